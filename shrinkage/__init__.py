@@ -1,0 +1,43 @@
+"""glmnet for Keras: the whole regularization path of a neural network, cross-validated.
+
+The objective is always the mean data loss plus lam * P(w), with P = ½Σw² for `L2` and P = Σ|w| for `L1`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shrinkage._fit import fit as fit
+    from shrinkage._path import Path as Path
+    from shrinkage._path import Status as Status
+    from shrinkage._penalties import L1 as L1
+    from shrinkage._penalties import L2 as L2
+    from shrinkage._penalties import Coupled as Coupled
+    from shrinkage._penalties import Proximal as Proximal
+    from shrinkage._selection import describe as describe
+
+__version__ = "0.1.0"
+
+# A name's module is imported when the name is first used: importing Keras and TensorFlow takes seconds.
+_HOME = {
+    "L2": "_penalties",
+    "L1": "_penalties",
+    "Coupled": "_penalties",
+    "Proximal": "_penalties",
+    "describe": "_selection",
+    "fit": "_fit",
+    "Path": "_path",
+    "Status": "_path",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'shrinkage' has no attribute {name!r}; it has {', '.join(_HOME)}")
+    value = getattr(import_module(f"shrinkage.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*_HOME, "__version__"]
