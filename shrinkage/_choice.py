@@ -1,0 +1,233 @@
+"""The statistics of the choice: from losses on held-out rows to an epoch per strength, and to a strength.
+
+Everywhere a *loss* is smaller when better: of a score that is larger when better, pass the negative. A loss that is not
+finite comes from a member that diverged; it gives NaN and is never chosen. Strengths are in descending order.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean paired difference and its 95 % interval, in the units of the loss."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def summarise(fold_loss: ArrayLike, fold_weight: ArrayLike) -> tuple[Floats, Floats]:
+    """Average the folds' losses as glmnet does, and give the standard error of that average.
+
+    With weights v summing to 1: `mean = Σ_f v_f e_f` and `se = √(Σ_f v_f (e_f − mean)² / (F − 1))`.
+
+    Args:
+        fold_loss: (F, S) mean loss of each fold's held-out rows.
+        fold_weight: (F,) number of held-out rows, or the sum of their weights.
+
+    Returns:
+        mean (S,) and se (S,) as float64; NaN for a strength with a fold that is not finite, and se is NaN for one fold.
+
+    Source: `cvstats` in R's glmnet 4.1.
+
+    >>> summarise([[1.0, 3.0], [2.0, 3.0]], [10, 30])
+    (array([1.75, 3.  ]), array([0.4330127, 0.       ]))
+    """
+    loss = _finite_or_nan(fold_loss)
+    mean = _weighted_mean(loss, fold_weight)
+    if len(loss) == 1:
+        return mean, np.full_like(mean, np.nan)
+    return mean, np.sqrt(_weighted_mean((loss - mean) ** 2, fold_weight) / (len(loss) - 1))
+
+
+def row_se(row_loss: ArrayLike) -> Floats:
+    """Give the standard error of the mean over the rows of a single split: `sd(row losses) / √n`.
+
+    It says how much the mean depends on which rows were held out, not on which rows the model was trained on.
+
+    Args:
+        row_loss: (n, S) loss of each held-out row.
+
+    Returns:
+        se (S,) as float64; NaN for a strength with a row that is not finite, and for fewer than two rows.
+
+    >>> row_se([[1.0], [2.0], [3.0], [6.0]])
+    array([1.08012345])
+    """
+    loss = _finite_or_nan(row_loss)
+    if len(loss) < 2:
+        return np.full(loss.shape[1:], np.nan)
+    return loss.std(axis=0, ddof=1) / np.sqrt(len(loss))
+
+
+def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
+    """Choose the strength with the least mean loss, and the largest one within one standard error of it.
+
+    `min` is the first (largest) strength with `mean ≤ min(mean)`; `1se` is the first with `mean ≤ mean[min] + se[min]`.
+
+    Args:
+        mean: (S,) mean loss of each strength, strengths descending; NaN is never chosen.
+        se: (S,) its standard errors; where that of `min` is NaN, `1se` is `min`.
+
+    Returns:
+        index_min and index_1se, counted from 0; index_1se ≤ index_min.
+
+    Raises:
+        ValueError: if no mean is finite.
+
+    Source: `getOptcv.glmnet` in R's glmnet 4.1.
+
+    >>> choose([0.9, 0.5, 0.4, 0.4, 0.6], [0.1, 0.1, 0.1, 0.1, 0.1])
+    (2, 1)
+    """
+    mean = _finite_or_nan(mean)
+    if np.isnan(mean).all():
+        raise ValueError(
+            "Nothing to choose from: no strength has a finite mean loss, so at every strength at least one model "
+            "diverged. Lower the learning rate, or scale the inputs."
+        )
+    index_min = int(np.nanargmin(mean))
+    threshold = mean[index_min] + np.nan_to_num(np.asarray(se, float)[index_min])
+    return index_min, int(np.flatnonzero(mean <= threshold)[0])
+
+
+def best_epochs(
+    cv_loss: ArrayLike, fold_weight: ArrayLike, epoch: Literal["best", "last"] | int = "best"
+) -> NDArray[np.int64]:
+    """Choose each strength's epoch, the same in all folds.
+
+    Args:
+        cv_loss: (F, S, E) mean held-out loss after each epoch; an epoch at which a fold is not finite is no candidate.
+        fold_weight: (F,) number of held-out rows, or the sum of their weights.
+        epoch: "best" is the first epoch with the least mean over folds; "last" is the last candidate; a number is
+            that epoch for every strength.
+
+    Returns:
+        (S,) epochs counted from 1; 1 for a strength without a candidate.
+
+    Raises:
+        ValueError: if `epoch` is none of these.
+
+    >>> best_epochs([[[0.9, 0.5, 0.7]], [[0.9, 0.7, 0.4]]], [1, 1])
+    array([3])
+    """
+    curve = _weighted_mean(_finite_or_nan(cv_loss), fold_weight)
+    n_strengths, n_epochs = curve.shape
+    if epoch == "best":
+        return np.argmin(np.where(np.isnan(curve), np.inf, curve), axis=1) + 1
+    if epoch == "last":
+        return np.max(np.where(np.isnan(curve), 1, np.arange(1, n_epochs + 1)), axis=1)
+    if isinstance(epoch, bool) or not isinstance(epoch, int | np.integer) or not 1 <= epoch <= n_epochs:
+        raise ValueError(f'`epoch` must be "best", "last" or a number from 1 to {n_epochs}. Received: {epoch!r}.')
+    return np.full(n_strengths, epoch, dtype=np.int64)
+
+
+def gain(
+    fold_loss_a: ArrayLike, fold_loss_b: ArrayLike, fold_weight: ArrayLike, n_train: float, n_test: float
+) -> Difference:
+    """Estimate how much lower the loss of b is than that of a, from the same J folds: the corrected resampled t-test.
+
+    With paired differences `d_f = a_f − b_f` and their weighted mean and variance s², the interval is
+    `mean ± t(0.975; J − 1) · √((1/J + n_test/n_train) · s²)`. The second term is there because the folds share
+    training rows; the plain 1/J claims far too much. The interval does not know if b was picked *because* its loss is
+    low on these folds: see `optimism`.
+
+    Args:
+        fold_loss_a: (J,) loss of each fold for a, the baseline.
+        fold_loss_b: (J,) the same for b; positive differences say that b is better.
+        fold_weight: (J,) number of held-out rows, or the sum of their weights.
+        n_train: rows that a fold trains on (their mean, if folds differ).
+        n_test: rows that a fold holds out (likewise).
+
+    Returns:
+        The mean difference and its 95 % interval; NaN if a fold is not finite.
+
+    Raises:
+        ValueError: for fewer than two folds.
+
+    Source: C. Nadeau and Y. Bengio, Inference for the generalization error, Machine Learning 52 (2003), 239-281.
+
+    >>> gain([0.5, 0.7, 0.6], [0.4, 0.5, 0.6], [10, 10, 10], n_train=20, n_test=10)
+    Difference(mean=0.099..., low=-0.292..., high=0.492...)
+    """
+    difference = _finite_or_nan(fold_loss_a) - _finite_or_nan(fold_loss_b)
+    n_folds = len(difference)
+    if n_folds < 2:
+        raise ValueError(f"`gain` compares folds and needs at least 2. Received: {n_folds}. Use `row_gain`.")
+    mean = _weighted_mean(difference, fold_weight)
+    variance = _weighted_mean((difference - mean) ** 2, fold_weight) * n_folds / (n_folds - 1)
+    return _interval(mean, np.sqrt((1 / n_folds + n_test / n_train) * variance), n_folds - 1)
+
+
+def row_gain(row_loss_a: ArrayLike, row_loss_b: ArrayLike) -> Difference:
+    """Estimate how much lower the loss of b is than that of a, from the rows of a single split: the paired t-test.
+
+    The interval is `mean ± t(0.975; n − 1) · sd(d) / √n` with `d_i = a_i − b_i`. It is about these two trained models
+    on other rows; what another training sample would have changed, one split cannot say.
+
+    Args:
+        row_loss_a: (n,) loss of each held-out row for a, the baseline.
+        row_loss_b: (n,) the same for b; positive differences say that b is better.
+
+    Returns:
+        The mean difference and its 95 % interval; NaN if a row is not finite.
+
+    >>> row_gain([0.5, 0.7, 0.6], [0.4, 0.5, 0.6])
+    Difference(mean=0.099..., low=-0.148..., high=0.348...)
+    """
+    difference = _finite_or_nan(row_loss_a) - _finite_or_nan(row_loss_b)
+    return _interval(difference.mean(), row_se(difference), len(difference) - 1)
+
+
+def optimism(fold_loss: ArrayLike, chosen: int) -> float:
+    """Estimate by how much the least mean loss flatters itself, being the least of many.
+
+    Each fold k would have chosen its own λ̂_k; what it would have won by that is the estimate:
+    `1/K Σ_k [e_k(λ̂) − e_k(λ̂_k)] ≥ 0`. Add it to the mean loss at λ̂ for an estimate of the loss on new rows.
+
+    Args:
+        fold_loss: (K, S) mean loss of each fold's held-out rows; strengths with a NaN are left out.
+        chosen: index of λ̂, the strength chosen on the mean of the folds.
+
+    Returns:
+        The estimated bias, in the units of the loss; NaN for one fold, where λ̂_k is λ̂ and nothing can be said.
+
+    Source: R. J. Tibshirani and R. Tibshirani, A bias correction for the minimum error rate in cross-validation,
+    Annals of Applied Statistics 3 (2009), 822-829.
+
+    >>> optimism([[0.5, 0.4], [0.2, 0.5]], chosen=0)
+    0.0499...
+    """
+    loss = _finite_or_nan(fold_loss)
+    if len(loss) < 2:
+        return float("nan")
+    candidates = loss[:, ~np.isnan(loss).any(axis=0)]
+    return float(np.mean(loss[:, chosen] - candidates.min(axis=1)))
+
+
+def _interval(mean: Floats | np.floating, se: Floats | np.floating, degrees_of_freedom: int) -> Difference:
+    from scipy.special import stdtrit  # here, as SciPy takes a while to import and most uses of a path need none
+
+    margin = stdtrit(degrees_of_freedom, 0.975) * se
+    return Difference(float(mean), float(mean - margin), float(mean + margin))
+
+
+def _finite_or_nan(values: ArrayLike) -> Floats:
+    values = np.asarray(values, dtype=np.float64)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _weighted_mean(values: Floats, weight: ArrayLike) -> Floats:
+    """Average over the first axis, in one order of summation for all columns.
+
+    A matrix product has no such order: it gives equal columns sums that differ in the last bit, and breaks ties.
+    """
+    weight = np.asarray(weight, dtype=np.float64)
+    share = (weight / weight.sum()).reshape(-1, *[1] * (values.ndim - 1))
+    return (share * values).sum(axis=0)
