@@ -6,6 +6,8 @@ The objective is always the mean data loss plus lam * P(w), with P = ½Σw² for
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from shrinkage._quiet import require_tensorflow
+
 if TYPE_CHECKING:
     from shrinkage._fit import fit as fit
     from shrinkage._path import Path as Path
@@ -34,6 +36,7 @@ _HOME = {
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'shrinkage' has no attribute {name!r}; it has {', '.join(_HOME)}")
+    require_tensorflow()
     value = getattr(import_module(f"shrinkage.{_HOME[name]}"), name)
     globals()[name] = value
     return value

@@ -1,0 +1,77 @@
+"""Import Keras on TensorFlow, without TensorFlow's start-up notes.
+
+TensorFlow reads `TF_CPP_MIN_LOG_LEVEL` once, when it is imported. Two notes are written before it does so (that oneDNN
+is on, and that absl is not initialised yet), and no setting stops them: they are held back at the file descriptor.
+"""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} .*oneDNN custom operations are on")
+
+
+def require_tensorflow() -> None:
+    """Import TensorFlow and Keras quietly; raise if Keras runs on another backend.
+
+    A log level that the user has set is respected: then nothing is changed or held back.
+
+    Raises:
+        RuntimeError: if Keras' backend is not TensorFlow.
+        ImportError: if TensorFlow is not installed.
+
+    Example:
+        >>> require_tensorflow()
+    """
+    if "keras" not in sys.modules:
+        _check_backend(os.environ.get("KERAS_BACKEND") or "tensorflow")
+        _import_tensorflow()
+    import keras
+
+    _check_backend(keras.config.backend())
+
+
+def _check_backend(backend: str) -> None:
+    if backend != "tensorflow":
+        raise RuntimeError(
+            f"shrinkage needs Keras on TensorFlow, and Keras' backend is {backend!r}. Set the environment variable "
+            "KERAS_BACKEND=tensorflow (or the backend in ~/.keras/keras.json) before Python starts."
+        )
+
+
+def _import_tensorflow() -> None:
+    try:
+        if _LOG_LEVEL in os.environ:
+            import tensorflow  # noqa: F401
+        else:
+            os.environ[_LOG_LEVEL] = "2"  # errors only
+            with _notes_held_back():
+                import tensorflow  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow":
+            raise
+        raise ImportError("shrinkage needs TensorFlow, which is not installed: pip install 'shrinkage[cpu]'") from error
+
+
+@contextmanager
+def _notes_held_back() -> Iterator[None]:
+    """Hold back what is written to file descriptor 2, and pass on all but the known notes."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # no stderr, as under pythonw: nothing to keep clean
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            os.write(2, b"".join(line for line in held if not _NOTE.match(line)))

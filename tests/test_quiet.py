@@ -1,0 +1,52 @@
+"""TensorFlow's start-up notes never reach the user; its errors, and a log level the user has set, do."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from shrinkage import _quiet
+
+FIRST_USE = "import shrinkage as sh; print(float(sh.L2().value(2.0, 1.0)))"
+
+
+def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {k: v for k, v in os.environ.items() if k not in ("TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND")}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=inherited | environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_first_use_of_tensorflow_prints_nothing():
+    result = _python(FIRST_USE)
+    assert (result.stdout, result.stderr, result.returncode) == ("2.0\n", "", 0)
+
+
+def test_a_log_level_the_user_has_set_is_respected():
+    result = _python(FIRST_USE + "; import os; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])", TF_CPP_MIN_LOG_LEVEL="0")
+    assert result.stdout == "2.0\n0\n"
+
+
+def test_another_backend_is_refused_at_first_use_and_not_at_import():
+    result = _python("import shrinkage as sh; print('imported'); sh.L2", KERAS_BACKEND="jax")
+    assert result.stdout == "imported\n"
+    assert "RuntimeError: shrinkage needs Keras on TensorFlow, and Keras' backend is 'jax'" in result.stderr
+    assert "KERAS_BACKEND=tensorflow" in result.stderr
+
+
+def test_missing_tensorflow_says_what_to_install():
+    result = _python("import sys; sys.modules['tensorflow'] = None; import shrinkage as sh; sh.L2")
+    assert "ImportError: shrinkage needs TensorFlow, which is not installed: pip install" in result.stderr
+
+
+def test_only_known_notes_are_dropped(capfd: pytest.CaptureFixture[str]):
+    lines = [
+        b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n",
+        b"I0000 00:00:1.0 1 port.cc:153] oneDNN custom operations are on. You may see\n",
+        b"E0000 00:00:1.0 1 cuda.cc:1] failed call to cuInit\n",
+    ]
+    with _quiet._notes_held_back():
+        os.write(2, b"".join(lines))
+        print("from Python", file=sys.stderr)
+    assert set(capfd.readouterr().err.splitlines()) == {lines[2].decode().strip(), "from Python"}
