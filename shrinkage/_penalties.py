@@ -79,7 +79,7 @@ class L2:
             >>> float(sh.L2().value(np.array([2.0, 2.0]), lam=0.5))
             2.0
         """
-        return ops.sum(lam * ops.square(w)) / 2
+        return ops.sum(0.5 * lam * ops.square(w))
 
     def gradient(self, w: Tensor, lam: Tensor) -> Tensor:
         """Return lam * w, of the shape of `w`.
@@ -174,9 +174,9 @@ class L1:
         return lam * ops.sign(w)
 
     def prox(self, w: Tensor, lam: Tensor, step: Tensor) -> Tensor:
-        """Return argmin over z of ½(z - w)² + step * lam * |z|, which is sign(w) * max(|w| - step * lam, 0).
+        """Return argmin over z of ½(z - w)² + t|z| with t = step * lam: w moved towards 0 by t, but not past 0.
 
-        Source: soft thresholding, Donoho (1995).
+        This is soft thresholding, sign(w) * max(|w| - t, 0), written as w - clip(w, -t, t) (Donoho 1995).
 
         Args:
             w: weights after a step on the data loss, of any shape.
@@ -188,7 +188,8 @@ class L1:
             >>> np.asarray(sh.L1().prox(np.array([3.0, 0.25, -1.0]), lam=1.0, step=0.5))
             array([ 2.5,  0. , -0.5])
         """
-        return ops.sign(w) * ops.relu(ops.abs(w) - step * lam)
+        t = step * lam
+        return w - ops.minimum(ops.maximum(w, -t), t)
 
     def residual(self, w: Tensor, grad: Tensor, lam: Tensor) -> Tensor:
         """Return the distance of -grad to lam * ∂|w|, which is lam * sign(w), and the interval [-lam, lam] at w = 0.
