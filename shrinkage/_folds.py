@@ -1,0 +1,151 @@
+"""The split of the rows: which are held out in which fold."""
+
+import hashlib
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
+
+_FIX = "Give an integer of 2 or more for k-fold cross-validation, or a number between 0 and 1 for a hold-out share."
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Which rows each fold trains on, and which it holds out.
+
+    Attributes:
+        train: one sorted, read-only int64 array of row numbers per fold.
+        held_out: the same for the rows held out. Row numbers in `train` and `held_out` of one fold never overlap.
+        n_rows: the number of rows that were split.
+        kind: "k-fold", "stratified k-fold", "hold-out", "stratified hold-out" or "given".
+        notes: what a user should know about the split, in sentences.
+
+    Example:
+        >>> make_folds(10, 5).held_out[0].size
+        2
+    """
+
+    train: tuple[np.ndarray, ...]
+    held_out: tuple[np.ndarray, ...]
+    n_rows: int
+    kind: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the row numbers, in hexadecimal: equal exactly when the split is."""
+        digest = hashlib.sha256()
+        for rows in (*self.train, *self.held_out):
+            digest.update(np.int64(rows.size).tobytes() + rows.tobytes())
+        return digest.hexdigest()
+
+
+def make_folds(n_rows: int, cv: int | float, *, classes: np.ndarray | None = None, seed: int = 0) -> Folds:
+    """Split rows at random into folds, or into one training and one held-out part.
+
+    Args:
+        n_rows: the number of rows, n.
+        cv: an integer K >= 2 for K folds, or the share of rows to hold out, between 0 and 1.
+        classes: one integer label per row (n,): every fold then has nearly the same share of each class.
+        seed: the same seed gives the same split.
+
+    Returns:
+        K folds whose sizes differ by at most one row (or, stratified, one row per class); or a single one.
+
+    Raises:
+        ValueError: if `cv` is neither, there are too few rows, or a hold-out leaves one part empty.
+
+    Example:
+        >>> folds = make_folds(6, 3, classes=np.array([0, 0, 0, 1, 1, 1]))
+        >>> folds.kind, [rows.size for rows in folds.held_out]
+        ('stratified k-fold', [2, 2, 2])
+    """
+    if isinstance(cv, bool) or not isinstance(cv, Real):
+        raise ValueError(f"cv is {cv!r}. {_FIX}")
+    if isinstance(cv, Integral) and cv >= 2:
+        return _k_folds(n_rows, int(cv), classes, seed)
+    if 0 < cv < 1:
+        return _hold_out(n_rows, float(cv), classes, seed)
+    raise ValueError(f"cv is {cv!r}. {_FIX}")
+
+
+def given_folds(n_train: int, n_validation: int) -> Folds:
+    """One fold from data that is already split: rows 0 to n_train - 1 train, the rows after them are held out.
+
+    Raises:
+        ValueError: if one of the two parts has no rows.
+
+    Example:
+        >>> given_folds(3, 2).held_out
+        (array([3, 4]),)
+    """
+    for name, n in (("training", n_train), ("validation", n_validation)):
+        if n < 1:
+            raise ValueError(f"The {name} data has no rows; it needs at least one.")
+    n_rows = n_train + n_validation
+    return _frozen([(np.arange(n_train), np.arange(n_train, n_rows))], n_rows, "given")
+
+
+def _k_folds(n_rows: int, k: int, classes: np.ndarray | None, seed: int) -> Folds:
+    if n_rows < k:
+        raise ValueError(f"cv={k} needs at least {k} rows, one per fold, and there are {n_rows}. Give a smaller cv.")
+    if classes is None:
+        return _frozen(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold")
+    sizes = _class_sizes(classes, n_rows)
+    if max(sizes.values()) < k:
+        note = f"No class has {k} rows, one per fold: the folds are not stratified."
+        return _frozen(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold", (note,))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)  # said in notes
+        splits = list(StratifiedKFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows), classes))
+    return _frozen(splits, n_rows, "stratified k-fold", _too_small(sizes, k))
+
+
+def _hold_out(n_rows: int, share: float, classes: np.ndarray | None, seed: int) -> Folds:
+    held_out = int(np.ceil(share * n_rows))  # scikit-learn's rounding
+    if not 1 <= held_out < n_rows:
+        raise ValueError(
+            f"cv={share} of {n_rows} rows leaves {n_rows - held_out} to train on and holds out {held_out}; both parts "
+            "need at least one. Give more rows or another share."
+        )
+    notes: tuple[str, ...] = ()
+    if classes is not None:
+        sizes = _class_sizes(classes, n_rows)
+        if min(sizes.values()) >= 2 and len(sizes) <= min(held_out, n_rows - held_out):
+            splitter = StratifiedShuffleSplit(1, test_size=held_out, random_state=seed)
+            return _frozen(splitter.split(np.zeros(n_rows), classes), n_rows, "stratified hold-out")
+        notes = ("A class has a single row, or there are more classes than rows in a part: not stratified.",)
+    splitter = ShuffleSplit(1, test_size=held_out, random_state=seed)
+    return _frozen(splitter.split(np.zeros(n_rows)), n_rows, "hold-out", notes)
+
+
+def _class_sizes(classes: np.ndarray, n_rows: int) -> dict[int, int]:
+    labels = np.asarray(classes)
+    if labels.shape != (n_rows,):
+        raise ValueError(f"classes must hold one label per row, shape ({n_rows},), and has shape {labels.shape}.")
+    names, counts = np.unique(labels, return_counts=True)
+    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+
+def _too_small(sizes: dict[int, int], k: int) -> tuple[str, ...]:
+    small = {label: n for label, n in sizes.items() if n < k}
+    if not small:
+        return ()
+    listed = ", ".join(f"{label} ({n} row{'s' if n > 1 else ''})" for label, n in small.items())
+    return (f"Fewer rows than the {k} folds in class {listed}: some folds hold out none of them.",)
+
+
+def _frozen(
+    splits: Iterable[tuple[np.ndarray, np.ndarray]], n_rows: int, kind: str, notes: tuple[str, ...] = ()
+) -> Folds:
+    train, held_out = zip(*((_rows(t), _rows(h)) for t, h in splits), strict=True)
+    return Folds(train, held_out, n_rows, kind, notes)
+
+
+def _rows(rows: np.ndarray) -> np.ndarray:
+    rows = np.sort(rows).astype(np.int64)
+    rows.flags.writeable = False
+    return rows

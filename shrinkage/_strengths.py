@@ -1,0 +1,118 @@
+"""The grid of strengths: descending, lam = 0 always last, and extended at an end where the minimum lies."""
+
+import numpy as np
+
+_STEP = 0.25  # decades between neighbours of the automatic grid
+_TOP, _BOTTOM = 1.75, -3.0  # log10 of delta = n * lam at its ends
+_DECADE = int(1 / _STEP)  # strengths in a decade
+_LIMIT = 3  # decades that an end is extended by, at most
+
+
+def automatic_grid(n_rows: int, scale: float = 1.0) -> np.ndarray:
+    """Return the grid of lams for n rows: delta = n * lam from 10^1.75 down to 10^-3 by quarter decades, then 0.
+
+    Args:
+        n_rows: the number of rows, n.
+        scale: a factor on every delta, for a loss in other units: the variance of the target for squared error.
+
+    Returns:
+        21 float64 strengths, descending, 0 last.
+
+    Raises:
+        ValueError: if `n_rows` or `scale` is not positive.
+
+    Example:
+        >>> (100 * automatic_grid(100)).round(3)[:5]
+        array([56.234, 31.623, 17.783, 10.   ,  5.623])
+    """
+    if n_rows < 1 or not (scale > 0 and np.isfinite(scale)):
+        raise ValueError(f"n_rows and scale must be positive, and are {n_rows} and {scale}.")
+    exponents = np.arange(_TOP, _BOTTOM - _STEP / 2, -_STEP)
+    return np.append(scale * 10.0**exponents / n_rows, 0.0)
+
+
+def check_lams(lams: object) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return a user's strengths sorted in descending order, each once, with 0 last, and notes on what was changed.
+
+    Raises:
+        ValueError: if there are none, or one is not a number, negative, NaN or infinite.
+
+    Example:
+        >>> check_lams([0.1, 1.0])
+        (array([1. , 0.1, 0. ]), ('lams: sorted in descending order.', 'lams: 0 added, for comparison.'))
+    """
+    given = _as_floats(lams)
+    bad = given[~(np.isfinite(given) & (given >= 0))]
+    if bad.size:
+        raise ValueError(f"lams must be finite and not negative, and {bad[0]} is among them. Take it out.")
+    checked = np.unique(np.append(given, 0.0))[::-1]
+    return checked, tuple(f"lams: {change}." for change in _changes(given))
+
+
+def extension(lams: np.ndarray, mean: np.ndarray, *, decades_up: int, decades_down: int) -> np.ndarray | None:
+    """Return the next decade of strengths beyond the end of the grid where the minimum lies, or None.
+
+    Downwards only where lam = 0 is worse than the smallest strength: otherwise smaller ones have nothing left to gain.
+
+    Args:
+        lams: the grid so far (S,), descending, 0 last.
+        mean: mean held-out loss at each (S,); NaN where a member diverged, which is then no candidate.
+        decades_up: how many decades the grid was extended upwards already; three is the limit.
+        decades_down: the same downwards.
+
+    Returns:
+        Four strengths, descending, a quarter of a decade apart, all above or all below the positive ones; or None.
+
+    Example:
+        >>> extension(np.array([1.0, 0.1, 0.0]), np.array([0.2, 0.3, 0.4]), decades_up=0, decades_down=0).round(2)
+        array([10.  ,  5.62,  3.16,  1.78])
+    """
+    if np.isnan(mean).all():
+        return None
+    best, last = int(np.nanargmin(mean)), len(lams) - 2  # of the positive strengths
+    factors = 10.0 ** (_STEP * np.arange(_DECADE, 0, -1))
+    if best == 0 and last >= 0 and decades_up < _LIMIT:
+        return lams[0] * factors
+    if best == last and mean[-1] > mean[best] and decades_down < _LIMIT:
+        return lams[last] / factors[::-1]
+    return None
+
+
+def fold_lams(lams: np.ndarray, n_rows: int, n_train: np.ndarray) -> np.ndarray:
+    """Return the strength of every member: lam * n / n_f, which keeps delta = n * lam the same in every fold.
+
+    Args:
+        lams: strengths on all n rows (S,).
+        n_rows: the number of rows, n.
+        n_train: training rows of each fold, n_f (F,).
+
+    Returns:
+        (F, S) float64.
+
+    Example:
+        >>> fold_lams(np.array([0.8, 0.0]), 10, np.array([8, 4]))
+        array([[1., 0.],
+               [2., 0.]])
+    """
+    return np.asarray(lams, float) * n_rows / np.asarray(n_train)[:, None]
+
+
+def _as_floats(lams: object) -> np.ndarray:
+    try:
+        given = np.atleast_1d(np.asarray([] if lams is None else lams, dtype=float))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'lams must be "auto" or a list of numbers, and is {lams!r}.') from error
+    if given.ndim != 1 or not given.size:
+        raise ValueError(f'lams must be "auto" or a list of at least one number, and is {lams!r}.')
+    return given
+
+
+def _changes(given: np.ndarray) -> list[str]:
+    changes = []
+    if np.any(np.diff(given) > 0):
+        changes.append("sorted in descending order")
+    if np.unique(given).size < given.size:
+        changes.append("repeated values kept once")
+    if not np.any(given == 0):
+        changes.append("0 added, for comparison")
+    return changes

@@ -1,0 +1,124 @@
+"""Folds: a partition, balanced, stratified, reproducible, and clear about what it cannot do."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from shrinkage._folds import Folds, given_folds, make_folds
+
+sizes = st.integers(2, 60)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def _check_rows(folds: Folds) -> None:
+    for train, held_out in zip(folds.train, folds.held_out, strict=True):
+        assert train.size and held_out.size
+        assert np.array_equal(np.sort(np.concatenate([train, held_out])), np.arange(folds.n_rows))
+        for rows in (train, held_out):
+            assert rows.dtype == np.int64 and not rows.flags.writeable
+            assert np.all(np.diff(rows) > 0)
+
+
+@given(n=sizes, k=st.integers(2, 10), seed=seeds)
+def test_k_folds_partition_the_rows(n, k, seed):
+    assume(n >= k)
+    folds = make_folds(n, k, seed=seed)
+    _check_rows(folds)
+    assert len(folds.train) == k and folds.kind == "k-fold" and folds.notes == ()
+    assert np.array_equal(np.sort(np.concatenate(folds.held_out)), np.arange(n))
+    held_out = [rows.size for rows in folds.held_out]
+    assert max(held_out) - min(held_out) <= 1
+
+
+@given(labels=st.lists(st.integers(0, 3), min_size=6, max_size=60), k=st.integers(2, 5), seed=seeds)
+def test_stratified_folds_spread_every_class(labels, k, seed):
+    classes = np.array(labels)
+    names, counts = np.unique(classes, return_counts=True)
+    assume(counts.max() >= k)
+    folds = make_folds(classes.size, k, classes=classes, seed=seed)
+    _check_rows(folds)
+    assert folds.kind == "stratified k-fold"
+    assert np.array_equal(np.sort(np.concatenate(folds.held_out)), np.arange(classes.size))
+    for name, count in zip(names, counts, strict=True):
+        per_fold = [int(np.sum(classes[rows] == name)) for rows in folds.held_out]
+        assert max(per_fold) - min(per_fold) <= 1
+        assert bool(folds.notes) == bool(counts.min() < k)
+        if count < k:
+            assert f"{name} ({count} row" in folds.notes[0]
+
+
+@given(n=sizes, share=st.floats(0.05, 0.95), seed=seeds)
+def test_a_hold_out_is_one_fold_of_that_share(n, share, seed):
+    assume(np.ceil(share * n) < n)
+    folds = make_folds(n, share, seed=seed)
+    _check_rows(folds)
+    assert len(folds.train) == 1 and folds.kind == "hold-out"
+    assert abs(folds.held_out[0].size - share * n) <= 1
+
+
+def test_a_hold_out_is_stratified_by_classes():
+    classes = np.repeat([0, 1], [90, 10])
+    folds = make_folds(100, 0.2, classes=classes)
+    _check_rows(folds)
+    assert folds.kind == "stratified hold-out" and folds.notes == ()
+    assert np.bincount(classes[folds.held_out[0]]).tolist() == [18, 2]
+
+
+@pytest.mark.parametrize("classes", [[0] * 9 + [1], [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]])
+def test_a_hold_out_that_cannot_be_stratified_says_so(classes):
+    folds = make_folds(10, 0.2, classes=np.array(classes))
+    _check_rows(folds)
+    assert folds.kind == "hold-out" and "not stratified" in folds.notes[0]
+
+
+def test_folds_without_a_class_large_enough_are_plain_and_say_so():
+    folds = make_folds(6, 4, classes=np.array([0, 0, 1, 1, 2, 2]))
+    _check_rows(folds)
+    assert folds.kind == "k-fold" and "not stratified" in folds.notes[0]
+
+
+@pytest.mark.parametrize("cv", [5, 0.25])
+@pytest.mark.parametrize("classes", [None, np.arange(40) % 3])
+def test_the_seed_decides_the_split(cv, classes):
+    hashes = [make_folds(40, cv, classes=classes, seed=seed).hash for seed in (0, 0, 1)]
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert len(hashes[0]) == 64
+
+
+def test_the_hash_sees_where_one_fold_ends():
+    rows = np.arange(4)
+    assert Folds((rows[:1],), (rows[1:],), 4, "given").hash != Folds((rows[:2],), (rows[2:],), 4, "given").hash
+
+
+def test_given_folds():
+    folds = given_folds(3, 2)
+    _check_rows(folds)
+    assert folds.kind == "given" and folds.held_out[0].tolist() == [3, 4] and folds.n_rows == 5
+
+
+@pytest.mark.parametrize("cv", [1, 0, -3, 0.0, 1.0, 2.5, float("nan"), True, "5", None])
+def test_a_wrong_cv_is_an_error(cv):
+    with pytest.raises(ValueError, match=r"^cv is .*an integer of 2 or more"):
+        make_folds(10, cv)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: make_folds(3, 5), "cv=5 needs at least 5 rows, one per fold, and there are 3"),
+        (lambda: make_folds(1, 0.5), "leaves 0 to train on"),
+        (lambda: make_folds(5, 0.99), "leaves 0 to train on and holds out 5"),
+        (lambda: make_folds(5, 2, classes=np.zeros(4)), r"shape \(5,\), and has shape \(4,\)"),
+        (lambda: given_folds(0, 3), "training data has no rows"),
+        (lambda: given_folds(3, 0), "validation data has no rows"),
+    ],
+)
+def test_impossible_splits_are_errors(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_numpy_numbers_are_numbers():
+    assert make_folds(10, np.int64(5)).hash == make_folds(10, 5).hash  # pyright: ignore[reportArgumentType]
+    assert make_folds(10, np.float32(0.5)).kind == "hold-out"  # pyright: ignore[reportArgumentType]

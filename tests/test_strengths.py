@@ -1,0 +1,127 @@
+"""The grid of strengths: its exact values, what is refused, and when it is extended."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shrinkage._strengths import automatic_grid, check_lams, extension, fold_lams
+
+GRID = automatic_grid(100)
+
+
+def test_the_automatic_grid():
+    delta = 1797 * automatic_grid(1797)
+    assert delta.shape == (21,) and delta[-1] == 0
+    expected = [56.2341325, 31.6227766, 17.7827941, 10, 5.62341325, 3.16227766, 1.77827941, 1]
+    np.testing.assert_allclose(delta[:8], expected, rtol=1e-8)
+    np.testing.assert_allclose(delta[19], 1e-3, rtol=1e-12)
+    np.testing.assert_allclose(delta[:19] / delta[1:20], 10**0.25, rtol=1e-12)
+    np.testing.assert_allclose(automatic_grid(50, scale=4.0), 8 * GRID, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("n", "scale"), [(0, 1.0), (10, 0.0), (10, -1.0), (10, float("nan")), (10, float("inf"))])
+def test_the_automatic_grid_needs_positive_numbers(n, scale):
+    with pytest.raises(ValueError, match="must be positive"):
+        automatic_grid(n, scale)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=20))
+def test_checked_lams_descend_to_zero_and_lose_none(lams):
+    checked, notes = check_lams(lams)
+    assert checked[-1] == 0 and np.all(np.diff(checked) < 0)
+    assert set(checked) == {0.0, *lams}
+    assert (notes == ()) == (len(lams) == len(checked) and np.array_equal(lams, checked))
+    assert check_lams(checked)[1] == ()
+
+
+def test_notes_say_what_was_changed():
+    checked, notes = check_lams([0.1, 1, 0.1])
+    assert checked.tolist() == [1.0, 0.1, 0.0]
+    assert notes == (
+        "lams: sorted in descending order.",
+        "lams: repeated values kept once.",
+        "lams: 0 added, for comparison.",
+    )
+    assert check_lams(0.5)[0].tolist() == [0.5, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("lams", "message"),
+    [
+        ([0.1, -0.2], "-0.2 is among them"),
+        ([float("nan")], "nan is among them"),
+        ([1.0, float("inf")], "inf is among them"),
+        ([], "at least one number"),
+        ([[0.1], [0.2]], r"at least one number, and is \[\[0.1\], \[0.2\]\]"),
+        ("automatic", 'must be "auto" or a list of numbers'),
+        (None, "at least one number, and is None"),
+        (["a"], "list of numbers"),
+        ([[1, 2], [3]], "list of numbers"),
+    ],
+)
+def test_bad_lams_are_errors(lams, message):
+    with pytest.raises(ValueError, match=message):
+        check_lams(lams)
+
+
+def _curve(best: int, zero: float = 1.0) -> np.ndarray:
+    mean = 0.5 + 0.01 * np.abs(np.arange(GRID.size) - best)
+    mean[-1] = zero
+    return mean
+
+
+def test_no_extension_with_the_minimum_inside():
+    for best in (1, 10, 18):
+        assert extension(GRID, _curve(best), decades_up=0, decades_down=0) is None
+
+
+@pytest.mark.parametrize(("decades", "extended"), [(0, True), (2, True), (3, False)])
+def test_extension_upwards(decades, extended):
+    new = extension(GRID, _curve(0), decades_up=decades, decades_down=0)
+    assert (new is not None) == extended
+    if new is not None:
+        np.testing.assert_allclose(new / GRID[0], 10 ** np.array([1, 0.75, 0.5, 0.25]), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("decades", "extended"), [(0, True), (2, True), (3, False)])
+def test_extension_downwards(decades, extended):
+    new = extension(GRID, _curve(19), decades_up=0, decades_down=decades)
+    assert (new is not None) == extended
+    if new is not None:
+        np.testing.assert_allclose(new / GRID[19], 10 ** -np.array([0.25, 0.5, 0.75, 1]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("zero", [0.5, 0.4, float("nan")])
+def test_no_extension_downwards_where_zero_is_as_good(zero):
+    assert extension(GRID, _curve(19, zero), decades_up=0, decades_down=0) is None
+
+
+def test_diverged_strengths_are_no_candidates():
+    mean = _curve(1)
+    mean[1] = np.nan
+    assert extension(GRID, mean, decades_up=0, decades_down=0) is not None  # 0 is now the least
+    mean[0] = np.nan
+    assert extension(GRID, mean, decades_up=0, decades_down=0) is None
+    assert extension(GRID, np.full(GRID.size, np.nan), decades_up=0, decades_down=0) is None
+
+
+def test_a_grid_of_one_strength_is_extended_and_one_of_zero_is_not():
+    assert extension(np.array([1.0, 0.0]), np.array([0.1, 0.2]), decades_up=0, decades_down=0) is not None
+    assert extension(np.array([0.0]), np.array([0.2]), decades_up=0, decades_down=0) is None
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_extending_keeps_the_grid_descending(up):
+    new = extension(GRID, _curve(0 if up else 19), decades_up=0, decades_down=0)
+    assert new is not None
+    joined = check_lams(np.concatenate([GRID, new]))[0]
+    assert joined.size == GRID.size + 4
+    np.testing.assert_allclose(joined[:-2] / joined[1:-1], 10**0.25, rtol=1e-9)
+
+
+def test_fold_lams_keep_delta():
+    lams, n_train = np.array([0.3, 0.1, 0.0]), np.array([80, 90])
+    members = fold_lams(lams, 100, n_train)
+    assert members.shape == (2, 3)
+    np.testing.assert_allclose(members * n_train[:, None], [lams * 100] * 2, rtol=1e-12)
