@@ -1,0 +1,55 @@
+"""Before training: is the fast way right for this very model?"""
+
+import keras
+import numpy as np
+
+from shrinkage._cohort._forward import forward
+from shrinkage._cohort._state import State
+from shrinkage._cohort._tensorflow import loss_and_gradients
+from shrinkage._cohort._unroll import unroll
+
+# Rounding alone differs: relative to the largest value compared, a few hundred units in the last place.
+_TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
+
+
+def agrees(network: keras.Model, loss: keras.losses.Loss, x: np.ndarray, y: np.ndarray, seeds: list) -> bool:
+    """Say whether two perturbed members, run the fast way, equal the model itself called on one real batch.
+
+    Compared are the loss, the gradient of every weight, and the new value of every moving average. A layer that mixes rows,
+    or one that Keras has changed since its rule was written, shows here.
+
+    Args:
+        network: The model.
+        loss: Its loss.
+        x, y: The rows of one batch.
+        seeds: The states of the network's seed generators.
+    """
+    generator = np.random.default_rng(0)
+    perturbed = [_perturbed(variable, generator) for variable in network.variables]
+    tensor = keras.ops.convert_to_tensor(x)[None, None]
+    weight = keras.ops.ones((1, len(x)), dtype=loss.dtype)
+    seen = []
+    for run in (
+        lambda state, x, training: forward(network, state, x, training),
+        lambda state, x, training: unroll(network, state, (x,), {}, training),
+    ):
+        state = State(list(network.variables), [keras.ops.convert_to_tensor(value) for value in perturbed])
+        member_loss, gradients = loss_and_gradients(run, network, loss, state, tensor, y[None], weight)
+        drawn = {id(seed) for seed in seeds}
+        moving = [state[v] for v in network.variables if not v.trainable and id(v) not in drawn]
+        seen.append([np.asarray(value) for value in (member_loss, *gradients, *moving)])
+    tolerance = _TOLERANCE.get(str(loss.dtype), 1e-3)
+    scale = max(float(np.abs(gradient).max()) for gradient in seen[1][1 : 1 + len(network.trainable_variables)])
+    return all(
+        np.allclose(fast, plain, rtol=tolerance, atol=tolerance * max(scale, 1e-6))
+        for fast, plain in zip(*seen, strict=True)
+    )
+
+
+def _perturbed(variable: keras.Variable, generator: np.random.Generator) -> np.ndarray:
+    """Return two members' values, (1, 2, ...), near the variable's own; what is no weight stays."""
+    value = np.asarray(variable)[None, None]
+    if not variable.trainable:
+        return value if "float" not in variable.dtype else np.repeat(value, 2, axis=1)
+    noise = generator.normal(size=(1, 2, *variable.shape))
+    return (value + 0.1 * noise * max(float(value.std()), 0.1)).astype(variable.dtype)

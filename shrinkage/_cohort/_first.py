@@ -1,0 +1,65 @@
+"""The members' first values: drawn per fold or kept from the caller, with normalization fitted to each fold's rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from shrinkage._template import Template
+
+
+def first_values(
+    template: Template, x: np.ndarray, train: Sequence[np.ndarray], numbers: Sequence[int], *, seed: int, init: str
+) -> list[np.ndarray]:
+    """Return the first value of each of the network's variables, (folds, 1, ...): the same for all strengths.
+
+    Args:
+        template: The recipe.
+        x: All rows' inputs.
+        train: Each fold's training rows.
+        numbers: The folds' numbers, which their weights are drawn by.
+        seed: The run's seed.
+        init: "fresh" or "keep".
+    """
+    if init == "keep":
+        drawn = [template.kept_values()] * len(train)
+    else:
+        drawn = [template.fresh_values((seed, number)) for number in numbers]
+    values = [np.stack(fold)[:, None] for fold in zip(*drawn, strict=True)]
+    index = {id(variable): i for i, variable in enumerate(template.network.variables)}
+    for layer in adapted_layers(template.network):
+        moments = [_moments(layer, x[rows]) for rows in train]
+        for variable, fold in zip((layer.adapt_mean, layer.adapt_variance), zip(*moments, strict=True), strict=True):
+            values[index[id(variable)]] = np.stack(fold)[:, None].astype(variable.dtype)
+    return values
+
+
+def adapted_layers(network: keras.Model) -> list[Any]:
+    """Return the Normalization layers that are fitted to each fold: those that see the model's input itself."""
+    inputs = getattr(network, "inputs", None) or []
+    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.Normalization)]
+    return [layer for layer in layers if layer.input_mean is None and any(layer.input is x for x in inputs)]
+
+
+def _moments(layer: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    axes = tuple(layer._reduce_axis)
+    return x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
+
+
+def seed_variables(network: keras.Model) -> list[Any]:
+    """Return the states of the network's seed generators, which draw its random numbers."""
+    generators = [g for layer in network._flatten_layers() for g in layer._seed_generators]
+    return list({id(g.state): g.state for g in generators}.values())
+
+
+def stored_shapes(network: keras.Model, folds: int, strengths: int) -> list[tuple[int, int]]:
+    """Return the (f, s) that each variable's values are stored with: frozen weights once, a fold's statistics once a fold."""
+    normalization = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.Normalization)]
+    statistics = {id(variable) for layer in normalization for variable in layer.variables}
+    frozen = {id(v) for layer in network._flatten_layers() for v in layer._trainable_variables if not v.trainable}
+    shapes = []
+    for variable in network.variables:
+        shape = (1, 1) if id(variable) in frozen else (folds, 1) if id(variable) in statistics else (folds, strengths)
+        shapes.append(shape)
+    return shapes

@@ -1,0 +1,115 @@
+"""One forward pass of all members: the model's own graph, walked node by node.
+
+Every node runs in one of four ways, and `way` says which: a *rule* computes all members in one operation; a *merge* folds
+the member axes into the batch, for layers that hold nothing and never mix rows; a nested *graph* is walked in turn; all
+else, subclassed models and unknown layers included, is *unrolled* over the members.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+from keras import layers, ops, tree
+from keras.src.models.functional import Functional  # the class `keras.Model(inputs, outputs)` makes; has no public name
+
+from shrinkage._cohort._rules import is_built_in_activation, rule_for
+from shrinkage._cohort._state import State
+from shrinkage._cohort._unroll import Members, unroll
+
+# No weights, no seeds, no losses, and each row of the result depends on that row alone. A list, and not a test: a Lambda
+# holds no weights either, and may well average over rows.
+_ROW_WISE: frozenset[type] = frozenset(
+    {
+        layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax, layers.Identity,
+        layers.Flatten, layers.Reshape, layers.Permute, layers.RepeatVector, layers.Rescaling,
+        layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum,
+        layers.Concatenate, layers.Dot,
+        layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D,
+        layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D,
+        layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D, layers.GlobalMaxPooling3D,
+        layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D,
+        layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D,
+        layers.Cropping1D, layers.Cropping2D, layers.Cropping3D,
+        layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D,
+    }
+)  # fmt: skip
+_GRAPH_CALLS = (keras.Sequential.call, Functional.call)
+
+
+def forward(model: keras.Model, state: State, x: Any, training: bool) -> Any:
+    """Return the predictions (f, s, batch, ...) of all members on rows `x` (f, 1, batch, ...)."""
+    return _run(model, state, training)(Members(x)).value
+
+
+def way(operation: Any) -> str:
+    """Return how a node of the graph runs: "rule", "merge", "graph" or "unroll"."""
+    if isinstance(operation, keras.Model) and type(operation).call in _GRAPH_CALLS:
+        return "graph"
+    if not isinstance(operation, keras.Layer):
+        return "unroll"
+    if rule_for(operation) is not None:
+        return "rule"
+    if type(operation) in _ROW_WISE and operation.activity_regularizer is None:
+        return "merge" if is_built_in_activation(getattr(operation, "activation", None)) else "unroll"
+    return "unroll"
+
+
+def nodes(model: Any) -> Iterator[Any]:
+    """Yield the operations of a model's graph, those of nested graphs in place of the models."""
+    if way(model) != "graph":
+        yield model
+        return
+    for operation in _function(model).operations:
+        if not isinstance(operation, layers.InputLayer):
+            yield from nodes(operation)
+
+
+def _function(model: Any) -> Any:
+    return model._functional if isinstance(model, keras.Sequential) else model
+
+
+def _run(operation: Any, state: State, training: bool) -> Any:
+    """Return what calls `operation` on `Members`."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        how = way(operation)
+        if how == "graph":
+            # Private, but what `clone_model` itself uses; this is its only call here, held by a contract test.
+            inputs = tree.flatten(args)
+            return _function(operation)._run_through_graph(inputs, lambda node: _run(node, state, training))
+        if how == "rule" and (args[0].mask is None or "mask" not in operation._call_signature.parameters):
+            value = rule_for(operation)(operation, state, args[0].value, training)  # type: ignore[misc]
+            return Members(value, args[0].mask if operation.supports_masking else None)
+        if how == "merge":
+            return _merge(operation, args, kwargs)
+        return unroll(operation, state, args, kwargs, training)
+
+    return call
+
+
+def _merge(operation: Any, args: Any, kwargs: Any) -> Members:
+    """Call a row-wise layer once, the members' axes folded into the batch."""
+    leaves = [leaf for leaf in tree.flatten((args, kwargs)) if isinstance(leaf, Members)]
+    folds = max(leaf.value.shape[0] for leaf in leaves)
+    strengths = max(leaf.value.shape[1] for leaf in leaves)
+
+    def fold(value: Any) -> Any:
+        value = ops.broadcast_to(value, (folds, strengths, *value.shape[2:]))
+        return ops.reshape(value, (-1, *value.shape[3:]))
+
+    def unfold(value: Any) -> Any:
+        return ops.reshape(value, (folds, strengths, -1, *value.shape[1:]))
+
+    def folded(leaf: Any) -> Any:
+        if not isinstance(leaf, Members):
+            return leaf
+        tensor = fold(leaf.value)
+        if leaf.mask is not None:
+            tensor._keras_mask = fold(leaf.mask)
+        return tensor
+
+    args, kwargs = tree.map_structure(folded, (args, kwargs))
+    with keras.StatelessScope():
+        output = operation(*args, **kwargs)
+    mask = getattr(output, "_keras_mask", None)
+    return Members(unfold(output), None if mask is None else unfold(mask))

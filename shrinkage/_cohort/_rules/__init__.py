@@ -1,0 +1,57 @@
+"""How a layer runs for all members at once: one small file per family of layers.
+
+A rule is a pure function `rule(layer, state, x, training) -> y` in `keras.ops`: `x` has shape (f, s, batch, ...) with f, s
+as in `State`, and `state[layer.kernel]` are the members' kernels, (f, s, ...). A layer without a rule, or whose options the
+rule does not cover, is unrolled: called once per member.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+Rule = Callable[[Any, Any, Any, bool], Any]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    rule: Rule
+    covers: Callable[[Any], bool]
+
+
+_RULES: dict[type, _Entry] = {}
+
+
+def register(layer_type: type, covers: Callable[[Any], bool] = lambda layer: True) -> Callable[[Rule], Rule]:
+    """Register the decorated rule for exactly `layer_type` (a subclass may compute something else)."""
+
+    def add(rule: Rule) -> Rule:
+        _RULES[layer_type] = _Entry(rule, covers)
+        return rule
+
+    return add
+
+
+def rule_for(layer: Any) -> Rule | None:
+    """Return the rule that runs `layer` for all members, or None if it must be unrolled."""
+    entry = _RULES.get(type(layer))
+    if entry is None or layer.activity_regularizer is not None or not entry.covers(layer):
+        return None
+    return entry.rule
+
+
+def is_built_in_activation(activation: Any) -> bool:
+    """Say whether an activation is one of Keras' own, which never mix rows (a user's function might)."""
+    return activation is None or getattr(keras.activations, getattr(activation, "__name__", ""), None) is activation
+
+
+def align(value: Any, x: Any, axes: tuple[int, ...]) -> Any:
+    """Reshape a value (f, s, *dims) to broadcast against x (f, s, batch, ...), its dims at x's `axes`."""
+    shape = list(value.shape[:2]) + [1] * (len(x.shape) - 2)
+    for axis, size in zip(axes, value.shape[2:], strict=True):
+        shape[axis] = size
+    return keras.ops.reshape(value, shape)
+
+
+from shrinkage._cohort._rules import _dense, _dropout, _normalization  # noqa: E402, F401  (they register themselves)

@@ -1,0 +1,91 @@
+"""The way that always works: call a layer once per member, each time with that member's values."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops, tree
+
+from shrinkage._cohort._state import State
+
+
+@dataclass(frozen=True)
+class Members:
+    """A tensor on its way through the graph, (f, s, batch, ...), and its Keras mask (f, s, batch, ...) or None."""
+
+    value: Any
+    mask: Any = None
+
+
+def unroll(layer: Any, state: State, args: Any, kwargs: Any, training: bool | None) -> Any:
+    """Call `layer` for every (fold, strength) that its inputs or its own values tell apart, and stack what it returns.
+
+    Tensors of members among `args` and `kwargs` are `Members`, or plain (f, s, ...) tensors when called by a rule; the
+    result has the form that was put in. New values of variables (moving averages, seeds) go into `state`.
+    """
+    variables = list(layer.variables) if isinstance(layer, keras.Layer) else []
+    leaves = [_members(leaf) for leaf in tree.flatten((args, kwargs)) if _is_members(leaf)]
+    shapes = [tuple(leaf.value.shape[:2]) for leaf in leaves] + [tuple(state[v].shape[:2]) for v in variables]
+    folds, strengths = max(f for f, _ in shapes), max(s for _, s in shapes)
+    outputs, updates, losses = [], [], []
+    for i in range(folds):
+        for j in range(strengths):
+            output, update, loss = _call_one(layer, variables, state, args, kwargs, training, i, j)
+            outputs.append(output)
+            updates.append(update)
+            losses.append(loss)
+
+    def stack(values: list[Any]) -> Any:
+        return ops.reshape(ops.stack(values), (folds, strengths, *values[0].shape))
+
+    for variable in variables:
+        if not variable.trainable:
+            state[variable] = stack([update[id(variable)] for update in updates])
+    if losses[0] is not None:
+        state.losses.append(stack(losses))
+    plain = not any(isinstance(leaf, Members) for leaf in tree.flatten((args, kwargs)))
+    return tree.map_structure(lambda *values: _stacked(values, stack, plain), *outputs)
+
+
+def _call_one(
+    layer: Any, variables: list[Any], state: State, args: Any, kwargs: Any, training: bool | None, i: int, j: int
+) -> tuple[Any, dict[int, Any], Any]:
+    """Call `layer` for member (i, j); return its outputs, its variables' values afterwards and its summed losses."""
+    args, kwargs = tree.map_structure(lambda leaf: _take(leaf, i, j), (args, kwargs))
+    if training is not None and isinstance(layer, keras.Layer):
+        kwargs = {**kwargs, "training": training}
+    mapping = [(v, member_of(state[v], i, j)) for v in variables]
+    with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
+        output = layer(*args, **kwargs)
+    losses = scope.losses
+    return output, {id(v): scope.get_current_value(v) for v in variables}, sum(losses) if losses else None
+
+
+def member_of(value: Any, i: int, j: int) -> Any:
+    """Return member (i, j) of a value (f, s, ...) that members may share."""
+    return value[min(i, value.shape[0] - 1), min(j, value.shape[1] - 1)]
+
+
+def _is_members(leaf: Any) -> bool:
+    return isinstance(leaf, Members) or ops.is_tensor(leaf)
+
+
+def _members(leaf: Any) -> Members:
+    return leaf if isinstance(leaf, Members) else Members(leaf)
+
+
+def _take(leaf: Any, i: int, j: int) -> Any:
+    if not _is_members(leaf):
+        return leaf
+    leaf = _members(leaf)
+    tensor = member_of(leaf.value, i, j)
+    if leaf.mask is not None:
+        tensor._keras_mask = member_of(leaf.mask, i, j)
+    return tensor
+
+
+def _stacked(values: Any, stack: Any, plain: bool) -> Any:
+    if plain:
+        return stack(list(values))
+    masks = [getattr(value, "_keras_mask", None) for value in values]
+    return Members(stack(list(values)), None if masks[0] is None else stack(masks))

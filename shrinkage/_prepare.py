@@ -1,0 +1,247 @@
+"""Everything that can be refused is refused here, before any training: arguments in, one checked problem out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from shrinkage._cohort._check import agrees
+from shrinkage._cohort._cohort import Task
+from shrinkage._cohort._first import seed_variables
+from shrinkage._cohort._forward import way
+from shrinkage._cohort._optimizers import check_optimizer
+from shrinkage._cohort._plan import Plan, make_plan
+from shrinkage._data import Data, check_targets, classes_of, join, make_data
+from shrinkage._folds import Folds, given_folds, make_folds
+from shrinkage._losses import is_classification, name_of, resolve
+from shrinkage._penalties import L1, L2, Coupled, Proximal
+from shrinkage._selection import Selection, select
+from shrinkage._strengths import automatic_grid, check_lams
+from shrinkage._template import Template
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A checked call of `fit`."""
+
+    task: Task
+    """What the members train; its plan is for a full set of `lams`."""
+    folds: Folds
+    """The split."""
+    lams: np.ndarray
+    """Strengths, descending, 0 last, (S,)."""
+    extendable: bool
+    """Whether the grid may grow at an end."""
+    selection: Selection
+    """Which weights are penalised."""
+    target: tuple[np.ndarray, np.ndarray] | None
+    """Each fold's mean and standard deviation of the targets, (F,), and last those of all rows, if it is standardised."""
+    whole: bool
+    """Whether the model is unrolled as a whole."""
+    notes: tuple[str, ...]
+    """What was changed, in words."""
+
+    @property
+    def all_rows(self) -> np.ndarray:
+        """The rows that the final models train on: all of `x`."""
+        return self.folds.train[0] if self.folds.kind == "given" else np.arange(self.folds.n_rows)
+
+    def plan(self, folds: int, strengths: int) -> Plan:
+        """Return how F x S members are run."""
+        task = self.task
+        return make_plan(
+            task.template.network, whole=self.whole, folds=folds, strengths=strengths,
+            rows=task.data.n_rows, batch_size=task.batch_size,
+        )  # fmt: skip
+
+
+def prepare(
+    model: keras.Model | Callable[[], keras.Model],
+    x: Any,
+    y: Any,
+    *,
+    penalty: Any,
+    lams: Any,
+    cv: int | float,
+    validation_data: tuple[Any, ...] | None,
+    epochs: int,
+    batch_size: int,
+    patience: int | None,
+    sample_weight: Any,
+    on: Any,
+    how: Any,
+    init: str | None,
+    epoch: str | int,
+    standardize_target: bool,
+    seed: int,
+) -> Problem:
+    """Check the arguments of `fit`, which documents them, against each other and against the model.
+
+    Raises:
+        TypeError, ValueError: Naming the argument, what was expected, what was received, and what to do.
+    """
+    _check_counts(epochs=epochs, batch_size=batch_size, seed=seed, patience=patience, epoch=epoch)
+    how = _check_penalty(penalty, how)
+    template = Template(model)
+    loss = resolve(template.loss)
+    check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
+    selection = select(template.network, on)
+    _check_unpenalised(template.network, selection)
+    init = _check_init(template, init)
+    data = _rows(template, loss, x, y, sample_weight)
+    notes = list(data.notes)
+    if validation_data is None:
+        classes = classes_of(data.y) if is_classification(loss) else None
+        folds = make_folds(data.n_rows, cv, classes=classes, seed=seed)
+    else:
+        validation = _rows(template, loss, *_validation(validation_data))
+        folds = given_folds(data.n_rows, validation.n_rows)
+        data = join(data, validation)
+    notes += folds.notes
+    smallest = min(map(len, folds.train))
+    if batch_size > smallest:
+        notes.append(f"batch_size={batch_size} is larger than the {smallest} training rows of a fold: {smallest} is used.")
+        batch_size = smallest
+    target = _standardized(data, folds, loss) if standardize_target else None
+    lams, extendable, more = _lams(lams, data, folds, loss, target)
+    whole = _unrolls_whole(template, loss, data, folds, batch_size, target)
+    if whole:
+        notes.append(
+            "Computing all members at once did not agree with the model itself (does a layer mix rows?): the model is "
+            "called once per member, which is slower."
+        )
+    strengths, network = len(lams), template.network
+    plan = make_plan(
+        network, whole=whole, folds=len(folds.train), strengths=strengths, rows=data.n_rows, batch_size=batch_size
+    )
+    task = Task(template, data, loss, penalty, how, selection.mask, batch_size, init, seed, plan)
+    return Problem(task, folds, lams, extendable, selection, target, whole, tuple(notes) + more)
+
+
+def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epoch: Any) -> None:
+    for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"`{name}` must be a whole number of at least {least}. Received: {value!r}.")
+    if patience is not None and (isinstance(patience, bool) or not isinstance(patience, int) or patience < 1):
+        raise ValueError(f"`patience` must be None or a whole number of at least 1. Received: {patience!r}.")
+    number = isinstance(epoch, (int, np.integer)) and not isinstance(epoch, bool) and 1 <= epoch <= epochs
+    if epoch not in ("best", "last") and not number:
+        raise ValueError(f'`epoch` must be "best", "last" or a number from 1 to epochs={epochs}. Received: {epoch!r}.')
+
+
+def _check_penalty(penalty: Any, how: Any) -> Any:
+    if not isinstance(penalty, (L1, L2)):
+        raise TypeError(f"`penalty` must be shrinkage.L2() or shrinkage.L1(). Received: {penalty!r}.")
+    how = penalty.default_how if how is None else how
+    if not isinstance(how, (Coupled, Proximal)):
+        raise TypeError(f"`how` must be shrinkage.Coupled() or shrinkage.Proximal(). Received: {how!r}.")
+    return how
+
+
+def _check_unpenalised(network: keras.Model, selection: Selection) -> None:
+    """Refuse a penalty that the model already carries on a weight that is to be penalised."""
+    for variable, penalised in zip(network.trainable_variables, selection.mask, strict=True):
+        if penalised and variable.regularizer is not None:
+            name = type(variable.regularizer).__name__
+            raise ValueError(
+                f"`model` already carries a penalty on {variable.path} ({name}), which would be added to shrinkage's. "
+                f"Build the layer without it, for example keras.layers.Dense(..., kernel_regularizer=None)."
+            )
+
+
+def _check_init(template: Template, init: str | None) -> str:
+    if init not in (None, "fresh", "keep"):
+        raise ValueError(f'`init` must be "fresh" or "keep". Received: {init!r}.')
+    if init is None and not template.is_function and (signs := template.trained_signs()):
+        raise ValueError(
+            f'`model` has been trained or loaded: {signs}. Say init="keep" to start every member from its weights (if '
+            f'they come from rows in `x`, they leak into the held-out loss), or init="fresh" to draw new ones.'
+        )
+    return init or "fresh"
+
+
+def _rows(template: Template, loss: keras.losses.Loss, x: Any, y: Any, sample_weight: Any = None) -> Data:
+    network = template.network
+    dtype = network.trainable_variables[0].dtype
+    data = make_data(x, y, sample_weight, dtype)
+    if inputs := getattr(network, "inputs", None):
+        data = replace(data, x=_shaped(data.x, inputs[0].shape).astype(inputs[0].dtype))
+    elif np.issubdtype(data.x.dtype, np.floating):
+        data = replace(data, x=data.x.astype(dtype))
+    output_shape = tuple(network(data.x[:1], training=False).shape)
+    check_targets(data.y, (None, *output_shape[1:]), name_of(loss))
+    if name_of(loss) != "sparse_categorical_crossentropy":
+        data = replace(data, y=data.y.reshape(len(data.y), *output_shape[1:]).astype(dtype))
+    return data
+
+
+def _shaped(x: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
+    if x.ndim == len(shape) - 1 and shape[-1] == 1:
+        x = x[..., None]  # as Keras does
+    if x.ndim != len(shape) or any(e not in (None, s) for e, s in zip(shape[1:], x.shape[1:], strict=True)):
+        raise ValueError(
+            f"`x` must have the shape of the model's input, (n, {', '.join(map(str, shape[1:]))}). Received: {x.shape}."
+        )
+    return x
+
+
+def _validation(validation_data: Any) -> tuple[Any, ...]:
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+        raise ValueError(
+            "`validation_data` must be (x, y) or (x, y, sample_weight). Received: "
+            f"{type(validation_data).__name__}{f' of {len(validation_data)}' if hasattr(validation_data, '__len__') else ''}."
+        )
+    return tuple(validation_data)
+
+
+def _standardized(data: Data, folds: Folds, loss: keras.losses.Loss) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (mean, standard deviation) of the targets in each fold's training rows and, last, in all rows."""
+    if name_of(loss) != "mean_squared_error" or data.y.shape[1:] != (1,):
+        raise ValueError(
+            "`standardize_target` needs loss='mean_squared_error' and one output. "
+            f"Received: {name_of(loss)}, targets of shape {data.y.shape}."
+        )
+    everything = folds.train[0] if folds.kind == "given" else np.arange(folds.n_rows)
+    moments = []
+    for rows in (*folds.train, everything):
+        y, weight = data.y[rows, 0].astype(np.float64), data.weight[rows]
+        mean = np.average(y, weights=weight)
+        moments.append((mean, np.sqrt(np.average((y - mean) ** 2, weights=weight))))
+    means, sds = np.array(moments).T
+    if (sds == 0).any():
+        raise ValueError("`y` must vary within every fold's training rows to be standardised. Received: a constant.")
+    return means, sds
+
+
+def _lams(
+    lams: Any, data: Data, folds: Folds, loss: keras.losses.Loss, target: Any
+) -> tuple[np.ndarray, bool, tuple[str, ...]]:
+    """Return the strengths, whether they may be extended, and notes."""
+    if isinstance(lams, str):
+        if lams != "auto":
+            raise ValueError(f'`lams` must be "auto" or a list of strengths. Received: {lams!r}.')
+        n_rows = len(folds.train[0]) if folds.kind == "given" else data.n_rows
+        return automatic_grid(n_rows, _scale(data, loss, target)), True, ()
+    checked, notes = check_lams(lams)
+    return checked, False, notes
+
+
+def _scale(data: Data, loss: keras.losses.Loss, target: Any) -> float:
+    """Return the size of the loss that the automatic grid is in proportion to: a squared error has its target's units."""
+    if name_of(loss) != "mean_squared_error" or target is not None:
+        return 1.0
+    return float(np.average(data.y.astype(np.float64).var(axis=0))) or 1.0
+
+
+def _unrolls_whole(
+    template: Template, loss: Any, data: Data, folds: Folds, batch_size: int, target: Any
+) -> bool:
+    """Say whether the model must be unrolled as a whole because the fast way is not right for it."""
+    network = template.network
+    if way(network) == "unroll":
+        return False  # it is anyway, and nothing is to be compared
+    rows = folds.train[0][:batch_size]
+    y = data.y[rows] if target is None else (data.y[rows] - target[0][0]) / target[1][0]
+    return not agrees(network, loss, data.x[rows], y.astype(data.y.dtype), seed_variables(network))

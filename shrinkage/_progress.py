@@ -1,0 +1,29 @@
+"""A progress bar on standard error, silent where that is no terminal."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def progress(total: int, shown: bool | None) -> Iterator[tuple[Callable[[], None], Callable[[int], None]]]:
+    """Yield (tick, expect): `tick()` advances by one epoch, `expect(n)` adds n epochs to the total.
+
+    Args:
+        total: Epochs expected.
+        shown: Whether to show it; None shows it on a terminal.
+    """
+    if not (sys.stderr.isatty() if shown is None else shown):
+        yield lambda: None, lambda more: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("epochs", total=total)
+
+        def expect(more: int) -> None:
+            bar.update(task, total=(bar.tasks[0].total or 0) + more)
+
+        yield lambda: bar.advance(task), expect

@@ -1,0 +1,236 @@
+"""The caller's model as a recipe: it is read once, never changed, and fresh networks come from it."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from shrinkage import _quiet
+from shrinkage._losses import name_of, resolve
+
+_quiet.require_tensorflow()
+
+
+class Template:
+    """A compiled model's architecture, compile arguments and first weights.
+
+    Args:
+        model: A built and compiled Keras model, or a function without arguments that returns one (the way for classes
+            that Keras cannot clone).
+
+    Raises:
+        TypeError: If `model` is neither.
+        ValueError: If it is not built, not compiled, or of a kind that is not supported.
+    """
+
+    def __init__(self, model: keras.Model | Callable[[], keras.Model]):
+        self._build = None if isinstance(model, keras.Model) else model
+        if self._build is not None and not callable(self._build):
+            raise TypeError(
+                f"`model` must be a compiled keras.Model or a function that returns one. Received: {type(model).__name__}."
+            )
+        source = model if isinstance(model, keras.Model) else self._called()
+        _check(source)
+        self._source = source
+        self._metrics = list(_metrics(source))
+        self.network = self._clone()
+        self.network.set_weights(source.get_weights())
+        _finalize(self.network)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._source.name
+
+    @property
+    def loss(self) -> Any:
+        """What the model was compiled with as its loss."""
+        return self._source.loss
+
+    @property
+    def loss_name(self) -> str:
+        """The loss' snake-case name, as in `keras.losses`."""
+        return name_of(resolve(self.loss))
+
+    @property
+    def optimizer(self) -> Any:
+        """The caller's optimizer, to read its configuration from."""
+        return self._source.optimizer
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the compiled metrics."""
+        return tuple(metric.name for metric in self.metrics())
+
+    @property
+    def is_function(self) -> bool:
+        """Whether the caller gave a function, whose models are new by construction."""
+        return self._build is not None
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Return new instances of the compiled metrics, names resolved as `compile` does for this loss and output."""
+        return [_metric(metric, self.loss_name, self._source.output_shape) for metric in self._metrics]
+
+    def fresh_values(self, key: Sequence[int]) -> list[np.ndarray]:
+        """Return the values of all variables with the trainable ones drawn anew from their initializers.
+
+        Args:
+            key: What the draw depends on, such as (seed, fold).
+        """
+        with _seeded(key):
+            drawn = self._clone()
+        pairs = zip(drawn.variables, self.network.variables, strict=True)
+        return [np.array(new if kept.trainable else kept) for new, kept in pairs]
+
+    def kept_values(self) -> list[np.ndarray]:
+        """Return the values of all variables in the caller's model."""
+        return [np.array(variable) for variable in self.network.variables]
+
+    def trained_signs(self) -> str | None:
+        """Say in words what shows that the caller's model has been trained or loaded, or return None.
+
+        Initializers that set constants (biases, gains) give a model away that was loaded without its optimizer.
+        """
+        if int(self._source.optimizer.iterations) > 0:
+            return f"its optimizer has taken {int(self._source.optimizer.iterations)} steps"
+        first, second = self.fresh_values((0, 0)), self.fresh_values((0, 1))
+        for variable, kept, a, b in zip(self.network.variables, self.kept_values(), first, second, strict=True):
+            if variable.trainable and np.array_equal(a, b) and not np.array_equal(kept, a):
+                return f"{variable.path} is not what its initializer gives"
+        return None
+
+    def model(self, weights: Sequence[np.ndarray]) -> keras.Model:
+        """Return a new, compiled, plain model with these values of its variables and a fresh optimizer."""
+        model = self._clone()
+        for variable, value in zip(model.variables, weights, strict=True):
+            variable.assign(value)
+        _finalize(model)
+        optimizer = self._source.optimizer
+        model.compile(
+            optimizer=type(optimizer).from_config(optimizer.get_config()),
+            loss=self._source.loss,
+            metrics=[_copy(metric) for metric in self._metrics] or None,
+        )
+        return model
+
+    def save(self, file: str | Path) -> None:
+        """Write the recipe as a `.keras` file."""
+        self.model(self.kept_values()).save(file)
+
+    @classmethod
+    def load(cls, file: str | Path) -> "Template":
+        """Read a recipe that `save` wrote; code inside the file is refused (Keras' `safe_mode`)."""
+        return cls(keras.models.load_model(file, safe_mode=True))
+
+    def _called(self) -> keras.Model:
+        model = self._build() if self._build is not None else None
+        if not isinstance(model, keras.Model):
+            raise TypeError(f"`model` is a function and must return a keras.Model. Received: {type(model).__name__}.")
+        return model
+
+    def _clone(self) -> keras.Model:
+        """Return a model of the same architecture with new weights, not compiled."""
+        if self._build is not None:
+            return self._called()
+        try:
+            clone = keras.models.clone_model(self._source)
+            if not clone.built:
+                clone.build(self._source._build_shapes_dict or self._source.input_shape)
+        except Exception as error:
+            raise ValueError(
+                f"`model` of class {type(self._source).__name__} cannot be cloned by Keras ({_first_line(error)}). Give a "
+                f"function that builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
+            ) from error
+        shapes = [[tuple(v.shape) for v in m.variables] for m in (clone, self._source)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"`model` of class {type(self._source).__name__} has other weights after keras.models.clone_model. Give a "
+                f"function that builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
+            )
+        return clone
+
+
+def _check(model: keras.Model) -> None:
+    """Refuse what cannot be trained yet, each in a sentence with the way out."""
+    name = f"`model` ({model.name})"
+    if not model.built:
+        raise ValueError(f"{name} must be built, so that it has weights. Add keras.Input(shape) as its first layer.")
+    if not model.compiled or model.loss is None or model.optimizer is None:
+        raise ValueError(f"{name} must be compiled with a loss and an optimizer. Call model.compile(optimizer, loss).")
+    if isinstance(model.loss, (list, tuple, dict)) or len(_tensors(model, "inputs")) > 1 or len(_tensors(model, "outputs")) > 1:
+        raise ValueError(f"{name} must have one input, one output and one loss: several are not supported yet.")
+    if not model.trainable_variables:
+        raise ValueError(f"{name} must have trainable weights. Received: none; set layer.trainable = True on some.")
+    if type(model).train_step is not keras.Model.train_step or type(model).compute_loss is not keras.Model.compute_loss:
+        raise ValueError(f"{name} has its own `train_step` or `compute_loss`, which is not supported: use compile's `loss`.")
+    if model.run_eagerly:
+        raise ValueError(f"{name} is compiled with run_eagerly=True, which is not supported: compile without it.")
+    for layer in model._flatten_layers():
+        if layer.dtype_policy.compute_dtype != layer.dtype_policy.variable_dtype and layer.variables:
+            raise ValueError(
+                f"{name} has layer {layer.name} in {layer.dtype_policy.name}: mixed precision is not supported yet. "
+                f"Build it with dtype='float32'."
+            )
+        if getattr(layer, "stateful", False):
+            raise ValueError(f"{name} has the stateful layer {layer.name}, which is not supported: use stateful=False.")
+    for variable in model.trainable_variables:
+        if variable.constraint is not None:
+            raise ValueError(f"{name} has a constraint on {variable.path}, which is not supported yet: build it without.")
+
+
+def _tensors(model: keras.Model, attribute: str) -> list[Any]:
+    try:
+        return keras.tree.flatten(getattr(model, attribute))
+    except (AttributeError, ValueError):  # a subclassed model has no symbolic tensors
+        return []
+
+
+def _metrics(model: keras.Model) -> Iterator[Any]:
+    compiled = model._compile_metrics
+    if compiled is None:
+        return
+    for metric in keras.tree.flatten([compiled._user_metrics, compiled._user_weighted_metrics]):
+        if metric is not None:
+            yield metric
+
+
+def _copy(metric: Any) -> Any:
+    return type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
+
+
+def _metric(metric: Any, loss_name: str, output_shape: Any) -> keras.metrics.Metric:
+    if metric in ("accuracy", "acc"):
+        kind = {"sparse_categorical_crossentropy": "SparseCategoricalAccuracy"}.get(
+            loss_name, "BinaryAccuracy" if output_shape[-1] == 1 else "CategoricalAccuracy"
+        )
+        return getattr(keras.metrics, kind)(name="accuracy")
+    found = keras.metrics.get(_copy(metric))
+    if isinstance(found, keras.metrics.Metric):
+        return found
+    return keras.metrics.MeanMetricWrapper(found, name=getattr(found, "__name__", "metric"))
+
+
+def _finalize(model: keras.Model) -> None:
+    """Let normalization layers take up the statistics that they hold as variables (loading weights does not)."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+
+
+@contextmanager
+def _seeded(key: Sequence[int]) -> Iterator[None]:
+    """Make Keras' initializers, which draw their seeds from Python's generator, depend on `key` alone."""
+    before = random.getstate()
+    random.seed(int(np.random.SeedSequence([*key, 3]).generate_state(1, np.uint64)[0]))
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
