@@ -1,0 +1,287 @@
+"""What `sh.fit` returns: losses, choices and models along the whole path of strengths, as one immutable record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shrinkage._choice import Difference, choose, gain, optimism, row_gain, row_se, summarise
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from shrinkage._folds import Folds
+    from shrinkage._penalties import L1, L2, Coupled, Proximal
+    from shrinkage._selection import Selection
+    from shrinkage._template import Template
+
+Array = NDArray[Any]
+
+
+class Status(Enum):
+    """How the training of one member of the path ended; the values are messages."""
+
+    OK = "finished"
+    DIVERGED = "diverged (the loss became NaN or infinite)"
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Path:
+    """The regularization path of a Keras model: J(w) = mean data loss + lam * P(w) for every strength lam of a grid.
+
+    With F folds, S strengths, E epochs and m held-out rows; all losses are mean *data* losses, without the penalty.
+    Arrays are read-only. Strengths descend, and the last is 0, no penalty. `print(path)` shows the table and what it
+    means, `path.plot()` the curve, `path.model()` is the chosen model.
+
+    Attributes:
+        lams: (S,) strengths for all `n_rows` rows.
+        cv_loss: (F, S, E) mean loss of the held-out rows after each epoch; NaN past the last epoch of a member.
+        train_loss: (F, S, E) the same of the rows trained on, in inference mode.
+        fold_weight: (F,) number of held-out rows, or the sum of their sample weights.
+        epochs: (S,) the epoch chosen for each strength, counted from 1.
+        held_out_rows: (m,) which rows were held out, in the order of the next two.
+        predictions: (m, S, ...) out-of-fold predictions at the chosen epoch.
+        row_loss: (m, S) their losses.
+        metrics: the compiled metrics on them, each (S,).
+        null_loss, null_se, null_metrics: the same for the best constant; NaN where there is none.
+        norm: (S,) Euclidean norm of the penalised weights of the models trained on all rows.
+        nonzero: (S,) how many of those weights are not zero.
+        status: (F, S) how each fold's member ended.
+        full_status: (S,) how each model trained on all rows ended.
+        weights: the weights of the models trained on all rows, each (S, ...), in the order of the template's variables.
+        template: makes a model from weights.
+        penalty, how: what was added to the loss, and where it entered.
+        selection: which weights were penalised.
+        folds: the split.
+        n_rows: number of rows of the data.
+        seed: of everything random.
+        plan: what else a run needs to be repeated to the bit.
+        notes: what the user should know.
+        seconds: wall-clock time of the fit.
+    """
+
+    lams: Array
+    cv_loss: Array
+    train_loss: Array
+    fold_weight: Array
+    epochs: Array
+    held_out_rows: Array
+    predictions: Array
+    row_loss: Array
+    metrics: dict[str, Array]
+    null_loss: float
+    null_se: float
+    null_metrics: dict[str, float]
+    norm: Array
+    nonzero: Array
+    status: Array
+    full_status: Array
+    weights: tuple[Array, ...]
+    template: Template
+    penalty: L2 | L1
+    how: Coupled | Proximal
+    selection: Selection
+    folds: Folds
+    n_rows: int
+    seed: int
+    plan: dict[str, Any]
+    notes: tuple[str, ...]
+    seconds: float
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, _read_only(getattr(self, field.name)))
+        choose(self._candidates, self.se)  # a path without a choice is an error now, not at its first use
+
+    @property
+    def fold_loss(self) -> Array:
+        """(F, S) mean held-out loss of each fold at the chosen epochs."""
+        return _at_epochs(self.cv_loss, self.epochs)
+
+    @property
+    def mean(self) -> Array:
+        """(S,) held-out loss at the chosen epochs, averaged over folds with `fold_weight`."""
+        return summarise(self.fold_loss, self.fold_weight)[0]
+
+    @property
+    def se(self) -> Array:
+        """(S,) standard error of `mean`: over folds by glmnet's formula; for a single split, over its rows."""
+        return row_se(self.row_loss) if self.single_split else summarise(self.fold_loss, self.fold_weight)[1]
+
+    @property
+    def train_mean(self) -> Array:
+        """(S,) training loss at the chosen epochs, averaged over folds as `mean` is."""
+        return summarise(_at_epochs(self.train_loss, self.epochs), self.fold_weight)[0]
+
+    @property
+    def single_split(self) -> bool:
+        """Whether one part of the rows was held out, once, instead of folds in turn."""
+        return len(self.fold_weight) == 1
+
+    @property
+    def failed(self) -> Array:
+        """(S,) whether a model of this strength, a fold's or the one on all rows, diverged: then it is not chosen."""
+        return (self.status != Status.OK).any(axis=0) | (self.full_status != Status.OK)
+
+    @property
+    def index_min(self) -> int:
+        """Index in `lams` (from 0) of the largest strength with the least mean loss."""
+        return choose(self._candidates, self.se)[0]
+
+    @property
+    def index_1se(self) -> int:
+        """Index in `lams` (from 0) of the largest strength within one standard error of the least mean loss."""
+        return choose(self._candidates, self.se)[1]
+
+    @property
+    def lam_min(self) -> float:
+        """The strength at `index_min`, the default choice."""
+        return float(self.lams[self.index_min])
+
+    @property
+    def lam_1se(self) -> float:
+        """The strength at `index_1se`, for parsimony."""
+        return float(self.lams[self.index_1se])
+
+    @property
+    def gain(self) -> Difference:
+        """How much lower the mean loss is at `lam_min` than without a penalty, with its 95 % interval.
+
+        Over folds by the corrected resampled t-test (Nadeau & Bengio 2003); for a single split by the paired t-test of
+        its rows. That `lam_min` was chosen on the same rows is not in the interval: see `optimism`.
+        """
+        best = self.index_min
+        if self.single_split:
+            return row_gain(self.row_loss[:, -1], self.row_loss[:, best])
+        n_train, n_test = (np.mean([len(rows) for rows in part]) for part in (self.folds.train, self.folds.held_out))
+        none, least = self.fold_loss[:, -1], self.fold_loss[:, best]
+        return gain(none, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
+
+    @property
+    def optimism(self) -> float:
+        """By how much the mean loss at `lam_min` flatters itself (Tibshirani & Tibshirani 2009); NaN for one split."""
+        return optimism(np.where(self.failed, np.nan, self.fold_loss), self.index_min)
+
+    def model(self, lam: Literal["min", "1se"] | float = "min") -> keras.Model:
+        """Make the model that was trained on all rows with strength `lam`.
+
+        Args:
+            lam: "min" for `lam_min`, "1se" for `lam_1se`, or one of `lams`.
+
+        Returns:
+            A new compiled Keras model with no penalty attached and an optimizer that has taken no step.
+
+        Raises:
+            ValueError: if `lam` is none of these, or if that model diverged.
+        """
+        index = self._index(lam)
+        if self.full_status[index] is not Status.OK:
+            message = self.full_status[index].value
+            raise ValueError(
+                f"The model trained on all rows at lam = {self.lams[index]:.6g} {message}: choose another."
+            )
+        return self.template.model([weight[index] for weight in self.weights])
+
+    def table(self) -> pd.DataFrame:
+        """Return a data frame with a row for each strength, in the order of `lams`.
+
+        Its columns are lam, index (from 1, as printed), loss, se, train_loss, the compiled metrics by their names,
+        epoch, norm, nonzero and failed.
+        """
+        import pandas as pd
+
+        columns = {"lam": self.lams, "index": np.arange(1, len(self.lams) + 1), "loss": self.mean, "se": self.se}
+        columns |= {"train_loss": self.train_mean} | self.metrics
+        columns |= {"epoch": self.epochs, "norm": self.norm, "nonzero": self.nonzero, "failed": self.failed}
+        return pd.DataFrame(columns)
+
+    def verdict(self) -> str:
+        """Say in words what the curve shows: what the penalty gains over none, or that no gain is clear, and why."""
+        from shrinkage._path_text import verdict
+
+        return verdict(self)
+
+    def plot(self, file: Any = None) -> Figure:
+        """Draw the held-out loss against log10(lam), with one-standard-error bars and the choices marked.
+
+        Args:
+            file: a name or file object to save the picture to; the ending of a name says the format.
+
+        Returns:
+            The matplotlib figure.
+        """
+        from shrinkage._plot import curve_data, draw
+
+        return draw(curve_data(self), file)
+
+    def save(self, folder: Any, *, overwrite: bool = False) -> None:
+        """Write the path to a folder: `path.json`, `arrays.npz` and `template.keras`; nothing in them is pickled.
+
+        Args:
+            folder: is made, with its parents.
+            overwrite: whether an existing folder may be used; other files in it are left alone.
+
+        Raises:
+            FileExistsError: if the folder exists and `overwrite` is False.
+        """
+        from shrinkage._path_io import save
+
+        save(self, folder, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, folder: Any) -> Path:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: if there is no such folder.
+            ValueError: if the folder is not one that `save` wrote, is damaged, or comes from a newer version.
+        """
+        from shrinkage._path_io import load
+
+        return load(folder)
+
+    def __repr__(self) -> str:
+        from shrinkage._path_text import summary
+
+        return summary(self)
+
+    @property
+    def _candidates(self) -> Array:
+        return np.where(self.failed, np.nan, self.mean)
+
+    def _index(self, lam: str | float) -> int:
+        if isinstance(lam, str):
+            if lam not in ("min", "1se"):
+                raise ValueError(f'`lam` must be "min", "1se" or one of `lams`. Received: {lam!r}.')
+            return self.index_min if lam == "min" else self.index_1se
+        found = np.flatnonzero(np.isclose(self.lams, lam, rtol=1e-6, atol=0))
+        if len(found) == 0:
+            nearest = self.lams[np.argsort(np.abs(self.lams - lam), kind="stable")[:3]]
+            listed = ", ".join(f"{value:.6g}" for value in nearest)
+            raise ValueError(
+                f"`lam` must be one of `lams`, the strengths that were trained. Received: {lam!r}. "
+                f"The nearest are {listed}."
+            )
+        return int(found[0])
+
+
+def _at_epochs(loss: Array, epochs: Array) -> Array:
+    return np.take_along_axis(loss, np.asarray(epochs)[None, :, None] - 1, axis=2)[:, :, 0]
+
+
+def _read_only(value: Any) -> Any:
+    """Make arrays, also those in tuples and dictionaries, read-only views: the caller's own stay as they are."""
+    if isinstance(value, np.ndarray):
+        value = value.view()
+        value.setflags(write=False)
+    elif type(value) is tuple:
+        value = tuple(_read_only(item) for item in value)
+    elif type(value) is dict:
+        value = {key: _read_only(item) for key, item in value.items()}
+    return value

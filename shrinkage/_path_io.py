@@ -1,0 +1,155 @@
+"""A path on disk: `path.json` for what people may want to read, `arrays.npz`, and `template.keras`. No pickle."""
+
+import json
+import zipfile
+from dataclasses import asdict
+from pathlib import Path as File
+from typing import Any
+
+import numpy as np
+
+from shrinkage import __version__
+from shrinkage._path import Path, Status
+
+SCHEMA = 1
+_JSON, _ARRAYS, _TEMPLATE = "path.json", "arrays.npz", "template.keras"
+_NUMBERS = (
+    *("lams", "cv_loss", "train_loss", "fold_weight", "epochs", "held_out_rows", "predictions", "row_loss"),
+    *("norm", "nonzero", "null_loss", "null_se"),
+)
+_PLAIN = ("n_rows", "seed", "plan", "seconds")
+
+
+def save(path: Path, folder: Any, *, overwrite: bool) -> None:
+    """Write `path`; see `Path.save`."""
+    folder = File(folder)
+    if folder.exists() and not overwrite:
+        raise FileExistsError(f"'{folder}' exists. Choose another folder, or say `overwrite=True`.")
+    folder.mkdir(parents=True, exist_ok=True)
+    # Without path.json a folder is not a saved path, so a save that breaks off never looks like a whole one.
+    (folder / _JSON).unlink(missing_ok=True)
+    np.savez(folder / _ARRAYS, **_arrays(path))
+    path.template.save(folder / _TEMPLATE)
+    (folder / _JSON).write_text(json.dumps(_record(path), indent=1, default=_plain) + "\n", encoding="utf-8")
+
+
+def load(folder: Any) -> Path:
+    """Read a path; see `Path.load`."""
+    folder = File(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder '{folder}'.")
+    record = _read_record(folder)
+    try:
+        return _restore(record, *_read_parts(folder))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"The saved path in '{folder}' is damaged ({error}). Restore the folder, or fit again."
+        ) from error
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    """All numbers that are not for reading, under one flat name each."""
+    arrays = {name: getattr(path, name) for name in _NUMBERS}
+    arrays |= {f"metrics.{name}": value for name, value in path.metrics.items()}
+    arrays |= {f"null_metrics.{name}": value for name, value in path.null_metrics.items()}
+    for name in ("status", "full_status"):
+        arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(getattr(path, name))
+    for name, values in (("weights", path.weights), ("train", path.folds.train), ("held_out", path.folds.held_out)):
+        arrays |= {f"{name}.{index}": value for index, value in enumerate(values)}
+    return arrays
+
+
+def _record(path: Path) -> dict[str, Any]:
+    return {
+        "format": "shrinkage path",
+        "schema": SCHEMA,
+        "shrinkage": __version__,
+        "penalty": {"name": type(path.penalty).__name__} | asdict(path.penalty),
+        "how": {"name": type(path.how).__name__} | asdict(path.how),
+        "lam_min": path.lam_min,
+        "lam_1se": path.lam_1se,
+        "verdict": path.verdict(),
+        "notes": path.notes,
+        **{name: getattr(path, name) for name in _PLAIN},
+        "folds": {"n_rows": path.folds.n_rows, "kind": path.folds.kind, "notes": path.folds.notes},
+        "selection": [asdict(weight) for weight in path.selection.weights],
+    }
+
+
+def _read_record(folder: File) -> dict[str, Any]:
+    try:
+        record = json.loads((folder / _JSON).read_text(encoding="utf-8"))
+        if record["format"] != "shrinkage path":
+            raise ValueError(f"its format is {record['format']!r}")
+        schema = int(record["schema"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"'{folder}' is not a folder that `Path.save` wrote: its {_JSON} cannot be read ({error})."
+        ) from error
+    if schema != SCHEMA:
+        raise ValueError(
+            f"'{folder}' was written by shrinkage {record.get('shrinkage')} in schema {schema}; this version "
+            f"({__version__}) reads schema {SCHEMA}. Use the version that wrote it, or fit again."
+        )
+    return record
+
+
+def _read_parts(folder: File) -> tuple[dict[str, Any], Any]:
+    from shrinkage._template import Template  # here, as it imports Keras
+
+    # Given a name, `np.load` leaves the file of a torn archive open.
+    with (folder / _ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    return arrays, Template.load(folder / _TEMPLATE)
+
+
+def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> Path:
+    from shrinkage._folds import Folds
+    from shrinkage._penalties import L1, L2, Coupled, Proximal
+    from shrinkage._selection import Selection, Weight
+
+    values = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
+    values |= {name: float(values[name]) for name in ("null_loss", "null_se")}
+    values |= {name: _statuses(arrays[name]) for name in ("status", "full_status")}
+    weights = (Weight(**weight | {"shape": tuple(weight["shape"])}) for weight in record["selection"])
+    return Path(
+        **values,
+        metrics=_named(arrays, "metrics."),
+        null_metrics={name: float(value) for name, value in _named(arrays, "null_metrics.").items()},
+        weights=_numbered(arrays, "weights."),
+        folds=Folds(
+            train=_numbered(arrays, "train."),
+            held_out=_numbered(arrays, "held_out."),
+            **record["folds"] | {"notes": tuple(record["folds"]["notes"])},
+        ),
+        selection=Selection(tuple(weights)),
+        penalty=_revive(record["penalty"], L1, L2),
+        how=_revive(record["how"], Coupled, Proximal),
+        notes=tuple(record["notes"]),
+        template=template,
+    )
+
+
+def _revive(record: dict[str, Any], *kinds: type) -> Any:
+    known = {kind.__name__: kind for kind in kinds}
+    return known[record["name"]](**{name: value for name, value in record.items() if name != "name"})
+
+
+def _statuses(names: Any) -> Any:
+    return np.vectorize(lambda name: Status[name], otypes=[object])(names)
+
+
+def _named(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def _numbered(arrays: dict[str, Any], prefix: str) -> tuple[Any, ...]:
+    found = _named(arrays, prefix)
+    return tuple(found[str(index)] for index in range(len(found)))
+
+
+def _plain(value: Any) -> Any:
+    """Let JSON write NumPy's numbers and arrays, which a plan may hold."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be written to {_JSON}: {value!r}")

@@ -1,0 +1,110 @@
+"""A path as `sh.fit` would return it, made without training: losses follow given curves over the strengths."""
+
+import json
+from pathlib import Path as File
+from typing import Any, cast
+
+import numpy as np
+
+from shrinkage._folds import Folds
+from shrinkage._path import Path, Status
+from shrinkage._penalties import L2, Coupled
+from shrinkage._selection import Selection, Weight
+
+LAMS = np.append(10.0 ** np.arange(0, -5, -0.25), 0.0)
+
+
+class StubTemplate:
+    """The interface of `Template`, whose models are just their weights."""
+
+    def __init__(self, name="sequential", loss_name="sparse_categorical_crossentropy"):
+        self.name, self.loss_name, self.metric_names = name, loss_name, ("accuracy",)
+
+    def model(self, weights):
+        return [np.array(weight) for weight in weights]
+
+    def save(self, file):
+        File(file).write_text(json.dumps([self.name, self.loss_name]))
+
+    @classmethod
+    def load(cls, file):
+        return cls(*json.loads(File(file).read_text()))
+
+
+def overfitting(lams):
+    """Held-out and training loss of a model that a penalty helps: too little overfits, too much underfits."""
+    log = np.log10(np.maximum(lams, 1e-5))
+    train = 0.015 + 2.25 / (1 + np.exp(-4.0 * (log + 1.1))) + 0.06 / (1 + np.exp(-3.0 * (log + 2.8)))
+    return train + 0.075 + 0.04 / (1 + np.exp(3.0 * (log + 3.4))), train
+
+
+def make_path(
+    lams: Any = LAMS,
+    curves=overfitting,
+    n_folds=5,
+    n_epochs=6,
+    spread=0.02,
+    wiggle=0.004,
+    template=None,
+    **changes: Any,
+) -> Path:
+    """Make a path; folds differ by `spread`, which strengths share, and by `wiggle`, which they do not."""
+    rng = np.random.default_rng(0)
+    lams = np.asarray(lams, float)
+    n_rows, n_lams = 200, len(lams)
+    held_out = np.array_split(np.arange(n_rows if n_folds > 1 else 40), n_folds)
+    train = [np.setdiff1d(np.arange(n_rows), rows) for rows in held_out]
+    cv, fitted = (np.asarray(curve, float) for curve in curves(lams))
+    offset = rng.normal(size=(n_folds, 1))
+    cv = cv + spread * (offset - offset.mean()) + wiggle * rng.normal(size=(n_folds, n_lams))
+    # Every curve falls for two thirds of the epochs, then rises a little.
+    shape = 0.05 * np.abs(np.arange(1, n_epochs + 1) - round(2 * n_epochs / 3))
+    norm = 20 / (1 + lams * 300) ** 0.3
+    fields: dict[str, Any] = {
+        "lams": lams,
+        "cv_loss": cv[:, :, None] + shape,
+        "train_loss": np.broadcast_to(fitted, (n_folds, n_lams))[:, :, None] + shape[::-1] * 0.1,
+        "fold_weight": np.array([len(rows) for rows in held_out], float),
+        "epochs": np.full(n_lams, round(2 * n_epochs / 3)),
+        "held_out_rows": np.concatenate(held_out),
+        "predictions": rng.random((len(np.concatenate(held_out)), n_lams, 3)),
+        "row_loss": np.concatenate(
+            [cv[f] + _rows(rng, len(r), n_lams, spread, wiggle) for f, r in enumerate(held_out)]
+        ),
+        "metrics": {"accuracy": 1 - cv.mean(axis=0) / 4},
+        "null_loss": 2.3021,
+        "null_se": 0.0004,
+        "null_metrics": {"accuracy": 0.1013},
+        "norm": norm,
+        "nonzero": np.full(n_lams, 8832),
+        "status": np.full((n_folds, n_lams), Status.OK, dtype=object),
+        "full_status": np.full(n_lams, Status.OK, dtype=object),
+        "weights": (np.outer(norm, np.ones(4)).reshape(n_lams, 2, 2), np.arange(n_lams * 3.0).reshape(n_lams, 3)),
+        "template": cast(Any, template or StubTemplate()),
+        "penalty": L2(),
+        "how": Coupled(),
+        "selection": Selection(
+            (
+                Weight("dense", "dense/kernel", (64, 138), 8832, True, "kernel"),
+                Weight("dense", "dense/bias", (138,), 138, False, "bias"),
+            )
+        ),
+        "folds": Folds(tuple(train), tuple(held_out), n_rows, "k-fold" if n_folds > 1 else "hold-out"),
+        "n_rows": n_rows,
+        "seed": 0,
+        "plan": {"xla": True, "batch_size": 32},
+        "notes": (),
+        "seconds": 5.93,
+    }
+    return Path(**fields | changes)
+
+
+def _rows(rng, n, n_lams, spread, wiggle):
+    return spread * rng.normal(size=(n, 1)) + wiggle * rng.normal(size=(n, n_lams))
+
+
+def diverged(path: Path, hit: Any) -> dict[str, Any]:
+    """Give the fields of `path` with all folds diverged where `hit` (S,) says so."""
+    status, cv_loss = path.status.copy(), path.cv_loss.copy()
+    status[:, hit], cv_loss[:, hit] = Status.DIVERGED, np.nan
+    return {"status": status, "cv_loss": cv_loss}

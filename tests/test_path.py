@@ -1,0 +1,224 @@
+import dataclasses
+import json
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from synthetic_path import LAMS, StubTemplate, diverged, make_path
+
+from shrinkage._path import Path, Status
+from shrinkage._penalties import L1, Proximal
+
+
+@pytest.fixture
+def stub_template(monkeypatch):
+    """Let `Path.load` find the stub where it looks for `Template`."""
+    module = ModuleType("shrinkage._template")
+    module.__dict__["Template"] = StubTemplate
+    monkeypatch.setitem(sys.modules, "shrinkage._template", module)
+
+
+# --- what is derived
+
+
+def test_means_and_choices_are_those_of_the_chosen_epochs():
+    path = make_path(epochs=np.array([3] * 20 + [5]))
+    np.testing.assert_array_equal(path.fold_loss[:, -1], path.cv_loss[:, -1, 4])
+    np.testing.assert_allclose(path.mean, path.fold_loss.mean(axis=0))
+    np.testing.assert_allclose(path.se, path.fold_loss.std(axis=0, ddof=1) / np.sqrt(5))
+    assert path.index_min == np.argmin(path.mean)
+    assert (path.lam_min, path.lam_1se) == (path.lams[path.index_min], path.lams[path.index_1se])
+    assert path.lam_1se > path.lam_min > 0
+
+
+def test_a_single_split_takes_its_standard_error_from_rows():
+    path = make_path(n_folds=1)
+    np.testing.assert_allclose(path.se, path.row_loss.std(axis=0, ddof=1) / np.sqrt(40))
+    difference = path.row_loss[:, -1] - path.row_loss[:, path.index_min]
+    assert path.gain.mean == pytest.approx(difference.mean())
+    assert np.isnan(path.optimism)
+
+
+@pytest.mark.parametrize("where", ["status", "full_status"])
+def test_a_strength_with_a_diverged_model_is_shown_and_not_chosen(where):
+    best = make_path().index_min
+    status = getattr(make_path(), where).copy()
+    status[..., best] = Status.DIVERGED
+    path = make_path(**{where: status})
+    assert np.isfinite(path.mean[best]) and path.index_min != best and path.index_1se != best
+    assert path.table()["failed"][best]
+
+
+def test_a_path_on_which_all_diverged_is_an_error():
+    with pytest.raises(ValueError, match="Lower the learning rate"):
+        make_path(**diverged(make_path(), LAMS >= 0))
+
+
+def test_the_record_cannot_be_changed():
+    path = make_path()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        path.seed = 1  # pyright: ignore[reportAttributeAccessIssue]
+    for array in (path.lams, path.status, path.weights[0], path.metrics["accuracy"]):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 0
+
+
+def test_the_arrays_it_was_made_from_stay_writable():
+    lams = LAMS.copy()
+    make_path(lams)
+    lams[0] = 7.0
+
+
+# --- the model
+
+
+def test_the_model_is_the_one_of_its_strength():
+    path = make_path()
+    chosen = {path.index_min: path.model(), path.index_1se: path.model("1se"), 20: path.model(0.0)}
+    chosen |= {12: path.model(1e-3 * (1 + 1e-7))}
+    for index, model in chosen.items():
+        for ours, stored in zip(cast(Any, model), path.weights, strict=True):
+            np.testing.assert_array_equal(ours, stored[index])
+
+
+def test_a_strength_that_was_not_trained_is_an_error_that_lists_the_nearest():
+    with pytest.raises(ValueError, match=r"Received: 0.0011. The nearest are 0.001, 0.00056\d*, 0.00177\d*"):
+        make_path().model(0.0011)
+    with pytest.raises(ValueError, match='"min", "1se" or one of `lams`'):
+        make_path().model("best")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="nearest"):
+        make_path().model(float("nan"))
+
+
+def test_a_model_that_diverged_is_not_given_out():
+    status = make_path().full_status.copy()
+    status[0] = Status.DIVERGED
+    with pytest.raises(ValueError, match="at lam = 1 diverged.*choose another"):
+        make_path(full_status=status).model(1.0)
+
+
+# --- the table
+
+
+def test_the_data_frame_has_a_row_for_each_strength():
+    path = make_path()
+    table = path.table()
+    columns = ["lam", "index", "loss", "se", "train_loss", "accuracy", "epoch", "norm", "nonzero", "failed"]
+    assert list(table) == columns and len(table) == 21
+    np.testing.assert_array_equal(table["index"], np.arange(1, 22))
+    np.testing.assert_array_equal(table["loss"], path.mean)
+
+
+# --- on disk
+
+
+def assert_same(ours, theirs):
+    """Compare two fields, with records, tuples and dictionaries of arrays by their parts."""
+    if isinstance(ours, StubTemplate) or dataclasses.is_dataclass(ours):
+        assert type(ours) is type(theirs)
+        ours, theirs = vars(ours), vars(theirs)
+    if isinstance(ours, dict):
+        assert ours.keys() == theirs.keys()
+        ours, theirs = tuple(ours.values()), tuple(theirs.values())
+    if isinstance(ours, tuple):
+        assert type(theirs) is tuple and len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            assert_same(one, other)
+    else:
+        np.testing.assert_array_equal(ours, theirs, strict=isinstance(ours, np.ndarray))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"n_folds": 1, "penalty": L1(), "how": Proximal(), "notes": ("a note", "and another")},
+        {"null_loss": float("nan"), "null_se": float("nan"), "null_metrics": {}, "metrics": {}},
+        diverged(make_path(), LAMS > 0.5) | {"plan": {"steps": np.int64(3), "sizes": [1, 2]}},
+    ],
+)
+def test_what_is_loaded_is_what_was_saved(tmp_path, stub_template, changes):
+    path = make_path(**changes)
+    path.save(tmp_path / "new" / "run")
+    loaded = Path.load(tmp_path / "new" / "run")
+    for field in dataclasses.fields(Path):
+        assert_same(getattr(path, field.name), getattr(loaded, field.name))
+    assert repr(loaded) == repr(path)
+    with pytest.raises(ValueError, match="read-only"):
+        loaded.cv_loss[:] = 0
+
+
+def test_the_json_is_standard_and_says_the_choice(tmp_path):
+    path = make_path(null_loss=float("nan"), null_se=float("nan"))
+    path.save(tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "path.json").read_text(), parse_constant=pytest.fail)
+    assert record["lam_min"] == path.lam_min and record["verdict"] == path.verdict()
+
+
+def test_a_folder_that_exists_is_refused_unless_told(tmp_path, stub_template):
+    (tmp_path / "mine.txt").write_text("keep me")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        make_path().save(tmp_path)
+    make_path().save(tmp_path, overwrite=True)
+    make_path(seed=3).save(tmp_path, overwrite=True)
+    assert Path.load(tmp_path).seed == 3
+    assert (tmp_path / "mine.txt").read_text() == "keep me"
+
+
+def damaged(folder, how):
+    if how == "foreign":
+        (folder / "path.json").write_text('{"format": "something else", "schema": 1}')
+    elif how == "no json":
+        (folder / "path.json").unlink()
+    elif how == "torn json":
+        (folder / "path.json").write_text('{"format": ')
+    elif how == "a list":
+        (folder / "path.json").write_text("[1, 2]")
+    elif how == "newer":
+        record = json.loads((folder / "path.json").read_text())
+        (folder / "path.json").write_text(json.dumps(record | {"schema": 99}))
+    elif how == "torn arrays":
+        (folder / "arrays.npz").write_bytes((folder / "arrays.npz").read_bytes()[:-100])
+    elif how == "pickled arrays":
+        np.savez(folder / "arrays.npz", lams=np.array([SimpleNamespace()], dtype=object))
+    elif how == "other arrays":
+        np.savez(folder / "arrays.npz", lams=np.zeros(3))
+    elif how == "no template":
+        (folder / "template.keras").unlink()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("foreign", "is not a folder that `Path.save` wrote.*something else"),
+        ("no json", "is not a folder that `Path.save` wrote"),
+        ("torn json", "is not a folder that `Path.save` wrote"),
+        ("a list", "is not a folder that `Path.save` wrote"),
+        ("newer", "schema 99; this version .* reads schema 1"),
+        ("torn arrays", "is damaged.*Restore the folder, or fit again"),
+        ("pickled arrays", "is damaged.*allow_pickle"),
+        ("other arrays", "is damaged.*cv_loss"),
+        ("no template", "is damaged.*template.keras"),
+    ],
+)
+def test_a_folder_that_is_not_a_saved_path(tmp_path, stub_template, how, message):
+    make_path().save(tmp_path / "run")
+    damaged(tmp_path / "run", how)
+    with pytest.raises(ValueError, match=message):
+        Path.load(tmp_path / "run")
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no folder"):
+        Path.load(tmp_path / "nowhere")
+
+
+def test_a_save_that_breaks_off_does_not_look_whole(tmp_path, stub_template):
+    make_path().save(tmp_path / "run")
+    broken = make_path(plan={"unsaveable": object()})
+    with pytest.raises(TypeError, match="object cannot be written"):
+        broken.save(tmp_path / "run", overwrite=True)
+    with pytest.raises(ValueError, match="is not a folder that `Path.save` wrote"):
+        Path.load(tmp_path / "run")

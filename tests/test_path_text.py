@@ -1,0 +1,195 @@
+import numpy as np
+import pytest
+from synthetic_path import LAMS, StubTemplate, diverged, make_path
+
+from shrinkage._path import Status
+from shrinkage._path_text import loss_words
+from shrinkage._penalties import L1, Proximal
+
+
+def exactly(path, mean, se, **changes):
+    """Change a path so that its table has these means and standard errors (5 equal folds)."""
+    deviation = np.array([-1.0, 1.0, 0.0, -1.0, 1.0])[:, None] * np.sqrt(5) * np.asarray(se)[None]
+    fold_loss = np.asarray(mean)[None] + deviation
+    return make_path(cv_loss=np.repeat(fold_loss[:, :, None], path.cv_loss.shape[2], axis=2), **changes)
+
+
+def test_the_layout_is_that_of_the_readme():
+    lams = np.append(10.0 ** (-0.5 - 0.211 * np.arange(20)), 0.0)
+    lams[[11, 15]] = 8.86e-4, 1.27e-4
+    mean, se = np.full(21, 0.2), np.full(21, 0.011)
+    mean[[20, 15, 11]], se[20] = (0.121, 0.098, 0.105), 0.014
+    accuracy, norm, epochs = np.full(21, 0.9), np.full(21, 1.0), np.full(21, 5)
+    accuracy[[20, 15, 11]], norm[[20, 15, 11]], epochs[[20, 15, 11]] = (
+        (0.968, 0.973, 0.971),
+        (19.8, 14.2, 9.1),
+        (3, 6, 2),
+    )
+    path = exactly(make_path(), mean, se, lams=lams, metrics={"accuracy": accuracy}, norm=norm, epochs=epochs)
+    np.testing.assert_allclose(path.se[[20, 15]], [0.014, 0.011], rtol=1e-12)
+    assert repr(path).splitlines()[:6] == [
+        "L2 path of sequential: 8,970 weights, 8,832 penalised; 21 strengths x 5 folds, then all rows: "
+        "126 models in 5.9 s",
+        "        lambda     index    log loss       se    accuracy    epoch    ||w||",
+        "null                            2.30     0.00       0.101",
+        "none         0        21       0.121    0.014       0.968        3     19.8",
+        "min   1.27e-04        16       0.098    0.011       0.973        6     14.2",
+        "1se   8.86e-04        12       0.105    0.011       0.971        2      9.1",
+    ]
+
+
+def test_l1_has_a_column_of_nonzero_weights():
+    nonzero = np.arange(21) * 100
+    lines = repr(make_path(penalty=L1(), how=Proximal(), nonzero=nonzero)).splitlines()
+    assert lines[0].startswith("L1 path of sequential") and lines[1].endswith("||w||    nonzero")
+    assert lines[3].endswith("      2,000")
+    assert len({len(line) for line in (lines[1], *lines[3:6])}) == 1
+
+
+def test_a_single_split_says_what_its_standard_error_is_of():
+    header, titles, *_ = repr(make_path(n_folds=1)).splitlines()
+    assert "21 strengths x 1 split, then all rows: 42 models" in header
+    assert "    se (rows)    " in titles
+
+
+def test_large_and_small_numbers_keep_the_columns():
+    for scale in (1e-9, 1e-3, 1e3, 1e9):
+        base = make_path()
+        path = make_path(cv_loss=base.cv_loss * scale, row_loss=base.row_loss * scale, seconds=75.2)
+        lines = repr(path).splitlines()
+        assert len({len(line) for line in (lines[1], *lines[3:6])}) == 1
+        assert lines[0].endswith("in 1 min 15 s")
+
+
+def test_without_a_null_model_there_is_no_such_row():
+    text = repr(make_path(null_loss=float("nan"), null_se=float("nan"), null_metrics={}))
+    assert "\nnull" not in text and "\nnone" in text
+
+
+def test_diverged_members_and_notes_are_told_below_the_table():
+    path = make_path(**diverged(make_path(), LAMS > 0.3), notes=("A note.", "Another."))
+    assert repr(path).splitlines()[-3:] == [
+        "15 of 126 models diverged (the loss became NaN or infinite): at lambda >= 3.16e-01. Not chosen.",
+        "A note.",
+        "Another.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hit", "where"),
+    [
+        ([20], "at lambda = 0."),
+        ([19, 20], "at lambda <= 1.78e-05."),
+        ([0], "at lambda = 1.00e+00."),
+        ([1, 4], "5.62e-01, 1.00e-01"),
+    ],
+)
+def test_where_members_diverged(hit, where):
+    status = make_path().full_status.copy()
+    status[hit] = Status.DIVERGED
+    assert where in repr(make_path(full_status=status))
+
+
+# --- the words
+
+
+def test_a_gain_by_curing_overfitting():
+    path = make_path()
+    assert path.gain.low > 0
+    words = path.verdict()
+    assert words.startswith(
+        "L2 at 3.16e-04 lowers the log loss by 0.014 (95 % interval 0.002 to 0.027) against no penalty"
+    )
+    assert "it was overfitting (0.0201 in training and 0.13" in words
+
+
+def test_a_gain_that_is_a_lower_training_loss_is_not_called_overfitting():
+    path = make_path(curves=lambda lams: (0.3 + lams * 0 + (lams == 0), 0.2 + (lams == 0)))
+    assert "it helped the training itself" in path.verdict() and "overfitting" not in path.verdict()
+
+
+def test_an_early_stop_without_penalty_still_counts_as_overfitting():
+    """At its own best epoch the model without a penalty has the higher training loss: compare after equal epochs."""
+    path = make_path()
+    train_loss = path.train_loss.copy()
+    train_loss[:, -1, :3] += 1.0
+    early = make_path(train_loss=train_loss, epochs=np.array([4] * 20 + [3]))
+    assert early.train_mean[-1] > early.train_mean[early.index_min]
+    assert "it was overfitting" in early.verdict()
+
+
+def test_an_interval_that_contains_zero_claims_no_gain():
+    mean = np.where(LAMS == 0.1, 0.47, 0.5)
+    se = np.where(LAMS == 0.1, 0.01, 0.02)  # so the paired differences vary, and no penalty is not within one error
+    path = exactly(make_path(), mean, se)
+    assert path.mean[-1] > path.mean[path.index_min] + path.se[path.index_min]
+    assert path.gain.low < 0 < path.gain.mean
+    assert path.verdict().startswith("No clear gain: L2 at 1.00e-01 lowers the log loss by 0.03")
+    assert "and the interval contains 0. There is a gap" in path.verdict()
+
+
+def test_a_flat_curve():
+    path = make_path(curves=lambda lams: (0.5 + np.maximum(lams - 0.01, 0), 0.499 + 0 * lams), wiggle=0.0002)
+    assert path.gain.low < 0 < path.gain.high
+    assert path.verdict().startswith(
+        "Flat: from lambda = 0 to 1.00e-02 the log loss is within one standard error of the"
+    )
+    assert "which may be chance. It is not overfitting (training 0.50" in path.verdict()
+
+
+def test_no_penalty_is_best():
+    steep = make_path(curves=lambda lams: (0.5 + np.sqrt(lams) + 0.2 * (lams > 0), 0.1 + 0 * lams))
+    assert steep.lam_min == 0
+    assert steep.verdict().startswith(
+        "No penalty is best: at every other strength the log loss is more than one standard"
+    )
+    assert "There is a gap that this penalty does not close (training 0.10" in steep.verdict()
+    gentle = make_path(curves=lambda lams: (0.5 + lams, 0.49 + 0 * lams), wiggle=0.0)
+    assert gentle.verdict().startswith("No penalty is best, but from lambda = 0 to ")
+
+
+def test_a_minimum_at_an_end_of_the_grid():
+    falling = make_path(curves=lambda lams: (0.5 - 0.3 * np.sqrt(lams), 0.1 + 0 * lams))
+    assert falling.verdict().endswith("The minimum lies at the largest strength of the grid: extend `lams` upwards.")
+    rising = make_path(
+        curves=lambda lams: (0.5 + np.where(lams > 0, np.sqrt(lams), 0.5), 0.1 + 0 * lams), wiggle=0.0002
+    )
+    assert rising.verdict().endswith("The minimum lies at the smallest strength above 0: extend `lams` downwards.")
+    one = make_path(lams=[0.1, 0.0], curves=lambda lams: (0.5 + (lams == 0), 0.1 + 0 * lams))
+    assert "extend" not in one.verdict()
+
+
+def test_a_model_no_better_than_a_constant():
+    assert (
+        make_path(curves=lambda lams: (3 + lams, 2 + lams))
+        .verdict()
+        .startswith("No strength beats the best constant (log loss 2.30")
+    )
+
+
+def test_without_a_penalty_training_diverged():
+    path = make_path(**diverged(make_path(), LAMS == 0))
+    assert path.verdict().startswith(
+        "Without a penalty training diverged; L2 at 3.16e-04 has the least log loss, 0.117"
+    )
+    assert repr(path).splitlines()[3].split() == ["none", "0", "21", "-", "-", "0.967", "4", "20.0"]
+
+
+def test_optimism_is_told_for_folds_only():
+    assert "Being the least of 21, 0.1174 is optimistic: 0.1186 by Tibshirani & Tibshirani (2009)." in repr(make_path())
+    assert "optimistic" not in repr(make_path(n_folds=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("binary_crossentropy", "log loss"),
+        ("CategoricalCrossentropy", "log loss"),
+        ("mean_squared_error", "squared error"),
+        ("mse", "squared error"),
+        ("huber_loss", "huber loss"),
+    ],
+)
+def test_losses_are_named_in_words(name, words):
+    assert loss_words(name) == words
+    assert f"    {words}    " in repr(make_path(template=StubTemplate(loss_name=name)))
