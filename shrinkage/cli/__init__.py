@@ -1,0 +1,27 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+import click
+
+from shrinkage import __version__
+
+from ._demo import demo
+from ._errors import EXIT_CODES, Commands
+from ._fit import fit
+from ._predict import predict
+
+
+@click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="shrinkage")
+def main() -> None:
+    """glmnet for Keras: train a network at every strength of a penalty, cross-validate, keep the best.
+
+    Start with `shrinkage demo`, or with a table of your own:
+
+    \b
+      shrinkage fit houses.csv --target price
+      shrinkage predict houses-shrinkage new.csv -o predictions.csv
+    """
+
+
+for _command in (demo, fit, predict):
+    main.add_command(_command)

@@ -1,0 +1,105 @@
+"""What `fit` learnt about a table and `predict` must know: the record behind `columns.json`."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ._errors import BadInput
+
+Task = Literal["binary", "multi-class", "regression"]
+Label = str | int | float | bool
+
+VERSION = 1
+MISSING = ""  # the category of a missing cell
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """A column of numbers, or of booleans as 0 and 1."""
+
+    name: str
+    centre: float
+    """The median of all rows: what a missing cell becomes."""
+    scale: float
+    """The standard deviation of all rows: keeps float32 precise; the network standardises by itself, fold by fold."""
+    indicator: bool
+    """Whether a column that marks missing cells goes with it."""
+    boolean: bool = False
+
+
+@dataclass(frozen=True)
+class CategoryColumn:
+    """A column of categories, one-hot."""
+
+    name: str
+    categories: tuple[str, ...]
+    """Those with a column of their own; "" is the category of missing cells."""
+    other: bool
+    """Whether rare, and later unseen, categories share a column; without it they are all zeros."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The table's columns as the model takes them, in the order of the encoded matrix."""
+
+    target: str
+    task: Task
+    labels: tuple[Label, ...]
+    """The classes in the order of the model's outputs; empty for regression."""
+    numbers: tuple[NumberColumn, ...]
+    categories: tuple[CategoryColumn, ...]
+    dropped: dict[str, str] = field(default_factory=dict)
+    """Columns of the training file that the model does not use, and why."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns the model needs."""
+        return tuple(column.name for column in (*self.numbers, *self.categories))
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the encoded matrix's columns."""
+        numbers = [column.name for column in self.numbers]
+        indicators = [f"{column.name} is missing" for column in self.numbers if column.indicator]
+        return (*numbers, *indicators, *(name for column in self.categories for name in _one_hot_names(column)))
+
+    def save(self, file: Path) -> None:
+        """Write it as JSON."""
+        inputs = {name: input_name(name) for name in self.names}
+        document = {"version": VERSION, **asdict(self), "inputs": inputs}
+        file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def load(file: Path) -> "Columns":
+        """Read what `save` wrote; raise `BadInput` for anything else."""
+        try:
+            return _from_document(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadInput(f"{file} is not a columns.json of this version of shrinkage ({error}).") from error
+
+
+def input_name(name: str) -> str:
+    """The name of the model's input for a column: Keras allows no slash in it.
+
+    >>> input_name("km/h")
+    'km_h'
+    """
+    return name.replace("/", "_")
+
+
+def _one_hot_names(column: CategoryColumn) -> list[str]:
+    own = [f"{column.name} is missing" if name == MISSING else f"{column.name} = {name}" for name in column.categories]
+    return [f"{column.name}: other", *own] if column.other else own
+
+
+def _from_document(document: dict) -> Columns:
+    if document.pop("version") != VERSION:
+        raise ValueError(f"expected version {VERSION}")
+    document.pop("inputs")
+    document["labels"] = tuple(document["labels"])
+    document["numbers"] = tuple(NumberColumn(**column) for column in document["numbers"])
+    document["categories"] = tuple(
+        CategoryColumn(**{**column, "categories": tuple(column["categories"])}) for column in document["categories"]
+    )
+    return Columns(**document)

@@ -1,0 +1,79 @@
+"""How a command speaks: results on standard output, everything else on standard error."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from ._errors import BadInput
+
+
+@dataclass(frozen=True)
+class Console:
+    """Text for people, or one JSON document for programs."""
+
+    json: bool
+
+    def say(self, text: str = "") -> None:
+        """Part of the result for people; beside the point, so on standard error, when the result is JSON."""
+        click.echo(text, err=self.json)
+
+    def note(self, text: str) -> None:
+        """Something the user should know, never part of the result."""
+        click.echo(f"Note: {text}", err=True)
+
+    def result(self, document: dict[str, Any]) -> None:
+        """The result for programs."""
+        if self.json:
+            click.echo(json.dumps(plain(document), indent=2, allow_nan=False))
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON knows it: NumPy scalars unpacked, NaN and infinity as null.
+
+    >>> plain({"loss": [0.5, float("nan")]})
+    {'loss': [0.5, None]}
+    """
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, str | bool | int | None):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return plain(value.item() if hasattr(value, "item") else str(value))
+
+
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options every command has; gives it a `console`."""
+    form = click.option(
+        "--format",
+        "console",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        callback=lambda _ctx, _option, value: Console(json=value == "json"),
+        help="json: one document on standard output, messages on standard error.",
+    )
+    debug = click.option(
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        callback=lambda ctx, _option, value: ctx.meta.update({"shrinkage.debug": value}),
+        help="Show the traceback of an unexpected error.",
+    )
+    return form(debug(command))
+
+
+def import_keras() -> None:
+    """Import Keras on TensorFlow; raise `BadInput` if that is not what is here."""
+    from shrinkage._quiet import require_tensorflow
+
+    try:
+        require_tensorflow()
+    except (RuntimeError, ImportError) as error:
+        raise BadInput(str(error)) from error

@@ -1,0 +1,68 @@
+"""`shrinkage demo`: the whole of it on real data that ships with scikit-learn."""
+
+from pathlib import Path as File
+from typing import TYPE_CHECKING
+
+import click
+
+from ._console import Console, common, import_keras
+from ._errors import EXIT_CODES
+
+if TYPE_CHECKING:
+    import keras
+
+    from shrinkage._path import Path
+
+FOLDER = File("shrinkage-demo")
+
+
+@click.command(epilog=EXIT_CODES)
+@click.option(
+    "--overwrite/--no-overwrite", default=True, show_default=True, help="Replace an earlier demo in ./shrinkage-demo."
+)
+@common
+def demo(overwrite: bool, console: Console) -> None:
+    """Train on scikit-learn's handwritten digits; results in ./shrinkage-demo.
+
+    The 1,797 images are 8 x 8 pixels, the network has two hidden layers of 64 units, and every strength of an L2
+    penalty is cross-validated over 5 folds.
+    """
+    from ._folder import check_folder, new_folder
+    from ._report import files, path_document, write_path
+
+    check_folder(FOLDER, overwrite)
+    import_keras()
+    path = _train()
+    with new_folder(FOLDER) as fresh:
+        path.model().save(fresh / "model.keras")
+        write_path(path, fresh)
+    console.say(str(path))
+    console.say(f"\nThe model, the path and its picture are in {FOLDER}: {', '.join(files(FOLDER))}.")
+    console.result({**path_document(path, "min"), "folder": str(FOLDER), "files": files(FOLDER)})
+
+
+def _train() -> "Path":
+    from sklearn.datasets import load_digits
+
+    import shrinkage as sh
+
+    pixels, digits = load_digits(return_X_y=True)
+    # 16 grey levels.
+    return sh.fit(_network(), pixels / 16, digits, penalty=sh.L2(), cv=5, epochs=20, batch_size=32)
+
+
+def _network() -> "keras.Model":
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ],
+        name="digits",
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model

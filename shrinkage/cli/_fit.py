@@ -1,0 +1,140 @@
+"""`shrinkage fit`: from a table to a cross-validated strength, a trained model and a picture."""
+
+from pathlib import Path as File
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ._console import Console, common, import_keras
+from ._errors import EXIT_CODES, TrainingFailed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from shrinkage._path import Path
+
+    from ._columns import Columns, Task
+    from ._network import Settings
+    from ._prepare import Prepared
+
+
+def _units(_context: click.Context, _option: click.Parameter, text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"expected whole numbers such as 64,64; received {text!r}.")
+    return tuple(int(part) for part in parts)
+
+
+@click.command(epilog=EXIT_CODES, context_settings={"show_default": True})
+@click.argument("data", type=click.Path(path_type=File))
+@click.option("--target", required=True, help="The column to predict.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=File),
+    show_default="./<name of DATA>-shrinkage",
+    help="The folder for the results.",
+)
+@click.option("--overwrite", is_flag=True, show_default=False, help="Replace an earlier run in the output folder.")
+@click.option(
+    "--task",
+    type=click.Choice(["binary", "multi-class", "regression"]),
+    show_default="inferred from the target, and printed",
+)
+@click.option("--model", type=click.Choice(["mlp", "linear"]), default="mlp")
+@click.option("--penalty", type=click.Choice(["l2", "l1"]), default="l2")
+@click.option("--hidden", default="64,64", callback=_units, help="Units of each hidden layer of an mlp.")
+@click.option("--epochs", type=click.IntRange(min=1), default=200, help="At most so many epochs.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=32)
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="Of Adam.")
+@click.option("--folds", type=click.IntRange(min=2), default=5, help="Folds of the cross-validation.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of everything random.")
+@click.option(
+    "--choose",
+    type=click.Choice(["min", "1se"]),
+    default="min",
+    help="The strength of least loss, or the largest within one standard error of it.",
+)
+@common
+def fit(
+    data: File, target: str, output: File | None, overwrite: bool, task: "Task | None", console: Console, **options: Any
+) -> None:
+    """Train a network on DATA, a CSV or Parquet file, at every strength of a penalty, and keep the best.
+
+    Cross-validation picks the strength; the model that is kept was trained on all rows with it. The folder gets
+    model.keras (takes the raw columns; plain Keras loads it), columns.json, the path and its picture.
+    """
+    from ._folder import check_folder
+    from ._network import Settings
+    from ._prepare import prepare
+
+    settings = Settings(**options)
+    folder = output or File(f"{data.stem}-shrinkage")
+    check_folder(folder, overwrite)
+    prepared = prepare(data, target, task, settings.folds)
+    console.say(prepared.describe())
+    console.say(f"training: {settings}\n")
+    import_keras()
+    path = train(prepared, settings)
+    _write(prepared.columns, path, settings, folder)
+    _report(console, prepared, path, settings, folder)
+
+
+def train(prepared: "Prepared", settings: "Settings") -> "Path":
+    """The path over the encoded matrix; raise `TrainingFailed` if every strength diverged."""
+    import shrinkage as sh
+
+    from ._network import PATIENCE, network
+
+    matrix = prepared.matrix()
+    penalty = {"l2": sh.L2, "l1": sh.L1}[settings.penalty]()
+    try:
+        return sh.fit(
+            network(prepared.columns, matrix, settings),
+            matrix,
+            _targets(prepared),
+            penalty=penalty,
+            cv=settings.folds,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            patience=PATIENCE,
+            seed=settings.seed,
+            standardize_target=prepared.columns.task == "regression",
+        )
+    except ValueError as error:
+        if str(error).startswith("Nothing to choose from"):
+            raise TrainingFailed(str(error).replace("Lower the learning rate", "Lower --learning-rate")) from error
+        raise
+
+
+def _targets(prepared: "Prepared") -> "np.ndarray":
+    """(n,) classes, or (n, 1) as one output unit has it."""
+    if prepared.columns.task == "multi-class":
+        return prepared.target.values
+    return prepared.target.values[:, None].astype("float32")
+
+
+def _write(columns: "Columns", path: "Path", settings: "Settings", folder: File) -> None:
+    from ._encoder import assemble
+    from ._folder import new_folder
+    from ._report import write_path
+
+    with new_folder(folder) as fresh:
+        network = path.model(settings.choose)
+        assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
+        columns.save(fresh / "columns.json")
+        write_path(path, fresh)
+
+
+def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Settings", folder: File) -> None:
+    from ._report import files, path_document, root_mean_squares
+
+    document = {"data": prepared.document(), "settings": settings.__dict__, **path_document(path, settings.choose)}
+    console.say(str(path))
+    if prepared.columns.task == "regression":
+        errors = root_mean_squares(path, path.target_sd)
+        document["root_mean_squared_error"] = errors
+        listed = ", ".join(f"{label} {error:.4g}" for label, error in errors.items())
+        console.say(f"Root mean squared error in units of {prepared.columns.target}: {listed}.")
+    console.say(f"\nThe model at lambda {settings.choose}, the path and its picture are in {folder}.")
+    console.result({**document, "folder": str(folder), "files": files(folder)})

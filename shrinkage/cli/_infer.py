@@ -1,0 +1,115 @@
+"""Which columns a model can use, and how: numbers, booleans, categories; the rest is dropped and said."""
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from ._columns import MISSING, CategoryColumn, NumberColumn
+from ._errors import BadInput
+from ._table import column
+from ._values import as_categories, as_inputs, describe_cells, kind_of
+
+MAX_CATEGORIES = 100
+
+
+class Unused(Exception):
+    """A column that says nothing; its argument is the reason."""
+
+
+def infer_columns(frame: pd.DataFrame) -> tuple[tuple[NumberColumn, ...], tuple[CategoryColumn, ...], dict[str, str]]:
+    """The usable columns of a frame without its target.
+
+    Returns:
+        (numbers and booleans, categories, the reason by name of what is dropped). The encoded training matrix has no
+        constant column.
+
+    Raises:
+        BadInput: Infinite numbers (all such columns are named), or no usable column.
+    """
+    columns, dropped, infinite = [], {}, []
+    for name in frame.columns:
+        try:
+            columns.append(_column(column(frame, name)))
+        except Unused as reason:
+            dropped[name] = str(reason)
+        except _Infinite as found:
+            infinite.append(f"{name} ({found} of {len(frame)} rows)")
+    if infinite:
+        raise BadInput(f"infinite numbers in {', '.join(infinite)}; correct them or leave the cells empty.")
+    if not columns:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in dropped.items())
+        raise BadInput(f"no column is left to predict from ({reasons or 'the target is the only one'}).")
+    numbers = tuple(column for column in columns if isinstance(column, NumberColumn))
+    return numbers, tuple(column for column in columns if isinstance(column, CategoryColumn)), dropped
+
+
+class _Infinite(Exception):
+    """Its argument is the number of rows."""
+
+
+def rare(n_rows: int) -> int:
+    """The rows a category needs for a column of its own: fewer would often all lie in one fold.
+
+    >>> rare(10), rare(60), rare(5000)
+    (2, 3, 5)
+    """
+    return max(2, min(5, n_rows // 20))
+
+
+def _column(cells: pd.Series) -> NumberColumn | CategoryColumn:
+    if cells.isna().all():
+        raise Unused("every cell is missing")
+    kind = kind_of(cells)
+    if kind is None:
+        raise Unused(describe_cells(cells))
+    if kind == "category":
+        return _categories(str(cells.name), as_categories(cells))
+    values = as_inputs(cells, kind == "boolean").astype(np.float64)
+    if np.isnan(values).any() and len(np.unique(values[~np.isnan(values)])) == 1:
+        # One value or nothing: all it can say is whether the cell is filled, as a category does.
+        return _categories(str(cells.name), as_categories(cells))
+    return _numbers(str(cells.name), values, boolean=kind == "boolean")
+
+
+def _numbers(name: str, values: np.ndarray, boolean: bool) -> NumberColumn:
+    infinite = int(np.isinf(values).sum())
+    if infinite:
+        raise _Infinite(infinite)
+    known = values[~np.isnan(values)]
+    n_missing = len(values) - len(known)
+    if _is_row_number(name, values):
+        raise Unused("it counts the rows")
+    if known.min() == known.max():
+        raise Unused("it is constant")
+    # float32, so that Keras' subtraction loses nothing even where the numbers are large and close together.
+    centre, scale = float(np.float32(np.median(known))), float(np.float32(_spread(known)))
+    if not 1e-30 < scale < 1e30:
+        raise Unused(f"its standard deviation, {scale:.0e}, is out of float32's range")
+    return NumberColumn(name, centre, scale, n_missing >= rare(len(values)), boolean)
+
+
+def _is_row_number(name: str, values: np.ndarray) -> bool:
+    named = name.lower() in ("id", "index", "row") or name.startswith("Unnamed:")
+    return named and bool((np.diff(values) == 1).all())
+
+
+def _spread(known: np.ndarray) -> float:
+    """The standard deviation, safe from overflow."""
+    largest = np.abs(known - np.median(known)).max()
+    return float(largest * np.std(known / largest))
+
+
+def _categories(name: str, cells: np.ndarray) -> CategoryColumn:
+    counts = Counter(cells.tolist())
+    known = len(cells) - counts[MISSING]
+    if len(counts) == 1:
+        raise Unused("it is constant")
+    enough = rare(len(cells))
+    frequent = [value for value, count in counts.most_common(MAX_CATEGORIES) if count >= enough]
+    if sum(counts[value] for value in frequent if value != MISSING) < known / 2:
+        raise Unused(f"most of its {len(counts)} values are nearly unique, as names and identifiers are")
+    n_rest = len(cells) - sum(counts[value] for value in frequent)
+    if n_rest == 0 and len(frequent) == 1:
+        raise Unused("it is constant")
+    return CategoryColumn(name, tuple(sorted(frequent)), other=n_rest >= enough)

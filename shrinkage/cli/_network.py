@@ -1,0 +1,80 @@
+"""The networks the command line trains, as it prints them."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ._columns import Columns, Task
+
+if TYPE_CHECKING:
+    import keras
+
+LOSSES: dict[Task, str] = {
+    "binary": "binary_crossentropy",
+    "multi-class": "sparse_categorical_crossentropy",
+    "regression": "mean_squared_error",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; every field is an option of `shrinkage fit`."""
+
+    model: Literal["mlp", "linear"]
+    hidden: tuple[int, ...]
+    """Units of each hidden layer of an mlp."""
+    penalty: Literal["l2", "l1"]
+    epochs: int
+    """The cap: training ends earlier when no strength's mean curve improves."""
+    batch_size: int
+    learning_rate: float
+    folds: int
+    seed: int
+    choose: Literal["min", "1se"]
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Units of the hidden layers."""
+        return self.hidden if self.model == "mlp" else ()
+
+    def __str__(self) -> str:
+        network = f"{'-'.join(map(str, self.layers))} ReLU network" if self.layers else "linear model"
+        return (
+            f"{network}, Adam with learning rate {self.learning_rate:g}, batch size {self.batch_size}, "
+            f"{self.penalty.upper()} penalty, {self.folds} folds, seed {self.seed}, "
+            f"until no strength's mean curve improves for {PATIENCE} epochs, at most {self.epochs}"
+        )
+
+
+PATIENCE = 10
+
+
+def network(columns: Columns, matrix: np.ndarray, settings: Settings) -> "keras.Model":
+    """A compiled network from the encoded matrix to predictions; the target of a regression is standardised.
+
+    Args:
+        columns: Say the task and its classes.
+        matrix: (n, d) float32; the normalization layer starts from all its rows, and `fit` adapts it fold by fold.
+        settings: The layers and the learning rate.
+    """
+    import keras
+
+    normalization = keras.layers.Normalization()
+    normalization.adapt(matrix)
+    hidden = [keras.layers.Dense(units, activation="relu") for units in settings.layers]
+    name = "_".join(["mlp", *map(str, settings.layers)]) if settings.layers else "linear"
+    layers = [keras.Input((matrix.shape[1],)), normalization, *hidden, _output(columns)]
+    model = keras.Sequential(layers, name=name)
+    optimizer = keras.optimizers.Adam(settings.learning_rate)
+    metrics = [] if columns.task == "regression" else ["accuracy"]
+    model.compile(optimizer, LOSSES[columns.task], metrics=metrics)
+    return model
+
+
+def _output(columns: Columns) -> "keras.Layer":
+    import keras
+
+    if columns.task == "multi-class":
+        return keras.layers.Dense(len(columns.labels), activation="softmax")
+    return keras.layers.Dense(1, activation="sigmoid" if columns.task == "binary" else None)

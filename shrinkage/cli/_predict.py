@@ -1,0 +1,108 @@
+"""`shrinkage predict`: a finished run's model on a new table."""
+
+from pathlib import Path as File
+from typing import TYPE_CHECKING
+
+import click
+
+from ._console import Console, common, import_keras
+from ._errors import EXIT_CODES, BadInput
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import pandas as pd
+
+    from ._columns import Columns
+
+SUFFIXES = (".csv", ".parquet")
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("run", type=click.Path(path_type=File))
+@click.argument("data", type=click.Path(path_type=File))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=File), required=True, help="The file to write: .csv or .parquet."
+)
+@click.option("--overwrite", is_flag=True, help="Replace the output file.")
+@common
+def predict(run: File, data: File, output: File, overwrite: bool, console: Console) -> None:
+    """Predict DATA, a CSV or Parquet file, with the model in RUN, a folder that `shrinkage fit` wrote.
+
+    A row of the output belongs to the row of DATA in the same place. Its columns: prediction, and for classes
+    probability_<label> for each label. Columns that the model does not know are ignored; categories that it has not
+    seen count as rare ones, missing cells as the training rows' median or as a category of their own.
+    """
+    from ._columns import Columns
+    from ._encoder import missing, read_cells, unseen
+    from ._encoder import predict as predict_cells
+    from ._folder import check_file
+    from ._table import read_table
+
+    _check_run(run)
+    _check_suffix(output)
+    check_file(output, overwrite)
+    columns = Columns.load(run / "columns.json")
+    table = read_table(data)
+    cells = read_cells(columns, table)
+    counts = {"missing": missing(columns, cells), "unseen": unseen(columns, cells)}
+    _say_counts(console, counts)
+    import_keras()
+    result = _as_frame(columns, predict_cells(_load(run / "model.keras"), cells))
+    _write(result, output)
+    console.say(f"{len(result):,} predictions of {columns.target} are in {output}.")
+    console.result({"output": str(output), "rows": len(result), "columns": list(result.columns), **counts})
+
+
+def _check_run(run: File) -> None:
+    absent = [name for name in ("model.keras", "columns.json") if not (run / name).is_file()]
+    if absent:
+        raise BadInput(f"{run} is not a folder that `shrinkage fit` wrote: it has no {' and no '.join(absent)}.")
+
+
+def _check_suffix(output: File) -> None:
+    if output.suffix.lower() not in SUFFIXES:
+        raise BadInput(f"the output must end in {' or '.join(SUFFIXES)}; received {output}.")
+
+
+def _say_counts(console: Console, counts: dict[str, dict[str, int]]) -> None:
+    words = {"missing": "missing cells", "unseen": "cells with a category that training did not see or saw rarely"}
+    for kind, found in counts.items():
+        if found:
+            listed = ", ".join(f"{name} {count:,}" for name, count in found.items())
+            console.note(f"{words[kind]}: {listed}.")
+
+
+def _load(file: File) -> "keras.Model":
+    import keras
+
+    try:
+        model = keras.models.load_model(file, compile=False, safe_mode=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{file} cannot be loaded as a Keras model: {error}") from error
+    if not isinstance(model, keras.Model):
+        raise BadInput(f"{file} holds a {type(model).__name__}; expected a Keras model.")
+    return model
+
+
+def _as_frame(columns: "Columns", outputs: "np.ndarray") -> "pd.DataFrame":
+    """The predictions: of (n, 1) quantities, (n, 1) probabilities of the second class, or (n, K) probabilities."""
+    import numpy as np
+    import pandas as pd
+
+    if columns.task == "regression":
+        return pd.DataFrame({"prediction": outputs[:, 0]})
+    shares = np.hstack([1 - outputs, outputs]) if columns.task == "binary" else outputs
+    labels = pd.Series(columns.labels).iloc[shares.argmax(axis=1)].reset_index(drop=True)
+    shares = {f"probability_{label}": shares[:, place] for place, label in enumerate(columns.labels)}
+    return pd.DataFrame({"prediction": labels, **shares})
+
+
+def _write(frame: "pd.DataFrame", output: File) -> None:
+    from ._folder import new_file
+
+    with new_file(output) as fresh:
+        if output.suffix.lower() == ".csv":
+            frame.to_csv(fresh, index=False)
+        else:
+            frame.to_parquet(fresh, index=False)

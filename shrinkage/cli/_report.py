@@ -1,0 +1,51 @@
+"""What a finished path says: for people, for programs, and as files."""
+
+import math
+from pathlib import Path as File
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shrinkage._path import Path
+
+
+def write_path(path: "Path", folder: File) -> None:
+    """Save the path and its picture in `folder`."""
+    path.save(folder, overwrite=True)
+    path.plot(folder / "path.png")
+
+
+def files(folder: File) -> dict[str, str]:
+    """What lies in a finished folder, by name."""
+    return {file.name: str(file) for file in sorted(folder.iterdir())}
+
+
+def path_document(path: "Path", choose: str) -> dict[str, Any]:
+    """The path for programs: the choice, a row for each strength, and the verdict."""
+    index = chosen(path, choose)
+    return {
+        "choice": {"rule": choose, "lam": path.lams[index], "index": index + 1, "epoch": path.epochs[index]},
+        "lam_min": path.lam_min,
+        "lam_1se": path.lam_1se,
+        "loss": path.template.loss_name,
+        "null": {"loss": path.null_loss, "se": path.null_se, **path.null_metrics},
+        "path": path.table().to_dict("records"),
+        "verdict": path.verdict(),
+        "notes": list(path.notes),
+        "seconds": path.seconds,
+    }
+
+
+def chosen(path: "Path", choose: str) -> int:
+    """The place in the path's strengths of the chosen one."""
+    return path.index_min if choose == "min" else path.index_1se
+
+
+def root_mean_squares(path: "Path", target_sd: float) -> dict[str, float]:
+    """Root mean squared errors in the target's own units, from a path whose target is standardised."""
+    losses = {
+        "null": path.null_loss,
+        "none": path.mean[-1],
+        "min": path.mean[path.index_min],
+        "1se": path.mean[path.index_1se],
+    }
+    return {label: target_sd * math.sqrt(loss) for label, loss in losses.items()}

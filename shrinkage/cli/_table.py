@@ -1,0 +1,135 @@
+"""Reading a CSV or Parquet file. Cells of a CSV stay text here: `_values` gives them a type."""
+
+import csv
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+
+from ._errors import BadInput
+
+SEPARATORS = (",", ";", "\t")
+# Beyond pandas' own list ("", NA, NaN, null, None, ...): the UCI repository's mark.
+MISSING = ("?",)
+# Files that separate by semicolon or tab often write 1,5 for one and a half.
+DECIMAL_COMMA = r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?"
+WHOLE_NUMBER = r"[+-]?\d+"
+
+
+def read_table(file: Path) -> pd.DataFrame:
+    """The rows of a CSV (separated by comma, semicolon or tab) or Parquet file.
+
+    Args:
+        file: Its content decides the format, not its name.
+
+    Returns:
+        A frame with unique text column names and at least one row.
+
+    Raises:
+        BadInput: Missing, empty, a header alone, not readable, or column names that repeat.
+    """
+    if not file.is_file():
+        raise BadInput(f"{file} does not exist or is not a file.")
+    if file.stat().st_size == 0:
+        raise BadInput(f"{file} is empty.")
+    frame = _read_parquet(file) if _starts_like_parquet(file) else _read_csv(file)
+    if len(frame) == 0:
+        raise BadInput(f"{file} has a header and no rows.")
+    return frame
+
+
+def column(frame: pd.DataFrame, name: str) -> pd.Series:
+    """One column of a frame whose names are unique."""
+    return cast(pd.Series, frame[name])
+
+
+def _starts_like_parquet(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(4) == b"PAR1"
+
+
+def _read_parquet(file: Path) -> pd.DataFrame:
+    import pyarrow.parquet
+
+    try:
+        names = pyarrow.parquet.read_schema(file).names
+        _check_names(file, names)
+        frame = pd.read_parquet(file)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{file} is not a readable Parquet file: {error}") from error
+    return frame.set_axis([str(name) for name in frame.columns], axis="columns")
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    try:
+        separator = _separator(file)
+        # pandas renames repeated columns silently, so the header is read here.
+        names = _header(file, separator)
+        _check_names(file, names)
+        return _cells(file, separator, names)
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from error
+    except (csv.Error, pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
+        reason = str(error).replace("Error tokenizing data. C error: ", "").strip()
+        raise BadInput(f"{file} is not a regular table: {reason}") from error
+
+
+def _separator(file: Path) -> str:
+    """The separator that cuts the first rows into the most cells, the same number in every row if possible."""
+
+    def quality(separator: str) -> tuple[bool, int]:
+        widths = [len(row) for row in islice(_rows(file, separator), 50)]
+        return len(set(widths)) == 1 and widths[0] > 1, min(widths, default=0)
+
+    return max(SEPARATORS, key=quality)
+
+
+def _header(file: Path, separator: str) -> list[str]:
+    row = next(_rows(file, separator), None)
+    if row is None:
+        raise BadInput(f"{file} is empty.")
+    # The name pandas gives to a column without one, typically an index that was written out.
+    return [name.strip() or f"Unnamed: {place}" for place, name in enumerate(row)]
+
+
+def _rows(file: Path, separator: str) -> Iterator[list[str]]:
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        yield from (row for row in csv.reader(stream, delimiter=separator, skipinitialspace=True) if any(row))
+
+
+def _check_names(file: Path, names: list[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise BadInput(f"{file} has columns with the same name: {', '.join(repeated)}; rename them.")
+
+
+def _cells(file: Path, separator: str, names: list[str]) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # raised where cells would be lost
+        frame = pd.read_csv(
+            file,
+            sep=separator,
+            header=0,
+            names=names,
+            index_col=False,
+            dtype=str,
+            na_values=list(MISSING),
+            skipinitialspace=True,
+            encoding="utf-8-sig",
+        )
+    texts = {name: column(frame, name).str.strip() for name in names}
+    if separator != ",":
+        texts = {name: _with_decimal_point(text) for name, text in texts.items()}
+    return pd.DataFrame(texts)
+
+
+def _with_decimal_point(texts: pd.Series) -> pd.Series:
+    cells = texts.dropna()
+    comma = cells.str.fullmatch(DECIMAL_COMMA)
+    if not comma.any() or not (comma | cells.str.fullmatch(WHOLE_NUMBER)).all():
+        return texts
+    return texts.str.replace(",", ".", regex=False)

@@ -1,0 +1,119 @@
+"""The target column: its task, its labels, its values."""
+
+import difflib
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from ._columns import Label, Task
+from ._errors import BadInput
+from ._values import as_booleans, as_categories, as_numbers, describe_cells, kind_of
+
+TASKS: tuple[str, ...] = get_args(Task)
+# Few distinct whole numbers, each standing for many rows, are more often grades or codes than quantities.
+FEW_VALUES = 20
+FEW_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to predict."""
+
+    task: Task
+    reason: str
+    """Why this task, in words."""
+    labels: tuple[Label, ...]
+    """The classes; empty for regression."""
+    values: np.ndarray
+    """(n,) int32 places in `labels`, or float64 quantities."""
+
+
+def drop_unlabelled(frame: pd.DataFrame, target: str) -> pd.DataFrame:
+    """The rows that have a target; raise `BadInput` if there is no such column or no such row."""
+    check_named(frame, target)
+    kept = frame.dropna(subset=[target]).reset_index(drop=True)
+    if kept.empty:
+        raise BadInput(f"the target {target} is missing in every row.")
+    return kept
+
+
+def check_named(frame: pd.DataFrame, target: str) -> None:
+    """Raise `BadInput`, with the nearest name, unless the frame has the column."""
+    names = list(frame.columns)
+    if target in names:
+        return
+    lowered = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(target.lower(), lowered, n=1)
+    hint = f"did you mean {lowered[near[0]]}?" if near else f"its columns are {', '.join(names[:20])}."
+    raise BadInput(f"there is no column {target} in the data; {hint}")
+
+
+def read_target(column: pd.Series, task: Task | None) -> Target:
+    """The target's task (inferred unless given), labels and values.
+
+    Args:
+        column: (n,) cells without missing ones.
+        task: What the user said, or None.
+
+    Raises:
+        BadInput: A single value, infinite numbers, or a task that does not fit the cells.
+    """
+    kind = kind_of(column)
+    if kind is None:
+        raise BadInput(f"the target {column.name} cannot be used: {describe_cells(column)}.")
+    cells = {"number": as_numbers, "boolean": as_booleans, "category": as_categories}[kind](column)
+    distinct = sorted(set(cells.tolist()))
+    _check_cells(str(column.name), kind, cells, distinct)
+    inferred, reason = _infer(kind, distinct, len(cells))
+    chosen = task or inferred
+    reason = f"{reason}; as told by --task" if task else reason
+    if chosen == "regression":
+        return _quantities(str(column.name), kind, cells, reason)
+    return _classes(str(column.name), chosen, reason, kind, cells, distinct)
+
+
+def _check_cells(name: str, kind: str, cells: np.ndarray, distinct: list) -> None:
+    infinite = int(np.isinf(cells).sum()) if kind == "number" else 0
+    if infinite:
+        raise BadInput(f"the target {name} is infinite in {infinite} of {len(cells)} rows; correct or remove them.")
+    if len(distinct) == 1:
+        raise BadInput(f"the target {name} has the single value {distinct[0]}: there is nothing to predict.")
+
+
+def _infer(kind: str, distinct: list, n_rows: int) -> tuple[Task, str]:
+    words = {"number": "numbers", "boolean": "values, true and false", "category": "categories"}[kind]
+    if len(distinct) == 2:
+        return "binary", f"2 distinct {words}"
+    if kind == "category":
+        return "multi-class", f"{len(distinct)} distinct {words}"
+    whole = all(float(value).is_integer() for value in distinct)
+    if whole and len(distinct) <= FEW_VALUES and len(distinct) <= FEW_SHARE * n_rows:
+        return "multi-class", f"{len(distinct)} distinct whole numbers; if they are quantities, say --task regression"
+    return "regression", f"{len(distinct)} distinct {words}"
+
+
+def _quantities(name: str, kind: str, cells: np.ndarray, reason: str) -> Target:
+    if kind == "category":
+        raise BadInput(f"--task regression needs numbers; the target {name} holds text such as {cells[0]!r}.")
+    return Target("regression", reason, (), cells.astype(np.float64))
+
+
+def _classes(name: str, task: Task, reason: str, kind: str, cells: np.ndarray, distinct: list) -> Target:
+    if task == "binary" and len(distinct) > 2:
+        raise BadInput(f"--task binary needs two classes; the target {name} has {len(distinct)}.")
+    if len(distinct) > len(cells) / 2:
+        raise BadInput(
+            f"the target {name} has {len(distinct)} distinct values in {len(cells)} rows, too many for classes; "
+            "is it the right column? For quantities say --task regression."
+        )
+    labels = tuple(_label(kind, value) for value in distinct)
+    place = {value: index for index, value in enumerate(distinct)}
+    return Target(task, reason, labels, np.array([place[cell] for cell in cells.tolist()], dtype=np.int32))
+
+
+def _label(kind: str, value: float | str) -> Label:
+    if kind == "boolean":
+        return bool(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,218 @@
+"""Reading tables and understanding their columns."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shrinkage.cli._columns import Columns
+from shrinkage.cli._errors import BadInput
+from shrinkage.cli._infer import infer_columns
+from shrinkage.cli._table import read_table
+from shrinkage.cli._target import drop_unlabelled, read_target
+from shrinkage.cli._values import as_categories, kind_of
+
+
+def write(folder: Path, text: str | bytes, name: str = "data.csv") -> Path:
+    file = folder / name
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return file
+
+
+# --- reading
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_separators(tmp_path, separator):
+    lines = [["a", "b b", "c"], ["1", "x", ""], ["2", '"p, q; r"', "?"]]
+    table = read_table(write(tmp_path, "\n".join(separator.join(line) for line in lines)))
+    assert table.columns.tolist() == ["a", "b b", "c"]
+    assert table["b b"].tolist() == ["x", "p, q; r"]
+    assert table["c"].isna().all()
+
+
+def test_one_column_is_a_table(tmp_path):
+    assert read_table(write(tmp_path, "a\n1\n2\n")).shape == (2, 1)
+
+
+def test_decimal_commas_where_commas_do_not_separate(tmp_path):
+    table = read_table(write(tmp_path, "a;b\n1,5;p,q\n2;r\n"))
+    assert table["a"].tolist() == ["1.5", "2"]
+    assert table["b"].tolist() == ["p,q", "r"]
+
+
+def test_byte_order_mark_spaces_and_blank_lines(tmp_path):
+    table = read_table(write(tmp_path, "\ufeffa , b\n1 , x\n\n2, y \n"))
+    assert table.columns.tolist() == ["a", "b"]
+    assert table.to_numpy().tolist() == [["1", "x"], ["2", "y"]]
+
+
+def test_parquet_is_known_by_its_content(tmp_path):
+    frame = pd.DataFrame({"a": [1.5, None], "b": ["x", None]})
+    frame.to_parquet(tmp_path / "data.bin")
+    assert read_table(tmp_path / "data.bin")["a"].tolist()[0] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("a,b\n", "has a header and no rows"),
+        ("a,b,a\n1,2,3\n", "columns with the same name: a"),
+        ("a,b\n1,2\n1,2,3\n", "not a regular table"),
+        ("a,b\n1,2,3\n1,2,3\n", "not a regular table"),
+        (b"a,b\n\xff\xfe,2\n", "not UTF-8"),
+        (b"PAR1 and no more", "not a readable Parquet file"),
+    ],
+)
+def test_unreadable_files(tmp_path, text, message):
+    with pytest.raises(BadInput, match=message):
+        read_table(write(tmp_path, text))
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(BadInput, match="does not exist"):
+        read_table(tmp_path / "no.csv")
+    with pytest.raises(BadInput, match="not a file"):
+        read_table(tmp_path)
+
+
+# --- kinds
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["1", "-2.5e3", None], "number"),
+        (["true", "FALSE"], "boolean"),
+        ([True, None], "boolean"),
+        ([1, 2], "number"),
+        (["1", "b"], "category"),
+        (["00501", "10001"], "category"),
+        (["0.5", "0"], "number"),
+        (["inf", "1"], "number"),
+        ([pd.Timestamp("2020-01-01")], None),
+        ([[1], [2]], None),
+    ],
+)
+def test_kinds(cells, kind):
+    assert kind_of(pd.Series(cells, dtype=None if kind == "number" else object)) == kind
+
+
+def test_whole_numbers_as_categories_do_not_depend_on_missing_neighbours():
+    assert as_categories(pd.Series([1, 2])).tolist() == ["1", "2"]
+    assert as_categories(pd.Series([1, None])).tolist() == ["1", ""]
+
+
+def test_columns_that_say_nothing_are_dropped_with_the_reason():
+    n = 40
+    frame = pd.DataFrame(
+        {
+            "id": range(n),
+            "name": [f"person {i}" for i in range(n)],
+            "one": 1.0,
+            "same": "x",
+            "empty": [None] * n,
+            "when": pd.date_range("2020", periods=n),
+            "used": [0.0, 1.0] * (n // 2),
+            "filled": ["1", None] * (n // 2),
+        }
+    )
+    numbers, categories, dropped = infer_columns(frame)
+    assert [column.name for column in numbers] == ["used"]
+    assert [(column.name, column.categories) for column in categories] == [("filled", ("", "1"))]
+    assert dropped.keys() == {"id", "name", "one", "same", "empty", "when"}
+    assert "nearly unique" in dropped["name"] and "counts the rows" in dropped["id"] and "dates" in dropped["when"]
+
+
+def test_missing_numbers_get_an_indicator_and_rare_categories_share_a_column():
+    n = 100
+    frame = pd.DataFrame({"x": np.arange(n) ** 2.0, "c": ["a"] * 60 + ["b"] * 34 + ["r1", "r2"] * 3})
+    frame.loc[:9, "x"] = np.nan
+    numbers, categories, _ = infer_columns(frame)
+    assert numbers[0].indicator and numbers[0].centre == np.median(np.arange(10, n) ** 2.0)
+    assert categories[0].categories == ("a", "b") and categories[0].other
+
+
+def test_infinite_numbers_are_all_named():
+    frame = pd.DataFrame({"a": [1.0, np.inf, 2.0], "b": ["1e400", "-inf", "3"], "c": [1.0, 2.0, 3.0]})
+    with pytest.raises(BadInput, match=r"a \(1 of 3 rows\), b \(2 of 3 rows\)"):
+        infer_columns(frame)
+
+
+def test_nothing_to_predict_from():
+    with pytest.raises(BadInput, match="constant"):
+        infer_columns(pd.DataFrame({"a": [1, 1, 1]}))
+
+
+# --- the target
+
+
+@pytest.mark.parametrize(
+    ("cells", "task", "labels"),
+    [
+        (["yes", "no"] * 50, "binary", ("no", "yes")),
+        (["0", "1"] * 50, "binary", (0, 1)),
+        ([True, False] * 50, "binary", (False, True)),
+        (["a", "b", "c"] * 50, "multi-class", ("a", "b", "c")),
+        ([1, 2, 3, 4, 5] * 50, "multi-class", (1, 2, 3, 4, 5)),
+        ([1, 2, 3, 4, 5] * 2, "regression", ()),
+        (np.linspace(0, 1, 100), "regression", ()),
+        (np.repeat([0.5, 1.5, 2.5], 50), "regression", ()),
+    ],
+)
+def test_tasks(cells, task, labels):
+    target = read_target(pd.Series(cells, name="t"), None)
+    assert (target.task, target.labels) == (task, labels)
+
+
+def test_the_user_may_say_the_task():
+    grades = pd.Series([1, 2, 3, 4, 5] * 50, name="t")
+    target = read_target(grades, "regression")
+    assert target.task == "regression" and target.values.tolist() == grades.tolist()
+    assert read_target(pd.Series([1, 2] * 5, name="t"), "multi-class").labels == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("cells", "task", "message"),
+    [
+        (["a"] * 9, None, "single value a"),
+        ([3.0] * 9, None, "single value 3.0"),
+        ([1.0, np.inf, 2.0], None, "infinite in 1 of 3 rows"),
+        (["a", "b", "c"] * 9, "binary", "two classes"),
+        (["a", "b", "c"] * 9, "regression", "needs numbers"),
+        ([f"name {i}" for i in range(9)], None, "too many for classes"),
+        (list(pd.date_range("2020", periods=9)), None, "dates"),
+    ],
+)
+def test_targets_that_cannot_be_used(cells, task, message):
+    with pytest.raises(BadInput, match=message):
+        read_target(pd.Series(cells, name="t"), task)
+
+
+def test_rows_without_a_target():
+    frame = pd.DataFrame({"price": [1.0, None, 3.0]})
+    assert drop_unlabelled(frame, "price")["price"].tolist() == [1.0, 3.0]
+    with pytest.raises(BadInput, match="did you mean price"):
+        drop_unlabelled(frame, "Pirce")
+    with pytest.raises(BadInput, match="every row"):
+        drop_unlabelled(frame[1:2], "price")
+
+
+# --- the record
+
+
+def test_columns_survive_json(tmp_path):
+    frame = pd.DataFrame({"km/h": [1.0, 2.0, None] * 10, "c": ["é", "b", None] * 10})
+    columns = Columns("t", "binary", (False, True), *infer_columns(frame))
+    columns.save(tmp_path / "columns.json")
+    assert Columns.load(tmp_path / "columns.json") == columns
+    assert columns.features == ("km/h", "km/h is missing", "c is missing", "c = b", "c = é")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": 99}'])
+def test_a_columns_file_of_another_kind(tmp_path, text):
+    with pytest.raises(BadInput, match="not a columns.json"):
+        Columns.load(write(tmp_path, text, "columns.json"))
