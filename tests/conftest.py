@@ -1,9 +1,17 @@
-"""Every test starts from the same random state, and TensorFlow's logs stay quiet."""
+"""Every test starts from the same random state; Hypothesis draws the same examples on every run and every machine."""
 
+import os
 import random
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported, by the first test that needs it
+
+# A busy machine is no bug in the code, so nothing here depends on time.
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)
