@@ -192,8 +192,8 @@ def _kernel_verdict(layer: keras.Layer, variable: keras.Variable) -> tuple[bool,
     if type(layer).__module__.startswith("keras."):
         return False, f"{name} of {kind}, not a kernel"
     if len(variable.shape) >= 2:
-        return True, f"{kind} is your own layer: 2 axes or more"
-    return False, f"{kind} is your own layer: fewer than 2 axes"
+        return True, f"{kind} is a custom layer: 2 axes or more"
+    return False, f"{kind} is a custom layer: fewer than 2 axes"
 
 
 def _spell(on: Rule) -> str:

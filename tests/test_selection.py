@@ -138,7 +138,7 @@ def test_a_subclassed_model_and_its_own_variables():
     model(keras.ops.ones((1, 3)))
     selection = select(model)
     assert _names(selection, True) == {"kernel", "mixing"}
-    assert "Net is your own layer: 2 axes or more" in {weight.reason for weight in selection.weights}
+    assert "Net is a custom layer: 2 axes or more" in {weight.reason for weight in selection.weights}
 
 
 def test_on_all_covers_everything():
