@@ -11,16 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shrinkage._quiet import require_tensorflow
-from shrinkage.cli._columns import Columns
+from shrinkage.cli._columns import Columns, Task
 from shrinkage.cli._encoder import assemble, encoder, matrix, missing, predict, read_cells, unseen
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
 
 require_tensorflow()
 import keras  # noqa: E402
-
-# NumPy 2 against TensorFlow 2.21 when Keras saves a file; not ours to change.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 N = 200
 
@@ -35,7 +32,7 @@ def frame() -> pd.DataFrame:
             "km/h": rng.integers(0, 5, N).astype(float),
             "flag": rng.random(N) < 0.5,
             "shrinkage_encoder_": ["a", "b"] * 97 + ["r1", "r2", "r3"] * 2,
-            "matrix": rng.choice(["yes", "no", None], N),
+            "matrix": rng.choice(np.array(["yes", "no", None], dtype=object), N),
         }
     )
     frame.loc[:20, "cast"] = np.nan
@@ -44,7 +41,7 @@ def frame() -> pd.DataFrame:
     return frame
 
 
-def understood(frame: pd.DataFrame, task="regression", labels=()) -> Columns:
+def understood(frame: pd.DataFrame, task: Task = "regression", labels=()) -> Columns:
     return Columns("t", task, labels, *infer_columns(frame))
 
 
@@ -144,7 +141,7 @@ def test_plain_keras_loads_the_file_and_predicts_the_same(frame, tmp_path):
     network = keras.Sequential([keras.Input((len(columns.features),)), keras.layers.Dense(1)])
     model = assemble(columns, network, 3.0, 2.0)
     model.save(tmp_path / "model.keras")
-    cells = read_cells(columns, later(frame)[:30])
+    cells = read_cells(columns, later(frame).iloc[:30])
     sent = json.dumps({name: x.tolist() for name, x in cells.items()})
     command = [sys.executable, "-c", PLAIN_KERAS, str(tmp_path / "model.keras"), sent]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -158,7 +158,9 @@ def assemble(columns: Columns, network: "keras.Model", target_mean: float, targe
         )
         for c in (*columns.numbers, *columns.categories)
     }
-    outputs = network(encoder(columns)(list(inputs.values())))
+    # A copy of the graph (the layers are shared) that is not compiled: the file needs no optimizer.
+    bare = keras.Model(network.inputs[0], network.outputs[0], name="shrinkage_network")
+    outputs = bare(encoder(columns)(list(inputs.values())))
     if columns.task == "regression":
         outputs = keras.layers.Rescaling(target_sd, offset=target_mean, name="shrinkage_target")(outputs)
     return keras.Model(inputs, outputs, name="shrinkage_model")

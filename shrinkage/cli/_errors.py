@@ -56,5 +56,5 @@ def _unexpected(error: Exception, debug: bool) -> Unexpected:
         log.write(f"command: {sys.argv}\npython: {sys.version}\n\n{details}")
     if debug:
         click.echo(details, err=True)
-    summary = str(error).strip().partition("\n")[0]
-    return Unexpected(f"unexpected {type(error).__name__}: {summary} The traceback is in {log.name}.")
+    summary = str(error).strip().partition("\n")[0].rstrip(".")
+    return Unexpected(f"unexpected {type(error).__name__}: {summary}. The traceback is in {log.name}.")

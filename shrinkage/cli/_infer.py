@@ -49,7 +49,7 @@ class _Infinite(Exception):
 
 
 def rare(n_rows: int) -> int:
-    """The rows a category needs for a column of its own: fewer would often all lie in one fold.
+    """The rows a category needs for a column of its own: fewer would often all lie in one fold, and be new to it.
 
     >>> rare(10), rare(60), rare(5000)
     (2, 3, 5)
@@ -82,6 +82,9 @@ def _numbers(name: str, values: np.ndarray, boolean: bool) -> NumberColumn:
         raise Unused("it counts the rows")
     if known.min() == known.max():
         raise Unused("it is constant")
+    n_other = len(known) - int(np.unique(known, return_counts=True)[1].max())
+    if n_other < rare(len(values)):
+        raise Unused(f"it is constant but for {n_other} rows")
     # float32, so that Keras' subtraction loses nothing even where the numbers are large and close together.
     centre, scale = float(np.float32(np.median(known))), float(np.float32(_spread(known)))
     if not 1e-30 < scale < 1e30:

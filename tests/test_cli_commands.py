@@ -1,0 +1,400 @@
+"""The commands: what they write, what they say, and what they refuse."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+import shrinkage as sh
+from shrinkage._quiet import require_tensorflow
+from shrinkage.cli import main
+from shrinkage.cli._columns import Columns
+from shrinkage.cli._encoder import matrix, read_cells
+from shrinkage.cli._table import read_table
+
+require_tensorflow()
+
+N = 60
+
+
+# --- `sh.fit` without training: the command line's own work is what these tests are about
+
+
+class FakePath:
+    """The part of `Path` that the command line uses, around a model that was not trained."""
+
+    def __init__(self, model: Any, y: np.ndarray, standardize_target: bool) -> None:
+        self._model = model
+        self.lams, self.mean = np.array([1e-1, 1e-2, 0.0]), np.array([0.5, 0.25, 1.0])
+        self.index_min, self.index_1se, self.lam_min, self.lam_1se = 1, 0, 1e-2, 1e-1
+        self.null_loss, self.null_se, self.null_metrics, self.epochs = 4.0, float("nan"), {}, np.array([3, 2, 1])
+        self.target_mean = float(y.mean()) if standardize_target else 0.0
+        self.target_sd = float(y.std()) if standardize_target else 1.0
+        self.template, self.notes, self.seconds = SimpleNamespace(loss_name=model.loss), ("a note",), 0.1
+
+    def model(self, lam: str = "min") -> Any:
+        return self._model
+
+    def table(self) -> pd.DataFrame:
+        return pd.DataFrame({"lam": self.lams, "loss": self.mean})
+
+    def verdict(self) -> str:
+        return "a verdict"
+
+    def plot(self, file: Any) -> None:
+        file.write_bytes(b"picture")
+
+    def save(self, folder: Any, *, overwrite: bool) -> None:
+        (folder / "path.json").write_text(json.dumps({"format": "shrinkage path"}))
+
+    def __str__(self) -> str:
+        return "the table"
+
+
+class FakeFit:
+    """Stands in for `sh.fit` and keeps what it was called with."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error, self.calls = error, []
+
+    def __call__(self, model: Any, x: np.ndarray, y: np.ndarray, **options: Any) -> FakePath:
+        self.calls.append(SimpleNamespace(model=model, x=x, y=y, **options))
+        if self.error:
+            raise self.error
+        return FakePath(model, y, options.get("standardize_target", False))
+
+
+# --- helpers
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch) -> Path:
+    """Every command runs in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def fake_fit(monkeypatch) -> FakeFit:
+    fake = FakeFit()
+    monkeypatch.setattr(sh, "fit", fake, raising=False)
+    return fake
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def houses(**changes) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    size = rng.normal(100, 20, N).round(1)
+    frame = pd.DataFrame(
+        {
+            "size": size,
+            "garden": rng.random(N) < 0.5,
+            "town": rng.choice(["Ulm", "Bonn"], N),
+            "kind": ["flat", "house", "villa"] * (N // 3),
+            "price": (3 * size + rng.normal(size=N)).round(2),
+        }
+    )
+    frame.loc[:5, "size"] = np.nan
+    return frame.assign(**changes)
+
+
+def write(name: str = "houses.csv", **changes) -> Path:
+    houses(**changes).to_csv(name, index=False)
+    return Path(name)
+
+
+def refused(result: Result, message: str) -> None:
+    """The command ended as bad input, in words, and left nothing behind."""
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr.replace("\n", " ")
+    assert [file.name for file in Path().iterdir() if "shrinkage" in file.name] == []
+
+
+# --- fit
+
+
+def test_fit_writes_a_folder_and_says_what_it_understood(fake_fit):
+    done = run("fit", write(), "--target", "price")
+    assert done.exit_code == 0, done.output
+    folder = Path("houses-shrinkage")
+    assert {file.name for file in folder.iterdir()} == {"model.keras", "columns.json", "path.json", "path.png"}
+    for said in (
+        "60 rows, 4 columns used (1 numbers, 1 booleans, 2 categories)",
+        "target price: regression",
+        "missing cells: size 6",
+        "64-64 ReLU network, Adam with learning rate 0.001, batch size 32",
+        "the table",
+        "Root mean squared error in units of price: null",
+    ):
+        assert said in done.stdout
+    assert [file for file in Path().iterdir() if file.name.startswith(".")] == []
+
+
+def test_fit_passes_the_options_on(fake_fit):
+    options = ["--penalty", "l1", "--model", "linear", "--epochs", 7, "--batch-size", 8, "--folds", 3, "--seed", 4]
+    done = run("fit", write(), "--target", "kind", "--learning-rate", 0.5, "-o", "out", *options)
+    assert done.exit_code == 0, done.output
+    (call,) = fake_fit.calls
+    assert (call.penalty, call.epochs, call.batch_size, call.cv, call.seed) == (sh.L1(), 7, 8, 3, 4)
+    assert call.patience == 10 and not call.standardize_target
+    assert [layer.name.split("_")[0] for layer in call.model.layers] == ["normalization", "dense"]
+    assert float(call.model.optimizer.learning_rate) == 0.5
+    assert call.y.shape == (N,) and set(call.y) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("target", "loss", "width"),
+    [
+        ("price", "mean_squared_error", 1),
+        ("garden", "binary_crossentropy", 1),
+        ("kind", "sparse_categorical_crossentropy", 3),
+    ],
+)
+def test_each_task_has_its_network(fake_fit, target, loss, width):
+    assert run("fit", write(), "--target", target, "--hidden", "5, 4").exit_code == 0
+    (call,) = fake_fit.calls
+    assert call.model.loss == loss and call.model.output_shape == (None, width)
+    assert [layer.units for layer in call.model.layers[1:-1]] == [5, 4]
+    assert call.x.dtype == np.float32 and call.x.shape[0] == N
+
+
+def test_fit_as_json_is_one_document(fake_fit):
+    done = run("fit", write(), "--target", "price", "--format", "json")
+    document = json.loads(done.stdout)
+    assert document["data"]["task"] == "regression" and document["data"]["missing_cells"] == {"size": 6}
+    assert document["choice"] == {"rule": "min", "lam": 0.01, "index": 2, "epoch": 2}
+    sd = fake_fit.calls[0].y.std()
+    expected = {"null": 2.0, "none": 1.0, "min": 0.5, "1se": np.sqrt(0.5)}
+    assert document["root_mean_squared_error"] == pytest.approx({key: sd * value for key, value in expected.items()})
+    assert document["null"]["se"] is None  # NaN is not JSON
+    assert "the table" in done.stderr
+
+
+def test_rows_without_a_target_are_left_out_and_said(fake_fit):
+    price = houses()["price"].where(np.arange(N) > 3)
+    done = run("fit", write(price=price), "--target", "price")
+    assert "left out: 4 rows without a target" in done.stdout
+    assert len(fake_fit.calls[0].x) == N - 4
+
+
+def test_the_folder_is_kept_unless_told(fake_fit):
+    assert run("fit", write(), "--target", "price").exit_code == 0
+    before = Path("houses-shrinkage/model.keras").read_bytes()
+    again = run("fit", write(), "--target", "price")
+    assert again.exit_code == 2 and "add --overwrite" in again.stderr
+    assert Path("houses-shrinkage/model.keras").read_bytes() == before
+    Path("houses-shrinkage/old").touch()
+    assert run("fit", write(), "--target", "price", "--overwrite").exit_code == 0
+    assert not Path("houses-shrinkage/old").exists()
+
+
+def test_only_an_earlier_run_is_overwritten(fake_fit):
+    Path("mine").mkdir()
+    Path("mine/thesis.txt").touch()
+    done = run("fit", write(), "--target", "price", "-o", "mine", "--overwrite")
+    assert done.exit_code == 2 and "not an earlier run" in done.stderr
+    assert Path("mine/thesis.txt").exists() and not fake_fit.calls
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_training(fake_fit):
+    refused(run("fit", write(), "--target", "price", "-o", "houses.csv/out"), "cannot be written")
+    refused(run("fit", write(), "--target", "price", "-o", "houses.csv"), "is a file")
+    assert not fake_fit.calls
+
+
+def test_a_crash_while_writing_leaves_nothing(fake_fit, monkeypatch):
+    monkeypatch.setattr("shrinkage.cli._report.write_path", lambda *_: 1 / 0)
+    done = run("fit", write(), "--target", "price")
+    assert done.exit_code == 70
+    assert [file.name for file in Path().iterdir()] == ["houses.csv"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "message"),
+    [
+        ({}, ["--target", "prize"], "did you mean price?"),
+        ({"price": None}, ["--target", "price"], "missing in every row"),
+        ({"price": 1}, ["--target", "price"], "single value"),
+        ({"town": "Ulm"}, ["--target", "town"], "single value Ulm"),
+        ({"size": np.inf}, ["--target", "price"], "infinite numbers in size (60 of 60 rows)"),
+        ({"a/b": range(N), "a_b": range(N, 2 * N)}, ["--target", "price"], "a/b, a_b"),
+        ({}, ["--target", "price", "--folds", 61], "60 rows cannot be split into 61 folds"),
+        ({}, ["--target", "kind", "--task", "binary"], "needs two classes"),
+        ({}, ["--target", "price", "--hidden", "64;64"], "expected whole numbers such as 64,64"),
+        ({}, ["--target", "price", "--learning-rate", 0], "--learning-rate"),
+        ({}, ["--target", "price", "--folds", 1], "--folds"),
+        ({}, [], "Missing option '--target'"),
+    ],
+)
+def test_bad_input_is_refused_before_training(fake_fit, changes, arguments, message):
+    refused(run("fit", write(**changes), *arguments), message)
+    assert not fake_fit.calls
+
+
+def test_a_file_that_cannot_be_read(fake_fit):
+    refused(run("fit", "no.csv", "--target", "price"), "no.csv does not exist")
+
+
+def test_when_every_strength_diverges(monkeypatch):
+    nothing = ValueError("Nothing to choose from: no strength has a finite mean loss. Lower the learning rate.")
+    monkeypatch.setattr(sh, "fit", FakeFit(nothing), raising=False)
+    done = run("fit", write(), "--target", "price")
+    assert done.exit_code == 3 and "Lower --learning-rate" in done.stderr
+    assert not Path("houses-shrinkage").exists()
+
+
+def test_an_unexpected_error_is_one_sentence_and_a_log(monkeypatch):
+    monkeypatch.setattr(sh, "fit", FakeFit(RuntimeError("a surprise")), raising=False)
+    done = run("fit", write(), "--target", "price")
+    assert done.exit_code == 70 and "unexpected RuntimeError: a surprise. The traceback is in" in done.stderr
+    assert "Traceback (most recent call last)" not in done.output
+    log = Path(done.stderr.rsplit("The traceback is in ", 1)[1].strip().rstrip("."))
+    assert "Traceback (most recent call last)" in log.read_text()
+    log.unlink()
+    done = run("fit", write(), "--target", "price", "--debug")
+    assert done.exit_code == 70 and "Traceback (most recent call last)" in done.stderr
+    Path(done.stderr.rsplit("The traceback is in ", 1)[1].strip().rstrip(".")).unlink()
+
+
+def test_ctrl_c(monkeypatch):
+    monkeypatch.setattr(sh, "fit", FakeFit(KeyboardInterrupt()), raising=False)
+    done = run("fit", write(), "--target", "price")
+    assert done.exit_code == 130 and "Interrupted: nothing was written." in done.stderr
+
+
+# --- predict
+
+
+def fitted(target: str, **changes) -> None:
+    done = run("fit", write(**changes), "--target", target, "-o", "run")
+    assert done.exit_code == 0, done.output
+
+
+def test_predict_equals_the_network_on_the_encoded_rows_in_the_targets_units(fake_fit):
+    fitted("price")
+    done = run("predict", "run", "houses.csv", "-o", "out.csv")
+    assert done.exit_code == 0, done.output
+    call, columns = fake_fit.calls[0], Columns.load(Path("run/columns.json"))
+    encoded = matrix(columns, read_cells(columns, read_table(Path("houses.csv"))))
+    np.testing.assert_array_equal(encoded, call.x)
+    expected = call.y.mean() + call.y.std() * call.model.predict(call.x, verbose=0)[:, 0]
+    got = pd.read_csv("out.csv")
+    assert got.columns.tolist() == ["prediction"] and np.ptp(expected) > 1
+    np.testing.assert_allclose(got["prediction"], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("target", "labels"), [("garden", [False, True]), ("kind", ["flat", "house", "villa"]), ("stars", [1, 2])]
+)
+def test_predict_writes_labels_and_probabilities(fake_fit, target, labels):
+    fitted(target, stars=[1, 2] * (N // 2))
+    done = run("predict", "run", "houses.csv", "-o", "out.parquet")
+    assert done.exit_code == 0, done.output
+    got = pd.read_parquet("out.parquet")
+    probabilities = got.drop(columns="prediction")
+    assert probabilities.columns.tolist() == [f"probability_{label}" for label in labels]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    assert got["prediction"].tolist() == [labels[place] for place in probabilities.to_numpy().argmax(axis=1)]
+
+
+def test_predict_says_what_is_new_and_ignores_what_it_does_not_know(fake_fit):
+    fitted("price")
+    new = houses(extra=1).drop(columns="price")
+    new.loc[:1, "town"], new.loc[2:4, "kind"] = "Jena", None
+    new.to_csv("new.csv", index=False)
+    done = run("predict", "run", "new.csv", "-o", "out.csv", "--format", "json")
+    document = json.loads(done.stdout)
+    assert document["unseen"] == {"town": 2} and document["missing"] == {"size": 6, "kind": 3}
+    assert "town 2" in done.stderr and document["rows"] == N
+    assert not np.isnan(pd.read_csv("out.csv")["prediction"].to_numpy()).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        (lambda frame: frame.drop(columns=["town", "size"]), [], "the data lacks size, town"),
+        (lambda frame: frame.assign(size="big"), [], "column size should hold numbers; 60 of 60 cells do not"),
+        (lambda frame: frame, ["-o", "out.xlsx"], "must end in .csv or .parquet"),
+        (lambda frame: frame, ["-o", "houses.csv"], "houses.csv exists"),
+        (lambda frame: frame, ["-o", "run"], "must end in"),
+    ],
+)
+def test_predict_refuses(fake_fit, change, arguments, message):
+    fitted("price")
+    change(houses()).to_csv("new.csv", index=False)
+    done = run("predict", "run", "new.csv", *(arguments or ["-o", "out.csv"]))
+    assert done.exit_code == 2 and message in done.stderr
+    assert not Path("out.csv").exists()
+
+
+def test_predict_needs_a_run():
+    done = run("predict", "nowhere", write(), "-o", "out.csv")
+    assert done.exit_code == 2 and "not a folder that `shrinkage fit` wrote" in done.stderr
+
+
+def test_predict_with_a_damaged_model(fake_fit):
+    fitted("price")
+    Path("run/model.keras").write_text("not a model")
+    done = run("predict", "run", "houses.csv", "-o", "out.csv")
+    assert done.exit_code == 2 and "cannot be loaded as a Keras model" in done.stderr
+
+
+# --- demo
+
+
+def test_demo_replaces_only_an_earlier_demo(fake_fit):
+    assert run("demo").exit_code == 0
+    assert {file.name for file in Path("shrinkage-demo").iterdir()} == {"model.keras", "path.json", "path.png"}
+    (call,) = fake_fit.calls
+    assert (call.x.shape, call.epochs, call.cv) == ((1797, 64), 20, 5) and call.x.max() == 1
+    assert run("demo").exit_code == 0
+    assert run("demo", "--no-overwrite").exit_code == 2
+    Path("shrinkage-demo/path.json").unlink()
+    done = run("demo")
+    assert done.exit_code == 2 and "not an earlier run" in done.stderr
+
+
+# --- the program
+
+
+def test_help_names_the_exit_codes_and_imports_nothing_heavy():
+    program = (
+        "import sys; from shrinkage.cli import main\n"
+        "try: main(['--help'])\n"
+        "finally: print({'keras', 'tensorflow', 'pandas', 'sklearn', 'numpy'} & set(sys.modules))"
+    )
+    root = Path(sh.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "set()" in done.stdout and "training failed" in done.stdout
+    for command in ("demo", "fit", "predict"):
+        assert f"  {command} " in done.stdout
+
+
+def test_the_program_ends_with_the_exit_code(tmp_path):
+    program = "from shrinkage.cli import main; main()"
+    root = Path(sh.__file__).parents[1]
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        "fit",
+        str(tmp_path / "no.csv"),
+        "--target",
+        "t",
+        "-o",
+        str(tmp_path / "o"),
+    ]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip() == f"Error: {tmp_path / 'no.csv'} does not exist or is not a file."
