@@ -89,7 +89,7 @@ def prepare(
     check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
     selection = select(template.network, on)
     _check_unpenalised(template.network, selection)
-    init = _check_init(template, init)
+    init = _check_init(template, init, seed)
     data = _rows(template, loss, x, y, sample_weight)
     notes = list(data.notes)
     if validation_data is None:
@@ -151,10 +151,10 @@ def _check_unpenalised(network: keras.Model, selection: Selection) -> None:
             )
 
 
-def _check_init(template: Template, init: str | None) -> str:
+def _check_init(template: Template, init: str | None, seed: int) -> str:
     if init not in (None, "fresh", "keep"):
         raise ValueError(f'`init` must be "fresh" or "keep". Received: {init!r}.')
-    if init is None and not template.is_function and (signs := template.trained_signs()):
+    if init is None and not template.is_function and (signs := template.trained_signs(seed)):
         raise ValueError(
             f'`model` has been trained or loaded: {signs}. Say init="keep" to start every member from its weights (if '
             f'they come from rows in `x`, they leak into the held-out loss), or init="fresh" to draw new ones.'

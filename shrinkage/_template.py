@@ -37,8 +37,10 @@ class Template:
         _check(source)
         self._source = source
         self._metrics = list(_metrics(source))
+        self._drawn: dict[tuple[int, ...], list[np.ndarray]] = {}
         self.network = self._clone()
-        self.network.set_weights(source.get_weights())
+        for mine, theirs in zip(self.network.variables, source.variables, strict=True):
+            mine.assign(theirs)  # `set_weights` would leave out the states of random layers
         _finalize(self.network)
 
     @property
@@ -81,23 +83,28 @@ class Template:
         Args:
             key: What the draw depends on, such as (seed, fold).
         """
-        with _seeded(key):
-            drawn = self._clone()
-        pairs = zip(drawn.variables, self.network.variables, strict=True)
-        return [np.array(new if kept.trainable else kept) for new, kept in pairs]
+        if tuple(key) not in self._drawn:
+            with _seeded(key):
+                model = self._clone()
+            pairs = zip(model.variables, self.network.variables, strict=True)
+            self._drawn[tuple(key)] = [_numpy(new if kept.trainable else kept) for new, kept in pairs]
+        return self._drawn[tuple(key)]
 
     def kept_values(self) -> list[np.ndarray]:
         """Return the values of all variables in the caller's model."""
-        return [np.array(variable) for variable in self.network.variables]
+        return [_numpy(variable) for variable in self.network.variables]
 
-    def trained_signs(self) -> str | None:
+    def trained_signs(self, seed: int) -> str | None:
         """Say in words what shows that the caller's model has been trained or loaded, or return None.
 
         Initializers that set constants (biases, gains) give a model away that was loaded without its optimizer.
+
+        Args:
+            seed: The run's; the first two folds' draws are compared.
         """
         if int(self._source.optimizer.iterations) > 0:
             return f"its optimizer has taken {int(self._source.optimizer.iterations)} steps"
-        first, second = self.fresh_values((0, 0)), self.fresh_values((0, 1))
+        first, second = self.fresh_values((seed, 0)), self.fresh_values((seed, 1))
         for variable, kept, a, b in zip(self.network.variables, self.kept_values(), first, second, strict=True):
             if variable.trainable and np.array_equal(a, b) and not np.array_equal(kept, a):
                 return f"{variable.path} is not what its initializer gives"
@@ -230,6 +237,10 @@ def _seeded(key: Sequence[int]) -> Iterator[None]:
         yield
     finally:
         random.setstate(before)
+
+
+def _numpy(variable: Any) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(variable))
 
 
 def _first_line(error: Exception) -> str:

@@ -37,7 +37,7 @@ def agrees(network: keras.Model, loss: keras.losses.Loss, x: np.ndarray, y: np.n
         member_loss, gradients = loss_and_gradients(run, network, loss, state, tensor, y[None], weight)
         drawn = {id(seed) for seed in seeds}
         moving = [state[v] for v in network.variables if not v.trainable and id(v) not in drawn]
-        seen.append([np.asarray(value) for value in (member_loss, *gradients, *moving)])
+        seen.append([keras.ops.convert_to_numpy(value) for value in (member_loss, *gradients, *moving)])
     tolerance = _TOLERANCE.get(str(loss.dtype), 1e-3)
     scale = max(float(np.abs(gradient).max()) for gradient in seen[1][1 : 1 + len(network.trainable_variables)])
     return all(
@@ -48,7 +48,7 @@ def agrees(network: keras.Model, loss: keras.losses.Loss, x: np.ndarray, y: np.n
 
 def _perturbed(variable: keras.Variable, generator: np.random.Generator) -> np.ndarray:
     """Return two members' values, (1, 2, ...), near the variable's own; what is no weight stays."""
-    value = np.asarray(variable)[None, None]
+    value = keras.ops.convert_to_numpy(variable)[None, None]
     if not variable.trainable:
         return value if "float" not in variable.dtype else np.repeat(value, 2, axis=1)
     noise = generator.normal(size=(1, 2, *variable.shape))

@@ -107,7 +107,7 @@ class Cohort:
 
     def train_epoch(self, epoch: int) -> np.ndarray:
         """Train one epoch, counted from 0; return which members' losses stopped being finite, (f, s)."""
-        return np.asarray(self._step(epoch, self.steps))
+        return keras.ops.convert_to_numpy(self._step(epoch, self.steps))
 
     def _step(self, epoch: int, steps: int) -> Any:
         seed, size = self._task.seed, self._task.batch_size
@@ -126,7 +126,7 @@ class Cohort:
         for rows, owner, held, weights in self._rows.batches(size):
             count = len(rows)
             padded = np.resize(rows, size), np.resize(owner, size)  # equal shapes, one trace
-            losses, predicted = (np.asarray(v) for v in self._engine.evaluate(*self._tensors[:2], *padded))
+            losses, predicted = (keras.ops.convert_to_numpy(v) for v in self._engine.evaluate(*self._tensors[:2], *padded))
             losses = losses[..., :count]
             with np.errstate(invalid="ignore", over="ignore"):
                 sums = sums + losses @ weights

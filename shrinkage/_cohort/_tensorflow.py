@@ -100,7 +100,8 @@ class Engine:
         self._optimizer.build(self._trainable)
         self._first = [ops.convert_to_numpy(v).flat[0] for v in self._optimizer.variables]
         self.train = tf.function(self._train, jit_compile=xla, autograph=False)
-        self.evaluate = tf.function(self._evaluate, jit_compile=xla, autograph=False)
+        # Without XLA: large matrix products run as fast, and there is nothing to compile.
+        self.evaluate = tf.function(self._evaluate, autograph=False)
 
     def start(self, values: Sequence[np.ndarray]) -> None:
         """Give the members their first values, each (f, s, ...) or to be broadcast to it, and the optimizer its first state."""

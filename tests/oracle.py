@@ -1,0 +1,44 @@
+"""The oracle of the cohort: one member trained alone by plain Keras, `train_on_batch` on the same batches."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from shrinkage._cohort._cohort import Task
+from shrinkage._cohort._first import first_values, seed_variables
+from shrinkage._data import batch_rows, random_seeds
+
+
+def trained_alone(
+    task: Task, train: Sequence[np.ndarray], fold: int, lam: float, *, steps: int, epochs: int, xla: bool
+) -> list[np.ndarray]:
+    """Return the values of all variables after training member (fold, lam) with Keras' own L2(lam / 2).
+
+    Args:
+        task: What the cohort trains.
+        train: The folds' training rows.
+        fold: Which of them, which is also its number.
+        lam: Strength on the member's own rows.
+        steps: Steps in an epoch.
+        epochs: How many.
+        xla: Whether Keras compiles with XLA, as the cohort did.
+    """
+    values = first_values(task.template, task.data.x, train, range(len(train)), seed=task.seed, init=task.init)
+    model = task.template.model([value[min(fold, len(value) - 1), 0] for value in values])
+    for variable, penalised in zip(model.trainable_variables, task.penalised, strict=True):
+        if penalised and lam:
+            variable.regularizer = keras.regularizers.L2(lam / 2)
+    model.compile(optimizer=model.optimizer, loss=task.template.loss, jit_compile=xla)
+    data = task.data
+    for epoch in range(epochs):
+        rows = batch_rows(
+            train[fold], seed=task.seed, fold=fold, epoch=epoch, steps=steps, batch_size=task.batch_size
+        )
+        states = seed_variables(model)
+        seeds = random_seeds(seed=task.seed, fold=fold, epoch=epoch, count=len(states))
+        for step, batch in enumerate(rows):
+            for state, seed in zip(states, seeds, strict=True):
+                state.assign(np.array([seed, step * 4096]))
+            model.train_on_batch(data.x[batch], data.y[batch], sample_weight=data.weight[batch])
+    return [keras.ops.convert_to_numpy(variable) for variable in model.variables]

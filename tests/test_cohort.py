@@ -1,0 +1,246 @@
+"""The contract of the cohort: every member equals the same model trained alone by plain Keras on the same batches."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from shrinkage import L1, L2, Coupled, Proximal
+from shrinkage._cohort._cohort import Cohort
+from shrinkage._prepare import Problem, prepare
+from tests.oracle import trained_alone
+from tests.zoo import MODELS, mlp, rows
+
+EPOCHS = 3
+LAMS = [0.25, 2.0**-7]  # and 0; exact in float32, to which Keras' own L2 rounds its factor
+
+# float64: several epochs leave 1e-12; 1e-8 of the layer's largest weight is the promise.
+# float32: ten times what two plain Keras runs differ by that are compiled with and without XLA (about 1e-6 here).
+TOLERANCE = {"float64": 1e-8, "float32": 2e-5}
+
+
+@pytest.fixture(params=["float64"])
+def floatx(request):
+    before = keras.config.floatx()
+    keras.config.set_floatx(request.param)
+    yield request.param
+    keras.config.set_floatx(before)
+
+
+def problem_of(model: keras.Model, x, y, **changes) -> Problem:
+    arguments = {
+        "penalty": L2(), "lams": LAMS, "cv": 2, "validation_data": None, "epochs": EPOCHS, "batch_size": 7, "patience": None,
+        "sample_weight": None, "on": "kernels", "how": None, "init": None, "epoch": "best", "standardize_target": False,
+        "seed": 3,
+    }  # fmt: skip
+    return prepare(model, x, y, **(arguments | changes))
+
+
+def train_cohort(problem: Problem, xla: bool) -> Cohort:
+    folds = problem.folds
+    task = replace(problem.task, plan=replace(problem.task.plan, xla=xla))
+    cohort = Cohort(task, folds.train, folds.held_out, range(len(folds.train)), len(problem.lams))
+    cohort.start(np.repeat(problem.lams[None], len(folds.train), axis=0))
+    for epoch in range(EPOCHS):
+        assert not cohort.train_epoch(epoch).any()
+    return cohort
+
+
+def assert_member_equals_plain_keras(problem: Problem, cohort: Cohort, fold: int, s: int, *, xla: bool, floatx: str) -> None:
+    folds, lam = problem.folds, float(problem.lams[s])
+    alone = trained_alone(problem.task, folds.train, fold, lam, steps=cohort.steps, epochs=EPOCHS, xla=xla)
+    together = [value[min(fold, len(value) - 1)] for value in cohort._engine.values(s)]
+    network = problem.task.template.network
+    moved = 0
+    for variable, mine, plain, first in zip(
+        network.variables, together, alone, problem.task.template.fresh_values((problem.task.seed, fold)), strict=True
+    ):
+        if "seed_generator" in variable.path:
+            continue
+        scale = max(float(np.abs(plain).max()), 1e-3)
+        np.testing.assert_allclose(mine, plain, rtol=0, atol=TOLERANCE[floatx] * scale, err_msg=variable.path)
+        moved += not np.allclose(plain, first, atol=1e-3)
+    assert moved >= 2, "training must have changed the weights, or equality shows nothing"
+
+
+def compiled(model: keras.Model, optimizer="adam", loss="sparse_categorical_crossentropy", **kwargs) -> keras.Model:
+    model.compile(keras.optimizers.get(optimizer), loss, **kwargs)
+    return model
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_member_equals_plain_keras(name, floatx):
+    make, kind, unrolled = MODELS[name]
+    problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
+    assert bool(problem.task.plan.unrolled) == unrolled
+    xla = not unrolled
+    cohort = train_cohort(problem, xla)
+    for fold, s in ((0, 0), (1, 2)):
+        assert_member_equals_plain_keras(problem, cohort, fold, s, xla=xla, floatx=floatx)
+
+
+@pytest.mark.parametrize("xla", [True, False])
+@pytest.mark.parametrize("floatx", ["float32"], indirect=True)
+def test_float32_member_equals_plain_keras(floatx, xla):
+    problem = problem_of(compiled(mlp(), keras.optimizers.Adam(0.02)), *rows("table"))
+    cohort = train_cohort(problem, xla)
+    assert_member_equals_plain_keras(problem, cohort, 1, 1, xla=xla, floatx=floatx)
+
+
+OPTIMIZERS = {
+    "sgd": lambda: keras.optimizers.SGD(0.1),
+    "momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9),
+    "nesterov": lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+    "amsgrad": lambda: keras.optimizers.Adam(0.02, amsgrad=True),
+    "adamw": lambda: keras.optimizers.AdamW(0.02, weight_decay=0.0),
+    "rmsprop": lambda: keras.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+    "nadam": lambda: keras.optimizers.Nadam(0.02),
+    "lion": lambda: keras.optimizers.Lion(0.01),
+    "adagrad": lambda: keras.optimizers.Adagrad(0.1),
+    "adadelta": lambda: keras.optimizers.Adadelta(5.0),
+    "adamax": lambda: keras.optimizers.Adamax(0.02),
+    "ftrl": lambda: keras.optimizers.Ftrl(0.1),
+    "clipvalue": lambda: keras.optimizers.SGD(0.1, clipvalue=0.05),
+    "schedule": lambda: keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.05, 3, 0.7)),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_equals_plain_keras(name, floatx):
+    problem = problem_of(compiled(mlp(), OPTIMIZERS[name]()), *rows("table"))
+    cohort = train_cohort(problem, xla=False)
+    assert_member_equals_plain_keras(problem, cohort, 1, 0, xla=False, floatx=floatx)
+
+
+def test_sample_weight_equals_plain_keras(floatx):
+    x, y = rows("table")
+    weight = np.random.default_rng(2).uniform(0, 3, len(x))
+    problem = problem_of(compiled(mlp(), keras.optimizers.Adam(0.02)), x, y, sample_weight=weight)
+    cohort = train_cohort(problem, xla=True)
+    assert problem.task.data.weight.mean() == pytest.approx(1)
+    assert_member_equals_plain_keras(problem, cohort, 0, 1, xla=True, floatx=floatx)
+
+
+@pytest.mark.parametrize("name", ["mlp", "batch_normalized", "own_layer"])
+def test_evaluation_equals_plain_keras(name, floatx):
+    make, kind, unrolled = MODELS[name]
+    problem = problem_of(compiled(make()), *rows(kind))
+    cohort = train_cohort(problem, xla=not unrolled)
+    found, data, folds = cohort.evaluate(), problem.task.data, problem.folds
+    held = np.sort(np.concatenate(folds.held_out))
+    for fold, s in ((0, 0), (1, 2)):
+        values = [value[min(fold, len(value) - 1)] for value in cohort._engine.values(s)]
+        model = problem.task.template.model(values)
+        for expected_rows, loss in ((folds.held_out[fold], found.cv_loss), (folds.train[fold], found.train_loss)):
+            expected = model.evaluate(data.x[expected_rows], data.y[expected_rows], verbose=0)
+            assert loss[fold, s] == pytest.approx(expected, rel=1e-6)  # Keras adds up its batches in float32
+        mine = np.isin(held, folds.held_out[fold])
+        predicted = model.predict(data.x[held[mine]], verbose=0)
+        np.testing.assert_allclose(found.predictions[mine, s], predicted, rtol=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+def test_proximal_l1_step_follows_its_formula(optimizer, floatx):
+    """One step from equal weights: soft thresholding of the unpenalised step, in the optimizer's metric."""
+    make = {
+        "adam": lambda: keras.optimizers.Adam(0.02, epsilon=1e-7),
+        "momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.5),
+    }[optimizer]
+    x, y = rows("table")
+    problem = problem_of(compiled(mlp(), make()), x, y, penalty=L1(), lams=[1.0], batch_size=20, cv=2)
+    cohort = train_one_step(problem)
+    kernel = next(i for i, v in enumerate(problem.task.template.network.variables) if v.path.endswith("kernel"))
+    (penalised,), (free,) = ([cohort._engine.values(s)[kernel][0]] for s in (0, 1))
+    first = problem.task.template.fresh_values((3, 0))[kernel]
+    if optimizer == "adam":  # the first step is η·g/(|g| + ε'), and so D = (step) / g up to ε
+        gradient = gradient_at_first_batch(problem, kernel)
+        size = 0.02 / (np.abs(gradient) + 1e-7 / np.sqrt(1 - 0.999))
+    else:
+        size = 0.1 / (1 - 0.5)
+    expected = np.sign(free) * np.maximum(np.abs(free) - size * 1.0, 0)
+    np.testing.assert_allclose(penalised, expected, atol=1e-9)
+    assert (expected == 0).any() and (expected != 0).any()
+    assert not np.allclose(first, free)
+
+
+def train_one_step(problem: Problem) -> Cohort:
+    folds = problem.folds
+    cohort = Cohort(problem.task, folds.train, folds.held_out, range(2), len(problem.lams))
+    cohort.start(np.repeat(problem.lams[None], 2, axis=0))
+    assert cohort.steps == 1
+    cohort.train_epoch(0)
+    return cohort
+
+
+def gradient_at_first_batch(problem: Problem, kernel: int) -> np.ndarray:
+    """Return ∂L/∂w by central differences of plain Keras' loss."""
+    values = problem.task.template.fresh_values((3, 0))
+    x, y = (part[problem.folds.train[0]] for part in (problem.task.data.x, problem.task.data.y))
+    model = problem.task.template.model(values)
+    loss = keras.losses.SparseCategoricalCrossentropy()
+    gradient, variable = np.zeros_like(values[kernel]), model.variables[kernel]
+    for place in np.ndindex(gradient.shape):
+        sides = []
+        for step in (1e-5, -1e-5):
+            moved = values[kernel].copy()
+            moved[place] += step
+            variable.assign(moved)
+            sides.append(float(loss(y, model(x))))
+        gradient[place] = (sides[0] - sides[1]) / 2e-5
+    return gradient
+
+
+def test_members_do_not_touch_each_other(floatx):
+    """One member that diverges leaves the others as they are without it."""
+    x, y = rows("table")
+    make = lambda: compiled(mlp(), keras.optimizers.SGD(0.5))  # noqa: E731
+    wild, tame = (problem_of(make(), x, y, lams=lams) for lams in ([1e9, 0.01], [0.02, 0.01]))
+    cohorts = []
+    for problem in (wild, tame):
+        folds = problem.folds
+        cohort = Cohort(problem.task, folds.train, folds.held_out, range(2), 3)
+        cohort.start(np.repeat(problem.lams[None], 2, axis=0))
+        diverged = [cohort.train_epoch(epoch) for epoch in range(40)]
+        cohorts.append((cohort, np.any(diverged, axis=0)))
+    assert cohorts[0][1].tolist() == [[True, False, False]] * 2
+    assert not cohorts[1][1].any()
+    for s in (1, 2):
+        for mine, plain in zip(cohorts[0][0]._engine.values(s), cohorts[1][0]._engine.values(s), strict=True):
+            np.testing.assert_array_equal(mine, plain)
+
+
+def test_run_repeats_to_the_bit():
+    x, y = rows("table")
+    runs = [train_cohort(problem_of(compiled(MODELS["dropped_out"][0]()), x, y), True) for _ in range(2)]
+    for variable, mine, other in zip(runs[0]._engine._variables, *(run._engine.values(1) for run in runs), strict=True):
+        if "seed_generator" not in variable.path:  # the caller's two models differ in these
+            np.testing.assert_array_equal(mine, other)
+
+
+def test_steps_are_traced_once_for_all_chunks_and_epochs():
+    x, y = rows("table")
+    problem = problem_of(compiled(mlp()), x, y)
+    cohort = train_cohort(problem, True)
+    cohort.start(np.repeat(problem.lams[None] * 2, 2, axis=0))
+    cohort.train_epoch(0)
+    cohort.evaluate()
+    cohort.evaluate()
+    assert cohort._engine.train.experimental_get_tracing_count() == 1
+    assert cohort._engine.evaluate.experimental_get_tracing_count() == 1
+
+
+def test_l2_forms_have_one_minimum():
+    """Coupled and Proximal enter differently and stop at the same weights: a full-batch linear model, to convergence."""
+    x, y = rows("table")
+    found = []
+    for how in (Coupled(), Proximal()):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, "softmax")])
+        problem = problem_of(compiled(model, keras.optimizers.SGD(0.2)), x, y, lams=[0.1], how=how, batch_size=20)
+        cohort = train_one_step(problem)
+        for epoch in range(1, 600):
+            cohort.train_epoch(epoch)
+        found.append(cohort.values(0)[0])
+    assert np.abs(found[0]).max() > 0.1
+    np.testing.assert_allclose(found[0], found[1], atol=1e-3)  # what is left of float32 and 600 steps

@@ -1,0 +1,214 @@
+"""Small models of every kind that the cohort must train as plain Keras does, with data that fits them.
+
+No model has a bias in front of a normalization: its gradient is zero but for rounding, which Adam magnifies.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import layers
+
+Rows = tuple[np.ndarray, np.ndarray]
+
+
+def rows(kind: str, count: int = 40) -> Rows:
+    """Return inputs of a kind ("table", "tokens", "images", "series") and labels 0, 1, 2 that depend on them."""
+    generator = np.random.default_rng(1)
+    shape = {"table": (6,), "tokens": (5,), "images": (6, 6, 2), "series": (5, 4)}[kind]
+    if kind == "tokens":
+        x = generator.integers(0, 7, (count, *shape))
+        score = np.stack([(x == k).sum(axis=1) for k in (0, 1, 2)], axis=1) + generator.normal(size=(count, 3))
+    else:
+        x = generator.normal(size=(count, *shape)) * 2 + 1
+        score = x.reshape(count, -1) @ generator.normal(size=(x[0].size, 3))
+    return x, score.argmax(axis=1)
+
+
+def mlp() -> keras.Model:
+    return keras.Sequential([keras.Input((6,)), layers.Dense(5, "relu"), layers.Dense(4, "tanh"), layers.Dense(3, "softmax")])
+
+
+def batch_normalized() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(5, use_bias=False),
+            layers.BatchNormalization(momentum=0.9),
+            layers.ReLU(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+
+
+def batch_normalized_input() -> keras.Model:
+    return keras.Sequential(
+        [keras.Input((6,)), layers.BatchNormalization(scale=False), layers.Dense(4, "tanh"), layers.Dense(3, "softmax")]
+    )
+
+
+def layer_normalized() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.LayerNormalization(),
+            layers.Dense(5, use_bias=False),
+            layers.LayerNormalization(rms_scaling=True),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+
+
+def normalized() -> keras.Model:
+    return keras.Sequential([keras.Input((6,)), layers.Normalization(), layers.Dense(4, "tanh"), layers.Dense(3, "softmax")])
+
+
+def dropped_out() -> keras.Model:
+    shared = layers.Dropout(0.4)
+    return keras.Sequential([keras.Input((6,)), layers.Dropout(0.2), layers.Dense(8, "relu"), shared, layers.Dense(3, "softmax")])
+
+
+def same_dropout_twice() -> keras.Model:
+    inputs = keras.Input((6,))
+    dropout = layers.Dropout(0.3)
+    hidden = dropout(layers.Dense(8, "relu")(dropout(inputs)))
+    return keras.Model(inputs, layers.Dense(3, "softmax")(hidden))
+
+
+def residual() -> keras.Model:
+    inputs = keras.Input((6,))
+    hidden = layers.Dense(6, "tanh")(inputs)
+    added = layers.Add()([inputs, hidden])
+    joined = layers.Concatenate()([added, layers.Dense(2)(inputs)])
+    return keras.Model(inputs, layers.Dense(3, "softmax")(joined))
+
+
+def shared_layer() -> keras.Model:
+    inputs = keras.Input((6,))
+    square = layers.Dense(6, "tanh")
+    return keras.Model(inputs, layers.Dense(3, "softmax")(square(square(inputs))))
+
+
+def nested() -> keras.Model:
+    inner = keras.Sequential([keras.Input((6,)), layers.Dense(5, "tanh"), layers.Dropout(0.2)])
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, layers.Dense(3, "softmax")(inner(inputs)))
+
+
+def frozen() -> keras.Model:
+    model = mlp()
+    model.layers[0].trainable = False
+    return model
+
+
+def operations() -> keras.Model:
+    inputs = keras.Input((6,))
+    hidden = layers.Dense(4)(inputs)
+    return keras.Model(inputs, layers.Dense(3, "softmax")(keras.ops.tanh(hidden) * 2.0 + keras.ops.mean(hidden, axis=1, keepdims=True)))
+
+
+def activity_regularized() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(5, "relu", activity_regularizer=keras.regularizers.L2(0.05)),
+            layers.Dense(3, "softmax", bias_regularizer=keras.regularizers.L1(0.03)),
+        ]
+    )
+
+
+def embedded() -> keras.Model:
+    return keras.Sequential(
+        [keras.Input((5,), dtype="int32"), layers.Embedding(7, 4, mask_zero=True), layers.LSTM(3), layers.Dense(3, "softmax")]
+    )
+
+
+def convolved() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            layers.Conv2D(3, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+
+
+def recurrent() -> keras.Model:
+    return keras.Sequential([keras.Input((5, 4)), layers.GRU(3), layers.Dense(3, "softmax")])
+
+
+def time_distributed() -> keras.Model:
+    return keras.Sequential([keras.Input((5, 4)), layers.Dense(3, "relu"), layers.Flatten(), layers.Dense(3, "softmax")])
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Scaled(layers.Layer):
+    """A user's own layer with a weight, a random part and a counter."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dropout = layers.Dropout(0.2)
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+        self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, inputs, training=None):
+        if training:
+            self.calls.assign_add(1)
+        return self.dropout(inputs, training=training) * self.scale
+
+
+def own_layer() -> keras.Model:
+    return keras.Sequential([keras.Input((6,)), layers.Dense(5, "relu"), Scaled(), layers.Dense(3, "softmax")])
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Subclassed(keras.Model):
+    """A model that Keras sees as one layer."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden, self.head = layers.Dense(5, "relu"), layers.Dense(3, "softmax")
+        self.dropout = layers.Dropout(0.3)
+
+    def call(self, inputs, training=None):
+        return self.head(self.dropout(self.hidden(inputs), training=training))
+
+
+def subclassed() -> keras.Model:
+    model = Subclassed()
+    model(np.zeros((1, 6)))
+    return model
+
+
+def mixes_rows() -> keras.Model:
+    centred = layers.Lambda(lambda x: x - keras.ops.mean(x, axis=0, keepdims=True), output_shape=(6,))
+    return keras.Sequential([keras.Input((6,)), centred, layers.Dense(4, "tanh"), layers.Dense(3, "softmax")])
+
+
+MODELS: dict[str, tuple[Callable[[], keras.Model], str, bool]] = {
+    # name: (how to make it, the rows it takes, whether some layer is unrolled)
+    "mlp": (mlp, "table", False),
+    "batch_normalized": (batch_normalized, "table", False),
+    "batch_normalized_input": (batch_normalized_input, "table", False),
+    "layer_normalized": (layer_normalized, "table", False),
+    "normalized": (normalized, "table", False),
+    "dropped_out": (dropped_out, "table", False),
+    "same_dropout_twice": (same_dropout_twice, "table", False),
+    "residual": (residual, "table", False),
+    "shared_layer": (shared_layer, "table", False),
+    "nested": (nested, "table", False),
+    "frozen": (frozen, "table", False),
+    "time_distributed": (time_distributed, "series", False),
+    "operations": (operations, "table", True),
+    "activity_regularized": (activity_regularized, "table", True),
+    "embedded": (embedded, "tokens", True),
+    "convolved": (convolved, "images", True),
+    "recurrent": (recurrent, "series", True),
+    "own_layer": (own_layer, "table", True),
+    "subclassed": (subclassed, "table", True),
+    "mixes_rows": (mixes_rows, "table", True),
+}
