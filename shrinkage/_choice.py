@@ -36,8 +36,9 @@ def summarise(fold_loss: ArrayLike, fold_weight: ArrayLike) -> tuple[Floats, Flo
 
     Source: `cvstats` in R's glmnet 4.1.
 
-    >>> summarise([[1.0, 3.0], [2.0, 3.0]], [10, 30])
-    (array([1.75, 3.  ]), array([0.4330127, 0.       ]))
+    Example:
+        >>> summarise([[1.0, 3.0], [2.0, 3.0]], [10, 30])
+        (array([1.75, 3.  ]), array([0.4330127, 0.       ]))
     """
     loss = _finite_or_nan(fold_loss)
     mean = _weighted_mean(loss, fold_weight)
@@ -57,8 +58,9 @@ def row_se(row_loss: ArrayLike) -> Floats:
     Returns:
         se (S,) as float64; NaN for a strength with a row that is not finite, and for fewer than two rows.
 
-    >>> row_se([[1.0], [2.0], [3.0], [6.0]])
-    array([1.08012345])
+    Example:
+        >>> row_se([[1.0], [2.0], [3.0], [6.0]])
+        array([1.08012345])
     """
     loss = _finite_or_nan(row_loss)
     if len(loss) < 2:
@@ -83,8 +85,9 @@ def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
 
     Source: `getOptcv.glmnet` in R's glmnet 4.1.
 
-    >>> choose([0.9, 0.5, 0.4, 0.4, 0.6], [0.1, 0.1, 0.1, 0.1, 0.1])
-    (2, 1)
+    Example:
+        >>> choose([0.9, 0.5, 0.4, 0.4, 0.6], [0.1, 0.1, 0.1, 0.1, 0.1])
+        (2, 1)
     """
     mean = _finite_or_nan(mean)
     if np.isnan(mean).all():
@@ -114,8 +117,9 @@ def best_epochs(
     Raises:
         ValueError: if `epoch` is none of these.
 
-    >>> best_epochs([[[0.9, 0.5, 0.7]], [[0.9, 0.7, 0.4]]], [1, 1])
-    array([3])
+    Example:
+        >>> best_epochs([[[0.9, 0.5, 0.7]], [[0.9, 0.7, 0.4]]], [1, 1])
+        array([3])
     """
     curve = _weighted_mean(_finite_or_nan(cv_loss), fold_weight)
     n_strengths, n_epochs = curve.shape
@@ -153,8 +157,9 @@ def gain(
 
     Source: C. Nadeau and Y. Bengio, Inference for the generalization error, Machine Learning 52 (2003), 239-281.
 
-    >>> gain([0.5, 0.7, 0.6], [0.4, 0.5, 0.6], [10, 10, 10], n_train=20, n_test=10)
-    Difference(mean=0.099..., low=-0.292..., high=0.492...)
+    Example:
+        >>> gain([0.5, 0.7, 0.6], [0.4, 0.5, 0.6], [10, 10, 10], n_train=20, n_test=10)
+        Difference(mean=0.099..., low=-0.292..., high=0.492...)
     """
     difference = _finite_or_nan(fold_loss_a) - _finite_or_nan(fold_loss_b)
     n_folds = len(difference)
@@ -178,8 +183,9 @@ def row_gain(row_loss_a: ArrayLike, row_loss_b: ArrayLike) -> Difference:
     Returns:
         The mean difference and its 95 % interval; NaN if a row is not finite.
 
-    >>> row_gain([0.5, 0.7, 0.6], [0.4, 0.5, 0.6])
-    Difference(mean=0.099..., low=-0.148..., high=0.348...)
+    Example:
+        >>> row_gain([0.5, 0.7, 0.6], [0.4, 0.5, 0.6])
+        Difference(mean=0.099..., low=-0.148..., high=0.348...)
     """
     difference = _finite_or_nan(row_loss_a) - _finite_or_nan(row_loss_b)
     return _interval(difference.mean(), row_se(difference), len(difference) - 1)
@@ -201,8 +207,9 @@ def optimism(fold_loss: ArrayLike, chosen: int) -> float:
     Source: R. J. Tibshirani and R. Tibshirani, A bias correction for the minimum error rate in cross-validation,
     Annals of Applied Statistics 3 (2009), 822-829.
 
-    >>> optimism([[0.5, 0.4], [0.2, 0.5]], chosen=0)
-    0.0499...
+    Example:
+        >>> optimism([[0.5, 0.4], [0.2, 0.5]], chosen=0)
+        0.0499...
     """
     loss = _finite_or_nan(fold_loss)
     if len(loss) < 2:

@@ -25,7 +25,12 @@ Array = NDArray[Any]
 
 
 class Status(Enum):
-    """How the training of one member of the path ended; the values are messages."""
+    """How the training of one member of the path ended; the values are messages.
+
+    Example:
+        >>> Status.DIVERGED.value
+        'diverged (the loss became NaN or infinite)'
+    """
 
     OK = "finished"
     DIVERGED = "diverged (the loss became NaN or infinite)"
@@ -64,6 +69,21 @@ class Path:
         plan: what else a run needs to be repeated to the bit.
         notes: what the user should know.
         seconds: wall-clock time of the fit.
+        target_mean, target_sd: what turns predictions of standardised targets back: `target_mean + target_sd * p`.
+
+    Example:
+        >>> import keras, numpy as np, shrinkage as sh
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="line")
+        >>> model.compile("sgd", "mean_squared_error")
+        >>> x = np.random.default_rng(0).normal(size=(60, 2))
+        >>> path = sh.fit(model, x, x @ [1.0, 2.0], penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
+        >>> path.cv_loss.shape
+        (3, 3, 5)
+        >>> path.lam_min in path.lams
+        True
+        >>> print(path)
+        L2 path of line: 3 weights, 2 penalised; 3 strengths x 3 folds, then all rows: 12 models in ... s
+                lambda     index    squared error...
     """
 
     lams: Array
@@ -93,6 +113,8 @@ class Path:
     plan: dict[str, Any]
     notes: tuple[str, ...]
     seconds: float
+    target_mean: float = 0.0
+    target_sd: float = 1.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -17,7 +17,7 @@ _NUMBERS = (
     *("lams", "cv_loss", "train_loss", "fold_weight", "epochs", "held_out_rows", "predictions", "row_loss"),
     *("norm", "nonzero", "null_loss", "null_se"),
 )
-_PLAIN = ("n_rows", "seed", "plan", "seconds")
+_PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd")
 
 
 def save(path: Path, folder: Any, *, overwrite: bool) -> None:
@@ -100,6 +100,8 @@ def _read_parts(folder: File) -> tuple[dict[str, Any], Any]:
     # Given a name, `np.load` leaves the file of a torn archive open.
     with (folder / _ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
+    for array in arrays.values():
+        array.setflags(write=False)
     return arrays, Template.load(folder / _TEMPLATE)
 
 

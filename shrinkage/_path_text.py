@@ -19,8 +19,9 @@ def summary(path: Path) -> str:
 def loss_words(name: str) -> str:
     """Name a Keras loss in words, whether given as `mean_squared_error` or as `MeanSquaredError`.
 
-    >>> loss_words("sparse_categorical_crossentropy"), loss_words("MeanSquaredError"), loss_words("log_cosh")
-    ('log loss', 'squared error', 'log cosh')
+    Example:
+        >>> loss_words("sparse_categorical_crossentropy"), loss_words("MeanSquaredError"), loss_words("log_cosh")
+        ('log loss', 'squared error', 'log cosh')
     """
     plain = name.lower().replace("_", "")
     if plain in _LOG_LOSSES:
@@ -31,8 +32,9 @@ def loss_words(name: str) -> str:
 def lam_text(lam: float) -> str:
     """Write a strength as the table does.
 
-    >>> lam_text(0.000127), lam_text(0.0)
-    ('1.27e-04', '0')
+    Example:
+        >>> lam_text(0.000127), lam_text(0.0)
+        ('1.27e-04', '0')
     """
     return f"{lam:.2e}" if lam else "0"
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from synthetic_path import LAMS, StubTemplate, diverged, make_path
 
 from shrinkage._path import Status
 from shrinkage._path_text import loss_words
 from shrinkage._penalties import L1, Proximal
+from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
 
 
 def exactly(path, mean, se, **changes):

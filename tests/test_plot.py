@@ -1,0 +1,144 @@
+import dataclasses
+import io
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from shrinkage._path import Path
+from shrinkage._penalties import L1
+from shrinkage._plot import CurveData, curve_data, draw
+from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
+
+
+def exploding(lams):
+    """Held-out losses of a useful range, but for the largest strength and for none."""
+    mean = 0.5 + 0.1 * np.linspace(-1, 1, len(lams)) ** 2
+    mean[[0, -1]] = 1e5, 25.0
+    return mean, mean - 0.1
+
+
+# --- the data
+
+
+def test_the_data_is_that_of_the_path():
+    path = make_path()
+    data = curve_data(path)
+    for name in ("lams", "mean", "se", "failed", "index_min", "index_1se"):
+        np.testing.assert_array_equal(getattr(data, name), getattr(path, name))
+    np.testing.assert_array_equal(data.train, path.train_mean)
+    np.testing.assert_array_equal(data.complexity, path.norm)
+    assert (data.title, data.loss, data.bars) == ("L2 path of sequential", "log loss", "held out, ± 1 SE over 5 folds")
+    assert data.null == 2.3021
+
+
+def test_no_penalty_stands_apart_at_the_left():
+    position = curve_data(make_path()).position
+    np.testing.assert_allclose(position[:-1], np.log10(LAMS[:-1]))
+    assert position[-1] == pytest.approx(-4.75 - 0.5)
+    np.testing.assert_allclose(curve_data(make_path(lams=[0.1, 0.0])).position, [-1.0, -1.5])
+
+
+def test_for_l1_the_size_is_the_number_of_nonzero_weights():
+    data = curve_data(make_path(penalty=L1(), nonzero=np.arange(21)))
+    np.testing.assert_array_equal(data.complexity, np.arange(21))
+    assert data.complexity_label == "nonzero weights"
+
+
+def test_a_single_split_says_what_its_bars_are():
+    assert curve_data(make_path(n_folds=1)).bars == "held out, ± 1 SE over rows"
+
+
+def test_huge_losses_do_not_flatten_the_picture():
+    path = make_path(curves=exploding, wiggle=0.0)
+    data = curve_data(path)
+    assert 0.3 < data.low < data.high < 0.8
+    np.testing.assert_array_equal(np.flatnonzero(data.above), [0, 20])
+
+
+def test_both_choices_and_their_bars_are_in_sight():
+    for path in (make_path(), make_path(spread=0.2), make_path(n_folds=1), make_path(curves=exploding)):
+        data = curve_data(path)
+        chosen = [data.index_min, data.index_1se]
+        assert (data.low < (data.mean - data.se)[chosen]).all() and ((data.mean + data.se)[chosen] < data.high).all()
+
+
+def test_a_curve_without_an_outlier_is_shown_whole():
+    data = curve_data(make_path(curves=lambda lams: (0.5 + 0.05 * lams, 0.45 + 0.05 * lams), wiggle=0.0001, spread=0.1))
+    assert not data.above.any() and data.low < data.train.min()
+
+
+def test_diverged_strengths_are_arrows_and_do_not_set_the_range():
+    base = curve_data(make_path())
+    data = curve_data(make_path(**diverged(make_path(), LAMS > 0.5)))
+    assert data.failed[:2].all() and data.above[:2].all()
+    assert data.high - data.low < 2 * (base.high - base.low)
+
+
+# --- the drawing
+
+
+def drawn(data: CurveData, file=None) -> tuple[Figure, list[str]]:
+    figure = draw(data, file)
+    return figure, [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_the_picture_is_written(tmp_path, ending):
+    figure = make_path().plot(tmp_path / f"path.{ending}")
+    assert isinstance(figure, Figure)
+    assert (tmp_path / f"path.{ending}").stat().st_size > 5000
+
+
+def test_a_picture_into_memory_and_none_at_all():
+    file = io.BytesIO()
+    make_path().plot(file)
+    assert file.getvalue().startswith(b"\x89PNG")
+    assert isinstance(make_path().plot(), Figure)
+
+
+def test_pyplot_is_not_touched():
+    before = "matplotlib.pyplot" in sys.modules
+    draw(curve_data(make_path()))
+    assert ("matplotlib.pyplot" in sys.modules) == before
+
+
+def test_the_legend_tells_only_what_is_there():
+    held_out = "held out, ± 1 SE over 5 folds"
+    assert drawn(curve_data(make_path()))[1] == [held_out, "training", "higher than shown"]
+    path = make_path(**diverged(make_path(), LAMS > 0.5))
+    assert drawn(curve_data(path))[1] == [held_out, "training", "higher than shown", "diverged"]
+    data = dataclasses.replace(curve_data(path), high=10.0)
+    assert drawn(data)[1] == [held_out, "training", "diverged", "best constant"]
+
+
+def labels(path: Path) -> list[str]:
+    figure, _ = drawn(curve_data(path))
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_the_choices_are_labelled():
+    assert "min\nλ = 3.16e-04" in labels(make_path()) and "1se\nλ = 5.62e-04" in labels(make_path())
+    one = make_path(curves=lambda lams: (0.5 + np.sqrt(lams), 0.4 + lams), wiggle=0.0, spread=0.0)
+    assert "min = 1se\nλ = 0" in labels(one)
+
+
+@pytest.mark.parametrize("curve", [lambda lams: 0.5 + lams, lambda lams: 0.5 - lams / 5])
+def test_labels_stay_inside_the_picture(curve):
+    """A minimum at λ = 0 has no room at its left, and one at the largest strength none at its right."""
+    figure, _ = drawn(
+        curve_data(make_path(curves=lambda lams: (curve(lams), curve(lams) - 0.1), spread=0.05)), io.BytesIO()
+    )
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    frame, boxes = axes.get_window_extent(), [text.get_window_extent() for text in axes.texts if "λ" in text.get_text()]
+    assert boxes and all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
+    assert len(boxes) == 1 or not boxes[0].overlaps(boxes[1])
+
+
+@pytest.mark.parametrize("lams", [[0.0], [0.1, 0.0], [0.05, 0.04, 0.0], np.append(10.0 ** np.arange(6, -12, -1), 0.0)])
+def test_grids_of_all_sizes_can_be_drawn(lams):
+    figure, _ = drawn(curve_data(make_path(lams=lams, template=StubTemplate(loss_name="mse"))), io.BytesIO())
+    ticks = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert ticks[0] == "0" and len(ticks) <= 20
