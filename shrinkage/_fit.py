@@ -310,6 +310,8 @@ def _path(
         plan=search.plan | {"batch_size": task.batch_size, "init": task.init},
         notes=problem.notes + tuple(search.notes),
         seconds=time.perf_counter() - started,
+        target_mean=0.0 if problem.target is None else float(problem.target[0][-1]),
+        target_sd=1.0 if problem.target is None else float(problem.target[1][-1]),
         **null,
     )
 

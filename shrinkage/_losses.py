@@ -70,15 +70,28 @@ def is_classification(loss: keras.losses.Loss) -> bool:
     return any(word in name_of(loss) for word in words)
 
 
+def carry_logits(source: Any, result: Any, change: Callable[[Any], Any]) -> Any:
+    """Return `result` with the logits that Keras hung on `source`, changed in the same way.
+
+    Keras' softmax and sigmoid remember their argument on the tensor they return, and the cross-entropies use it in place of
+    the clipped logarithm of the probability: without it, members would differ from plain Keras where that is certain.
+    """
+    logits = getattr(source, "_keras_logits", None)
+    if logits is not None:
+        result._keras_logits = change(logits)
+    return result
+
+
 def row_losses(loss: keras.losses.Loss, y: Any, predictions: Any) -> Any:
     """Return each row's loss (f, s, batch) of predictions (f, s, batch, ...) against targets y (f, batch, ...).
 
     A row with several outputs or time steps counts with their mean, as in Keras.
     """
-    f, s, batch, *rest = predictions.shape
-    y = ops.cast(y, loss.dtype)
-    y = ops.broadcast_to(ops.expand_dims(y, 1), (f, s, batch, *y.shape[2:]))
-    y = ops.reshape(y, (f * s * batch, *y.shape[3:]))
-    predictions = ops.cast(ops.reshape(predictions, (f * s * batch, *rest)), loss.dtype)
-    values = loss.call(y, predictions)
+    f, s, batch = predictions.shape[:3]
+
+    def merged(value: Any) -> Any:
+        value = ops.broadcast_to(value, (f, s, batch, *value.shape[3:]))
+        return ops.cast(ops.reshape(value, (f * s * batch, *value.shape[3:])), loss.dtype)
+
+    values = loss.call(merged(ops.expand_dims(y, 1)), carry_logits(predictions, merged(predictions), merged))
     return ops.mean(ops.reshape(values, (f, s, batch, math.prod(values.shape[1:]))), axis=-1)

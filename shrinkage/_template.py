@@ -126,7 +126,9 @@ class Template:
 
     def save(self, file: str | Path) -> None:
         """Write the recipe as a `.keras` file."""
-        self.model(self.kept_values()).save(file)
+        model = self.model(self.kept_values())
+        model.optimizer.build(model.trainable_variables)  # or Keras warns, at loading, of an optimizer without state
+        model.save(file)
 
     @classmethod
     def load(cls, file: str | Path) -> "Template":
@@ -144,7 +146,7 @@ class Template:
         if self._build is not None:
             return self._called()
         try:
-            clone = keras.models.clone_model(self._source)
+            clone = _cloned(self._source)
             if not clone.built:
                 clone.build(self._source._build_shapes_dict or self._source.input_shape)
         except Exception as error:
@@ -159,6 +161,19 @@ class Template:
                 f"function that builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
             )
         return clone
+
+
+def _cloned(model: keras.Model) -> keras.Model:
+    if isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth"):
+        return keras.models.clone_model(model, clone_function=_cloned_layer, recursive=True)
+    return keras.models.clone_model(model)
+
+
+def _cloned_layer(layer: Any) -> Any:
+    if isinstance(layer, keras.layers.Lambda):  # from its configuration it would lose what its function refers to
+        options = {"output_shape": layer._output_shape, "mask": layer.mask, "arguments": layer.arguments}
+        return keras.layers.Lambda(layer.function, **options, name=layer.name, dtype=layer.dtype_policy)
+    return type(layer).from_config(layer.get_config())
 
 
 def _check(model: keras.Model) -> None:

@@ -53,7 +53,7 @@ def layer_normalized() -> keras.Model:
             keras.Input((6,)),
             layers.LayerNormalization(),
             layers.Dense(5, use_bias=False),
-            layers.LayerNormalization(rms_scaling=True),
+            layers.LayerNormalization(center=False, scale=False),
             layers.Dense(3, "softmax"),
         ]
     )

@@ -115,9 +115,8 @@ class Cohort:
         for train, number in zip(self._train, self._numbers, strict=True):
             rows.append(batch_rows(train, seed=seed, fold=number, epoch=epoch, steps=self.steps, batch_size=size))
             seeds.append(random_seeds(seed=seed, fold=number, epoch=epoch, count=len(self._seed_variables)))
-        lam = self._lam.astype(keras.config.floatx())
         stacked = np.stack(rows, axis=1).astype(np.int32)
-        return self._engine.train(*self._tensors, stacked, np.stack(seeds), lam, np.int32(steps))
+        return self._engine.train(*self._tensors, stacked, np.stack(seeds), self._lam, np.int32(steps))
 
     def evaluate(self) -> Evaluation:
         """Score all members on all rows: one forward pass serves held-out and training loss."""

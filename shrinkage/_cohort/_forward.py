@@ -15,6 +15,7 @@ from keras.src.models.functional import Functional  # the class `keras.Model(inp
 from shrinkage._cohort._rules import is_built_in_activation, rule_for
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
+from shrinkage._losses import carry_logits
 
 # No weights, no seeds, no losses, and each row of the result depends on that row alone. A list, and not a test: a Lambda
 # holds no weights either, and may well average over rows.
@@ -112,4 +113,4 @@ def _merge(operation: Any, args: Any, kwargs: Any) -> Members:
     with keras.StatelessScope():
         output = operation(*args, **kwargs)
     mask = getattr(output, "_keras_mask", None)
-    return Members(unfold(output), None if mask is None else unfold(mask))
+    return Members(carry_logits(output, unfold(output), unfold), None if mask is None else unfold(mask))

@@ -32,7 +32,7 @@ def loss_and_gradients(
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         predictions = run(state, x, True)
-        member_loss = ops.mean(row_losses(loss, y, predictions) * ops.expand_dims(weight, 1), axis=-1)
+        member_loss = ops.mean(row_losses(loss, y, predictions) * ops.cast(weight, loss.dtype)[:, None], axis=-1)
         for extra in [*state.losses, *_regularizers(trainable, values)]:
             member_loss = member_loss + ops.cast(extra, member_loss.dtype)
         total = ops.sum(member_loss)
@@ -108,7 +108,7 @@ class Engine:
         for variable, value in zip(self._variables, values, strict=True):
             if id(variable) in self._stored:
                 stored = self._stored[id(variable)]
-                stored.assign(np.broadcast_to(value, stored.shape))
+                stored.assign(np.broadcast_to(value[: stored.shape[0]], stored.shape))
         for slot, first in zip(self._optimizer.variables, self._first, strict=True):
             slot.assign(ops.full(slot.shape, first, slot.dtype))
 
@@ -206,7 +206,6 @@ class Engine:
             Row losses (f, s, b), and predictions (b, s, ...) in the units of `y`.
         """
         predictions = self._run(self.state(), tf.gather(x, rows)[None, None], False)
-        predictions = ops.broadcast_to(predictions, (*self._members, *predictions.shape[2:]))
         losses = row_losses(self._loss, self._targets(tf.gather(y, rows)[None]), predictions)
         if self._target is not None:
             offset, scale = (_like(tf.constant(v, predictions.dtype)[:, None], predictions) for v in self._target)

@@ -85,7 +85,9 @@ def _take(leaf: Any, i: int, j: int) -> Any:
 
 
 def _stacked(values: Any, stack: Any, plain: bool) -> Any:
-    if plain:
-        return stack(list(values))
-    masks = [getattr(value, "_keras_mask", None) for value in values]
-    return Members(stack(list(values)), None if masks[0] is None else stack(masks))
+    together = stack(list(values))
+    for mark in ("_keras_mask", "_keras_logits"):  # what Keras hangs on a tensor
+        marks = [getattr(value, mark, None) for value in values]
+        if marks[0] is not None:
+            setattr(together, mark, stack(marks))
+    return together if plain else Members(together, getattr(together, "_keras_mask", None))

@@ -8,6 +8,7 @@ from keras import ops
 
 from shrinkage._cohort._rules import align, is_built_in_activation, register
 from shrinkage._cohort._state import State
+from shrinkage._losses import carry_logits
 
 
 def _covers(layer: Any) -> bool:
@@ -37,4 +38,5 @@ def activate(activation: Any, y: Any) -> Any:
     if activation is None or activation is keras.activations.linear:
         return y
     f, s, batch, *rest = y.shape
-    return ops.reshape(activation(ops.reshape(y, (f * s * batch, *rest))), y.shape)
+    activated = activation(ops.reshape(y, (f * s * batch, *rest)))
+    return carry_logits(activated, ops.reshape(activated, y.shape), lambda logits: ops.reshape(logits, y.shape))

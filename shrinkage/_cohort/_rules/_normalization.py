@@ -33,17 +33,16 @@ def batch_normalization(layer: Any, state: State, x: Any, training: bool) -> Any
     return x * align(factor, x, (axis,)) + align(offset, x, (axis,))
 
 
-@register(keras.layers.LayerNormalization)
+@register(keras.layers.LayerNormalization, lambda layer: not layer.rms_scaling)
 def layer_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """Normalise each row over the layer's axes; with `rms_scaling` divide by the root of the variance alone."""
+    """Normalise each row over the layer's axes."""
     del training
-    axes = tuple(_shifted(a, x) for a in ([layer.axis] if isinstance(layer.axis, int) else layer.axis))
+    axes = tuple(sorted(_shifted(a, x) for a in ([layer.axis] if isinstance(layer.axis, int) else layer.axis)))
     mean, variance = ops.moments(x, axes=axes, keepdims=True)
-    y = x if layer.rms_scaling else x - mean
-    y = y * ops.rsqrt(variance + layer.epsilon)
-    if layer.scale or layer.rms_scaling:
+    y = (x - mean) * ops.rsqrt(variance + layer.epsilon)
+    if layer.scale:
         y = y * align(state[layer.gamma], x, axes)
-    if layer.center and not layer.rms_scaling:
+    if layer.center:
         y = y + align(state[layer.beta], x, axes)
     return y
 
