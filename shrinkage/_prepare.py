@@ -13,7 +13,7 @@ from shrinkage._cohort._first import seed_variables
 from shrinkage._cohort._forward import way
 from shrinkage._cohort._optimizers import check_optimizer
 from shrinkage._cohort._plan import Plan, make_plan
-from shrinkage._data import Data, check_targets, classes_of, join, make_data
+from shrinkage._data import Data, TargetUnits, check_targets, classes_of, join, make_data
 from shrinkage._folds import Folds, given_folds, make_folds
 from shrinkage._losses import is_classification, name_of, resolve
 from shrinkage._penalties import L1, L2, Coupled, Proximal
@@ -36,8 +36,8 @@ class Problem:
     """Whether the grid may grow at an end."""
     selection: Selection
     """Which weights are penalised."""
-    target: tuple[np.ndarray, np.ndarray] | None
-    """Each fold's mean and standard deviation of the targets, (F,), and last those of all rows, if it is standardised."""
+    target: TargetUnits | None
+    """The units that targets are trained in, in each fold and last in all rows, (F + 1,), if they are standardised."""
     whole: bool
     """Whether the model is unrolled as a whole."""
     notes: tuple[str, ...]
@@ -102,8 +102,9 @@ def prepare(
     notes += folds.notes
     smallest = min(map(len, folds.train))
     if batch_size > smallest:
-        notes.append(f"batch_size={batch_size} is larger than the {smallest} training rows of a fold: {smallest} is used.")
-        batch_size = smallest
+        notes.append(
+            f"batch_size={batch_size} is larger than the {smallest} training rows of a fold: there {smallest} is used."
+        )
     target = _standardized(data, folds, loss) if standardize_target else None
     lams, extendable, more = _lams(lams, data, folds, loss, target)
     whole = _unrolls_whole(template, loss, data, folds, batch_size, target)
@@ -191,13 +192,14 @@ def _validation(validation_data: Any) -> tuple[Any, ...]:
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         raise ValueError(
             "`validation_data` must be (x, y) or (x, y, sample_weight). Received: "
-            f"{type(validation_data).__name__}{f' of {len(validation_data)}' if hasattr(validation_data, '__len__') else ''}."
+            f"{type(validation_data).__name__}{f' of "
+            f"{len(validation_data)}' if hasattr(validation_data, '__len__') else ''}."
         )
     return tuple(validation_data)
 
 
-def _standardized(data: Data, folds: Folds, loss: keras.losses.Loss) -> tuple[np.ndarray, np.ndarray]:
-    """Return the (mean, standard deviation) of the targets in each fold's training rows and, last, in all rows."""
+def _standardized(data: Data, folds: Folds, loss: keras.losses.Loss) -> TargetUnits:
+    """Return the mean and standard deviation of the targets in each fold's training rows and, last, in all rows."""
     if name_of(loss) != "mean_squared_error" or data.y.shape[1:] != (1,):
         raise ValueError(
             "`standardize_target` needs loss='mean_squared_error' and one output. "
@@ -212,7 +214,7 @@ def _standardized(data: Data, folds: Folds, loss: keras.losses.Loss) -> tuple[np
     means, sds = np.array(moments).T
     if (sds == 0).any():
         raise ValueError("`y` must vary within every fold's training rows to be standardised. Received: a constant.")
-    return means, sds
+    return TargetUnits(means, sds, float(sds[-1]))
 
 
 def _lams(
@@ -229,19 +231,18 @@ def _lams(
 
 
 def _scale(data: Data, loss: keras.losses.Loss, target: Any) -> float:
-    """Return the size of the loss that the automatic grid is in proportion to: a squared error has its target's units."""
+    """Return the size of the loss that the automatic grid is in proportion to: a squared error has its target's "
+    "units."""
     if name_of(loss) != "mean_squared_error" or target is not None:
         return 1.0
     return float(np.average(data.y.astype(np.float64).var(axis=0))) or 1.0
 
 
-def _unrolls_whole(
-    template: Template, loss: Any, data: Data, folds: Folds, batch_size: int, target: Any
-) -> bool:
+def _unrolls_whole(template: Template, loss: Any, data: Data, folds: Folds, batch_size: int, target: Any) -> bool:
     """Say whether the model must be unrolled as a whole because the fast way is not right for it."""
     network = template.network
     if way(network) == "unroll":
         return False  # it is anyway, and nothing is to be compared
     rows = folds.train[0][:batch_size]
-    y = data.y[rows] if target is None else (data.y[rows] - target[0][0]) / target[1][0]
+    y = data.y[rows] if target is None else (data.y[rows] - target.offset[0]) / target.scale[0]
     return not agrees(network, loss, data.x[rows], y.astype(data.y.dtype), seed_variables(network))

@@ -12,7 +12,7 @@ from shrinkage._cohort._forward import forward
 from shrinkage._cohort._plan import Plan
 from shrinkage._cohort._tensorflow import Engine, put
 from shrinkage._cohort._unroll import unroll
-from shrinkage._data import Data, batch_rows, random_seeds
+from shrinkage._data import Data, TargetUnits, batch_rows, random_seeds
 from shrinkage._template import Template
 
 
@@ -55,7 +55,7 @@ class Cohort:
         held_out: Each fold's held-out rows.
         numbers: The folds' numbers, which weights, batches and random layers depend on.
         strengths: S.
-        target: Each fold's (offset, scale) of the targets, or None.
+        target: The units that each fold's targets are trained in, or None for their own.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Cohort:
         held_out: Sequence[np.ndarray],
         numbers: Sequence[int],
         strengths: int,
-        target: tuple[np.ndarray, np.ndarray] | None = None,
+        target: TargetUnits | None = None,
     ):
         self._task, self._train, self._numbers = task, train, numbers
         network, whole = task.template.network, task.template.network.name in task.plan.unrolled
@@ -90,7 +90,8 @@ class Cohort:
         self._first = first_values(task.template, task.data.x, train, numbers, seed=task.seed, init=task.init)
         self._lam = np.zeros((len(train), strengths))
         self._rows = _EvaluatedRows(train, held_out, task.data.weight)
-        self.steps = max(1, round(sum(map(len, train)) / len(train) / task.batch_size))
+        self._batch_size = min(task.batch_size, *map(len, train))
+        self.steps = max(1, round(sum(map(len, train)) / len(train) / self._batch_size))
         """Steps in an epoch."""
 
     def compile(self, *, evaluate: bool) -> None:
@@ -110,7 +111,7 @@ class Cohort:
         return keras.ops.convert_to_numpy(self._step(epoch, self.steps))
 
     def _step(self, epoch: int, steps: int) -> Any:
-        seed, size = self._task.seed, self._task.batch_size
+        seed, size = self._task.seed, self._batch_size
         rows, seeds = [], []
         for train, number in zip(self._train, self._numbers, strict=True):
             rows.append(batch_rows(train, seed=seed, fold=number, epoch=epoch, steps=self.steps, batch_size=size))
@@ -125,7 +126,9 @@ class Cohort:
         for rows, owner, held, weights in self._rows.batches(size):
             count = len(rows)
             padded = np.resize(rows, size), np.resize(owner, size)  # equal shapes, one trace
-            losses, predicted = (keras.ops.convert_to_numpy(v) for v in self._engine.evaluate(*self._tensors[:2], *padded))
+            losses, predicted = (
+                keras.ops.convert_to_numpy(v) for v in self._engine.evaluate(*self._tensors[:2], *padded)
+            )
             losses = losses[..., :count]
             with np.errstate(invalid="ignore", over="ignore"):
                 sums = sums + losses @ weights
