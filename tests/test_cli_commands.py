@@ -129,7 +129,8 @@ def test_fit_writes_a_folder_and_says_what_it_understood(fake_fit):
     folder = Path("houses-shrinkage")
     assert {file.name for file in folder.iterdir()} == {"model.keras", "columns.json", "path.json", "path.png"}
     for said in (
-        "60 rows, 4 columns used (1 numbers, 1 booleans, 2 categories)",
+        "60 rows; 4 columns, encoded as 8 inputs",
+        "numbers: size\nbooleans: garden\ncategories: town, kind\n",
         "target price: regression",
         "missing cells: size 6",
         "64-64 ReLU network, Adam with learning rate 0.001, batch size 32",
@@ -185,6 +186,12 @@ def test_rows_without_a_target_are_left_out_and_said(fake_fit):
     done = run("fit", write(price=price), "--target", "price")
     assert "left out: 4 rows without a target" in done.stdout
     assert len(fake_fit.calls[0].x) == N - 4
+
+
+def test_classes_and_the_small_ones_are_said(fake_fit):
+    done = run("fit", write(town=["Ulm"] * (N - 2) + ["Bonn"] * 2), "--target", "town")
+    assert "target town: binary (2 distinct categories)\nrows of each class: Bonn 2, Ulm 58\n" in done.stdout
+    assert "classes with fewer rows than the 5 folds: Bonn 2\n" in done.stdout
 
 
 def test_the_folder_is_kept_unless_told(fake_fit):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FOLDER = File("shrinkage-demo")
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(short_help="Real data in under a minute: handwritten digits.", epilog=EXIT_CODES)
 @click.option(
     "--overwrite/--no-overwrite", default=True, show_default=True, help="Replace an earlier demo in ./shrinkage-demo."
 )

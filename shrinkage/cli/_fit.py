@@ -25,7 +25,11 @@ def _units(_context: click.Context, _option: click.Parameter, text: str) -> tupl
     return tuple(int(part) for part in parts)
 
 
-@click.command(epilog=EXIT_CODES, context_settings={"show_default": True})
+@click.command(
+    short_help="Train on a table and choose the penalty's strength.",
+    epilog=EXIT_CODES,
+    context_settings={"show_default": True},
+)
 @click.argument("data", type=click.Path(path_type=File))
 @click.option("--target", required=True, help="The column to predict.")
 @click.option(

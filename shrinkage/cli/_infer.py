@@ -79,7 +79,7 @@ def _numbers(name: str, values: np.ndarray, boolean: bool) -> NumberColumn:
     known = values[~np.isnan(values)]
     n_missing = len(values) - len(known)
     if _is_row_number(name, values):
-        raise Unused("it counts the rows")
+        raise Unused("it numbers the rows")
     if known.min() == known.max():
         raise Unused("it is constant")
     n_other = len(known) - int(np.unique(known, return_counts=True)[1].max())
@@ -94,7 +94,7 @@ def _numbers(name: str, values: np.ndarray, boolean: bool) -> NumberColumn:
 
 def _is_row_number(name: str, values: np.ndarray) -> bool:
     named = name.lower() in ("id", "index", "row") or name.startswith("Unnamed:")
-    return named and bool((np.diff(values) == 1).all())
+    return named and len(np.unique(values)) == len(values) and bool((values == np.floor(values)).all())
 
 
 def _spread(known: np.ndarray) -> float:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".parquet")
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(short_help="Predict a table with a finished run.", epilog=EXIT_CODES)
 @click.argument("run", type=click.Path(path_type=File))
 @click.argument("data", type=click.Path(path_type=File))
 @click.option(

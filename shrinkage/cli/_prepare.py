@@ -24,6 +24,7 @@ class Prepared:
     target: Target
     cells: dict[str, np.ndarray]
     """The model's inputs by input name, (n, 1)."""
+    n_folds: int
     n_unlabelled: int
     """Rows left out because their target is missing."""
 
@@ -35,11 +36,15 @@ class Prepared:
         """What was understood, for people."""
         columns, target = self.columns, self.target
         lines = [
-            f"{self.file}: {len(target.values):,} rows, {self._kinds()}, encoded as {len(columns.features)} inputs",
-            f"target {columns.target}: {target.task} ({target.reason}){self._classes()}",
+            f"{self.file}: {len(target.values):,} rows; {len(columns.names)} columns, encoded as "
+            f"{len(columns.features)} inputs",
+            *(f"{kind}: {_listed(names)}" for kind, names in self._kinds().items() if names),
+            f"target {columns.target}: {target.task} ({target.reason})",
+            *_counted("rows of each class", self._class_sizes()),
         ]
         if self.n_unlabelled:
-            lines.append(f"left out: {self.n_unlabelled:,} rows without a target")
+            lines.append(f"left out: {self.n_unlabelled:,} rows without a target (empty, NA, null, None or ?)")
+        lines += _counted(f"classes with fewer rows than the {self.n_folds} folds", self._small_classes())
         lines += [f"not used: {name} ({reason})" for name, reason in columns.dropped.items()]
         lines += _counted("missing cells", missing(columns, self.cells))
         return "\n".join([*lines, *_counted("cells with rare categories", unseen(columns, self.cells))])
@@ -55,35 +60,37 @@ class Prepared:
             "task": columns.task,
             "reason": self.target.reason,
             "labels": columns.labels,
-            "numbers": [column.name for column in columns.numbers if not column.boolean],
-            "booleans": [column.name for column in columns.numbers if column.boolean],
-            "categories": [column.name for column in columns.categories],
+            "classes": self._class_sizes(),
+            **self._kinds(),
             "not_used": columns.dropped,
             "missing_cells": missing(columns, self.cells),
             "inputs": len(columns.features),
         }
 
-    def _kinds(self) -> str:
-        n_booleans = sum(column.boolean for column in self.columns.numbers)
-        counts = {
-            "numbers": len(self.columns.numbers) - n_booleans,
-            "booleans": n_booleans,
-            "categories": len(self.columns.categories),
+    def _kinds(self) -> dict[str, list[str]]:
+        return {
+            "numbers": [column.name for column in self.columns.numbers if not column.boolean],
+            "booleans": [column.name for column in self.columns.numbers if column.boolean],
+            "categories": [column.name for column in self.columns.categories],
         }
-        kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-        return f"{len(self.columns.names)} columns used ({kinds})"
 
-    def _classes(self) -> str:
+    def _class_sizes(self) -> dict[str, int]:
         if not self.columns.labels:
-            return ""
-        counts = np.bincount(self.target.values)
-        listed = [f"{label}: {count:,}" for label, count in zip(self.columns.labels, counts, strict=True)]
-        return "; rows: " + ", ".join(listed[:10]) + (", ..." if len(listed) > 10 else "")
+            return {}
+        counts = np.bincount(self.target.values).tolist()
+        return {str(label): count for label, count in zip(self.columns.labels, counts, strict=True)}
+
+    def _small_classes(self) -> dict[str, int]:
+        return {label: count for label, count in self._class_sizes().items() if count < self.n_folds}
 
 
 def _counted(what: str, counts: dict[str, int]) -> list[str]:
-    listed = [f"{name} {count:,}" for name, count in counts.items()]
-    return [f"{what}: {', '.join(listed)}"] if listed else []
+    return [f"{what}: {_listed([f'{name} {count:,}' for name, count in counts.items()])}"] if counts else []
+
+
+def _listed(items: list[str], most: int = 15) -> str:
+    rest = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + rest
 
 
 def prepare(file: Path, target_name: str, task: Task | None, n_folds: int) -> Prepared:
@@ -107,7 +114,7 @@ def prepare(file: Path, target_name: str, task: Task | None, n_folds: int) -> Pr
     features = frame.drop(columns=target_name)
     columns = Columns(target_name, target.task, target.labels, *infer_columns(features))
     _check_input_names(columns)
-    return Prepared(file, columns, target, read_cells(columns, features), len(table) - len(frame))
+    return Prepared(file, columns, target, read_cells(columns, features), n_folds, len(table) - len(frame))
 
 
 def _check_input_names(columns: Columns) -> None:
