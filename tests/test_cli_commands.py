@@ -356,6 +356,29 @@ def test_predict_with_a_damaged_model(fake_fit):
     assert done.exit_code == 2 and "cannot be loaded as a Keras model" in done.stderr
 
 
+# --- without the fakes
+
+
+@pytest.mark.parametrize("target", ["price", "garden", "kind"])
+def test_a_run_from_end_to_end(here, target):
+    write()
+    options = ["--model", "linear", "--epochs", 2, "--folds", 2, "--format", "json"]
+    done = run("fit", "houses.csv", "--target", target, "-o", "run", *options)
+    assert done.exit_code == 0, done.output
+    document, path = json.loads(done.stdout), sh.Path.load("run")
+    assert document["choice"]["lam"] == path.lam_min and len(document["path"]) == len(path.lams)
+    assert run("predict", "run", "houses.csv", "-o", "out.csv").exit_code == 0
+    columns = Columns.load(Path("run/columns.json"))
+    encoded = matrix(columns, read_cells(columns, read_table(Path("houses.csv"))))
+    outputs = path.model().predict(encoded, verbose=0)  # pyright: ignore[reportArgumentType]
+    expected = path.target_mean + path.target_sd * outputs[:, -1]
+    if target == "price":
+        assert path.target_sd == pytest.approx(houses()["price"].std(ddof=0), rel=1e-4)
+        assert document["root_mean_squared_error"]["null"] == pytest.approx(path.target_sd, rel=0.1)
+    assert np.ptp(expected) > 0.01
+    np.testing.assert_allclose(pd.read_csv("out.csv").iloc[:, -1], expected, rtol=1e-3)
+
+
 # --- demo
 
 

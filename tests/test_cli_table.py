@@ -114,6 +114,7 @@ def test_columns_that_say_nothing_are_dropped_with_the_reason():
             "name": [f"person {i}" for i in range(n)],
             "one": 1.0,
             "same": "x",
+            "nearly": [1.0] + [0.0] * (n - 1),
             "empty": [None] * n,
             "when": pd.date_range("2020", periods=n),
             "used": [0.0, 1.0] * (n // 2),
@@ -123,7 +124,7 @@ def test_columns_that_say_nothing_are_dropped_with_the_reason():
     numbers, categories, dropped = infer_columns(frame)
     assert [column.name for column in numbers] == ["used"]
     assert [(column.name, column.categories) for column in categories] == [("filled", ("", "1"))]
-    assert dropped.keys() == {"id", "name", "one", "same", "empty", "when"}
+    assert dropped.keys() == {"id", "name", "one", "same", "nearly", "empty", "when"}
     assert "nearly unique" in dropped["name"] and "numbers the rows" in dropped["id"] and "dates" in dropped["when"]
 
 
