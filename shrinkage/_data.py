@@ -25,6 +25,23 @@ class Data:
         return len(self.x)
 
 
+@dataclass(frozen=True)
+class TargetUnits:
+    """The units that regression targets are trained in, (y - offset) / scale, for each of several members' training "
+    "rows."""
+
+    offset: np.ndarray
+    """Means of the targets, (F,)."""
+    scale: np.ndarray
+    """Their standard deviations, (F,)."""
+    reference: float
+    """The standard deviation in all rows, whose square is the unit of the losses reported."""
+
+    def take(self, part: slice) -> "TargetUnits":
+        """Return the units of some members."""
+        return TargetUnits(self.offset[part], self.scale[part], self.reference)
+
+
 def make_data(x: Any, y: Any, sample_weight: Any, dtype: str) -> Data:
     """Return checked arrays: floating-point values as `dtype`, finite, of equal length; weights scaled to mean one.
 
@@ -60,7 +77,9 @@ def join(train: Data, validation: Data) -> Data:
 
 def _array(name: str, values: Any, dtype: str) -> np.ndarray:
     if hasattr(values, "element_spec") or callable(getattr(values, "batch", None)):
-        raise TypeError(f"`{name}` must be an array. Received: a {type(values).__name__}; streams are not supported yet.")
+        raise TypeError(
+            f"`{name}` must be an array. Received: a {type(values).__name__}; streams are not supported yet."
+        )
     columns = list(getattr(values, "columns", [])) or None
     array = np.asarray(values)
     if array.dtype == bool:
@@ -92,8 +111,8 @@ def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None) -> No
         where = " in column " + ", ".join(f"{n} ({counts[c]})" for n, c in zip(named, worst, strict=True))
         where += ", ..." if (counts > 0).sum() > 3 else ""
     raise ValueError(
-        f"`{name}` must be finite{' in ' + str(array.dtype)}. Received: {int(bad.sum())} NaN or infinite values in {rows} of "
-        f"{len(array)} rows{where}. Drop or impute these rows."
+        f"`{name}` must be finite{' in ' + str(array.dtype)}. Received: {int(bad.sum())} NaN or infinite values in "
+        f"{rows} of {len(array)} rows{where}. Drop or impute these rows."
     )
 
 
@@ -113,13 +132,13 @@ def check_targets(y: np.ndarray, output_shape: tuple[int | None, ...], loss_name
         values = y.reshape(len(y), -1)
         if y.ndim > 1 and tuple(y.shape[1:]) not in ((*output_shape[1:-1],), (*output_shape[1:-1], 1)):
             raise ValueError(
-                f"`y` must hold one class label a row for {loss_name}. Received: shape {y.shape} for an output of shape "
-                f"{output_shape}. For one-hot rows compile with loss='categorical_crossentropy'."
+                f"`y` must hold one class label a row for {loss_name}. Received: shape {y.shape} for an output of "
+                f"shape {output_shape}. For one-hot rows compile with loss='categorical_crossentropy'."
             )
         if (values != np.floor(values)).any() or values.min() < 0 or (width is not None and values.max() >= width):
             raise ValueError(
-                f"`y` must hold class labels 0 to {width - 1 if width else 'k - 1'} for {loss_name} and an output of {width} "
-                f"units. Received: values from {values.min():g} to {values.max():g}."
+                f"`y` must hold class labels 0 to {width - 1 if width else 'k - 1'} for {loss_name} and an output of "
+                f"{width} units. Received: values from {values.min():g} to {values.max():g}."
             )
         if len(np.unique(values)) < 2:
             raise ValueError(f"`y` must hold at least two classes. Received: only class {values.flat[0]:g}.")
@@ -144,7 +163,9 @@ def _check_range(y: np.ndarray, loss_name: str) -> None:
             raise ValueError(
                 f"`y` must lie between 0 and 1 for {loss_name}. Received: values from {y.min():g} to {y.max():g}."
             )
-        one_class = y.min() == y.max() if "binary" in loss_name else (y.reshape(-1, y.shape[-1]).max(axis=0) > 0).sum() < 2
+        one_class = (
+            y.min() == y.max() if "binary" in loss_name else (y.reshape(-1, y.shape[-1]).max(axis=0) > 0).sum() < 2
+        )
         if one_class:
             raise ValueError("`y` must hold at least two classes. Received: only one.")
     if loss_name == "poisson" and y.min() < 0:
@@ -164,9 +185,9 @@ def classes_of(y: np.ndarray) -> np.ndarray | None:
 def batch_rows(train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: int, batch_size: int) -> np.ndarray:
     """Return the rows of one epoch's batches, (steps, batch_size), of a fold's endless stream.
 
-    The stream is permutations of the fold's training rows joined end to end, cut into batches of equal size: every row is
-    used equally often, with no padding. Each permutation depends on (seed, fold, its number) alone, so any epoch can be
-    had without those before it.
+    The stream is permutations of the fold's training rows joined end to end, cut into batches of equal size: every row
+    is used equally often, with no padding. Each permutation depends on (seed, fold, its number) alone, so any epoch
+    can be had without those before it.
 
     Args:
         train: The fold's training rows, (n_f,).

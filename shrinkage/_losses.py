@@ -1,8 +1,8 @@
 """The data loss of each row, for losses that have one.
 
-A Keras loss averages over the batch. Selection needs the loss of every held-out row, and all members' rows are put through
-it at once: both are right only for losses whose value for a row depends on that row alone. These are listed by name: a
-shape cannot tell (Circle returns a value per row, and mixes them).
+A Keras loss averages over the batch. Selection needs the loss of every held-out row, and all members' rows are put
+through it at once: both are right only for losses whose value for a row depends on that row alone. These are listed by
+name: a shape cannot tell (Circle returns a value per row, and mixes them).
 """
 
 import math
@@ -35,13 +35,13 @@ def resolve(loss: Any) -> keras.losses.Loss:
     found = loss if isinstance(loss, keras.losses.Loss) else _by_name(loss)
     if type(found) not in _CLASSES:
         raise ValueError(
-            f"`loss` must be one of Keras' losses that have a value per row ({', '.join(_PER_ROW)}): they score held-out "
-            f"rows. Received: {loss!r}. Other losses, and losses per output, are not supported yet."
+            f"`loss` must be one of Keras' losses that have a value per row ({', '.join(_PER_ROW)}): they score "
+            f"held-out rows. Received: {loss!r}. Other losses, and losses per output, are not supported yet."
         )
     if found.reduction not in ("sum_over_batch_size", "mean"):
         raise ValueError(
-            f"`loss` must average over rows (reduction='sum_over_batch_size'): lambda is the strength on the mean loss. "
-            f"Received: reduction={found.reduction!r}."
+            f"`loss` must average over rows (reduction='sum_over_batch_size'): lambda is the strength on the mean "
+            f"loss. Received: reduction={found.reduction!r}."
         )
     return found
 
@@ -73,8 +73,9 @@ def is_classification(loss: keras.losses.Loss) -> bool:
 def carry_logits(source: Any, result: Any, change: Callable[[Any], Any]) -> Any:
     """Return `result` with the logits that Keras hung on `source`, changed in the same way.
 
-    Keras' softmax and sigmoid remember their argument on the tensor they return, and the cross-entropies use it in place of
-    the clipped logarithm of the probability: without it, members would differ from plain Keras where that is certain.
+    Keras' softmax and sigmoid remember their argument on the tensor they return, and the cross-entropies use it in
+    place of the clipped logarithm of the probability: without it, members would differ from plain Keras where that is
+    certain.
     """
     logits = getattr(source, "_keras_logits", None)
     if logits is not None:

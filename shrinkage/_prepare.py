@@ -191,9 +191,8 @@ def _shaped(x: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
 def _validation(validation_data: Any) -> tuple[Any, ...]:
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         raise ValueError(
-            "`validation_data` must be (x, y) or (x, y, sample_weight). Received: "
-            f"{type(validation_data).__name__}{f' of "
-            f"{len(validation_data)}' if hasattr(validation_data, '__len__') else ''}."
+            "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays. "
+            f"Received: a {type(validation_data).__name__}."
         )
     return tuple(validation_data)
 

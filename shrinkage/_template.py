@@ -31,9 +31,10 @@ class Template:
         self._build = None if isinstance(model, keras.Model) else model
         if self._build is not None and not callable(self._build):
             raise TypeError(
-                f"`model` must be a compiled keras.Model or a function that returns one. Received: {type(model).__name__}."
+                f"`model` must be a compiled keras.Model or a function that returns one. Received: "
+                f"{type(model).__name__}."
             )
-        source = model if isinstance(model, keras.Model) else self._called()
+        source: Any = model if self._build is None else self._called()
         _check(source)
         self._source = source
         self._metrics = list(_metrics(source))
@@ -151,14 +152,14 @@ class Template:
                 clone.build(self._source._build_shapes_dict or self._source.input_shape)
         except Exception as error:
             raise ValueError(
-                f"`model` of class {type(self._source).__name__} cannot be cloned by Keras ({_first_line(error)}). Give a "
-                f"function that builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
+                f"`model` of class {type(self._source).__name__} cannot be cloned by Keras ({_first_line(error)}). "
+                f"Give a function that builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
             ) from error
         shapes = [[tuple(v.shape) for v in m.variables] for m in (clone, self._source)]
         if shapes[0] != shapes[1]:
             raise ValueError(
-                f"`model` of class {type(self._source).__name__} has other weights after keras.models.clone_model. Give a "
-                f"function that builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
+                f"`model` of class {type(self._source).__name__} has other weights after keras.models.clone_model. "
+                f"Give a function that builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
             )
         return clone
 
@@ -183,12 +184,18 @@ def _check(model: keras.Model) -> None:
         raise ValueError(f"{name} must be built, so that it has weights. Add keras.Input(shape) as its first layer.")
     if not model.compiled or model.loss is None or model.optimizer is None:
         raise ValueError(f"{name} must be compiled with a loss and an optimizer. Call model.compile(optimizer, loss).")
-    if isinstance(model.loss, (list, tuple, dict)) or len(_tensors(model, "inputs")) > 1 or len(_tensors(model, "outputs")) > 1:
+    if (
+        isinstance(model.loss, (list, tuple, dict))
+        or len(_tensors(model, "inputs")) > 1
+        or len(_tensors(model, "outputs")) > 1
+    ):
         raise ValueError(f"{name} must have one input, one output and one loss: several are not supported yet.")
     if not model.trainable_variables:
         raise ValueError(f"{name} must have trainable weights. Received: none; set layer.trainable = True on some.")
     if type(model).train_step is not keras.Model.train_step or type(model).compute_loss is not keras.Model.compute_loss:
-        raise ValueError(f"{name} has its own `train_step` or `compute_loss`, which is not supported: use compile's `loss`.")
+        raise ValueError(
+            f"{name} has its own `train_step` or `compute_loss`, which is not supported: use compile's `loss`."
+        )
     if model.run_eagerly:
         raise ValueError(f"{name} is compiled with run_eagerly=True, which is not supported: compile without it.")
     for layer in model._flatten_layers():
@@ -201,7 +208,9 @@ def _check(model: keras.Model) -> None:
             raise ValueError(f"{name} has the stateful layer {layer.name}, which is not supported: use stateful=False.")
     for variable in model.trainable_variables:
         if variable.constraint is not None:
-            raise ValueError(f"{name} has a constraint on {variable.path}, which is not supported yet: build it without.")
+            raise ValueError(
+                f"{name} has a constraint on {variable.path}, which is not supported yet: build it without."
+            )
 
 
 def _tensors(model: keras.Model, attribute: str) -> list[Any]:

@@ -32,9 +32,7 @@ def trained_alone(
     model.compile(optimizer=model.optimizer, loss=task.template.loss, jit_compile=xla)
     data = task.data
     for epoch in range(epochs):
-        rows = batch_rows(
-            train[fold], seed=task.seed, fold=fold, epoch=epoch, steps=steps, batch_size=task.batch_size
-        )
+        rows = batch_rows(train[fold], seed=task.seed, fold=fold, epoch=epoch, steps=steps, batch_size=task.batch_size)
         states = seed_variables(model)
         seeds = random_seeds(seed=task.seed, fold=fold, epoch=epoch, count=len(states))
         for step, batch in enumerate(rows):

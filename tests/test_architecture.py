@@ -27,6 +27,7 @@ ARROW = [
     {"_path"},
     {"_path_text", "_path_io"},
     {"_null", "_prepare", "_progress"},
+    {"_search"},
     {"_fit"},
     {"_plot"},
     {"cli"},

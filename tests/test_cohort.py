@@ -32,9 +32,9 @@ def floatx(request):
 
 def problem_of(model: keras.Model, x, y, **changes) -> Problem:
     arguments = {
-        "penalty": L2(), "lams": LAMS, "cv": 2, "validation_data": None, "epochs": EPOCHS, "batch_size": 7, "patience": None,
-        "sample_weight": None, "on": "kernels", "how": None, "init": None, "epoch": "best", "standardize_target": False,
-        "seed": 3,
+        "penalty": L2(), "lams": LAMS, "cv": 2, "validation_data": None, "epochs": EPOCHS, "batch_size": 7, "patience":
+        None, "sample_weight": None, "on": "kernels", "how": None, "init": None, "epoch": "best", "standardize_target":
+        False, "seed": 3,
     }  # fmt: skip
     return prepare(model, x, y, **(arguments | changes))
 
@@ -49,7 +49,9 @@ def train_cohort(problem: Problem, xla: bool) -> Cohort:
     return cohort
 
 
-def assert_member_equals_plain_keras(problem: Problem, cohort: Cohort, fold: int, s: int, *, xla: bool, floatx: str) -> None:
+def assert_member_equals_plain_keras(
+    problem: Problem, cohort: Cohort, fold: int, s: int, *, xla: bool, floatx: str
+) -> None:
     folds, lam = problem.folds, float(problem.lams[s])
     alone = trained_alone(problem.task, folds.train, fold, lam, steps=cohort.steps, epochs=EPOCHS, xla=xla)
     together = [value[min(fold, len(value) - 1)] for value in cohort._engine.values(s)]
@@ -78,8 +80,8 @@ def test_member_equals_plain_keras(name, floatx):
     assert bool(problem.task.plan.unrolled) == unrolled
     xla = not unrolled
     cohort = train_cohort(problem, xla)
-    # Without a penalty plain Keras gives Adam the sparse gradient of an embedding, and Adam then squares the slices of a
-    # token that is there twice one by one; the gradient is their sum.
+    # Without a penalty plain Keras gives Adam the sparse gradient of an embedding, and Adam then squares the slices of
+    # a token that is there twice one by one; the gradient is their sum.
     weakest = 1 if name == "embedded" else 2
     for fold, s in ((0, 0), (1, weakest)):
         assert_member_equals_plain_keras(problem, cohort, fold, s, xla=xla, floatx=floatx)
@@ -237,7 +239,8 @@ def test_steps_are_traced_once_for_all_chunks_and_epochs():
 
 
 def test_l2_forms_have_one_minimum():
-    """Coupled and Proximal enter differently and stop at the same weights: a full-batch linear model, to convergence."""
+    """Coupled and Proximal enter differently and stop at the same weights: a full-batch linear model, to "
+    "convergence."""
     x, y = rows("table")
     found = []
     for how in (Coupled(), Proximal()):

@@ -26,7 +26,9 @@ def rows(kind: str, count: int = 40) -> Rows:
 
 
 def mlp() -> keras.Model:
-    return keras.Sequential([keras.Input((6,)), layers.Dense(5, "relu"), layers.Dense(4, "tanh"), layers.Dense(3, "softmax")])
+    return keras.Sequential(
+        [keras.Input((6,)), layers.Dense(5, "relu"), layers.Dense(4, "tanh"), layers.Dense(3, "softmax")]
+    )
 
 
 def batch_normalized() -> keras.Model:
@@ -60,12 +62,16 @@ def layer_normalized() -> keras.Model:
 
 
 def normalized() -> keras.Model:
-    return keras.Sequential([keras.Input((6,)), layers.Normalization(), layers.Dense(4, "tanh"), layers.Dense(3, "softmax")])
+    return keras.Sequential(
+        [keras.Input((6,)), layers.Normalization(), layers.Dense(4, "tanh"), layers.Dense(3, "softmax")]
+    )
 
 
 def dropped_out() -> keras.Model:
     shared = layers.Dropout(0.4)
-    return keras.Sequential([keras.Input((6,)), layers.Dropout(0.2), layers.Dense(8, "relu"), shared, layers.Dense(3, "softmax")])
+    return keras.Sequential(
+        [keras.Input((6,)), layers.Dropout(0.2), layers.Dense(8, "relu"), shared, layers.Dense(3, "softmax")]
+    )
 
 
 def same_dropout_twice() -> keras.Model:
@@ -104,7 +110,9 @@ def frozen() -> keras.Model:
 def operations() -> keras.Model:
     inputs = keras.Input((6,))
     hidden = layers.Dense(4)(inputs)
-    return keras.Model(inputs, layers.Dense(3, "softmax")(keras.ops.tanh(hidden) * 2.0 + keras.ops.mean(hidden, axis=1, keepdims=True)))
+    return keras.Model(
+        inputs, layers.Dense(3, "softmax")(keras.ops.tanh(hidden) * 2.0 + keras.ops.mean(hidden, axis=1, keepdims=True))
+    )
 
 
 def activity_regularized() -> keras.Model:
@@ -119,7 +127,12 @@ def activity_regularized() -> keras.Model:
 
 def embedded() -> keras.Model:
     return keras.Sequential(
-        [keras.Input((5,), dtype="int32"), layers.Embedding(7, 4, mask_zero=True), layers.LSTM(3), layers.Dense(3, "softmax")]
+        [
+            keras.Input((5,), dtype="int32"),
+            layers.Embedding(7, 4, mask_zero=True),
+            layers.LSTM(3),
+            layers.Dense(3, "softmax"),
+        ]
     )
 
 
@@ -140,7 +153,9 @@ def recurrent() -> keras.Model:
 
 
 def time_distributed() -> keras.Model:
-    return keras.Sequential([keras.Input((5, 4)), layers.Dense(3, "relu"), layers.Flatten(), layers.Dense(3, "softmax")])
+    return keras.Sequential(
+        [keras.Input((5, 4)), layers.Dense(3, "relu"), layers.Flatten(), layers.Dense(3, "softmax")]
+    )
 
 
 @keras.saving.register_keras_serializable("zoo")

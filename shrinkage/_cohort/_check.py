@@ -15,8 +15,8 @@ _TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
 def agrees(network: keras.Model, loss: keras.losses.Loss, x: np.ndarray, y: np.ndarray, seeds: list) -> bool:
     """Say whether two perturbed members, run the fast way, equal the model itself called on one real batch.
 
-    Compared are the loss, the gradient of every weight, and the new value of every moving average. A layer that mixes rows,
-    or one that Keras has changed since its rule was written, shows here.
+    Compared are the loss, the gradient of every weight, and the new value of every moving average. A layer that mixes
+    rows, or one that Keras has changed since its rule was written, shows here.
 
     Args:
         network: The model.

@@ -54,7 +54,8 @@ def seed_variables(network: keras.Model) -> list[Any]:
 
 
 def stored_shapes(network: keras.Model, folds: int, strengths: int) -> list[tuple[int, int]]:
-    """Return the (f, s) that each variable's values are stored with: frozen weights once, a fold's statistics once a fold."""
+    """Return the (f, s) that each variable's values are stored with: frozen weights once, a fold's statistics once a "
+    "fold."""
     normalization = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.Normalization)]
     statistics = {id(variable) for layer in normalization for variable in layer.variables}
     frozen = {id(v) for layer in network._flatten_layers() for v in layer._trainable_variables if not v.trainable}

@@ -1,8 +1,8 @@
 """One forward pass of all members: the model's own graph, walked node by node.
 
-Every node runs in one of four ways, and `way` says which: a *rule* computes all members in one operation; a *merge* folds
-the member axes into the batch, for layers that hold nothing and never mix rows; a nested *graph* is walked in turn; all
-else, subclassed models and unknown layers included, is *unrolled* over the members.
+Every node runs in one of four ways, and `way` says which: a *rule* computes all members in one operation; a *merge*
+folds the member axes into the batch, for layers that hold nothing and never mix rows; a nested *graph* is walked in
+turn; all else, subclassed models and unknown layers included, is *unrolled* over the members.
 """
 
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
 from shrinkage._losses import carry_logits
 
-# No weights, no seeds, no losses, and each row of the result depends on that row alone. A list, and not a test: a Lambda
-# holds no weights either, and may well average over rows.
+# No weights, no seeds, no losses, and each row of the result depends on that row alone. A list, and not a test: a
+# Lambda holds no weights either, and may well average over rows.
 _ROW_WISE: frozenset[type] = frozenset(
     {
         layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax, layers.Identity,

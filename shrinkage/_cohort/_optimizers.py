@@ -17,8 +17,8 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
     name = type(optimizer).__name__
     if type(optimizer) not in [getattr(keras.optimizers, known) for known in _ELEMENTWISE]:
         raise ValueError(
-            f"`model` must be compiled with one of {', '.join(_ELEMENTWISE)}: their step on one weight does not depend on "
-            f"other weights. Received: optimizer {name}."
+            f"`model` must be compiled with one of {', '.join(_ELEMENTWISE)}: their step on one weight does not "
+            f"depend on other weights. Received: optimizer {name}."
         )
     for option in ("clipnorm", "global_clipnorm", "use_ema", "gradient_accumulation_steps", "loss_scale_factor"):
         if getattr(optimizer, option, None):
@@ -55,7 +55,9 @@ def step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
     """
     metric = _METRICS[type(optimizer).__name__]
     index = optimizer._get_variable_index(variable)
-    return ops.cast(learning_rate, variable.dtype) * metric(optimizer, index) / (1.0 - getattr(optimizer, "momentum", 0.0))
+    return (
+        ops.cast(learning_rate, variable.dtype) * metric(optimizer, index) / (1.0 - getattr(optimizer, "momentum", 0.0))
+    )
 
 
 def _sgd(optimizer: Any, index: int) -> Any:

@@ -8,11 +8,11 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from shrinkage._losses import row_losses
 from shrinkage._cohort._optimizers import fresh, step_size
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import member_of
-from shrinkage._data import Data
+from shrinkage._data import Data, TargetUnits
+from shrinkage._losses import row_losses
 from shrinkage._penalties import Proximal
 
 Run = Callable[[State, Any, bool], Any]
@@ -67,7 +67,7 @@ class Engine:
         seeds: Sequence[Any],
         shapes: Sequence[tuple[int, int]],
         members: tuple[int, int],
-        target: tuple[np.ndarray, np.ndarray] | None,
+        target: TargetUnits | None,
         xla: bool,
     ):
         """Set up the members' variables.
@@ -83,7 +83,7 @@ class Engine:
             seeds: The states of the network's seed generators.
             shapes: For each of `network.variables`, the (f, s) that its values are stored with.
             members: The numbers of folds and of strengths.
-            target: Each fold's (offset, scale), (f,), that its targets are standardised with, or None.
+            target: The units that each fold's targets are trained in, or None for their own.
             xla: Whether the steps are compiled by XLA.
         """
         self._network, self._run, self._loss = network, run, loss
@@ -104,7 +104,8 @@ class Engine:
         self.evaluate = tf.function(self._evaluate, autograph=False)
 
     def start(self, values: Sequence[np.ndarray]) -> None:
-        """Give the members their first values, each (f, s, ...) or to be broadcast to it, and the optimizer its first state."""
+        """Give the members their first values, each (f, s, ...) or to be broadcast to it, and the optimizer its "
+        "first state."""
         for variable, value in zip(self._variables, values, strict=True):
             if id(variable) in self._stored:
                 stored = self._stored[id(variable)]
@@ -161,7 +162,8 @@ class Engine:
         return tf.while_loop(lambda t, _: t < steps, step, start, parallel_iterations=1)[1]
 
     def _step_seeds(self, seeds: Any, t: Any) -> Any:
-        """Return (folds, generators, 2); a generator counts up its second number by one a call, so steps lie far apart."""
+        """Return (folds, generators, 2); a generator counts up its second number by one a call, so steps lie far "
+        "apart."""
         return tf.stack([seeds, tf.fill(tf.shape(seeds), tf.cast(t, seeds.dtype) * 4096)], axis=-1)
 
     def _step(self, x: Any, y: Any, weight: Any, seeds: Any, lam: Any) -> Any:
@@ -171,7 +173,7 @@ class Engine:
         proximal = isinstance(self._how, Proximal)
         if not proximal:
             gradients = [
-                g + self._penalty.gradient(w.value, _like(lam, g)) if penalised else g
+                g + self._penalty.gradient(w.value, _like(lam, g, 2)) if penalised else g
                 for g, w, penalised in zip(gradients, self._trainable, self._penalised, strict=True)
             ]
         learning_rate = tf.convert_to_tensor(self._optimizer.learning_rate)
@@ -180,7 +182,7 @@ class Engine:
             for w, penalised in zip(self._trainable, self._penalised, strict=True):
                 if penalised:
                     size = step_size(self._optimizer, w, learning_rate)
-                    w.assign(self._penalty.prox(w.value, _like(lam, w), size))
+                    w.assign(self._penalty.prox(w.value, _like(lam, w, 2), size))
         for variable in self._variables:
             changed = state[variable] is not before[id(variable)]
             if changed and not variable.trainable and id(variable) in self._stored:
@@ -191,7 +193,7 @@ class Engine:
         """Return targets (folds, batch, ...) in the units that each fold trains in."""
         if self._target is None:
             return y
-        offset, scale = (tf.reshape(tf.constant(v, y.dtype), (-1,) + (1,) * (len(y.shape) - 1)) for v in self._target)
+        offset, scale = (_like(tf.constant(v, y.dtype), y, 1) for v in (self._target.offset, self._target.scale))
         return (y - offset) / scale
 
     def _evaluate(self, x: Any, y: Any, rows: Any, owner: Any) -> tuple[Any, Any]:
@@ -203,20 +205,25 @@ class Engine:
             owner: For each of them the fold that holds it out, (b,).
 
         Returns:
-            Row losses (f, s, b), and predictions (b, s, ...) in the units of `y`.
+            Row losses (f, s, b) in the units of all rows, and predictions (b, s, ...) in those of `y`.
         """
         predictions = self._run(self.state(), tf.gather(x, rows)[None, None], False)
         losses = row_losses(self._loss, self._targets(tf.gather(y, rows)[None]), predictions)
         if self._target is not None:
-            offset, scale = (_like(tf.constant(v, predictions.dtype)[:, None], predictions) for v in self._target)
+            offset, scale = (
+                _like(tf.constant(v, y.dtype), predictions, 1) for v in (self._target.offset, self._target.scale)
+            )
             predictions = predictions * scale + offset
+            losses = losses * _like(
+                tf.constant((self._target.scale / self._target.reference) ** 2, losses.dtype), losses, 1
+            )
         by_row = tf.transpose(predictions, (2, 0, 1, *range(3, len(predictions.shape))))
         return losses, tf.gather(by_row, owner, axis=1, batch_dims=1)
 
 
-def _like(lam: Any, w: Any) -> Any:
-    """Reshape (f, s) to broadcast against (f, s, ...)."""
-    return tf.reshape(tf.cast(lam, w.dtype), (*lam.shape, *[1] * (len(w.shape) - 2)))
+def _like(value: Any, tensor: Any, axes: int) -> Any:
+    """Reshape a value with the first `axes` axes of a tensor, (f,) or (f, s), to broadcast against it."""
+    return tf.reshape(tf.cast(value, tensor.dtype), (*value.shape, *[1] * (len(tensor.shape) - axes)))
 
 
 def put(data: Data) -> tuple[Any, Any, Any]:

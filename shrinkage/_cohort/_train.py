@@ -1,7 +1,7 @@
 """The two jobs of a cohort: score strengths on held-out rows, and train all rows to each strength's epoch."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -24,6 +24,24 @@ class Scores:
     """Held-out rows' predictions at each strength's kept epoch, (m, lam, ...)."""
     diverged: np.ndarray
     """Members whose loss stopped being finite, (fold, lam)."""
+
+    def take(self, order: np.ndarray | slice) -> "Scores":
+        """Return the scores of some strengths, in the given order."""
+        return Scores(*(getattr(self, field.name)[:, order] for field in fields(self)))
+
+
+def join(parts: Sequence[Scores]) -> Scores:
+    """Return the scores of all parts' strengths; curves that stopped earlier end in NaN."""
+    longest = max(part.cv_loss.shape[2] for part in parts)
+
+    def joined(name: str) -> np.ndarray:
+        values = [getattr(part, name) for part in parts]
+        if name in ("cv_loss", "train_loss"):
+            missing = [[(0, 0), (0, 0), (0, longest - value.shape[2])] for value in values]
+            values = [np.pad(v, pad, constant_values=np.nan) for v, pad in zip(values, missing, strict=True)]
+        return np.concatenate(values, axis=1)
+
+    return Scores(*(joined(field.name) for field in fields(Scores)))
 
 
 def score(
@@ -79,9 +97,7 @@ def _kept(keep: str | int, epoch: int, improved: np.ndarray) -> np.ndarray:
     return np.full(improved.shape, keep == "last" or keep == epoch + 1)
 
 
-def refit(
-    cohort: Cohort, lam: np.ndarray, epochs: np.ndarray, tick: Tick
-) -> tuple[list[list[np.ndarray]], np.ndarray]:
+def refit(cohort: Cohort, lam: np.ndarray, epochs: np.ndarray, tick: Tick) -> tuple[list[list[np.ndarray]], np.ndarray]:
     """Train strengths (1, s) on all rows, each to its own epoch.
 
     Args:
@@ -103,5 +119,3 @@ def refit(
             until[s] = diverged[s] or not all(np.isfinite(value).all() for value in values[s])
         tick()
     return values, until
-
-

@@ -1,8 +1,8 @@
 """How a layer runs for all members at once: one small file per family of layers.
 
-A rule is a pure function `rule(layer, state, x, training) -> y` in `keras.ops`: `x` has shape (f, s, batch, ...) with f, s
-as in `State`, and `state[layer.kernel]` are the members' kernels, (f, s, ...). A layer without a rule, or whose options the
-rule does not cover, is unrolled: called once per member.
+A rule is a pure function `rule(layer, state, x, training) -> y` in `keras.ops`: `x` has shape (f, s, batch, ...) with
+f, s as in `State`, and `state[layer.kernel]` are the members' kernels, (f, s, ...). A layer without a rule, or whose
+options the rule does not cover, is unrolled: called once per member.
 """
 
 from collections.abc import Callable
