@@ -1,10 +1,13 @@
 """Reading tables and understanding their columns."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._errors import BadInput
@@ -217,3 +220,26 @@ def test_columns_survive_json(tmp_path):
 def test_a_columns_file_of_another_kind(tmp_path, text):
     with pytest.raises(BadInput, match="not a columns.json"):
         Columns.load(write(tmp_path, text, "columns.json"))
+
+
+# --- any table that a program wrote
+
+# What counts as missing is pandas' own list and "?"; spaces around a cell do not count.
+WORDS = st.text(st.sampled_from("ab1.5-é,;\t\"' |"), max_size=6).map(str.strip).filter(lambda word: word != "")
+NAMES = st.lists(WORDS, min_size=2, max_size=4, unique=True)
+
+
+@given(st.data(), NAMES, st.sampled_from([",", ";", "\t"]))
+def test_any_table_that_pandas_writes_is_read_back(tmp_path_factory, data, names, separator):
+    rows = data.draw(
+        st.lists(st.lists(WORDS | st.none(), min_size=len(names), max_size=len(names)), min_size=1, max_size=5)
+    )
+    frame = pd.DataFrame(rows, columns=names, dtype=object)
+    file = tmp_path_factory.mktemp("any") / "data.csv"
+    frame.to_csv(file, sep=separator, index=False, quoting=csv.QUOTE_ALL)
+    table = read_table(file)
+    assert table.columns.tolist() == names
+    for name in names:
+        got = [None if pd.isna(cell) else cell for cell in table[name]]
+        wanted = frame[name].tolist()
+        assert got == wanted or got == [cell and cell.replace(",", ".") for cell in wanted]

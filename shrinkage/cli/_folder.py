@@ -1,7 +1,6 @@
 """An output that appears complete or not at all."""
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,9 +55,15 @@ def new_folder(folder: Path) -> Iterator[Path]:
         fresh = Path(scratch, "new")
         fresh.mkdir()
         yield fresh
+        old = Path(scratch, "old")
         if folder.exists():
-            folder.rename(Path(scratch, "old"))
-        fresh.rename(folder)
+            folder.rename(old)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
 
 
 @contextlib.contextmanager
@@ -69,4 +74,4 @@ def new_file(file: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.stem}-") as scratch:
         fresh = Path(scratch, file.name)
         yield fresh
-        shutil.move(fresh, file)
+        fresh.replace(file)

@@ -82,7 +82,11 @@ def _separator(file: Path) -> str:
     """The separator that cuts the first rows into the most cells, the same number in every row if possible."""
 
     def quality(separator: str) -> tuple[bool, int]:
-        widths = [len(row) for row in islice(_rows(file, separator), 50)]
+        try:
+            # Strict: where a closing quote is not followed by the separator, it is the wrong one.
+            widths = [len(row) for row in islice(_rows(file, separator, strict=True), 50)]
+        except csv.Error:
+            return False, 0
         return len(set(widths)) == 1 and widths[0] > 1, min(widths, default=0)
 
     return max(SEPARATORS, key=quality)
@@ -96,9 +100,10 @@ def _header(file: Path, separator: str) -> list[str]:
     return [name.strip() or f"Unnamed: {place}" for place, name in enumerate(row)]
 
 
-def _rows(file: Path, separator: str) -> Iterator[list[str]]:
+def _rows(file: Path, separator: str, strict: bool = False) -> Iterator[list[str]]:
     with file.open(newline="", encoding="utf-8-sig") as stream:
-        yield from (row for row in csv.reader(stream, delimiter=separator, skipinitialspace=True) if any(row))
+        reader = csv.reader(stream, delimiter=separator, skipinitialspace=True, strict=strict)
+        yield from (row for row in reader if any(row))
 
 
 def _check_names(file: Path, names: list[str]) -> None:
