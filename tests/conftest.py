@@ -18,3 +18,18 @@ settings.load_profile("same")
 def _seed() -> None:
     random.seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture
+def float64():
+    """Make models in float64, in which training to convergence leaves 1e-9 and not 1e-4."""
+    import keras
+
+    def use(floatx: str) -> None:
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy(floatx)  # set on its own: it does not follow
+
+    before = keras.config.floatx()
+    use("float64")
+    yield
+    use(before)
