@@ -27,8 +27,7 @@ class Data:
 
 @dataclass(frozen=True)
 class TargetUnits:
-    """The units that regression targets are trained in, (y - offset) / scale, for each of several members' training "
-    "rows."""
+    """The units that regression targets are trained in, (y - offset) / scale, for each of several sets of rows."""
 
     offset: np.ndarray
     """Means of the targets, (F,)."""

@@ -69,7 +69,8 @@ def fit(
             training rows. Losses are then in units of all rows' variance, and models predict standardised targets:
             `path.target_mean + path.target_sd * prediction` undoes it.
         seed: Of the folds, weights, batches and random layers. The same call gives the same result to the bit on a
-        machine. progress: Whether to show a progress bar; None shows it on a terminal.
+            machine.
+        progress: Whether to show a progress bar; None shows it on a terminal.
 
     Returns:
         The path: losses, choices and models at every strength.

@@ -105,6 +105,7 @@ def prepare(
         notes.append(
             f"batch_size={batch_size} is larger than the {smallest} training rows of a fold: there {smallest} is used."
         )
+        batch_size = min(batch_size, data.n_rows)
     target = _standardized(data, folds, loss) if standardize_target else None
     lams, extendable, more = _lams(lams, data, folds, loss, target)
     whole = _unrolls_whole(template, loss, data, folds, batch_size, target)
@@ -230,8 +231,7 @@ def _lams(
 
 
 def _scale(data: Data, loss: keras.losses.Loss, target: Any) -> float:
-    """Return the size of the loss that the automatic grid is in proportion to: a squared error has its target's "
-    "units."""
+    """Return the size of the loss that the automatic grid is in proportion to: a squared error has its target's."""
     if name_of(loss) != "mean_squared_error" or target is not None:
         return 1.0
     return float(np.average(data.y.astype(np.float64).var(axis=0))) or 1.0
@@ -242,6 +242,6 @@ def _unrolls_whole(template: Template, loss: Any, data: Data, folds: Folds, batc
     network = template.network
     if way(network) == "unroll":
         return False  # it is anyway, and nothing is to be compared
-    rows = folds.train[0][:batch_size]
-    y = data.y[rows] if target is None else (data.y[rows] - target.offset[0]) / target.scale[0]
+    rows = np.stack([folds.train[0][:batch_size], folds.train[-1][-batch_size:]])
+    y = data.y[rows] if target is None else (data.y[rows] - target.offset[-1]) / target.scale[-1]
     return not agrees(network, loss, data.x[rows], y.astype(data.y.dtype), seed_variables(network))
