@@ -242,6 +242,7 @@ def _unrolls_whole(template: Template, loss: Any, data: Data, folds: Folds, batc
     network = template.network
     if way(network) == "unroll":
         return False  # it is anyway, and nothing is to be compared
-    rows = np.stack([folds.train[0][:batch_size], folds.train[-1][-batch_size:]])
+    size = min(batch_size, *map(len, folds.train))
+    rows = np.stack([folds.train[0][:size], folds.train[-1][-size:]])
     y = data.y[rows] if target is None else (data.y[rows] - target.offset[-1]) / target.scale[-1]
     return not agrees(network, loss, data.x[rows], y.astype(data.y.dtype), seed_variables(network))

@@ -1,8 +1,8 @@
 """A path trained to convergence equals what scikit-learn, or a formula, finds at the matching strength.
 
 All models are convex, and trained by full batches in float64 until they stand still: heavy-ball momentum takes a few
-hundred steps to a gradient of about 1e-9. Solved tight, compared loose: 1e-6, as the weights' error is the gradient over
-the smallest curvature (about 0.01 here), and scikit-learn's own solvers stop at about 1e-8.
+hundred steps to a gradient of about 1e-9. Solved tight, compared loose: 1e-6, as the error in a weight is the gradient
+over the smallest curvature (about 0.01 here), and scikit-learn's own solvers stop at about 1e-8.
 """
 
 import keras
