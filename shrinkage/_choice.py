@@ -13,6 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
+class NothingToChoose(ValueError):
+    """At every strength at least one model diverged."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """A mean paired difference and its 95 % interval, in the units of the loss."""
@@ -81,7 +85,7 @@ def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
         index_min and index_1se, counted from 0; index_1se ≤ index_min.
 
     Raises:
-        ValueError: if no mean is finite.
+        NothingToChoose: if no mean is finite.
 
     Source: `getOptcv.glmnet` in R's glmnet 4.1.
 
@@ -91,7 +95,7 @@ def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
     """
     mean = _finite_or_nan(mean)
     if np.isnan(mean).all():
-        raise ValueError(
+        raise NothingToChoose(
             "Nothing to choose from: no strength has a finite mean loss, so at every strength at least one model "
             "diverged. Lower the learning rate, or scale the inputs."
         )

@@ -123,13 +123,12 @@ class Template:
             loss=self._source.loss,
             metrics=[_copy(metric) for metric in self._metrics] or None,
         )
+        model.optimizer.build(model.trainable_variables)  # or Keras warns when it loads the model from a file
         return model
 
     def save(self, file: str | Path) -> None:
         """Write the recipe as a `.keras` file."""
-        model = self.model(self.kept_values())
-        model.optimizer.build(model.trainable_variables)  # or Keras warns, at loading, of an optimizer without state
-        model.save(file)
+        self.model(self.kept_values()).save(file)
 
     @classmethod
     def load(cls, file: str | Path) -> "Template":

@@ -13,7 +13,7 @@ _TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
 
 
 def agrees(network: keras.Model, loss: keras.losses.Loss, x: np.ndarray, y: np.ndarray, seeds: list) -> bool:
-    """Say whether two perturbed members, run the fast way, equal the model itself called on one real batch.
+    """Say whether a few perturbed members, run the fast way, equal the model itself called on real batches.
 
     Compared are the loss, the gradient of every weight, and the new value of every moving average. A layer that mixes
     rows, or one that Keras has changed since its rule was written, shows here.
@@ -21,20 +21,20 @@ def agrees(network: keras.Model, loss: keras.losses.Loss, x: np.ndarray, y: np.n
     Args:
         network: The model.
         loss: Its loss.
-        x, y: The rows of one batch.
+        x, y: The rows of one batch for each of two folds, (2, batch, ...).
         seeds: The states of the network's seed generators.
     """
     generator = np.random.default_rng(0)
     perturbed = [_perturbed(variable, generator) for variable in network.variables]
-    tensor = keras.ops.convert_to_tensor(x)[None, None]
-    weight = keras.ops.ones((1, len(x)), dtype=loss.dtype)
+    tensor = keras.ops.convert_to_tensor(x)[:, None]
+    weight = keras.ops.ones(x.shape[:2], dtype=loss.dtype)
     seen = []
     for run in (
         lambda state, x, training: forward(network, state, x, training),
         lambda state, x, training: unroll(network, state, (x,), {}, training),
     ):
         state = State(list(network.variables), [keras.ops.convert_to_tensor(value) for value in perturbed])
-        member_loss, gradients = loss_and_gradients(run, network, loss, state, tensor, y[None], weight)
+        member_loss, gradients = loss_and_gradients(run, network, loss, state, tensor, y, weight)
         drawn = {id(seed) for seed in seeds}
         moving = [state[v] for v in network.variables if not v.trainable and id(v) not in drawn]
         seen.append([keras.ops.convert_to_numpy(value) for value in (member_loss, *gradients, *moving)])
@@ -47,9 +47,9 @@ def agrees(network: keras.Model, loss: keras.losses.Loss, x: np.ndarray, y: np.n
 
 
 def _perturbed(variable: keras.Variable, generator: np.random.Generator) -> np.ndarray:
-    """Return two members' values, (1, 2, ...), near the variable's own; what is no weight stays."""
+    """Return values near the variable's own for two folds and two strengths, (2, 2, ...); what is no weight stays."""
     value = keras.ops.convert_to_numpy(variable)[None, None]
     if not variable.trainable:
-        return value if "float" not in variable.dtype else np.repeat(value, 2, axis=1)
-    noise = generator.normal(size=(1, 2, *variable.shape))
+        return np.broadcast_to(value, (2, 2 if "float" in variable.dtype else 1, *variable.shape))
+    noise = generator.normal(size=(2, 2, *variable.shape))
     return (value + 0.1 * noise * max(float(value.std()), 0.1)).astype(variable.dtype)

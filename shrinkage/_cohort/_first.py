@@ -44,7 +44,9 @@ def adapted_layers(network: keras.Model) -> list[Any]:
 
 def _moments(layer: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     axes = tuple(layer._reduce_axis)
-    return x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
+    variance = x.var(axis=axes, dtype=np.float64)
+    # As in scikit-learn: a column that is constant in these rows is not blown up where it varies, in the held-out ones.
+    return x.mean(axis=axes, dtype=np.float64), np.where(variance == 0, 1.0, variance)
 
 
 def seed_variables(network: keras.Model) -> list[Any]:

@@ -33,11 +33,8 @@ def demo(overwrite: bool, console: Console) -> None:
     check_folder(FOLDER, overwrite)
     import_keras()
     path = _train()
-    model = path.model()
-    # Keras warns when it loads an optimizer that was saved before its first step, unless it was built.
-    model.optimizer.build(model.trainable_variables)
     with new_folder(FOLDER) as fresh:
-        model.save(fresh / "model.keras")
+        path.model().save(fresh / "model.keras")
         write_path(path, fresh)
     console.say(str(path))
     console.say(f"\nThe model, the path and its picture are in {FOLDER}: {', '.join(files(FOLDER))}.")

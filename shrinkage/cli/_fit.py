@@ -87,6 +87,7 @@ def fit(
 def train(prepared: "Prepared", settings: "Settings") -> "Path":
     """The path over the encoded matrix; raise `TrainingFailed` if every strength diverged."""
     import shrinkage as sh
+    from shrinkage._choice import NothingToChoose
 
     from ._network import PATIENCE, network
 
@@ -105,10 +106,8 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
             seed=settings.seed,
             standardize_target=prepared.columns.task == "regression",
         )
-    except ValueError as error:
-        if str(error).startswith("Nothing to choose from"):
-            raise TrainingFailed(str(error).replace("Lower the learning rate", "Lower --learning-rate")) from error
-        raise
+    except NothingToChoose as error:
+        raise TrainingFailed(str(error).replace("Lower the learning rate", "Lower --learning-rate")) from error
 
 
 def _targets(prepared: "Prepared") -> "np.ndarray":
