@@ -1,5 +1,6 @@
 """Everything that can be refused is refused here, before any training: arguments in, one checked problem out."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -100,6 +101,8 @@ def prepare(
         folds = given_folds(data.n_rows, validation.n_rows)
         data = join(data, validation)
     notes += folds.notes
+    for note in folds.notes:
+        warnings.warn(note, stacklevel=3)  # before the training, which may be long, and not only with the path
     smallest = min(map(len, folds.train))
     if batch_size > smallest:
         notes.append(

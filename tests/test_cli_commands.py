@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import shrinkage as sh
+from shrinkage._choice import NothingToChoose
 from shrinkage._quiet import require_tensorflow
 from shrinkage.cli import main
 from shrinkage.cli._columns import Columns
@@ -253,7 +254,7 @@ def test_a_file_that_cannot_be_read(fake_fit):
 
 
 def test_when_every_strength_diverges(monkeypatch):
-    nothing = ValueError("Nothing to choose from: no strength has a finite mean loss. Lower the learning rate.")
+    nothing = NothingToChoose("Nothing to choose from: no strength has a finite mean loss. Lower the learning rate.")
     monkeypatch.setattr(sh, "fit", FakeFit(nothing), raising=False)
     done = run("fit", write(), "--target", "price")
     assert done.exit_code == 3 and "Lower --learning-rate" in done.stderr
