@@ -1,5 +1,6 @@
 """Rows in: the arrays, checked against the model, and the streams of batches that each fold trains on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,7 +76,7 @@ def join(train: Data, validation: Data) -> Data:
 
 
 def _array(name: str, values: Any, dtype: str) -> np.ndarray:
-    if hasattr(values, "element_spec") or callable(getattr(values, "batch", None)):
+    if isinstance(values, Iterator) or hasattr(values, "element_spec") or callable(getattr(values, "batch", None)):
         raise TypeError(
             f"`{name}` must be an array. Received: a {type(values).__name__}; streams are not supported yet."
         )
@@ -92,7 +93,8 @@ def _array(name: str, values: Any, dtype: str) -> np.ndarray:
         raise TypeError(f"`{name}` must be an array with rows. Received: a {type(values).__name__}.")
     if np.issubdtype(array.dtype, np.floating):
         _check_finite(name, array, columns)
-        array = array.astype(dtype)
+        with np.errstate(over="ignore"):
+            array = array.astype(dtype)
         _check_finite(name, array, columns)  # a float64 may overflow float32
     return array
 

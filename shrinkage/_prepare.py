@@ -97,7 +97,7 @@ def prepare(
         classes = classes_of(data.y) if is_classification(loss) else None
         folds = make_folds(data.n_rows, cv, classes=classes, seed=seed)
     else:
-        validation = _rows(template, loss, *_validation(validation_data))
+        validation = _validation_rows(template, loss, validation_data)
         folds = given_folds(data.n_rows, validation.n_rows)
         data = join(data, validation)
     notes += folds.notes
@@ -134,6 +134,10 @@ def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epo
     number = isinstance(epoch, (int, np.integer)) and not isinstance(epoch, bool) and 1 <= epoch <= epochs
     if epoch not in ("best", "last") and not number:
         raise ValueError(f'`epoch` must be "best", "last" or a number from 1 to epochs={epochs}. Received: {epoch!r}.')
+    if number and patience is not None:
+        raise ValueError(
+            f"`epoch={epoch}` needs that epoch to be trained, and `patience` may stop before it. Leave `patience` out."
+        )
 
 
 def _check_penalty(penalty: Any, how: Any) -> Any:
@@ -192,13 +196,16 @@ def _shaped(x: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
     return x
 
 
-def _validation(validation_data: Any) -> tuple[Any, ...]:
+def _validation_rows(template: Template, loss: keras.losses.Loss, validation_data: Any) -> Data:
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         raise ValueError(
             "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays. "
             f"Received: a {type(validation_data).__name__}."
         )
-    return tuple(validation_data)
+    try:
+        return _rows(template, loss, *validation_data)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"`validation_data`: {error}") from error
 
 
 def _standardized(data: Data, folds: Folds, loss: keras.losses.Loss) -> TargetUnits:

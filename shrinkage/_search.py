@@ -82,6 +82,9 @@ class Search:
     def _mean(self, scores: Scores) -> np.ndarray:
         kept = best_epochs(scores.cv_loss, self.fold_weight, self._keep)
         fold_loss = np.take_along_axis(scores.cv_loss, (kept - 1)[None, :, None], axis=2)[..., 0]
+        return self._average(fold_loss)
+
+    def _average(self, fold_loss: np.ndarray) -> np.ndarray:
         return summarise(fold_loss, self.fold_weight)[0]
 
     def _score(self, lams: np.ndarray, tick: Tick) -> Scores:
@@ -93,7 +96,7 @@ class Search:
             lam = fold_lams(_padded(part, parts), n_rows, n_train)
             one = score(
                 cohort, lam, epochs=self._epochs, patience=self._patience, keep=self._keep,
-                fold_weight=self.fold_weight, tick=tick,
+                average=self._average, tick=tick,
             )  # fmt: skip
             found.append(one.take(slice(len(part))))
         return join(found)

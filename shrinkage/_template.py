@@ -198,10 +198,10 @@ def _check(model: keras.Model) -> None:
     if model.run_eagerly:
         raise ValueError(f"{name} is compiled with run_eagerly=True, which is not supported: compile without it.")
     for layer in model._flatten_layers():
-        if layer.dtype_policy.compute_dtype != layer.dtype_policy.variable_dtype and layer.variables:
+        if layer.dtype_policy.compute_dtype not in ("float32", "float64") and layer.variables:
             raise ValueError(
-                f"{name} has layer {layer.name} in {layer.dtype_policy.name}: mixed precision is not supported yet. "
-                f"Build it with dtype='float32'."
+                f"{name} has layer {layer.name} in {layer.dtype_policy.name}: half and mixed precision are not "
+                f"supported yet. Build it with dtype='float32'."
             )
         if getattr(layer, "stateful", False):
             raise ValueError(f"{name} has the stateful layer {layer.name}, which is not supported: use stateful=False.")

@@ -8,6 +8,7 @@ import numpy as np
 from shrinkage._cohort._cohort import Cohort
 
 Tick = Callable[[], None]
+Average = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def score(
     epochs: int,
     patience: int | None,
     keep: str | int,
-    fold_weight: np.ndarray,
+    average: Average,
     tick: Tick,
 ) -> Scores:
     """Train strengths (f, s) from the start and score them after every epoch.
@@ -62,7 +63,7 @@ def score(
         epochs: At most so many.
         patience: Stop when no strength's mean curve has improved for so many epochs; None never stops early.
         keep: Which epoch's predictions to keep: "best" of the mean curve, "last", or a number counted from 1.
-        fold_weight: Weights of the folds in the mean curve, (f,).
+        average: Gives the mean curve (s,) of losses (f, s).
         tick: Called after every epoch.
     """
     cohort.start(lam)
@@ -76,7 +77,7 @@ def score(
         diverged = diverged | ~np.isfinite(now.cv_loss)
         cv_loss.append(np.where(diverged, np.nan, now.cv_loss))
         train_loss.append(np.where(diverged, np.nan, now.train_loss))
-        mean = np.average(cv_loss[-1], axis=0, weights=fold_weight)
+        mean = average(cv_loss[-1])
         improved = mean < best
         best, waited = np.where(improved, mean, best), 0 if improved.any() else waited + 1
         if row_loss is None or predictions is None:
