@@ -39,8 +39,6 @@ class Problem:
     """Which weights are penalised."""
     target: TargetUnits | None
     """The units that targets are trained in, in each fold and last in all rows, (F + 1,), if they are standardised."""
-    whole: bool
-    """Whether the model is unrolled as a whole."""
     notes: tuple[str, ...]
     """What was changed, in words."""
 
@@ -53,7 +51,7 @@ class Problem:
         """Return how F x S members are run."""
         task = self.task
         return make_plan(
-            task.template.network, whole=self.whole, folds=folds, strengths=strengths,
+            task.template.network, whole=self.task.whole, folds=folds, strengths=strengths,
             rows=task.data.n_rows, batch_size=task.batch_size,
         )  # fmt: skip
 
@@ -121,8 +119,8 @@ def prepare(
     plan = make_plan(
         network, whole=whole, folds=len(folds.train), strengths=strengths, rows=data.n_rows, batch_size=batch_size
     )
-    task = Task(template, data, loss, penalty, how, selection.mask, batch_size, init, seed, plan)
-    return Problem(task, folds, lams, extendable, selection, target, whole, tuple(notes) + more)
+    task = Task(template, data, loss, penalty, how, selection.mask, batch_size, init, seed, plan, whole)
+    return Problem(task, folds, lams, extendable, selection, target, tuple(notes) + more)
 
 
 def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epoch: Any) -> None:

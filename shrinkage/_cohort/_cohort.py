@@ -30,6 +30,8 @@ class Task:
     init: str
     seed: int
     plan: Plan
+    whole: bool = False
+    """Whether the model is unrolled as a whole: the fast way is not right for it."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,12 @@ class Cohort:
         target: TargetUnits | None = None,
     ):
         self._task, self._train, self._numbers = task, train, numbers
-        network, whole = task.template.network, task.template.network.name in task.plan.unrolled
+        network = task.template.network
         self._seed_variables = seed_variables(network)
         self._engine = Engine(
             network,
             (lambda state, x, training: unroll(network, state, (x,), {}, training))
-            if whole
+            if task.whole
             else (lambda state, x, training: forward(network, state, x, training)),
             loss=task.loss,
             optimizer=task.template.optimizer,
