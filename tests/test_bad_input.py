@@ -1,0 +1,429 @@
+"""Bad input to `sh.fit`: one clear sentence before any training, and the caller's model as it was."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import shrinkage as sh
+from tests.zoo import mlp, rows
+
+X, Y = rows("table")
+N = len(X)
+LOSS = "sparse_categorical_crossentropy"
+
+
+def model(
+    make: Callable[[], keras.Model] = mlp, optimizer: Any = "sgd", loss: Any = LOSS, **options: Any
+) -> keras.Model:
+    made = make()
+    made.compile(optimizer, loss, **options)
+    return made
+
+
+def regression() -> keras.Model:
+    return keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+
+
+def binary() -> keras.Model:
+    return keras.Sequential([keras.Input((6,)), layers.Dense(1, "sigmoid")])
+
+
+def dense(**options: Any) -> Callable[[], keras.Model]:
+    return lambda: keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax", **options)])
+
+
+def with_bad(values: np.ndarray, places: dict[Any, float]) -> np.ndarray:
+    changed = values.astype(float)
+    for place, value in places.items():
+        changed[place] = value
+    return changed
+
+
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(with_bad(X, {(0, 2): np.nan, (5, 2): np.inf, (5, 4): np.nan}), columns=list("abcdef"))
+
+
+def trained() -> keras.Model:
+    made = model()
+    made.fit(X, Y, verbose=0)
+    return made
+
+
+def loaded(tmp_path: Any) -> keras.Model:
+    trained().save_weights(tmp_path / "some.weights.h5")
+    made = mlp()
+    made.load_weights(tmp_path / "some.weights.h5")
+    made.compile("sgd", LOSS)
+    return made
+
+
+def two_inputs() -> keras.Model:
+    inputs = [keras.Input((6,)), keras.Input((6,))]
+    return keras.Model(inputs, layers.Dense(3, "softmax")(layers.Add()(inputs)))
+
+
+def two_outputs() -> keras.Model:
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, [layers.Dense(3, "softmax")(inputs), layers.Dense(3, "softmax")(inputs)])
+
+
+class OwnStep(keras.Sequential):
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+class OwnLoss(keras.Sequential):
+    def compute_loss(self, *args, **kwargs):
+        return super().compute_loss(*args, **kwargs)
+
+
+class NeedsArgument(keras.Model):
+    """A model that Keras cannot clone: its configuration is not known."""
+
+    def __init__(self, hidden: layers.Layer):
+        super().__init__()
+        self.hidden = hidden
+
+    def call(self, inputs):
+        return self.hidden(inputs)
+
+
+def not_clonable() -> keras.Model:
+    made = NeedsArgument(layers.Dense(3, "softmax"))
+    made(X[:1])
+    return made
+
+
+def unbuilt() -> keras.Model:
+    return keras.Sequential([layers.Dense(3, "softmax")])
+
+
+def frozen() -> keras.Model:
+    made = mlp()
+    made.trainable = False
+    return made
+
+
+def stateful() -> keras.Model:
+    return keras.Sequential(
+        [keras.Input((5, 4), batch_size=4), layers.GRU(3, stateful=True), layers.Dense(3, "softmax")]
+    )
+
+
+def mixed(policy: str) -> Callable[[], keras.Model]:
+    return lambda: keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax", dtype=policy)])
+
+
+def sgd(**options: Any) -> Callable[[], keras.Model]:
+    return lambda: model(optimizer=keras.optimizers.SGD(0.1, **options))
+
+
+ONE_HOT = np.eye(3)[Y]
+
+# name: (what differs from a good call; a function is called to make the model), the error, and what it must say
+CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    # the model
+    "no model": ({"model": lambda: "a model"}, TypeError, "`model` must be a compiled keras.Model .* Received: str"),
+    "not built": ({"model": lambda: model(unbuilt)}, ValueError, r"`model` .* must be built.* Add keras.Input"),
+    "not compiled": ({"model": mlp}, ValueError, r"`model` .* must be compiled .* Call model.compile"),
+    "no loss": ({"model": lambda: model(loss=None)}, ValueError, r"`model` .* must be compiled with a loss"),
+    "several inputs": ({"model": lambda: model(two_inputs)}, ValueError, "`model` .* one input, one output"),
+    "several outputs": ({"model": lambda: model(two_outputs, loss=[LOSS, LOSS])}, ValueError, "`model` .* one output"),
+    "all frozen": (
+        {"model": lambda: model(frozen)},
+        ValueError,
+        "`model` .* trainable weights.*layer.trainable = True",
+    ),
+    "own train_step": (
+        {"model": lambda: model(lambda: OwnStep([keras.Input((6,)), layers.Dense(3)]))},
+        ValueError,
+        "`model` .* own `train_step`.* use compile's `loss`",
+    ),
+    "own compute_loss": (
+        {"model": lambda: model(lambda: OwnLoss([keras.Input((6,)), layers.Dense(3)]))},
+        ValueError,
+        "`model` .* `compute_loss`.* use compile's `loss`",
+    ),
+    "run_eagerly": ({"model": lambda: model(run_eagerly=True)}, ValueError, "`model` .* run_eagerly=True.* without it"),
+    "mixed_float16": (
+        {"model": lambda: model(mixed("mixed_float16"))},
+        ValueError,
+        "`model` .* mixed_float16.* dtype='float32'",
+    ),
+    "mixed_bfloat16": (
+        {"model": lambda: model(mixed("mixed_bfloat16"))},
+        ValueError,
+        "`model` .* mixed_bfloat16.* dtype='float32'",
+    ),
+    "float16": ({"model": lambda: model(mixed("float16"))}, ValueError, "`model` .* float16.* dtype='float32'"),
+    "stateful": (
+        {"model": lambda: model(stateful), "x": rows("series")[0], "y": rows("series")[1]},
+        ValueError,
+        "`model` .* stateful layer .* stateful=False",
+    ),
+    "constraint": (
+        {"model": lambda: model(dense(kernel_constraint=keras.constraints.NonNeg()))},
+        ValueError,
+        "`model` .* constraint on .*kernel.* without",
+    ),
+    "not clonable": (
+        {"model": lambda: model(not_clonable)},
+        ValueError,
+        r"`model` of class NeedsArgument cannot be cloned .* Give a function",
+    ),
+    "function of no model": (
+        {"function": lambda: None},
+        TypeError,
+        "`model` is a function and must return a keras.Model",
+    ),
+    "function, not compiled": ({"function": mlp}, ValueError, "`model` .* must be compiled"),
+    "already penalised": (
+        {"model": lambda: model(dense(kernel_regularizer="l2"))},
+        ValueError,
+        r"`model` already carries a penalty on .*kernel \(L2\).* kernel_regularizer=None",
+    ),
+    "trained": ({"model": trained}, ValueError, '`model` has been trained .* 2 steps.*init="keep".*init="fresh"'),
+    # its loss and optimizer
+    "weight decay": ({"model": sgd(weight_decay=1e-4)}, ValueError, "weight_decay=0.0001.* weight_decay=None"),
+    "AdamW": ({"model": lambda: model(optimizer="adamw")}, ValueError, "weight_decay=.* or keras.optimizers.Adam"),
+    "clipnorm": ({"model": sgd(clipnorm=1.0)}, ValueError, "`clipnorm` is not supported.* without it"),
+    "global_clipnorm": ({"model": sgd(global_clipnorm=1.0)}, ValueError, "`global_clipnorm` is not supported"),
+    "moving average": ({"model": sgd(use_ema=True)}, ValueError, "`use_ema` is not supported"),
+    "accumulated gradients": (
+        {"model": sgd(gradient_accumulation_steps=2)},
+        ValueError,
+        "`gradient_accumulation_steps` is not supported",
+    ),
+    "optimizer": (
+        {"model": lambda: model(optimizer=keras.optimizers.Lamb())},
+        ValueError,
+        "one of SGD, Adam.* Received: optimizer Lamb",
+    ),
+    "no metric for L1": (
+        {"model": lambda: model(optimizer="lion"), "penalty": sh.L1()},
+        ValueError,
+        r"Proximal\(\) needs .* Received: Lion.* how=shrinkage.Coupled",
+    ),
+    "Circle loss": (
+        {"model": lambda: model(loss=keras.losses.Circle())},
+        ValueError,
+        "`loss` must be one of .* Received",
+    ),
+    "Dice loss": ({"model": lambda: model(loss="dice"), "y": ONE_HOT}, ValueError, "`loss` must be one of .*'dice'"),
+    "own loss": ({"model": lambda: model(loss=lambda y, p: y - p)}, ValueError, "`loss` must be one of .* Received"),
+    "sum of losses": (
+        {"model": lambda: model(loss=keras.losses.SparseCategoricalCrossentropy(reduction="sum"))},
+        ValueError,
+        "`loss` must average over rows .* Received: reduction='sum'",
+    ),
+    # x
+    "NaN in x": (
+        {"x": with_bad(X, {(0, 2): np.nan, (5, 2): np.nan, (5, 4): np.inf})},
+        ValueError,
+        r"`x` must be finite.* 3 NaN or infinite values in 2 of 40 rows in column 2 \(2\), 4 \(1\).* Drop or impute",
+    ),
+    "NaN in a data frame": ({"x": frame()}, ValueError, r"`x` must be finite.* column 'c' \(2\), 'e' \(1\)"),
+    "too large for float32": (
+        {"x": with_bad(X, {(3, 1): 1e300})},
+        ValueError,
+        r"`x` must be finite in float32.* column 1",
+    ),
+    "strings in x": ({"x": np.full((N, 6), "a")}, TypeError, "`x` must be an array of real numbers.* Encode text"),
+    "objects in x": (
+        {"x": np.array([[None] * 6] * N)},
+        TypeError,
+        "`x` must be an array of real numbers.* dtype object",
+    ),
+    "complex x": ({"x": X + 1j}, TypeError, "`x` must be an array of real numbers"),
+    "Dataset": ({"x": tf.data.Dataset.from_tensor_slices((X, Y))}, TypeError, "`x` must be an array.* streams are not"),
+    "generator": ({"x": (row for row in X)}, TypeError, "`x` must be an array.* generator"),
+    "a number as x": ({"x": 1.0}, TypeError, "`x` must be an array with rows"),
+    "no rows": ({"x": X[:0], "y": Y[:0]}, ValueError, "`x` must have rows. Received: none"),
+    "too few columns": ({"x": X[:, :4]}, ValueError, r"`x` must have the shape .*\(n, 6\). Received: \(40, 4\)"),
+    "one axis too few": ({"x": X[:, 0]}, ValueError, r"`x` must have the shape .*\(n, 6\). Received: \(40,\)"),
+    # y
+    "lengths differ": ({"y": Y[:-1]}, ValueError, "`x` and `y` must have as many rows. Received: 40 and 39"),
+    "NaN in y": ({"y": with_bad(Y, {(7,): np.nan})}, ValueError, "`y` must be finite.* 1 NaN .* in 1 of 40 rows. Drop"),
+    "strings in y": ({"y": np.array(list("abcd") * 10)}, TypeError, "`y` must be an array of real numbers.* Encode"),
+    "labels too high": ({"y": Y + 1}, ValueError, "`y` must hold class labels 0 to 2 .* values from 1 to 3"),
+    "labels negative": ({"y": Y - 1}, ValueError, "`y` must hold class labels 0 to 2 .* values from -1 to 1"),
+    "labels not whole": ({"y": Y / 2}, ValueError, "`y` must hold class labels 0 to 2"),
+    "one-hot for labels": (
+        {"y": ONE_HOT},
+        ValueError,
+        "`y` must hold one class label .* loss='categorical_crossentropy'",
+    ),
+    "labels for one-hot": (
+        {"model": lambda: model(loss="categorical_crossentropy")},
+        ValueError,
+        r"`y` must have the shape .*\(n, 3\).* loss='sparse_categorical_crossentropy'",
+    ),
+    "output too wide": ({"model": lambda: model(loss="mse")}, ValueError, r"`y` must have the shape .*\(n, 3\)"),
+    "y too wide": (
+        {"model": lambda: model(regression, loss="mse"), "y": ONE_HOT},
+        ValueError,
+        r"`y` must have the shape .*\(n, 1\).* Received: shape \(40, 3\)",
+    ),
+    "not 0 to 1": (
+        {"model": lambda: model(binary, loss="binary_crossentropy")},
+        ValueError,
+        "`y` must lie between 0 and 1 .* values from 0 to 2",
+    ),
+    "negative counts": (
+        {"model": lambda: model(regression, loss="poisson"), "y": Y - 1.0},
+        ValueError,
+        "`y` must not be negative for poisson",
+    ),
+    "a single class": ({"y": np.zeros(N)}, ValueError, "`y` must hold at least two classes. Received: only class 0"),
+    "a single binary class": (
+        {"model": lambda: model(binary, loss="binary_crossentropy"), "y": np.ones(N)},
+        ValueError,
+        "`y` must hold at least two classes",
+    ),
+    "a single one-hot class": (
+        {"model": lambda: model(loss="categorical_crossentropy"), "y": ONE_HOT[np.zeros(N, int)]},
+        ValueError,
+        "`y` must hold at least two classes",
+    ),
+    # folds
+    "fewer rows than folds": (
+        {"x": X[:3], "y": Y[:3] * 0 + [0, 1, 2]},
+        ValueError,
+        "cv=5 needs at least 5 rows.* Give a smaller",
+    ),
+    "one fold": ({"cv": 1}, ValueError, "cv is 1. Give an integer of 2 or more"),
+    "no folds": ({"cv": 0}, ValueError, "cv is 0. Give an integer of 2 or more"),
+    "a share above one": ({"cv": 1.5}, ValueError, "cv is 1.5. Give"),
+    "cv is text": ({"cv": "5"}, ValueError, "cv is '5'. Give"),
+    "validation_data": ({"validation_data": X}, ValueError, r"`validation_data` must be .*\(x, y\).* Received"),
+    "validation_data of other shape": ({"validation_data": (X[:, :2], Y)}, ValueError, "`validation_data`.*shape"),
+    "NaN in validation_data": (
+        {"validation_data": (with_bad(X, {(0, 2): np.nan}), Y)},
+        ValueError,
+        "`validation_data`.* finite.* column 2",
+    ),
+    "labels of validation_data": (
+        {"validation_data": (X, Y + 1)},
+        ValueError,
+        "`validation_data`.* class labels 0 to 2",
+    ),
+    # weights
+    "weights of another length": (
+        {"sample_weight": np.ones(3)},
+        ValueError,
+        r"`sample_weight` must be 40 weights.*\(3,\)",
+    ),
+    "negative weight": ({"sample_weight": with_bad(np.ones(N), {(0,): -1})}, ValueError, "`sample_weight` .* least -1"),
+    "no weight": ({"sample_weight": np.zeros(N)}, ValueError, "`sample_weight` .* not all zero"),
+    "NaN weight": (
+        {"sample_weight": with_bad(np.ones(N), {(0,): np.nan})},
+        ValueError,
+        "`sample_weight` must be finite",
+    ),
+    # strengths and penalty
+    "negative lam": ({"lams": [0.1, -1.0]}, ValueError, "lams must be finite and not negative, and -1.0 is among them"),
+    "NaN lam": ({"lams": [0.1, np.nan]}, ValueError, "lams must be finite and not negative, and nan is among them"),
+    "infinite lam": ({"lams": [np.inf]}, ValueError, "lams must be finite"),
+    "no lams": ({"lams": []}, ValueError, "lams must be"),
+    "lams are text": ({"lams": "all"}, ValueError, '`lams` must be "auto" or a list'),
+    "penalty by name": ({"penalty": "l2"}, TypeError, r"`penalty` must be shrinkage.L2\(\).* Received: 'l2'"),
+    "Keras' penalty": ({"penalty": keras.regularizers.L2(0.1)}, TypeError, r"`penalty` must be shrinkage.L2\(\)"),
+    "the class": ({"penalty": sh.L2}, TypeError, r"`penalty` must be shrinkage.L2\(\)"),
+    "how": ({"how": "proximal"}, TypeError, r"`how` must be shrinkage.Coupled\(\)"),
+    "selects nothing": ({"on": lambda layer, variable: False}, ValueError, "matches none of the 6 .* Give on="),
+    "on by another name": ({"on": "weights"}, ValueError, 'on must be "kernels", "all" or a function'),
+    # numbers
+    "no epochs": ({"epochs": 0}, ValueError, "`epochs` must be a whole number of at least 1. Received: 0"),
+    "half an epoch": ({"epochs": 1.5}, ValueError, "`epochs` must be a whole number"),
+    "True epochs": ({"epochs": True}, ValueError, "`epochs` must be a whole number"),
+    "no batch": ({"batch_size": 0}, ValueError, "`batch_size` must be a whole number of at least 1"),
+    "no seed": ({"seed": -1}, ValueError, "`seed` must be a whole number of at least 0"),
+    "no patience": ({"patience": 0}, ValueError, "`patience` must be None or a whole number of at least 1"),
+    "an epoch too late": ({"epoch": 3}, ValueError, "`epoch` must be .* 1 to epochs=2. Received: 3"),
+    "another epoch": ({"epoch": "first"}, ValueError, '`epoch` must be "best", "last"'),
+    "init": ({"init": "zeros"}, ValueError, '`init` must be "fresh" or "keep"'),
+    "standardised classes": (
+        {"standardize_target": True},
+        ValueError,
+        "`standardize_target` needs loss='mean_squared_error'",
+    ),
+    "a constant target": (
+        {"model": lambda: model(regression, loss="mse"), "y": np.ones(N), "standardize_target": True},
+        ValueError,
+        "`y` must vary",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_trained(monkeypatch):
+    def began(*args, **kwargs):
+        raise AssertionError("training began")
+
+    monkeypatch.setattr("shrinkage._fit.Search", began)
+
+
+def snapshot(made: Any) -> Any:
+    if not isinstance(made, keras.Model):
+        return made
+    optimizer = getattr(made, "optimizer", None)
+    steps = int(optimizer.iterations) if optimizer is not None else None
+    nodes = [len(layer._inbound_nodes) for layer in made.layers]
+    return steps, nodes, made.compiled, [np.array(variable).tolist() for variable in made.variables]
+
+
+def call(made: Any, changes: dict[str, Any]) -> None:
+    arguments = {"x": X, "y": Y, "penalty": sh.L2(), "epochs": 2} | changes
+    sh.fit(made, arguments.pop("x"), arguments.pop("y"), **arguments)
+
+
+def refused(made: Any, changes: dict[str, Any], error: type[Exception], message: str) -> None:
+    before = snapshot(made)
+    with pytest.raises(error, match=message):
+        call(made, changes)
+    assert snapshot(made) == before
+
+
+def test_the_call_that_all_cases_change_is_good():
+    with pytest.raises(AssertionError, match="training began"):
+        call(model(), {})
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_is_refused(name):
+    changes, error, message = CASES[name]
+    changes = dict(changes)
+    made = changes.pop("function") if "function" in changes else changes.pop("model", model)()
+    refused(made, changes, error, message)
+
+
+def test_loaded_weights_need_init(tmp_path):
+    made = loaded(tmp_path)
+    refused(made, {}, ValueError, '`model` has been trained or loaded: .*bias is not what .*init="keep".*init="fresh"')
+    for init in ("keep", "fresh"):
+        with pytest.raises(AssertionError, match="training began"):
+            call(made, {"init": init})
+
+
+def test_a_small_class_is_a_warning_before_training():
+    y = np.array([0, 1] * 19 + [2, 2])
+    with pytest.warns(UserWarning, match=r"Fewer rows than the 5 folds in class 2 \(2 rows\)") as caught:
+        with pytest.raises(AssertionError, match="training began"):
+            call(model(), {"y": y})
+    said = [warning for warning in caught if warning.category is UserWarning]
+    assert [warning.filename for warning in said] == [__file__], "it points to the caller's line"
+
+
+def test_other_backends_are_refused():
+    code = "import os; os.environ['KERAS_BACKEND'] = 'jax'; import shrinkage; shrinkage.fit"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "RuntimeError: shrinkage needs Keras on TensorFlow, and Keras' backend is 'jax'. Set" in run.stderr
