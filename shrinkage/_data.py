@@ -110,7 +110,7 @@ def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None) -> No
         worst = [int(column) for column in np.argsort(-counts, kind="stable")[:3] if counts[column]]
         named = [f"{columns[c]!r}" if columns else f"{c}" for c in worst]
         where = " in column " + ", ".join(f"{n} ({counts[c]})" for n, c in zip(named, worst, strict=True))
-        where += ", ..." if (counts > 0).sum() > 3 else ""
+        where += " and others" if (counts > 0).sum() > 3 else ""
     raise ValueError(
         f"`{name}` must be finite{' in ' + str(array.dtype)}. Received: {int(bad.sum())} NaN or infinite values in "
         f"{rows} of {len(array)} rows{where}. Drop or impute these rows."
@@ -159,7 +159,7 @@ def check_targets(y: np.ndarray, output_shape: tuple[int | None, ...], loss_name
 
 def _check_range(y: np.ndarray, loss_name: str) -> None:
     """Refuse values that a probability's or a count's loss has no meaning for."""
-    if "crossentropy" in loss_name or "cross_entropy" in loss_name:
+    if "crossentropy" in loss_name:
         if y.min() < 0 or y.max() > 1:
             raise ValueError(
                 f"`y` must lie between 0 and 1 for {loss_name}. Received: values from {y.min():g} to {y.max():g}."

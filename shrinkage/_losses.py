@@ -16,7 +16,7 @@ _PER_ROW = (
     "MeanSquaredError", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredLogarithmicError",
     "CosineSimilarity", "Huber", "LogCosh", "Hinge", "SquaredHinge", "CategoricalHinge", "KLDivergence", "Poisson",
     "BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy",
-    "SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy",
+    "SparseCategoricalCrossentropy",
 )  # fmt: skip
 _CLASSES = {getattr(keras.losses, name): name for name in _PER_ROW}
 
@@ -66,7 +66,7 @@ def name_of(loss: keras.losses.Loss) -> str:
 
 def is_classification(loss: keras.losses.Loss) -> bool:
     """Say whether a loss compares with classes, so that folds are stratified by them."""
-    words = ("crossentropy", "cross_entropy", "hinge")
+    words = ("crossentropy", "hinge")
     return any(word in name_of(loss) for word in words)
 
 

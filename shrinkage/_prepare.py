@@ -28,7 +28,7 @@ class Problem:
     """A checked call of `fit`."""
 
     task: Task
-    """What the members train; its plan is for a full set of `lams`."""
+    """What the members train."""
     folds: Folds
     """The split."""
     lams: np.ndarray
@@ -115,11 +115,7 @@ def prepare(
             "Computing all members at once did not agree with the model itself (does a layer mix rows?): the model is "
             "called once per member, which is slower."
         )
-    strengths, network = len(lams), template.network
-    plan = make_plan(
-        network, whole=whole, folds=len(folds.train), strengths=strengths, rows=data.n_rows, batch_size=batch_size
-    )
-    task = Task(template, data, loss, penalty, how, selection.mask, batch_size, init, seed, plan, whole)
+    task = Task(template, data, loss, penalty, how, selection.mask, batch_size, init, seed, whole)
     return Problem(task, folds, lams, extendable, selection, target, tuple(notes) + more)
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Literal
 
 import keras
@@ -124,18 +124,18 @@ class Search:
         return self._cohorts[kind, size], [lams[i : i + size] for i in range(0, len(lams), size)]
 
     def _folds_cohort(self, size: int) -> Cohort:
-        folds = self._problem.folds
-        task = replace(self._problem.task, plan=self._plan)
-        return Cohort(
-            task, folds.train, folds.held_out, range(len(folds.train)), size, _units(self._problem, slice(-1))
-        )
+        task, folds = self._problem.task, self._problem.folds
+        numbers = range(len(folds.train))
+        return Cohort(task, self._plan, folds.train, folds.held_out, numbers, size, self._units(slice(-1)))
 
     def _all_rows_cohort(self, size: int) -> Cohort:
-        task = replace(self._problem.task, plan=self._plan_all)
-        number = len(self._problem.folds.train)  # no fold's own: other weights, other batches
-        return Cohort(
-            task, [self._problem.all_rows], [np.arange(0)], [number], size, _units(self._problem, slice(-1, None))
-        )
+        task, train = self._problem.task, [self._problem.all_rows]
+        numbers = [len(self._problem.folds.train)]  # no fold's own: other weights, other batches
+        return Cohort(task, self._plan_all, train, [np.arange(0)], numbers, size, self._units(slice(-1, None)))
+
+    def _units(self, part: slice) -> TargetUnits | None:
+        target = self._problem.target
+        return None if target is None else target.take(part)
 
     def _compile(self) -> None:
         """Compile both cohorts' steps side by side: XLA's compiler uses one core and holds no lock."""
@@ -150,10 +150,6 @@ class Search:
             jobs = [pool.submit(first.compile, evaluate=True), pool.submit(second.compile, evaluate=False)]
             for job in jobs:
                 job.result()
-
-
-def _units(problem: Problem, part: slice) -> TargetUnits | None:
-    return None if problem.target is None else problem.target.take(part)
 
 
 def _padded(part: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:

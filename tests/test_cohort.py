@@ -40,9 +40,9 @@ def problem_of(model: keras.Model, x, y, **changes) -> Problem:
 
 
 def train_cohort(problem: Problem, xla: bool) -> Cohort:
-    folds = problem.folds
-    task = replace(problem.task, plan=replace(problem.task.plan, xla=xla))
-    cohort = Cohort(task, folds.train, folds.held_out, range(len(folds.train)), len(problem.lams))
+    folds, strengths = problem.folds, len(problem.lams)
+    plan = replace(problem.plan(len(folds.train), strengths), xla=xla)
+    cohort = Cohort(problem.task, plan, folds.train, folds.held_out, range(len(folds.train)), strengths)
     cohort.start(np.repeat(problem.lams[None], len(folds.train), axis=0))
     for epoch in range(EPOCHS):
         assert not cohort.train_epoch(epoch).any()
@@ -77,7 +77,7 @@ def compiled(model: keras.Model, optimizer="adam", loss="sparse_categorical_cros
 def test_member_equals_plain_keras(name, floatx):
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
-    assert bool(problem.task.plan.unrolled) == unrolled
+    assert bool(problem.plan(2, 3).unrolled) == unrolled
     xla = not unrolled
     cohort = train_cohort(problem, xla)
     # Without a penalty plain Keras gives Adam the sparse gradient of an embedding, and Adam then squares the slices of
@@ -174,7 +174,7 @@ def test_proximal_l1_step_follows_its_formula(optimizer, floatx):
 
 def train_one_step(problem: Problem) -> Cohort:
     folds = problem.folds
-    cohort = Cohort(problem.task, folds.train, folds.held_out, range(2), len(problem.lams))
+    cohort = Cohort(problem.task, problem.plan(2, 2), folds.train, folds.held_out, range(2), 2)
     cohort.start(np.repeat(problem.lams[None], 2, axis=0))
     assert cohort.steps == 1
     cohort.train_epoch(0)
@@ -207,7 +207,7 @@ def test_members_do_not_touch_each_other(floatx):
     cohorts = []
     for problem in (wild, tame):
         folds = problem.folds
-        cohort = Cohort(problem.task, folds.train, folds.held_out, range(2), 3)
+        cohort = Cohort(problem.task, problem.plan(2, 3), folds.train, folds.held_out, range(2), 3)
         cohort.start(np.repeat(problem.lams[None], 2, axis=0))
         diverged = [cohort.train_epoch(epoch) for epoch in range(40)]
         cohorts.append((cohort, np.any(diverged, axis=0)))

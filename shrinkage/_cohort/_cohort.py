@@ -29,8 +29,7 @@ class Task:
     batch_size: int
     init: str
     seed: int
-    plan: Plan
-    whole: bool = False
+    whole: bool
     """Whether the model is unrolled as a whole: the fast way is not right for it."""
 
 
@@ -53,6 +52,7 @@ class Cohort:
 
     Args:
         task: What to train.
+        plan: How.
         train: Each fold's training rows.
         held_out: Each fold's held-out rows.
         numbers: The folds' numbers, which weights, batches and random layers depend on.
@@ -63,13 +63,14 @@ class Cohort:
     def __init__(
         self,
         task: Task,
+        plan: Plan,
         train: Sequence[np.ndarray],
         held_out: Sequence[np.ndarray],
         numbers: Sequence[int],
         strengths: int,
         target: TargetUnits | None = None,
     ):
-        self._task, self._train, self._numbers = task, train, numbers
+        self._task, self._plan, self._train, self._numbers = task, plan, train, numbers
         network = task.template.network
         self._seed_variables = seed_variables(network)
         self._engine = Engine(
@@ -86,7 +87,7 @@ class Cohort:
             shapes=stored_shapes(network, len(train), strengths),
             members=(len(train), strengths),
             target=target,
-            xla=task.plan.xla,
+            xla=plan.xla,
         )
         self._tensors = put(task.data)
         self._first = first_values(task.template, task.data.x, train, numbers, seed=task.seed, init=task.init)
@@ -100,7 +101,7 @@ class Cohort:
         """Compile the steps without taking one."""
         self._step(0, steps=0)
         if evaluate:
-            rows = np.zeros(self._task.plan.evaluated_rows, np.int32)
+            rows = np.zeros(self._plan.evaluated_rows, np.int32)
             self._engine.evaluate(*self._tensors[:2], rows, rows)
 
     def start(self, lam: np.ndarray) -> None:
@@ -124,7 +125,7 @@ class Cohort:
     def evaluate(self) -> Evaluation:
         """Score all members on all rows: one forward pass serves held-out and training loss."""
         sums, row_loss, predictions = 0, [], []
-        size = self._task.plan.evaluated_rows
+        size = self._plan.evaluated_rows
         for rows, owner, held, weights in self._rows.batches(size):
             count = len(rows)
             padded = np.resize(rows, size), np.resize(owner, size)  # equal shapes, one trace
