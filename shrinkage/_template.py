@@ -117,9 +117,8 @@ class Template:
         for variable, value in zip(model.variables, weights, strict=True):
             variable.assign(value)
         _finalize(model)
-        optimizer = self._source.optimizer
         model.compile(
-            optimizer=type(optimizer).from_config(optimizer.get_config()),
+            optimizer=fresh_optimizer(self._source.optimizer),
             loss=self._source.loss,
             metrics=[_copy(metric) for metric in self._metrics] or None,
         )
@@ -161,6 +160,14 @@ class Template:
                 f"Give a function that builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
             )
         return clone
+
+
+def fresh_optimizer(optimizer: Any) -> Any:
+    """Return a new optimizer of the same configuration, without state; a schedule is the caller's own object."""
+    config = optimizer.get_config()
+    if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        config["learning_rate"] = optimizer._learning_rate  # a class of the caller's need not be registered
+    return type(optimizer).from_config(config)
 
 
 def _cloned(model: keras.Model) -> keras.Model:

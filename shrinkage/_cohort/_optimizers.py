@@ -26,6 +26,12 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
                 f"The optimizer's `{option}` is not supported yet. Received: {option}={getattr(optimizer, option)!r}. "
                 f"Compile the model with keras.optimizers.{name}(...) without it."
             )
+    rate = optimizer._learning_rate
+    if callable(rate) and not isinstance(rate, (keras.Variable, keras.optimizers.schedules.LearningRateSchedule)):
+        raise ValueError(
+            "The optimizer's `learning_rate` must be a number or a keras.optimizers.schedules schedule. "
+            "Received: a function, whose value cannot be followed from step to step."
+        )
     if optimizer.weight_decay:
         raise ValueError(
             f"The optimizer already decays the weights (weight_decay={optimizer.weight_decay}), beside the penalty. "
@@ -37,11 +43,6 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
             f"Proximal() needs an optimizer with a known metric, one of {', '.join(_METRICS)}. Received: {name}. "
             f"Use one of them, or how=shrinkage.Coupled() (which gives no exact zeros)."
         )
-
-
-def fresh(optimizer: Any) -> Any:
-    """Return a new optimizer of the same configuration, without state."""
-    return type(optimizer).from_config(optimizer.get_config())
 
 
 def step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:

@@ -8,12 +8,13 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from shrinkage._cohort._optimizers import fresh, step_size
+from shrinkage._cohort._optimizers import step_size
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import member_of
 from shrinkage._data import Data, TargetUnits
 from shrinkage._losses import row_losses
 from shrinkage._penalties import Proximal
+from shrinkage._template import fresh_optimizer
 
 Run = Callable[[State, Any, bool], Any]
 """How a forward pass is made: (state, x, training) -> predictions."""
@@ -96,7 +97,7 @@ class Engine:
             if not any(v is seed for seed in self._seeds)
         }
         self._trainable = [self._stored[id(v)] for v in network.trainable_variables]
-        self._optimizer = fresh(optimizer)
+        self._optimizer = fresh_optimizer(optimizer)
         self._optimizer.build(self._trainable)
         self._first = [ops.convert_to_numpy(v).flat[0] for v in self._optimizer.variables]
         self.train = tf.function(self._train, jit_compile=xla, autograph=False)
