@@ -1,0 +1,97 @@
+"""The README works as printed: its Python, its shell lines, its table, its links."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+from shrinkage._cohort._optimizers import _ELEMENTWISE, _METRICS
+from shrinkage._losses import _PER_ROW
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")))]
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's fenced blocks of a language, "" for those without."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    return [text for found, text in fenced if found == language]
+
+
+def numbers(text: str, label: str) -> list[float]:
+    """Return the numbers in a row of a printed path."""
+    row = next(line for line in text.splitlines() if line.startswith(label))
+    return [float(word) for word in row.split()[1:]]
+
+
+def test_the_python_works_as_printed(tmp_path, monkeypatch, capsys):
+    (code,), (table,) = blocks("python"), blocks("")
+    assert len([line for line in code.splitlines() if line]) == 10
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(compile(code, "README.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert (tmp_path / "path.png").stat().st_size > 10_000
+    assert isinstance(names["best"], keras.Sequential)
+
+    def until_the_time(text: str) -> str:
+        return text.splitlines()[0].partition(" in ")[0]
+
+    assert until_the_time(printed) == until_the_time(table)
+    assert printed.splitlines()[1].split() == table.splitlines()[1].split()
+    for label in ("null", "none"):  # min and 1se may lie elsewhere on another processor: the curve is flat
+        assert numbers(printed, label) == pytest.approx(numbers(table, label), rel=0.1)
+
+
+@pytest.fixture
+def shell(tmp_path) -> dict[str, str]:
+    """Put `shrinkage` and `python` of this interpreter first on the path, installed or not."""
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name, code in (("python", ""), ("shrinkage", "-c 'from shrinkage.cli import main; main()'")):
+        (commands / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {code} "$@"\n')
+        (commands / name).chmod(0o755)
+    path = f"{commands}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the lines are for a POSIX shell")
+def test_the_shell_lines_work_as_printed(tmp_path, shell):
+    lines = next(block for block in blocks("sh") if "shrinkage demo" in block)
+    assert len(lines.splitlines()) == 5
+    result = subprocess.run(["sh", "-e", "-c", lines], cwd=tmp_path, env=shell, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "L2 path of digits" in result.stdout
+    assert result.stdout.splitlines()[-3].startswith("prediction,probability_0,probability_1,probability_2")
+    for folder, files in (("shrinkage-demo", ""), ("wine-shrinkage", "columns.json")):
+        found = {file.name for file in (tmp_path / folder).iterdir()}
+        assert found - {files} == {"model.keras", "path.png", "path.json", "arrays.npz", "template.keras"}
+
+
+def test_the_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    (lines,) = (block for block in blocks("sh") if "make" in block)
+    assert [line.split()[1] for line in lines.splitlines()] == ["demo", "test"]
+    assert all(re.search(rf"^{line.split()[1]}:", makefile, re.MULTILINE) for line in lines.splitlines())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_that_exist(page):
+    targets = [t for t in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")) if "://" not in t]
+    assert [t for t in targets if not (page.parent / t.partition("#")[0]).exists()] == []
+    # In the text of a page about the code, a path in code style is a file too.
+    named = re.findall(r"`((?:shrinkage|tests|docs|examples|benchmarks)/[\w/.]+)`", page.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_what_is_supported_is_what_the_code_supports():
+    rows = {cells[1].strip(): cells[2] for line in README.splitlines() if len(cells := line.split("|")) == 5}
+    assert [name for name in _ELEMENTWISE if not re.search(rf"\b{name}\b", rows["optimizers"])] == []
+    proximal = set(re.findall(r"\w+", rows["L1, `Proximal()`"])) - {"and"}
+    assert proximal == set(_METRICS)
+    assert f"{len(_PER_ROW)} in all" in rows["losses"]
