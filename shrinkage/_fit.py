@@ -121,7 +121,7 @@ def _path(
 ) -> Path:
     task, folds = problem.task, problem.folds
     held = np.sort(np.concatenate(folds.held_out))
-    null = _null(problem, held)
+    null = _null(problem, held, scores.predictions.shape[2:])
     penalised = _penalised_values(problem, values)
     return Path(
         lams=lams,
@@ -170,24 +170,24 @@ def _penalised_values(problem: Problem, values: list[list[np.ndarray]]) -> list[
 def _metrics(problem: Problem, held: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
     """Return the compiled metrics of each strength's held-out predictions, (S,)."""
     data, found = problem.task.data, {}
-    for metric in problem.task.template.metrics():
+    for metric, weighted in problem.task.template.metrics(predictions.shape[-1]):
         results = []
         for s in range(predictions.shape[1]):
             metric.reset_state()
-            metric.update_state(data.y[held], predictions[:, s])
+            metric.update_state(data.y[held], predictions[:, s], data.weight[held] if weighted else None)
             results.append(float(np.asarray(metric.result()).mean()))
         found[metric.name] = np.array(results)
     return found
 
 
-def _null(problem: Problem, held: np.ndarray) -> dict[str, Any]:
+def _null(problem: Problem, held: np.ndarray, shape: tuple[int, ...]) -> dict[str, Any]:
     """Return the loss, standard error and metrics of the best constant of each fold on its held-out rows."""
     task, folds = problem.task, problem.folds
-    data, shape = task.data, (None, *task.template.network.compute_output_shape((1, *task.data.x.shape[1:]))[1:])
+    data = task.data
     constants = [null_predictions(task.loss, data.y, data.weight, rows, shape) for rows in folds.train]
     if any(constant is None for constant in constants):
         return {"null_loss": math.nan, "null_se": math.nan, "null_metrics": {}}
-    predictions = np.zeros((folds.n_rows, *shape[1:]), data.x.dtype if data.x.dtype.kind == "f" else np.float32)
+    predictions = np.zeros((folds.n_rows, *shape), data.x.dtype if data.x.dtype.kind == "f" else np.float32)
     for constant, rows in zip(constants, folds.held_out, strict=True):
         predictions[rows] = constant
     losses = np.asarray(row_losses(task.loss, data.y[held][None], predictions[held][None, None])).reshape(-1)

@@ -11,7 +11,7 @@ _TINY = 1e-7  # Keras' own clipping of probabilities
 
 
 def null_predictions(
-    loss: keras.losses.Loss, y: np.ndarray, weight: np.ndarray, train: np.ndarray, output_shape: tuple[int | None, ...]
+    loss: keras.losses.Loss, y: np.ndarray, weight: np.ndarray, train: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray | None:
     """Return the best constant on rows `train`, of the shape of one row's output, or None where it has no simple form.
 
@@ -23,10 +23,10 @@ def null_predictions(
         y: Targets of all rows.
         weight: Weights of all rows, (n,).
         train: The training rows.
-        output_shape: The model's, (None, ...).
+        shape: Of the model's output for one row.
     """
-    name, shape = name_of(loss), output_shape[1:]
-    if len(shape) != 1 or shape[0] is None:
+    name = name_of(loss)
+    if len(shape) != 1:
         return None
     y, weight = y[train], weight[train]
     if name == "sparse_categorical_crossentropy":

@@ -101,6 +101,7 @@ def prepare(
     notes += folds.notes
     for note in folds.notes:
         warnings.warn(note, stacklevel=3)  # before the training, which may be long, and not only with the path
+    _check_weights(data, folds)
     smallest = min(map(len, folds.train))
     if batch_size > smallest:
         notes.append(
@@ -188,6 +189,13 @@ def _shaped(x: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
             f"`x` must have the shape of the model's input, (n, {', '.join(map(str, shape[1:]))}). Received: {x.shape}."
         )
     return x
+
+
+def _check_weights(data: Data, folds: Folds) -> None:
+    if any(data.weight[rows].sum() == 0 for rows in (*folds.train, *folds.held_out)):
+        raise ValueError(
+            "`sample_weight` must leave rows that count in every fold. Drop the rows whose weight is zero."
+        )
 
 
 def _validation_rows(template: Template, loss: keras.losses.Loss, validation_data: Any) -> Data:

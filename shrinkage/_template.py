@@ -65,18 +65,17 @@ class Template:
         return self._source.optimizer
 
     @property
-    def metric_names(self) -> tuple[str, ...]:
-        """Names of the compiled metrics."""
-        return tuple(metric.name for metric in self.metrics())
-
-    @property
     def is_function(self) -> bool:
         """Whether the caller gave a function, whose models are new by construction."""
         return self._build is not None
 
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Return new instances of the compiled metrics, names resolved as `compile` does for this loss and output."""
-        return [_metric(metric, self.loss_name, self._source.output_shape) for metric in self._metrics]
+    def metrics(self, width: int) -> list[tuple[keras.metrics.Metric, bool]]:
+        """Return new instances of the compiled metrics, and whether each is weighted by the rows' weights.
+
+        Args:
+            width: Size of the output's last axis, which decides what "accuracy" means, as in `compile`.
+        """
+        return [(_metric(metric, self.loss_name, width), weighted) for metric, weighted in self._metrics]
 
     def fresh_values(self, key: Sequence[int]) -> list[np.ndarray]:
         """Return the values of all variables with the trainable ones drawn anew from their initializers.
@@ -120,7 +119,8 @@ class Template:
         model.compile(
             optimizer=fresh_optimizer(self._source.optimizer),
             loss=self._source.loss,
-            metrics=[_copy(metric) for metric in self._metrics] or None,
+            metrics=[_copy(metric) for metric, weighted in self._metrics if not weighted] or None,
+            weighted_metrics=[_copy(metric) for metric, weighted in self._metrics if weighted] or None,
         )
         model.optimizer.build(model.trainable_variables)  # or Keras warns when it loads the model from a file
         return model
@@ -226,23 +226,23 @@ def _tensors(model: keras.Model, attribute: str) -> list[Any]:
         return []
 
 
-def _metrics(model: keras.Model) -> Iterator[Any]:
+def _metrics(model: keras.Model) -> Iterator[tuple[Any, bool]]:
+    """Yield what was compiled, and whether as `weighted_metrics`."""
     compiled = model._compile_metrics
     if compiled is None:
         return
-    for metric in keras.tree.flatten([compiled._user_metrics, compiled._user_weighted_metrics]):
-        if metric is not None:
-            yield metric
+    for metrics, weighted in ((compiled._user_metrics, False), (compiled._user_weighted_metrics, True)):
+        yield from ((metric, weighted) for metric in keras.tree.flatten(metrics) if metric is not None)
 
 
 def _copy(metric: Any) -> Any:
     return type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
 
 
-def _metric(metric: Any, loss_name: str, output_shape: Any) -> keras.metrics.Metric:
+def _metric(metric: Any, loss_name: str, width: int) -> keras.metrics.Metric:
     if metric in ("accuracy", "acc"):
         kind = {"sparse_categorical_crossentropy": "SparseCategoricalAccuracy"}.get(
-            loss_name, "BinaryAccuracy" if output_shape[-1] == 1 else "CategoricalAccuracy"
+            loss_name, "BinaryAccuracy" if width == 1 else "CategoricalAccuracy"
         )
         return getattr(keras.metrics, kind)(name="accuracy")
     found = keras.metrics.get(_copy(metric))
