@@ -322,6 +322,11 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         r"`sample_weight` must be 40 weights.*\(3,\)",
     ),
     "negative weight": ({"sample_weight": with_bad(np.ones(N), {(0,): -1})}, ValueError, "`sample_weight` .* least -1"),
+    "a fold without weight": (
+        {"sample_weight": with_bad(np.zeros(N), {(0,): 1})},
+        ValueError,
+        "`sample_weight` must leave rows that count in every fold. Drop",
+    ),
     "no weight": ({"sample_weight": np.zeros(N)}, ValueError, "`sample_weight` .* not all zero"),
     "NaN weight": (
         {"sample_weight": with_bad(np.ones(N), {(0,): np.nan})},

@@ -1,0 +1,129 @@
+"""Rows in: streams of batches that use every row equally often, and arrays that are checked and never guessed at."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shrinkage._data import batch_rows, classes_of, join, make_data, random_seeds
+
+STREAMS = st.fixed_dictionaries(
+    {
+        "n": st.integers(1, 40),
+        "batch_size": st.integers(1, 50),
+        "steps": st.integers(1, 6),
+        "fold": st.integers(0, 5),
+        "seed": st.integers(0, 2**31),
+    }
+)
+
+
+def epoch_of(number: int, *, n: int, **options: int) -> np.ndarray:
+    return batch_rows(100 + 3 * np.arange(n), epoch=number, **options)  # row numbers of a fold have gaps
+
+
+@given(STREAMS)
+def test_every_row_is_used_equally_often(options):
+    stream = np.concatenate([epoch_of(number, **options) for number in range(4)])
+    assert stream.shape == (4 * options["steps"], options["batch_size"])
+    used = np.bincount((stream.ravel() - 100) // 3, minlength=options["n"])
+    assert len(used) == options["n"] and used.max() - used.min() <= 1
+    whole = stream.ravel()[: stream.size // options["n"] * options["n"]].reshape(-1, options["n"])
+    assert (np.sort(whole, axis=1) == 100 + 3 * np.arange(options["n"])).all(), "one permutation after the other"
+
+
+@given(STREAMS, st.integers(0, 7))
+def test_an_epoch_does_not_need_those_before_it(options, number):
+    """Cut differently, the stream is the same: what an epoch holds depends on its place alone."""
+    longer = options | {"steps": options["steps"] * (number + 1)}
+    tail = epoch_of(0, **longer)[number * options["steps"] :]
+    np.testing.assert_array_equal(epoch_of(number, **options), tail)
+
+
+def test_streams_differ_by_seed_fold_and_permutation():
+    options = {"n": 30, "batch_size": 30, "steps": 1, "fold": 0, "seed": 0}
+    streams = [epoch_of(0, **options), epoch_of(0, **options | {"seed": 1}), epoch_of(0, **options | {"fold": 1})]
+    streams.append(epoch_of(1, **options))
+    assert len({stream.tobytes() for stream in streams}) == 4
+
+
+@given(st.integers(0, 2**31), st.integers(0, 9), st.integers(0, 99), st.integers(0, 4))
+def test_random_seeds(seed, fold, epoch, count):
+    seeds = random_seeds(seed=seed, fold=fold, epoch=epoch, count=count)
+    assert seeds.shape == (count,) and (seeds >= 0).all() and (seeds < 2**31).all()
+    np.testing.assert_array_equal(seeds, random_seeds(seed=seed, fold=fold, epoch=epoch, count=count))
+    if count:
+        assert not np.array_equal(seeds, random_seeds(seed=seed, fold=fold, epoch=epoch + 1, count=count))
+        assert not np.array_equal(seeds, random_seeds(seed=seed, fold=fold + 1, epoch=epoch, count=count))
+
+
+def test_arrays_of_many_kinds_are_taken():
+    frame = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
+    for x in (frame, frame.to_numpy(), frame.to_numpy().tolist()):
+        data = make_data(x, pd.Series([True, False, True]), None, "float32")
+        assert data.x.dtype == data.y.dtype == data.weight.dtype == np.float32
+        np.testing.assert_array_equal(data.x, [[1, 0.5], [2, 1.5], [3, 2.5]])
+        np.testing.assert_array_equal(data.y, [1, 0, 1])
+    assert make_data([[1], [2]], [0, 1], None, "float32").x.dtype == np.int64, "tokens stay whole numbers"
+
+
+def test_the_callers_arrays_are_left_alone():
+    x, y, weight = np.ones((3, 2)), np.arange(3.0), np.array([1.0, 2.0, 3.0])
+    before = [array.copy() for array in (x, y, weight)]
+    data = make_data(x, y, weight, "float64")
+    for array, was in zip((x, y, weight), before, strict=True):
+        np.testing.assert_array_equal(array, was)
+    np.testing.assert_allclose(data.weight, [0.5, 1, 1.5])
+
+
+@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=20))
+def test_weights_have_mean_one(weights):
+    data = make_data(np.zeros((len(weights), 1)), np.zeros(len(weights)), weights, "float64")
+    assert data.weight.mean() == pytest.approx(1)
+    np.testing.assert_allclose(data.weight * np.mean(weights), weights)
+    assert bool(data.notes) == (not np.isclose(np.mean(weights), 1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"), [((4,), r"rows\. Drop"), ((4, 1), r"rows\. Drop"), ((4, 2, 3), r"rows\. Drop")]
+)
+def test_places_are_named_only_where_there_are_columns(shape, said):
+    x = np.zeros(shape)
+    x[1] = np.nan
+    with pytest.raises(ValueError, match=f"`x` must be finite.* {x[1].size} NaN or infinite values in 1 of 4 {said}"):
+        make_data(x, np.zeros(4), None, "float32")
+
+
+def test_the_worst_three_columns_are_named():
+    x = np.zeros((5, 6))
+    for column, count in ((1, 2), (2, 5), (4, 1), (5, 3)):
+        x[:count, column] = np.inf
+    with pytest.raises(
+        ValueError, match=r"11 NaN .* in 5 of 5 rows in column 2 \(5\), 5 \(3\), 1 \(2\) and others\. Drop"
+    ):
+        make_data(x, np.zeros(5), None, "float32")
+
+
+def test_joined_rows_come_last():
+    train, validation = (make_data(np.full((n, 2), n), np.full(n, n), None, "float32") for n in (3, 2))
+    both = join(train, validation)
+    assert both.n_rows == 5
+    np.testing.assert_array_equal(both.y, [3, 3, 3, 2, 2])
+    np.testing.assert_array_equal(both.x[:, 1], [3, 3, 3, 2, 2])
+
+
+@pytest.mark.parametrize(
+    ("y", "expected"),
+    [
+        (np.array([2, 0, 1]), [2, 0, 1]),
+        (np.array([[1.0], [0.0]]), [1, 0]),
+        (np.eye(3)[[2, 1, 1]], [2, 1, 1]),
+        (np.array([0.5, 1.0]), None),  # probabilities
+        (np.array([[1, 1, 0], [0, 0, 1]]), None),  # several labels
+        (np.zeros((2, 3, 1)), None),  # one label a time step
+    ],
+)
+def test_classes_to_stratify_by(y, expected):
+    found = classes_of(y)
+    assert (found is None) if expected is None else found is not None and found.tolist() == expected

@@ -1,0 +1,161 @@
+"""The caller's model as a recipe: read once, never changed, and every network made from it is new."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from shrinkage._template import Template
+from tests.zoo import MODELS, mlp, rows
+
+LOSS = "sparse_categorical_crossentropy"
+
+
+def compiled(model: keras.Model, optimizer: Any = "adam", loss: Any = LOSS, **options: Any) -> keras.Model:
+    model.compile(optimizer, loss, **options)
+    return model
+
+
+def values(model: keras.Model) -> list[np.ndarray]:
+    return [np.array(variable) for variable in model.variables]
+
+
+def assert_equal(mine: list[np.ndarray], theirs: list[np.ndarray]) -> None:
+    assert len(mine) == len(theirs)
+    for a, b in zip(mine, theirs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_from_it_computes_the_same(name):
+    make, kind, _ = MODELS[name]
+    source = compiled(make())
+    x, before = rows(kind)[0][:4], values(source)
+    template = Template(source)
+    model = template.model(template.kept_values())
+    assert model is not source and not {id(v) for v in model.variables} & {id(v) for v in source.variables}
+    assert_equal(values(source), before)
+    np.testing.assert_array_equal(np.array(model(x)), np.array(source(x)))
+
+
+def test_weights_are_given_and_all_else_is_new():
+    source = compiled(mlp(), keras.optimizers.SGD(0.3, momentum=0.5), metrics=["accuracy"])
+    x, y = rows("table")
+    source.fit(x, y, verbose=0)
+    template = Template(source)
+    given = [np.full_like(value, 0.25) for value in template.kept_values()]
+    first, second = template.model(given), template.model(given)
+    assert_equal(values(first), given)
+    assert first.optimizer is not second.optimizer and int(first.optimizer.iterations) == 0
+    assert first.optimizer.get_config() == source.optimizer.get_config()
+    first.fit(x, y, verbose=0)
+    assert_equal(values(second), given)
+    assert set(first.get_metrics_result()) == {"loss", "accuracy"}
+
+
+def test_fresh_values_depend_on_their_key_alone():
+    template = Template(compiled(mlp()))
+    first, other = template.fresh_values((0, 1)), template.fresh_values((0, 2))
+    keras.utils.set_random_seed(7)
+    again = Template(compiled(mlp())).fresh_values((0, 1))
+    assert_equal(first, again)
+    assert not np.array_equal(first[0], other[0])
+    np.testing.assert_array_equal(first[1], np.zeros(5))  # a bias starts at 0 whatever the key
+
+
+def test_fresh_values_leave_pythons_generator_alone():
+    import random
+
+    template = Template(compiled(mlp()))
+    random.seed(3)
+    expected = random.random()
+    random.seed(3)
+    template.fresh_values((0, 1))
+    assert random.random() == expected
+
+
+def test_frozen_and_moving_values_are_kept():
+    source = keras.Sequential(
+        [keras.Input((6,)), layers.Dense(5), layers.BatchNormalization(), layers.Dense(3, "softmax")]
+    )
+    source.layers[0].trainable = False
+    source.layers[1].moving_mean.assign(np.arange(5.0))
+    template = Template(compiled(source))
+    drawn = dict(zip([v.path for v in source.variables], template.fresh_values((0, 0)), strict=True))
+    for variable in source.layers[0].variables:
+        np.testing.assert_array_equal(drawn[variable.path], np.array(variable))
+    np.testing.assert_array_equal(drawn[source.layers[1].moving_mean.path], np.arange(5))
+    assert not np.array_equal(drawn[source.layers[2].kernel.path], np.array(source.layers[2].kernel))
+    assert template.model(template.kept_values()).layers[0].trainable is False
+
+
+def test_a_function_is_called_for_every_model():
+    made = []
+
+    def make() -> keras.Model:
+        made.append(compiled(mlp()))
+        return made[-1]
+
+    template = Template(make)
+    assert template.is_function and template.trained_signs(0) is None
+    model = template.model(template.fresh_values((0, 0)))
+    assert model is made[-1] and len(made) >= 3 and model.compiled
+
+
+def test_signs_of_training():
+    x, y = rows("table")
+    source = compiled(mlp())
+    assert Template(source).trained_signs(0) is None
+    source.fit(x, y, batch_size=20, verbose=0)
+    assert Template(source).trained_signs(0) == "its optimizer has taken 2 steps"
+    loaded = mlp()
+    loaded.set_weights(source.get_weights())
+    signs = Template(compiled(loaded)).trained_signs(0)
+    assert signs is not None and signs.endswith("bias is not what its initializer gives")
+
+
+@pytest.mark.parametrize("name", ["mlp", "normalized", "embedded", "convolved", "own_layer", "subclassed"])
+def test_saved_and_loaded_it_makes_the_same_models(name, tmp_path):
+    make, kind, _ = MODELS[name]
+    x, y = rows(kind)
+    source = make()
+    for layer in source.layers:
+        if isinstance(layer, layers.Normalization):
+            layer.adapt(x)
+    template = Template(compiled(source, keras.optimizers.SGD(0.3, momentum=0.5), metrics=["accuracy"]))
+    template.save(tmp_path / "template.keras")
+    loaded = Template.load(tmp_path / "template.keras")
+    assert (loaded.name, loaded.loss_name) == (template.name, template.loss_name)
+    assert loaded.optimizer.get_config() == template.optimizer.get_config()
+    ((metric, weighted),) = loaded.metrics(width=3)
+    assert metric.name == "accuracy" and not weighted
+    given = template.fresh_values((0, 0))
+    np.testing.assert_array_equal(np.array(loaded.model(given)(x)), np.array(template.model(given)(x)))
+
+
+def test_code_in_a_file_is_refused(tmp_path):
+    unsafe = keras.Sequential([keras.Input((6,)), layers.Lambda(lambda x: x * 2), layers.Dense(3, "softmax")])
+    compiled(unsafe).save(tmp_path / "template.keras")
+    with pytest.raises(ValueError, match="safe_mode"):
+        Template.load(tmp_path / "template.keras")
+
+
+@pytest.mark.parametrize(
+    ("metric", "loss", "units", "kind", "name"),
+    [
+        ("accuracy", LOSS, 3, keras.metrics.SparseCategoricalAccuracy, "accuracy"),
+        ("acc", "categorical_crossentropy", 3, keras.metrics.CategoricalAccuracy, "accuracy"),
+        ("accuracy", "binary_crossentropy", 1, keras.metrics.BinaryAccuracy, "accuracy"),
+        ("mae", "mse", 1, keras.metrics.MeanMetricWrapper, "mean_absolute_error"),
+        (keras.metrics.AUC(name="area"), "binary_crossentropy", 1, keras.metrics.AUC, "area"),
+        (keras.losses.mean_squared_error, "mse", 1, keras.metrics.MeanMetricWrapper, "mean_squared_error"),
+    ],
+)
+def test_metrics_mean_what_compile_means(metric, loss, units, kind, name):
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(units)])
+    for argument in ("metrics", "weighted_metrics"):
+        ((found, weighted),) = Template(compiled(model, loss=loss, **{argument: [metric]})).metrics(units)
+        assert isinstance(found, kind) and found.name == name and found is not metric
+        assert weighted == (argument == "weighted_metrics")
