@@ -1,6 +1,7 @@
 """A path as text: the table of `print(path)`, and what the curve says in words."""
 
 import math
+import textwrap
 
 import numpy as np
 
@@ -8,12 +9,13 @@ from shrinkage._path import Path, Status
 
 _LOG_LOSSES = ("binarycrossentropy", "categoricalcrossentropy", "sparsecategoricalcrossentropy")
 _SQUARED_ERRORS = ("meansquarederror", "mse")
+_WIDTH = 110
 
 
 def summary(path: Path) -> str:
     """Lay out a path as cv.glmnet prints its own: a header, the choices, what they mean, and what went wrong."""
-    lines = [_header(path), *_table(path), verdict(path), _optimism(path), *_problems(path), *path.notes]
-    return "\n".join(line for line in lines if line)
+    words = [verdict(path), _optimism(path), *_problems(path), *path.notes]
+    return "\n".join([_header(path), *_table(path), *(textwrap.fill(text, _WIDTH) for text in words if text)])
 
 
 def loss_words(name: str) -> str:

@@ -33,10 +33,10 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
             "Received: a function, whose value cannot be followed from step to step."
         )
     if optimizer.weight_decay:
+        without = "AdamW(..., weight_decay=0.0), or with keras.optimizers.Adam" if name == "AdamW" else f"{name}(...)"
         raise ValueError(
             f"The optimizer already decays the weights (weight_decay={optimizer.weight_decay}), beside the penalty. "
-            f"Compile the model with keras.optimizers.{name}(..., weight_decay=None)"
-            + (", or keras.optimizers.Adam." if name == "AdamW" else ".")
+            f"Compile the model with keras.optimizers.{without}."
         )
     if proximal and name not in _METRICS:
         raise ValueError(

@@ -103,6 +103,8 @@ class Engine:
         self.train = tf.function(self._train, jit_compile=xla, autograph=False)
         # Without XLA: large matrix products run as fast, and there is nothing to compile.
         self.evaluate = tf.function(self._evaluate, autograph=False)
+        for function in (self.train, self.evaluate):  # each is traced once, but TensorFlow counts over all engines
+            function._omit_frequent_tracing_warning = True
 
     def start(self, values: Sequence[np.ndarray]) -> None:
         """Give the members their first values, each (f, s, ...) or to be broadcast to it, and the optimizer its "
