@@ -1,0 +1,66 @@
+"""The benchmarks run, in their smallest configuration, and write where they should; no test looks at a time."""
+
+import json
+from pkgutil import resolve_name
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks import _page, choice, path_cost
+from benchmarks._measure import measure
+from benchmarks._phases import EPOCHS, phases
+from benchmarks._rows import ROWS, Case
+
+SMALL = Case(width=4, epochs=1, strengths=2, folds=2, rows=200)
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.processes == 1])
+def test_every_way_runs_and_is_extrapolated_to_all_its_fits(name):
+    cost = measure(ROWS[name], SMALL)
+    assert cost.wall > 0 and cost.peak > 0
+    assert cost.fits == ROWS[name].fits(SMALL) >= cost.measured >= 1
+
+
+def test_the_parts_of_a_fit_are_all_found_and_put_back():
+    before = resolve_name("shrinkage._fit.prepare")
+    parts = phases(SMALL)
+    assert all(seconds > 0 for seconds in parts.values())
+    assert resolve_name("shrinkage._fit.prepare") is before
+
+
+def test_a_part_of_a_path_is_extrapolated_by_epochs_and_models():
+    parts = dict.fromkeys(["Compiling", *EPOCHS], 1.0)
+    part, whole = Case(strengths=4, epochs=4), Case(strengths=9, epochs=8)
+    assert path_cost._whole(parts, part, whole) == 1 + 4 + 4
+
+
+def test_the_table_of_costs_is_measured_in_new_processes():
+    small = json.dumps({"width": 4, "epochs": 1, "strengths": 2, "folds": 2, "rows": 200})
+    result = CliRunner().invoke(path_cost.main, ["--row", "grid", "--repeats", "1", "--no-widths", "--case", small])
+    assert result.exit_code == 0, result.output
+    assert "GridSearchCV" in result.output and "Training" in result.output
+
+
+def test_the_table_of_choices_has_all_ways():
+    setting = choice.Setting("wine", 40, epochs=2)
+    losses = choice.losses(setting, seed=0)
+    assert losses["oracle best"] <= min(losses["min best"], losses["1se best"], losses["none best"])
+    text = choice.table({setting: [losses, losses]})
+    assert [line.count("|") for line in text.splitlines()] == [len(choice.HEADER) + 1] * 4
+
+
+def test_a_table_replaces_the_one_between_its_markers(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- table:one -->\nold\n<!-- end -->\nb\n<!-- table:two -->\n<!-- end -->\n")
+    _page.write(page, "one", r"new \1")
+    assert page.read_text() == "a\n<!-- table:one -->\n\nnew \\1\n\n<!-- end -->\nb\n<!-- table:two -->\n<!-- end -->\n"
+    with pytest.raises(ValueError, match="table:three"):
+        _page.write(page, "three", "")
+
+
+@pytest.mark.parametrize(
+    ("page", "name"), [("cost.md", "path_cost"), ("cost.md", "path_phases"), ("cost.md", "path_widths"),
+                       ("cost.md", "path_machine"), ("choice.md", "choice")],
+)  # fmt: skip
+def test_the_pages_have_their_markers(page, name):
+    assert (_page.DOCS / page).read_text("utf-8").count(f"<!-- table:{name} -->") == 1
