@@ -48,7 +48,8 @@ def summarise(fold_loss: ArrayLike, fold_weight: ArrayLike) -> tuple[Floats, Flo
     mean = _weighted_mean(loss, fold_weight)
     if len(loss) == 1:
         return mean, np.full_like(mean, np.nan)
-    return mean, np.sqrt(_weighted_mean((loss - mean) ** 2, fold_weight) / (len(loss) - 1))
+    with np.errstate(over="ignore"):  # a loss on its way to infinity
+        return mean, np.sqrt(_weighted_mean((loss - mean) ** 2, fold_weight) / (len(loss) - 1))
 
 
 def row_se(row_loss: ArrayLike) -> Floats:

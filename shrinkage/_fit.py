@@ -8,7 +8,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
-from shrinkage._choice import best_epochs, summarise
+from shrinkage._choice import best_epochs, row_se, summarise
 from shrinkage._cohort._train import Scores
 from shrinkage._losses import row_losses
 from shrinkage._null import null_predictions
@@ -197,7 +197,7 @@ def _null(problem: Problem, held: np.ndarray, shape: tuple[int, ...]) -> dict[st
     fold_loss = [np.average(everything[rows], weights=w) for rows, w in zip(folds.held_out, weights, strict=True)]
     mean, se = summarise(np.array(fold_loss)[:, None], [w.sum() for w in weights])
     if len(fold_loss) == 1:
-        se = [everything[held].std(ddof=1) / math.sqrt(len(held))]
+        se = row_se(everything[held, None])
     metrics = _metrics(problem, held, predictions[held][:, None])
     return {
         "null_loss": float(mean[0]),
