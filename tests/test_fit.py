@@ -1,0 +1,441 @@
+"""What `sh.fit` returns, how it gets there, and what it leaves alone."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import shrinkage as sh
+from tests.zoo import mlp, recurrent, rows, subclassed
+
+N, EPOCHS = 58, 3  # folds of 20, 19 and 19 rows
+X, Y = rows("table", N)
+LAMS = [0.3, 0.01]
+TARGET = X @ [1.0, -2.0, 0.5, 0.0, 0.0, 1.0] + np.random.default_rng(5).normal(size=N)
+
+
+def classifier(make: Callable[[], keras.Model] = mlp, **options: Any) -> keras.Model:
+    model = make()
+    model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy", metrics=["accuracy"], **options)
+    return model
+
+
+def line(inputs: int = 6, optimizer: Any = None, **options: Any) -> keras.Model:
+    model = keras.Sequential([keras.Input((inputs,)), layers.Dense(1)])
+    model.compile(optimizer or keras.optimizers.SGD(0.05, momentum=0.5), "mean_squared_error", **options)
+    return model
+
+
+def fit(model: Any, x: Any = X, y: Any = Y, **options: Any) -> sh.Path:
+    defaults: dict[str, Any] = {"penalty": sh.L2(), "lams": LAMS, "cv": 3, "epochs": EPOCHS, "batch_size": 8}
+    return sh.fit(model, x, y, **(defaults | options))
+
+
+@cache
+def three_folds() -> sh.Path:
+    return fit(classifier())
+
+
+def arrays(path: sh.Path) -> dict[str, np.ndarray]:
+    """Return all of a path's numbers but its seconds and its model's seeds, which are the caller's."""
+    found = {f.name: getattr(path, f.name) for f in fields(path)}
+    found = {
+        name: value for name, value in found.items() if isinstance(value, np.ndarray | float) and name != "seconds"
+    }
+    found |= {f"weights[{i}]": w for i, w in enumerate(path.weights) if w.dtype.kind == "f"}
+    return {name: np.asarray(value) for name, value in (found | path.metrics | path.null_metrics).items()}
+
+
+def held_by(path: sh.Path, fold: int) -> np.ndarray:
+    return np.isin(path.held_out_rows, path.folds.held_out[fold])
+
+
+# --- shapes
+
+
+@pytest.mark.parametrize(
+    ("split", "folds", "held"),
+    [({"cv": 3}, 3, N), ({"cv": 0.25}, 1, 15), ({"validation_data": (X[:20], Y[:20])}, 1, 20)],
+    ids=["k-fold", "hold-out", "given"],
+)
+def test_axes_are_fold_lam_epoch(split, folds, held):
+    path = three_folds() if split == {"cv": 3} else fit(classifier(), **split)
+    assert path.lams.tolist() == [0.3, 0.01, 0.0]
+    assert path.cv_loss.shape == path.train_loss.shape == (folds, 3, EPOCHS)
+    assert np.isfinite(path.cv_loss).all() and np.isfinite(path.train_loss).all()
+    assert path.fold_weight.shape == (folds,) and path.fold_weight.sum() == held
+    assert path.epochs.shape == path.norm.shape == path.nonzero.shape == path.mean.shape == path.se.shape == (3,)
+    assert path.predictions.shape == (held, 3, 3) and path.row_loss.shape == (held, 3)
+    assert path.held_out_rows.shape == (held,) and (np.diff(path.held_out_rows) > 0).all()
+    assert path.status.shape == (folds, 3) and path.full_status.shape == (3,)
+    assert set(path.metrics) == set(path.null_metrics) == {"accuracy"} and path.metrics["accuracy"].shape == (3,)
+    assert [w.shape for w in path.weights] == [(3, *v.shape) for v in path.template.network.variables]
+    assert path.n_rows == N and len(path.folds.train) == folds
+    assert (path.se > 0).all() and (path.norm > 0).all() and (np.diff(path.norm) > 0).all()
+    if "validation_data" in split:
+        assert path.held_out_rows[0] == N, "they come after the rows of x"
+
+
+def test_numbers_fit_together():
+    """Losses, predictions and metrics are three views of the same held-out rows."""
+    path = three_folds()
+    chosen = np.take_along_axis(path.predictions, Y[path.held_out_rows, None, None], axis=2)[..., 0]
+    np.testing.assert_allclose(path.row_loss, -np.log(chosen), rtol=1e-4)
+    for fold in range(3):
+        np.testing.assert_allclose(path.fold_loss[fold], path.row_loss[held_by(path, fold)].mean(axis=0), rtol=1e-5)
+    right = path.predictions.argmax(axis=2) == Y[path.held_out_rows, None]
+    np.testing.assert_allclose(path.metrics["accuracy"], right.mean(axis=0), rtol=1e-6)
+    assert 0.2 < right.mean() < 1
+
+
+def test_the_null_model_is_each_folds_frequencies():
+    path = three_folds()
+    loss, right = np.zeros(N), np.zeros(N)
+    for train, held_out in zip(path.folds.train, path.folds.held_out, strict=True):
+        share = np.bincount(Y[train], minlength=3) / len(train)
+        loss[held_out], right[held_out] = -np.log(share[Y[held_out]]), Y[held_out] == share.argmax()
+    by_fold = np.array([loss[held_out].mean() for held_out in path.folds.held_out])
+    assert path.null_loss == pytest.approx(loss.mean(), rel=1e-5)
+    weight = np.array([20, 19, 19]) / N
+    assert path.null_se == pytest.approx(np.sqrt(weight @ (by_fold - loss.mean()) ** 2 / 2), rel=1e-3)
+    assert path.null_se > 1e-3
+    assert path.null_metrics["accuracy"] == pytest.approx(right.mean())
+
+
+def test_printed_with_its_notes():
+    path = fit(classifier(), lams=[0.01, 0.3, 0.3], batch_size=1000, epochs=1)
+    for note in (
+        "lams: sorted in descending order.",
+        "lams: repeated values kept once.",
+        "lams: 0 added, for comparison.",
+        "batch_size=1000 is larger than the 38 training rows of a fold: there 38 is used.",
+    ):
+        assert note in path.notes and note in repr(path)
+    assert "3 strengths x 3 folds, then all rows: 12 models" in repr(path)
+
+
+# --- the same again
+
+
+def test_the_same_call_gives_the_same_bits():
+    path = fit(classifier(), seed=1)
+    first, again, other = arrays(three_folds()), arrays(fit(classifier())), arrays(path)
+    assert first.keys() == again.keys() and len(first) > 20
+    for name, value in first.items():
+        assert value.tobytes() == again[name].tobytes(), name
+    assert not np.array_equal(first["cv_loss"], other["cv_loss"])
+    assert not np.array_equal(first["weights[0]"], other["weights[0]"])
+    assert three_folds().folds.hash != path.folds.hash
+
+
+def test_saved_and_loaded_it_is_the_same(tmp_path):
+    path = three_folds()
+    path.save(tmp_path / "path")
+    loaded = sh.Path.load(tmp_path / "path")
+    for name, value in arrays(path).items():
+        assert arrays(loaded)[name].tobytes() == value.tobytes(), name
+    assert repr(loaded) == repr(path) and loaded.folds.hash == path.folds.hash
+    assert {name: loaded.plan[name] for name in ("xla", "chunk", "versions")}.items() <= path.plan.items()
+    for lam in ("min", "1se", 0.3):
+        np.testing.assert_array_equal(loaded.model(lam).predict(X, verbose=0), path.model(lam).predict(X, verbose=0))
+
+
+@pytest.mark.parametrize("make", [mlp, recurrent], ids=["together", "unrolled"])
+def test_chunks_give_the_same_path(monkeypatch, make):
+    """Few strengths at a time, the last of a chunk repeated: only rounding and the order of work change."""
+    x, y = (X, Y) if make is mlp else rows("series", 30)
+    options: dict[str, Any] = {"lams": [1.0, 0.3, 0.1, 0.03], "epochs": 1, "cv": 2, "x": x, "y": y}
+    whole = fit(classifier(make), **options)
+    monkeypatch.setattr("shrinkage._cohort._plan._UNROLLED_MEMBERS", 4)
+    monkeypatch.setattr("shrinkage._cohort._plan._member_bytes", lambda *_: 1)
+    monkeypatch.setattr("shrinkage._cohort._plan._free_memory", lambda: 8)
+    parts = fit(classifier(make), **options)
+    assert (whole.plan["chunk"], parts.plan["chunk"], parts.plan["chunk_all_rows"]) == (5, 2, 3)
+    numbers = {name: value for name, value in arrays(whole).items() if value.dtype != object}
+    for name, value in numbers.items():
+        np.testing.assert_allclose(arrays(parts)[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+# --- the caller's model, and the one that comes back
+
+
+@pytest.mark.parametrize("make", [mlp, subclassed], ids=["sequential", "subclassed"])
+def test_the_callers_model_is_left_as_it_was(make):
+    def state(model: keras.Model) -> list[Any]:
+        optimizer: Any = model.optimizer
+        nodes = [len(layer._inbound_nodes) for layer in model._flatten_layers()]
+        values = [np.array(v).tolist() for v in (*model.variables, *optimizer.variables)]
+        objects = [id(part) for part in (*model.layers, *model.variables, optimizer, *model.metrics)]
+        return [nodes, values, objects, model.compiled, model.loss, model.trainable]
+
+    model = classifier(make)
+    model.fit(X, Y, verbose=0)
+    before = state(model)
+    path = fit(model, init="keep", lams=[0.1], cv=2, epochs=1)
+    path.model()
+    assert state(model) == before
+    history = model.fit(X, Y, verbose=0, epochs=2).history["loss"]  # and it goes on training
+    assert history[1] < history[0] and int(model.optimizer.iterations) == 6
+
+
+def test_models_are_plain_new_and_trained_on_all_rows():
+    path = three_folds()
+    first, second = path.model("min"), path.model("min")
+    assert type(first) is keras.Sequential and first is not second
+    assert first.compiled and first.loss == "sparse_categorical_crossentropy"
+    assert not first.losses and all(v.regularizer is None for v in first.variables)
+    assert int(first.optimizer.iterations) == 0 and type(first.optimizer) is keras.optimizers.Adam
+    assert first.optimizer.get_config()["learning_rate"] == pytest.approx(0.02)
+    loss, accuracy = first.evaluate(X, Y, verbose=0)
+    assert loss < path.null_loss and accuracy > 0.4
+    first.fit(X, Y, verbose=0)
+    assert not np.array_equal(first.get_weights()[0], second.get_weights()[0])
+    np.testing.assert_array_equal(second.get_weights()[0], path.weights[0][path.index_min])
+
+
+def test_a_saved_model_needs_only_keras(tmp_path):
+    model = three_folds().model()
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "x.npy", X)
+    code = (
+        "import sys; sys.modules['shrinkage'] = None\n"
+        "import keras, numpy as np\n"
+        f"model = keras.saving.load_model(r'{tmp_path / 'model.keras'}')\n"
+        f"np.save(r'{tmp_path / 'p.npy'}', model.predict(np.load(r'{tmp_path / 'x.npy'}'), verbose=0))\n"
+        "model.fit(np.zeros((4, 6)), np.zeros(4), verbose=0)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    np.testing.assert_allclose(np.load(tmp_path / "p.npy"), model.predict(X, verbose=0), rtol=1e-5)
+
+
+class NotClonable(keras.Model):
+    """A model whose configuration Keras does not know."""
+
+    def __init__(self, hidden: layers.Layer, head: layers.Layer):
+        super().__init__()
+        self.hidden, self.head = hidden, head
+
+    def call(self, inputs):
+        return self.head(self.hidden(inputs))
+
+
+def not_clonable() -> keras.Model:
+    model = NotClonable(layers.Dense(5, "tanh"), layers.Dense(3, "softmax"))
+    model(X[:1])
+    return classifier(lambda: model)
+
+
+@pytest.mark.parametrize("model", [lambda: classifier(), not_clonable, lambda: classifier(subclassed)])
+def test_a_function_as_model(model):
+    path = fit(model, lams=[0.1], cv=2)
+    found = path.model()
+    assert type(found) is type(model()) and found is not path.model()
+    assert found.evaluate(X, Y, verbose=0)[0] < path.null_loss
+    np.testing.assert_array_equal(found.get_weights()[0], path.weights[0][path.index_min])
+
+
+def test_a_subclassed_model_trains_the_same_with_a_function_and_without():
+    plain, function = (fit(m, lams=[0.1], cv=2) for m in (classifier(subclassed), lambda: classifier(subclassed)))
+    assert plain.cv_loss.tobytes() == function.cv_loss.tobytes() and plain.plan["unrolled"]
+    assert set(plain.metrics) == {"accuracy"} and plain.model().evaluate(X, Y, verbose=0)[0] < plain.null_loss
+
+
+# --- epochs
+
+
+def test_each_strength_keeps_its_epoch():
+    options: dict[str, Any] = {"y": TARGET, "lams": [3.0, 0.01]}
+    best = fit(line(), epochs=6, **options)
+    np.testing.assert_array_equal(
+        best.epochs, 1 + np.average(best.cv_loss, axis=0, weights=[20, 19, 19]).argmin(axis=-1)
+    )
+    third, last = fit(line(), epochs=6, epoch=3, **options), fit(line(), epochs=3, epoch="last", **options)
+    assert third.epochs.tolist() == last.epochs.tolist() == [3] * 3 != best.epochs.tolist()
+    assert best.cv_loss.tobytes() == third.cv_loss.tobytes()
+    for path in (best, third):
+        for fold in range(3):
+            of_rows = path.row_loss[held_by(path, fold)].mean(axis=0)
+            np.testing.assert_allclose(path.fold_loss[fold], of_rows, rtol=1e-5)
+    for mine, other in zip(third.weights, last.weights, strict=True):
+        np.testing.assert_array_equal(mine, other)  # the third of six epochs is the last of three
+    assert not np.array_equal(third.weights[0], best.weights[0])
+
+
+def test_patience_stops_when_no_curve_improves():
+    noise = np.random.default_rng(0).normal(size=N)
+    options: dict[str, Any] = {"lams": [0.5], "y": noise, "epochs": 100, "cv": 2, "batch_size": 29}
+    model = line(optimizer=keras.optimizers.SGD(0.05))
+    path = fit(model, patience=3, **options)
+    stop = path.cv_loss.shape[2]
+    assert 4 < stop < 100 and path.epochs.max() == stop - 3
+    whole = fit(model, **options)
+    assert whole.cv_loss[:, :, :stop].tobytes() == path.cv_loss.tobytes()
+
+
+def test_patience_does_not_stop_before_the_epoch_to_keep():
+    with pytest.raises(ValueError, match="`epoch=3` needs .* Leave `patience` out"):
+        fit(classifier(), patience=1, epoch=3)
+
+
+# --- strengths
+
+
+def test_the_grid_grows_upwards_to_its_limit():
+    """Noise that no column explains: the more shrinkage, the better, without end."""
+    noise = np.random.default_rng(5).normal(size=N)
+    options: dict[str, Any] = {"how": sh.Proximal(), "epochs": 25, "batch_size": 20, "epoch": "last"}
+    path = fit(line(), y=noise, lams="auto", **options)
+    assert len(path.lams) == 21 + 12 and (np.diff(path.lams) < 0).all() and path.lams[-1] == 0
+    assert N * path.lams[0] / noise.var() == pytest.approx(10**4.75, rel=1e-5) and path.index_min == 0
+    (note,) = path.notes
+    assert "extended by three decades and its minimum is still at the end" in note and "give `lams`" in note
+    assert path.cv_loss.shape == (3, 33, 25) and len(path.weights[0]) == 33
+    alone = fit(line(), y=noise, lams=path.lams[:3], **options)
+    np.testing.assert_allclose(path.cv_loss[:, :3], alone.cv_loss[:, :3], rtol=1e-5)  # in their places
+
+
+def test_the_grid_grows_downwards(float64):
+    """Almost no noise, few rows: a little shrinkage is best, less than the grid's least."""
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=(24, 6))
+    y = x @ generator.normal(size=6) + 0.001 * generator.normal(size=24)
+    model = line(optimizer=keras.optimizers.SGD(0.1, momentum=0.8))
+    path = fit(model, x=x, y=y, lams="auto", cv=2, epochs=400, batch_size=12, epoch="last")
+    assert len(path.lams) == 21 + 4 and 24 * path.lams[-2] / y.var() == pytest.approx(1e-4, rel=1e-5)
+    assert path.index_min == 20 and path.mean[-1] > path.mean.min() and path.notes == ()
+    assert (np.diff(path.lams) < 0).all() and path.lams[-1] == 0
+
+
+def test_a_diverged_strength_is_shown_and_not_chosen():
+    with np.errstate(all="ignore"):
+        path = fit(line(), y=TARGET, lams=[1e6, 0.01], epochs=12)
+    assert [status.name for status in path.full_status] == ["DIVERGED", "OK", "OK"]
+    assert [status.name for status in path.status[0]] == ["DIVERGED", "OK", "OK"]
+    assert path.failed.tolist() == [True, False, False] and path.lam_min < 1e6 and path.lam_1se < 1e6
+    assert np.isnan(path.cv_loss[:, 0, -1]).all() and np.isfinite(path.cv_loss[:, 1:]).all()
+    assert "diverged" in repr(path) and np.isfinite(path.model().predict(X, verbose=0)).all()
+    with pytest.raises(ValueError, match="diverged.*choose another"):
+        path.model(1e6)
+    steady = fit(line(), y=TARGET, lams=[0.02, 0.01], epochs=12)
+    np.testing.assert_array_equal(path.cv_loss[:, 1:], steady.cv_loss[:, 1:])  # the others do not notice
+
+
+def test_when_all_diverge_it_is_an_error_with_a_way_out():
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="Lower the learning rate"):
+        fit(line(optimizer=keras.optimizers.SGD(1e4)), y=TARGET, epochs=12)
+
+
+# --- rows
+
+
+def test_no_fold_sees_the_rows_it_holds_out():
+    """Another target in one row changes other rows' predictions, and not its own."""
+    row = 7
+    changed = TARGET.copy()
+    changed[row] += 100
+    first, other = (fit(line(), y=y, epoch="last") for y in (TARGET, changed))
+    moved = np.abs(first.predictions - other.predictions).max(axis=(1, 2)) > 0
+    (fold,) = (fold for fold in range(3) if row in first.folds.held_out[fold])
+    np.testing.assert_array_equal(moved, ~held_by(first, fold))
+    assert moved.sum() in (38, 39) and not moved[row]
+    assert np.abs(first.weights[0] - other.weights[0]).max() > 0.1
+
+
+def test_another_input_in_one_row_does_not_move_its_folds_normalization():
+    model = keras.Sequential([keras.Input((6,)), layers.Normalization(), layers.Dense(1)])
+    model.layers[0].adapt(X)
+    model.compile("sgd", "mean_squared_error")
+    row, changed = 7, X.copy()
+    changed[row] += 100
+    first, other = (fit(model, x=x, y=TARGET, init="fresh", epoch="last") for x in (X, changed))
+    (fold,) = (fold for fold in range(3) if row in first.folds.held_out[fold])
+    same = held_by(first, fold) & (np.arange(N) != row)
+    np.testing.assert_array_equal(first.predictions[same], other.predictions[same])
+    assert (np.abs(first.predictions - other.predictions).max(axis=(1, 2))[~same] > 1e-3).all()
+
+
+def test_standardised_targets_and_the_units_they_come_back_in():
+    y = 50 * TARGET + 1000
+    path = fit(line(metrics=["mae"]), y=y, standardize_target=True, epochs=8)
+    assert path.target_mean == pytest.approx(y.mean()) and path.target_sd == pytest.approx(y.std(), rel=1e-5)
+    held = y[path.held_out_rows, None]
+    np.testing.assert_allclose(path.row_loss, ((path.predictions[..., 0] - held) / y.std()) ** 2, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        path.metrics["mean_absolute_error"], np.abs(path.predictions[..., 0] - held).mean(axis=0), rtol=1e-4
+    )
+    for fold in range(3):
+        np.testing.assert_allclose(path.fold_loss[fold], path.row_loss[held_by(path, fold)].mean(axis=0), rtol=1e-4)
+    predicted = path.target_mean + path.target_sd * path.model().predict(X, verbose=0)[:, 0]
+    assert np.corrcoef(predicted, y)[0, 1] > 0.9 and abs(predicted.mean() - y.mean()) < 0.2 * y.std()
+    mean = [(y[h] - y[t].mean()) ** 2 for t, h in zip(path.folds.train, path.folds.held_out, strict=True)]
+    assert path.null_loss == pytest.approx(np.concatenate(mean).mean() / y.var(), rel=1e-4)
+
+
+def test_standardised_in_each_folds_own_rows():
+    """A model that learns nothing predicts 0, which is its own training rows' mean."""
+    path = fit(line(optimizer=keras.optimizers.SGD(0.0)), x=0 * X, y=TARGET, standardize_target=True, epochs=1)
+    for fold, train in enumerate(path.folds.train):
+        np.testing.assert_allclose(path.predictions[held_by(path, fold)], TARGET[train].mean(), rtol=1e-5)
+
+
+def test_weighted_rows_weigh_in_the_losses():
+    weight = np.linspace(0, 2, N)
+    path = fit(
+        classifier(weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="weighted")]), sample_weight=weight
+    )
+    scaled = weight / weight.mean()
+    for fold, held_out in enumerate(path.folds.held_out):
+        expected = np.average(path.row_loss[held_by(path, fold)], axis=0, weights=scaled[held_out])
+        np.testing.assert_allclose(path.fold_loss[fold], expected, rtol=1e-5)
+        assert path.fold_weight[fold] == pytest.approx(scaled[held_out].sum(), rel=1e-5)
+    right = path.predictions.argmax(axis=2) == Y[path.held_out_rows, None]
+    np.testing.assert_allclose(path.metrics["accuracy"], right.mean(axis=0), rtol=1e-5)
+    expected = np.average(right, axis=0, weights=weight[path.held_out_rows])
+    np.testing.assert_allclose(path.metrics["weighted"], expected, rtol=1e-5)
+    assert np.abs(expected - right.mean(axis=0)).max() > 1e-3
+
+
+def test_data_frames_are_rows_too():
+    import pandas as pd
+
+    frame, labels = pd.DataFrame(X, columns=list("abcdef")), pd.Series(Y, index=np.arange(N) + 1000)
+    path = fit(classifier(), x=frame, y=labels)
+    assert path.cv_loss.tobytes() == three_folds().cv_loss.tobytes()
+
+
+# --- the smallest and the odd
+
+
+def test_one_row_held_out_has_no_standard_error():
+    path = fit(line(), x=X[:5], y=TARGET[:5], cv=0.2, epochs=1)
+    assert path.cv_loss.shape[0] == 1 and len(path.held_out_rows) == 1
+    assert np.isnan(path.se).all() and path.lam_1se == path.lam_min
+
+
+@pytest.mark.parametrize(
+    "loss", ["mean_absolute_error", "poisson", "huber", "categorical_hinge", "binary_focal_crossentropy"]
+)
+def test_other_losses(loss):
+    width = 3 if loss == "categorical_hinge" else 1
+    activation = {"poisson": "softplus", "binary_focal_crossentropy": "sigmoid"}.get(loss)
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(width, activation)])
+    model.compile("adam", loss)
+    y = {"poisson": Y, "categorical_hinge": np.eye(3)[Y], "binary_focal_crossentropy": Y > 0}.get(loss, TARGET)
+    path = fit(model, y=y, epochs=2, lams=[0.1], cv=2)
+    assert np.isfinite(path.mean).all() and path.model().evaluate(X, y.astype(float), verbose=0) > 0
+    assert np.isnan(path.null_loss) == (loss not in ("mean_absolute_error", "poisson"))
+    assert str(path)
+
+
+def test_progress_goes_to_standard_error(capsys):
+    fit(line(), y=TARGET, epochs=1, progress=True)
+    fit(line(), y=TARGET, epochs=1, progress=False)
+    assert capsys.readouterr().out == ""
