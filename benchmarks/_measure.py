@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks._rows import Case, Row
+from benchmarks._rows import Case, Row, digits
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def measure(row: Row, case: Case, *, full: bool = False) -> Cost:
     """
     for name in ("sklearn.datasets", "sklearn.model_selection", "shrinkage._strengths", *row.imports):
         importlib.import_module(name)
+    digits(case)
     before = _peak(row)
     fits = row.fits(case)
     numbers = np.unique(np.linspace(0, fits - 1, fits if full else min(row.measured, fits)).astype(int))

@@ -4,7 +4,7 @@ import os
 import platform
 import re
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -30,12 +30,20 @@ def write(page: Path, name: str, text: str) -> None:
     page.write_text(new, "utf-8")
 
 
-def machine(*packages: str) -> str:
+def machine() -> str:
     """Say in one line what was measured on: processor, cores, system, and versions of Python and of packages."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    versions = ", ".join(f"{package} {version(package)}" for package in packages)
-    python = f"Python {platform.python_version()}"
-    return f"{_processor()}, {cores} cores, {platform.system()}; {python}, {versions}."
+    packages = ("tensorflow", "tensorflow-cpu", "keras", "scikit-learn", "numpy", "torch")
+    versions = [f"Python {platform.python_version()}", *filter(None, map(_version, packages))]
+    return f"{_processor()}, {cores} cores, {platform.system()}; {', '.join(versions)}."
+
+
+def _version(package: str) -> str:
+    """Return the package's name and version, or nothing if it is not installed."""
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return ""
 
 
 def _processor() -> str:

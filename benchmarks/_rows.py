@@ -4,6 +4,7 @@ import importlib.util
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ class Row:
     processes: int = 1
 
 
+@cache
 def digits(case: Case) -> tuple[np.ndarray, np.ndarray]:
     """Return the images (n, 64), of 16 grey levels scaled to [0, 1], and the classes (n,)."""
     from sklearn.datasets import load_digits
@@ -62,6 +64,7 @@ def digits(case: Case) -> tuple[np.ndarray, np.ndarray]:
     return (x[: case.rows] / 16).astype("float32"), y[: case.rows]
 
 
+@cache
 def split(case: Case, fold: int) -> dict[str, Any]:
     """Return the arguments x, y and validation_data of `keras.Model.fit` for a fold."""
     from sklearn.model_selection import StratifiedKFold
@@ -164,15 +167,15 @@ def ours(case: Case) -> Fit:
     return fit
 
 
-def _one_and(case: Case) -> int:
+def _all(case: Case) -> int:
     return case.fits
 
 
 ROWS = {
     "plain": Row("One plain `model.fit` with `validation_data`", plain),
     "best": Row("One best-practice fit: traced before, `steps_per_execution=16`", reused, once_counts=False),
-    "fresh": Row("Loop, a new Keras model for each fit", fresh, _one_and, measured=3),
-    "reused": Row("Loop, best practice: one traced model, the strength a variable", reused, _one_and, measured=10),
+    "fresh": Row("Loop, a new Keras model for each fit", fresh, _all, measured=3),
+    "reused": Row("Loop, best practice: one traced model, the strength a variable", reused, _all, measured=4),
     "grid": Row(
         "scikit-learn: `GridSearchCV(MLPClassifier)`",
         grid_search(1),
@@ -192,6 +195,6 @@ if importlib.util.find_spec("torch"):
     from benchmarks import _torch
 
     ROWS |= {
-        "torch": Row("PyTorch, eager loop", _torch.loop, _one_and, measured=3, imports=("torch",)),
+        "torch": Row("PyTorch, eager loop", _torch.loop, _all, measured=3, imports=("torch",)),
         "vmap": Row("PyTorch, `torch.func.vmap` by hand", _torch.vmap, imports=("torch",)),
     }

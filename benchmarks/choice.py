@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
@@ -189,12 +188,7 @@ def main(seeds: int, data: tuple[str, ...], epochs: int | None, processes: int) 
             click.echo(f"{setting.data} {setting.train}, split {seed}", err=True)
     click.echo(table(found))
     if not data and not epochs:
-        page: Path = DOCS / "choice.md"
-        write(
-            page,
-            "choice",
-            table(found) + "\n\n" + f"{seeds} splits. {machine('tensorflow-cpu', 'keras', 'scikit-learn')}",
-        )
+        write(DOCS / "choice.md", "choice", f"{table(found)}\n\n{seeds} splits. {machine()}")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def main(names: tuple[str, ...], repeats: int, full: bool, widths: bool, case: s
     }
     if widths:
         tables["path_widths"] = widths_table(WIDTHS, repeats)
-    tables["path_machine"] = machine("tensorflow-cpu", "keras", "scikit-learn", "numpy")
+    tables["path_machine"] = machine()
     for name, text in tables.items():
         click.echo(f"\n{text}")
         if job == CASE and not names:
@@ -70,7 +70,7 @@ def phases_of(case: Case) -> dict[str, float]:
 def _in_new_process(name: str, case: Case, full: bool) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.path_cost", "--measure", name, "--case", json.dumps(asdict(case))]
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command + full * ["--full"], capture_output=True, text=True, env=quiet)
+    done = subprocess.run(command + full * ["--full"], capture_output=True, text=True, env=quiet, cwd=DOCS.parent)
     if done.returncode:
         raise click.ClickException(f"Measuring {name!r} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
