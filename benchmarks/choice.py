@@ -1,11 +1,11 @@
-"""Does the chosen strength predict better than none? On real data, over splits: writes the table of docs/choice.md.
+"""Does the chosen strength predict better than none? On real data, over splits: writes the tables of docs/choice.md.
 
 python -m benchmarks.choice
 """
 
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -139,30 +139,46 @@ def _linear(setting: Setting, x: Any, y: Any) -> Callable[[Any], Any]:
     return make_pipeline(StandardScaler(), logistic).fit(x, y).predict_proba
 
 
-HEADER = [
-    "data", "rows", "epoch", "none", "min", "1se", "best on the test rows", "gain of min over none (95 %)", "min worse",
-    "1se worse", "early stopping", "linear",
-]  # fmt: skip
+LOSSES = ("data", "rows", "epoch", "none", "min", "1se", "best on the test rows", "early stopping", "linear")
+GAINS = ("data", "rows", "epoch", "min over none", "1se over none", "min over early stopping", "left by min")
+Columns = dict[str, np.ndarray]
+"""For each way to choose its test losses, one a split."""
 
 
-def table(found: dict[Setting, list[Losses]]) -> str:
-    """Return mean test losses, and how they differ from those of no penalty."""
+def losses_table(found: dict[Setting, list[Losses]]) -> str:
+    """Return mean test losses."""
+
+    def line(epoch: str, columns: Columns) -> list[str]:
+        path = [columns[f"{name} {epoch}"] for name in ("none", "min", "1se", "oracle")]
+        return [f"{losses.mean():.3f}" for losses in (*path, columns["early"], columns["linear"])]
+
+    return _table(LOSSES, found, line)
+
+
+def gains_table(found: dict[Setting, list[Losses]]) -> str:
+    """Return how much lower the choices' losses are than others, with intervals and how often they are not."""
+
+    def line(epoch: str, columns: Columns) -> list[str]:
+        none, least, sparse, oracle = (columns[f"{name} {epoch}"] for name in ("none", "min", "1se", "oracle"))
+        gains = [_gain(none, least), _gain(none, sparse), _gain(columns["early"], least)]
+        return [*gains, f"{(least - oracle).mean():.3f}"]
+
+    return _table(GAINS, found, line)
+
+
+def _table(header: Sequence[str], found: dict[Setting, list[Losses]], line: Callable[[str, Columns], list[str]]) -> str:
     lines = []
-    for setting, seeds in found.items():
-        column = {name: np.array([losses[name] for losses in seeds]) for name in seeds[0]}
-        for epoch in ("best", "last"):
-            none, least, sparse, oracle = (column[f"{name} {epoch}"] for name in ("none", "min", "1se", "oracle"))
-            means = [f"{values.mean():.3f}" for values in (none, least, sparse, oracle)]
-            worse = [f"{np.sum(values > none)} of {len(seeds)}" for values in (least, sparse)]
-            rivals = [f"{column[name].mean():.3f}" if epoch == "best" else "" for name in ("early", "linear")]
-            lines.append([setting.data, str(setting.train), epoch, *means, _interval(none, least), *worse, *rivals])
-    return markdown(HEADER, lines)
+    for setting, splits in found.items():
+        columns = {name: np.array([losses[name] for losses in splits]) for name in splits[0]}
+        lines += [[setting.data, str(setting.train), epoch, *line(epoch, columns)] for epoch in ("best", "last")]
+    return markdown(header, lines)
 
 
-def _interval(none: np.ndarray, chosen: np.ndarray) -> str:
-    """Return the mean difference and the paired t interval over splits."""
-    found = gain(none, chosen, np.ones(len(none)), n_train=1, n_test=0)
-    return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+def _gain(other: np.ndarray, chosen: np.ndarray) -> str:
+    """Return the mean difference over splits, its paired t interval, and in how many the choice is the worse one."""
+    found = gain(other, chosen, np.ones(len(other)), n_train=1, n_test=0)
+    worse = f"worse in {np.sum(chosen > other)} of {len(other)}"
+    return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f}), {worse}"
 
 
 def _job(job: tuple[Setting, int]) -> Losses:
@@ -172,10 +188,10 @@ def _job(job: tuple[Setting, int]) -> Losses:
 @click.command()
 @click.option("--seeds", default=8, show_default=True, help="Splits into training and test rows, at least 2.")
 @click.option("--data", type=click.Choice(sorted({s.data for s in SETTINGS})), multiple=True, help="Only these sets.")
-@click.option("--epochs", type=int, help="Other than the table's; then no page is written.")
+@click.option("--epochs", type=int, help="Other than the tables'; then no page is written.")
 @click.option("--processes", default=2, show_default=True, help="Splits at a time.")
 def main(seeds: int, data: tuple[str, ...], epochs: int | None, processes: int) -> None:
-    """Print the table of test losses, and write it to docs/choice.md."""
+    """Print the tables of test losses, and write them to docs/choice.md."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # of the processes that start now
     settings = [s for s in SETTINGS if not data or s.data in data]
     if epochs:
@@ -186,9 +202,14 @@ def main(seeds: int, data: tuple[str, ...], epochs: int | None, processes: int) 
         for (setting, seed), result in zip(jobs, pool.map(_job, jobs), strict=True):
             found[setting].append(result)
             click.echo(f"{setting.data} {setting.train}, split {seed}", err=True)
-    click.echo(table(found))
-    if not data and not epochs:
-        write(DOCS / "choice.md", "choice", f"{table(found)}\n\n{seeds} splits. {machine()}")
+    tables = {
+        "choice_losses": losses_table(found),
+        "choice_gains": f"{gains_table(found)}\n\n{seeds} splits. {machine()}",
+    }
+    for name, text in tables.items():
+        click.echo(f"\n{text}")
+        if not data and not epochs:
+            write(DOCS / "choice.md", name, text)
 
 
 if __name__ == "__main__":

@@ -41,12 +41,13 @@ def test_the_table_of_costs_is_measured_in_new_processes():
     assert "GridSearchCV" in result.output and "Training" in result.output
 
 
-def test_the_table_of_choices_has_all_ways():
+def test_the_tables_of_choices_have_all_ways():
     setting = choice.Setting("wine", 40, epochs=2)
     losses = choice.losses(setting, seed=0)
     assert losses["oracle best"] <= min(losses["min best"], losses["1se best"], losses["none best"])
-    text = choice.table({setting: [losses, losses]})
-    assert [line.count("|") for line in text.splitlines()] == [len(choice.HEADER) + 1] * 4
+    for table, header in ((choice.losses_table, choice.LOSSES), (choice.gains_table, choice.GAINS)):
+        lines = table({setting: [losses, losses]}).splitlines()
+        assert [line.count("|") for line in lines] == [len(header) + 1] * 4
 
 
 def test_a_table_replaces_the_one_between_its_markers(tmp_path):
@@ -60,7 +61,7 @@ def test_a_table_replaces_the_one_between_its_markers(tmp_path):
 
 @pytest.mark.parametrize(
     ("page", "name"), [("cost.md", "path_cost"), ("cost.md", "path_phases"), ("cost.md", "path_widths"),
-                       ("cost.md", "path_machine"), ("choice.md", "choice")],
+                       ("cost.md", "path_machine"), ("choice.md", "choice_losses"), ("choice.md", "choice_gains")],
 )  # fmt: skip
 def test_the_pages_have_their_markers(page, name):
     assert (_page.DOCS / page).read_text("utf-8").count(f"<!-- table:{name} -->") == 1
