@@ -38,6 +38,10 @@ def resolve(loss: Any) -> keras.losses.Loss:
             f"`loss` must be one of Keras' losses that have a value per row ({', '.join(_PER_ROW)}): they score "
             f"held-out rows. Received: {loss!r}. Other losses, and losses per output, are not supported yet."
         )
+    if getattr(found, "ignore_class", None) is not None:
+        raise ValueError(
+            f"`loss` must count every row. Received: ignore_class={found.ignore_class}. Drop the rows of that class."
+        )
     if found.reduction not in ("sum_over_batch_size", "mean"):
         raise ValueError(
             f"`loss` must average over rows (reduction='sum_over_batch_size'): lambda is the strength on the mean "

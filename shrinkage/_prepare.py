@@ -174,7 +174,13 @@ def _rows(template: Template, loss: keras.losses.Loss, x: Any, y: Any, sample_we
         data = replace(data, x=_shaped(data.x, inputs[0].shape).astype(inputs[0].dtype))
     elif np.issubdtype(data.x.dtype, np.floating):
         data = replace(data, x=data.x.astype(dtype))
-    output_shape = tuple(network(data.x[:1], training=False).shape)
+    output = network(data.x[:1], training=False)
+    if getattr(output, "_keras_mask", None) is not None:
+        raise ValueError(
+            "`model` puts a mask on its output (an Embedding with mask_zero, and a prediction for each time step), "
+            "which is not supported yet. Build it without mask_zero, or let it give one prediction a row."
+        )
+    output_shape = tuple(output.shape)
     check_targets(data.y, (None, *output_shape[1:]), name_of(loss))
     if name_of(loss) != "sparse_categorical_crossentropy":
         data = replace(data, y=data.y.reshape(len(data.y), *output_shape[1:]).astype(dtype))

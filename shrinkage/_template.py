@@ -171,9 +171,13 @@ def fresh_optimizer(optimizer: Any) -> Any:
 
 
 def _cloned(model: keras.Model) -> keras.Model:
-    if isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth"):
+    if not (isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth")):
+        return keras.models.clone_model(model)
+    model.compiled = False  # or the compile arguments were cloned too, which fails for a user's own metric
+    try:
         return keras.models.clone_model(model, clone_function=_cloned_layer, recursive=True)
-    return keras.models.clone_model(model)
+    finally:
+        model.compiled = True
 
 
 def _cloned_layer(layer: Any) -> Any:
@@ -196,6 +200,10 @@ def _check(model: keras.Model) -> None:
         or len(_tensors(model, "outputs")) > 1
     ):
         raise ValueError(f"{name} must have one input, one output and one loss: several are not supported yet.")
+    if getattr(model._compile_loss, "_user_loss_weights", None) is not None:
+        raise ValueError(
+            f"{name} is compiled with loss_weights, which a single loss does not need: compile without them."
+        )
     if not model.trainable_variables:
         raise ValueError(f"{name} must have trainable weights. Received: none; set layer.trainable = True on some.")
     if type(model).train_step is not keras.Model.train_step or type(model).compute_loss is not keras.Model.compute_loss:

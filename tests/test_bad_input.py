@@ -118,6 +118,13 @@ def stateful() -> keras.Model:
     )
 
 
+def masked() -> keras.Model:
+    tokens = layers.Embedding(7, 4, mask_zero=True)
+    return keras.Sequential(
+        [keras.Input((5,), dtype="int32"), tokens, layers.LSTM(3, return_sequences=True), layers.Dense(3, "softmax")]
+    )
+
+
 def mixed(policy: str) -> Callable[[], keras.Model]:
     return lambda: keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax", dtype=policy)])
 
@@ -192,8 +199,12 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     ),
     "trained": ({"model": trained}, ValueError, '`model` has been trained .* 2 steps.*init="keep".*init="fresh"'),
     # its loss and optimizer
-    "weight decay": ({"model": sgd(weight_decay=1e-4)}, ValueError, r"weight_decay=0.0001.* keras.optimizers.SGD\(...\)"),
-    "AdamW": ({"model": lambda: model(optimizer="adamw")}, ValueError, "weight_decay=.* or keras.optimizers.Adam"),
+    "weight decay": (
+        {"model": sgd(weight_decay=1e-4)},
+        ValueError,
+        r"weight_decay=0.0001.* keras.optimizers.SGD\(...\)",
+    ),
+    "AdamW": ({"model": lambda: model(optimizer="adamw")}, ValueError, "weight_decay=.* or with keras.optimizers.Adam"),
     "clipnorm": ({"model": sgd(clipnorm=1.0)}, ValueError, "`clipnorm` is not supported.* without it"),
     "global_clipnorm": ({"model": sgd(global_clipnorm=1.0)}, ValueError, "`global_clipnorm` is not supported"),
     "moving average": ({"model": sgd(use_ema=True)}, ValueError, "`use_ema` is not supported"),
@@ -219,6 +230,21 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     ),
     "Dice loss": ({"model": lambda: model(loss="dice"), "y": ONE_HOT}, ValueError, "`loss` must be one of .*'dice'"),
     "own loss": ({"model": lambda: model(loss=lambda y, p: y - p)}, ValueError, "`loss` must be one of .* Received"),
+    "loss_weights": (
+        {"model": lambda: model(loss_weights=[2.0])},
+        ValueError,
+        "`model` .* loss_weights.* without them",
+    ),
+    "a class to ignore": (
+        {"model": lambda: model(loss=keras.losses.SparseCategoricalCrossentropy(ignore_class=0))},
+        ValueError,
+        "`loss` must count every row. Received: ignore_class=0. Drop",
+    ),
+    "masked output": (
+        {"model": lambda: model(masked), "x": rows("tokens")[0], "y": rows("tokens")[0] % 3},
+        ValueError,
+        "`model` puts a mask on its output .* without mask_zero",
+    ),
     "sum of losses": (
         {"model": lambda: model(loss=keras.losses.SparseCategoricalCrossentropy(reduction="sum"))},
         ValueError,

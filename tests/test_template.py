@@ -159,3 +159,21 @@ def test_metrics_mean_what_compile_means(metric, loss, units, kind, name):
         ((found, weighted),) = Template(compiled(model, loss=loss, **{argument: [metric]})).metrics(units)
         assert isinstance(found, kind) and found.name == name and found is not metric
         assert weighted == (argument == "weighted_metrics")
+
+
+class OwnMetric(keras.metrics.MeanSquaredError):
+    """A metric that Keras does not know by name."""
+
+
+def own_metric(y_true: Any, y_pred: Any) -> Any:
+    return keras.ops.mean(keras.ops.abs(y_true - y_pred))
+
+
+def test_a_users_own_metrics():
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    template = Template(compiled(model, loss="mse", metrics=[own_metric, OwnMetric(name="own"), lambda y, p: y - p]))
+    assert model.compiled
+    assert [metric.name for metric, _ in template.metrics(1)][:2] == ["own_metric", "own"]
+    made = template.model(template.kept_values())
+    made.fit(np.zeros((4, 6)), np.ones(4), verbose=0)
+    assert {"loss", "own_metric", "own"} <= set(made.get_metrics_result())
