@@ -4,7 +4,6 @@ python -m benchmarks.choice
 """
 
 import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks._page import DOCS, machine, markdown, write
 from shrinkage._choice import gain
+from shrinkage._quiet import require_tensorflow
 
 Losses = dict[str, float]
 """The test loss of each way to choose."""
@@ -83,6 +83,7 @@ def network(setting: Setting, x: np.ndarray, outputs: int) -> Any:
 
 def losses(setting: Setting, seed: int) -> Losses:
     """Return the test loss of every way to choose, trained on one split."""
+    require_tensorflow()
     import keras
 
     keras.utils.set_random_seed(seed)
@@ -192,7 +193,6 @@ def _job(job: tuple[Setting, int]) -> Losses:
 @click.option("--processes", default=2, show_default=True, help="Splits at a time.")
 def main(seeds: int, data: tuple[str, ...], epochs: int | None, processes: int) -> None:
     """Print the tables of test losses, and write them to docs/choice.md."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # of the processes that start now
     settings = [s for s in SETTINGS if not data or s.data in data]
     if epochs:
         settings = [Setting(s.data, s.train, epochs) for s in settings]
