@@ -82,6 +82,8 @@ def _array(name: str, values: Any, dtype: str) -> np.ndarray:
         )
     columns = list(getattr(values, "columns", [])) or None
     array = np.asarray(values)
+    if array.ndim == 0:
+        raise TypeError(f"`{name}` must be an array with rows. Received: a {type(values).__name__}.")
     if array.dtype == bool:
         array = array.astype(dtype)
     if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
@@ -89,8 +91,6 @@ def _array(name: str, values: Any, dtype: str) -> np.ndarray:
             f"`{name}` must be an array of real numbers. Received: dtype {array.dtype}. "
             f"Encode text and categories as numbers first."
         )
-    if array.ndim == 0:
-        raise TypeError(f"`{name}` must be an array with rows. Received: a {type(values).__name__}.")
     if np.issubdtype(array.dtype, np.floating):
         _check_finite(name, array, columns)
         with np.errstate(over="ignore"):
@@ -136,10 +136,16 @@ def check_targets(y: np.ndarray, output_shape: tuple[int | None, ...], loss_name
                 f"`y` must hold one class label a row for {loss_name}. Received: shape {y.shape} for an output of "
                 f"shape {output_shape}. For one-hot rows compile with loss='categorical_crossentropy'."
             )
-        if (values != np.floor(values)).any() or values.min() < 0 or (width is not None and values.max() >= width):
+        if (values != np.floor(values)).any():
+            raise ValueError(
+                f"`y` must hold whole numbers, the class labels, for {loss_name}. Received: values such as "
+                f"{values[values != np.floor(values)][0]:g}. For regression compile with loss='mean_squared_error'."
+            )
+        if values.min() < 0 or (width is not None and values.max() >= width):
+            shift = f" Subtract {values.min():g}." if np.ptp(values) < (width or 0) else ""
             raise ValueError(
                 f"`y` must hold class labels 0 to {width - 1 if width else 'k - 1'} for {loss_name} and an output of "
-                f"{width} units. Received: values from {values.min():g} to {values.max():g}."
+                f"{width} units. Received: values from {values.min():g} to {values.max():g}.{shift}"
             )
         if len(np.unique(values)) < 2:
             raise ValueError(f"`y` must hold at least two classes. Received: only class {values.flat[0]:g}.")

@@ -174,17 +174,32 @@ def _rows(template: Template, loss: keras.losses.Loss, x: Any, y: Any, sample_we
         data = replace(data, x=_shaped(data.x, inputs[0].shape).astype(inputs[0].dtype))
     elif np.issubdtype(data.x.dtype, np.floating):
         data = replace(data, x=data.x.astype(dtype))
-    output = network(data.x[:1], training=False)
+    output = network(data.x[:32], training=False)
     if getattr(output, "_keras_mask", None) is not None:
         raise ValueError(
             "`model` puts a mask on its output (an Embedding with mask_zero, and a prediction for each time step), "
             "which is not supported yet. Build it without mask_zero, or let it give one prediction a row."
         )
+    _check_probabilities(keras.ops.convert_to_numpy(output), loss)
     output_shape = tuple(output.shape)
     check_targets(data.y, (None, *output_shape[1:]), name_of(loss))
     if name_of(loss) != "sparse_categorical_crossentropy":
         data = replace(data, y=data.y.reshape(len(data.y), *output_shape[1:]).astype(dtype))
     return data
+
+
+def _check_probabilities(output: np.ndarray, loss: keras.losses.Loss) -> None:
+    """Refuse an output that the loss takes for a probability and that is none: Keras would clip it and say nothing."""
+    name = name_of(loss)
+    if "crossentropy" not in name or loss.get_config().get("from_logits"):
+        return
+    if output.min() < -1e-6 or output.max() > 1 + 1e-6:
+        activation = "sigmoid" if "binary" in name else "softmax"
+        raise ValueError(
+            f"`model` must give probabilities for {name}. Received: outputs from {output.min():.3g} to "
+            f"{output.max():.3g}. Give its last layer activation='{activation}', or compile with "
+            f"keras.losses.{type(loss).__name__}(from_logits=True)."
+        )
 
 
 def _shaped(x: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:

@@ -191,7 +191,8 @@ def _check(model: keras.Model) -> None:
     """Refuse what cannot be trained yet, each in a sentence with the way out."""
     name = f"`model` ({model.name})"
     if not model.built:
-        raise ValueError(f"{name} must be built, so that it has weights. Add keras.Input(shape) as its first layer.")
+        how = "Add keras.Input(shape) as its first layer" if isinstance(model, keras.Sequential) else "Call it on a row"
+        raise ValueError(f"{name} must be built, so that it has weights. {how}.")
     if not model.compiled or model.loss is None or model.optimizer is None:
         raise ValueError(f"{name} must be compiled with a loss and an optimizer. Call model.compile(optimizer, loss).")
     if (
@@ -204,6 +205,7 @@ def _check(model: keras.Model) -> None:
         raise ValueError(
             f"{name} is compiled with loss_weights, which a single loss does not need: compile without them."
         )
+    resolve(model.loss)
     if not model.trainable_variables:
         raise ValueError(f"{name} must have trainable weights. Received: none; set layer.trainable = True on some.")
     if type(model).train_step is not keras.Model.train_step or type(model).compute_loss is not keras.Model.compute_loss:
@@ -212,6 +214,10 @@ def _check(model: keras.Model) -> None:
         )
     if model.run_eagerly:
         raise ValueError(f"{name} is compiled with run_eagerly=True, which is not supported: compile without it.")
+    _check_layers(model, name)
+
+
+def _check_layers(model: keras.Model, name: str) -> None:
     for layer in model._flatten_layers():
         if layer.dtype_policy.compute_dtype not in ("float32", "float64") and layer.variables:
             raise ValueError(

@@ -281,7 +281,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "strings in y": ({"y": np.array(list("abcd") * 10)}, TypeError, "`y` must be an array of real numbers.* Encode"),
     "labels too high": ({"y": Y + 1}, ValueError, "`y` must hold class labels 0 to 2 .* values from 1 to 3"),
     "labels negative": ({"y": Y - 1}, ValueError, "`y` must hold class labels 0 to 2 .* values from -1 to 1"),
-    "labels not whole": ({"y": Y / 2}, ValueError, "`y` must hold class labels 0 to 2"),
+    "labels not whole": ({"y": Y / 2}, ValueError, "`y` must hold whole numbers"),
     "one-hot for labels": (
         {"y": ONE_HOT},
         ValueError,
