@@ -225,7 +225,7 @@ class Path:
 
     def verdict(self) -> str:
         """Say in words what the curve shows: what the penalty gains over none, or that no gain is clear, and why."""
-        from shrinkage._path_text import verdict
+        from shrinkage._path_words import verdict
 
         return verdict(self)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shrinkage._path import Path
-from shrinkage._path_text import lam_text, loss_words
+from shrinkage._path_words import lam_text, loss_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

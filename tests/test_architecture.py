@@ -25,6 +25,7 @@ ARROW = [
     {"_cohort"},
     {"_choice"},
     {"_path"},
+    {"_path_words"},
     {"_path_text", "_path_io"},
     {"_null", "_prepare", "_progress"},
     {"_search"},
@@ -34,7 +35,7 @@ ARROW = [
 ]
 PLACE = {room: place for place, rooms in enumerate(ARROW) for room in rooms}
 # Path's methods plot, save, load and print delegate, by an import inside the method.
-EXCEPTIONS = {("_path", "_plot"), ("_path", "_path_io"), ("_path", "_path_text")}
+EXCEPTIONS = {("_path", "_plot"), ("_path", "_path_io"), ("_path", "_path_text"), ("_path", "_path_words")}
 LONGEST_FILE = 400
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from shrinkage._path import Status
-from shrinkage._path_text import loss_words
+from shrinkage._path_words import loss_words
 from shrinkage._penalties import L1, Proximal
 from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
 
