@@ -201,17 +201,65 @@ def test_the_folder_is_kept_unless_told(fake_fit):
     again = run("fit", write(), "--target", "price")
     assert again.exit_code == 2 and "add --overwrite" in again.stderr
     assert Path("houses-shrinkage/model.keras").read_bytes() == before
-    Path("houses-shrinkage/old").touch()
-    assert run("fit", write(), "--target", "price", "--overwrite").exit_code == 0
-    assert not Path("houses-shrinkage/old").exists()
 
 
-def test_only_an_earlier_run_is_overwritten(fake_fit):
+@pytest.mark.parametrize("output", [".", "houses-shrinkage"])
+def test_overwriting_costs_no_other_file(fake_fit, output):
+    folder = Path(output)
+    folder.mkdir(exist_ok=True)
+    assert run("fit", write(), "--target", "price", "-o", "first").exit_code == 0
+    for file in Path("first").iterdir():
+        file.rename(folder / file.name)
+    (folder / "thesis").mkdir()
+    (folder / "thesis/notes.txt").write_text("years of work")
+    (folder / "model.keras").write_text("old")
+    (folder / "arrays.npz").write_text("of the old path")
+    before = Path("houses.csv").read_bytes()
+    done = run("fit", "houses.csv", "--target", "price", "-o", output, "--overwrite", "--format", "json")
+    assert done.exit_code == 0, done.output
+    assert (folder / "thesis/notes.txt").read_text() == "years of work"
+    assert Path("houses.csv").read_bytes() == before
+    written = {"model.keras", "columns.json", "path.json", "path.png"}
+    assert json.loads(done.stdout)["files"].keys() == written
+    assert (folder / "model.keras").stat().st_size > 1000 and not (folder / "arrays.npz").exists()
+    known = {*written, "thesis", "houses.csv", "houses-shrinkage", "first"}
+    assert {file.name for file in folder.iterdir()} <= known
+
+
+def test_a_crash_while_overwriting_keeps_the_earlier_run(fake_fit, monkeypatch):
+    assert run("fit", write(), "--target", "price", "-o", "run").exit_code == 0
+    before = {file: file.read_bytes() for file in Path("run").iterdir()}
+    monkeypatch.setattr("shrinkage.cli._report.write_path", lambda *_: 1 / 0)
+    assert run("fit", write(), "--target", "price", "-o", "run", "--overwrite").exit_code == 70
+    assert {file: file.read_bytes() for file in Path("run").iterdir()} == before
+
+
+def test_while_files_are_replaced_the_folder_is_no_run(fake_fit, monkeypatch):
+    assert run("fit", write(), "--target", "price", "-o", "run").exit_code == 0
+    replace, marked = Path.replace, []
+
+    def watched(self: Path, target: Any) -> Path:
+        marked.append(Path("run/path.json").exists())
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    assert run("fit", write(), "--target", "price", "-o", "run", "--overwrite").exit_code == 0
+    assert marked == [False] * 4 and Path("run/path.json").exists()
+
+
+@pytest.mark.parametrize("mine", ["thesis.txt", "path.json"])
+def test_only_an_earlier_run_is_overwritten(fake_fit, mine):
     Path("mine").mkdir()
-    Path("mine/thesis.txt").touch()
+    Path("mine", mine).write_text('["a path of my own"]')
     done = run("fit", write(), "--target", "price", "-o", "mine", "--overwrite")
     assert done.exit_code == 2 and "not an earlier run" in done.stderr
-    assert Path("mine/thesis.txt").exists() and not fake_fit.calls
+    assert Path("mine", mine).exists() and not fake_fit.calls
+
+
+def test_an_empty_folder_is_filled(fake_fit):
+    Path("empty").mkdir()
+    assert run("fit", write(), "--target", "price", "-o", "empty").exit_code == 0
+    assert Path("empty/model.keras").exists()
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_training(fake_fit):
@@ -334,6 +382,7 @@ def test_predict_says_what_is_new_and_ignores_what_it_does_not_know(fake_fit):
         (lambda frame: frame.assign(size="big"), [], "column size should hold numbers; 60 of 60 cells do not"),
         (lambda frame: frame, ["-o", "out.xlsx"], "must end in .csv or .parquet"),
         (lambda frame: frame, ["-o", "houses.csv"], "houses.csv exists"),
+        (lambda frame: frame, ["-o", "new.csv", "--overwrite"], "new.csv is the table to predict"),
         (lambda frame: frame, ["-o", "run"], "must end in"),
     ],
 )
@@ -388,7 +437,9 @@ def test_demo_replaces_only_an_earlier_demo(fake_fit):
     assert {file.name for file in Path("shrinkage-demo").iterdir()} == {"model.keras", "path.json", "path.png"}
     (call,) = fake_fit.calls
     assert (call.x.shape, call.epochs, call.cv) == ((1797, 64), 20, 5) and call.x.max() == 1
+    Path("shrinkage-demo/thesis.txt").touch()
     assert run("demo").exit_code == 0
+    assert Path("shrinkage-demo/thesis.txt").exists()
     assert run("demo", "--no-overwrite").exit_code == 2
     Path("shrinkage-demo/path.json").unlink()
     done = run("demo")

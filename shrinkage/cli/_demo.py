@@ -27,13 +27,13 @@ def demo(overwrite: bool, console: Console) -> None:
     The 1,797 images are 8 x 8 pixels, the network has two hidden layers of 64 units, and every strength of an L2
     penalty is cross-validated over 5 folds.
     """
-    from ._folder import check_folder, new_folder
+    from ._folder import check_folder, new_run
     from ._report import files, path_document, write_path
 
     check_folder(FOLDER, overwrite)
     import_keras()
     path = _train()
-    with new_folder(FOLDER) as fresh:
+    with new_run(FOLDER) as fresh:
         path.model().save(fresh / "model.keras")
         write_path(path, fresh)
     console.say(str(path))

@@ -39,7 +39,7 @@ def _units(_context: click.Context, _option: click.Parameter, text: str) -> tupl
     show_default="./<name of DATA>-shrinkage",
     help="The folder for the results.",
 )
-@click.option("--overwrite", is_flag=True, show_default=False, help="Replace an earlier run in the output folder.")
+@click.option("--overwrite", is_flag=True, show_default=False, help="Replace an earlier run; other files stay.")
 @click.option(
     "--task",
     type=click.Choice(["binary", "multi-class", "regression"]),
@@ -119,10 +119,10 @@ def _targets(prepared: "Prepared") -> "np.ndarray":
 
 def _write(columns: "Columns", path: "Path", settings: "Settings", folder: File) -> None:
     from ._encoder import assemble
-    from ._folder import new_folder
+    from ._folder import new_run
     from ._report import write_path
 
-    with new_folder(folder) as fresh:
+    with new_run(folder) as fresh:
         network = path.model(settings.choose)
         assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")

@@ -1,11 +1,17 @@
-"""An output that appears complete or not at all."""
+"""An output that appears complete or not at all, and costs nobody another file."""
 
 import contextlib
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from ._errors import BadInput
+
+# What a folder is known by as a run.
+MARK = "path.json"
+# All that a run writes, and so all that `--overwrite` may remove.
+RUN_FILES = (MARK, "arrays.npz", "template.keras", "model.keras", "columns.json", "path.png")
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:
@@ -20,50 +26,64 @@ def _check_existing(folder: Path, overwrite: bool) -> None:
         raise BadInput(f"{folder} is a file; give another folder with -o.")
     if not any(folder.iterdir()):
         return
-    # Only what this program wrote is ever removed: `-o ~ --overwrite` must not cost a home folder.
-    if not (folder / "path.json").is_file():
-        raise BadInput(f"{folder} exists and is not an earlier run (it has no path.json); give another folder.")
+    if not _is_run(folder):
+        raise BadInput(f"{folder} exists and is not an earlier run (it has no {MARK} of one); give another folder.")
     if not overwrite:
-        raise BadInput(f"{folder} exists; add --overwrite to replace it, or give another folder with -o.")
+        raise BadInput(f"{folder} exists; add --overwrite to replace the run in it, or give another folder with -o.")
 
 
-def check_file(file: Path, overwrite: bool) -> None:
-    """Raise `BadInput` unless `file` may be written."""
+def _is_run(folder: Path) -> bool:
+    try:
+        return json.loads((folder / MARK).read_text(encoding="utf-8"))["format"] == "shrinkage path"
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def check_file(file: Path, overwrite: bool, source: Path) -> None:
+    """Raise `BadInput` unless `file` may be written; never over `source`, which is read."""
     if file.is_dir():
         raise BadInput(f"{file} is a folder; give a file name.")
+    if file.exists() and source.exists() and file.samefile(source):
+        raise BadInput(f"{file} is the table to predict; give another file with -o.")
     if file.exists() and not overwrite:
         raise BadInput(f"{file} exists; add --overwrite to replace it, or give another file with -o.")
     _check_writable(file)
 
 
 def _check_writable(target: Path) -> None:
-    parent = next(folder for folder in target.absolute().parents if folder.exists())
+    target = target.absolute()
+    place = target if target.is_dir() else next(folder for folder in target.parents if folder.exists())
     try:
         # Trying is the only reliable test: permissions, read-only mounts and full disks all show here.
-        with tempfile.TemporaryDirectory(dir=parent, prefix=".shrinkage-"):
+        with tempfile.TemporaryDirectory(dir=place, prefix=".shrinkage-"):
             pass
     except OSError as error:
         raise BadInput(f"{target} cannot be written ({error.strerror}); give another place with -o.") from error
 
 
 @contextlib.contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of `folder` when the block succeeds, and vanishes when it fails."""
+def new_run(folder: Path) -> Iterator[Path]:
+    """A temporary folder whose files become the run in `folder` when the block succeeds, and vanish when it fails."""
     folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+    # Inside a folder that exists, for that may be a mount of its own: files move whole only within a file system.
+    place = folder if folder.exists() else folder.parent
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place, prefix=".shrinkage-") as scratch:
         fresh = Path(scratch, "new")
         fresh.mkdir()
         yield fresh
-        old = Path(scratch, "old")
         if folder.exists():
-            folder.rename(old)
-        try:
+            _replace_run(fresh, folder)
+        else:
             fresh.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
+
+
+def _replace_run(fresh: Path, folder: Path) -> None:
+    # The mark goes first and comes last: a mixture of two runs never passes for one.
+    for name in RUN_FILES:
+        (folder / name).unlink(missing_ok=True)
+    for file in sorted(fresh.iterdir(), key=lambda file: file.name == MARK):
+        file.replace(folder / file.name)
 
 
 @contextlib.contextmanager

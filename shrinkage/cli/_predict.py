@@ -41,7 +41,7 @@ def predict(run: File, data: File, output: File, overwrite: bool, console: Conso
 
     _check_run(run)
     _check_suffix(output)
-    check_file(output, overwrite)
+    check_file(output, overwrite, source=data)
     columns = Columns.load(run / "columns.json")
     table = read_table(data)
     cells = read_cells(columns, table)

@@ -4,6 +4,8 @@ import math
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
+from ._folder import RUN_FILES
+
 if TYPE_CHECKING:
     from shrinkage._path import Path
 
@@ -15,8 +17,8 @@ def write_path(path: "Path", folder: File) -> None:
 
 
 def files(folder: File) -> dict[str, str]:
-    """What lies in a finished folder, by name."""
-    return {file.name: str(file) for file in sorted(folder.iterdir())}
+    """What a run wrote in its folder, by name."""
+    return {name: str(folder / name) for name in sorted(RUN_FILES) if (folder / name).is_file()}
 
 
 def path_document(path: "Path", choose: str) -> dict[str, Any]:
