@@ -201,6 +201,8 @@ def test_the_folder_is_kept_unless_told(fake_fit):
     again = run("fit", write(), "--target", "price")
     assert again.exit_code == 2 and "add --overwrite" in again.stderr
     assert Path("houses-shrinkage/model.keras").read_bytes() == before
+    misspelt = run("fit", "houses.csv", "--target", "prize")
+    assert "did you mean price?" in misspelt.stderr and "--overwrite" not in misspelt.stderr
 
 
 @pytest.mark.parametrize("output", [".", "houses-shrinkage"])

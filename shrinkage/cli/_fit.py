@@ -74,8 +74,8 @@ def fit(
 
     settings = Settings(**options)
     folder = output or File(f"{data.stem}-shrinkage")
-    check_folder(folder, overwrite)
     prepared = prepare(data, target, task, settings.folds)
+    check_folder(folder, overwrite)
     console.say(prepared.describe())
     console.say(f"training: {settings}\n")
     import_keras()
