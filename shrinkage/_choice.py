@@ -105,6 +105,33 @@ def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
     return index_min, int(np.flatnonzero(mean <= threshold)[0])
 
 
+def far_fold(fold_loss: ArrayLike) -> tuple[int | None, float]:
+    """Find a fold whose loss is far above the others', as outliers among its rows make it.
+
+    Far is: at least 3 times the median of the others, and above it by more than 3 times the others' range.
+
+    Args:
+        fold_loss: (F,) mean loss of each fold's held-out rows at one strength.
+
+    Returns:
+        The fold, counted from 0, or None; and how many times the median of the others its loss is, NaN without a fold.
+
+    Example:
+        >>> fold, times = far_fold([0.45, 0.43, 0.42, 0.49, 3.35])
+        >>> fold, round(times, 2)
+        (4, 7.61)
+    """
+    loss = _finite_or_nan(fold_loss)
+    if len(loss) < 3 or np.isnan(loss).any():
+        return None, float("nan")
+    fold = int(loss.argmax())
+    others = np.delete(loss, fold)
+    middle = float(np.median(others))
+    if middle <= 0 or loss[fold] < 3 * middle or loss[fold] - middle <= 3 * np.ptp(others):
+        return None, float("nan")
+    return fold, float(loss[fold] / middle)
+
+
 def best_epochs(
     cv_loss: ArrayLike, fold_weight: ArrayLike, epoch: Literal["best", "last"] | int = "best"
 ) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ _WIDTH = 110
 
 def summary(path: Path) -> str:
     """Lay out a path as cv.glmnet prints its own: a header, the choices, what they mean, and what went wrong."""
-    words = [verdict(path), _optimism(path), *_problems(path), *path.notes]
+    words = [verdict(path), _optimism(path), _largest_tried(path), _units(path), *_problems(path), *path.notes]
     return "\n".join([_header(path), *_table(path), *(textwrap.fill(text, _WIDTH) for text in words if text)])
 
 
@@ -75,6 +75,22 @@ def _optimism(path: Path) -> str:
     if path.single_split or corrected == shown:
         return ""
     return f"Being the least of {len(path.lams)}, {shown} is optimistic: {corrected} by Tibshirani & Tibshirani (2009)."
+
+
+def _largest_tried(path: Path) -> str:
+    if path.index_1se > 0 or path.index_min == 0 or path.nonzero[0] == 0:
+        return ""
+    return "1se lies at the largest strength tried: larger ones may be within one standard error too (give `lams`)."
+
+
+def _units(path: Path) -> str:
+    if (path.target_mean, path.target_sd) == (0, 1):
+        return ""
+    return (
+        f"Losses are in units of the target's variance (sd {path.target_sd:.4g})"
+        f"{', metrics in units of y' if path.metrics else ''}. path.model() predicts standardised targets: "
+        f"path.target_mean + path.target_sd * prediction gives those of y."
+    )
 
 
 def _problems(path: Path) -> list[str]:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from shrinkage._choice import far_fold
 from shrinkage._path import Path
 
 _LOG_LOSSES = ("binarycrossentropy", "categoricalcrossentropy", "sparsecategoricalcrossentropy")
@@ -13,12 +14,32 @@ _SQUARED_ERRORS = ("meansquarederror", "mse")
 def verdict(path: Path) -> str:
     """Say what the curve shows; see `Path.verdict`."""
     loss = loss_words(path.template.loss_name)
-    if path.mean[path.index_min] >= path.null_loss:
-        return (
-            f"No strength beats the best constant ({loss} {loss_text(path, path.null_loss)}): nothing was learnt that "
-            f"holds on other rows."
-        )
-    return " ".join(sentence for sentence in (_gain_words(path, loss), _edge_words(path)) if sentence)
+    if not path.mean[path.index_min] >= path.null_loss:  # where there is no null model it is NaN
+        sentences = [_gain_words(path, loss), _edge_words(path), _far_fold_words(path, loss), _epoch_limit_words(path)]
+    elif _least_training_loss(path) >= path.null_loss:
+        sentences = [_undertrained_words(path, loss), _far_fold_words(path, loss)]
+    else:
+        sentences = [_nothing_learnt_words(path, loss), _far_fold_words(path, loss), _epoch_limit_words(path)]
+    return " ".join(" ".join(sentences).split())  # some are empty
+
+
+def _nothing_learnt_words(path: Path, loss: str) -> str:
+    return (
+        f"No strength beats the best constant ({loss} {loss_text(path, path.null_loss)}): nothing was learnt that "
+        f"holds on other rows."
+    )
+
+
+def _undertrained_words(path: Path, loss: str) -> str:
+    """Not even in training is the best constant beaten: that says nothing yet of what there is to learn."""
+    one_output = path.predictions.shape[2:] == (1,)
+    raw_target = loss == "squared error" and one_output and (path.target_mean, path.target_sd) == (0, 1)
+    least, null = (loss_text(path, value) for value in (_least_training_loss(path), path.null_loss))
+    return (
+        f"Training has not got as far as the best constant ({loss} {least} in training at the least, best constant "
+        f"{null}): train longer{', ' if raw_target else ' or '}raise the learning rate"
+        f"{', or say standardize_target=True' * raw_target}."
+    )
 
 
 def _gain_words(path: Path, loss: str) -> str:
@@ -67,13 +88,10 @@ def _why_it_helps(path: Path) -> str:
 
     Both are compared after equally many epochs: without a penalty the best epoch comes early *because* of overfitting.
     """
-    epoch = path.epochs[path.index_min]
-    (train_none, held_out_none), (train_min, held_out_min) = (
-        [
-            path.fold_weight @ loss[:, index, epoch - 1] / path.fold_weight.sum()
-            for loss in (path.train_loss, path.cv_loss)
-        ]
-        for index in (-1, path.index_min)
+    epoch = path.epochs[path.index_min] - 1
+    train, held_out = (_over_folds(path, loss)[:, epoch] for loss in (path.train_loss, path.cv_loss))
+    train_none, train_min, held_out_none, held_out_min = (
+        float(loss[index]) for loss in (train, held_out) for index in (-1, path.index_min)
     )
     if not math.isfinite(train_none + held_out_none):
         return ""
@@ -85,12 +103,77 @@ def _why_it_helps(path: Path) -> str:
 
 
 def _gap_words(path: Path) -> str:
-    """Tell under- from overfitting where the penalty gained nothing: by the gap between the losses without it."""
+    """Tell under- from overfitting where the penalty gained nothing: by the gap between the losses without it.
+
+    What would gain more is left to the words on a far fold or on the last epoch, where there are any.
+    """
     train, held_out = path.train_mean[-1], path.mean[-1]
     losses = f"(training {loss_text(path, train)}, held out {loss_text(path, held_out)}, without a penalty)"
-    if held_out - train <= path.se[-1]:
-        return f"It is not overfitting {losses}: a larger model or longer training may gain more."
-    return f"There is a gap that this penalty does not close {losses}: more rows may gain more."
+    far = bool(_far_folds(path))
+    if held_out - train > path.se[-1]:
+        return f"There is a gap that this penalty does not close {losses}{': more rows may gain more' * (not far)}."
+    if far:
+        return ""  # one fold's loss makes the standard error so large that any gap is within it
+    remedy = "" if _epoch_limit_words(path) else ": a larger model or longer training may gain more"
+    return f"It is not overfitting {losses}{remedy}."
+
+
+def _far_fold_words(path: Path, loss: str) -> str:
+    sentences = []
+    for fold, times in _far_folds(path).items():
+        (first, ratio), *more = times.items()
+        also = "".join(f" ({ratio:.1f} times at {lam_text(lam)})" for lam, ratio in more)
+        sentences.append(
+            f"Fold {fold + 1} is far from the others: its {loss} is {ratio:.1f} times the median of theirs at lambda = "
+            f"{lam_text(first)}{also}. Look for outliers in its rows, path.folds.held_out[{fold}]."
+        )
+    return " ".join(sentences)
+
+
+def _far_folds(path: Path) -> dict[int, dict[float, float]]:
+    """Find folds that are far from the others, without a penalty or at `min`: for each the strengths and how far."""
+    found: dict[int, dict[float, float]] = {}
+    for index in _none_and_min(path):
+        fold, ratio = far_fold(path.fold_loss[:, index])
+        if fold is not None:
+            found.setdefault(fold, {})[float(path.lams[index])] = ratio
+    return found
+
+
+def _epoch_limit_words(path: Path) -> str:
+    """Name the strengths, of none and `min`, whose chosen epoch is the last one only because training ended there."""
+    falling = [f"at lambda = {lam_text(path.lams[i])}" for i in _none_and_min(path) if _still_falling(path, i)]
+    if not falling:
+        return ""
+    last = path.cv_loss.shape[2]
+    return f"The held-out loss still fell at the last epoch ({last}), {' and '.join(falling)}: raise `epochs`."
+
+
+def _still_falling(path: Path, index: int) -> bool:
+    """Whether the last tenth of the epochs lowered the mean loss by a tenth of its standard error or more.
+
+    The last epoch must be the best, too: where patience ended the training, it is not.
+    """
+    curve = _over_folds(path, path.cv_loss)[index]
+    n_epochs = len(curve)
+    if n_epochs < 2 or path.epochs[index] != n_epochs or curve[-1] > np.nanmin(curve):
+        return False
+    fall = curve[-1 - max(1, n_epochs // 10)] - curve[-1]
+    return bool(fall > 0.1 * np.nan_to_num(path.se[index]))
+
+
+def _none_and_min(path: Path) -> list[int]:
+    none = len(path.lams) - 1
+    return [index for index in dict.fromkeys((none, path.index_min)) if not path.failed[index]]
+
+
+def _least_training_loss(path: Path) -> float:
+    return float(np.nanmin(_over_folds(path, path.train_loss)))
+
+
+def _over_folds(path: Path, loss: np.ndarray) -> np.ndarray:
+    """Average (F, S, E) losses over folds, to (S, E)."""
+    return np.tensordot(path.fold_weight / path.fold_weight.sum(), loss, axes=1)
 
 
 def _edge_words(path: Path) -> str:

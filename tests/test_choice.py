@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from shrinkage._choice import best_epochs, choose, gain, optimism, row_gain, row_se, summarise
+from shrinkage._choice import best_epochs, choose, far_fold, gain, optimism, row_gain, row_se, summarise
 
 GLMNET = json.loads((Path(__file__).parent / "fixtures" / "glmnet_cv.json").read_text())["curves"]
 
@@ -180,3 +180,23 @@ def test_optimism_by_hand():
 def test_optimism_is_never_negative_and_zero_where_folds_agree(fold_loss, chosen):
     assert optimism(fold_loss, chosen) >= 0
     assert optimism(np.tile(fold_loss[:1], (3, 1)), int(np.argmin(fold_loss[0]))) == 0
+
+
+# --- a fold that is far from the others
+
+
+@pytest.mark.parametrize(
+    ("fold_loss", "fold"),
+    [
+        ([0.45, 0.43, 0.42, 0.49, 3.35], 4),
+        ([9.0, 0.1, 0.1], 0),
+        ([0.4, 0.5, 1.1], None),  # less than three times the median
+        ([0.01, 0.05, 0.09, 0.15], None),  # they all scatter as much
+        ([0.0, 0.0, 1.0], None),  # no multiple of 0
+        ([0.1, 5.0], None),  # of two, either may be the far one
+        ([0.1, 0.1, np.nan, 5.0], None),
+    ],
+)
+def test_a_far_fold(fold_loss, fold):
+    found, times = far_fold(fold_loss)
+    assert found == fold and np.isnan(times) == (fold is None)

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -167,12 +169,114 @@ def test_a_model_no_better_than_a_constant():
     )
 
 
+def test_a_model_that_has_not_got_as_far_as_a_constant():
+    mse = StubTemplate(loss_name="mean_squared_error")
+    far = {
+        "curves": lambda lams: (14000 + lams, 13000 + lams),
+        "null_loss": 5931.0,
+        "predictions": np.zeros((200, 21, 1)),
+    }
+    words = make_path(template=mse, **far).verdict()
+    assert words.startswith(
+        "Training has not got as far as the best constant (squared error 13000.0000 in training at the least, best "
+        "constant 5931.0000): train longer, raise the learning rate, or say standardize_target=True."
+    )
+    for changes in ({"target_mean": 152.0, "target_sd": 77.0}, {"predictions": np.zeros((200, 21, 2))}):
+        assert "longer or raise the learning rate." in make_path(template=mse, **far | changes).verdict()
+    assert "longer or raise the learning rate." in make_path(curves=lambda lams: (3 + lams, 2.5 + lams)).verdict()
+
+
+def with_far_fold(path, ratio=7.0, where=slice(None), **changes):
+    """Change a path so that its third fold's loss is so many times as large as it was."""
+    cv_loss = path.cv_loss.copy()
+    cv_loss[2, where] *= ratio
+    return make_path(cv_loss=cv_loss, **changes)
+
+
+def test_a_fold_that_is_far_from_the_others_is_named_in_place_of_more_rows():
+    rows = {"curves": lambda lams: (0.5 + lams, 0.1 + 0 * lams), "wiggle": 0.001}
+    assert "more rows may gain more." in make_path(**rows).verdict()
+    words = with_far_fold(make_path(**rows)).verdict()
+    assert re.search(
+        r"Fold 3 is far from the others: its log loss is [67]\.\d times the median of theirs at lambda = 0 "
+        r"\(7\.\d times at 3.16e-04\)\. "
+        r"Look for outliers in its rows, path\.folds\.held_out\[2\]\.",
+        words,
+    )
+    assert "gain more" not in words and "not overfitting" not in words and "  " not in words
+
+
+def test_a_far_fold_is_told_at_no_penalty_and_at_min():
+    both = with_far_fold(make_path(), 5.0).verdict()
+    assert re.search(r"\d times the median of theirs at lambda = 0 \(\d\.\d times at \d\S+\)\. Look", both)
+    none = with_far_fold(make_path(), 20.0, where=-1).verdict()
+    assert "the median of theirs at lambda = 0. Look" in none
+    beaten = with_far_fold(make_path(curves=lambda lams: (1.5 + lams, 1 + lams), wiggle=0.0), 9.0).verdict()
+    assert beaten.startswith("No strength beats the best constant") and "Fold 3 is far" in beaten
+
+
+def falling(path, at=slice(None), slope=0.01, **changes):
+    """Change a path so that its curves fall up to the last epoch, which is chosen, at some strengths."""
+    cv_loss, epochs = path.cv_loss.copy(), path.epochs.copy()
+    n_epochs = cv_loss.shape[2]
+    cv_loss[:, at] = path.fold_loss[:, at, None] + slope * np.arange(n_epochs)[::-1]
+    epochs[at] = n_epochs
+    train_loss = np.repeat(path.train_loss[:, :, 3:4], n_epochs, axis=2)
+    return make_path(cv_loss=cv_loss, train_loss=train_loss, epochs=epochs, **changes)
+
+
+def test_losses_that_still_fell_at_the_last_epoch():
+    flat = {"curves": lambda lams: (0.5 + np.maximum(lams - 0.01, 0), 0.499 + 0 * lams), "wiggle": 0.0002}
+    assert "larger model or longer training" in make_path(**flat).verdict()
+    words = falling(make_path(**flat)).verdict()
+    assert re.search(
+        r"The held-out loss still fell at the last epoch \(6\), at lambda = 0 and at lambda = \d\S+: raise `epochs`\.",
+        words,
+    )
+    assert "It is not overfitting" in words and "gain more" not in words
+    none = falling(make_path(), at=[20]).verdict()
+    assert none.endswith("still fell at the last epoch (6), at lambda = 0: raise `epochs`.")
+    assert none.startswith("L2 at ")
+
+
+def test_a_curve_that_has_levelled_off_or_was_stopped_by_patience_is_no_limit():
+    assert "still fell" not in falling(make_path(), slope=1e-5).verdict()
+    path = falling(make_path())
+    stopped = np.pad(path.cv_loss, [(0, 0), (0, 0), (0, 2)], mode="edge") + np.array([0.0] * 6 + [0.01] * 2)
+    for more in (0, 2):  # fit(epoch="best") and fit(epoch="last")
+        changes = {"cv_loss": stopped, "train_loss": stopped - 0.05, "epochs": path.epochs + more}
+        assert "still fell" not in make_path(**changes).verdict()
+
+
 def test_without_a_penalty_training_diverged():
     path = make_path(**diverged(make_path(), LAMS == 0))
     assert path.verdict().startswith(
         "Without a penalty training diverged; L2 at 3.16e-04 has the least log loss, 0.117"
     )
     assert repr(path).splitlines()[3].split() == ["none", "0", "21", "-", "-", "0.967", "4", "20.0"]
+
+
+def test_1se_at_the_largest_strength_tried():
+    line = "1se lies at the largest strength tried: larger ones may be within one standard error too (give `lams`)."
+    flat = {"curves": lambda lams: (0.5 + (np.log10(np.maximum(lams, 1e-5)) + 3) ** 2 / 2000, 0.499 + 0 * lams)}
+    path = make_path(**flat, wiggle=0.0)
+    assert path.index_1se == 0 < path.index_min and line in repr(path)
+    assert line not in repr(make_path())
+    rising = make_path(curves=lambda lams: (0.5 - 0.3 * np.sqrt(lams), 0.1 + 0 * lams))  # the verdict says it of min
+    assert rising.index_min == 0 and line not in repr(rising)
+    nonzero = np.arange(21)  # no larger strength can change a model without weights
+    assert line not in repr(make_path(**flat, wiggle=0.0, penalty=L1(), how=Proximal(), nonzero=nonzero))
+
+
+def test_a_standardised_target_names_the_units():
+    text = " ".join(repr(make_path(target_mean=152.1, target_sd=77.04)).split())
+    assert (
+        "Losses are in units of the target's variance (sd 77.04), metrics in units of y. path.model() predicts "
+        "standardised targets: path.target_mean + path.target_sd * prediction gives those of y." in text
+    )
+    without = " ".join(repr(make_path(target_mean=152.1, target_sd=77.04, metrics={}, null_metrics={})).split())
+    assert "variance (sd 77.04). path.model()" in without
+    assert "variance" not in repr(make_path())
 
 
 def test_optimism_is_told_for_folds_only():
