@@ -1,6 +1,7 @@
 """The commands: what they write, what they say, and what they refuse."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -187,6 +188,16 @@ def test_rows_without_a_target_are_left_out_and_said(fake_fit):
     done = run("fit", write(price=price), "--target", "price")
     assert "left out: 4 rows without a target" in done.stdout
     assert len(fake_fit.calls[0].x) == N - 4
+
+
+def test_clipped_numbers_are_said(fake_fit):
+    size = houses()["size"].where(np.arange(N) < N - 1, 1e6)
+    done = run("fit", write(size=size), "--target", "price", "-o", "run")
+    assert re.search(r"numbers far outside the others, clipped: size at -?\d+\S* and \d+\S* \(1 cell\)\n", done.stdout)
+    assert (
+        "Note: numbers far outside those of training, clipped: size 1."
+        in run("predict", "run", "houses.csv", "-o", "out.csv").stderr
+    )
 
 
 def test_classes_and_the_small_ones_are_said(fake_fit):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shrinkage._quiet import require_tensorflow
 from shrinkage.cli._columns import Columns, Task
-from shrinkage.cli._encoder import assemble, encoder, matrix, missing, predict, read_cells, unseen
+from shrinkage.cli._encoder import assemble, clipped, encoder, matrix, missing, predict, read_cells, unseen
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
 
@@ -31,6 +31,7 @@ def frame() -> pd.DataFrame:
             "cast": 1.6e9 + 1e3 * rng.normal(size=N),
             "km/h": rng.integers(0, 5, N).astype(float),
             "flag": rng.random(N) < 0.5,
+            "occupants": np.append(rng.lognormal(1, 0.4, N - 2), [-1e38, 1243.0]),
             "shrinkage_encoder_": ["a", "b"] * 97 + ["r1", "r2", "r3"] * 2,
             "matrix": rng.choice(np.array(["yes", "no", None], dtype=object), N),
         }
@@ -51,6 +52,7 @@ def later(frame: pd.DataFrame) -> pd.DataFrame:
     new.loc[:3, "shrinkage_encoder_"] = "unseen"
     new.loc[4:6, "shrinkage_encoder_"] = None
     new.loc[7:9, "km/h"] = np.nan
+    new.loc[10:12, "occupants"] = [-3e38, 3e38, np.nan]
     return new
 
 
@@ -83,6 +85,37 @@ def test_large_numbers_close_together_keep_their_digits(frame):
     exact = frame["cast"].to_numpy()[21:]
     # float32 holds 1.6e9 to within 64, and the standard deviation is 1e3.
     assert np.corrcoef(encoded, exact)[0, 1] > 0.998
+
+
+def test_cells_far_outside_do_not_rule_a_column(frame):
+    columns = understood(frame)
+    (column,) = (column for column in columns.numbers if column.name == "occupants")
+    assert -30 < column.low < 0 and 10 < column.high < 50
+    ordinary = frame["occupants"].iloc[:-2]
+    assert column.scale < 3 * ordinary.std()
+    cells = read_cells(columns, frame)
+    assert clipped(columns, cells) == {"occupants": 2}
+    assert clipped(columns, read_cells(columns, later(frame))) == {"occupants": 4}
+    encoded = matrix(columns, cells)[:, columns.features.index("occupants")]
+    assert np.abs(encoded).max() < 30
+    np.testing.assert_allclose(encoded[:-2], (ordinary - column.centre) / column.scale, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        np.arange(60.0)[::-1],  # a trend
+        np.random.default_rng(0).normal(size=20_000),
+        np.random.default_rng(0).exponential(size=20_000),
+        np.random.default_rng(0).uniform(size=60),
+        np.repeat([0.0, 1.0], [190, 10]),
+        np.append(np.zeros(990), np.arange(10.0) ** 3),  # few are not 0, and they are what it says
+    ],
+)
+def test_ordinary_columns_are_not_clipped(numbers):
+    frame = pd.DataFrame({"x": numbers})
+    columns = understood(frame)
+    assert clipped(columns, read_cells(columns, frame)) == {}
 
 
 def test_what_is_new_is_counted(frame):

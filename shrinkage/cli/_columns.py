@@ -19,10 +19,14 @@ class NumberColumn:
     """A column of numbers, or of booleans as 0 and 1."""
 
     name: str
+    low: float
+    """Smaller numbers become this one: see `_infer`."""
+    high: float
+    """Larger numbers become this one."""
     centre: float
     """The median of all rows: what a missing cell becomes."""
     scale: float
-    """The standard deviation of all rows: keeps float32 precise; the network standardises by itself, fold by fold."""
+    """The standard deviation of all clipped rows: keeps float32 precise; the network standardises fold by fold."""
     indicator: bool
     """Whether a column that marks missing cells goes with it."""
     boolean: bool = False

@@ -48,6 +48,15 @@ def plain(value: Any) -> Any:
     return plain(value.item() if hasattr(value, "item") else str(value))
 
 
+def plural(count: int, thing: str) -> str:
+    """`count` of a thing, in words.
+
+    >>> plural(1, "row"), plural(1234, "row")
+    ('1 row', '1,234 rows')
+    """
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options every command has; gives it a `console`."""
     form = click.option(

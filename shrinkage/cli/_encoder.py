@@ -1,7 +1,8 @@
 """From a table's columns to the matrix a network trains on: once in NumPy, once as Keras layers for the saved model.
 
-Both give the same matrix: numbers (centred at the median and divided by the standard deviation of all rows, a missing
-cell at the median), one column per indicator of missing cells, then the one-hot categories.
+Both give the same matrix: numbers (clipped where they lie far outside the bulk, centred at the median of all rows and
+divided by their standard deviation; a missing cell is at the median), one column per indicator of missing cells, then
+the one-hot categories.
 """
 
 from collections.abc import Mapping
@@ -54,13 +55,21 @@ def _numbers(column: NumberColumn, cells: pd.Series) -> np.ndarray:
 def matrix(columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
     """The encoded matrix, (n, len(columns.features)) float32, from what `read_cells` gives."""
     numbers = [cells[input_name(column.name)] for column in columns.numbers]
-    scaled = [
-        (x - np.float32(c.centre)) * np.float32(1 / c.scale) for x, c in zip(numbers, columns.numbers, strict=True)
-    ]
-    values = [np.nan_to_num(x) for x in scaled]
+    values = [np.nan_to_num(_scaled(x, c)).clip(*_bounds(c)) for x, c in zip(numbers, columns.numbers, strict=True)]
     indicators = [np.isnan(x) for x, c in zip(numbers, columns.numbers, strict=True) if c.indicator]
     one_hots = [_one_hot(column, cells[input_name(column.name)]) for column in columns.categories]
     return np.concatenate([*values, *indicators, *one_hots], axis=1).astype(np.float32)
+
+
+def _scaled(values: np.ndarray, column: NumberColumn) -> np.ndarray:
+    with np.errstate(over="ignore"):  # clipped next
+        return (values - np.float32(column.centre)) * np.float32(1 / column.scale)
+
+
+def _bounds(column: NumberColumn) -> tuple[np.float32, np.float32]:
+    """Where the scaled column is clipped: after missing cells are filled, for NaN has no place in an order."""
+    low, high = np.nan_to_num(_scaled(np.array([column.low, column.high], dtype=np.float32), column))
+    return low, high
 
 
 def _one_hot(column: CategoryColumn, cells: np.ndarray) -> np.ndarray:
@@ -74,6 +83,13 @@ def unseen(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
         column.name: int((~np.isin(cells[input_name(column.name)], [*column.categories, MISSING])).sum())
         for column in columns.categories
     }
+    return {name: count for name, count in counts.items() if count}
+
+
+def clipped(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """How many cells of each number column lie outside its bounds."""
+    values = {column: cells[input_name(column.name)] for column in columns.numbers}
+    counts = {column.name: int(((x < column.low) | (x > column.high)).sum()) for column, x in values.items()}
     return {name: count for name, count in counts.items() if count}
 
 
@@ -122,7 +138,8 @@ def _number_layers(columns: tuple[NumberColumn, ...], inputs: Mapping[str, Any])
     offset: Any = [-column.centre for column in columns]
     centred = keras.layers.Rescaling(1.0, offset, name="centred")(raw)
     scaled = keras.layers.Rescaling([1 / column.scale for column in columns], name="scaled")(centred)
-    parts = [keras.ops.nan_to_num(scaled)]
+    low, high = zip(*(map(float, _bounds(column)) for column in columns), strict=True)
+    parts = [keras.ops.clip(keras.ops.nan_to_num(scaled), list(low), list(high))]
     marked = [inputs[input_name(column.name)] for column in columns if column.indicator]
     if marked:
         parts.append(keras.ops.cast(keras.ops.isnan(keras.layers.Concatenate(name="marked")(marked)), "float32"))

@@ -6,11 +6,17 @@ import numpy as np
 import pandas as pd
 
 from ._columns import MISSING, CategoryColumn, NumberColumn
+from ._console import plural
 from ._errors import BadInput
 from ._table import column
 from ._values import as_categories, as_inputs, describe_cells, kind_of
 
 MAX_CATEGORIES = 100
+# Numbers are clipped beyond the 1 % and 99 % quantiles, three times as far from them as they lie apart. Ordinary
+# columns (uniform, normal, exponential) do not reach that; one cell of a thousand times the usual size would rule the
+# network. Nearer bounds cost more where far cells count in full, such as the departure delays of flights.
+TAIL = 0.01
+REACH = 3
 
 
 class Unused(Exception):
@@ -84,17 +90,30 @@ def _numbers(name: str, values: np.ndarray, boolean: bool) -> NumberColumn:
         raise Unused("it is constant")
     n_other = len(known) - int(np.unique(known, return_counts=True)[1].max())
     if n_other < rare(len(values)):
-        raise Unused(f"it is constant but for {n_other} rows")
+        raise Unused(f"it is constant but for {plural(n_other, 'row')}")
     # float32, so that Keras' subtraction loses nothing even where the numbers are large and close together.
-    centre, scale = float(np.float32(np.median(known))), float(np.float32(_spread(known)))
+    low, high = _bounds(known)
+    centre, scale = float(np.float32(np.median(known))), float(np.float32(_spread(known.clip(low, high))))
     if not 1e-30 < scale < 1e30:
         raise Unused(f"its standard deviation, {scale:.0e}, is out of float32's range")
-    return NumberColumn(name, centre, scale, n_missing >= rare(len(values)), boolean)
+    return NumberColumn(name, low, high, centre, scale, n_missing >= rare(len(values)), boolean)
 
 
 def _is_row_number(name: str, values: np.ndarray) -> bool:
     named = name.lower() in ("id", "index", "row") or name.startswith("Unnamed:")
     return named and len(np.unique(values)) == len(values) and bool((values == np.floor(values)).all())
+
+
+def _bounds(known: np.ndarray) -> tuple[float, float]:
+    """Where numbers are clipped: far outside the bulk, in float32's range."""
+    # Order statistics, not values in between: the least and the greatest number never count.
+    low, high = np.quantile(known, TAIL, method="higher"), np.quantile(known, 1 - TAIL, method="lower")
+    reach = REACH * (high - low)
+    if reach <= 0:  # nearly all are equal: the others are no outliers but all that the column says
+        return float(known.min()), float(known.max())
+    largest = float(np.finfo(np.float32).max)
+    low, high = np.clip([low - reach, high + reach], -largest, largest).astype(np.float32)
+    return float(low), float(high)
 
 
 def _spread(known: np.ndarray) -> float:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._console import Console, common, import_keras
+from ._console import Console, common, import_keras, plural
 from ._errors import EXIT_CODES, BadInput
 
 if TYPE_CHECKING:
@@ -31,10 +31,11 @@ def predict(run: File, data: File, output: File, overwrite: bool, console: Conso
 
     A row of the output belongs to the row of DATA in the same place. Its columns: prediction, and for classes
     probability_<label> for each label. Columns that the model does not know are ignored; categories that it has not
-    seen count as rare ones, missing cells as the training rows' median or as a category of their own.
+    seen count as rare ones, missing cells as the training rows' median or as a category of their own; numbers far
+    outside the training rows' are clipped.
     """
     from ._columns import Columns
-    from ._encoder import missing, read_cells, unseen
+    from ._encoder import clipped, missing, read_cells, unseen
     from ._encoder import predict as predict_cells
     from ._folder import check_file
     from ._table import read_table
@@ -45,12 +46,16 @@ def predict(run: File, data: File, output: File, overwrite: bool, console: Conso
     columns = Columns.load(run / "columns.json")
     table = read_table(data)
     cells = read_cells(columns, table)
-    counts = {"missing": missing(columns, cells), "unseen": unseen(columns, cells)}
+    counts = {
+        "missing": missing(columns, cells),
+        "clipped": clipped(columns, cells),
+        "unseen": unseen(columns, cells),
+    }
     _say_counts(console, counts)
     import_keras()
     result = _as_frame(columns, predict_cells(_load(run / "model.keras"), cells))
     _write(result, output)
-    console.say(f"{len(result):,} predictions of {columns.target} are in {output}.")
+    console.say(f"{plural(len(result), 'prediction')} of {columns.target} written to {output}.")
     console.result({"output": str(output), "rows": len(result), "columns": list(result.columns), **counts})
 
 
@@ -66,7 +71,11 @@ def _check_suffix(output: File) -> None:
 
 
 def _say_counts(console: Console, counts: dict[str, dict[str, int]]) -> None:
-    words = {"missing": "missing cells", "unseen": "cells with a category that training did not see or saw rarely"}
+    words = {
+        "missing": "missing cells",
+        "clipped": "numbers far outside those of training, clipped",
+        "unseen": "cells with a category that training did not see or saw rarely",
+    }
     for kind, found in counts.items():
         if found:
             listed = ", ".join(f"{name} {count:,}" for name, count in found.items())

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ._columns import Columns, Task, input_name
-from ._encoder import matrix, missing, read_cells, unseen
+from ._console import plural
+from ._encoder import clipped, matrix, missing, read_cells, unseen
 from ._errors import BadInput
 from ._infer import infer_columns
 from ._table import column, read_table
@@ -36,17 +37,18 @@ class Prepared:
         """What was understood, for people."""
         columns, target = self.columns, self.target
         lines = [
-            f"{self.file}: {len(target.values):,} rows; {len(columns.names)} columns, encoded as "
-            f"{len(columns.features)} inputs",
+            f"{self.file}: {plural(len(target.values), 'row')}; {plural(len(columns.names), 'column')}, encoded as "
+            f"{plural(len(columns.features), 'input')}",
             *(f"{kind}: {_listed(names)}" for kind, names in self._kinds().items() if names),
             f"target {columns.target}: {target.task} ({target.reason})",
             *_counted("rows of each class", self._class_sizes()),
         ]
         if self.n_unlabelled:
-            lines.append(f"left out: {self.n_unlabelled:,} rows without a target (empty, NA, null, None or ?)")
+            lines.append(f"left out: {plural(self.n_unlabelled, 'row')} without a target (empty, NA, null, None or ?)")
         lines += _counted(f"classes with fewer rows than the {self.n_folds} folds", self._small_classes())
         lines += [f"not used: {name} ({reason})" for name, reason in columns.dropped.items()]
         lines += _counted("missing cells", missing(columns, self.cells))
+        lines += self._clipped()
         return "\n".join([*lines, *_counted("cells with rare categories", unseen(columns, self.cells))])
 
     def document(self) -> dict[str, Any]:
@@ -64,6 +66,7 @@ class Prepared:
             **self._kinds(),
             "not_used": columns.dropped,
             "missing_cells": missing(columns, self.cells),
+            "clipped_cells": clipped(columns, self.cells),
             "inputs": len(columns.features),
         }
 
@@ -73,6 +76,12 @@ class Prepared:
             "booleans": [column.name for column in self.columns.numbers if column.boolean],
             "categories": [column.name for column in self.columns.categories],
         }
+
+    def _clipped(self) -> list[str]:
+        counts = clipped(self.columns, self.cells)
+        found = [column for column in self.columns.numbers if column.name in counts]
+        listed = [f"{c.name} at {c.low:.4g} and {c.high:.4g} ({plural(counts[c.name], 'cell')})" for c in found]
+        return [f"numbers far outside the others, clipped: {_listed(listed)}"] if listed else []
 
     def _class_sizes(self) -> dict[str, int]:
         if not self.columns.labels:
@@ -109,7 +118,9 @@ def prepare(file: Path, target_name: str, task: Task | None, n_folds: int) -> Pr
     check_named(table, target_name)
     frame = drop_unlabelled(table, target_name)
     if len(frame) < n_folds:
-        raise BadInput(f"{len(frame)} rows cannot be split into {n_folds} folds; give more rows or fewer --folds.")
+        raise BadInput(
+            f"{plural(len(frame), 'row')} cannot be split into {n_folds} folds; give more rows or fewer --folds."
+        )
     target = read_target(column(frame, target_name), task)
     features = frame.drop(columns=target_name)
     columns = Columns(target_name, target.task, target.labels, *infer_columns(features))
