@@ -78,7 +78,9 @@ def _optimism(path: Path) -> str:
 
 
 def _largest_tried(path: Path) -> str:
-    if path.index_1se > 0 or path.index_min == 0 or path.nonzero[0] == 0:
+    """Say that `1se` has no strength above it, unless that is plain: of a `min` there, or where nothing was learnt."""
+    hopeless = path.mean[path.index_min] >= path.null_loss
+    if path.index_1se > 0 or path.index_min == 0 or path.nonzero[0] == 0 or hopeless:
         return ""
     return "1se lies at the largest strength tried: larger ones may be within one standard error too (give `lams`)."
 

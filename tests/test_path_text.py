@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,7 +172,7 @@ def test_a_model_no_better_than_a_constant():
 
 def test_a_model_that_has_not_got_as_far_as_a_constant():
     mse = StubTemplate(loss_name="mean_squared_error")
-    far = {
+    far: dict[str, Any] = {
         "curves": lambda lams: (14000 + lams, 13000 + lams),
         "null_loss": 5931.0,
         "predictions": np.zeros((200, 21, 1)),
@@ -181,12 +182,14 @@ def test_a_model_that_has_not_got_as_far_as_a_constant():
         "Training has not got as far as the best constant (squared error 13000.0000 in training at the least, best "
         "constant 5931.0000): train longer, raise the learning rate, or say standardize_target=True."
     )
-    for changes in ({"target_mean": 152.0, "target_sd": 77.0}, {"predictions": np.zeros((200, 21, 2))}):
+    standardised: dict[str, Any] = {"target_mean": 152.0, "target_sd": 77.0}
+    two_outputs: dict[str, Any] = {"predictions": np.zeros((200, 21, 2))}
+    for changes in (standardised, two_outputs):
         assert "longer or raise the learning rate." in make_path(template=mse, **far | changes).verdict()
     assert "longer or raise the learning rate." in make_path(curves=lambda lams: (3 + lams, 2.5 + lams)).verdict()
 
 
-def with_far_fold(path, ratio=7.0, where=slice(None), **changes):
+def with_far_fold(path, ratio=7.0, where: Any = slice(None), **changes):
     """Change a path so that its third fold's loss is so many times as large as it was."""
     cv_loss = path.cv_loss.copy()
     cv_loss[2, where] *= ratio
@@ -194,7 +197,7 @@ def with_far_fold(path, ratio=7.0, where=slice(None), **changes):
 
 
 def test_a_fold_that_is_far_from_the_others_is_named_in_place_of_more_rows():
-    rows = {"curves": lambda lams: (0.5 + lams, 0.1 + 0 * lams), "wiggle": 0.001}
+    rows: dict[str, Any] = {"curves": lambda lams: (0.5 + lams, 0.1 + 0 * lams), "wiggle": 0.001}
     assert "more rows may gain more." in make_path(**rows).verdict()
     words = with_far_fold(make_path(**rows)).verdict()
     assert re.search(
@@ -215,7 +218,7 @@ def test_a_far_fold_is_told_at_no_penalty_and_at_min():
     assert beaten.startswith("No strength beats the best constant") and "Fold 3 is far" in beaten
 
 
-def falling(path, at=slice(None), slope=0.01, **changes):
+def falling(path, at: Any = slice(None), slope=0.01, **changes):
     """Change a path so that its curves fall up to the last epoch, which is chosen, at some strengths."""
     cv_loss, epochs = path.cv_loss.copy(), path.epochs.copy()
     n_epochs = cv_loss.shape[2]
@@ -226,7 +229,10 @@ def falling(path, at=slice(None), slope=0.01, **changes):
 
 
 def test_losses_that_still_fell_at_the_last_epoch():
-    flat = {"curves": lambda lams: (0.5 + np.maximum(lams - 0.01, 0), 0.499 + 0 * lams), "wiggle": 0.0002}
+    flat: dict[str, Any] = {
+        "curves": lambda lams: (0.5 + np.maximum(lams - 0.01, 0), 0.499 + 0 * lams),
+        "wiggle": 0.0002,
+    }
     assert "larger model or longer training" in make_path(**flat).verdict()
     words = falling(make_path(**flat)).verdict()
     assert re.search(
@@ -258,14 +264,17 @@ def test_without_a_penalty_training_diverged():
 
 def test_1se_at_the_largest_strength_tried():
     line = "1se lies at the largest strength tried: larger ones may be within one standard error too (give `lams`)."
-    flat = {"curves": lambda lams: (0.5 + (np.log10(np.maximum(lams, 1e-5)) + 3) ** 2 / 2000, 0.499 + 0 * lams)}
-    path = make_path(**flat, wiggle=0.0)
+
+    def flat(level, **changes):
+        return make_path(curves=lambda lams: (level - (lams == 0.1) / 1000, level + 0 * lams), wiggle=0.0, **changes)
+
+    path = flat(0.5)
     assert path.index_1se == 0 < path.index_min and line in repr(path)
-    assert line not in repr(make_path())
+    assert line not in repr(make_path()) and line not in repr(flat(2.5))
     rising = make_path(curves=lambda lams: (0.5 - 0.3 * np.sqrt(lams), 0.1 + 0 * lams))  # the verdict says it of min
     assert rising.index_min == 0 and line not in repr(rising)
-    nonzero = np.arange(21)  # no larger strength can change a model without weights
-    assert line not in repr(make_path(**flat, wiggle=0.0, penalty=L1(), how=Proximal(), nonzero=nonzero))
+    # Without weights left, a larger strength changes nothing.
+    assert line not in repr(flat(0.5, penalty=L1(), how=Proximal(), nonzero=np.arange(21)))
 
 
 def test_a_standardised_target_names_the_units():
