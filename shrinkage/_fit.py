@@ -1,6 +1,8 @@
 """`sh.fit`: from a model and rows to the whole path."""
 
+import itertools
 import math
+import re
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -176,8 +178,18 @@ def _metrics(problem: Problem, held: np.ndarray, predictions: np.ndarray) -> dic
             metric.reset_state()
             metric.update_state(data.y[held], predictions[:, s], data.weight[held] if weighted else None)
             results.append(float(np.asarray(metric.result()).mean()))
-        found[metric.name] = np.array(results)
+        found[_metric_name(metric, found)] = np.array(results)
     return found
+
+
+def _metric_name(metric: keras.metrics.Metric, taken: dict[str, Any]) -> str:
+    """Name a metric without the number that Keras appends, which counts all metrics that the process has ever made."""
+    numbered = re.fullmatch(r"(.+)_\d+", metric.name)
+    own = type(metric).__name__.lower()
+    name = numbered[1] if numbered and numbered[1].replace("_", "") == own else metric.name
+    if name not in taken:
+        return name
+    return next(other for n in itertools.count(2) if (other := f"{name}_{n}") not in taken)
 
 
 def _null(problem: Problem, held: np.ndarray, shape: tuple[int, ...]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import Enum
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -59,7 +60,8 @@ class Path:
         nonzero: (S,) how many of those weights are not zero.
         status: (F, S) how each fold's member ended.
         full_status: (S,) how each model trained on all rows ended.
-        weights: the weights of the models trained on all rows, each (S, ...), in the order of the template's variables.
+        weights: the values of all variables of the models trained on all rows, each (S, ...), in the order of
+            `path.model().variables`: beside weights these are moving statistics and the states of random layers.
         template: makes a model from weights.
         penalty, how: what was added to the loss, and where it entered.
         selection: which weights were penalised.
@@ -153,12 +155,18 @@ class Path:
 
     @property
     def index_min(self) -> int:
-        """Index in `lams` (from 0) of the largest strength with the least mean loss."""
+        """Index in `lams` of the largest strength with the least mean loss.
+
+        It counts from 0, where print and table count from 1.
+        """
         return choose(self._candidates, self.se)[0]
 
     @property
     def index_1se(self) -> int:
-        """Index in `lams` (from 0) of the largest strength within one standard error of the least mean loss."""
+        """Index in `lams` of the largest strength within one standard error of the least mean loss.
+
+        It counts from 0, where print and table count from 1.
+        """
         return choose(self._candidates, self.se)[1]
 
     @property
@@ -200,6 +208,7 @@ class Path:
             A new compiled Keras model with no penalty attached and an optimizer that has taken no step.
 
         Raises:
+            TypeError: if `lam` is neither a string nor a number.
             ValueError: if `lam` is none of these, or if that model diverged.
         """
         index = self._index(lam)
@@ -213,8 +222,9 @@ class Path:
     def table(self) -> pd.DataFrame:
         """Return a data frame with a row for each strength, in the order of `lams`.
 
-        Its columns are lam, index (from 1, as printed), loss, se, train_loss, the compiled metrics by their names,
-        epoch, norm, nonzero and failed.
+        Its columns are lam; index, as printed, which counts from 1 (the frame's own index and `lams` count from 0);
+        loss, the held-out one at the chosen epoch (`mean`), and its se; train_loss (`train_mean`); the compiled metrics
+        by their names; epoch, from 1; norm; nonzero; and failed.
         """
         import pandas as pd
 
@@ -245,6 +255,8 @@ class Path:
     def save(self, folder: Any, *, overwrite: bool = False) -> None:
         """Write the path to a folder: `path.json`, `arrays.npz` and `template.keras`; nothing in them is pickled.
 
+        It warns if `load` could not read the model back, which is so for classes that are not registered with Keras.
+
         Args:
             folder: is made, with its parents.
             overwrite: whether an existing folder may be used; other files in it are left alone.
@@ -262,7 +274,8 @@ class Path:
 
         Raises:
             FileNotFoundError: if there is no such folder.
-            ValueError: if the folder is not one that `save` wrote, is damaged, or comes from a newer version.
+            ValueError: if the folder is not one that `save` wrote, is damaged, or comes from a newer version; or if the
+                model has classes or functions of your own that Keras does not find.
         """
         from shrinkage._path_io import load
 
@@ -282,7 +295,9 @@ class Path:
             if lam not in ("min", "1se"):
                 raise ValueError(f'`lam` must be "min", "1se" or one of `lams`. Received: {lam!r}.')
             return self.index_min if lam == "min" else self.index_1se
-        found = np.flatnonzero(np.isclose(self.lams, lam, rtol=1e-6, atol=0))
+        if not isinstance(lam, Real) or isinstance(lam, bool | np.bool_):
+            raise TypeError(f'`lam` must be "min", "1se" or a number of `lams`. Received: {lam!r}.')
+        found = np.flatnonzero(np.isclose(self.lams, float(lam), rtol=1e-6, atol=0))
         if len(found) == 0:
             nearest = self.lams[np.argsort(np.abs(self.lams - lam), kind="stable")[:3]]
             listed = ", ".join(f"{value:.6g}" for value in nearest)

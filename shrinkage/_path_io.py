@@ -1,6 +1,8 @@
 """A path on disk: `path.json` for what people may want to read, `arrays.npz`, and `template.keras`. No pickle."""
 
 import json
+import re
+import warnings
 import zipfile
 from dataclasses import asdict
 from pathlib import Path as File
@@ -30,6 +32,7 @@ def save(path: Path, folder: Any, *, overwrite: bool) -> None:
     (folder / _JSON).unlink(missing_ok=True)
     np.savez(folder / _ARRAYS, **_arrays(path))
     path.template.save(folder / _TEMPLATE)
+    _warn_unless_readable(path.template, folder / _TEMPLATE)
     (folder / _JSON).write_text(json.dumps(_record(path), indent=1, default=_plain) + "\n", encoding="utf-8")
 
 
@@ -42,9 +45,37 @@ def load(folder: Any) -> Path:
     try:
         return _restore(record, *_read_parts(folder))
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        if problem := _own_code(error):
+            raise ValueError(f"The model of the saved path in '{folder}' cannot be read: it has {problem}") from error
         raise ValueError(
             f"The saved path in '{folder}' is damaged ({error}). Restore the folder, or fit again."
         ) from error
+
+
+def _warn_unless_readable(template: Any, file: File) -> None:
+    """Warn now, while the model's code is at hand, of what `load` cannot read."""
+    try:
+        type(template).load(file)
+    except Exception as error:  # of any class: it comes from the code of the model's layers
+        problem = _own_code(error) or f"something that Keras cannot read back ({error})."
+        warnings.warn(f"The path is saved, but `Path.load` cannot read its model: it has {problem}", stacklevel=4)
+
+
+def _own_code(error: Exception) -> str:
+    """Say which code of the user's own Keras does not find or does not take from a file, and what to do; or nothing."""
+    if found := re.search(r"Could not locate (class|function) '([^']+)'", str(error)):
+        kind, name = found.groups()
+        return (
+            f"the {kind} {name}, which is not registered with Keras. Put @keras.saving.register_keras_serializable() "
+            f"before its definition, fit and save again, and import it before loading; or load this folder inside "
+            f"`with keras.saving.custom_object_scope({{'{name}': {name}}}):`."
+        )
+    if "Python lambda" in str(error):
+        return (
+            "a Python lambda, and Keras takes no code from files. Write it as a layer or function with a name, "
+            "registered by @keras.saving.register_keras_serializable(), and fit again."
+        )
+    return ""
 
 
 def _arrays(path: Path) -> dict[str, Any]:
@@ -112,6 +143,9 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
 
     values = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
     values |= {name: float(values[name]) for name in ("null_loss", "null_se")}
+    values["plan"] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values["plan"].items()
+    }
     values |= {name: _statuses(arrays[name]) for name in ("status", "full_status")}
     weights = (Weight(**weight | {"shape": tuple(weight["shape"])}) for weight in record["selection"])
     return Path(

@@ -77,7 +77,7 @@ def test_the_arrays_it_was_made_from_stay_writable():
 def test_the_model_is_the_one_of_its_strength():
     path = make_path()
     chosen = {path.index_min: path.model(), path.index_1se: path.model("1se"), 20: path.model(0.0)}
-    chosen |= {12: path.model(1e-3 * (1 + 1e-7))}
+    chosen |= {12: path.model(1e-3 * (1 + 1e-7)), 0: path.model(1), 4: path.model(cast(Any, np.float32(0.1)))}
     for index, model in chosen.items():
         for ours, stored in zip(cast(Any, model), path.weights, strict=True):
             np.testing.assert_array_equal(ours, stored[index])
@@ -90,6 +90,12 @@ def test_a_strength_that_was_not_trained_is_an_error_that_lists_the_nearest():
         make_path().model("best")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="nearest"):
         make_path().model(float("nan"))
+
+
+@pytest.mark.parametrize("lam", [None, [0.1], np.array([0.1, 0.2]), {}, True, 1j])
+def test_a_strength_that_is_no_number_is_an_error_that_says_so(lam):
+    with pytest.raises(TypeError, match='"min", "1se" or a number of `lams`. Received: '):
+        make_path().model(lam)
 
 
 def test_a_model_that_diverged_is_not_given_out():
@@ -136,7 +142,8 @@ def assert_same(ours, theirs):
         {"target_mean": 152.1, "target_sd": 77.0},
         {"n_folds": 1, "penalty": L1(), "how": Proximal(), "notes": ("a note", "and another")},
         {"null_loss": float("nan"), "null_se": float("nan"), "null_metrics": {}, "metrics": {}},
-        diverged(make_path(), LAMS > 0.5) | {"plan": {"steps": np.int64(3), "sizes": [1, 2]}},
+        diverged(make_path(), LAMS > 0.5)
+        | {"plan": {"steps": np.int64(3), "unrolled": ("a", "b"), "versions": {"x": 1}}},
     ],
 )
 def test_what_is_loaded_is_what_was_saved(tmp_path, stub_template, changes):
