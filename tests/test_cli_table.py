@@ -45,6 +45,28 @@ def test_decimal_commas_where_commas_do_not_separate(tmp_path):
     assert table["b"].tolist() == ["p,q", "r"]
 
 
+@pytest.mark.parametrize(
+    ("separator", "cells", "expected"),
+    [
+        (",", ["8,050.00", "12", "-1,234,567.5", ".5"], ["8050.00", "12", "-1234567.5", ".5"]),
+        (",", ["1,234", "12,345"], ["1234", "12345"]),
+        (",", ["1,5", "0,25"], ["1.5", "0.25"]),
+        (";", ["1.234,5", "1.234.567", "7", "0,5"], ["1234.5", "1234567", "7", "0.5"]),
+        (";", ["1,234", "2,345"], ["1.234", "2.345"]),
+        (";", ["1,234.5", "2,345"], ["1234.5", "2345"]),
+        (";", ["1.234", "2.345"], ["1.234", "2.345"]),
+        (",", ["1,2,3", "4,5,6"], ["1,2,3", "4,5,6"]),
+        (",", ["0,5", "0.5"], ["0,5", "0.5"]),
+        (",", ["1,234", "about 2,000"], ["1,234", "about 2,000"]),
+    ],
+)
+def test_separators_of_thousands(tmp_path, separator, cells, expected):
+    frame = pd.DataFrame({"a": cells, "b": "x"})
+    file = tmp_path / "data.csv"
+    frame.to_csv(file, sep=separator, index=False)
+    assert read_table(file)["a"].tolist() == expected
+
+
 def test_byte_order_mark_spaces_and_blank_lines(tmp_path):
     table = read_table(write(tmp_path, "\ufeffa , b\n1 , x\n\n2, y \n"))
     assert table.columns.tolist() == ["a", "b"]
@@ -98,6 +120,28 @@ def test_a_file_that_is_not_there(tmp_path):
         (["inf", "1"], "number"),
         ([pd.Timestamp("2020-01-01")], None),
         ([[1], [2]], None),
+        (["2024-05-01", None, "2024-05-02"], None),
+        (["01/05/2024", "31/12/2023"], None),
+        (["1.5.24 10:30", "2.5.24 9:05:10"], None),
+        (["2024-05-01T10:30:00Z", "2024-05-01T10:30:00+02:00"], None),
+        (["5 May 2024", "12-JUN-23"], None),
+        (["May 5, 2024", "June 12, 2023"], None),
+        (["08:30", "17:45"], None),
+        (["10-12", "13-15"], "category"),
+        (["1/2", "3/4"], "category"),
+        (["1.2.103", "1.2.4"], "category"),
+        (["40%", "7.5 %"], None),
+        (["$8,050.00", "-$12"], None),
+        (["EUR 5", "12"], None),
+        (["8 050,5", "12"], None),
+        (["1'234", "12"], None),
+        (["0,5", "0.5"], None),
+        (["40%"] * 19 + ["unknown"], None),
+        (["40%", "half"], "category"),
+        (["00501", "1,5"], "category"),
+        (["A12", "B13"], "category"),
+        (["1", "2", "3A"], "category"),
+        (["10.0.0.1", "192.168.0.1"], "category"),
     ],
 )
 def test_kinds(cells, kind):
@@ -129,6 +173,22 @@ def test_columns_that_say_nothing_are_dropped_with_the_reason():
     assert [(column.name, column.categories) for column in categories] == [("filled", ("", "1"))]
     assert dropped.keys() == {"id", "name", "one", "same", "nearly", "empty", "when"}
     assert "nearly unique" in dropped["name"] and "numbers the rows" in dropped["id"] and "dates" in dropped["when"]
+
+
+def test_why_text_is_not_used():
+    n = 40
+    frame = pd.DataFrame(
+        {
+            "share": [f"{i % 20}%" for i in range(n)],
+            "day": ["2024-05-01", "2024-05-02"] * (n // 2),
+            "used": [0.0, 1.0] * (n // 2),
+        }
+    )
+    _, _, dropped = infer_columns(frame)
+    assert dropped == {
+        "share": "it looks like numbers, written as '0%'; write them as 8050.5",
+        "day": "dates and times are not used",
+    }
 
 
 def test_missing_numbers_get_an_indicator_and_rare_categories_share_a_column():
@@ -189,6 +249,8 @@ def test_the_user_may_say_the_task():
         (["a", "b", "c"] * 9, "regression", "needs numbers"),
         ([f"name {i}" for i in range(9)], None, "too many for classes"),
         (list(pd.date_range("2020", periods=9)), None, "dates"),
+        ([f"2024-05-{i:02}" for i in range(1, 10)], None, "dates"),
+        ([f"${i},000" for i in range(1, 10)], None, "looks like numbers"),
     ],
 )
 def test_targets_that_cannot_be_used(cells, task, message):
@@ -229,6 +291,14 @@ WORDS = st.text(st.sampled_from("ab1.5-é,;\t\"' |"), max_size=6).map(str.strip)
 NAMES = st.lists(WORDS, min_size=2, max_size=4, unique=True)
 
 
+def as_number(cell: str) -> float:
+    """A number with separators of thousands, or with a decimal comma."""
+    try:
+        return float(cell.replace(",", "."))
+    except ValueError:
+        return float(cell.replace(",", ""))
+
+
 @given(st.data(), NAMES, st.sampled_from([",", ";", "\t"]))
 def test_any_table_that_pandas_writes_is_read_back(tmp_path_factory, data, names, separator):
     rows = data.draw(
@@ -242,4 +312,4 @@ def test_any_table_that_pandas_writes_is_read_back(tmp_path_factory, data, names
     for name in names:
         got = [None if pd.isna(cell) else cell for cell in table[name]]
         wanted = frame[name].tolist()
-        assert got == wanted or got == [cell and cell.replace(",", ".") for cell in wanted]
+        assert got == wanted or [cell and float(cell) for cell in got] == [cell and as_number(cell) for cell in wanted]

@@ -11,13 +11,11 @@ from typing import cast
 import pandas as pd
 
 from ._errors import BadInput
+from ._formats import as_plain_numbers
 
 SEPARATORS = (",", ";", "\t")
 # Beyond pandas' own list ("", NA, NaN, null, None, ...): the UCI repository's mark.
 MISSING = ("?",)
-# Files that separate by semicolon or tab often write 1,5 for one and a half.
-DECIMAL_COMMA = r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?"
-WHOLE_NUMBER = r"[+-]?\d+"
 
 
 def read_table(file: Path) -> pd.DataFrame:
@@ -127,14 +125,4 @@ def _cells(file: Path, separator: str, names: list[str]) -> pd.DataFrame:
             encoding="utf-8-sig",
         )
     texts = {name: column(frame, name).str.strip() for name in names}
-    if separator != ",":
-        texts = {name: _with_decimal_point(text) for name, text in texts.items()}
-    return pd.DataFrame(texts)
-
-
-def _with_decimal_point(texts: pd.Series) -> pd.Series:
-    cells = texts.dropna()
-    comma = cells.str.fullmatch(DECIMAL_COMMA)
-    if not comma.any() or not (comma | cells.str.fullmatch(WHOLE_NUMBER)).all():
-        return texts
-    return texts.str.replace(",", ".", regex=False)
+    return pd.DataFrame({name: as_plain_numbers(text, separator == ",") for name, text in texts.items()})

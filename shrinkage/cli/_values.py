@@ -8,15 +8,15 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from ._formats import LEADING_ZERO, unusable
+
 Kind = Literal["number", "boolean", "category"]
 
 TRUTH = {"true": 1.0, "false": 0.0}
-# Text such as 00123 is a code (a postcode, an article number), not a quantity.
-LEADING_ZERO = r"[+-]?0\d+"
 
 
 def kind_of(column: pd.Series) -> Kind | None:
-    """What the cells are; None for what the program does not handle (dates, lists, bytes).
+    """What the cells are; None for what the program does not handle (dates, amounts of money, lists, bytes).
 
     >>> kind_of(pd.Series(["1", "2.5", None])), kind_of(pd.Series(["TRUE", "false"])), kind_of(pd.Series(["1", "b"]))
     ('number', 'boolean', 'category')
@@ -31,7 +31,9 @@ def kind_of(column: pd.Series) -> Kind | None:
     if not unreadable(cells, _truth(cells)).any():
         return "boolean"
     codes = cells.map(lambda cell: isinstance(cell, str)) & cells.astype(str).str.fullmatch(LEADING_ZERO)
-    return "category" if codes.any() or unreadable(cells, as_numbers(cells)).any() else "number"
+    if not codes.any() and not unreadable(cells, as_numbers(cells)).any():
+        return "number"
+    return None if unusable(cells) else "category"
 
 
 def describe_cells(column: pd.Series) -> str:
@@ -39,6 +41,8 @@ def describe_cells(column: pd.Series) -> str:
     first = column.dropna().iloc[0]
     if isinstance(first, datetime.date | datetime.timedelta | np.datetime64 | np.timedelta64):
         return "dates and times are not used"
+    if isinstance(first, str):
+        return unusable(column) or "text mixed with other types is not used"
     return f"cells of type {type(first).__name__} are not used"
 
 
