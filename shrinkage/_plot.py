@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 _HELD_OUT, _TRAINING, _INK, _FAINT = "#D55E00", "#0072B2", "#333333", "#8C8C8C"
+_LABELS = 0.15  # of the picture's height is kept, at the top, for the choices' labels
 _STYLE: Any = {
     **{"font.family": "sans-serif", "font.size": 11, "text.color": _INK, "axes.labelcolor": _INK},
     **{"axes.edgecolor": _FAINT, "xtick.color": _FAINT, "ytick.color": _FAINT},
@@ -141,7 +142,7 @@ def _limits(path: Path) -> tuple[float, float]:
     """Find a range in which the choice can be seen: the far end of a curve may be a hundred times as high.
 
     The reach above the least loss is what half of the strengths need, or three bars, or no penalty if that is not far.
-    Below there is more room, for the training loss.
+    Below there is more room, for the training loss, and for the best constant where the whole curve is worse.
     """
     mean, se, train = path.mean, np.nan_to_num(path.se), path.train_mean
     mean = np.where(path.failed, np.nan, mean)
@@ -150,37 +151,36 @@ def _limits(path: Path) -> tuple[float, float]:
     none = mean[-1] + se[-1] - least
     if reach < none <= 5 * reach:
         reach = none
-    high = min(least + 2.5 * reach, np.nanmax(mean + se))
+    if path.null_loss <= least:
+        reach = max(reach, least - path.null_loss)
+    high = min(least + 3 * reach, np.nanmax(mean + se))
     low = max(least - 5 * reach, min(np.nanmin(mean - se), np.nanmin(train)))
+    if path.null_loss <= least:
+        low = min(low, path.null_loss)
     height = max(high - low, reach)
-    return float(low - 0.06 * height), float(high + 0.15 * height)  # the labels of the choices stand above
+    return float(low - 0.06 * height), float(high + 0.06 * height)
 
 
 # --- how to show it
 
 
 def _draw_choices(axes: Axes, data: CurveData) -> None:
-    """Mark the choices by dotted lines, labelled towards the side where there is room."""
-    start, width = data.position.min(), max(np.ptp(data.position), 1e-12)
-    at_min, at_1se = (float(data.position[index]) for index in (data.index_min, data.index_1se))
-    sides = (
-        "left" if (at_min - start) / width > 0.15 else "right",
-        "left" if (at_1se - start) / width > 0.85 else "right",
-    )
+    """Mark the choices by dotted lines, labelled in rows above all points."""
     if data.index_min == data.index_1se:
-        _draw_choice(axes, at_1se, f"min = 1se\nλ = {lam_text(data.lams[data.index_1se])}", sides[1], 0.95)
+        _draw_choice(axes, data, data.index_min, "min = 1se", row=0)
         return
-    _draw_choice(axes, at_min, f"min\nλ = {lam_text(data.lams[data.index_min])}", sides[0], 0.95)
-    height = 0.95 if sides[0] != sides[1] else 0.83
-    _draw_choice(axes, at_1se, f"1se\nλ = {lam_text(data.lams[data.index_1se])}", sides[1], height)
+    _draw_choice(axes, data, data.index_min, "min", row=0)
+    _draw_choice(axes, data, data.index_1se, "1se", row=1)
 
 
-def _draw_choice(axes: Axes, position: float, text: str, side: str, height: float) -> None:
-    axes.axvline(position, color=_INK, linewidth=1, linestyle=":")
+def _draw_choice(axes: Axes, data: CurveData, index: int, name: str, row: int) -> None:
+    at, start, width = data.position[index], data.position.min(), np.ptp(data.position)
+    axes.axvline(at, color=_INK, linewidth=1, linestyle=":")
     style: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
-    style |= {"xytext": (-4, 0), "ha": "right"} if side == "left" else {"xytext": (4, 0), "ha": "left"}
+    style |= {"xytext": (-4, 0), "ha": "right"} if at - start > 0.7 * width else {"xytext": (4, 0), "ha": "left"}
     style["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # over the other choice's line
-    axes.annotate(text, (position, height), fontsize=9, **style)
+    height = 0.98 - row * (_LABELS - 0.02) / 2
+    axes.annotate(f"{name}: λ = {lam_text(data.lams[index])}", (at, height), fontsize=9, **style)
 
 
 def _draw_held_out(axes: Axes, data: CurveData) -> Any:
@@ -191,11 +191,16 @@ def _draw_held_out(axes: Axes, data: CurveData) -> Any:
 
 
 def _draw_training(axes: Axes, data: CurveData) -> Any:
+    from matplotlib.patches import Rectangle
+
     shown = np.where(data.failed, np.nan, data.train)
     positive = data.lams > 0
     style: dict[str, Any] = {"color": _TRAINING, "marker": "o", "markersize": 3.2, "linewidth": 1.3}
     axes.plot(data.position[~positive], shown[~positive], **style)
-    return axes.plot(data.position[positive], shown[positive], label="training", **style)[0]
+    line = axes.plot(data.position[positive], shown[positive], label="training", **style)[0]
+    below = Rectangle((0, data.low), 1, data.high - data.low, transform=axes.get_yaxis_transform())
+    line.set_clip_path(below)  # where the points end, the labels begin
+    return line
 
 
 def _draw_arrows(axes: Axes, data: CurveData) -> list[Any]:
@@ -211,10 +216,10 @@ def _draw_arrows(axes: Axes, data: CurveData) -> list[Any]:
 
 
 def _draw_axes(axes: Axes, data: CurveData) -> None:
-    axes.set_ylim(data.low, data.high)
+    axes.set_ylim(data.low, data.low + (data.high - data.low) / (1 - _LABELS))
     axes.margins(x=0.04)
     axes.set_title(data.title, loc="left", fontsize=13, pad=10)
-    axes.set_ylabel(data.loss)
+    axes.set_ylabel(data.loss + _draw_power(axes, data))
     axes.set_xlabel("strength λ of the penalty")
     axes.set_xticks(*_decades(data))
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.7)
@@ -224,6 +229,17 @@ def _draw_axes(axes: Axes, data: CurveData) -> None:
         style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 10, "color": _FAINT}
         where = {"xy": (gap, 0), "xycoords": ("data", "axes fraction")}
         axes.annotate("//", **where, **style, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+
+
+def _draw_power(axes: Axes, data: CurveData) -> str:
+    """Take a power of ten out of large or small losses, and return it for the label: above the axis is no room."""
+    power = int(np.floor(np.log10(max(abs(data.low), abs(data.high)))))
+    if -4 <= power <= 5:
+        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+        return ""
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(power, power), useOffset=False)
+    axes.yaxis.get_offset_text().set_visible(False)
+    return f", in $10^{{{power}}}$"
 
 
 def _draw_sizes(axes: Axes, data: CurveData) -> None:

@@ -119,22 +119,54 @@ def labels(path: Path) -> list[str]:
 
 
 def test_the_choices_are_labelled():
-    assert "min\nλ = 3.16e-04" in labels(make_path()) and "1se\nλ = 5.62e-04" in labels(make_path())
+    assert "min: λ = 3.16e-04" in labels(make_path()) and "1se: λ = 5.62e-04" in labels(make_path())
     one = make_path(curves=lambda lams: (0.5 + np.sqrt(lams), 0.4 + lams), wiggle=0.0, spread=0.0)
-    assert "min = 1se\nλ = 0" in labels(one)
+    assert "min = 1se: λ = 0" in labels(one)
 
 
-@pytest.mark.parametrize("curve", [lambda lams: 0.5 + lams, lambda lams: 0.5 - lams / 5])
-def test_labels_stay_inside_the_picture(curve):
+@pytest.mark.parametrize(
+    "curves",
+    [
+        lambda lams: (0.5 + lams, 0.4 + lams),
+        lambda lams: (0.5 - lams / 5, 0.4 - lams / 5),
+        lambda lams: (0.5 + lams / 20, 0.49 + lams / 20),
+        lambda lams: (0.4 + 0 * lams, 0.5 + lams),  # the training loss is the higher one
+        exploding,
+    ],
+)
+def test_labels_stay_inside_the_picture_and_over_no_point(curves):
     """A minimum at λ = 0 has no room at its left, and one at the largest strength none at its right."""
-    figure, _ = drawn(
-        curve_data(make_path(curves=lambda lams: (curve(lams), curve(lams) - 0.1), spread=0.05)), io.BytesIO()
-    )
+    data = curve_data(make_path(curves=curves, spread=0.05))
+    figure, _ = drawn(data, io.BytesIO())
     figure.draw_without_rendering()
     axes = figure.axes[0]
     frame, boxes = axes.get_window_extent(), [text.get_window_extent() for text in axes.texts if "λ" in text.get_text()]
     assert boxes and all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
     assert len(boxes) == 1 or not boxes[0].overlaps(boxes[1])
+    highest = axes.transData.transform((0, data.high))[1]  # no bar, arrow or training loss is drawn above it
+    assert all(highest < box.y0 and box.y1 <= frame.y1 for box in boxes)
+    training = next(line for line in axes.lines if line.get_label() == "training")
+    clip = training.get_clip_box()
+    assert clip is not None and clip.y1 == pytest.approx(highest)
+
+
+def test_a_curve_above_the_best_constant_shows_how_far():
+    path = make_path(curves=lambda lams: (14000 + 900 * lams, 13800 + 900 * lams), null_loss=5931.0)
+    data = curve_data(path)
+    assert data.low < 5931 and not data.above.any()
+    assert "best constant" in drawn(data)[1]
+
+
+@pytest.mark.parametrize(("scale", "power"), [(1e12, 11), (1e-9, -10), (1.0, None), (3e4, None)])
+def test_powers_of_ten_stand_in_the_label_of_the_axis(scale, power):
+    base = make_path()
+    path = make_path(cv_loss=base.cv_loss * scale, train_loss=base.train_loss * scale, null_loss=float("nan"))
+    figure, _ = drawn(curve_data(path), io.BytesIO())
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert axes.get_ylabel() == ("log loss" if power is None else f"log loss, in $10^{{{power}}}$")
+    assert not (axes.yaxis.get_offset_text().get_visible() and axes.yaxis.get_offset_text().get_text())
+    assert all(len(text.get_text()) <= 7 for text in axes.get_yticklabels())
 
 
 @pytest.mark.parametrize("lams", [[0.0], [0.1, 0.0], [0.05, 0.04, 0.0], np.append(10.0 ** np.arange(6, -12, -1), 0.0)])
