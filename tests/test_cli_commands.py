@@ -190,6 +190,21 @@ def test_rows_without_a_target_are_left_out_and_said(fake_fit):
     assert len(fake_fit.calls[0].x) == N - 4
 
 
+def test_a_windows_file_is_said(fake_fit):
+    town = ["Köln", "Ulm"] * (N // 2)
+    houses(town=town).to_csv("houses.csv", index=False, encoding="cp1252")
+    done = run("fit", "houses.csv", "--target", "price", "-o", "run")
+    assert "not UTF-8: read as cp1252" in done.stdout
+    assert Columns.load(Path("run/columns.json")).categories[0].categories == ("Köln", "Ulm")
+    assert "houses.csv is not UTF-8" in run("predict", "run", "houses.csv", "-o", "out.csv").stderr
+
+
+@pytest.mark.parametrize(("folds", "said"), [(6, False), (7, True), (60, True)])
+def test_so_few_rows_that_strengths_cannot_be_told_apart(fake_fit, folds, said):
+    done = run("fit", write(), "--target", "price", "--folds", folds)
+    assert (f"caution: {N // folds} row{'s' * (folds < N)} in a fold" in done.stdout) == said
+
+
 def test_clipped_numbers_are_said(fake_fit):
     size = houses()["size"].where(np.arange(N) < N - 1, 1e6)
     done = run("fit", write(size=size), "--target", "price", "-o", "run")
@@ -296,7 +311,7 @@ def test_a_crash_while_writing_leaves_nothing(fake_fit, monkeypatch):
         ({"price": 1}, ["--target", "price"], "single value"),
         ({"town": "Ulm"}, ["--target", "town"], "single value Ulm"),
         ({"size": np.inf}, ["--target", "price"], "infinite numbers in size (60 of 60 rows)"),
-        ({"a/b": range(N), "a_b": range(N, 2 * N)}, ["--target", "price"], "a/b, a_b"),
+        ({"a/b": range(5, N + 5), "a_b": range(N, 2 * N)}, ["--target", "price"], "a/b, a_b"),
         ({}, ["--target", "price", "--folds", 61], "60 rows cannot be split into 61 folds"),
         ({}, ["--target", "kind", "--task", "binary"], "needs two classes"),
         ({}, ["--target", "price", "--hidden", "64;64"], "expected whole numbers such as 64,64"),

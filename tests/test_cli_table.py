@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
-from shrinkage.cli._table import read_table
+from shrinkage.cli._table import encoding_note, read_table
 from shrinkage.cli._target import drop_unlabelled, read_target
 from shrinkage.cli._values import as_categories, kind_of
 
@@ -73,6 +73,15 @@ def test_byte_order_mark_spaces_and_blank_lines(tmp_path):
     assert table.to_numpy().tolist() == [["1", "x"], ["2", "y"]]
 
 
+def test_windows_files_are_read_and_said(tmp_path):
+    text = "Größe,Preis\n1,5 €\n"
+    windows, utf8 = write(tmp_path, text.encode("cp1252"), "w.csv"), write(tmp_path, text, "u.csv")
+    pd.testing.assert_frame_equal(read_table(windows), read_table(utf8))
+    assert "cp1252" in str(encoding_note(windows)) and encoding_note(utf8) is None
+    read_table(utf8).to_parquet(tmp_path / "p")
+    assert encoding_note(tmp_path / "p") is None
+
+
 def test_parquet_is_known_by_its_content(tmp_path):
     frame = pd.DataFrame({"a": [1.5, None], "b": ["x", None]})
     frame.to_parquet(tmp_path / "data.bin")
@@ -88,7 +97,8 @@ def test_parquet_is_known_by_its_content(tmp_path):
         ("a,b,a\n1,2,3\n", "columns with the same name: a"),
         ("a,b\n1,2\n1,2,3\n", "not a regular table"),
         ("a,b\n1,2,3\n1,2,3\n", "not a regular table"),
-        (b"a,b\n\xff\xfe,2\n", "not UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16"), "not UTF-8"),
+        (b"a,b\n\x81,2\n", "not UTF-8"),
         (b"PAR1 and no more", "not a readable Parquet file"),
     ],
 )
@@ -173,6 +183,14 @@ def test_columns_that_say_nothing_are_dropped_with_the_reason():
     assert [(column.name, column.categories) for column in categories] == [("filled", ("", "1"))]
     assert dropped.keys() == {"id", "name", "one", "same", "nearly", "empty", "when"}
     assert "nearly unique" in dropped["name"] and "numbers the rows" in dropped["id"] and "dates" in dropped["when"]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_column_that_numbers_the_rows_in_the_files_order_is_dropped_whatever_its_name(first):
+    n = 40
+    frame = pd.DataFrame({"PassengerId": np.arange(n) + first, "age": np.arange(n)[::-1], "t": [1.0, None] * (n // 2)})
+    numbers, _, dropped = infer_columns(drop_unlabelled(frame, "t").drop(columns="t"))
+    assert [column.name for column in numbers] == ["age"] and dropped == {"PassengerId": "it numbers the rows"}
 
 
 def test_why_text_is_not_used():

@@ -9,7 +9,7 @@ from ._columns import MISSING, CategoryColumn, NumberColumn
 from ._console import plural
 from ._errors import BadInput
 from ._table import column
-from ._values import as_categories, as_inputs, describe_cells, kind_of
+from ._values import as_categories, as_inputs, as_numbers, describe_cells, kind_of
 
 MAX_CATEGORIES = 100
 # Numbers are clipped beyond the 1 % and 99 % quantiles, three times as far from them as they lie apart. Ordinary
@@ -24,7 +24,7 @@ class Unused(Exception):
 
 
 def infer_columns(frame: pd.DataFrame) -> tuple[tuple[NumberColumn, ...], tuple[CategoryColumn, ...], dict[str, str]]:
-    """The usable columns of a frame without its target.
+    """The usable columns of a frame without its target; its index says where in the file a row was.
 
     Returns:
         (numbers and booleans, categories, the reason by name of what is dropped). The encoded training matrix has no
@@ -71,6 +71,8 @@ def _column(cells: pd.Series) -> NumberColumn | CategoryColumn:
         raise Unused(describe_cells(cells))
     if kind == "category":
         return _categories(str(cells.name), as_categories(cells))
+    if _is_row_number(cells):
+        raise Unused("it numbers the rows")
     values = as_inputs(cells, kind == "boolean").astype(np.float64)
     if np.isnan(values).any() and len(np.unique(values[~np.isnan(values)])) == 1:
         # One value or nothing: all it can say is whether the cell is filled, as a category does.
@@ -84,8 +86,6 @@ def _numbers(name: str, values: np.ndarray, boolean: bool) -> NumberColumn:
         raise _Infinite(infinite)
     known = values[~np.isnan(values)]
     n_missing = len(values) - len(known)
-    if _is_row_number(name, values):
-        raise Unused("it numbers the rows")
     if known.min() == known.max():
         raise Unused("it is constant")
     n_other = len(known) - int(np.unique(known, return_counts=True)[1].max())
@@ -99,7 +99,11 @@ def _numbers(name: str, values: np.ndarray, boolean: bool) -> NumberColumn:
     return NumberColumn(name, low, high, centre, scale, n_missing >= rare(len(values)), boolean)
 
 
-def _is_row_number(name: str, values: np.ndarray) -> bool:
+def _is_row_number(cells: pd.Series) -> bool:
+    """Whether whole numbers count the file's rows from 0 or 1, or are all different under a name that says so."""
+    name, values, places = str(cells.name), as_numbers(cells), cells.index.to_numpy()
+    if np.array_equal(values, places) or np.array_equal(values, places + 1):
+        return True
     named = name.lower() in ("id", "index", "row") or name.startswith("Unnamed:")
     return named and len(np.unique(values)) == len(values) and bool((values == np.floor(values)).all())
 

@@ -38,7 +38,7 @@ def predict(run: File, data: File, output: File, overwrite: bool, console: Conso
     from ._encoder import clipped, missing, read_cells, unseen
     from ._encoder import predict as predict_cells
     from ._folder import check_file
-    from ._table import read_table
+    from ._table import encoding_note, read_table
 
     _check_run(run)
     _check_suffix(output)
@@ -51,6 +51,8 @@ def predict(run: File, data: File, output: File, overwrite: bool, console: Conso
         "clipped": clipped(columns, cells),
         "unseen": unseen(columns, cells),
     }
+    if note := encoding_note(data):
+        console.note(f"{data} is {note}.")
     _say_counts(console, counts)
     import_keras()
     result = _as_frame(columns, predict_cells(_load(run / "model.keras"), cells))

@@ -12,8 +12,11 @@ from ._console import plural
 from ._encoder import clipped, matrix, missing, read_cells, unseen
 from ._errors import BadInput
 from ._infer import infer_columns
-from ._table import column, read_table
+from ._table import column, encoding_note, read_table
 from ._target import Target, check_named, drop_unlabelled, read_target
+
+# Fewer rows held out at a time than this: the losses of a fold are mostly chance.
+FEW_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Prepared:
     n_folds: int
     n_unlabelled: int
     """Rows left out because their target is missing."""
+    encoding: str | None
+    """What to say of the file's encoding, if anything."""
 
     def matrix(self) -> np.ndarray:
         """The encoded matrix, (n, d) float32."""
@@ -39,12 +44,16 @@ class Prepared:
         lines = [
             f"{self.file}: {plural(len(target.values), 'row')}; {plural(len(columns.names), 'column')}, encoded as "
             f"{plural(len(columns.features), 'input')}",
+            *([self.encoding] if self.encoding else []),
             *(f"{kind}: {_listed(names)}" for kind, names in self._kinds().items() if names),
             f"target {columns.target}: {target.task} ({target.reason})",
             *_counted("rows of each class", self._class_sizes()),
         ]
         if self.n_unlabelled:
             lines.append(f"left out: {plural(self.n_unlabelled, 'row')} without a target (empty, NA, null, None or ?)")
+        rows = len(target.values) // self.n_folds
+        if rows < FEW_ROWS:
+            lines.append(f"caution: {plural(rows, 'row')} in a fold; so few can hardly tell one strength from another")
         lines += _counted(f"classes with fewer rows than the {self.n_folds} folds", self._small_classes())
         lines += [f"not used: {name} ({reason})" for name, reason in columns.dropped.items()]
         lines += _counted("missing cells", missing(columns, self.cells))
@@ -125,7 +134,8 @@ def prepare(file: Path, target_name: str, task: Task | None, n_folds: int) -> Pr
     features = frame.drop(columns=target_name)
     columns = Columns(target_name, target.task, target.labels, *infer_columns(features))
     _check_input_names(columns)
-    return Prepared(file, columns, target, read_cells(columns, features), n_folds, len(table) - len(frame))
+    n_unlabelled = len(table) - len(frame)
+    return Prepared(file, columns, target, read_cells(columns, features), n_folds, n_unlabelled, encoding_note(file))
 
 
 def _check_input_names(columns: Columns) -> None:

@@ -33,7 +33,7 @@ class Target:
 def drop_unlabelled(frame: pd.DataFrame, target: str) -> pd.DataFrame:
     """The rows that have a target; raise `BadInput` if there is no such column or no such row."""
     check_named(frame, target)
-    kept = frame.dropna(subset=[target]).reset_index(drop=True)
+    kept = frame.dropna(subset=[target])  # the index still says where in the file a row was
     if kept.empty:
         raise BadInput(f"the target {target} is missing in every row.")
     return kept
