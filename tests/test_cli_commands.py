@@ -1,6 +1,7 @@
 """The commands: what they write, what they say, and what they refuse."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -132,6 +133,7 @@ def test_fit_writes_a_folder_and_says_what_it_understood(fake_fit):
     assert {file.name for file in folder.iterdir()} == {"model.keras", "columns.json", "path.json", "path.png"}
     for said in (
         "60 rows; 4 columns, encoded as 8 inputs",
+        f"are in houses-shrinkage{os.sep}\n",
         "numbers: size\nbooleans: garden\ncategories: town, kind\n",
         "target price: regression",
         "missing cells: size 6",
@@ -455,6 +457,19 @@ def test_a_run_from_end_to_end(here, target):
         assert document["root_mean_squared_error"]["null"] == pytest.approx(path.target_sd, rel=0.1)
     assert np.ptp(expected) > 0.01
     np.testing.assert_allclose(pd.read_csv("out.csv").iloc[:, -1], expected, rtol=1e-3)
+
+
+def test_a_small_class_is_said_and_not_warned_of():
+    write(town=["Ulm"] * (N - 2) + ["Bonn"] * 2)
+    program = "from shrinkage.cli import main; main()"
+    options = ["--target", "town", "--model", "linear", "--epochs", "2", "--folds", "3"]
+    command = [sys.executable, "-c", program, "fit", "houses.csv", *options]
+    root = str(Path(sh.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": root}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "classes with fewer rows than the 3 folds: Bonn 2\n" in done.stdout
+    assert "Warning" not in done.stderr and root not in done.stderr
 
 
 # --- demo

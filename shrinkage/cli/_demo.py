@@ -1,5 +1,6 @@
 """`shrinkage demo`: the whole of it on real data that ships with scikit-learn."""
 
+import os
 from pathlib import Path as File
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def demo(overwrite: bool, console: Console) -> None:
         path.model().save(fresh / "model.keras")
         write_path(path, fresh)
     console.say(str(path))
-    console.say(f"\nThe model, the path and its picture are in {FOLDER}: {', '.join(files(FOLDER))}.")
+    console.say(f"\nThe model, the path and its picture are in {FOLDER}{os.sep}")
     console.result({**path_document(path, "min"), "folder": str(FOLDER), "files": files(FOLDER)})
 
 

@@ -1,5 +1,7 @@
 """`shrinkage fit`: from a table to a cross-validated strength, a trained model and a picture."""
 
+import os
+import warnings
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
@@ -94,18 +96,21 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
     matrix = prepared.matrix()
     penalty = {"l2": sh.L2, "l1": sh.L1}[settings.penalty]()
     try:
-        return sh.fit(
-            network(prepared.columns, matrix, settings),
-            matrix,
-            _targets(prepared),
-            penalty=penalty,
-            cv=settings.folds,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            patience=PATIENCE,
-            seed=settings.seed,
-            standardize_target=prepared.columns.task == "regression",
-        )
+        with warnings.catch_warnings():
+            # Its own warnings are notes of the path too, and here are said before the training.
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"shrinkage\.")
+            return sh.fit(
+                network(prepared.columns, matrix, settings),
+                matrix,
+                _targets(prepared),
+                penalty=penalty,
+                cv=settings.folds,
+                epochs=settings.epochs,
+                batch_size=settings.batch_size,
+                patience=PATIENCE,
+                seed=settings.seed,
+                standardize_target=prepared.columns.task == "regression",
+            )
     except NothingToChoose as error:
         raise TrainingFailed(str(error).replace("Lower the learning rate", "Lower --learning-rate")) from error
 
@@ -139,5 +144,5 @@ def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Set
         document["root_mean_squared_error"] = errors
         listed = ", ".join(f"{label} {error:.4g}" for label, error in errors.items())
         console.say(f"Root mean squared error in units of {prepared.columns.target}: {listed}.")
-    console.say(f"\nThe model at lambda {settings.choose}, the path and its picture are in {folder}.")
+    console.say(f"\nThe model at lambda {settings.choose}, the path and its picture are in {folder}{os.sep}")
     console.result({**document, "folder": str(folder), "files": files(folder)})
