@@ -4,12 +4,12 @@ TensorFlow reads `TF_CPP_MIN_LOG_LEVEL` once, when it is imported. Two notes are
 is on, and that absl is not initialised yet), and no setting stops them: they are held back at the file descriptor.
 """
 
+import contextlib
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} .*oneDNN custom operations are on")
@@ -18,7 +18,7 @@ _NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4
 def require_tensorflow() -> None:
     """Import TensorFlow and Keras quietly; raise if Keras runs on another backend.
 
-    A log level that the user has set is respected: then nothing is changed or held back.
+    A log level that the user has set is kept, and at 0, which asks for everything, nothing is held back.
 
     Raises:
         RuntimeError: if Keras' backend is not TensorFlow.
@@ -45,19 +45,16 @@ def _check_backend(backend: str) -> None:
 
 def _import_tensorflow() -> None:
     try:
-        if _LOG_LEVEL in os.environ:
+        level = os.environ.setdefault(_LOG_LEVEL, "2")  # errors only
+        with contextlib.nullcontext() if level == "0" else _notes_held_back():
             import tensorflow  # noqa: F401
-        else:
-            os.environ[_LOG_LEVEL] = "2"  # errors only
-            with _notes_held_back():
-                import tensorflow  # noqa: F401
     except ModuleNotFoundError as error:
         if error.name != "tensorflow":
             raise
         raise ImportError("shrinkage needs TensorFlow, which is not installed: pip install 'shrinkage[cpu]'") from error
 
 
-@contextmanager
+@contextlib.contextmanager
 def _notes_held_back() -> Iterator[None]:
     """Hold back what is written to file descriptor 2, and pass on all but the known notes."""
     try:

@@ -23,9 +23,12 @@ def test_first_use_of_tensorflow_prints_nothing():
     assert (result.stdout, result.stderr, result.returncode) == ("2.0\n", "", 0)
 
 
-def test_a_log_level_the_user_has_set_is_respected():
-    result = _python(FIRST_USE + "; import os; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])", TF_CPP_MIN_LOG_LEVEL="0")
-    assert result.stdout == "2.0\n0\n"
+@pytest.mark.parametrize("level", ["0", "1", "3"])
+def test_a_log_level_the_user_has_set_is_kept_and_only_0_shows_everything(level: str):
+    result = _python(FIRST_USE + "; import os; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])", TF_CPP_MIN_LOG_LEVEL=level)
+    assert result.stdout == f"2.0\n{level}\n"
+    if level != "0":
+        assert "absl" not in result.stderr and "oneDNN" not in result.stderr
 
 
 def test_another_backend_is_refused_at_first_use_and_not_at_import():
