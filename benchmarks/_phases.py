@@ -12,7 +12,7 @@ from benchmarks._rows import Case, ours
 PARTS = {
     "Checks, and one trial batch": "shrinkage._fit.prepare",
     "Drawing first weights": "shrinkage._cohort._cohort.first_values",
-    "Compiling": "shrinkage._search.Search._compile",
+    "Compiling": "shrinkage._cohort._cohort.Cohort._compile",
     "Training": "shrinkage._cohort._cohort.Cohort.train_epoch",
     "Evaluating every epoch": "shrinkage._cohort._cohort.Cohort.evaluate",
     "Metrics, the null model, the record": "shrinkage._fit._path",

@@ -41,6 +41,14 @@ class TargetUnits:
         """Return the units of some members."""
         return TargetUnits(self.offset[part], self.scale[part], self.reference)
 
+    def standardize(self, y: np.ndarray, f: int) -> np.ndarray:
+        """Return targets in the units that member `f` trains in."""
+        return ((y - self.offset[f]) / self.scale[f]).astype(y.dtype)
+
+    def restore(self, loss: np.ndarray, predictions: np.ndarray, f: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return member `f`'s squared errors in units of all rows, and its predictions in the targets' own."""
+        return loss * (self.scale[f] / self.reference) ** 2, predictions * self.scale[f] + self.offset[f]
+
 
 def make_data(x: Any, y: Any, sample_weight: Any, dtype: str) -> Data:
     """Return checked arrays: floating-point values as `dtype`, finite, of equal length; weights scaled to mean one.

@@ -47,11 +47,11 @@ class Problem:
         """The rows that the final models train on: all of `x`."""
         return self.folds.train[0] if self.folds.kind == "given" else np.arange(self.folds.n_rows)
 
-    def plan(self, folds: int, strengths: int) -> Plan:
-        """Return how F x S members are run."""
+    def plan(self, strengths: int) -> Plan:
+        """Return how the members of all folds and S strengths are run."""
         task = self.task
         return make_plan(
-            task.template.network, whole=self.task.whole, folds=folds, strengths=strengths,
+            task.template.network, whole=self.task.whole, folds=len(self.folds.train), strengths=strengths,
             rows=task.data.n_rows, batch_size=task.batch_size,
         )  # fmt: skip
 

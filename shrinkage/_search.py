@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -11,10 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from shrinkage._choice import best_epochs, summarise
-from shrinkage._cohort._cohort import Cohort
-from shrinkage._cohort._tensorflow import threads
+from shrinkage._cohort._cohort import Cohort, make_engine
+from shrinkage._cohort._tensorflow import Engine, threads
 from shrinkage._cohort._train import Scores, join, refit, score
-from shrinkage._data import TargetUnits
 from shrinkage._prepare import Problem
 from shrinkage._strengths import extension, fold_lams
 
@@ -32,11 +30,9 @@ class Search:
         self.fold_weight = np.array([weight[rows].sum() for rows in folds.held_out], dtype=np.float64)
         self.notes: list[str] = []
         count = len(problem.lams)
-        self._plan = problem.plan(len(folds.train), count)
-        self._plan_all = problem.plan(1, count)
-        self._cohorts: dict[tuple[str, int], Cohort] = {}
-        self.expected = epochs * (math.ceil(count / self._plan.chunk) + math.ceil(count / self._plan_all.chunk))
-        self._compile()
+        self._plan = problem.plan(count)
+        self._engines: dict[int, Engine] = {}
+        self.expected = 2 * epochs * math.ceil(count / self._plan.chunk)
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -44,7 +40,6 @@ class Search:
         versions = {"keras": keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__}
         return {
             **asdict(self._plan),
-            "chunk_all_rows": self._plan_all.chunk,
             "threads": threads(),
             "versions": versions,
         }
@@ -89,7 +84,10 @@ class Search:
 
     def _score(self, lams: np.ndarray, tick: Tick) -> Scores:
         problem = self._problem
-        cohort, parts = self._cohort("folds", lams, self._plan.chunk)
+        task, folds = problem.task, problem.folds
+        engine, parts = self._engine(lams)
+        units = None if problem.target is None else problem.target.take(slice(-1))
+        cohort = Cohort(task, self._plan, engine, folds.train, folds.held_out, range(len(folds.train)), units)
         n_rows, n_train = len(problem.all_rows), np.array([len(rows) for rows in problem.folds.train])
         found = []
         for part in parts:
@@ -105,7 +103,11 @@ class Search:
         self, lams: np.ndarray, kept: np.ndarray, tick: Tick, expect: Expect
     ) -> tuple[list[list[np.ndarray]], np.ndarray]:
         """Train every strength on all rows to its kept epoch; return its values and which diverged."""
-        cohort, parts = self._cohort("all", lams, self._plan_all.chunk)
+        problem = self._problem
+        engine, parts = self._engine(lams)
+        units = None if problem.target is None else problem.target.take(slice(-1, None))
+        number = len(problem.folds.train)  # no fold's own: other weights, other batches
+        cohort = Cohort(problem.task, self._plan, engine, [problem.all_rows], [np.arange(0)], [number], units)
         values, diverged, start = [], [], 0
         for part in parts:
             epochs = _padded(kept[start : start + len(part)], parts)
@@ -116,40 +118,12 @@ class Search:
             start += len(part)
         return values, np.concatenate(diverged)
 
-    def _cohort(self, kind: str, lams: np.ndarray, chunk: int) -> tuple[Cohort, list[np.ndarray]]:
-        """Return a cohort and the strengths in parts of equal size that it can take (the last may be smaller)."""
-        size = math.ceil(len(lams) / math.ceil(len(lams) / chunk))
-        if (kind, size) not in self._cohorts:
-            self._cohorts[kind, size] = self._folds_cohort(size) if kind == "folds" else self._all_rows_cohort(size)
-        return self._cohorts[kind, size], [lams[i : i + size] for i in range(0, len(lams), size)]
-
-    def _folds_cohort(self, size: int) -> Cohort:
-        task, folds = self._problem.task, self._problem.folds
-        numbers = range(len(folds.train))
-        return Cohort(task, self._plan, folds.train, folds.held_out, numbers, size, self._units(slice(-1)))
-
-    def _all_rows_cohort(self, size: int) -> Cohort:
-        task, train = self._problem.task, [self._problem.all_rows]
-        numbers = [len(self._problem.folds.train)]  # no fold's own: other weights, other batches
-        return Cohort(task, self._plan_all, train, [np.arange(0)], numbers, size, self._units(slice(-1, None)))
-
-    def _units(self, part: slice) -> TargetUnits | None:
-        target = self._problem.target
-        return None if target is None else target.take(part)
-
-    def _compile(self) -> None:
-        """Compile both cohorts' steps side by side: XLA's compiler uses one core and holds no lock."""
-        if not self._plan.xla:
-            return
-        lams = self._problem.lams
-        first, second = (
-            self._cohort("folds", lams, self._plan.chunk)[0],
-            self._cohort("all", lams, self._plan_all.chunk)[0],
-        )
-        with ThreadPoolExecutor(2) as pool:
-            jobs = [pool.submit(first.compile, evaluate=True), pool.submit(second.compile, evaluate=False)]
-            for job in jobs:
-                job.result()
+    def _engine(self, lams: np.ndarray) -> tuple[Engine, list[np.ndarray]]:
+        """Return compiled steps, and the strengths in parts of equal size that they take (the last may be smaller)."""
+        size = math.ceil(len(lams) / math.ceil(len(lams) / self._plan.chunk))
+        if size not in self._engines:
+            self._engines[size] = make_engine(self._problem.task, self._plan, size)
+        return self._engines[size], [lams[i : i + size] for i in range(0, len(lams), size)]
 
 
 def _padded(part: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:

@@ -25,7 +25,7 @@ def trained_alone(
         xla: Whether Keras compiles with XLA, as the cohort did.
     """
     values = first_values(task.template, task.data.x, train, range(len(train)), seed=task.seed, init=task.init)
-    model = task.template.model([value[min(fold, len(value) - 1), 0] for value in values])
+    model = task.template.model([value[0] for value in values[fold]])
     for variable, penalised in zip(model.trainable_variables, task.penalised, strict=True):
         if penalised and lam:
             variable.regularizer = keras.regularizers.L2(lam / 2)

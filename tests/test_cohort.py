@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shrinkage import L1, L2, Coupled, Proximal
-from shrinkage._cohort._cohort import Cohort
+from shrinkage._cohort._cohort import Cohort, make_engine
 from shrinkage._prepare import Problem, prepare
 from tests.oracle import trained_alone
 from tests.zoo import MODELS, mlp, rows
@@ -32,18 +32,25 @@ def floatx(request):
 
 def problem_of(model: keras.Model, x, y, **changes) -> Problem:
     arguments = {
-        "penalty": L2(), "lams": LAMS, "cv": 2, "validation_data": None, "epochs": EPOCHS, "batch_size": 7, "patience":
-        None, "sample_weight": None, "on": "kernels", "how": None, "init": None, "epoch": "best", "standardize_target":
-        False, "seed": 3,
+        "penalty": L2(), "lams": LAMS, "cv": 2, "validation_data": None, "epochs": EPOCHS, "batch_size": 7,
+        "patience": None, "sample_weight": None, "on": "kernels", "how": None, "init": None, "epoch": "best",
+        "standardize_target": False, "seed": 3,
     }  # fmt: skip
     return prepare(model, x, y, **(arguments | changes))
 
 
-def train_cohort(problem: Problem, xla: bool) -> Cohort:
+def cohort_of(problem: Problem, xla: bool | None = None) -> Cohort:
+    """All folds and strengths of a problem, at the start; lam is on each fold's own rows."""
     folds, strengths = problem.folds, len(problem.lams)
-    plan = replace(problem.plan(len(folds.train), strengths), xla=xla)
-    cohort = Cohort(problem.task, plan, folds.train, folds.held_out, range(len(folds.train)), strengths)
+    plan = problem.plan(strengths) if xla is None else replace(problem.plan(strengths), xla=xla)
+    engine = make_engine(problem.task, plan, strengths)
+    cohort = Cohort(problem.task, plan, engine, folds.train, folds.held_out, range(len(folds.train)))
     cohort.start(np.repeat(problem.lams[None], len(folds.train), axis=0))
+    return cohort
+
+
+def train_cohort(problem: Problem, xla: bool) -> Cohort:
+    cohort = cohort_of(problem, xla)
     for epoch in range(EPOCHS):
         assert not cohort.train_epoch(epoch).any()
     return cohort
@@ -54,7 +61,7 @@ def assert_member_equals_plain_keras(
 ) -> None:
     folds, lam = problem.folds, float(problem.lams[s])
     alone = trained_alone(problem.task, folds.train, fold, lam, steps=cohort.steps, epochs=EPOCHS, xla=xla)
-    together = [value[min(fold, len(value) - 1)] for value in cohort._engine.values(s)]
+    together = cohort.values(fold, s)
     network = problem.task.template.network
     moved = 0
     for variable, mine, plain, first in zip(
@@ -77,7 +84,7 @@ def compiled(model: keras.Model, optimizer="adam", loss="sparse_categorical_cros
 def test_member_equals_plain_keras(name, floatx):
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
-    assert bool(problem.plan(2, 3).unrolled) == unrolled
+    assert bool(problem.plan(3).unrolled) == unrolled
     xla = not unrolled
     cohort = train_cohort(problem, xla)
     # Without a penalty plain Keras gives Adam the sparse gradient of an embedding, and Adam then squares the slices of
@@ -137,8 +144,7 @@ def test_evaluation_equals_plain_keras(name, floatx):
     found, data, folds = cohort.evaluate(), problem.task.data, problem.folds
     held = np.sort(np.concatenate(folds.held_out))
     for fold, s in ((0, 0), (1, 2)):
-        values = [value[min(fold, len(value) - 1)] for value in cohort._engine.values(s)]
-        model = problem.task.template.model(values)
+        model = problem.task.template.model(cohort.values(fold, s))
         for expected_rows, loss in ((folds.held_out[fold], found.cv_loss), (folds.train[fold], found.train_loss)):
             expected = model.evaluate(data.x[expected_rows], data.y[expected_rows], verbose=0)
             assert loss[fold, s] == pytest.approx(expected, rel=1e-6)  # Keras adds up its batches in float32
@@ -158,7 +164,7 @@ def test_proximal_l1_step_follows_its_formula(optimizer, floatx):
     problem = problem_of(compiled(mlp(), make()), x, y, penalty=L1(), lams=[1.0], batch_size=20, cv=2)
     cohort = train_one_step(problem)
     kernel = next(i for i, v in enumerate(problem.task.template.network.variables) if v.path.endswith("kernel"))
-    (penalised,), (free,) = ([cohort._engine.values(s)[kernel][0]] for s in (0, 1))
+    (penalised,), (free,) = ([cohort.values(0, s)[kernel]] for s in (0, 1))
     first = problem.task.template.fresh_values((3, 0))[kernel]
     if optimizer == "adam":  # the first step is η·g/(|g| + ε'), and so D = (step) / g up to ε
         gradient = gradient_at_first_batch(problem, kernel)
@@ -173,9 +179,7 @@ def test_proximal_l1_step_follows_its_formula(optimizer, floatx):
 
 
 def train_one_step(problem: Problem) -> Cohort:
-    folds = problem.folds
-    cohort = Cohort(problem.task, problem.plan(2, 2), folds.train, folds.held_out, range(2), 2)
-    cohort.start(np.repeat(problem.lams[None], 2, axis=0))
+    cohort = cohort_of(problem)
     assert cohort.steps == 1
     cohort.train_epoch(0)
     return cohort
@@ -206,22 +210,22 @@ def test_members_do_not_touch_each_other(floatx):
     wild, tame = (problem_of(make(), x, y, lams=lams) for lams in ([1e9, 0.01], [0.02, 0.01]))
     cohorts = []
     for problem in (wild, tame):
-        folds = problem.folds
-        cohort = Cohort(problem.task, problem.plan(2, 3), folds.train, folds.held_out, range(2), 3)
-        cohort.start(np.repeat(problem.lams[None], 2, axis=0))
+        cohort = cohort_of(problem)
         diverged = [cohort.train_epoch(epoch) for epoch in range(40)]
         cohorts.append((cohort, np.any(diverged, axis=0)))
     assert cohorts[0][1].tolist() == [[True, False, False]] * 2
     assert not cohorts[1][1].any()
     for s in (1, 2):
-        for mine, plain in zip(cohorts[0][0]._engine.values(s), cohorts[1][0]._engine.values(s), strict=True):
+        for mine, plain in zip(cohorts[0][0].values(1, s), cohorts[1][0].values(1, s), strict=True):
             np.testing.assert_array_equal(mine, plain)
 
 
 def test_run_repeats_to_the_bit():
     x, y = rows("table")
-    runs = [train_cohort(problem_of(compiled(MODELS["dropped_out"][0]()), x, y), True) for _ in range(2)]
-    for variable, mine, other in zip(runs[0]._engine._variables, *(run._engine.values(1) for run in runs), strict=True):
+    problems = [problem_of(compiled(MODELS["dropped_out"][0]()), x, y) for _ in range(2)]
+    runs = [train_cohort(problem, True) for problem in problems]
+    values = [run.values(1, 1) for run in runs]
+    for variable, mine, other in zip(problems[0].task.template.network.variables, *values, strict=True):
         if "seed_generator" not in variable.path:  # the caller's two models differ in these
             np.testing.assert_array_equal(mine, other)
 
@@ -250,6 +254,6 @@ def test_l2_forms_have_one_minimum():
         cohort = train_one_step(problem)
         for epoch in range(1, 600):
             cohort.train_epoch(epoch)
-        found.append(cohort.values(0)[0])
+        found.append(cohort.values(0, 0)[0])
     assert np.abs(found[0]).max() > 0.1
     np.testing.assert_allclose(found[0], found[1], atol=1e-3)  # what is left of float32 and 600 steps

@@ -193,7 +193,7 @@ def test_chunks_give_the_same_path(monkeypatch, make):
     monkeypatch.setattr("shrinkage._cohort._plan._member_bytes", lambda *_: 1)
     monkeypatch.setattr("shrinkage._cohort._plan._free_memory", lambda: 8)
     parts = fit(classifier(make), **options)
-    assert (whole.plan["chunk"], parts.plan["chunk"], parts.plan["chunk_all_rows"]) == (5, 2, 3)
+    assert (whole.plan["chunk"], parts.plan["chunk"]) == (5, 2)
     numbers = {name: value for name, value in arrays(whole).items() if value.dtype != object}
     for name, value in numbers.items():
         np.testing.assert_allclose(arrays(parts)[name], value, rtol=1e-4, atol=1e-5, err_msg=name)

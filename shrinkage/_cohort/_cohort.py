@@ -1,16 +1,20 @@
 """A cohort: the members (fold, strength) of one path, trained and scored together."""
 
-from collections.abc import Sequence
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
-from shrinkage._cohort._first import first_values, seed_variables, stored_shapes
+from shrinkage._cohort._first import first_values, seed_variables, shared
 from shrinkage._cohort._forward import forward
 from shrinkage._cohort._plan import Plan
-from shrinkage._cohort._tensorflow import Engine, put
+from shrinkage._cohort._state import State
+from shrinkage._cohort._tensorflow import Engine, tensor
 from shrinkage._cohort._unroll import unroll
 from shrinkage._data import Data, TargetUnits, batch_rows, random_seeds
 from shrinkage._template import Template
@@ -47,16 +51,38 @@ class Evaluation:
     """Prediction for each held-out row by its own fold, (m, s, ...)."""
 
 
+def make_engine(task: Task, plan: Plan, strengths: int) -> Engine:
+    """Return the steps of `strengths` members of one fold; all cohorts of the task with as many strengths share it."""
+    network = task.template.network
+
+    def run(state: State, x: Any, training: bool) -> Any:
+        return unroll(network, state, (x,), {}, training) if task.whole else forward(network, state, x, training)
+
+    return Engine(
+        network,
+        run,
+        loss=task.loss,
+        optimizer=task.template.optimizer,
+        penalty=task.penalty,
+        how=task.how,
+        penalised=task.penalised,
+        seeds=seed_variables(network),
+        shared=shared(network),
+        strengths=strengths,
+        xla=plan.xla,
+    )
+
+
 class Cohort:
-    """F x S members of one task.
+    """F x S members of one task: the strengths of a fold step together, and the folds side by side, one a core.
 
     Args:
         task: What to train.
         plan: How.
+        engine: The steps of S members.
         train: Each fold's training rows.
         held_out: Each fold's held-out rows.
         numbers: The folds' numbers, which weights, batches and random layers depend on.
-        strengths: S.
         target: The units that each fold's targets are trained in, or None for their own.
     """
 
@@ -64,103 +90,93 @@ class Cohort:
         self,
         task: Task,
         plan: Plan,
+        engine: Engine,
         train: Sequence[np.ndarray],
         held_out: Sequence[np.ndarray],
         numbers: Sequence[int],
-        strengths: int,
         target: TargetUnits | None = None,
     ):
-        self._task, self._plan, self._train, self._numbers = task, plan, train, numbers
-        network = task.template.network
-        self._seed_variables = seed_variables(network)
-        self._engine = Engine(
-            network,
-            (lambda state, x, training: unroll(network, state, (x,), {}, training))
-            if task.whole
-            else (lambda state, x, training: forward(network, state, x, training)),
-            loss=task.loss,
-            optimizer=task.template.optimizer,
-            penalty=task.penalty,
-            how=task.how,
-            penalised=task.penalised,
-            seeds=self._seed_variables,
-            shapes=stored_shapes(network, len(train), strengths),
-            members=(len(train), strengths),
-            target=target,
-            xla=plan.xla,
-        )
-        self._tensors = put(task.data)
-        self._first = first_values(task.template, task.data.x, train, numbers, seed=task.seed, init=task.init)
-        self._lam = np.zeros((len(train), strengths))
-        self._rows = _EvaluatedRows(train, held_out, task.data.weight)
+        self._task, self._plan, self._engine = task, plan, engine
+        self._train, self._held_out, self._numbers, self._target = train, held_out, numbers, target
+        data = task.data
+        self._x, self._weight = tensor(data.x), tensor(data.weight)
+        self._y = [tensor(data.y if target is None else target.standardize(data.y, f)) for f in range(len(train))]
+        self._first = first_values(task.template, data.x, train, numbers, seed=task.seed, init=task.init)
+        self._members: list[Any] = []
+        self._lam = np.zeros((len(train), 0))
         self._batch_size = min(task.batch_size, *map(len, train))
         self.steps = max(1, round(sum(map(len, train)) / len(train) / self._batch_size))
         """Steps in an epoch."""
-
-    def compile(self, *, evaluate: bool) -> None:
-        """Compile the steps without taking one."""
-        self._step(0, steps=0)
-        if evaluate:
-            rows = np.zeros(self._plan.evaluated_rows, np.int32)
-            self._engine.evaluate(*self._tensors[:2], rows, rows)
+        # Cohorts of other numbers of rows take as many steps of one compiled shape as they need.
+        self._most_steps = max(self.steps, math.ceil(data.n_rows / self._batch_size))
 
     def start(self, lam: np.ndarray) -> None:
         """Begin anew at strengths (f, s)."""
         self._lam = lam
-        self._engine.start(self._first)
+        self._members = [self._engine.first(values) for values in self._first]
+        if not self._engine.train.experimental_get_tracing_count():
+            self._compile()
+
+    def _compile(self) -> None:
+        """Compile the steps without taking one, side by side: XLA's compiler leaves a core partly idle."""
+        rows = np.zeros(self._plan.evaluated_rows, np.int32)
+        with ThreadPoolExecutor(2) as pool:
+            evaluated = pool.submit(self._engine.evaluate, self._members[0], self._x, self._y[0], rows)
+            self._step(0, epoch=0, steps=0)
+            evaluated.result()
 
     def train_epoch(self, epoch: int) -> np.ndarray:
         """Train one epoch, counted from 0; return which members' losses stopped being finite, (f, s)."""
-        return keras.ops.convert_to_numpy(self._step(epoch, self.steps))
+        stepped = self._each_fold(lambda f: self._step(f, epoch, self.steps))
+        self._members = [members for members, _ in stepped]
+        return np.stack([keras.ops.convert_to_numpy(diverged) for _, diverged in stepped])
 
-    def _step(self, epoch: int, steps: int) -> Any:
-        seed, size = self._task.seed, self._batch_size
-        rows, seeds = [], []
-        for train, number in zip(self._train, self._numbers, strict=True):
-            rows.append(batch_rows(train, seed=seed, fold=number, epoch=epoch, steps=self.steps, batch_size=size))
-            seeds.append(random_seeds(seed=seed, fold=number, epoch=epoch, count=len(self._seed_variables)))
-        stacked = np.stack(rows, axis=1).astype(np.int32)
-        return self._engine.train(*self._tensors, stacked, np.stack(seeds), self._lam, np.int32(steps))
+    def _step(self, f: int, epoch: int, steps: int) -> tuple[list[Any], Any]:
+        key = {"seed": self._task.seed, "fold": self._numbers[f], "epoch": epoch}
+        rows = np.zeros((self._most_steps, self._batch_size), np.int32)
+        rows[: self.steps] = batch_rows(self._train[f], **key, steps=self.steps, batch_size=self._batch_size)
+        seeds = random_seeds(**key, count=len(self._engine.seeds))
+        data = self._x, self._y[f], self._weight
+        return self._engine.train(self._members[f], *data, rows, seeds, self._lam[f], np.int32(steps))
 
     def evaluate(self) -> Evaluation:
         """Score all members on all rows: one forward pass serves held-out and training loss."""
-        sums, row_loss, predictions = 0, [], []
-        size = self._plan.evaluated_rows
-        for rows, owner, held, weights in self._rows.batches(size):
-            count = len(rows)
-            padded = np.resize(rows, size), np.resize(owner, size)  # equal shapes, one trace
-            losses, predicted = (
-                keras.ops.convert_to_numpy(v) for v in self._engine.evaluate(*self._tensors[:2], *padded)
-            )
-            losses = losses[..., :count]
-            with np.errstate(invalid="ignore", over="ignore"):
-                sums = sums + losses @ weights
-            row_loss.append(losses[owner[held], :, np.flatnonzero(held)])
-            predictions.append(predicted[:count][held])
-        means = sums / self._rows.totals[:, None]
-        return Evaluation(means[..., 0], means[..., 1], np.concatenate(row_loss), np.concatenate(predictions))
+        weight, held = self._task.data.weight, np.sort(np.concatenate(self._held_out))
+        scored = self._each_fold(self._score)
+        with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
 
-    def values(self, s: int) -> list[np.ndarray]:
-        """Return the values of strength `s` in the first fold, one array for each of the network's variables."""
-        return [value[0] for value in self._engine.values(s)]
+            def means(parts: Sequence[np.ndarray]) -> np.ndarray:
+                pairs = zip(scored, parts, strict=True)
+                return np.stack([np.average(loss[:, rows], axis=1, weights=weight[rows]) for (loss, _), rows in pairs])
 
+            cv_loss, train_loss = means(self._held_out), means(self._train)
+        places = [np.searchsorted(held, rows) for rows in self._held_out]
+        row_loss = np.empty((len(held), cv_loss.shape[1]))
+        predictions = np.empty((len(held), cv_loss.shape[1], *scored[0][1].shape[2:]), scored[0][1].dtype)
+        for (loss, predicted), rows, place in zip(scored, self._held_out, places, strict=True):
+            row_loss[place], predictions[place] = loss[:, rows].T, predicted.swapaxes(0, 1)
+        return Evaluation(cv_loss, train_loss, row_loss, predictions)
 
-class _EvaluatedRows:
-    """All rows, with the fold that holds each out and what each weighs in the members' two mean losses."""
+    def _score(self, f: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the losses of a fold's members on all rows, (s, n), and their predictions for its held-out rows."""
+        size, n_rows = self._plan.evaluated_rows, self._task.data.n_rows
+        held = np.zeros(n_rows, bool)
+        held[self._held_out[f]] = True
+        losses, predictions = [], []
+        for start in range(0, n_rows, size):
+            rows = np.arange(start, min(start + size, n_rows), dtype=np.int32)
+            found = self._engine.evaluate(self._members[f], self._x, self._y[f], np.resize(rows, size))  # one shape
+            loss, predicted = (keras.ops.convert_to_numpy(value)[:, : len(rows)] for value in found)
+            losses.append(loss)
+            predictions.append(predicted[:, held[rows]])
+        loss, predicted = np.concatenate(losses, axis=1), np.concatenate(predictions, axis=1)
+        return (loss, predicted) if self._target is None else self._target.restore(loss, predicted, f)
 
-    def __init__(self, train: Sequence[np.ndarray], held_out: Sequence[np.ndarray], weight: np.ndarray):
-        self._owner = np.zeros(len(weight), np.int32)
-        self._held = np.zeros(len(weight), bool)
-        self._weights = np.zeros((len(train), len(weight), 2))
-        for fold, (inside, outside) in enumerate(zip(train, held_out, strict=True)):
-            self._owner[outside], self._held[outside] = fold, True
-            self._weights[fold, outside, 0], self._weights[fold, inside, 1] = weight[outside], weight[inside]
-        self.totals = self._weights.sum(axis=1)
-        """Each fold's total weights, held out and in training, (f, 2)."""
+    def _each_fold(self, call: Callable[[int], Any]) -> list[Any]:
+        """Call with each fold's index; small steps use one core well, and two badly."""
+        with ThreadPoolExecutor(min(len(self._train), os.cpu_count() or 1)) as pool:
+            return list(pool.map(call, range(len(self._train))))
 
-    def batches(self, size: int):
-        """Yield (rows, owner, held, weights) of successive batches of at most `size` rows."""
-        for start in range(0, len(self._owner), size):
-            part = slice(start, start + size)
-            rows = np.arange(start, min(start + size, len(self._owner)), dtype=np.int32)
-            yield rows, self._owner[part], self._held[part], self._weights[:, part]
+    def values(self, f: int, s: int) -> list[np.ndarray]:
+        """Return the values of a member, one array for each of the network's variables."""
+        return self._engine.values(self._members[f], s)

@@ -11,8 +11,8 @@ from shrinkage._template import Template
 
 def first_values(
     template: Template, x: np.ndarray, train: Sequence[np.ndarray], numbers: Sequence[int], *, seed: int, init: str
-) -> list[np.ndarray]:
-    """Return the first value of each of the network's variables, (folds, 1, ...): the same for all strengths.
+) -> list[list[np.ndarray]]:
+    """Return for each fold the first value of each of the network's variables, (1, ...): the same for all strengths.
 
     Args:
         template: The recipe.
@@ -26,13 +26,15 @@ def first_values(
         drawn = [template.kept_values()] * len(train)
     else:
         drawn = [template.fresh_values((seed, number)) for number in numbers]
-    values = [np.stack(fold)[:, None] for fold in zip(*drawn, strict=True)]
     index = {id(variable): i for i, variable in enumerate(template.network.variables)}
+    folds = [[value[None] for value in values] for values in drawn]
     for layer in adapted_layers(template.network):
-        moments = [_moments(layer, x[rows]) for rows in train]
-        for variable, fold in zip((layer.adapt_mean, layer.adapt_variance), zip(*moments, strict=True), strict=True):
-            values[index[id(variable)]] = np.stack(fold)[:, None].astype(variable.dtype)
-    return values
+        for values, rows in zip(folds, train, strict=True):
+            for variable, moment in zip(
+                (layer.adapt_mean, layer.adapt_variance), _moments(layer, x[rows]), strict=True
+            ):
+                values[index[id(variable)]] = moment[None].astype(variable.dtype)
+    return folds
 
 
 def adapted_layers(network: keras.Model) -> list[Any]:
@@ -55,14 +57,10 @@ def seed_variables(network: keras.Model) -> list[Any]:
     return list({id(g.state): g.state for g in generators}.values())
 
 
-def stored_shapes(network: keras.Model, folds: int, strengths: int) -> list[tuple[int, int]]:
-    """Return the (f, s) that each variable's values are stored with: frozen weights once, a fold's statistics once a "
-    "fold."""
-    normalization = [layer for layer in network._flatten_layers() if isinstance(layer, keras.layers.Normalization)]
+def shared(network: keras.Model) -> list[bool]:
+    """Say of each variable whether all strengths share its value: frozen weights, and a fold's own statistics."""
+    layers = list(network._flatten_layers())
+    normalization = [layer for layer in layers if isinstance(layer, keras.layers.Normalization)]
     statistics = {id(variable) for layer in normalization for variable in layer.variables}
-    frozen = {id(v) for layer in network._flatten_layers() for v in layer._trainable_variables if not v.trainable}
-    shapes = []
-    for variable in network.variables:
-        shape = (1, 1) if id(variable) in frozen else (folds, 1) if id(variable) in statistics else (folds, strengths)
-        shapes.append(shape)
-    return shapes
+    frozen = {id(v) for layer in layers for v in layer._trainable_variables if not v.trainable}
+    return [id(variable) in statistics | frozen for variable in network.variables]

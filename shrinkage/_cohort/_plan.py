@@ -10,7 +10,7 @@ import keras
 from shrinkage._cohort._forward import nodes, way
 
 _UNROLLED_MEMBERS = 20  # a member costs 0.06 to 0.4 s of tracing: more of them in one function do not pay
-_EVALUATED_VALUES = 2**22  # of one layer's output at a time: 16 MB of float32
+_EVALUATED_VALUES = 2**20  # of one layer's output at a time: 4 MB of float32
 _COPIES = 6  # of a member's weights: themselves, gradients, Adam's two moments, and what is being computed
 
 
@@ -23,7 +23,7 @@ class Plan:
     xla: bool
     """Whether training steps are compiled by XLA."""
     chunk: int
-    """Strengths that are trained together, with all folds."""
+    """Strengths that are trained together."""
     evaluated_rows: int
     """Rows evaluated together."""
 
@@ -41,14 +41,11 @@ def make_plan(network: keras.Model, *, whole: bool, folds: int, strengths: int, 
     """
     operations = [network] if whole else list(nodes(network))
     unrolled = tuple(operation.name for operation in operations if whole or way(operation) == "unroll")
-    members = folds * strengths
-    if unrolled:
-        members = min(members, _UNROLLED_MEMBERS)
-    members = min(members, int(_free_memory() / 2 / _member_bytes(network, batch_size)))
-    chunks = math.ceil(strengths / max(1, members // folds))
-    chunk = math.ceil(strengths / chunks)
+    affordable = int(_free_memory() / 2 / _member_bytes(network, min(batch_size, rows)) / folds)
+    most = max(1, min(strengths, affordable, _UNROLLED_MEMBERS if unrolled else strengths))
+    chunk = math.ceil(strengths / math.ceil(strengths / most))
     widest = max((math.prod(shape) for shape in _outputs(network)), default=1)
-    evaluated = max(batch_size, _EVALUATED_VALUES // (widest * folds * chunk))
+    evaluated = max(min(batch_size, rows), _EVALUATED_VALUES // (widest * chunk))
     return Plan(unrolled, not unrolled, chunk, min(rows, evaluated))
 
 

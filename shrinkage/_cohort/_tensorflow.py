@@ -11,7 +11,6 @@ from keras import ops
 from shrinkage._cohort._optimizers import step_size
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import member_of
-from shrinkage._data import Data, TargetUnits
 from shrinkage._losses import row_losses
 from shrinkage._penalties import Proximal
 from shrinkage._template import fresh_optimizer
@@ -53,7 +52,24 @@ def _regularizers(variables: list[Any], values: list[Any]) -> list[Any]:
 
 
 class Engine:
-    """Trains (fold, strength) members together: their values, one optimizer over them, and the compiled steps."""
+    """The compiled steps of all strengths of one fold: pure functions of the members' values.
+
+    The members are a list of tensors: the values of the network's variables, (1, s, ...) with s = 1 where the strengths
+    share one, then the optimizer's. Nothing is kept here, so folds can run side by side through one compiled step.
+
+    Args:
+        network: The template's network; its variables name the values, and it is never changed.
+        run: The forward pass.
+        loss: A loss with a value per row.
+        optimizer: An elementwise optimizer; its configuration is used, not its state.
+        penalty: L2() or L1().
+        how: Coupled() or Proximal().
+        penalised: For each of `network.trainable_variables`, whether it is penalised.
+        seeds: The states of the network's seed generators; they are drawn anew for each step, and not kept.
+        shared: For each of `network.variables`, whether all strengths share its value.
+        strengths: S.
+        xla: Whether the training step is compiled by XLA.
+    """
 
     def __init__(
         self,
@@ -66,172 +82,156 @@ class Engine:
         how: Any,
         penalised: Sequence[bool],
         seeds: Sequence[Any],
-        shapes: Sequence[tuple[int, int]],
-        members: tuple[int, int],
-        target: TargetUnits | None,
+        shared: Sequence[bool],
+        strengths: int,
         xla: bool,
     ):
-        """Set up the members' variables.
-
-        Args:
-            network: The template's network; its variables name the values, and it is never changed.
-            run: The forward pass.
-            loss: A loss with a value per row.
-            optimizer: An elementwise optimizer; its configuration is used, not its state.
-            penalty: L2() or L1().
-            how: Coupled() or Proximal().
-            penalised: For each of `network.trainable_variables`, whether it is penalised.
-            seeds: The states of the network's seed generators.
-            shapes: For each of `network.variables`, the (f, s) that its values are stored with.
-            members: The numbers of folds and of strengths.
-            target: The units that each fold's targets are trained in, or None for their own.
-            xla: Whether the steps are compiled by XLA.
-        """
         self._network, self._run, self._loss = network, run, loss
         self._penalty, self._how, self._penalised = penalty, how, penalised
-        self._seeds, self._members, self._target = list(seeds), members, target
-        self._variables = list(network.variables)
-        self._stored = {
-            id(v): keras.Variable(ops.zeros((*shape, *v.shape), v.dtype), trainable=v.trainable, dtype=v.dtype)
-            for v, shape in zip(self._variables, shapes, strict=True)
-            if not any(v is seed for seed in self._seeds)
-        }
-        self._trainable = [self._stored[id(v)] for v in network.trainable_variables]
-        self._optimizer = fresh_optimizer(optimizer)
-        self._optimizer.build(self._trainable)
-        self._first = [ops.convert_to_numpy(v).flat[0] for v in self._optimizer.variables]
+        self.seeds, self._strengths = list(seeds), strengths
+        self._kept = [v for v in network.variables if not any(v is seed for seed in seeds)]
+        is_shared = {id(v): one for v, one in zip(network.variables, shared, strict=True)}
+        self._shapes = [(1, 1 if is_shared[id(v)] else strengths, *v.shape) for v in self._kept]
+        # The optimizer needs variables of the stacked shapes to know them by; their values are never used.
+        self._stacked = [
+            keras.Variable(ops.zeros((1, strengths, *v.shape), v.dtype)) for v in network.trainable_variables
+        ]
+        self._optimizer = _stateless(optimizer)
+        self._optimizer.build(self._stacked)
+        self._slots = list(self._optimizer.variables)
         self.train = tf.function(self._train, jit_compile=xla, autograph=False)
-        # Without XLA: large matrix products run as fast, and there is nothing to compile.
-        self.evaluate = tf.function(self._evaluate, autograph=False)
+        self.evaluate = tf.function(self._evaluate, jit_compile=xla, autograph=False)
         for function in (self.train, self.evaluate):  # each is traced once, but TensorFlow counts over all engines
             function._omit_frequent_tracing_warning = True
 
-    def start(self, values: Sequence[np.ndarray]) -> None:
-        """Give the members their first values, each (f, s, ...) or to be broadcast to it, and the optimizer its "
-        "first state."""
-        for variable, value in zip(self._variables, values, strict=True):
-            if id(variable) in self._stored:
-                stored = self._stored[id(variable)]
-                stored.assign(np.broadcast_to(value[: stored.shape[0]], stored.shape))
-        for slot, first in zip(self._optimizer.variables, self._first, strict=True):
-            slot.assign(ops.full(slot.shape, first, slot.dtype))
-
-    def values(self, s: int) -> list[np.ndarray]:
-        """Return the values of strength `s` for each of the network's variables, (f, ...)."""
-        return [
-            ops.convert_to_numpy(stored[:, min(s, stored.shape[1] - 1)])
-            if (stored := self._stored.get(id(v))) is not None
-            else np.broadcast_to(ops.convert_to_numpy(v), (1, *v.shape))
-            for v in self._variables
+    def first(self, values: Sequence[np.ndarray]) -> list[Any]:
+        """Return members that begin with these values of the network's variables, each (s, ...)."""
+        by_variable = {id(v): value for v, value in zip(self._network.variables, values, strict=True)}
+        kept = [
+            np.broadcast_to(by_variable[id(v)], shape[1:]) for v, shape in zip(self._kept, self._shapes, strict=True)
         ]
+        slots = [tf.convert_to_tensor(slot.value) for slot in self._slots]
+        return [*(tf.constant(value[None], v.dtype) for v, value in zip(self._kept, kept, strict=True)), *slots]
 
-    def state(self, seeds: Any = None) -> State:
-        """Return the members' values for one forward pass; `seeds` is (folds, generators, 2)."""
-        values = [
-            tf.convert_to_tensor(stored.value)
-            if (stored := self._stored.get(id(v))) is not None
-            else self._seed_values(v, seeds)
-            for v in self._variables
-        ]
-        return State(self._variables, values)
+    def values(self, members: Sequence[Any], s: int) -> list[np.ndarray]:
+        """Return the values of strength `s` for each of the network's variables (its own, for seed generators)."""
+        kept = {id(v): ops.convert_to_numpy(member_of(value, 0, s)) for v, value in zip(self._kept, members)}  # noqa: B905
+        return [kept[id(v)] if id(v) in kept else ops.convert_to_numpy(v) for v in self._network.variables]
 
-    def _seed_values(self, variable: Any, seeds: Any) -> Any:
-        if seeds is None:  # inference draws nothing
-            return ops.zeros((1, 1, *variable.shape), variable.dtype)
-        index = next(i for i, seed in enumerate(self._seeds) if seed is variable)
-        return ops.cast(ops.expand_dims(seeds[:, index], 1), variable.dtype)
-
-    def _train(self, x: Any, y: Any, weight: Any, rows: Any, seeds: Any, lam: Any, steps: Any) -> Any:
-        """Take `steps` steps; return which members' losses stopped being finite, (f, s).
+    def _train(
+        self, members: list[Any], x: Any, y: Any, weight: Any, rows: Any, seeds: Any, lam: Any, steps: Any
+    ) -> tuple[list[Any], Any]:
+        """Take `steps` steps; return the members, and which of their losses stopped being finite, (s,).
 
         Args:
+            members: As `first` gives them.
             x, y, weight: All rows.
-            rows: The rows of each batch, (at least steps, folds, batch).
-            seeds: First numbers of the random layers' seeds, (folds, generators).
-            lam: Strengths, (f, s).
+            rows: The rows of each batch, (at least steps, batch).
+            seeds: First numbers of the random layers' seeds, (generators,).
+            lam: Strengths, (s,).
             steps: How many of `rows` to use; 0 compiles and changes nothing.
         """
 
-        def step(t: Any, diverged: Any) -> tuple[Any, Any]:
-            batch = rows[t]
-            member_loss = self._step(
-                tf.expand_dims(tf.gather(x, batch), 1), self._targets(tf.gather(y, batch)), tf.gather(weight, batch),
-                self._step_seeds(seeds, t), lam,
-            )  # fmt: skip
+        def step(t: Any, diverged: Any, members: list[Any]) -> tuple[Any, Any, list[Any]]:
+            batch = tf.gather(x, rows[t])[None, None], tf.gather(y, rows[t])[None], tf.gather(weight, rows[t])[None]
+            # A generator counts up its second number by one a call: steps lie far apart.
+            drawn = tf.stack([seeds, tf.fill(tf.shape(seeds), tf.cast(t, seeds.dtype) * 4096)], axis=-1)
+            members, member_loss = self._step(members, *batch, drawn, lam[None])
             # Found on the loss, not on gradients: XLA's relu hides NaN from these.
-            return t + 1, tf.logical_or(diverged, tf.logical_not(tf.math.is_finite(member_loss)))
+            return t + 1, tf.logical_or(diverged, tf.logical_not(tf.math.is_finite(member_loss[0]))), members
 
-        start = (tf.constant(0), tf.zeros(self._members, tf.bool))
-        return tf.while_loop(lambda t, _: t < steps, step, start, parallel_iterations=1)[1]
+        start = tf.constant(0), tf.zeros(self._strengths, tf.bool), list(members)
+        _, diverged, members = tf.while_loop(lambda t, *_: t < steps, step, start, parallel_iterations=1)
+        return members, diverged
 
-    def _step_seeds(self, seeds: Any, t: Any) -> Any:
-        """Return (folds, generators, 2); a generator counts up its second number by one a call, so steps lie far "
-        "apart."""
-        return tf.stack([seeds, tf.fill(tf.shape(seeds), tf.cast(t, seeds.dtype) * 4096)], axis=-1)
-
-    def _step(self, x: Any, y: Any, weight: Any, seeds: Any, lam: Any) -> Any:
-        state = self.state(seeds)
-        before = {id(v): state[v] for v in self._variables}
+    def _step(self, members: list[Any], x: Any, y: Any, weight: Any, seeds: Any, lam: Any) -> tuple[list[Any], Any]:
+        state = self._state(members, seeds)
         member_loss, gradients = loss_and_gradients(self._run, self._network, self._loss, state, x, y, weight)
+        trainable = list(self._network.trainable_variables)
+        weights = [state[v] for v in trainable]
         proximal = isinstance(self._how, Proximal)
         if not proximal:
             gradients = [
-                g + self._penalty.gradient(w.value, _like(lam, g, 2)) if penalised else g
-                for g, w, penalised in zip(gradients, self._trainable, self._penalised, strict=True)
+                g + self._penalty.gradient(w, _like(lam, w)) if penalised else g
+                for g, w, penalised in zip(gradients, weights, self._penalised, strict=True)
             ]
-        learning_rate = tf.convert_to_tensor(self._optimizer.learning_rate)
-        self._optimizer.apply(gradients, self._trainable)
-        if proximal:
-            for w, penalised in zip(self._trainable, self._penalised, strict=True):
-                if penalised:
-                    size = step_size(self._optimizer, w, learning_rate)
-                    w.assign(self._penalty.prox(w.value, _like(lam, w, 2), size))
-        for variable in self._variables:
-            changed = state[variable] is not before[id(variable)]
-            if changed and not variable.trainable and id(variable) in self._stored:
-                self._stored[id(variable)].assign(state[variable])
-        return ops.broadcast_to(member_loss, self._members)
+        mapping = [
+            *zip(self._stacked, weights, strict=True),
+            *zip(self._slots, members[len(self._kept) :], strict=True),
+        ]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            learning_rate = ops.convert_to_tensor(self._optimizer.learning_rate)
+            self._optimizer.apply(gradients, self._stacked)
+            weights = [scope.get_current_value(w) for w in self._stacked]
+            if proximal:
+                weights = [
+                    self._penalty.prox(w, _like(lam, w), step_size(self._optimizer, stacked, learning_rate))
+                    if penalised
+                    else w
+                    for w, stacked, penalised in zip(weights, self._stacked, self._penalised, strict=True)
+                ]
+            slots = [scope.get_current_value(slot) for slot in self._slots]
+        for variable, value in zip(trainable, weights, strict=True):
+            state[variable] = value
+        return [*(state[v] for v in self._kept), *slots], ops.broadcast_to(member_loss, (1, self._strengths))
 
-    def _targets(self, y: Any) -> Any:
-        """Return targets (folds, batch, ...) in the units that each fold trains in."""
-        if self._target is None:
-            return y
-        offset, scale = (_like(tf.constant(v, y.dtype), y, 1) for v in (self._target.offset, self._target.scale))
-        return (y - offset) / scale
+    def _state(self, members: Sequence[Any], seeds: Any = None) -> State:
+        """Return the members' values for one forward pass; `seeds` is (generators, 2), None where nothing is drawn."""
+        kept = members[: len(self._kept)]
+        drawn = [
+            ops.cast(seeds[i], v.dtype) if seeds is not None else ops.zeros(v.shape, v.dtype)
+            for i, v in enumerate(self.seeds)
+        ]
+        return State([*self._kept, *self.seeds], [*kept, *(value[None, None] for value in drawn)])
 
-    def _evaluate(self, x: Any, y: Any, rows: Any, owner: Any) -> tuple[Any, Any]:
-        """Return all members' losses on rows, and what each row's own fold predicts for it.
-
-        Args:
-            x, y: All rows.
-            rows: The rows to evaluate, (b,).
-            owner: For each of them the fold that holds it out, (b,).
-
-        Returns:
-            Row losses (f, s, b) in the units of all rows, and predictions (b, s, ...) in those of `y`.
-        """
-        predictions = self._run(self.state(), tf.gather(x, rows)[None, None], False)
-        losses = row_losses(self._loss, self._targets(tf.gather(y, rows)[None]), predictions)
-        if self._target is not None:
-            offset, scale = (
-                _like(tf.constant(v, y.dtype), predictions, 1) for v in (self._target.offset, self._target.scale)
-            )
-            predictions = predictions * scale + offset
-            losses = losses * _like(
-                tf.constant((self._target.scale / self._target.reference) ** 2, losses.dtype), losses, 1
-            )
-        by_row = tf.transpose(predictions, (2, 0, 1, *range(3, len(predictions.shape))))
-        return losses, tf.gather(by_row, owner, axis=1, batch_dims=1)
+    def _evaluate(self, members: list[Any], x: Any, y: Any, rows: Any) -> tuple[Any, Any]:
+        """Return all members' losses (s, b) and predictions (s, b, ...) on rows (b,)."""
+        predictions = self._run(self._state(members), tf.gather(x, rows)[None, None], False)
+        return row_losses(self._loss, tf.gather(y, rows)[None], predictions)[0], predictions[0]
 
 
-def _like(value: Any, tensor: Any, axes: int) -> Any:
-    """Reshape a value with the first `axes` axes of a tensor, (f,) or (f, s), to broadcast against it."""
-    return tf.reshape(tf.cast(value, tensor.dtype), (*value.shape, *[1] * (len(tensor.shape) - axes)))
+def _like(lam: Any, w: Any) -> Any:
+    """Reshape (1, s) to broadcast against (1, s, ...)."""
+    return tf.reshape(tf.cast(lam, w.dtype), (*lam.shape, *[1] * (len(w.shape) - 2)))
 
 
-def put(data: Data) -> tuple[Any, Any, Any]:
-    """Return x, y and the rows' weights as tensors, to be given to each step."""
-    return tf.constant(data.x), tf.constant(data.y), tf.constant(data.weight)
+class _Stateless:
+    """What keeps a Keras optimizer inside a `StatelessScope`, which its TensorFlow part goes around.
+
+    That part writes to `tf.Variable`s itself, for the sake of `tf.distribute`; these methods write to Keras' own.
+    """
+
+    def _var_key(self, variable: Any) -> int:
+        return id(variable)
+
+    def assign(self, variable: Any, value: Any) -> None:
+        variable.assign(value)
+
+    def assign_add(self, variable: Any, value: Any) -> None:
+        variable.assign(variable + ops.cast(value, variable.dtype))
+
+    def assign_sub(self, variable: Any, value: Any) -> None:
+        variable.assign(variable - ops.cast(value, variable.dtype))
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        """Do nothing: an optimizer that decays is refused, and this reads even a decay of 0.0."""
+
+    def _distributed_tf_update_step(self: Any, distribution: Any, grads_and_vars: Any, learning_rate: Any) -> None:
+        del distribution
+        for (gradient, _), variable in zip(grads_and_vars, self._trainable_variables, strict=True):
+            self.update_step(gradient, variable, learning_rate)
+
+
+def _stateless(optimizer: Any) -> Any:
+    """Return a new optimizer of the same configuration whose steps can be made inside a `StatelessScope`."""
+    new = fresh_optimizer(optimizer)
+    new.__class__ = type(type(new).__name__, (_Stateless, type(new)), {})
+    return new
+
+
+def tensor(array: np.ndarray) -> Any:
+    """Return an array as a tensor, to be given to many steps."""
+    return tf.constant(array)
 
 
 def threads() -> int:

@@ -116,7 +116,7 @@ def refit(cohort: Cohort, lam: np.ndarray, epochs: np.ndarray, tick: Tick) -> tu
     for epoch in range(int(epochs.max())):
         diverged = diverged | cohort.train_epoch(epoch)[0]
         for s in np.flatnonzero(epochs == epoch + 1):
-            values[s] = cohort.values(int(s))
+            values[s] = cohort.values(0, int(s))
             until[s] = diverged[s] or not all(np.isfinite(value).all() for value in values[s])
         tick()
     return values, until
