@@ -10,7 +10,7 @@ import keras
 from shrinkage._cohort._forward import nodes, way
 
 _UNROLLED_MEMBERS = 20  # a member costs 0.06 to 0.4 s of tracing: more of them in one function do not pay
-_EVALUATED_VALUES = 2**20  # of one layer's output at a time: 4 MB of float32
+_EVALUATED_VALUES = 2**22  # of one layer's output at a time: 16 MB of float32
 _COPIES = 6  # of a member's weights: themselves, gradients, Adam's two moments, and what is being computed
 
 
