@@ -127,6 +127,19 @@ def test_optimizer_equals_plain_keras(name, floatx):
     assert_member_equals_plain_keras(problem, cohort, 1, 0, xla=False, floatx=floatx)
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("xla", [True, False])
+@pytest.mark.parametrize("optimizer", ["momentum", "rmsprop", "nadam"])
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_with_other_optimizers_equals_plain_keras(name, optimizer, xla, floatx):
+    make, kind, unrolled = MODELS[name]
+    if unrolled and xla:
+        pytest.skip("an unrolled layer is never compiled by XLA")
+    problem = problem_of(compiled(make(), OPTIMIZERS[optimizer]()), *rows(kind))
+    cohort = train_cohort(problem, xla)
+    assert_member_equals_plain_keras(problem, cohort, 1, 0, xla=xla, floatx=floatx)
+
+
 def test_sample_weight_equals_plain_keras(floatx):
     x, y = rows("table")
     weight = np.random.default_rng(2).uniform(0, 3, len(x))
