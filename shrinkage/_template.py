@@ -9,10 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage import _quiet
 from shrinkage._losses import name_of, resolve
-
-_quiet.require_tensorflow()
 
 
 class Template:

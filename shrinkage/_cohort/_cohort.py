@@ -100,7 +100,10 @@ class Cohort:
         self._train, self._held_out, self._numbers, self._target = train, held_out, numbers, target
         data = task.data
         self._x, self._weight = tensor(data.x), tensor(data.weight)
-        self._y = [tensor(data.y if target is None else target.standardize(data.y, f)) for f in range(len(train))]
+        if target is None:
+            self._y = [tensor(data.y)] * len(train)
+        else:
+            self._y = [tensor(target.standardize(data.y, f)) for f in range(len(train))]
         self._first = first_values(task.template, data.x, train, numbers, seed=task.seed, init=task.init)
         self._members: list[Any] = []
         self._lam = np.zeros((len(train), 0))

@@ -21,7 +21,7 @@ class Plan:
     unrolled: tuple[str, ...]
     """Layers that are called once per member; of the others, all members are computed at once."""
     xla: bool
-    """Whether training steps are compiled by XLA."""
+    """Whether training and evaluation are compiled by XLA."""
     chunk: int
     """Strengths that are trained together."""
     evaluated_rows: int

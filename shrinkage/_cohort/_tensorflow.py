@@ -68,7 +68,7 @@ class Engine:
         seeds: The states of the network's seed generators; they are drawn anew for each step, and not kept.
         shared: For each of `network.variables`, whether all strengths share its value.
         strengths: S.
-        xla: Whether the training step is compiled by XLA.
+        xla: Whether the steps are compiled by XLA.
     """
 
     def __init__(
@@ -115,7 +115,8 @@ class Engine:
 
     def values(self, members: Sequence[Any], s: int) -> list[np.ndarray]:
         """Return the values of strength `s` for each of the network's variables (its own, for seed generators)."""
-        kept = {id(v): ops.convert_to_numpy(member_of(value, 0, s)) for v, value in zip(self._kept, members)}  # noqa: B905
+        pairs = zip(self._kept, members[: len(self._kept)], strict=True)
+        kept = {id(v): ops.convert_to_numpy(member_of(value, 0, s)) for v, value in pairs}
         return [kept[id(v)] if id(v) in kept else ops.convert_to_numpy(v) for v in self._network.variables]
 
     def _train(
