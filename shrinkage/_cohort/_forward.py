@@ -12,6 +12,7 @@ import keras
 from keras import layers, ops, tree
 from keras.src.models.functional import Functional  # the class `keras.Model(inputs, outputs)` makes; has no public name
 
+from shrinkage._cohort._apply import apply, arguments_for
 from shrinkage._cohort._rules import is_built_in_activation, rule_for
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
@@ -73,14 +74,15 @@ def _run(operation: Any, state: State, training: bool) -> Any:
     """Return what calls `operation` on `Members`."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        how = way(operation)
+        how, rule = way(operation), rule_for(operation)
         if how == "graph":
             # Private, but what `clone_model` itself uses; this is its only call here, held by a contract test.
             inputs = tree.flatten(args)
             return _function(operation)._run_through_graph(inputs, lambda node: _run(node, state, training))
-        if how == "rule" and (args[0].mask is None or "mask" not in operation._call_signature.parameters):
-            value = rule_for(operation)(operation, state, args[0].value, training)  # type: ignore[misc]
-            return Members(value, args[0].mask if operation.supports_masking else None)
+        if how == "rule" and rule is not None:
+            arguments = arguments_for(rule, operation, args, kwargs)
+            if arguments is not None:
+                return apply(rule, operation, arguments, state, training)
         if how == "merge":
             return _merge(operation, args, kwargs)
         return unroll(operation, state, args, kwargs, training)

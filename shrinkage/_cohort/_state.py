@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras import ops
 
 
 class State:
@@ -21,3 +22,21 @@ class State:
 
     def __setitem__(self, variable: Any, value: Any) -> None:
         self._values[id(variable)] = value
+
+    def in_precision_of(self, layer: keras.Layer) -> "State":
+        """Return this state as a layer of mixed precision sees it: floating-point values cast as Keras casts them."""
+        return self if layer.compute_dtype == layer.variable_dtype else _Autocast(self, layer.compute_dtype)
+
+
+class _Autocast(State):
+    """A view of a state; what is written goes into the state in the variable's own precision."""
+
+    def __init__(self, state: State, dtype: str):
+        self._state, self._dtype, self.losses = state, dtype, state.losses
+
+    def __getitem__(self, variable: Any) -> Any:
+        value = self._state[variable]
+        return ops.cast(value, self._dtype) if variable._autocast and "float" in variable._dtype else value
+
+    def __setitem__(self, variable: Any, value: Any) -> None:
+        self._state[variable] = ops.cast(value, variable._dtype)

@@ -1,8 +1,9 @@
 """How a layer runs for all members at once: one small file per family of layers.
 
 A rule is a pure function `rule(layer, state, x, training) -> y` in `keras.ops`: `x` has shape (f, s, batch, ...) with
-f, s as in `State`, and `state[layer.kernel]` are the members' kernels, (f, s, ...). A layer without a rule, or whose
-options the rule does not cover, is unrolled: called once per member.
+f, s as in `State`, and `state[layer.kernel]` are the members' kernels, (f, s, ...). It may list more of the layer's
+call arguments, `mask=None` say. A layer without a rule, or whose options the rule does not cover, or that is called with
+an argument that the rule does not list, is unrolled: called once per member.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 import keras
 
-Rule = Callable[[Any, Any, Any, bool], Any]
+Rule = Callable[..., Any]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,69 @@
+"""How a rule is called in a layer's place: arguments by name, in the layer's precision, with the masks of Keras."""
+
+import inspect
+from typing import Any
+
+import keras
+from keras import ops, tree
+
+from shrinkage._cohort._rules import Rule
+from shrinkage._cohort._state import State
+from shrinkage._cohort._unroll import Members
+
+
+def arguments_for(rule: Rule, layer: keras.Layer, args: Any, kwargs: Any) -> dict[str, Any] | None:
+    """Return a call's arguments by name, the first one first, or None if the rule does not take one of them.
+
+    A rule takes the layer's first argument and `training` by position, and others by the names it lists. As in
+    `Layer.__call__`, a mask that comes with a tensor is the argument `mask` of a layer of one tensor, and `query_mask`
+    and so on of a layer of several.
+    """
+    signature = layer._call_signature
+    found = {name: value for name, value in signature.bind(*args, **kwargs).arguments.items() if value is not None}
+    tensors = [name for name, value in found.items() if any(isinstance(leaf, Members) for leaf in tree.flatten(value))]
+    for name in tensors:
+        mask_name = "mask" if len(tensors) == 1 else f"{name}_mask"
+        if mask_name in signature.parameters and mask_name not in found:
+            masks = tree.map_structure(_mask, found[name])
+            if any(mask is not None for mask in tree.flatten(masks)):
+                found[mask_name] = masks
+    listed = list(inspect.signature(rule).parameters)[4:]
+    first, *others = found
+    return found if set(others) <= set(listed) else None
+
+
+def apply(rule: Rule, layer: keras.Layer, arguments: dict[str, Any], state: State, training: bool) -> Any:
+    """Return what the rule makes of `arguments_for` it: `Members`, or a structure of them."""
+    first, *others = arguments
+    x = arguments[first]
+    y = rule(
+        layer,
+        state.in_precision_of(layer),
+        _tensors(layer, x),
+        training,
+        **{name: _tensors(layer, arguments[name]) for name in others},
+    )
+    masks = None
+    if layer.supports_masking:
+        masks = layer.compute_mask(_tensors(layer, x), arguments.get("mask", tree.map_structure(_mask, x)))
+    if not tree.is_nested(y):
+        return Members(y, masks)
+    leaves = tree.flatten(y)
+    hung = [None] * len(leaves) if masks is None else tree.flatten(masks)
+    return tree.pack_sequence_as(y, [Members(leaf, mask) for leaf, mask in zip(leaves, hung, strict=True)])
+
+
+def _tensors(layer: keras.Layer, value: Any) -> Any:
+    """Return the tensors of an argument, floating-point ones cast to the layer's precision as calling it would."""
+
+    def tensor(leaf: Any) -> Any:
+        if not isinstance(leaf, Members):
+            return leaf
+        is_float = "float" in keras.backend.standardize_dtype(leaf.value.dtype)
+        return ops.cast(leaf.value, layer.compute_dtype) if layer.autocast and is_float else leaf.value
+
+    return tree.map_structure(tensor, value)
+
+
+def _mask(leaf: Any) -> Any:
+    return leaf.mask if isinstance(leaf, Members) else None
