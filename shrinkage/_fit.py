@@ -3,14 +3,16 @@
 import itertools
 import math
 import re
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import keras
 import numpy as np
 
 from shrinkage._choice import best_epochs, row_se, summarise
+from shrinkage._cohort._plan import check_given
 from shrinkage._cohort._train import Scores
 from shrinkage._losses import row_losses
 from shrinkage._null import null_predictions
@@ -40,7 +42,10 @@ def fit(
     epoch: Literal["best", "last"] | int = "best",
     standardize_target: bool = False,
     seed: int = 0,
+    plan: Mapping[str, Any] | None = None,
+    max_memory: float | None = None,
     progress: bool | None = None,
+    verbose: bool = False,
 ) -> Path:
     """Train a Keras model at every strength of a penalty, in every fold and on all rows, and choose the strength.
 
@@ -71,8 +76,15 @@ def fit(
             training rows. Losses are then in units of all rows' variance, and models predict standardised targets:
             `path.target_mean + path.target_sd * prediction` undoes it.
         seed: Of the folds, weights, batches and random layers. The same call gives the same result to the bit on a
-            machine.
+            machine, if the plan is the same.
+        plan: How to train, such as another path's `path.plan`; what it leaves out is chosen, by a short timing of
+            the model where two ways are likely. `rules`: whether all members of a layer are computed at once where that
+            is known how; `xla`: whether XLA compiles the training; `chunk`: strengths trained together;
+            `evaluated_rows`: rows evaluated together.
+        max_memory: Bytes that the run may take beside what the process has already; None for half of what is free.
+            Strengths are trained in chunks that keep to it.
         progress: Whether to show a progress bar; None shows it on a terminal.
+        verbose: Whether to print the plan, its reason and the memory expected, before the training.
 
     Returns:
         The path: losses, choices and models at every strength.
@@ -98,17 +110,28 @@ def fit(
         42
     """
     started = time.perf_counter()
+    given, limit = check_given(plan), _bytes(max_memory)
     problem = prepare(
         model, x, y, penalty=penalty, lams=lams, cv=cv, validation_data=validation_data, epochs=epochs,
         batch_size=batch_size, patience=patience, sample_weight=sample_weight, on=on, how=how, init=init, epoch=epoch,
         standardize_target=standardize_target, seed=seed,
     )  # fmt: skip
-    search = Search(problem, epochs=epochs, patience=patience, keep=epoch)
+    search = Search(problem, epochs=epochs, patience=patience, keep=epoch, given=given, max_memory=limit)
+    if verbose:
+        print(search.words, file=sys.stderr)
     with progress_bar(search.expected, progress) as (tick, expect):
         scores, lams_ = search.grid(tick, expect)
         kept = best_epochs(scores.cv_loss, search.fold_weight, epoch)
         values, diverged = search.all_rows(lams_, kept, tick, expect)
     return _path(problem, search, scores, lams_, kept, values, diverged, started)
+
+
+def _bytes(max_memory: Any) -> int | None:
+    if max_memory is None:
+        return None
+    if isinstance(max_memory, bool) or not isinstance(max_memory, (int, float, np.number)) or not max_memory > 0:
+        raise ValueError(f"`max_memory` must be None or a number of bytes, such as 4e9. Received: {max_memory!r}.")
+    return int(max_memory)
 
 
 def _path(

@@ -13,7 +13,6 @@ from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import seed_variables
 from shrinkage._cohort._forward import way
 from shrinkage._cohort._optimizers import check_optimizer
-from shrinkage._cohort._plan import Plan, make_plan
 from shrinkage._data import Data, TargetUnits, check_targets, classes_of, join, make_data
 from shrinkage._folds import Folds, given_folds, make_folds
 from shrinkage._losses import is_classification, name_of, resolve
@@ -39,6 +38,8 @@ class Problem:
     """Which weights are penalised."""
     target: TargetUnits | None
     """The units that targets are trained in, in each fold and last in all rows, (F + 1,), if they are standardised."""
+    agrees: bool
+    """Whether members computed together are what the model itself gives."""
     notes: tuple[str, ...]
     """What was changed, in words."""
 
@@ -46,14 +47,6 @@ class Problem:
     def all_rows(self) -> np.ndarray:
         """The rows that the final models train on: all of `x`."""
         return self.folds.train[0] if self.folds.kind == "given" else np.arange(self.folds.n_rows)
-
-    def plan(self, strengths: int) -> Plan:
-        """Return how the members of all folds and S strengths are run."""
-        task = self.task
-        return make_plan(
-            task.template.network, whole=self.task.whole, folds=len(self.folds.train), strengths=strengths,
-            rows=task.data.n_rows, batch_size=task.batch_size,
-        )  # fmt: skip
 
 
 def prepare(
@@ -110,14 +103,14 @@ def prepare(
         batch_size = min(batch_size, data.n_rows)
     target = _standardized(data, folds, loss) if standardize_target else None
     lams, extendable, more = _lams(lams, data, folds, loss, target)
-    whole = _unrolls_whole(template, loss, data, folds, batch_size, target)
-    if whole:
+    together = _agrees(template, loss, data, folds, batch_size, target)
+    if not together:
         notes.append(
             "Computing all members at once did not agree with the model itself (does a layer mix rows?): the model is "
             "called once per member, which is slower."
         )
-    task = Task(template, data, loss, penalty, how, selection.mask, batch_size, init, seed, whole)
-    return Problem(task, folds, lams, extendable, selection, target, tuple(notes) + more)
+    task = Task(template, data, loss, penalty, how, selection.mask, batch_size, init, seed)
+    return Problem(task, folds, lams, extendable, selection, target, together, tuple(notes) + more)
 
 
 def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epoch: Any) -> None:
@@ -270,12 +263,12 @@ def _scale(data: Data, loss: keras.losses.Loss, target: Any) -> float:
     return float(np.average(data.y.astype(np.float64).var(axis=0))) or 1.0
 
 
-def _unrolls_whole(template: Template, loss: Any, data: Data, folds: Folds, batch_size: int, target: Any) -> bool:
-    """Say whether the model must be unrolled as a whole because the fast way is not right for it."""
+def _agrees(template: Template, loss: Any, data: Data, folds: Folds, batch_size: int, target: Any) -> bool:
+    """Say whether members computed together, by rules, are what the model itself gives."""
     network = template.network
     if way(network) == "unroll":
-        return False  # it is anyway, and nothing is to be compared
+        return True  # each member calls the model, and nothing is to be compared
     size = min(batch_size, *map(len, folds.train))
     rows = np.stack([folds.train[0][:size], folds.train[-1][-size:]])
     y = data.y[rows] if target is None else (data.y[rows] - target.offset[-1]) / target.scale[-1]
-    return not agrees(network, loss, data.x[rows], y.astype(data.y.dtype), seed_variables(network))
+    return agrees(network, loss, data.x[rows], y.astype(data.y.dtype), seed_variables(network))

@@ -1,13 +1,15 @@
 """The contract of the cohort: every member equals the same model trained alone by plain Keras on the same batches."""
 
-from dataclasses import replace
+from collections import OrderedDict
 
 import keras
 import numpy as np
 import pytest
 
 from shrinkage import L1, L2, Coupled, Proximal
-from shrinkage._cohort._cohort import Cohort, make_engine
+from shrinkage._cohort._cohort import Cohort
+from shrinkage._cohort._engines import Engines
+from shrinkage._cohort._plan import Plan, ways
 from shrinkage._prepare import Problem, prepare
 from tests.oracle import trained_alone
 from tests.zoo import MODELS, mlp, rows
@@ -42,9 +44,10 @@ def problem_of(model: keras.Model, x, y, **changes) -> Problem:
 def cohort_of(problem: Problem, xla: bool | None = None) -> Cohort:
     """All folds and strengths of a problem, at the start; lam is on each fold's own rows."""
     folds, strengths = problem.folds, len(problem.lams)
-    plan = problem.plan(strengths) if xla is None else replace(problem.plan(strengths), xla=xla)
-    engine = make_engine(problem.task, plan, strengths)
-    cohort = Cohort(problem.task, plan, engine, folds.train, folds.held_out, range(len(folds.train)))
+    first = ways(problem.task.template.network, agrees=problem.agrees)[0]
+    plan = Plan(first.rules, first.xla if xla is None else xla, strengths, problem.task.data.n_rows)
+    engine = Engines(problem.task).get(plan, strengths)
+    cohort = Cohort(problem.task, engine, plan.evaluated_rows, folds.train, folds.held_out, range(len(folds.train)))
     cohort.start(np.repeat(problem.lams[None], len(folds.train), axis=0))
     return cohort
 
@@ -84,7 +87,7 @@ def compiled(model: keras.Model, optimizer="adam", loss="sparse_categorical_cros
 def test_member_equals_plain_keras(name, floatx):
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
-    assert bool(problem.plan(3).unrolled) == unrolled
+    assert bool(ways(problem.task.template.network, agrees=problem.agrees)[0].unrolled) == unrolled
     xla = not unrolled
     cohort = train_cohort(problem, xla)
     # Without a penalty plain Keras gives Adam the sparse gradient of an embedding, and Adam then squares the slices of
@@ -243,16 +246,15 @@ def test_run_repeats_to_the_bit():
             np.testing.assert_array_equal(mine, other)
 
 
-def test_steps_are_traced_once_for_all_chunks_and_epochs():
-    x, y = rows("table")
-    problem = problem_of(compiled(mlp()), x, y)
+def test_steps_are_traced_once_for_all_chunks_epochs_and_strengths(monkeypatch):
+    monkeypatch.setattr("shrinkage._cohort._engines._SHARED", OrderedDict())
+    problem = problem_of(compiled(mlp()), *rows("table"))
     cohort = train_cohort(problem, True)
     cohort.start(np.repeat(problem.lams[None] * 2, 2, axis=0))
     cohort.train_epoch(0)
     cohort.evaluate()
     cohort.evaluate()
-    assert cohort._engine.train.experimental_get_tracing_count() == 1
-    assert cohort._engine.evaluate.experimental_get_tracing_count() == 1
+    assert cohort._engine.traces == 2  # of training, and of evaluating
 
 
 def test_l2_forms_have_one_minimum():

@@ -184,15 +184,12 @@ def test_a_lambda_is_not_read_from_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("make", [mlp, recurrent], ids=["together", "unrolled"])
-def test_chunks_give_the_same_path(monkeypatch, make):
+def test_chunks_give_the_same_path(make):
     """Few strengths at a time, the last of a chunk repeated: only rounding and the order of work change."""
     x, y = (X, Y) if make is mlp else rows("series", 30)
     options: dict[str, Any] = {"lams": [1.0, 0.3, 0.1, 0.03], "epochs": 1, "cv": 2, "x": x, "y": y}
     whole = fit(classifier(make), **options)
-    monkeypatch.setattr("shrinkage._cohort._plan._UNROLLED_MEMBERS", 4)
-    monkeypatch.setattr("shrinkage._cohort._plan._member_bytes", lambda *_: 1)
-    monkeypatch.setattr("shrinkage._cohort._plan._free_memory", lambda: 8)
-    parts = fit(classifier(make), **options)
+    parts = fit(classifier(make), **options, plan={"chunk": 2})
     assert (whole.plan["chunk"], parts.plan["chunk"]) == (5, 2)
     numbers = {name: value for name, value in arrays(whole).items() if value.dtype != object}
     for name, value in numbers.items():

@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,12 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._cohort._first import first_values, seed_variables, shared
-from shrinkage._cohort._forward import forward
-from shrinkage._cohort._plan import Plan
-from shrinkage._cohort._state import State
+from shrinkage._cohort._first import first_values
 from shrinkage._cohort._tensorflow import Engine, tensor
-from shrinkage._cohort._unroll import unroll
 from shrinkage._data import Data, TargetUnits, batch_rows, random_seeds
 from shrinkage._template import Template
 
@@ -33,8 +30,6 @@ class Task:
     batch_size: int
     init: str
     seed: int
-    whole: bool
-    """Whether the model is unrolled as a whole: the fast way is not right for it."""
 
 
 @dataclass(frozen=True)
@@ -51,35 +46,13 @@ class Evaluation:
     """Prediction for each held-out row by its own fold, (m, s, ...)."""
 
 
-def make_engine(task: Task, plan: Plan, strengths: int) -> Engine:
-    """Return the steps of `strengths` members of one fold; all cohorts of the task with as many strengths share it."""
-    network = task.template.network
-
-    def run(state: State, x: Any, training: bool) -> Any:
-        return unroll(network, state, (x,), {}, training) if task.whole else forward(network, state, x, training)
-
-    return Engine(
-        network,
-        run,
-        loss=task.loss,
-        optimizer=task.template.optimizer,
-        penalty=task.penalty,
-        how=task.how,
-        penalised=task.penalised,
-        seeds=seed_variables(network),
-        shared=shared(network),
-        strengths=strengths,
-        xla=plan.xla,
-    )
-
-
 class Cohort:
     """F x S members of one task: the strengths of a fold step together, and the folds side by side, one a core.
 
     Args:
         task: What to train.
-        plan: How.
         engine: The steps of S members.
+        evaluated_rows: How many rows are evaluated together.
         train: Each fold's training rows.
         held_out: Each fold's held-out rows.
         numbers: The folds' numbers, which weights, batches and random layers depend on.
@@ -89,14 +62,14 @@ class Cohort:
     def __init__(
         self,
         task: Task,
-        plan: Plan,
         engine: Engine,
+        evaluated_rows: int,
         train: Sequence[np.ndarray],
         held_out: Sequence[np.ndarray],
         numbers: Sequence[int],
         target: TargetUnits | None = None,
     ):
-        self._task, self._plan, self._engine = task, plan, engine
+        self._task, self._engine, self._evaluated_rows = task, engine, evaluated_rows
         self._train, self._held_out, self._numbers, self._target = train, held_out, numbers, target
         data = task.data
         self._x, self._weight = tensor(data.x), tensor(data.weight)
@@ -117,12 +90,14 @@ class Cohort:
         """Begin anew at strengths (f, s)."""
         self._lam = lam
         self._members = [self._engine.first(values) for values in self._first]
-        if not self._engine.train.experimental_get_tracing_count():
+        shape = self._task.data.n_rows, self._batch_size, self._most_steps, self._evaluated_rows
+        if shape not in self._engine.compiled:
             self._compile()
+            self._engine.compiled.add(shape)
 
     def _compile(self) -> None:
         """Compile the steps without taking one, side by side: XLA's compiler leaves a core partly idle."""
-        rows = np.zeros(self._plan.evaluated_rows, np.int32)
+        rows = np.zeros(self._evaluated_rows, np.int32)
         with ThreadPoolExecutor(2) as pool:
             evaluated = pool.submit(self._engine.evaluate, self._members[0], self._x, self._y[0], rows)
             self._step(0, epoch=0, steps=0)
@@ -133,6 +108,13 @@ class Cohort:
         stepped = self._each_fold(lambda f: self._step(f, epoch, self.steps))
         self._members = [members for members, _ in stepped]
         return np.stack([keras.ops.convert_to_numpy(diverged) for _, diverged in stepped])
+
+    def time_steps(self, steps: int) -> float:
+        """Return the seconds that so many steps of all folds take, at most an epoch's; the members stay as they are."""
+        began = time.perf_counter()
+        for _, diverged in self._each_fold(lambda f: self._step(f, 0, steps)):
+            keras.ops.convert_to_numpy(diverged)
+        return time.perf_counter() - began
 
     def _step(self, f: int, epoch: int, steps: int) -> tuple[list[Any], Any]:
         key = {"seed": self._task.seed, "fold": self._numbers[f], "epoch": epoch}
@@ -162,7 +144,7 @@ class Cohort:
 
     def _score(self, f: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the losses of a fold's members on all rows, (s, n), and their predictions for its held-out rows."""
-        size, n_rows = self._plan.evaluated_rows, self._task.data.n_rows
+        size, n_rows = self._evaluated_rows, self._task.data.n_rows
         held = np.zeros(n_rows, bool)
         held[self._held_out[f]] = True
         losses, predictions = [], []
@@ -182,4 +164,4 @@ class Cohort:
 
     def values(self, f: int, s: int) -> list[np.ndarray]:
         """Return the values of a member, one array for each of the network's variables."""
-        return self._engine.values(self._members[f], s)
+        return self._engine.values(self._members[f], s, [value[0] for value in self._first[f]])

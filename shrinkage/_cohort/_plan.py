@@ -1,75 +1,132 @@
-"""How a cohort is run: which way each layer goes, with XLA or without, and how many strengths at a time."""
+"""How a cohort is run: by rules or unrolled, with XLA or without, how many strengths and rows at a time.
+
+A table of rules names at most two ways to run a model. Where two are left and the run is long enough for the decision
+to pay, `_probe.py` times both.
+"""
 
 import math
-import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 import keras
 
 from shrinkage._cohort._forward import nodes, way
+from shrinkage._cohort._memory import Memory
+from shrinkage._cohort._rules import allows_xla
 
 _UNROLLED_MEMBERS = 20  # a member costs 0.06 to 0.4 s of tracing: more of them in one function do not pay
 _EVALUATED_VALUES = 2**22  # of one layer's output at a time: 16 MB of float32
-_COPIES = 6  # of a member's weights: themselves, gradients, Adam's two moments, and what is being computed
 
 
 @dataclass(frozen=True)
 class Plan:
     """What decides, beside the seed, the last bit of the results on one machine."""
 
-    unrolled: tuple[str, ...]
-    """Layers that are called once per member; of the others, all members are computed at once."""
+    rules: bool
+    """Whether layers that have a rule are computed for all members at once; if not, each member calls the model."""
     xla: bool
     """Whether training and evaluation are compiled by XLA."""
     chunk: int
     """Strengths that are trained together."""
     evaluated_rows: int
-    """Rows evaluated together."""
+    """Rows that are evaluated together."""
 
 
-def make_plan(network: keras.Model, *, whole: bool, folds: int, strengths: int, rows: int, batch_size: int) -> Plan:
-    """Choose how to run F x S members.
+@dataclass(frozen=True)
+class Way:
+    """A way to run a model: by rules or not, with XLA or not, and which layers are called once per member."""
+
+    rules: bool
+    xla: bool
+    unrolled: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        how = "all layers by rules" if self.rules and not self.unrolled else "the model once per member"
+        if self.rules and self.unrolled:
+            named = ", ".join(self.unrolled[:3]) + (" and others" if len(self.unrolled) > 3 else "")
+            how = f"{named} once per member and the rest by rules"
+        return f"{how}, {'with' if self.xla else 'without'} XLA"
+
+
+def ways(network: keras.Model, *, agrees: bool) -> list[Way]:
+    """Return one or two ways to run a model, the likeliest first.
 
     Args:
         network: The model.
-        whole: Unroll the model as a whole.
-        folds: F.
-        strengths: S.
-        rows: Rows of the data.
-        batch_size: Rows in a batch.
+        agrees: Whether the rules give what the model itself gives.
     """
-    operations = [network] if whole else list(nodes(network))
-    unrolled = tuple(operation.name for operation in operations if whole or way(operation) == "unroll")
-    affordable = int(_free_memory() / 2 / _member_bytes(network, min(batch_size, rows)) / folds)
-    most = max(1, min(strengths, affordable, _UNROLLED_MEMBERS if unrolled else strengths))
-    chunk = math.ceil(strengths / math.ceil(strengths / most))
-    widest = max((math.prod(shape) for shape in _outputs(network)), default=1)
-    evaluated = max(min(batch_size, rows), _EVALUATED_VALUES // (widest * chunk))
-    return Plan(unrolled, not unrolled, chunk, min(rows, evaluated))
+    operations = list(nodes(network)) if agrees else [network]
+    unrolled = tuple(operation.name for operation in operations if not agrees or way(operation) == "unroll")
+    whole = Way(rules=False, xla=False, unrolled=(network.name,))
+    if unrolled == whole.unrolled:
+        return [whole]
+    if unrolled:  # tracing many copies of a layer for XLA takes longer than it saves
+        return [Way(rules=True, xla=False, unrolled=unrolled), whole]
+    if not all(map(allows_xla, operations)):  # XLA's convolutions on a CPU are 16 times slower
+        return [Way(rules=True, xla=False), whole]
+    # Above some hundred million operations a step and member, TensorFlow multiplies matrices faster than XLA.
+    return [Way(rules=True, xla=True), Way(rules=True, xla=False)]
 
 
-def _member_bytes(network: keras.Model, batch_size: int) -> int:
-    weights = sum(math.prod(v.shape) for v in network.trainable_variables)
-    activations = sum(math.prod(shape) for shape in _outputs(network)) * batch_size
-    return int(4 * (_COPIES * weights + 3.5 * activations)) + 1
+def make_plan(way: Way, memory: Memory, given: Mapping[str, Any], *, strengths: int) -> Plan:
+    """Return the plan of one way: as many strengths at a time as memory has room for.
+
+    Args:
+        way: Rules or not, XLA or not.
+        memory: What a run takes.
+        given: What the user has fixed of the plan.
+        strengths: S.
+    """
+    most = min(strengths, memory.affordable(way.xla), _UNROLLED_MEMBERS if way.unrolled else strengths)
+    chunk = given.get("chunk") or math.ceil(strengths / math.ceil(strengths / most))
+    chunk = min(chunk, strengths)
+    rows = max(memory.batch_size, _EVALUATED_VALUES // (memory.widest * chunk))
+    return Plan(way.rules, way.xla, chunk, min(memory.rows, given.get("evaluated_rows") or rows))
 
 
-def _outputs(network: Any) -> list[tuple[int, ...]]:
-    """Return the shapes of a row's value after each layer, as far as the model's graph tells."""
-    shapes = []
-    for operation in nodes(network):
-        try:
-            tensors = keras.tree.flatten(operation.output)
-        except (AttributeError, ValueError):  # never called on symbolic tensors
+_KINDS = {"rules": bool, "xla": bool, "chunk": int, "evaluated_rows": int}
+_RECORDED = ("unrolled", "reason", "memory", "threads", "versions", "batch_size", "init")
+
+
+def check_given(plan: Any) -> dict[str, Any]:
+    """Return what a user's plan fixes, without what a path's record says beside it.
+
+    Raises:
+        TypeError, ValueError: Naming the part that is not right.
+    """
+    if plan is None:
+        return {}
+    if not isinstance(plan, Mapping):
+        raise TypeError(f"`plan` must be a dictionary such as path.plan. Received: a {type(plan).__name__}.")
+    for name, value in plan.items():
+        if name in _RECORDED:
             continue
-        shapes += [tuple(size or 1 for size in tensor.shape[1:]) for tensor in tensors]
-    return shapes
+        if name not in _KINDS:
+            near = get_close_matches(str(name), _KINDS, n=1)
+            meant = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"`plan` may fix {', '.join(_KINDS)}. Received: {name!r}.{meant}")
+        right = isinstance(value, bool) if _KINDS[name] is bool else type(value) is int and value >= 1
+        if not right:
+            expected = "True or False" if _KINDS[name] is bool else "a whole number of at least 1"
+            raise ValueError(f"`plan`: {name} must be {expected}. Received: {value!r}.")
+    return {name: plan[name] for name in _KINDS if name in plan}
 
 
-def _free_memory() -> int:
-    """Return the bytes of memory that are free, or 4 GiB where the system does not say."""
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 4 * 2**30
+def ways_left(found: list[Way], given: Mapping[str, Any]) -> list[Way]:
+    """Return the ways that a user's plan leaves; what it fixes and the table does not name is taken as it is.
+
+    Raises:
+        ValueError: If the plan wants rules where they do not give what the model itself gives.
+    """
+    fixed = {name: given[name] for name in ("rules", "xla") if name in given}
+    left = [way for way in found if all(getattr(way, name) == value for name, value in fixed.items())]
+    if left or not fixed:
+        return left or found
+    if fixed.get("rules") and not any(way.rules for way in found):
+        raise ValueError(
+            "`plan`: rules=True is not possible: members computed together would not be what the model itself gives. "
+            "Leave `rules` out."
+        )
+    return [replace(found[0] if fixed.get("rules", found[0].rules) == found[0].rules else found[-1], **fixed)]

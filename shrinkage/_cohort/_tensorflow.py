@@ -101,6 +101,8 @@ class Engine:
         self._slots = list(self._optimizer.variables)
         self.train = tf.function(self._train, jit_compile=xla, autograph=False)
         self.evaluate = tf.function(self._evaluate, jit_compile=xla, autograph=False)
+        self.compiled: set[tuple[int, ...]] = set()
+        """Sizes of the data that the steps have been compiled for."""
         for function in (self.train, self.evaluate):  # each is traced once, but TensorFlow counts over all engines
             function._omit_frequent_tracing_warning = True
 
@@ -113,11 +115,16 @@ class Engine:
         slots = [tf.convert_to_tensor(slot.value) for slot in self._slots]
         return [*(tf.constant(value[None], v.dtype) for v, value in zip(self._kept, kept, strict=True)), *slots]
 
-    def values(self, members: Sequence[Any], s: int) -> list[np.ndarray]:
-        """Return the values of strength `s` for each of the network's variables (its own, for seed generators)."""
+    def values(self, members: Sequence[Any], s: int, others: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the values of strength `s` for each of the network's variables, of `others` for seed generators."""
         pairs = zip(self._kept, members[: len(self._kept)], strict=True)
         kept = {id(v): ops.convert_to_numpy(member_of(value, 0, s)) for v, value in pairs}
-        return [kept[id(v)] if id(v) in kept else ops.convert_to_numpy(v) for v in self._network.variables]
+        return [kept.get(id(v), other) for v, other in zip(self._network.variables, others, strict=True)]
+
+    @property
+    def traces(self) -> int:
+        """How many times the steps have been traced."""
+        return self.train.experimental_get_tracing_count() + self.evaluate.experimental_get_tracing_count()
 
     def _train(
         self, members: list[Any], x: Any, y: Any, weight: Any, rows: Any, seeds: Any, lam: Any, steps: Any

@@ -2,8 +2,8 @@
 
 A rule is a pure function `rule(layer, state, x, training) -> y` in `keras.ops`: `x` has shape (f, s, batch, ...) with
 f, s as in `State`, and `state[layer.kernel]` are the members' kernels, (f, s, ...). It may list more of the layer's
-call arguments, `mask=None` say. A layer without a rule, or whose options the rule does not cover, or that is called with
-an argument that the rule does not list, is unrolled: called once per member.
+call arguments, `mask=None` say. A layer without a rule, or whose options the rule does not cover, or that is called
+with an argument that the rule does not list, is unrolled: called once per member.
 """
 
 from collections.abc import Callable
@@ -19,16 +19,19 @@ Rule = Callable[..., Any]
 class _Entry:
     rule: Rule
     covers: Callable[[Any], bool]
+    xla: bool
 
 
 _RULES: dict[type, _Entry] = {}
 
 
-def register(layer_type: type, covers: Callable[[Any], bool] = lambda layer: True) -> Callable[[Rule], Rule]:
+def register(
+    layer_type: type, covers: Callable[[Any], bool] = lambda layer: True, *, xla: bool = True
+) -> Callable[[Rule], Rule]:
     """Register the decorated rule for exactly `layer_type` (a subclass may compute something else)."""
 
     def add(rule: Rule) -> Rule:
-        _RULES[layer_type] = _Entry(rule, covers)
+        _RULES[layer_type] = _Entry(rule, covers, xla)
         return rule
 
     return add
@@ -40,6 +43,12 @@ def rule_for(layer: Any) -> Rule | None:
     if entry is None or layer.activity_regularizer is not None or not entry.covers(layer):
         return None
     return entry.rule
+
+
+def allows_xla(layer: Any) -> bool:
+    """Say whether the rule of a layer is as fast, and as safe, when XLA compiles it for a CPU."""
+    entry = _RULES.get(type(layer))
+    return entry is None or entry.xla
 
 
 def is_built_in_activation(activation: Any) -> bool:

@@ -1,0 +1,296 @@
+"""How a run is planned: which ways there are, when two are timed, what is fixed, memory, and what is reused."""
+
+import gc
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import psutil
+import pytest
+from keras import layers
+
+import shrinkage as sh
+from shrinkage._cohort import _engines, _probe
+from shrinkage._cohort._fingerprint import fingerprint
+from shrinkage._cohort._memory import Memory, free_memory
+from shrinkage._cohort._plan import Way, check_given, make_plan, ways, ways_left
+from shrinkage._template import Template
+from tests.zoo import MODELS, dropped_out, mlp, rows
+
+XLA, NO_XLA, WHOLE = Way(True, True), Way(True, False), Way(False, False, ("net",))
+
+
+def compiled(model: keras.Model, optimizer: Any = "adam", loss: Any = "sparse_categorical_crossentropy") -> keras.Model:
+    model.compile(optimizer, loss)
+    return model
+
+
+def fit(model: keras.Model | None = None, **changes) -> sh.Path:
+    x, y = rows("table")
+    arguments: dict[str, Any] = {"penalty": sh.L2(), "lams": [0.1, 0.01], "cv": 2, "epochs": 2, "batch_size": 8}
+    return sh.fit(model or compiled(mlp()), x, y, **(arguments | changes))
+
+
+# --- the table of ways
+
+
+@pytest.mark.parametrize(
+    ("name", "agrees", "expected"),
+    [
+        ("mlp", True, [(True, True, 0), (True, False, 0)]),
+        ("nested", True, [(True, True, 0), (True, False, 0)]),
+        ("own_layer", True, [(True, False, 1), (False, False, 1)]),
+        ("subclassed", True, [(False, False, 1)]),
+        ("mlp", False, [(False, False, 1)]),
+    ],
+)
+def test_ways_of_a_model(name, agrees, expected):
+    found = ways(MODELS[name][0](), agrees=agrees)
+    assert [(way.rules, way.xla, len(way.unrolled)) for way in found] == expected
+    assert all(str(way) for way in found)
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({}, [XLA, NO_XLA]),
+        ({"chunk": 2}, [XLA, NO_XLA]),
+        ({"xla": False}, [NO_XLA]),
+        ({"rules": True, "xla": True}, [XLA]),
+        ({"rules": False, "xla": True}, [Way(False, True)]),
+    ],
+)
+def test_a_given_plan_leaves_ways(given, left):
+    found = ways_left([XLA, NO_XLA], given)
+    assert [(way.rules, way.xla) for way in found] == [(way.rules, way.xla) for way in left]
+
+
+def test_rules_that_do_not_agree_cannot_be_had():
+    with pytest.raises(ValueError, match="rules=True is not possible"):
+        ways_left([WHOLE], {"rules": True})
+
+
+# --- the probe
+
+
+def timing(compiling: float, step: float) -> _probe.Timing:
+    return _probe.Timing(compiling, step)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "steps", "chosen", "timed"),
+    [
+        ((0.5, 1e-3), (0.5, 1e-4), 1e3, XLA, 1),  # 1.5 s of training: not worth another compilation
+        ((0.5, 1e-3), (0.5, 5e-4), 1e5, NO_XLA, 2),
+        ((0.5, 1e-3), (0.5, 2e-3), 1e5, XLA, 2),
+        ((0.5, 1e-3), (90.0, 5e-4), 1e5, XLA, 2),  # faster, and not in time
+        ((20.0, 1e-3), (0.5, 1e-4), 1e5, XLA, 1),  # compiling another may take longer than a tenth of the run
+    ],
+)
+def test_the_probe_takes_the_faster_way_where_it_pays(first, second, steps, chosen, timed):
+    times = {XLA: timing(*first), NO_XLA: timing(*second)}
+    asked = []
+
+    def timed_way(way: Way) -> _probe.Timing:
+        asked.append(way)
+        return times[way]
+
+    best, reason = _probe.choose([XLA, NO_XLA], timed_way, steps)
+    assert (best, len(asked)) == (chosen, timed)
+    assert reason.startswith(str(chosen))
+
+
+def test_one_way_is_not_timed():
+    assert _probe.choose([WHOLE], lambda way: pytest.fail("timed"), 1e9)[0] == WHOLE
+
+
+def test_a_probe_times_both_ways_and_leaves_no_trace_in_the_result(monkeypatch):
+    plain = fit()
+    monkeypatch.setattr(_probe, "_WORTH", 0.0)
+    probed = fit()
+    assert "timed for a step of one member" in probed.plan["reason"]
+    if probed.plan["xla"] == plain.plan["xla"]:
+        np.testing.assert_array_equal(probed.cv_loss, plain.cv_loss)
+
+
+# --- a plan that is given
+
+
+def test_a_run_with_a_recorded_plan_repeats_to_the_bit():
+    first = fit(compiled(dropped_out()), plan={"xla": False, "chunk": 2})
+    again = fit(compiled(dropped_out()), plan=first.plan)
+    assert (first.plan["xla"], first.plan["chunk"]) == (False, 2)
+    assert {**first.plan, "reason": ""} == {**again.plan, "reason": ""}
+    np.testing.assert_array_equal(again.cv_loss, first.cv_loss)
+    for mine, theirs in zip(again.weights, first.weights, strict=True):
+        if "int" not in str(mine.dtype):  # the states of random layers are the models' own
+            np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("plan", "error", "message"),
+    [
+        ("fast", TypeError, "`plan` must be a dictionary such as path.plan. Received: a str"),
+        ({"xl": True}, ValueError, "Received: 'xl'. Did you mean 'xla'"),
+        ({"xla": 1}, ValueError, "xla must be True or False. Received: 1"),
+        ({"chunk": 0}, ValueError, "chunk must be a whole number of at least 1. Received: 0"),
+        ({"evaluated_rows": 2.5}, ValueError, "evaluated_rows must be a whole number"),
+    ],
+)
+def test_a_wrong_plan_is_refused(plan, error, message):
+    with pytest.raises(error, match=message.replace("(", r"\(")):
+        fit(plan=plan)
+
+
+def test_the_parts_of_a_recorded_plan_are_known():
+    path = fit()
+    assert check_given(path.plan) == {name: path.plan[name] for name in ("rules", "xla", "chunk", "evaluated_rows")}
+
+
+def test_verbose_prints_the_plan_and_why(capsys):
+    path = fit(verbose=True)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert path.plan["reason"] in printed.err and "MiB of memory expected" in printed.err
+
+
+# --- memory
+
+SMALL = Memory(
+    member=4000, weights=1000, activations=100, output=12, widest=10, data=1000, rows=50, held_out=50, folds=2,
+    strengths=20, batch_size=8, limit=2**40,
+)  # fmt: skip
+
+
+def test_chunks_keep_to_the_limit():
+    everything = make_plan(NO_XLA, SMALL, {}, strengths=20)
+    assert everything.chunk == 20
+    needed = SMALL.predict(20, xla=False, evaluated_rows=8)
+    tight = replace(SMALL, limit=needed - 1)
+    plan = make_plan(NO_XLA, tight, {}, strengths=20)
+    assert plan.chunk == 10  # two chunks of equal size
+    assert tight.predict(plan.chunk, xla=False, evaluated_rows=8) <= tight.limit
+
+
+def test_a_run_that_cannot_keep_to_the_limit_says_so():
+    path = fit(max_memory=1e6)
+    assert path.plan["chunk"] == 1
+    assert any("more than max_memory" in note for note in path.notes)
+
+
+@pytest.mark.parametrize("limit", [0, -1, "4 GB", True, float("nan")])
+def test_a_wrong_limit_is_refused(limit):
+    with pytest.raises(ValueError, match="`max_memory` must be None or a number of bytes, such as 4e9"):
+        fit(max_memory=limit)
+
+
+def test_free_memory_is_what_the_system_says():
+    assert 2**26 < free_memory() <= psutil.virtual_memory().total
+
+
+# --- reuse
+
+
+@pytest.fixture
+def shared(monkeypatch) -> OrderedDict:
+    kept: OrderedDict = OrderedDict()
+    monkeypatch.setattr(_engines, "_SHARED", kept)
+    return kept
+
+
+def traces(kept: OrderedDict) -> int:
+    return sum(engine.traces for engine in kept.values())
+
+
+def test_fits_of_the_same_shapes_trace_once(shared):
+    fit(batch_size=4)
+    once = traces(shared)
+    fit(batch_size=4)  # another model of the same making
+    fit(batch_size=4, lams=[3.0, 0.2], seed=5, cv=2)
+    fit(batch_size=4, plan={"chunk": 3})
+    assert once == traces(shared) > 0
+    assert len(shared) == 1
+    fit(batch_size=5)
+    assert len(shared) == 1 and traces(shared) > once  # a new shape of the same step
+
+
+def test_chunks_share_one_compiled_step(shared):
+    fit(batch_size=4, lams=[0.4, 0.3, 0.2, 0.1, 0.05], plan={"chunk": 2})
+    assert len(shared) == 1 and traces(shared) == 2
+
+
+def test_reused_steps_give_what_fresh_ones_give(shared):
+    first = fit(compiled(dropped_out()))
+    again = fit(compiled(dropped_out()))
+    shared.clear()
+    fresh = fit(compiled(dropped_out()))
+    np.testing.assert_array_equal(again.cv_loss, first.cv_loss)
+    np.testing.assert_array_equal(again.cv_loss, fresh.cv_loss)
+
+
+def net(units: int = 4, activation: str = "tanh", **options) -> keras.Model:
+    hidden = layers.Dense(units, activation, **options)
+    return keras.Sequential([keras.Input((6,)), hidden, layers.Dense(3, "softmax")])
+
+
+def frozen_net() -> keras.Model:
+    model = net()
+    model.layers[0].trainable = False
+    return model
+
+
+DIFFERENT = {
+    "units": lambda: compiled(net(5)),
+    "activation": lambda: compiled(net(activation="relu")),
+    "bias": lambda: compiled(net(use_bias=False)),
+    "frozen": lambda: compiled(frozen_net()),
+    "optimizer": lambda: compiled(net(), "sgd"),
+    "learning rate": lambda: compiled(net(), keras.optimizers.Adam(0.02)),
+    "loss": lambda: compiled(net(), loss="kl_divergence"),
+    "regularizer": lambda: compiled(net(bias_regularizer="l2")),
+    "float64": lambda: compiled(net(dtype="float64")),
+}
+
+
+@pytest.mark.parametrize("change", DIFFERENT)
+def test_models_that_compute_something_else_share_nothing(change):
+    first, again = (fingerprint(Template(compiled(net()))) for _ in range(2))
+    assert first is not None and first == again
+    assert fingerprint(Template(DIFFERENT[change]())) != first
+
+
+def test_what_else_a_step_depends_on_is_part_of_the_fingerprint():
+    template = Template(compiled(net()))
+    assert fingerprint(template, sh.L2()) != fingerprint(template, sh.L1())
+
+
+@pytest.mark.parametrize("name", ["own_layer", "subclassed", "mixes_rows"])
+def test_a_users_own_code_is_not_shared(name):
+    """It may read anything, a global variable say, that no configuration shows."""
+    assert fingerprint(Template(compiled(MODELS[name][0]()))) is None
+
+
+@keras.saving.register_keras_serializable("plan")
+def doubled(x):
+    return 2 * x
+
+
+def test_a_users_own_activation_is_not_shared():
+    assert fingerprint(Template(compiled(net(activation=doubled)))) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.full)])
+def test_many_fits_do_not_grow_the_process(count):
+    """50 MB in a thousand fits, and 2 MB of noise: one compilation that is not reused leaves 20 MB."""
+    model = compiled(mlp())
+    process = psutil.Process()
+    for _ in range(15):
+        fit(model, epochs=1)
+    gc.collect()
+    before = process.memory_info().rss
+    for _ in range(count):
+        fit(model, epochs=1)
+    gc.collect()
+    assert process.memory_info().rss - before < 50e6 * count / 1000 + 2e6
