@@ -82,7 +82,7 @@ def carry_logits(source: Any, result: Any, change: Callable[[Any], Any]) -> Any:
     certain.
     """
     logits = getattr(source, "_keras_logits", None)
-    if logits is not None:
+    if logits is not None and result.dtype == source.dtype:  # Keras too loses them where it casts to the loss's dtype
         result._keras_logits = change(logits)
     return result
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from shrinkage._losses import name_of, resolve
 
+_PRECISIONS = (("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64"))  # of weights, and of sums
+
 
 class Template:
     """A compiled model's architecture, compile arguments and first weights.
@@ -39,6 +41,11 @@ class Template:
         self.network = self._clone()
         for mine, theirs in zip(self.network.variables, source.variables, strict=True):
             mine.assign(theirs)  # `set_weights` would leave out the states of random layers
+            if theirs.constraint is not None and mine.constraint is None:
+                raise ValueError(
+                    f"`model` has a constraint on {theirs.path} that its layer does not know of. Give it to the layer, "
+                    f"for example keras.layers.Dense(..., kernel_constraint=constraint)."
+                )
         _finalize(self.network)
 
     @property
@@ -216,18 +223,15 @@ def _check(model: keras.Model) -> None:
 
 def _check_layers(model: keras.Model, name: str) -> None:
     for layer in model._flatten_layers():
-        if layer.dtype_policy.compute_dtype not in ("float32", "float64") and layer.variables:
+        policy = layer.dtype_policy
+        if layer.variables and (policy.variable_dtype, policy.compute_dtype) not in _PRECISIONS:
             raise ValueError(
-                f"{name} has layer {layer.name} in {layer.dtype_policy.name}: half and mixed precision are not "
-                f"supported yet. Build it with dtype='float32'."
+                f"{name} has layer {layer.name} in {policy.name}, which is not supported: small steps are lost in half "
+                f"precision, and float16 needs a loss scale that all members would share. Build it with "
+                f"dtype='mixed_bfloat16' or 'float32'."
             )
         if getattr(layer, "stateful", False):
             raise ValueError(f"{name} has the stateful layer {layer.name}, which is not supported: use stateful=False.")
-    for variable in model.trainable_variables:
-        if variable.constraint is not None:
-            raise ValueError(
-                f"{name} has a constraint on {variable.path}, which is not supported yet: build it without."
-            )
 
 
 def _tensors(model: keras.Model, attribute: str) -> list[Any]:

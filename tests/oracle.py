@@ -13,7 +13,7 @@ from shrinkage._data import batch_rows, random_seeds
 def trained_alone(
     task: Task, train: Sequence[np.ndarray], fold: int, lam: float, *, steps: int, epochs: int, xla: bool
 ) -> list[np.ndarray]:
-    """Return the values of all variables after training member (fold, lam) with Keras' own L2(lam / 2).
+    """Return the values of all variables after `Model.fit` of member (fold, lam) with Keras' own L2(lam / 2).
 
     Args:
         task: What the cohort trains.
@@ -39,4 +39,5 @@ def trained_alone(
             for state, seed in zip(states, seeds, strict=True):
                 state.assign(np.array([seed, step * 4096]))
             model.train_on_batch(data.x[batch], data.y[batch], sample_weight=data.weight[batch])
+    model.optimizer.finalize_variable_values(model.trainable_variables)  # the end of `Model.fit`
     return [keras.ops.convert_to_numpy(variable) for variable in model.variables]

@@ -105,44 +105,6 @@ def test_float32_member_equals_plain_keras(floatx, xla):
     assert_member_equals_plain_keras(problem, cohort, 1, 1, xla=xla, floatx=floatx)
 
 
-OPTIMIZERS = {
-    "sgd": lambda: keras.optimizers.SGD(0.1),
-    "momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9),
-    "nesterov": lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
-    "amsgrad": lambda: keras.optimizers.Adam(0.02, amsgrad=True),
-    "adamw": lambda: keras.optimizers.AdamW(0.02, weight_decay=0.0),
-    "rmsprop": lambda: keras.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
-    "nadam": lambda: keras.optimizers.Nadam(0.02),
-    "lion": lambda: keras.optimizers.Lion(0.01),
-    "adagrad": lambda: keras.optimizers.Adagrad(0.1),
-    "adadelta": lambda: keras.optimizers.Adadelta(5.0),
-    "adamax": lambda: keras.optimizers.Adamax(0.02),
-    "ftrl": lambda: keras.optimizers.Ftrl(0.1),
-    "clipvalue": lambda: keras.optimizers.SGD(0.1, clipvalue=0.05),
-    "schedule": lambda: keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.05, 3, 0.7)),
-}
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_optimizer_equals_plain_keras(name, floatx):
-    problem = problem_of(compiled(mlp(), OPTIMIZERS[name]()), *rows("table"))
-    cohort = train_cohort(problem, xla=False)
-    assert_member_equals_plain_keras(problem, cohort, 1, 0, xla=False, floatx=floatx)
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("xla", [True, False])
-@pytest.mark.parametrize("optimizer", ["momentum", "rmsprop", "nadam"])
-@pytest.mark.parametrize("name", MODELS)
-def test_every_model_with_other_optimizers_equals_plain_keras(name, optimizer, xla, floatx):
-    make, kind, unrolled = MODELS[name]
-    if unrolled and xla:
-        pytest.skip("an unrolled layer is never compiled by XLA")
-    problem = problem_of(compiled(make(), OPTIMIZERS[optimizer]()), *rows(kind))
-    cohort = train_cohort(problem, xla)
-    assert_member_equals_plain_keras(problem, cohort, 1, 0, xla=xla, floatx=floatx)
-
-
 def test_sample_weight_equals_plain_keras(floatx):
     x, y = rows("table")
     weight = np.random.default_rng(2).uniform(0, 3, len(x))

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from shrinkage._cohort._optimizers import _ELEMENTWISE, _METRICS
+from shrinkage._cohort._optimizers import _METRICS, ELEMENTWISE, PER_MEMBER
 from shrinkage._losses import _PER_ROW
 
 ROOT = Path(__file__).parents[1]
@@ -91,7 +91,7 @@ def test_links_lead_to_files_that_exist(page):
 
 def test_what_is_supported_is_what_the_code_supports():
     rows = {cells[1].strip(): cells[2] for line in README.splitlines() if len(cells := line.split("|")) == 5}
-    assert [name for name in _ELEMENTWISE if not re.search(rf"\b{name}\b", rows["optimizers"])] == []
+    assert [name for name in (*ELEMENTWISE, *PER_MEMBER) if not re.search(rf"\b{name}\b", rows["optimizers"])] == []
     proximal = set(re.findall(r"\w+", rows["L1, `Proximal()`"])) - {"and"}
     assert proximal == set(_METRICS)
     assert f"{len(_PER_ROW)} in all" in rows["losses"]

@@ -151,7 +151,7 @@ class Cohort:
         for start in range(0, n_rows, size):
             rows = np.arange(start, min(start + size, n_rows), dtype=np.int32)
             found = self._engine.evaluate(self._members[f], self._x, self._y[f], np.resize(rows, size))  # one shape
-            loss, predicted = (keras.ops.convert_to_numpy(value)[:, : len(rows)] for value in found)
+            loss, predicted = (_numpy(value)[:, : len(rows)] for value in found)
             losses.append(loss)
             predictions.append(predicted[:, held[rows]])
         loss, predicted = np.concatenate(losses, axis=1), np.concatenate(predictions, axis=1)
@@ -165,3 +165,9 @@ class Cohort:
     def values(self, f: int, s: int) -> list[np.ndarray]:
         """Return the values of a member, one array for each of the network's variables."""
         return self._engine.values(self._members[f], s, [value[0] for value in self._first[f]])
+
+
+def _numpy(value: Any) -> np.ndarray:
+    """Return a tensor as an array, in float32 where NumPy does not know its precision."""
+    array = keras.ops.convert_to_numpy(value)
+    return array if array.dtype.kind == "f" else array.astype(np.float32)

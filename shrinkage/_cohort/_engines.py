@@ -11,6 +11,7 @@ from shrinkage._cohort._plan import Plan
 from shrinkage._cohort._state import State
 from shrinkage._cohort._tensorflow import Engine
 from shrinkage._cohort._unroll import unroll
+from shrinkage._cohort._update import Update
 
 _KEPT = 16  # of all fits in this process; the oldest go first
 _SHARED: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
@@ -46,14 +47,19 @@ def _make(task: Task, plan: Plan, strengths: int) -> Engine:
     def run(state: State, x: Any, training: bool) -> Any:
         return forward(network, state, x, training) if plan.rules else unroll(network, state, (x,), {}, training)
 
+    update = Update(
+        network.trainable_variables,
+        task.template.optimizer,
+        penalty=task.penalty,
+        how=task.how,
+        penalised=task.penalised,
+        strengths=strengths,
+    )
     return Engine(
         network,
         run,
         loss=task.loss,
-        optimizer=task.template.optimizer,
-        penalty=task.penalty,
-        how=task.how,
-        penalised=task.penalised,
+        update=update,
         seeds=seed_variables(network),
         shared=shared(network),
         strengths=strengths,

@@ -30,13 +30,16 @@ def fingerprint(template: Template, *others: Any) -> str | None:
     hidden = [layer for layer in network._flatten_layers() if isinstance(layer, _HIDDEN_STATE)]
     if not all(map(_is_rule_state, hidden)):
         return None
+    hung = [(v.regularizer, v.constraint) for v in network.variables]  # by the layer, or by the caller
+    parts = network, template.loss, template.optimizer, *(part for pair in hung for part in pair if part is not None)
     try:
-        configs = [keras.saving.serialize_keras_object(part) for part in (network, template.loss, template.optimizer)]
+        configs = [keras.saving.serialize_keras_object(part) for part in parts]
     except Exception:  # a class of the user's own may raise anything
         return None
     if not all(_is_kerass_own(config) for config in configs):
         return None
     states = [(tuple(v.shape), v.dtype, v.trainable) for v in network.variables]
+    states += [tuple(part is not None for part in pair) for pair in hung]
     settings = (keras.config.floatx(), keras.config.epsilon(), keras.config.backend())
     numbered = _numbered(configs, dict.fromkeys(_meant(network, configs), ""))
     return json.dumps(numbered, sort_keys=True, default=str) + repr((states, settings, others))

@@ -5,44 +5,53 @@ from typing import Any
 import keras
 from keras import ops
 
-_ELEMENTWISE = ("SGD", "Adam", "AdamW", "RMSprop", "Nadam", "Lion", "Adagrad", "Adadelta", "Adamax", "Ftrl")
+ELEMENTWISE = (
+    "SGD", "Adam", "AdamW", "RMSprop", "Nadam", "Lion", "Adagrad", "Adadelta", "Adamax", "Ftrl",
+    "ScheduleFreeAdamW",
+)  # fmt: skip
+"""Optimizers whose step on one weight does not depend on other weights."""
+
+PER_MEMBER = ("Adafactor", "Lamb", "Muon")
+"""Optimizers that look at a whole weight: members take their steps apart."""
 
 
 def check_optimizer(optimizer: Any, proximal: bool) -> None:
-    """Refuse, before training, an optimizer whose step is not elementwise, or that has no metric for a proximal step.
+    """Refuse, before training, an optimizer that would not be right for each member, or has no proximal step.
 
     Raises:
         ValueError: Saying what is not supported and what to use in its place.
     """
-    name = type(optimizer).__name__
-    if type(optimizer) not in [getattr(keras.optimizers, known) for known in _ELEMENTWISE]:
+    name, known = type(optimizer).__name__, (*ELEMENTWISE, *PER_MEMBER)
+    if type(optimizer) not in [getattr(keras.optimizers, each, None) for each in known]:
         raise ValueError(
-            f"`model` must be compiled with one of {', '.join(_ELEMENTWISE)}: their step on one weight does not "
-            f"depend on other weights. Received: optimizer {name}."
+            f"`model` must be compiled with one of {', '.join(known)}, whose steps are known to be right for each "
+            f"member. Received: optimizer {name}."
         )
-    for option in ("clipnorm", "global_clipnorm", "use_ema", "gradient_accumulation_steps", "loss_scale_factor"):
-        if getattr(optimizer, option, None):
-            raise ValueError(
-                f"The optimizer's `{option}` is not supported yet. Received: {option}={getattr(optimizer, option)!r}. "
-                f"Compile the model with keras.optimizers.{name}(...) without it."
-            )
     rate = optimizer._learning_rate
-    if callable(rate) and not isinstance(rate, (keras.Variable, keras.optimizers.schedules.LearningRateSchedule)):
+    if callable(rate) and not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         raise ValueError(
             "The optimizer's `learning_rate` must be a number or a keras.optimizers.schedules schedule. "
             "Received: a function, whose value cannot be followed from step to step."
         )
-    if optimizer.weight_decay:
-        without = "AdamW(..., weight_decay=0.0), or with keras.optimizers.Adam" if name == "AdamW" else f"{name}(...)"
-        raise ValueError(
-            f"The optimizer already decays the weights (weight_decay={optimizer.weight_decay}), beside the penalty. "
-            f"Compile the model with keras.optimizers.{without}."
-        )
+    for option in ("weight_decay", "adam_weight_decay"):
+        if getattr(optimizer, option, None):
+            raise ValueError(
+                f"The optimizer already decays the weights ({option}={getattr(optimizer, option)}), beside the "
+                f"penalty. Compile the model with keras.optimizers.{_without_decay(name)}."
+            )
     if proximal and name not in _METRICS:
         raise ValueError(
             f"Proximal() needs an optimizer with a known metric, one of {', '.join(_METRICS)}. Received: {name}. "
             f"Use one of them, or how=shrinkage.Coupled() (which gives no exact zeros)."
         )
+
+
+def _without_decay(name: str) -> str:
+    by_default = {
+        "AdamW": "AdamW(..., weight_decay=0.0), or with keras.optimizers.Adam",
+        "Muon": "Muon(..., weight_decay=0.0, adam_weight_decay=0.0)",
+    }
+    return by_default.get(name, f"{name}(...)")
 
 
 def step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
@@ -52,7 +61,7 @@ def step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
     they are (Yun, Lozano & Yang 2021, "Adaptive proximal gradient methods for structured neural networks"). Heavy-ball
     momentum m moves w by η·g/(1 - m), so there D is that much larger: without it L1 would act as (1 - m)·λ.
 
-    Call it after the step; `learning_rate` is the one that the step used.
+    Call it when the optimizer's own step is made and not yet counted; `learning_rate` is the one that it used.
     """
     metric = _METRICS[type(optimizer).__name__]
     index = optimizer._get_variable_index(variable)
@@ -76,8 +85,8 @@ def _nadam(optimizer: Any, index: int) -> Any:
 
 
 def _bias_correction(optimizer: Any, second: Any) -> Any:
-    """Return 1 - β₂^t; the step has already counted `iterations` up to t."""
-    return 1.0 - ops.power(ops.cast(optimizer.beta_2, second.dtype), ops.cast(optimizer.iterations, second.dtype))
+    """Return 1 - β₂^t, at step t = `iterations` + 1."""
+    return 1.0 - ops.power(ops.cast(optimizer.beta_2, second.dtype), ops.cast(optimizer.iterations + 1, second.dtype))
 
 
 def _rmsprop(optimizer: Any, index: int) -> Any:

@@ -25,7 +25,9 @@ class State:
 
     def in_precision_of(self, layer: keras.Layer) -> "State":
         """Return this state as a layer of mixed precision sees it: floating-point values cast as Keras casts them."""
-        return self if layer.compute_dtype == layer.variable_dtype else _Autocast(self, layer.compute_dtype)
+        constants = isinstance(layer, keras.layers.Normalization)  # are what it computes with, and not its variables
+        same = constants or layer.compute_dtype == layer.variable_dtype
+        return self if same else _Autocast(self, layer.compute_dtype)
 
 
 class _Autocast(State):

@@ -8,12 +8,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from shrinkage._cohort._optimizers import step_size
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import member_of
+from shrinkage._cohort._update import Update
 from shrinkage._losses import row_losses
-from shrinkage._penalties import Proximal
-from shrinkage._template import fresh_optimizer
 
 Run = Callable[[State, Any, bool], Any]
 """How a forward pass is made: (state, x, training) -> predictions."""
@@ -61,10 +59,7 @@ class Engine:
         network: The template's network; its variables name the values, and it is never changed.
         run: The forward pass.
         loss: A loss with a value per row.
-        optimizer: An elementwise optimizer; its configuration is used, not its state.
-        penalty: L2() or L1().
-        how: Coupled() or Proximal().
-        penalised: For each of `network.trainable_variables`, whether it is penalised.
+        update: What steps the weights of `network.trainable_variables`.
         seeds: The states of the network's seed generators; they are drawn anew for each step, and not kept.
         shared: For each of `network.variables`, whether all strengths share its value.
         strengths: S.
@@ -77,28 +72,19 @@ class Engine:
         run: Run,
         *,
         loss: keras.losses.Loss,
-        optimizer: Any,
-        penalty: Any,
-        how: Any,
-        penalised: Sequence[bool],
+        update: Update,
         seeds: Sequence[Any],
         shared: Sequence[bool],
         strengths: int,
         xla: bool,
     ):
-        self._network, self._run, self._loss = network, run, loss
-        self._penalty, self._how, self._penalised = penalty, how, penalised
+        self._network, self._run, self._loss, self._update = network, run, loss, update
         self.seeds, self._strengths = list(seeds), strengths
         self._kept = [v for v in network.variables if not any(v is seed for seed in seeds)]
         is_shared = {id(v): one for v, one in zip(network.variables, shared, strict=True)}
         self._shapes = [(1, 1 if is_shared[id(v)] else strengths, *v.shape) for v in self._kept]
-        # The optimizer needs variables of the stacked shapes to know them by; their values are never used.
-        self._stacked = [
-            keras.Variable(ops.zeros((1, strengths, *v.shape), v.dtype)) for v in network.trainable_variables
-        ]
-        self._optimizer = _stateless(optimizer)
-        self._optimizer.build(self._stacked)
-        self._slots = list(self._optimizer.variables)
+        places = {id(v): i for i, v in enumerate(self._kept)}
+        self._trainable = [places[id(v)] for v in network.trainable_variables]
         self.train = tf.function(self._train, jit_compile=xla, autograph=False)
         self.evaluate = tf.function(self._evaluate, jit_compile=xla, autograph=False)
         self.compiled: set[tuple[int, ...]] = set()
@@ -112,12 +98,12 @@ class Engine:
         kept = [
             np.broadcast_to(by_variable[id(v)], shape[1:]) for v, shape in zip(self._kept, self._shapes, strict=True)
         ]
-        slots = [tf.convert_to_tensor(slot.value) for slot in self._slots]
-        return [*(tf.constant(value[None], v.dtype) for v, value in zip(self._kept, kept, strict=True)), *slots]
+        kept = [tf.constant(value[None], v.dtype) for v, value in zip(self._kept, kept, strict=True)]
+        return [*kept, *self._update.first([kept[i] for i in self._trainable])]
 
     def values(self, members: Sequence[Any], s: int, others: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the values of strength `s` for each of the network's variables, of `others` for seed generators."""
-        pairs = zip(self._kept, members[: len(self._kept)], strict=True)
+        pairs = zip(self._kept, self._finished(members), strict=True)
         kept = {id(v): ops.convert_to_numpy(member_of(value, 0, s)) for v, value in pairs}
         return [kept.get(id(v), other) for v, other in zip(self._network.variables, others, strict=True)]
 
@@ -156,36 +142,25 @@ class Engine:
         state = self._state(members, seeds)
         member_loss, gradients = loss_and_gradients(self._run, self._network, self._loss, state, x, y, weight)
         trainable = list(self._network.trainable_variables)
-        weights = [state[v] for v in trainable]
-        proximal = isinstance(self._how, Proximal)
-        if not proximal:
-            gradients = [
-                g + self._penalty.gradient(w, _like(lam, w)) if penalised else g
-                for g, w, penalised in zip(gradients, weights, self._penalised, strict=True)
-            ]
-        mapping = [
-            *zip(self._stacked, weights, strict=True),
-            *zip(self._slots, members[len(self._kept) :], strict=True),
-        ]
-        with keras.StatelessScope(state_mapping=mapping) as scope:
-            learning_rate = ops.convert_to_tensor(self._optimizer.learning_rate)
-            self._optimizer.apply(gradients, self._stacked)
-            weights = [scope.get_current_value(w) for w in self._stacked]
-            if proximal:
-                weights = [
-                    self._penalty.prox(w, _like(lam, w), step_size(self._optimizer, stacked, learning_rate))
-                    if penalised
-                    else w
-                    for w, stacked, penalised in zip(weights, self._stacked, self._penalised, strict=True)
-                ]
-            slots = [scope.get_current_value(slot) for slot in self._slots]
+        weights, slots = [state[v] for v in trainable], members[len(self._kept) :]
+        weights, slots = self._update(weights, slots, gradients, lam)
         for variable, value in zip(trainable, weights, strict=True):
             state[variable] = value
         return [*(state[v] for v in self._kept), *slots], ops.broadcast_to(member_loss, (1, self._strengths))
 
+    def _finished(self, members: Sequence[Any]) -> list[Any]:
+        """Return the values of the network's variables as `Model.fit` would leave them if it ended now."""
+        kept, slots = list(members[: len(self._kept)]), list(members[len(self._kept) :])
+        weights = self._update.finished([kept[i] for i in self._trainable], slots)
+        for i, value in zip(self._trainable, weights, strict=True):
+            kept[i] = value
+        return kept
+
     def _state(self, members: Sequence[Any], seeds: Any = None) -> State:
-        """Return the members' values for one forward pass; `seeds` is (generators, 2), None where nothing is drawn."""
-        kept = members[: len(self._kept)]
+        """Return the members' values for one forward pass: a training step's, which draws from seeds (generators, 2),
+        or one that scores the members as they would be if training ended now, and draws nothing.
+        """
+        kept = self._finished(members) if seeds is None else members[: len(self._kept)]
         drawn = [
             ops.cast(seeds[i], v.dtype) if seeds is not None else ops.zeros(v.shape, v.dtype)
             for i, v in enumerate(self.seeds)
@@ -196,45 +171,6 @@ class Engine:
         """Return all members' losses (s, b) and predictions (s, b, ...) on rows (b,)."""
         predictions = self._run(self._state(members), tf.gather(x, rows)[None, None], False)
         return row_losses(self._loss, tf.gather(y, rows)[None], predictions)[0], predictions[0]
-
-
-def _like(lam: Any, w: Any) -> Any:
-    """Reshape (1, s) to broadcast against (1, s, ...)."""
-    return tf.reshape(tf.cast(lam, w.dtype), (*lam.shape, *[1] * (len(w.shape) - 2)))
-
-
-class _Stateless:
-    """What keeps a Keras optimizer inside a `StatelessScope`, which its TensorFlow part goes around.
-
-    That part writes to `tf.Variable`s itself, for the sake of `tf.distribute`; these methods write to Keras' own.
-    """
-
-    def _var_key(self, variable: Any) -> int:
-        return id(variable)
-
-    def assign(self, variable: Any, value: Any) -> None:
-        variable.assign(value)
-
-    def assign_add(self, variable: Any, value: Any) -> None:
-        variable.assign(variable + ops.cast(value, variable.dtype))
-
-    def assign_sub(self, variable: Any, value: Any) -> None:
-        variable.assign(variable - ops.cast(value, variable.dtype))
-
-    def _apply_weight_decay(self, variables: Any) -> None:
-        """Do nothing: an optimizer that decays is refused, and this reads even a decay of 0.0."""
-
-    def _distributed_tf_update_step(self: Any, distribution: Any, grads_and_vars: Any, learning_rate: Any) -> None:
-        del distribution
-        for (gradient, _), variable in zip(grads_and_vars, self._trainable_variables, strict=True):
-            self.update_step(gradient, variable, learning_rate)
-
-
-def _stateless(optimizer: Any) -> Any:
-    """Return a new optimizer of the same configuration whose steps can be made inside a `StatelessScope`."""
-    new = fresh_optimizer(optimizer)
-    new.__class__ = type(type(new).__name__, (_Stateless, type(new)), {})
-    return new
 
 
 def tensor(array: np.ndarray) -> Any:

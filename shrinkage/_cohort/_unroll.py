@@ -39,7 +39,7 @@ def unroll(layer: Any, state: State, args: Any, kwargs: Any, training: bool | No
         return ops.reshape(ops.stack(values), (folds, strengths, *values[0].shape))
 
     for variable in variables:
-        if not variable.trainable:
+        if id(variable) in updates[0]:
             state[variable] = stack([update[id(variable)] for update in updates])
     if losses[0] is not None:
         state.losses.append(stack(losses))
@@ -50,15 +50,17 @@ def unroll(layer: Any, state: State, args: Any, kwargs: Any, training: bool | No
 def _call_one(
     layer: Any, variables: list[Any], state: State, args: Any, kwargs: Any, training: bool | None, i: int, j: int
 ) -> tuple[Any, dict[int, Any], Any]:
-    """Call `layer` for member (i, j); return its outputs, its variables' values afterwards and its summed losses."""
+    """Call `layer` for member (i, j); return its outputs, its variables' new values and its summed losses."""
     args, kwargs = tree.map_structure(lambda leaf: _take(leaf, i, j), (args, kwargs))
     if training is not None and isinstance(layer, keras.Layer):
         kwargs = {**kwargs, "training": training}
     mapping = [(v, member_of(state[v], i, j)) for v in variables]
     with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
         output = layer(*args, **kwargs)
+    # What is not written stays as it is stored: once, if all members share it.
+    new = {id(v): now for v, value in mapping if (now := scope.get_current_value(v)) is not value}
     losses = scope.losses
-    return output, {id(v): scope.get_current_value(v) for v in variables}, sum(losses) if losses else None
+    return output, new, sum(losses) if losses else None
 
 
 def member_of(value: Any, i: int, j: int) -> Any:

@@ -16,7 +16,7 @@ def _one_axis(layer: Any) -> bool:
 @register(keras.layers.BatchNormalization, _one_axis)
 def batch_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Normalise each member by its own batch's moments, and keep its own moving averages."""
-    axis = _shifted(layer.axis, x)
+    axis, x = _shifted(layer.axis, x), _at_least_float32(x)
     if training and layer.trainable:
         reduced = [a for a in range(2, len(x.shape)) if a != axis]
         mean, variance = ops.moments(x, axes=reduced)
@@ -30,7 +30,7 @@ def batch_normalization(layer: Any, state: State, x: Any, training: bool) -> Any
     offset = -mean * factor
     if layer.center:
         offset = offset + state[layer.beta]
-    return x * align(factor, x, (axis,)) + align(offset, x, (axis,))
+    return ops.cast(x * align(factor, x, (axis,)) + align(offset, x, (axis,)), layer.compute_dtype)
 
 
 @register(keras.layers.LayerNormalization, lambda layer: not layer.rms_scaling)
@@ -38,13 +38,14 @@ def layer_normalization(layer: Any, state: State, x: Any, training: bool) -> Any
     """Normalise each row over the layer's axes."""
     del training
     axes = tuple(sorted(_shifted(a, x) for a in ([layer.axis] if isinstance(layer.axis, int) else layer.axis)))
+    x = _at_least_float32(x)
     mean, variance = ops.moments(x, axes=axes, keepdims=True)
     y = (x - mean) * ops.rsqrt(variance + layer.epsilon)
     if layer.scale:
         y = y * align(state[layer.gamma], x, axes)
     if layer.center:
         y = y + align(state[layer.beta], x, axes)
-    return y
+    return ops.cast(y, layer.compute_dtype)
 
 
 @register(keras.layers.Normalization, lambda layer: not layer.invert)
@@ -57,7 +58,12 @@ def normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
         axes = tuple(_shifted(a, x) for a in layer._keep_axis)
         mean, variance = (align(state[v], x, axes) for v in (layer.adapt_mean, layer.adapt_variance))
     x = ops.cast(x, layer.compute_dtype)
-    return (x - mean) / ops.maximum(ops.sqrt(variance), keras.config.epsilon())
+    return ops.divide(ops.subtract(x, mean), ops.maximum(ops.sqrt(variance), keras.config.epsilon()))
+
+
+def _at_least_float32(x: Any) -> Any:
+    """Return `x` in the precision in which Keras takes moments, whatever the layer's."""
+    return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
 def _shifted(axis: int, x: Any) -> int:

@@ -1,0 +1,216 @@
+"""The optimizer of all members: Keras' own class, made to take pure steps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from shrinkage._cohort._optimizers import ELEMENTWISE, step_size
+from shrinkage._cohort._state import State
+from shrinkage._penalties import Proximal
+from shrinkage._template import fresh_optimizer
+
+Values = list[Any]
+
+
+class Update:
+    """The step of all members, a pure function (weights, slots, gradients, lam) -> (weights, slots).
+
+    Slots are what an optimizer remembers. What is done, and in which order, is that of `keras.Optimizer.apply`:
+    accumulation, clipping, the optimizer's own step, the average of the weights, constraints. The penalty's gradient
+    is added before all of it, as that of Keras' own regularizers is; the proximal operator is part of the own step.
+
+    An optimizer whose own step on a weight depends on that weight alone is built on the stacked weights. Any other is
+    built on one member's, and its step is mapped over the members.
+
+    Args:
+        variables: The network's trainable variables, which name the weights; they are never changed.
+        optimizer: Its configuration is used, not its state.
+        penalty: L2() or L1().
+        how: Coupled() or Proximal().
+        penalised: For each variable, whether it is penalised.
+        strengths: S.
+    """
+
+    def __init__(
+        self,
+        variables: Sequence[Any],
+        optimizer: Any,
+        *,
+        penalty: Any,
+        how: Any,
+        penalised: Sequence[bool],
+        strengths: int,
+    ):
+        self._penalty, self._proximal, self._penalised = penalty, isinstance(how, Proximal), penalised
+        self._constraints = [variable.constraint for variable in variables]
+        self._stacked, self._strengths = type(optimizer).__name__ in ELEMENTWISE, strengths
+        # The optimizer needs variables to know the weights by; their values are never used.
+        self._variables = list(variables)
+        if self._stacked:
+            self._variables = [keras.Variable(ops.zeros((1, strengths, *v.shape), v.dtype)) for v in variables]
+        self._optimizer = _stateless(optimizer)
+        self._optimizer.build(self._variables)
+        self._slots = list(self._optimizer.variables)
+        common = self._optimizer._iterations, self._optimizer._learning_rate
+        self._own = [not any(slot is one for one in common) for slot in self._slots]
+        self._sums = self._optimizer._accumulated_gradients if optimizer.gradient_accumulation_steps else []
+        self._averages = self._optimizer._model_variables_moving_average if optimizer.use_ema else []
+
+    def first(self, weights: Values) -> Values:
+        """Return the slots of members that begin with these weights, each (1, s, ...)."""
+        state = State(self._slots, [ops.copy(slot) for slot in self._slots])
+        for slot, own in zip(self._slots, self._own, strict=True):
+            if own and not self._stacked:
+                state[slot] = ops.broadcast_to(state[slot], (1, self._strengths, *slot.shape))
+        if isinstance(self._optimizer, keras.optimizers.ScheduleFreeAdamW):  # its momentum begins at the weights
+            for momentum, weight in zip(self._optimizer._momentums, weights, strict=True):
+                state[momentum] = weight
+        return [state[slot] for slot in self._slots]
+
+    def finished(self, weights: Values, slots: Values) -> Values:
+        """Return the weights that `Model.fit` would leave if it ended now: their averages, if there are any."""
+        state = State(self._slots, slots)
+        return [state[average] for average in self._averages] or weights
+
+    def __call__(self, weights: Values, slots: Values, gradients: Values, lam: Any) -> tuple[Values, Values]:
+        """Return the weights and slots after one step.
+
+        Args:
+            weights: Each (1, s, ...).
+            slots: As `first` gives them.
+            gradients: Of the members' losses without the penalty, each (1, s, ...).
+            lam: Strengths, (1, s).
+        """
+        if not self._proximal:
+            gradients = [
+                g + self._penalty.gradient(w, _like(lam, w)) if penalised else g
+                for g, w, penalised in zip(gradients, weights, self._penalised, strict=True)
+            ]
+        state = State(self._slots, slots)
+        move = self._accumulate if self._sums else self._move
+        weights = self._averaged(move(weights, state, gradients, lam), state)
+        weights = [
+            w if constraint is None else ops.stack([constraint(w[0, s]) for s in range(self._strengths)])[None]
+            for w, constraint in zip(weights, self._constraints, strict=True)
+        ]
+        state[self._optimizer._iterations] = state[self._optimizer._iterations] + 1
+        return weights, [state[slot] for slot in self._slots]
+
+    def _accumulate(self, weights: Values, state: State, gradients: Values, lam: Any) -> Values:
+        """Move by the mean gradient of several steps, at the last of them."""
+        steps = self._optimizer.gradient_accumulation_steps
+        sums = [state[slot] + g for slot, g in zip(self._sums, gradients, strict=True)]
+        before = [state[slot] for slot in self._slots]
+
+        def moved() -> tuple[Values, Values]:
+            after = State(self._slots, before)
+            return self._move(weights, after, [g / steps for g in sums], lam), [after[slot] for slot in self._slots]
+
+        due = ops.equal((state[self._optimizer._iterations] + 1) % steps, 0)
+        new, slots = ops.cond(due, moved, lambda: (weights, before))
+        for slot, value in zip(self._slots, slots, strict=True):
+            state[slot] = value
+        for slot, value in zip(self._sums, sums, strict=True):
+            state[slot] = ops.where(due, ops.zeros_like(value), value)
+        return new
+
+    def _move(self, weights: Values, state: State, gradients: Values, lam: Any) -> Values:
+        """Clip, and take the optimizer's own step."""
+        gradients = self._clipped(gradients)
+        own = [slot for slot, mine in zip(self._slots, self._own, strict=True) if mine]
+        common = [(slot, state[slot]) for slot, mine in zip(self._slots, self._own, strict=True) if not mine]
+
+        def step(weights: Values, slots: Values, gradients: Values) -> tuple[Values, Values]:
+            mapping = [*zip(self._variables, weights, strict=True), *zip(own, slots, strict=True), *common]
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                rate = ops.convert_to_tensor(self._optimizer.learning_rate)
+                self._optimizer._backend_update_step(gradients, self._variables, rate)
+                new = [scope.get_current_value(variable) for variable in self._variables]
+                if self._proximal:
+                    new = [
+                        self._penalty.prox(w, _like(lam, w), step_size(self._optimizer, v, rate)) if penalised else w
+                        for w, v, penalised in zip(new, self._variables, self._penalised, strict=True)
+                    ]
+                return new, [scope.get_current_value(slot) for slot in own]
+
+        slots = [state[slot] for slot in own]
+        if self._stacked:
+            weights, slots = step(weights, slots, gradients)
+        else:
+            members = keras.tree.map_structure(lambda value: value[0], (weights, slots, gradients))
+            members = ops.vectorized_map(lambda member: step(*member), members)
+            weights, slots = keras.tree.map_structure(lambda value: value[None], members)
+        for slot, value in zip(own, slots, strict=True):
+            state[slot] = value
+        return weights
+
+    def _clipped(self, gradients: Values) -> Values:
+        """Clip each member's gradients as Keras clips a model's (`Optimizer._clip_gradients`)."""
+        optimizer = self._optimizer
+        if (optimizer.clipnorm or 0) > 0:
+            return [optimizer._clip_by_norm(g, axes=_own_axes(g)) for g in gradients]
+        if (optimizer.global_clipnorm or 0) > 0:
+            squares = [ops.sum(ops.square(g), axis=_own_axes(g)) for g in gradients]
+            norm = ops.sqrt(sum(squares[1:], squares[0]))
+            scale = optimizer.global_clipnorm * ops.minimum(1 / norm, 1 / optimizer.global_clipnorm)
+            scale = scale + (norm - norm)  # NaN for a member whose norm is infinite, as Keras' own
+            return [g * _like(scale, g) for g in gradients]
+        return optimizer._clip_gradients(gradients)
+
+    def _averaged(self, weights: Values, state: State) -> Values:
+        """Follow the weights by their moving averages, and put these in their place every so many steps."""
+        optimizer = self._optimizer
+        if not self._averages:
+            return weights
+        step = state[optimizer._iterations] // (optimizer.gradient_accumulation_steps or 1)
+        for average, w in zip(self._averages, weights, strict=True):
+            momentum = ops.cast(step != 0, w.dtype) * optimizer.ema_momentum
+            state[average] = momentum * state[average] + (1 - momentum) * w
+        if not optimizer.ema_overwrite_frequency:
+            return weights
+        due = ops.equal((step + 1) % optimizer.ema_overwrite_frequency, 0)
+        return [ops.where(due, state[average], w) for average, w in zip(self._averages, weights, strict=True)]
+
+
+def _own_axes(value: Any) -> tuple[int, ...]:
+    """Return the axes of (1, s, ...) that are a member's own."""
+    return tuple(range(2, len(value.shape)))
+
+
+def _like(members: Any, w: Any) -> Any:
+    """Reshape (1, s) to broadcast against (1, s, ...)."""
+    return ops.reshape(ops.cast(members, w.dtype), (*members.shape, *[1] * (len(w.shape) - 2)))
+
+
+class _Stateless:
+    """What keeps a Keras optimizer inside a `StatelessScope`, which its TensorFlow part goes around.
+
+    That part writes to `tf.Variable`s itself, for the sake of `tf.distribute`; these methods write to Keras' own.
+    """
+
+    def _var_key(self, variable: Any) -> int:
+        return id(variable)
+
+    def assign(self, variable: Any, value: Any) -> None:
+        variable.assign(value)
+
+    def assign_add(self, variable: Any, value: Any) -> None:
+        variable.assign(variable + ops.cast(value, variable.dtype))
+
+    def assign_sub(self, variable: Any, value: Any) -> None:
+        variable.assign(variable - ops.cast(value, variable.dtype))
+
+    def _distributed_tf_update_step(self: Any, distribution: Any, grads_and_vars: Any, learning_rate: Any) -> None:
+        """Step without `tf.distribute`. Only the TensorFlow backend of Keras calls this."""
+        del distribution
+        for (gradient, _), variable in zip(grads_and_vars, self._trainable_variables, strict=True):
+            self.update_step(gradient, variable, learning_rate)
+
+
+def _stateless(optimizer: Any) -> Any:
+    """Return a new optimizer of the same configuration whose steps can be made inside a `StatelessScope`."""
+    new = fresh_optimizer(optimizer)
+    new.__class__ = type(type(new).__name__, (_Stateless, type(new)), {})
+    return new
