@@ -1,20 +1,21 @@
 """Rows in: the arrays, checked against the model, and the streams of batches that each fold trains on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from keras import tree
 
 
 @dataclass(frozen=True)
 class Data:
     """Arrays that are known to fit the model and to be finite."""
 
-    x: np.ndarray
-    """Inputs, (n, ...)."""
-    y: np.ndarray
-    """Targets, (n, ...)."""
+    x: Any
+    """Inputs, (n, ...): an array, or a tree of arrays in the structure of the model's inputs."""
+    y: Any
+    """Targets, (n, ...): the same in the structure of the model's outputs."""
     weight: np.ndarray
     """Weights of the rows' losses, (n,), of mean one."""
     notes: tuple[str, ...] = ()
@@ -23,7 +24,7 @@ class Data:
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        return len(self.x)
+        return len(self.weight)
 
 
 @dataclass(frozen=True)
@@ -41,33 +42,51 @@ class TargetUnits:
         """Return the units of some members."""
         return TargetUnits(self.offset[part], self.scale[part], self.reference)
 
-    def standardize(self, y: np.ndarray, f: int) -> np.ndarray:
+    def standardize(self, y: Any, f: int) -> Any:
         """Return targets in the units that member `f` trains in."""
-        return ((y - self.offset[f]) / self.scale[f]).astype(y.dtype)
+        return tree.map_structure(lambda a: ((a - self.offset[f]) / self.scale[f]).astype(a.dtype), y)
 
-    def restore(self, loss: np.ndarray, predictions: np.ndarray, f: int) -> tuple[np.ndarray, np.ndarray]:
+    def restore(self, loss: np.ndarray, predictions: Any, f: int) -> tuple[np.ndarray, Any]:
         """Return member `f`'s squared errors in units of all rows, and its predictions in the targets' own."""
-        return loss * (self.scale[f] / self.reference) ** 2, predictions * self.scale[f] + self.offset[f]
+        restored = tree.map_structure(lambda a: a * self.scale[f] + self.offset[f], predictions)
+        return loss * (self.scale[f] / self.reference) ** 2, restored
 
 
-def make_data(x: Any, y: Any, sample_weight: Any, dtype: str) -> Data:
+def make_data(
+    x: Any, y: Any, sample_weight: Any, dtype: str, *, names: tuple[Sequence[str], Sequence[str]] | None = None
+) -> Data:
     """Return checked arrays: floating-point values as `dtype`, finite, of equal length; weights scaled to mean one.
 
+    Args:
+        x, y: Trees of arrays, as `as_tree` gives them; a target may be None.
+        sample_weight: Weights of the rows, (n,), or None.
+        dtype: Of floating-point values.
+        names: What to call the leaves of `x` and `y` in errors; None names them by their places.
+
     Raises:
-        TypeError: If `x` or `y` is no array of numbers.
+        TypeError: If a leaf of `x` or `y` is no array of numbers.
         ValueError: If lengths differ or a value is NaN or infinite (naming its column), or a weight is negative.
     """
-    x, y = _array("x", x, dtype), _array("y", y, dtype)
-    if len(x) != len(y):
-        raise ValueError(f"`x` and `y` must have as many rows. Received: {len(x)} and {len(y)} rows.")
-    if len(x) == 0:
-        raise ValueError("`x` must have rows. Received: none.")
+    named = names or (labels("x", x), labels("y", y))
+    x, y = (_checked(part, some, dtype) for part, some in zip((x, y), named, strict=True))
+    given = [(name, len(a)) for part, some in zip((x, y), named, strict=True) for name, a in _leaves(part, some)]
+    (first, n), *others = given
+    for name, length in others:
+        if length != n:
+            raise ValueError(f"{first} and {name} must have as many rows. Received: {n} and {length} rows.")
+    if n == 0:
+        raise ValueError(f"{first} must have rows. Received: none.")
     if sample_weight is None:
-        return Data(x, y, np.ones(len(x), dtype))
-    weight = _array("sample_weight", sample_weight, dtype)
-    if weight.shape != (len(x),) or (weight < 0).any() or weight.sum() == 0:
+        return Data(x, y, np.ones(n, dtype))
+    if tree.is_nested(as_tree(sample_weight)):
+        raise TypeError(
+            f"`sample_weight` must be one array of {n} weights, which hold for all outputs: weights per output are not "
+            f"supported yet. Received: a {type(sample_weight).__name__}."
+        )
+    weight = _array("`sample_weight`", sample_weight, dtype)
+    if weight.shape != (n,) or (weight < 0).any() or weight.sum() == 0:
         raise ValueError(
-            f"`sample_weight` must be {len(x)} weights, one a row, none negative and not all zero. "
+            f"`sample_weight` must be {n} weights, one a row, none negative and not all zero. "
             f"Received: shape {weight.shape}, least {weight.min() if weight.size else 'none'}."
         )
     # Keras divides a batch's loss by its rows, not by their weights: only with mean one is lambda still the strength on
@@ -76,27 +95,58 @@ def make_data(x: Any, y: Any, sample_weight: Any, dtype: str) -> Data:
     return Data(x, y, (weight / weight.mean()).astype(dtype), note)
 
 
+def as_tree(values: Any) -> Any:
+    """Return nested dictionaries, lists and tuples of arrays as such, and all else as one leaf.
+
+    A list of numbers, or of lists of numbers, is one array; a list that holds an array or a dictionary is several.
+    """
+    if isinstance(values, dict):
+        return {key: as_tree(value) for key, value in values.items()}
+    if isinstance(values, (list, tuple)) and any(isinstance(v, dict) or getattr(v, "ndim", 0) > 0 for v in values):
+        return tuple(as_tree(value) for value in values)
+    return np.asarray(values) if isinstance(values, (list, tuple)) else values
+
+
+def labels(name: str, values: Any) -> list[str]:
+    """Return what to call the leaves of a tree in errors: `x`, or `x['user']`, `x[0]`, ..."""
+    found = tree.flatten_with_path(values)
+    return [f"`{name}{''.join(f'[{key!r}]' for key in path)}`" for path, _ in found]
+
+
+def take(values: Any, rows: Any) -> Any:
+    """Return some rows of each array of a tree."""
+    return tree.map_structure(lambda array: array[rows], values)
+
+
 def join(train: Data, validation: Data) -> Data:
     """Return the rows of both, the validation rows last."""
     parts = zip((train.x, train.y, train.weight), (validation.x, validation.y, validation.weight), strict=True)
-    x, y, weight = (np.concatenate(pair) for pair in parts)
+    x, y, weight = (tree.map_structure(lambda *pair: np.concatenate(pair), *pair) for pair in parts)
     return replace(train, x=x, y=y, weight=weight)
+
+
+def _leaves(values: Any, names: Sequence[str]) -> list[tuple[str, Any]]:
+    return [(name, leaf) for name, leaf in zip(names, tree.flatten(values), strict=True) if leaf is not None]
+
+
+def _checked(values: Any, names: Sequence[str], dtype: str) -> Any:
+    pairs = zip(names, tree.flatten(values), strict=True)
+    arrays = [None if leaf is None and len(names) > 1 else _array(name, leaf, dtype) for name, leaf in pairs]
+    return tree.pack_sequence_as(values, arrays)
 
 
 def _array(name: str, values: Any, dtype: str) -> np.ndarray:
     if isinstance(values, Iterator) or hasattr(values, "element_spec") or callable(getattr(values, "batch", None)):
-        raise TypeError(
-            f"`{name}` must be an array. Received: a {type(values).__name__}; streams are not supported yet."
-        )
+        raise TypeError(f"{name} must be an array. Received: a {type(values).__name__}; streams are not supported yet.")
     columns = list(getattr(values, "columns", [])) or None
     array = np.asarray(values)
     if array.ndim == 0:
-        raise TypeError(f"`{name}` must be an array with rows. Received: a {type(values).__name__}.")
+        raise TypeError(f"{name} must be an array with rows. Received: a {type(values).__name__}.")
     if array.dtype == bool:
         array = array.astype(dtype)
     if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
         raise TypeError(
-            f"`{name}` must be an array of real numbers. Received: dtype {array.dtype}. "
+            f"{name} must be an array of real numbers. Received: dtype {array.dtype}. "
             f"Encode text and categories as numbers first."
         )
     if np.issubdtype(array.dtype, np.floating):
@@ -120,81 +170,9 @@ def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None) -> No
         where = " in column " + ", ".join(f"{n} ({counts[c]})" for n, c in zip(named, worst, strict=True))
         where += " and others" if (counts > 0).sum() > 3 else ""
     raise ValueError(
-        f"`{name}` must be finite{' in ' + str(array.dtype)}. Received: {int(bad.sum())} NaN or infinite values in "
+        f"{name} must be finite{' in ' + str(array.dtype)}. Received: {int(bad.sum())} NaN or infinite values in "
         f"{rows} of {len(array)} rows{where}. Drop or impute these rows."
     )
-
-
-def check_targets(y: np.ndarray, output_shape: tuple[int | None, ...], loss_name: str) -> None:
-    """Refuse targets that the model's output and loss do not fit.
-
-    Args:
-        y: Targets, (n, ...).
-        output_shape: The model's, (None, ...).
-        loss_name: The loss' name, as in `keras.losses`.
-
-    Raises:
-        ValueError: Naming the shape or the values expected.
-    """
-    width = output_shape[-1]
-    if loss_name == "sparse_categorical_crossentropy":
-        values = y.reshape(len(y), -1)
-        if y.ndim > 1 and tuple(y.shape[1:]) not in ((*output_shape[1:-1],), (*output_shape[1:-1], 1)):
-            raise ValueError(
-                f"`y` must hold one class label a row for {loss_name}. Received: shape {y.shape} for an output of "
-                f"shape {output_shape}. For one-hot rows compile with loss='categorical_crossentropy'."
-            )
-        if (values != np.floor(values)).any():
-            raise ValueError(
-                f"`y` must hold whole numbers, the class labels, for {loss_name}. Received: values such as "
-                f"{values[values != np.floor(values)][0]:g}. For regression compile with loss='mean_squared_error'."
-            )
-        if values.min() < 0 or (width is not None and values.max() >= width):
-            shift = f" Subtract {values.min():g}." if np.ptp(values) < (width or 0) else ""
-            raise ValueError(
-                f"`y` must hold class labels 0 to {width - 1 if width else 'k - 1'} for {loss_name} and an output of "
-                f"{width} units. Received: values from {values.min():g} to {values.max():g}.{shift}"
-            )
-        if len(np.unique(values)) < 2:
-            raise ValueError(f"`y` must hold at least two classes. Received: only class {values.flat[0]:g}.")
-        return
-    expected = tuple(output_shape[1:])
-    shape = tuple(y.shape[1:]) or (1,)
-    if len(shape) != len(expected) or any(e not in (None, s) for e, s in zip(expected, shape, strict=True)):
-        hint = ""
-        if "categorical" in loss_name and y.ndim == 1:
-            hint = " For class labels compile with loss='sparse_categorical_crossentropy'."
-        raise ValueError(
-            f"`y` must have the shape of the model's output, (n, {', '.join(map(str, expected))}), for {loss_name}. "
-            f"Received: shape {y.shape}.{hint}"
-        )
-    _check_range(y, loss_name)
-
-
-def _check_range(y: np.ndarray, loss_name: str) -> None:
-    """Refuse values that a probability's or a count's loss has no meaning for."""
-    if "crossentropy" in loss_name:
-        if y.min() < 0 or y.max() > 1:
-            raise ValueError(
-                f"`y` must lie between 0 and 1 for {loss_name}. Received: values from {y.min():g} to {y.max():g}."
-            )
-        one_class = (
-            y.min() == y.max() if "binary" in loss_name else (y.reshape(-1, y.shape[-1]).max(axis=0) > 0).sum() < 2
-        )
-        if one_class:
-            raise ValueError("`y` must hold at least two classes. Received: only one.")
-    if loss_name == "poisson" and y.min() < 0:
-        raise ValueError(f"`y` must not be negative for {loss_name}. Received: least value {y.min():g}.")
-
-
-def classes_of(y: np.ndarray) -> np.ndarray | None:
-    """Return one integer label a row, to stratify folds by, or None where rows hold several labels."""
-    if y.ndim == 2 and y.shape[1] > 1:
-        one_hot = np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()
-        return y.argmax(axis=1) if one_hot else None
-    if y.ndim > 2 or not (y == np.floor(y)).all():
-        return None
-    return y.reshape(len(y)).astype(np.int64)
 
 
 def batch_rows(train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: int, batch_size: int) -> np.ndarray:

@@ -1,8 +1,6 @@
 """`sh.fit`: from a model and rows to the whole path."""
 
-import itertools
 import math
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -10,12 +8,12 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
+from keras import tree
 
-from shrinkage._choice import best_epochs, row_se, summarise
+from shrinkage._choice import best_epochs
 from shrinkage._cohort._plan import check_given
 from shrinkage._cohort._train import Scores
-from shrinkage._losses import row_losses
-from shrinkage._null import null_predictions
+from shrinkage._metrics import metrics_of, null_scores
 from shrinkage._path import Path, Status
 from shrinkage._penalties import L1, L2, Coupled, Proximal
 from shrinkage._prepare import Problem, prepare
@@ -36,6 +34,7 @@ def fit(
     batch_size: int = 32,
     patience: int | None = None,
     sample_weight: Any = None,
+    class_weight: dict[int, float] | None = None,
     on: str | Callable[[Any, Any], bool] = "kernels",
     how: Coupled | Proximal | None = None,
     init: Literal["fresh", "keep"] | None = None,
@@ -53,20 +52,24 @@ def fit(
     on the held-out rows, which never contains the penalty, chooses lambda and the number of epochs.
 
     Args:
-        model: A built and compiled model with one input, one output and one loss, or a function that returns one. It is
+        model: A built and compiled model, with any number of inputs and outputs, or a function that returns one. It is
             left as it was.
-        x: Inputs, an array (n, ...).
-        y: Targets, an array (n, ...) that the model's output and loss fit.
+        x: Inputs, an array (n, ...); for several a dictionary, list or tuple of arrays, as `model.fit` takes it.
+        y: Targets, an array (n, ...) that the model's output and loss fit; for several the same. An output without a
+            loss needs none.
         penalty: `L2()` or `L1()`.
         lams: "auto", or strengths >= 0 on the mean loss of all rows; 0 is always trained beside them. The automatic
             grid has 20 strengths with n * lambda from 10**1.75 down to 10**-3 (times the target's variance for a
             squared error), and grows by up to three decades at an end where the minimum lies.
-        cv: A number of folds (stratified for a classification loss), or the fraction of rows to hold out once.
+        cv: A number of folds, or the fraction of rows to hold out once. They are stratified by the first output that
+            has a classification loss, if one has.
         validation_data: (x, y) or (x, y, sample_weight) to hold out in place of rows of `x`.
         epochs: Epochs, at most.
         batch_size: Rows in a batch.
         patience: Stop when no strength's mean curve has improved for so many epochs; None trains all epochs.
-        sample_weight: Weights of the rows' losses, (n,); they are divided by their mean.
+        sample_weight: Weights of the rows' losses in all outputs, (n,); they are divided by their mean.
+        class_weight: A dictionary from class labels to weights, for a model with one output: rows of a class count so
+            much, held-out rows too, and 1 if their class is not named. It multiplies `sample_weight`.
         on: Which weights are penalised: "kernels", "all", or a function (layer, variable) -> bool.
         how: `Coupled()` or `Proximal()`; None takes the penalty's default.
         init: "fresh" (the default) draws the trainable weights anew, the same for every lambda and different in every
@@ -113,7 +116,8 @@ def fit(
     given, limit = check_given(plan), _bytes(max_memory)
     problem = prepare(
         model, x, y, penalty=penalty, lams=lams, cv=cv, validation_data=validation_data, epochs=epochs,
-        batch_size=batch_size, patience=patience, sample_weight=sample_weight, on=on, how=how, init=init, epoch=epoch,
+        batch_size=batch_size, patience=patience, sample_weight=sample_weight,
+        class_weight=class_weight, on=on, how=how, init=init, epoch=epoch,
         standardize_target=standardize_target, seed=seed,
     )  # fmt: skip
     search = Search(problem, epochs=epochs, patience=patience, keep=epoch, given=given, max_memory=limit)
@@ -146,7 +150,8 @@ def _path(
 ) -> Path:
     task, folds = problem.task, problem.folds
     held = np.sort(np.concatenate(folds.held_out))
-    null = _null(problem, held, scores.predictions.shape[2:])
+    predictions = _own_structure(scores.predictions)
+    null = null_scores(task.template, task.data, task.objective, folds, scores.predictions, problem.target)
     penalised = _penalised_values(problem, values)
     return Path(
         lams=lams,
@@ -155,9 +160,9 @@ def _path(
         fold_weight=search.fold_weight,
         epochs=kept,
         held_out_rows=held,
-        predictions=scores.predictions,
+        predictions=predictions,
         row_loss=scores.row_loss,
-        metrics=_metrics(problem, held, scores.predictions),
+        metrics=metrics_of(task.template, task.data, held, scores.predictions),
         norm=np.array(
             [math.sqrt(sum(float((w.astype(np.float64) ** 2).sum()) for w in member)) for member in penalised]
         ),
@@ -181,6 +186,12 @@ def _path(
     )
 
 
+def _own_structure(predictions: Any) -> Any:
+    """Return one array for one output, and a structure without lists for several: a path never changes."""
+    leaves = tree.flatten(predictions)
+    return leaves[0] if len(leaves) == 1 else tree.lists_to_tuples(predictions)
+
+
 def _status(diverged: np.ndarray) -> np.ndarray:
     return np.array([Status.OK, Status.DIVERGED])[diverged.astype(int)]
 
@@ -190,52 +201,3 @@ def _penalised_values(problem: Problem, values: list[list[np.ndarray]]) -> list[
     ids = {id(v) for v, on in zip(network.trainable_variables, problem.selection.mask, strict=True) if on}
     places = [i for i, variable in enumerate(network.variables) if id(variable) in ids]
     return [[member[i] for i in places] for member in values]
-
-
-def _metrics(problem: Problem, held: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the compiled metrics of each strength's held-out predictions, (S,)."""
-    data, found = problem.task.data, {}
-    for metric, weighted in problem.task.template.metrics(predictions.shape[-1]):
-        results = []
-        for s in range(predictions.shape[1]):
-            metric.reset_state()
-            metric.update_state(data.y[held], predictions[:, s], data.weight[held] if weighted else None)
-            results.append(float(np.asarray(metric.result()).mean()))
-        found[_metric_name(metric, found)] = np.array(results)
-    return found
-
-
-def _metric_name(metric: keras.metrics.Metric, taken: dict[str, Any]) -> str:
-    """Name a metric without the number that Keras appends, which counts all metrics that the process has ever made."""
-    numbered = re.fullmatch(r"(.+)_\d+", metric.name)
-    own = type(metric).__name__.lower()
-    name = numbered[1] if numbered and numbered[1].replace("_", "") == own else metric.name
-    if name not in taken:
-        return name
-    return next(other for n in itertools.count(2) if (other := f"{name}_{n}") not in taken)
-
-
-def _null(problem: Problem, held: np.ndarray, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Return the loss, standard error and metrics of the best constant of each fold on its held-out rows."""
-    task, folds = problem.task, problem.folds
-    data = task.data
-    constants = [null_predictions(task.loss, data.y, data.weight, rows, shape) for rows in folds.train]
-    if any(constant is None for constant in constants):
-        return {"null_loss": math.nan, "null_se": math.nan, "null_metrics": {}}
-    predictions = np.zeros((folds.n_rows, *shape), data.x.dtype if data.x.dtype.kind == "f" else np.float32)
-    for constant, rows in zip(constants, folds.held_out, strict=True):
-        predictions[rows] = constant
-    losses = np.asarray(row_losses(task.loss, data.y[held][None], predictions[held][None, None])).reshape(-1)
-    everything = np.zeros(folds.n_rows)
-    everything[held] = losses / (1.0 if problem.target is None else problem.target.reference**2)
-    weights = [data.weight[rows] for rows in folds.held_out]
-    fold_loss = [np.average(everything[rows], weights=w) for rows, w in zip(folds.held_out, weights, strict=True)]
-    mean, se = summarise(np.array(fold_loss)[:, None], [w.sum() for w in weights])
-    if len(fold_loss) == 1:
-        se = row_se(everything[held, None])
-    metrics = _metrics(problem, held, predictions[held][:, None])
-    return {
-        "null_loss": float(mean[0]),
-        "null_se": float(se[0]),
-        "null_metrics": {k: float(v[0]) for k, v in metrics.items()},
-    }

@@ -52,8 +52,9 @@ class Path:
         fold_weight: (F,) number of held-out rows, or the sum of their sample weights.
         epochs: (S,) the epoch chosen for each strength, counted from 1.
         held_out_rows: (m,) which rows were held out, in the order of the next two.
-        predictions: (m, S, ...) out-of-fold predictions at the chosen epoch.
-        row_loss: (m, S) their losses.
+        predictions: (m, S, ...) out-of-fold predictions at the chosen epoch; for a model with several outputs, a
+            dictionary or tuple of these in the structure that the model returns.
+        row_loss: (m, S) their losses; NaN for a loss that mixes the rows of a batch.
         metrics: the compiled metrics on them, each (S,).
         null_loss, null_se, null_metrics: the same for the best constant; NaN where there is none.
         norm: (S,) Euclidean norm of the penalised weights of the models trained on all rows.
@@ -94,7 +95,7 @@ class Path:
     fold_weight: Array
     epochs: Array
     held_out_rows: Array
-    predictions: Array
+    predictions: Any
     row_loss: Array
     metrics: dict[str, Array]
     null_loss: float

@@ -16,7 +16,7 @@ from shrinkage._path import Path, Status
 SCHEMA = 1
 _JSON, _ARRAYS, _TEMPLATE = "path.json", "arrays.npz", "template.keras"
 _NUMBERS = (
-    *("lams", "cv_loss", "train_loss", "fold_weight", "epochs", "held_out_rows", "predictions", "row_loss"),
+    *("lams", "cv_loss", "train_loss", "fold_weight", "epochs", "held_out_rows", "row_loss"),
     *("norm", "nonzero", "null_loss", "null_se"),
 )
 _PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd")
@@ -83,6 +83,7 @@ def _arrays(path: Path) -> dict[str, Any]:
     arrays = {name: getattr(path, name) for name in _NUMBERS}
     arrays |= {f"metrics.{name}": value for name, value in path.metrics.items()}
     arrays |= {f"null_metrics.{name}": value for name, value in path.null_metrics.items()}
+    arrays |= _flat("predictions", path.predictions)
     for name in ("status", "full_status"):
         arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(getattr(path, name))
     for name, values in (("weights", path.weights), ("train", path.folds.train), ("held_out", path.folds.held_out)):
@@ -101,6 +102,7 @@ def _record(path: Path) -> dict[str, Any]:
         "lam_1se": path.lam_1se,
         "verdict": path.verdict(),
         "notes": path.notes,
+        "predictions": _structure("predictions", path.predictions),
         **{name: getattr(path, name) for name in _PLAIN},
         "folds": {"n_rows": path.folds.n_rows, "kind": path.folds.kind, "notes": path.folds.notes},
         "selection": [asdict(weight) for weight in path.selection.weights],
@@ -150,6 +152,7 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
     weights = (Weight(**weight | {"shape": tuple(weight["shape"])}) for weight in record["selection"])
     return Path(
         **values,
+        predictions=_packed(record["predictions"], arrays),
         metrics=_named(arrays, "metrics."),
         null_metrics={name: float(value) for name, value in _named(arrays, "null_metrics.").items()},
         weights=_numbered(arrays, "weights."),
@@ -182,6 +185,30 @@ def _named(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
 def _numbered(arrays: dict[str, Any], prefix: str) -> tuple[Any, ...]:
     found = _named(arrays, prefix)
     return tuple(found[str(index)] for index in range(len(found)))
+
+
+def _structure(name: str, values: Any) -> Any:
+    """Return the names of a tree's arrays in `arrays.npz`, in the structure of the tree."""
+    if isinstance(values, dict):
+        return {key: _structure(f"{name}.{key}", value) for key, value in values.items()}
+    if isinstance(values, tuple):
+        return [_structure(f"{name}.{index}", value) for index, value in enumerate(values)]
+    return name
+
+
+def _flat(name: str, values: Any) -> dict[str, Any]:
+    if isinstance(values, (dict, tuple)):
+        pairs = values.items() if isinstance(values, dict) else enumerate(values)
+        return {key: array for index, value in pairs for key, array in _flat(f"{name}.{index}", value).items()}
+    return {name: values}
+
+
+def _packed(structure: Any, arrays: dict[str, Any]) -> Any:
+    if isinstance(structure, dict):
+        return {key: _packed(value, arrays) for key, value in structure.items()}
+    if isinstance(structure, list):
+        return tuple(_packed(value, arrays) for value in structure)
+    return arrays[structure]
 
 
 def _plain(value: Any) -> Any:

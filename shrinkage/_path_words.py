@@ -32,7 +32,7 @@ def _nothing_learnt_words(path: Path, loss: str) -> str:
 
 def _undertrained_words(path: Path, loss: str) -> str:
     """Not even in training is the best constant beaten: that says nothing yet of what there is to learn."""
-    one_output = path.predictions.shape[2:] == (1,)
+    one_output = getattr(path.predictions, "shape", ())[2:] == (1,)
     raw_target = loss == "squared error" and one_output and (path.target_mean, path.target_sd) == (0, 1)
     least, null = (loss_text(path, value) for value in (_least_training_loss(path), path.null_loss))
     return (
@@ -47,6 +47,12 @@ def _gain_words(path: Path, loss: str) -> str:
     if path.failed[-1]:
         least = loss_text(path, path.mean[path.index_min])
         return f"Without a penalty training diverged; {at_min} has the least {loss}, {least}."
+    if not math.isfinite(path.se[path.index_min]):
+        least, none = (loss_text(path, path.mean[index]) for index in (path.index_min, -1))
+        return (
+            f"The least {loss} is {least}, at lambda = {lam_text(path.lam_min)}, and {none} without a penalty: "
+            f"there is no standard error to judge the difference by."
+        )
     if path.lam_min == 0:
         return _no_penalty_words(path, loss)
     if path.gain.low > 0:

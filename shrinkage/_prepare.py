@@ -13,12 +13,15 @@ from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import seed_variables
 from shrinkage._cohort._forward import way
 from shrinkage._cohort._optimizers import check_optimizer
-from shrinkage._data import Data, TargetUnits, check_targets, classes_of, join, make_data
+from shrinkage._data import Data, TargetUnits, join, take
 from shrinkage._folds import Folds, given_folds, make_folds
-from shrinkage._losses import is_classification, name_of, resolve
+from shrinkage._losses import name_of
+from shrinkage._objective import Objective
 from shrinkage._penalties import L1, L2, Coupled, Proximal
+from shrinkage._rows import read_rows
 from shrinkage._selection import Selection, select
 from shrinkage._strengths import automatic_grid, check_lams
+from shrinkage._targets import classes_of
 from shrinkage._template import Template
 
 
@@ -62,6 +65,7 @@ def prepare(
     batch_size: int,
     patience: int | None,
     sample_weight: Any,
+    class_weight: Any,
     on: Any,
     how: Any,
     init: str | None,
@@ -77,39 +81,46 @@ def prepare(
     _check_counts(epochs=epochs, batch_size=batch_size, seed=seed, patience=patience, epoch=epoch)
     how = _check_penalty(penalty, how)
     template = Template(model)
-    loss = resolve(template.loss)
     check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
     selection = select(template.network, on)
     _check_unpenalised(template.network, selection)
     init = _check_init(template, init, seed)
-    data = _rows(template, loss, x, y, sample_weight)
+    data, objective = read_rows(template, x, y, sample_weight, class_weight)
     notes = list(data.notes)
     if validation_data is None:
-        classes = classes_of(data.y) if is_classification(loss) else None
-        folds = make_folds(data.n_rows, cv, classes=classes, seed=seed)
+        folds = make_folds(data.n_rows, cv, classes=_classes(data, objective), seed=seed)
     else:
-        validation = _validation_rows(template, loss, validation_data)
+        validation = _validation_rows(template, objective, validation_data, class_weight)
         folds = given_folds(data.n_rows, validation.n_rows)
         data = join(data, validation)
     notes += folds.notes
     for note in folds.notes:
         warnings.warn(note, stacklevel=3)  # before the training, which may be long, and not only with the path
     _check_weights(data, folds)
+    objective = replace(objective, weighted=bool(np.ptp(data.weight)))
     smallest = min(map(len, folds.train))
     if batch_size > smallest:
         notes.append(
             f"batch_size={batch_size} is larger than the {smallest} training rows of a fold: there {smallest} is used."
         )
         batch_size = min(batch_size, data.n_rows)
-    target = _standardized(data, folds, loss) if standardize_target else None
-    lams, extendable, more = _lams(lams, data, folds, loss, target)
-    together = _agrees(template, loss, data, folds, batch_size, target)
+    target = _standardized(data, folds, objective) if standardize_target else None
+    lams, extendable, more = _lams(lams, data, folds, objective, target)
+    together = _agrees(template, objective, data, folds, batch_size, target)
+    if not together and (cautious := objective.alone(listed=False)) != objective:
+        objective = cautious  # a loss of the user's own may mix rows where its values do not show it
+        together = _agrees(template, objective, data, folds, batch_size, target)
     if not together:
         notes.append(
             "Computing all members at once did not agree with the model itself (does a layer mix rows?): the model is "
             "called once per member, which is slower."
         )
-    task = Task(template, data, loss, penalty, how, selection.mask, batch_size, init, seed)
+    if len(folds.train) == 1 and not objective.by_rows:
+        notes.append(
+            "The loss mixes the rows of a batch, so that no held-out row has a loss of its own: a single split "
+            "then has no standard error, and lam_1se is lam_min. Give cv=5 for one."
+        )
+    task = Task(template, data, objective, penalty, how, selection.mask, batch_size, init, seed)
     return Problem(task, folds, lams, extendable, selection, target, together, tuple(notes) + more)
 
 
@@ -159,52 +170,6 @@ def _check_init(template: Template, init: str | None, seed: int) -> str:
     return init or "fresh"
 
 
-def _rows(template: Template, loss: keras.losses.Loss, x: Any, y: Any, sample_weight: Any = None) -> Data:
-    network = template.network
-    dtype = network.trainable_variables[0].dtype
-    data = make_data(x, y, sample_weight, dtype)
-    if inputs := getattr(network, "inputs", None):
-        data = replace(data, x=_shaped(data.x, inputs[0].shape).astype(inputs[0].dtype))
-    elif np.issubdtype(data.x.dtype, np.floating):
-        data = replace(data, x=data.x.astype(dtype))
-    output = network(data.x[:32], training=False)
-    if getattr(output, "_keras_mask", None) is not None:
-        raise ValueError(
-            "`model` puts a mask on its output (an Embedding with mask_zero, and a prediction for each time step), "
-            "which is not supported yet. Build it without mask_zero, or let it give one prediction a row."
-        )
-    _check_probabilities(keras.ops.convert_to_numpy(output), loss)
-    output_shape = tuple(output.shape)
-    check_targets(data.y, (None, *output_shape[1:]), name_of(loss))
-    if name_of(loss) != "sparse_categorical_crossentropy":
-        data = replace(data, y=data.y.reshape(len(data.y), *output_shape[1:]).astype(dtype))
-    return data
-
-
-def _check_probabilities(output: np.ndarray, loss: keras.losses.Loss) -> None:
-    """Refuse an output that the loss takes for a probability and that is none: Keras would clip it and say nothing."""
-    name = name_of(loss)
-    if "crossentropy" not in name or loss.get_config().get("from_logits"):
-        return
-    if output.min() < -1e-6 or output.max() > 1 + 1e-6:
-        activation = "sigmoid" if "binary" in name else "softmax"
-        raise ValueError(
-            f"`model` must give probabilities for {name}. Received: outputs from {output.min():.3g} to "
-            f"{output.max():.3g}. Give its last layer activation='{activation}', or compile with "
-            f"keras.losses.{type(loss).__name__}(from_logits=True)."
-        )
-
-
-def _shaped(x: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
-    if x.ndim == len(shape) - 1 and shape[-1] == 1:
-        x = x[..., None]  # as Keras does
-    if x.ndim != len(shape) or any(e not in (None, s) for e, s in zip(shape[1:], x.shape[1:], strict=True)):
-        raise ValueError(
-            f"`x` must have the shape of the model's input, (n, {', '.join(map(str, shape[1:]))}). Received: {x.shape}."
-        )
-    return x
-
-
 def _check_weights(data: Data, folds: Folds) -> None:
     if any(data.weight[rows].sum() == 0 for rows in (*folds.train, *folds.held_out)):
         raise ValueError(
@@ -212,29 +177,37 @@ def _check_weights(data: Data, folds: Folds) -> None:
         )
 
 
-def _validation_rows(template: Template, loss: keras.losses.Loss, validation_data: Any) -> Data:
+def _validation_rows(template: Template, objective: Objective, validation_data: Any, class_weight: Any) -> Data:
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         raise ValueError(
             "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays. "
             f"Received: a {type(validation_data).__name__}."
         )
     try:
-        return _rows(template, loss, *validation_data)
+        x, y, weight = (*validation_data, None)[:3]
+        return read_rows(template, x, y, weight, class_weight, objective)[0]
     except (TypeError, ValueError) as error:
         raise type(error)(f"`validation_data`: {error}") from error
 
 
-def _standardized(data: Data, folds: Folds, loss: keras.losses.Loss) -> TargetUnits:
+def _classes(data: Data, objective: Objective) -> np.ndarray | None:
+    """Return the labels to stratify by: those of the first output whose loss compares with classes."""
+    place = objective.stratifying()
+    return None if place is None else classes_of(keras.tree.flatten(data.y)[place])
+
+
+def _standardized(data: Data, folds: Folds, objective: Objective) -> TargetUnits:
     """Return the mean and standard deviation of the targets in each fold's training rows and, last, in all rows."""
-    if name_of(loss) != "mean_squared_error" or data.y.shape[1:] != (1,):
+    (target, *others), name = keras.tree.flatten(data.y), _only_name(objective)
+    if name != "mean_squared_error" or others or target.shape[1:] != (1,):
         raise ValueError(
             "`standardize_target` needs loss='mean_squared_error' and one output. "
-            f"Received: {name_of(loss)}, targets of shape {data.y.shape}."
+            f"Received: {name}, targets of shape {', '.join(str(y.shape) for y in (target, *others))}."
         )
     everything = folds.train[0] if folds.kind == "given" else np.arange(folds.n_rows)
     moments = []
     for rows in (*folds.train, everything):
-        y, weight = data.y[rows, 0].astype(np.float64), data.weight[rows]
+        y, weight = target[rows, 0].astype(np.float64), data.weight[rows]
         mean = np.average(y, weights=weight)
         moments.append((mean, np.sqrt(np.average((y - mean) ** 2, weights=weight))))
     means, sds = np.array(moments).T
@@ -243,32 +216,41 @@ def _standardized(data: Data, folds: Folds, loss: keras.losses.Loss) -> TargetUn
     return TargetUnits(means, sds, float(sds[-1]))
 
 
+def _only_name(objective: Objective) -> str:
+    return "several losses" if objective.only is None else name_of(objective.only)
+
+
 def _lams(
-    lams: Any, data: Data, folds: Folds, loss: keras.losses.Loss, target: Any
+    lams: Any, data: Data, folds: Folds, objective: Objective, target: Any
 ) -> tuple[np.ndarray, bool, tuple[str, ...]]:
     """Return the strengths, whether they may be extended, and notes."""
     if isinstance(lams, str):
         if lams != "auto":
             raise ValueError(f'`lams` must be "auto" or a list of strengths. Received: {lams!r}.')
         n_rows = len(folds.train[0]) if folds.kind == "given" else data.n_rows
-        return automatic_grid(n_rows, _scale(data, loss, target)), True, ()
+        return automatic_grid(n_rows, 1.0 if target is not None else _scale(data, objective)), True, ()
     checked, notes = check_lams(lams)
     return checked, False, notes
 
 
-def _scale(data: Data, loss: keras.losses.Loss, target: Any) -> float:
+def _scale(data: Data, objective: Objective) -> float:
     """Return the size of the loss that the automatic grid is in proportion to: a squared error has its target's."""
-    if name_of(loss) != "mean_squared_error" or target is not None:
-        return 1.0
-    return float(np.average(data.y.astype(np.float64).var(axis=0))) or 1.0
+    leaves, scale = keras.tree.flatten(data.y), 0.0
+    for term in objective.terms:
+        squared = name_of(term.loss) == "mean_squared_error"
+        variance = leaves[term.place].astype(np.float64).var(axis=0) if squared else 1.0
+        scale += term.weight * float(np.mean(variance))
+    return scale if scale > 0 else 1.0
 
 
-def _agrees(template: Template, loss: Any, data: Data, folds: Folds, batch_size: int, target: Any) -> bool:
+def _agrees(
+    template: Template, objective: Objective, data: Data, folds: Folds, batch_size: int, target: TargetUnits | None
+) -> bool:
     """Say whether members computed together, by rules, are what the model itself gives."""
     network = template.network
-    if way(network) == "unroll":
+    if way(network) == "unroll" and objective.alone(listed=False) == objective:
         return True  # each member calls the model, and nothing is to be compared
     size = min(batch_size, *map(len, folds.train))
     rows = np.stack([folds.train[0][:size], folds.train[-1][-size:]])
-    y = data.y[rows] if target is None else (data.y[rows] - target.offset[-1]) / target.scale[-1]
-    return agrees(network, loss, data.x[rows], y.astype(data.y.dtype), seed_variables(network))
+    y = take(data.y if target is None else target.standardize(data.y, -1), rows)
+    return agrees(network, objective, take(data.x, rows), y, seed_variables(network))

@@ -8,8 +8,10 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import tree
+from keras.src.trainers.compile_utils import CompileMetrics  # what `compile` makes of `metrics`; has no public name
 
-from shrinkage._losses import name_of, resolve
+from shrinkage._objective import Objective, loss_name, make_objective
 
 _PRECISIONS = (("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64"))  # of weights, and of sums
 
@@ -36,7 +38,6 @@ class Template:
         source: Any = model if self._build is None else self._called()
         _check(source)
         self._source = source
-        self._metrics = list(_metrics(source))
         self._drawn: dict[tuple[int, ...], list[np.ndarray]] = {}
         self.network = self._clone()
         for mine, theirs in zip(self.network.variables, source.variables, strict=True):
@@ -54,14 +55,9 @@ class Template:
         return self._source.name
 
     @property
-    def loss(self) -> Any:
-        """What the model was compiled with as its loss."""
-        return self._source.loss
-
-    @property
     def loss_name(self) -> str:
-        """The loss' snake-case name, as in `keras.losses`."""
-        return name_of(resolve(self.loss))
+        """The loss' snake-case name, as in `keras.losses`; "loss" where outputs have different ones."""
+        return loss_name(self._source.loss)
 
     @property
     def optimizer(self) -> Any:
@@ -73,13 +69,17 @@ class Template:
         """Whether the caller gave a function, whose models are new by construction."""
         return self._build is not None
 
-    def metrics(self, width: int) -> list[tuple[keras.metrics.Metric, bool]]:
-        """Return new instances of the compiled metrics, and whether each is weighted by the rows' weights.
+    def objective(self, y: Any, predictions: Any, labels: Sequence[str]) -> Objective:
+        """Return what the model was compiled to minimise; see `make_objective`."""
+        names = getattr(self._source, "output_names", None)
+        return make_objective(self._source.loss, _loss_weights(self._source), names, y, predictions, labels)
 
-        Args:
-            width: Size of the output's last axis, which decides what "accuracy" means, as in `compile`.
-        """
-        return [(_metric(metric, self.loss_name, width), weighted) for metric, weighted in self._metrics]
+    def metrics(self) -> CompileMetrics | None:
+        """Return new instances of the compiled metrics of all outputs, as one metric, or None if there are none."""
+        metrics, weighted = (tree.map_structure(_copy, part) for part in _metrics(self._source))
+        if not (metrics or weighted):
+            return None
+        return CompileMetrics(metrics, weighted, output_names=getattr(self._source, "output_names", None))
 
     def fresh_values(self, key: Sequence[int]) -> list[np.ndarray]:
         """Return the values of all variables with the trainable ones drawn anew from their initializers.
@@ -120,11 +120,13 @@ class Template:
         for variable, value in zip(model.variables, weights, strict=True):
             variable.assign(value)
         _finalize(model)
+        metrics, weighted = _metrics(self._source)
         model.compile(
             optimizer=fresh_optimizer(self._source.optimizer),
             loss=self._source.loss,
-            metrics=[_copy(metric) for metric, weighted in self._metrics if not weighted] or None,
-            weighted_metrics=[_copy(metric) for metric, weighted in self._metrics if weighted] or None,
+            loss_weights=_loss_weights(self._source),
+            metrics=tree.map_structure(_copy, metrics),
+            weighted_metrics=tree.map_structure(_copy, weighted),
         )
         model.optimizer.build(model.trainable_variables)  # or Keras warns when it loads the model from a file
         return model
@@ -199,17 +201,6 @@ def _check(model: keras.Model) -> None:
         raise ValueError(f"{name} must be built, so that it has weights. {how}.")
     if not model.compiled or model.loss is None or model.optimizer is None:
         raise ValueError(f"{name} must be compiled with a loss and an optimizer. Call model.compile(optimizer, loss).")
-    if (
-        isinstance(model.loss, (list, tuple, dict))
-        or len(_tensors(model, "inputs")) > 1
-        or len(_tensors(model, "outputs")) > 1
-    ):
-        raise ValueError(f"{name} must have one input, one output and one loss: several are not supported yet.")
-    if getattr(model._compile_loss, "_user_loss_weights", None) is not None:
-        raise ValueError(
-            f"{name} is compiled with loss_weights, which a single loss does not need: compile without them."
-        )
-    resolve(model.loss)
     if not model.trainable_variables:
         raise ValueError(f"{name} must have trainable weights. Received: none; set layer.trainable = True on some.")
     if type(model).train_step is not keras.Model.train_step or type(model).compute_loss is not keras.Model.compute_loss:
@@ -234,36 +225,18 @@ def _check_layers(model: keras.Model, name: str) -> None:
             raise ValueError(f"{name} has the stateful layer {layer.name}, which is not supported: use stateful=False.")
 
 
-def _tensors(model: keras.Model, attribute: str) -> list[Any]:
-    try:
-        return keras.tree.flatten(getattr(model, attribute))
-    except (AttributeError, ValueError):  # a subclassed model has no symbolic tensors
-        return []
+def _loss_weights(model: keras.Model) -> Any:
+    return getattr(model._compile_loss, "_user_loss_weights", None)
 
 
-def _metrics(model: keras.Model) -> Iterator[tuple[Any, bool]]:
-    """Yield what was compiled, and whether as `weighted_metrics`."""
+def _metrics(model: keras.Model) -> tuple[Any, Any]:
+    """Return what was compiled as `metrics` and as `weighted_metrics`."""
     compiled = model._compile_metrics
-    if compiled is None:
-        return
-    for metrics, weighted in ((compiled._user_metrics, False), (compiled._user_weighted_metrics, True)):
-        yield from ((metric, weighted) for metric in keras.tree.flatten(metrics) if metric is not None)
+    return (None, None) if compiled is None else (compiled._user_metrics, compiled._user_weighted_metrics)
 
 
 def _copy(metric: Any) -> Any:
     return type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
-
-
-def _metric(metric: Any, loss_name: str, width: int) -> keras.metrics.Metric:
-    if metric in ("accuracy", "acc"):
-        kind = {"sparse_categorical_crossentropy": "SparseCategoricalAccuracy"}.get(
-            loss_name, "BinaryAccuracy" if width == 1 else "CategoricalAccuracy"
-        )
-        return getattr(keras.metrics, kind)(name="accuracy")
-    found = keras.metrics.get(_copy(metric))
-    if isinstance(found, keras.metrics.Metric):
-        return found
-    return keras.metrics.MeanMetricWrapper(found, name=getattr(found, "__name__", "metric"))
 
 
 def _finalize(model: keras.Model) -> None:

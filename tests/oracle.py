@@ -7,7 +7,7 @@ import numpy as np
 
 from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import first_values, seed_variables
-from shrinkage._data import batch_rows, random_seeds
+from shrinkage._data import batch_rows, random_seeds, take
 
 
 def trained_alone(
@@ -29,7 +29,9 @@ def trained_alone(
     for variable, penalised in zip(model.trainable_variables, task.penalised, strict=True):
         if penalised and lam:
             variable.regularizer = keras.regularizers.L2(lam / 2)
-    model.compile(optimizer=model.optimizer, loss=task.template.loss, jit_compile=xla)
+    source = task.template._source
+    weights = source._compile_loss._user_loss_weights
+    model.compile(optimizer=model.optimizer, loss=source.loss, loss_weights=weights, jit_compile=xla)
     data = task.data
     for epoch in range(epochs):
         rows = batch_rows(train[fold], seed=task.seed, fold=fold, epoch=epoch, steps=steps, batch_size=task.batch_size)
@@ -38,6 +40,7 @@ def trained_alone(
         for step, batch in enumerate(rows):
             for state, seed in zip(states, seeds, strict=True):
                 state.assign(np.array([seed, step * 4096]))
-            model.train_on_batch(data.x[batch], data.y[batch], sample_weight=data.weight[batch])
+            weight = data.weight[batch] if np.ptp(data.weight) else None
+            model.train_on_batch(take(data.x, batch), take(data.y, batch), sample_weight=weight)
     model.optimizer.finalize_variable_values(model.trainable_variables)  # the end of `Model.fit`
     return [keras.ops.convert_to_numpy(variable) for variable in model.variables]

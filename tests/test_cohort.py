@@ -36,7 +36,7 @@ def problem_of(model: keras.Model, x, y, **changes) -> Problem:
     arguments = {
         "penalty": L2(), "lams": LAMS, "cv": 2, "validation_data": None, "epochs": EPOCHS, "batch_size": 7,
         "patience": None, "sample_weight": None, "on": "kernels", "how": None, "init": None, "epoch": "best",
-        "standardize_target": False, "seed": 3,
+        "standardize_target": False, "seed": 3, "class_weight": None,
     }  # fmt: skip
     return prepare(model, x, y, **(arguments | changes))
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkage._data import batch_rows, classes_of, join, make_data, random_seeds
+from shrinkage._data import as_tree, batch_rows, join, make_data, random_seeds
+from shrinkage._targets import classes_of
 
 STREAMS = st.fixed_dictionaries(
     {
@@ -61,11 +62,13 @@ def test_random_seeds(seed, fold, epoch, count):
 def test_arrays_of_many_kinds_are_taken():
     frame = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
     for x in (frame, frame.to_numpy(), frame.to_numpy().tolist()):
-        data = make_data(x, pd.Series([True, False, True]), None, "float32")
+        data = make_data(as_tree(x), pd.Series([True, False, True]), None, "float32")
         assert data.x.dtype == data.y.dtype == data.weight.dtype == np.float32
         np.testing.assert_array_equal(data.x, [[1, 0.5], [2, 1.5], [3, 2.5]])
         np.testing.assert_array_equal(data.y, [1, 0, 1])
-    assert make_data([[1], [2]], [0, 1], None, "float32").x.dtype == np.int64, "tokens stay whole numbers"
+    assert make_data(as_tree([[1], [2]]), as_tree([0, 1]), None, "float32").x.dtype == np.int64, (
+        "tokens stay whole numbers"
+    )
 
 
 def test_the_callers_arrays_are_left_alone():

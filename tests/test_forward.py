@@ -12,6 +12,7 @@ from shrinkage._cohort._forward import _ROW_WISE, _run, forward, nodes, way
 from shrinkage._cohort._rules import rule_for
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
+from shrinkage._objective import Objective, Term
 from tests.zoo import MODELS, mixes_rows, mlp
 
 F, S, BATCH = 2, 3, 4
@@ -134,7 +135,7 @@ def test_the_check_before_training_finds_a_layer_that_mixes_rows(monkeypatch):
     """A mixing layer on the list of row-wise ones is what the check is there for."""
     model, generator = mixes_rows(), np.random.default_rng(0)
     x, y = generator.normal(size=(2, 8, 6)).astype("float32"), generator.integers(0, 3, (2, 8))
-    loss = keras.losses.SparseCategoricalCrossentropy()
+    loss = Objective((Term(0, keras.losses.SparseCategoricalCrossentropy(), 1.0, by_rows=True),))
     assert agrees(model, loss, x, y, [])
     monkeypatch.setattr("shrinkage._cohort._forward._ROW_WISE", _ROW_WISE | {layers.Lambda})
     assert not agrees(model, loss, x, y, [])

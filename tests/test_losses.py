@@ -1,14 +1,24 @@
 """Losses per row: their mean is Keras' own loss of the batch, however the loss was named."""
 
+from dataclasses import replace
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
 from keras import losses
 
-from shrinkage._losses import _PER_ROW, is_classification, name_of, resolve, row_losses
+from shrinkage._losses import _PER_ROW, is_classification, is_listed, mixes_rows, name_of, resolve, row_losses
+from shrinkage._objective import loss_name, make_objective
 
 FOLDS, STRENGTHS, BATCH = 2, 3, 8
 GENERATOR = np.random.default_rng(0)
+
+
+def found(given: Any) -> Any:
+    """Return the loss that `compile` makes of a name, function or object, for an output of three units."""
+    y, predictions = np.eye(3)[[0, 1, 2, 0]], GENERATOR.dirichlet(np.ones(3), 4)
+    return make_objective(given, None, None, y, predictions, ["`y`"]).only
 
 
 def targets_and_predictions(loss: losses.Loss, width: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -43,15 +53,15 @@ def test_name_function_and_instance_are_one_loss(name):
     loss_class = getattr(losses, name)
     function = loss_class().fn
     for given in (function.__name__, name, function, loss_class()):
-        found = resolve(given)
-        assert type(found) is loss_class and name_of(found) == function.__name__
+        one = found(given)
+        assert type(one) is loss_class and name_of(one) == function.__name__ == loss_name(given)
 
 
 @pytest.mark.parametrize(
     ("given", "expected"), [("mse", "MeanSquaredError"), ("bce", "BinaryCrossentropy"), ("KLD", "KLDivergence")]
 )
 def test_short_names(given, expected):
-    assert type(resolve(given)).__name__ == expected
+    assert type(found(given)).__name__ == expected
 
 
 def test_an_instance_keeps_its_options():
@@ -61,22 +71,77 @@ def test_an_instance_keeps_its_options():
     np.testing.assert_allclose(rows, [[[0.1**2 / 2, 0.3 * (9 - 0.15)]]], rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "given", ["dice", losses.Tversky(), losses.Circle(), losses.CTC(), "no such loss", None, ["mse", "mse"]]
-)
-def test_others_are_refused(given):
-    with pytest.raises(ValueError, match="`loss` must be one of Keras' losses that have a value per row"):
-        resolve(given)
+@pytest.mark.parametrize("given", ["no such loss", {"other": "mse"}, ["mse", "mae"], [None]])
+def test_what_keras_does_not_understand_is_refused(given):
+    with pytest.raises(ValueError, match="`loss`"):
+        found(given)
+
+
+@pytest.mark.parametrize("name", _PER_ROW)
+def test_the_losses_that_are_listed_do_not_mix_rows(name):
+    loss = getattr(losses, name)()
+    y, predictions = targets_and_predictions(loss)
+    assert is_listed(loss) and not mixes_rows(loss, y[0], predictions[0, 0].astype("float32"))
 
 
 class OwnMeanSquaredError(losses.MeanSquaredError):
     def call(self, y_true, y_pred):
-        return y_pred - keras.ops.mean(y_pred, axis=0)  # mixes rows
+        return super().call(y_true, y_pred - keras.ops.mean(y_pred, axis=0))
 
 
-def test_a_subclass_of_a_known_loss_is_unknown():
-    with pytest.raises(ValueError, match="`loss` must be one of"):
-        resolve(OwnMeanSquaredError())
+def of_one_size(y_true: Any, y_pred: Any) -> Any:
+    if y_pred.shape[0] != 4:
+        raise ValueError("four rows, please")
+    return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=-1)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "dice", losses.Tversky(), losses.Circle(), OwnMeanSquaredError(), of_one_size,
+        lambda y, p: keras.ops.mean(y - p),  # no value per row
+        lambda y, p: 0 * keras.ops.mean(y - p, axis=-1),  # nothing to tell from
+        lambda y, p: keras.ops.mean(y - p, axis=-1) / keras.ops.max(p),
+    ],
+)  # fmt: skip
+def test_losses_that_mix_rows_or_may_are_found(given):
+    y, predictions = np.array([[1.0], [0.0], [1.0], [2.0]]), GENERATOR.uniform(0.1, 0.9, (4, 3))
+    if given != "dice" and not isinstance(given, losses.Circle):
+        y = np.eye(3)[[0, 1, 2, 0]]
+    (term,) = make_objective(given, None, None, y, predictions.astype("float32"), ["`y`"]).terms
+    assert not term.by_rows and not is_listed(term.loss)
+
+
+def test_rows_share_a_loss_that_mixes_them():
+    """The weighted mean of the shares is the loss that Keras gives the batch; terms add up with their weights."""
+    y = [GENERATOR.integers(0, 2, (BATCH, 2)).astype("float32"), GENERATOR.normal(size=(BATCH, 1)).astype("float32")]
+    predictions = [GENERATOR.uniform(size=(2, 3, BATCH, 2)), GENERATOR.normal(size=(2, 3, BATCH, 1))]
+    member = [prediction[1, 2].astype("float32") for prediction in predictions]
+    weight = GENERATOR.uniform(0.5, 2, BATCH).astype("float32")
+    objective = make_objective(["dice", "mse"], [2.0, 0.5], ["a", "b"], y, member, ["", ""])
+    shares = replace(objective, weighted=True).rows(
+        [target[None] for target in y],
+        [keras.ops.convert_to_tensor(p.astype("float32")) for p in predictions],
+        weight[None],
+    )
+    assert shares.shape == (2, 3, BATCH) and [term.by_rows for term in objective.terms] == [False, True]
+    expected = 2 * losses.Dice()(y[0], member[0], weight) + 0.5 * losses.MeanSquaredError()(y[1], member[1], weight)
+    np.testing.assert_allclose((np.asarray(shares)[1, 2] * weight).mean(), expected, rtol=1e-5)
+
+
+def test_a_name_for_several_losses():
+    assert loss_name({"a": "mse", "b": losses.MeanSquaredError(), "c": None}) == "mean_squared_error"
+    assert loss_name(["mse", "mae"]) == "loss" and loss_name("ce").endswith("crossentropy")
+
+
+class OwnCall(losses.Loss):
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        return keras.ops.mean(y_pred)
+
+
+def test_a_loss_that_keras_calls_in_another_way_is_refused():
+    with pytest.raises(ValueError, match="`loss` of class OwnCall has its own `__call__`: write `call`"):
+        found(OwnCall())
 
 
 @pytest.mark.parametrize("reduction", ["sum", "none", None, "mean_with_sample_weight"])
@@ -112,6 +177,6 @@ def test_certain_predictions_have_the_loss_of_their_logits(activation, loss, wid
     logits[..., -1] = 60.0
     predictions = keras.activations.get(activation)(keras.ops.convert_to_tensor(logits))
     y = np.zeros((1, 1, 1))
-    assert np.asarray(row_losses(resolve(loss), y, predictions)).item() == pytest.approx(60, rel=1e-5)
+    assert np.asarray(row_losses(found(loss), y, predictions)).item() == pytest.approx(60, rel=1e-5)
     plain = keras.ops.convert_to_tensor(np.asarray(predictions))
-    assert np.asarray(row_losses(resolve(loss), y, plain)).item() == pytest.approx(16, abs=0.5)
+    assert np.asarray(row_losses(found(loss), y, plain)).item() == pytest.approx(16, abs=0.5)

@@ -129,8 +129,8 @@ def test_saved_and_loaded_it_makes_the_same_models(name, tmp_path):
     loaded = Template.load(tmp_path / "template.keras")
     assert (loaded.name, loaded.loss_name) == (template.name, template.loss_name)
     assert loaded.optimizer.get_config() == template.optimizer.get_config()
-    ((metric, weighted),) = loaded.metrics(width=3)
-    assert metric.name == "accuracy" and not weighted
+    metrics = loaded.metrics()
+    assert metrics is not None and metrics._user_metrics == ["accuracy"] and not metrics._user_weighted_metrics
     given = template.fresh_values((0, 0))
     np.testing.assert_array_equal(np.array(loaded.model(given)(x)), np.array(template.model(given)(x)))
 
@@ -146,9 +146,9 @@ def test_code_in_a_file_is_refused(tmp_path):
     ("metric", "loss", "units", "kind", "name"),
     [
         ("accuracy", LOSS, 3, keras.metrics.SparseCategoricalAccuracy, "accuracy"),
-        ("acc", "categorical_crossentropy", 3, keras.metrics.CategoricalAccuracy, "accuracy"),
+        ("acc", "categorical_crossentropy", 3, keras.metrics.CategoricalAccuracy, "acc"),
         ("accuracy", "binary_crossentropy", 1, keras.metrics.BinaryAccuracy, "accuracy"),
-        ("mae", "mse", 1, keras.metrics.MeanMetricWrapper, "mean_absolute_error"),
+        ("mae", "mse", 1, keras.metrics.MeanMetricWrapper, "mae"),
         (keras.metrics.AUC(name="area"), "binary_crossentropy", 1, keras.metrics.AUC, "area"),
         (keras.losses.mean_squared_error, "mse", 1, keras.metrics.MeanMetricWrapper, "mean_squared_error"),
     ],
@@ -156,9 +156,12 @@ def test_code_in_a_file_is_refused(tmp_path):
 def test_metrics_mean_what_compile_means(metric, loss, units, kind, name):
     model = keras.Sequential([keras.Input((6,)), layers.Dense(units)])
     for argument in ("metrics", "weighted_metrics"):
-        ((found, weighted),) = Template(compiled(model, loss=loss, **{argument: [metric]})).metrics(units)
+        metrics = Template(compiled(model, loss=loss, **{argument: [metric]})).metrics()
+        assert metrics is not None
+        metrics.build(np.zeros((2, 1 if loss == LOSS else units)), np.zeros((2, units)))
+        ((found,),) = [part.metrics for part in (*metrics._flat_metrics, *metrics._flat_weighted_metrics) if part]
         assert isinstance(found, kind) and found.name == name and found is not metric
-        assert weighted == (argument == "weighted_metrics")
+        assert bool(metrics._flat_weighted_metrics[0]) == (argument == "weighted_metrics")
 
 
 class OwnMetric(keras.metrics.MeanSquaredError):
@@ -173,7 +176,10 @@ def test_a_users_own_metrics():
     model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
     template = Template(compiled(model, loss="mse", metrics=[own_metric, OwnMetric(name="own"), lambda y, p: y - p]))
     assert model.compiled
-    assert [metric.name for metric, _ in template.metrics(1)][:2] == ["own_metric", "own"]
+    metrics = template.metrics()
+    assert metrics is not None
+    metrics.update_state(np.zeros((2, 1)), np.ones((2, 1)))
+    assert list(metrics.result()) == ["own_metric", "own", "lambda"]
     made = template.model(template.kept_values())
     made.fit(np.zeros((4, 6)), np.ones(4), verbose=0)
     assert {"loss", "own_metric", "own"} <= set(made.get_metrics_result())

@@ -1,5 +1,7 @@
 """Before training: is the fast way right for this very model?"""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -7,40 +9,41 @@ from shrinkage._cohort._forward import forward
 from shrinkage._cohort._state import State
 from shrinkage._cohort._tensorflow import loss_and_gradients
 from shrinkage._cohort._unroll import unroll
+from shrinkage._objective import Objective
 
 # Rounding alone differs: relative to the largest value compared, a few hundred units in the last place, and a dozen
 # where a step has that many roundings at most.
 _TOLERANCE = {"bfloat16": 0.1, "float32": 1e-3, "float64": 1e-9}
 
 
-def agrees(network: keras.Model, loss: keras.losses.Loss, x: np.ndarray, y: np.ndarray, seeds: list) -> bool:
+def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: list) -> bool:
     """Say whether a few perturbed members, run the fast way, equal the model itself called on real batches.
 
-    Compared are the loss, the gradient of every weight, and the new value of every moving average. A layer that mixes
-    rows, or one that Keras has changed since its rule was written, shows here.
+    Compared are the loss, the gradient of every weight, and the new value of every moving average. A layer or loss that
+    mixes rows, or a layer that Keras has changed since its rule was written, shows here.
 
     Args:
         network: The model.
-        loss: Its loss.
-        x, y: The rows of one batch for each of two folds, (2, batch, ...).
+        objective: Its losses.
+        x, y: The rows of one batch for each of two folds, trees of (2, batch, ...).
         seeds: The states of the network's seed generators.
     """
     generator = np.random.default_rng(0)
     perturbed = [_perturbed(variable, generator) for variable in network.variables]
-    tensor = keras.ops.convert_to_tensor(x)[:, None]
-    weight = keras.ops.ones(x.shape[:2], dtype=loss.dtype)
+    tensors = keras.tree.map_structure(lambda array: keras.ops.convert_to_tensor(array)[:, None], x)
+    weight = keras.ops.ones(keras.tree.flatten(x)[0].shape[:2], dtype=objective.dtype)
     seen = []
-    for run in (
-        lambda state, x, training: forward(network, state, x, training),
-        lambda state, x, training: unroll(network, state, (x,), {}, training),
+    for run, losses in (
+        (lambda state, x, training: forward(network, state, x, training), objective),
+        (lambda state, x, training: unroll(network, state, (x,), {}, training), objective.alone()),
     ):
         state = State(list(network.variables), [keras.ops.convert_to_tensor(value) for value in perturbed])
-        member_loss, gradients = loss_and_gradients(run, network, loss, state, tensor, y, weight)
+        member_loss, gradients = loss_and_gradients(run, network, losses, state, tensors, y, weight)
         drawn = {id(seed) for seed in seeds}
         moving = [state[v] for v in network.variables if not v.trainable and id(v) not in drawn]
         seen.append([keras.ops.convert_to_numpy(value) for value in (member_loss, *gradients, *moving)])
     mixed = any(layer.compute_dtype == "bfloat16" for layer in network._flatten_layers())
-    tolerance = _TOLERANCE["bfloat16" if mixed else str(loss.dtype)]
+    tolerance = _TOLERANCE["bfloat16" if mixed else objective.dtype]
     scale = max(float(np.abs(gradient).max()) for gradient in seen[1][1 : 1 + len(network.trainable_variables)])
     return all(
         np.allclose(fast, plain, rtol=tolerance, atol=tolerance * max(scale, 1e-6))

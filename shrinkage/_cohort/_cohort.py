@@ -12,8 +12,9 @@ import keras
 import numpy as np
 
 from shrinkage._cohort._first import first_values
-from shrinkage._cohort._tensorflow import Engine, tensor
+from shrinkage._cohort._tensorflow import Engine, tensors
 from shrinkage._data import Data, TargetUnits, batch_rows, random_seeds
+from shrinkage._objective import Objective
 from shrinkage._template import Template
 
 
@@ -23,7 +24,7 @@ class Task:
 
     template: Template
     data: Data
-    loss: keras.losses.Loss
+    objective: Objective
     penalty: Any
     how: Any
     penalised: tuple[bool, ...]
@@ -41,9 +42,9 @@ class Evaluation:
     train_loss: np.ndarray
     """Mean loss on each member's training rows, in inference mode, (f, s)."""
     row_loss: np.ndarray
-    """Loss of each held-out row under its own fold, (m, s)."""
-    predictions: np.ndarray
-    """Prediction for each held-out row by its own fold, (m, s, ...)."""
+    """Loss of each held-out row under its own fold, (m, s); NaN where the loss mixes rows."""
+    predictions: Any
+    """Prediction for each held-out row by its own fold, a tree of (m, s, ...)."""
 
 
 class Cohort:
@@ -72,11 +73,11 @@ class Cohort:
         self._task, self._engine, self._evaluated_rows = task, engine, evaluated_rows
         self._train, self._held_out, self._numbers, self._target = train, held_out, numbers, target
         data = task.data
-        self._x, self._weight = tensor(data.x), tensor(data.weight)
+        self._x, self._weight = tensors(data.x), tensors(data.weight)
         if target is None:
-            self._y = [tensor(data.y)] * len(train)
+            self._y = [tensors(data.y)] * len(train)
         else:
-            self._y = [tensor(target.standardize(data.y, f)) for f in range(len(train))]
+            self._y = [tensors(target.standardize(data.y, f)) for f in range(len(train))]
         self._first = first_values(task.template, data.x, train, numbers, seed=task.seed, init=task.init)
         self._members: list[Any] = []
         self._lam = np.zeros((len(train), 0))
@@ -97,9 +98,8 @@ class Cohort:
 
     def _compile(self) -> None:
         """Compile the steps without taking one, side by side: XLA's compiler leaves a core partly idle."""
-        rows = np.zeros(self._evaluated_rows, np.int32)
         with ThreadPoolExecutor(2) as pool:
-            evaluated = pool.submit(self._engine.evaluate, self._members[0], self._x, self._y[0], rows)
+            evaluated = pool.submit(self._scored, 0, self._evaluated(0)[0])
             self._step(0, epoch=0, steps=0)
             evaluated.result()
 
@@ -136,26 +136,47 @@ class Cohort:
 
             cv_loss, train_loss = means(self._held_out), means(self._train)
         places = [np.searchsorted(held, rows) for rows in self._held_out]
-        row_loss = np.empty((len(held), cv_loss.shape[1]))
-        predictions = np.empty((len(held), cv_loss.shape[1], *scored[0][1].shape[2:]), scored[0][1].dtype)
-        for (loss, predicted), rows, place in zip(scored, self._held_out, places, strict=True):
-            row_loss[place], predictions[place] = loss[:, rows].T, predicted.swapaxes(0, 1)
-        return Evaluation(cv_loss, train_loss, row_loss, predictions)
 
-    def _score(self, f: int) -> tuple[np.ndarray, np.ndarray]:
+        def gathered(parts: Sequence[np.ndarray]) -> np.ndarray:
+            """Put the folds' parts (s, m_f, ...) in the order of the rows, (m, s, ...)."""
+            whole = np.empty((len(held), parts[0].shape[0], *parts[0].shape[2:]), parts[0].dtype)
+            for part, place in zip(parts, places, strict=True):
+                whole[place] = part.swapaxes(0, 1)
+            return whole
+
+        row_loss = gathered([loss[:, rows] for (loss, _), rows in zip(scored, self._held_out, strict=True)])
+        if not self._task.objective.by_rows:
+            row_loss = np.full_like(row_loss, np.nan)
+        predictions = keras.tree.map_structure(lambda *parts: gathered(parts), *(found for _, found in scored))
+        return Evaluation(cv_loss, train_loss, row_loss.astype(np.float64), predictions)
+
+    def _score(self, f: int) -> tuple[np.ndarray, Any]:
         """Return the losses of a fold's members on all rows, (s, n), and their predictions for its held-out rows."""
-        size, n_rows = self._evaluated_rows, self._task.data.n_rows
+        n_rows = self._task.data.n_rows
         held = np.zeros(n_rows, bool)
         held[self._held_out[f]] = True
-        losses, predictions = [], []
-        for start in range(0, n_rows, size):
-            rows = np.arange(start, min(start + size, n_rows), dtype=np.int32)
-            found = self._engine.evaluate(self._members[f], self._x, self._y[f], np.resize(rows, size))  # one shape
-            loss, predicted = (_numpy(value)[:, : len(rows)] for value in found)
-            losses.append(loss)
-            predictions.append(predicted[:, held[rows]])
-        loss, predicted = np.concatenate(losses, axis=1), np.concatenate(predictions, axis=1)
-        return (loss, predicted) if self._target is None else self._target.restore(loss, predicted, f)
+        losses, predictions = np.empty((self._lam.shape[1], n_rows)), []
+        for rows in self._evaluated(f):
+            losses[:, rows], predicted = self._scored(f, rows)
+            predictions.append(keras.tree.map_structure(lambda value, own=held[rows]: value[:, own], predicted))
+        joined = keras.tree.map_structure(lambda *parts: np.concatenate(parts, axis=1), *predictions)
+        return (losses, joined) if self._target is None else self._target.restore(losses, joined, f)
+
+    def _evaluated(self, f: int) -> list[np.ndarray]:
+        """Return the rows that are scored together: where the loss mixes rows, in batches as `model.evaluate` does."""
+        if self._task.objective.by_rows:
+            parts, size = [np.arange(self._task.data.n_rows)], self._evaluated_rows
+        else:
+            parts, size = [self._held_out[f], self._train[f]], self._batch_size
+        return [rows[start : start + size] for rows in parts for start in range(0, len(rows), size)]
+
+    def _scored(self, f: int, rows: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Return the losses (s, b) and predictions (s, b, ...) of a fold's members on rows (b,)."""
+        # The last rows of all are filled up to one compiled shape, unless these would change the others' loss.
+        filled = np.resize(rows, self._evaluated_rows) if self._task.objective.by_rows else rows
+        data = self._x, self._y[f], self._weight
+        found = self._engine.evaluate(self._members[f], *data, filled.astype(np.int32))
+        return keras.tree.map_structure(lambda value: _numpy(value)[:, : len(rows)], found)
 
     def _each_fold(self, call: Callable[[int], Any]) -> list[Any]:
         """Call with each fold's index; small steps use one core well, and two badly."""

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import layers, tree
 
+from shrinkage._objective import Objective
 from shrinkage._template import Template
 
 # They keep what they learnt from data, or code, in places that a configuration does not show.
@@ -15,7 +16,7 @@ _HIDDEN_STATE = (
 )  # fmt: skip
 
 
-def fingerprint(template: Template, *others: Any) -> str | None:
+def fingerprint(template: Template, objective: Objective, *others: Any) -> str | None:
     """Return a text that is equal only for models whose steps are the same computation, or None where none is sure.
 
     It is the configuration of model, loss and optimizer, with numbers in place of the names that Keras counts through
@@ -24,6 +25,7 @@ def fingerprint(template: Template, *others: Any) -> str | None:
 
     Args:
         template: The model.
+        objective: Its losses.
         others: More that the steps depend on; their `repr` is added.
     """
     network = template.network
@@ -31,7 +33,8 @@ def fingerprint(template: Template, *others: Any) -> str | None:
     if not all(map(_is_rule_state, hidden)):
         return None
     hung = [(v.regularizer, v.constraint) for v in network.variables]  # by the layer, or by the caller
-    parts = network, template.loss, template.optimizer, *(part for pair in hung for part in pair if part is not None)
+    losses = [term.loss for term in objective.terms]
+    parts = network, template.optimizer, *losses, *(part for pair in hung for part in pair if part is not None)
     try:
         configs = [keras.saving.serialize_keras_object(part) for part in parts]
     except Exception:  # a class of the user's own may raise anything
@@ -40,7 +43,8 @@ def fingerprint(template: Template, *others: Any) -> str | None:
         return None
     states = [(tuple(v.shape), v.dtype, v.trainable) for v in network.variables]
     states += [tuple(part is not None for part in pair) for pair in hung]
-    settings = (keras.config.floatx(), keras.config.epsilon(), keras.config.backend())
+    terms = [(term.place, term.weight, term.by_rows, term.loss.dtype) for term in objective.terms]
+    settings = (terms, objective.weighted, keras.config.floatx(), keras.config.epsilon(), keras.config.backend())
     numbered = _numbered(configs, dict.fromkeys(_meant(network, configs), ""))
     return json.dumps(numbered, sort_keys=True, default=str) + repr((states, settings, others))
 

@@ -10,13 +10,13 @@ from shrinkage._template import Template
 
 
 def first_values(
-    template: Template, x: np.ndarray, train: Sequence[np.ndarray], numbers: Sequence[int], *, seed: int, init: str
+    template: Template, x: Any, train: Sequence[np.ndarray], numbers: Sequence[int], *, seed: int, init: str
 ) -> list[list[np.ndarray]]:
     """Return for each fold the first value of each of the network's variables, (1, ...): the same for all strengths.
 
     Args:
         template: The recipe.
-        x: All rows' inputs.
+        x: All rows' inputs, which may be a tree.
         train: Each fold's training rows.
         numbers: The folds' numbers, which their weights are drawn by.
         seed: The run's seed.
@@ -28,20 +28,28 @@ def first_values(
         drawn = [template.fresh_values((seed, number)) for number in numbers]
     index = {id(variable): i for i, variable in enumerate(template.network.variables)}
     folds = [[value[None] for value in values] for values in drawn]
-    for layer in adapted_layers(template.network):
+    inputs = keras.tree.flatten(x)
+    for layer, places in adapted_layers(template.network):
         for values, rows in zip(folds, train, strict=True):
-            for variable, moment in zip(
-                (layer.adapt_mean, layer.adapt_variance), _moments(layer, x[rows]), strict=True
-            ):
+            seen = np.concatenate([inputs[place][rows] for place in places])
+            for variable, moment in zip((layer.adapt_mean, layer.adapt_variance), _moments(layer, seen), strict=True):
                 values[index[id(variable)]] = moment[None].astype(variable.dtype)
     return folds
 
 
-def adapted_layers(network: keras.Model) -> list[Any]:
-    """Return the Normalization layers that are fitted to each fold: those that see the model's input itself."""
-    inputs = getattr(network, "inputs", None) or []
-    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.Normalization)]
-    return [layer for layer in layers if layer.input_mean is None and any(layer.input is x for x in inputs)]
+def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
+    """Return the Normalization layers that are fitted to each fold, those that see nothing but the model's own inputs.
+
+    Each comes with the places of these inputs: more than one if it is shared between them.
+    """
+    places = {id(tensor): place for place, tensor in enumerate(getattr(network, "inputs", None) or [])}
+    found = []
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
+            seen = {places.get(id(tensor), -1) for node in layer._inbound_nodes for tensor in node.input_tensors}
+            if seen and -1 not in seen:
+                found.append((layer, sorted(seen)))
+    return found
 
 
 def _moments(layer: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -39,8 +39,9 @@ _GRAPH_CALLS = (keras.Sequential.call, Functional.call)
 
 
 def forward(model: keras.Model, state: State, x: Any, training: bool) -> Any:
-    """Return the predictions (f, s, batch, ...) of all members on rows `x` (f, 1, batch, ...)."""
-    return _run(model, state, training)(Members(x)).value
+    """Return the predictions (f, s, batch, ...) of all members on rows `x` (f, 1, batch, ...); both may be trees."""
+    outputs = _run(model, state, training)(tree.map_structure(Members, x))
+    return tree.map_structure(lambda leaf: leaf.value, outputs)
 
 
 def way(operation: Any) -> str:
@@ -77,8 +78,9 @@ def _run(operation: Any, state: State, training: bool) -> Any:
         how, rule = way(operation), rule_for(operation)
         if how == "graph":
             # Private, but what `clone_model` itself uses; this is its only call here, held by a contract test.
-            inputs = tree.flatten(args)
-            return _function(operation)._run_through_graph(inputs, lambda node: _run(node, state, training))
+            function = _function(operation)
+            inputs = _in_order(function, *args, **kwargs)
+            return function._run_through_graph(inputs, lambda node: _run(node, state, training))
         if how == "rule" and rule is not None:
             arguments = arguments_for(rule, operation, args, kwargs)
             if arguments is not None:
@@ -88,6 +90,14 @@ def _run(operation: Any, state: State, training: bool) -> Any:
         return unroll(operation, state, args, kwargs, training)
 
     return call
+
+
+def _in_order(function: Any, inputs: Any, **ignored: Any) -> list[Any]:
+    """Return the leaves of a graph's inputs in its own order; a dictionary may name those of a list, as in Keras."""
+    del ignored  # `training` and the like, which the walk says itself
+    if isinstance(inputs, dict) and not isinstance(function.input, dict):
+        return [inputs[tensor.name] for tensor in function.inputs]
+    return tree.flatten(inputs)
 
 
 def _merge(operation: Any, args: Any, kwargs: Any) -> Members:

@@ -11,14 +11,14 @@ from keras import ops
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import member_of
 from shrinkage._cohort._update import Update
-from shrinkage._losses import row_losses
+from shrinkage._objective import Objective
 
 Run = Callable[[State, Any, bool], Any]
-"""How a forward pass is made: (state, x, training) -> predictions."""
+"""How a forward pass is made: (state, x, training) -> predictions; `x` and the predictions may be trees."""
 
 
 def loss_and_gradients(
-    run: Run, network: keras.Model, loss: keras.losses.Loss, state: State, x: Any, y: Any, weight: Any
+    run: Run, network: keras.Model, objective: Objective, state: State, x: Any, y: Any, weight: Any
 ) -> tuple[Any, list[Any]]:
     """Return all members' training losses (f, s) on one batch, and the gradients (f, s, ...) of the trainable weights.
 
@@ -30,7 +30,8 @@ def loss_and_gradients(
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(values)
         predictions = run(state, x, True)
-        member_loss = ops.mean(row_losses(loss, y, predictions) * ops.cast(weight, loss.dtype)[:, None], axis=-1)
+        shares = objective.rows(y, predictions, weight)
+        member_loss = ops.mean(shares * ops.cast(weight, shares.dtype)[:, None], axis=-1)
         for extra in [*state.losses, *_regularizers(trainable, values)]:
             member_loss = member_loss + ops.cast(extra, member_loss.dtype)
         total = ops.sum(member_loss)
@@ -58,7 +59,7 @@ class Engine:
     Args:
         network: The template's network; its variables name the values, and it is never changed.
         run: The forward pass.
-        loss: A loss with a value per row.
+        objective: What is minimised beside the penalty.
         update: What steps the weights of `network.trainable_variables`.
         seeds: The states of the network's seed generators; they are drawn anew for each step, and not kept.
         shared: For each of `network.variables`, whether all strengths share its value.
@@ -71,14 +72,14 @@ class Engine:
         network: keras.Model,
         run: Run,
         *,
-        loss: keras.losses.Loss,
+        objective: Objective,
         update: Update,
         seeds: Sequence[Any],
         shared: Sequence[bool],
         strengths: int,
         xla: bool,
     ):
-        self._network, self._run, self._loss, self._update = network, run, loss, update
+        self._network, self._run, self._objective, self._update = network, run, objective, update
         self.seeds, self._strengths = list(seeds), strengths
         self._kept = [v for v in network.variables if not any(v is seed for seed in seeds)]
         is_shared = {id(v): one for v, one in zip(network.variables, shared, strict=True)}
@@ -119,7 +120,7 @@ class Engine:
 
         Args:
             members: As `first` gives them.
-            x, y, weight: All rows.
+            x, y, weight: All rows; `x` and `y` may be trees.
             rows: The rows of each batch, (at least steps, batch).
             seeds: First numbers of the random layers' seeds, (generators,).
             lam: Strengths, (s,).
@@ -127,7 +128,7 @@ class Engine:
         """
 
         def step(t: Any, diverged: Any, members: list[Any]) -> tuple[Any, Any, list[Any]]:
-            batch = tf.gather(x, rows[t])[None, None], tf.gather(y, rows[t])[None], tf.gather(weight, rows[t])[None]
+            batch = _rows(x, rows[t], 2), _rows(y, rows[t], 1), _rows(weight, rows[t], 1)
             # A generator counts up its second number by one a call: steps lie far apart.
             drawn = tf.stack([seeds, tf.fill(tf.shape(seeds), tf.cast(t, seeds.dtype) * 4096)], axis=-1)
             members, member_loss = self._step(members, *batch, drawn, lam[None])
@@ -140,7 +141,7 @@ class Engine:
 
     def _step(self, members: list[Any], x: Any, y: Any, weight: Any, seeds: Any, lam: Any) -> tuple[list[Any], Any]:
         state = self._state(members, seeds)
-        member_loss, gradients = loss_and_gradients(self._run, self._network, self._loss, state, x, y, weight)
+        member_loss, gradients = loss_and_gradients(self._run, self._network, self._objective, state, x, y, weight)
         trainable = list(self._network.trainable_variables)
         weights, slots = [state[v] for v in trainable], members[len(self._kept) :]
         weights, slots = self._update(weights, slots, gradients, lam)
@@ -167,15 +168,21 @@ class Engine:
         ]
         return State([*self._kept, *self.seeds], [*kept, *(value[None, None] for value in drawn)])
 
-    def _evaluate(self, members: list[Any], x: Any, y: Any, rows: Any) -> tuple[Any, Any]:
-        """Return all members' losses (s, b) and predictions (s, b, ...) on rows (b,)."""
-        predictions = self._run(self._state(members), tf.gather(x, rows)[None, None], False)
-        return row_losses(self._loss, tf.gather(y, rows)[None], predictions)[0], predictions[0]
+    def _evaluate(self, members: list[Any], x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any]:
+        """Return all members' shares of the loss (s, b) and predictions (s, b, ...) on rows (b,)."""
+        predictions = self._run(self._state(members), _rows(x, rows, 2), False)
+        shares = self._objective.rows(_rows(y, rows, 1), predictions, _rows(weight, rows, 1))
+        return shares[0], keras.tree.map_structure(lambda value: value[0], predictions)
 
 
-def tensor(array: np.ndarray) -> Any:
-    """Return an array as a tensor, to be given to many steps."""
-    return tf.constant(array)
+def _rows(values: Any, rows: Any, axes: int) -> Any:
+    """Return rows of all arrays of a tree, with so many axes of one in front."""
+    return keras.tree.map_structure(lambda value: tf.gather(value, rows)[(None,) * axes], values)
+
+
+def tensors(arrays: Any) -> Any:
+    """Return a tree of arrays as tensors, to be given to many steps."""
+    return keras.tree.map_structure(tf.constant, arrays)
 
 
 def threads() -> int:

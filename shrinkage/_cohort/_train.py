@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+from keras import tree
 
 from shrinkage._cohort._cohort import Cohort
 
@@ -21,26 +23,27 @@ class Scores:
     """Mean training loss in inference mode, (fold, lam, epoch)."""
     row_loss: np.ndarray
     """Held-out rows' losses at each strength's kept epoch, (m, lam)."""
-    predictions: np.ndarray
-    """Held-out rows' predictions at each strength's kept epoch, (m, lam, ...)."""
+    predictions: Any
+    """Held-out rows' predictions at each strength's kept epoch, a tree of (m, lam, ...)."""
     diverged: np.ndarray
     """Members whose loss stopped being finite, (fold, lam)."""
 
     def take(self, order: np.ndarray | slice) -> "Scores":
         """Return the scores of some strengths, in the given order."""
-        return Scores(*(getattr(self, field.name)[:, order] for field in fields(self)))
+        parts = (getattr(self, field.name) for field in fields(self))
+        return Scores(*(tree.map_structure(lambda array: array[:, order], part) for part in parts))
 
 
 def join(parts: Sequence[Scores]) -> Scores:
     """Return the scores of all parts' strengths; curves that stopped earlier end in NaN."""
     longest = max(part.cv_loss.shape[2] for part in parts)
 
-    def joined(name: str) -> np.ndarray:
+    def joined(name: str) -> Any:
         values = [getattr(part, name) for part in parts]
         if name in ("cv_loss", "train_loss"):
             missing = [[(0, 0), (0, 0), (0, longest - value.shape[2])] for value in values]
             values = [np.pad(v, pad, constant_values=np.nan) for v, pad in zip(values, missing, strict=True)]
-        return np.concatenate(values, axis=1)
+        return tree.map_structure(lambda *arrays: np.concatenate(arrays, axis=1), *values)
 
     return Scores(*(joined(field.name) for field in fields(Scores)))
 
@@ -81,15 +84,22 @@ def score(
         improved = mean < best
         best, waited = np.where(improved, mean, best), 0 if improved.any() else waited + 1
         if row_loss is None or predictions is None:
-            row_loss, predictions = np.full_like(now.row_loss, np.nan), np.full_like(now.predictions, np.nan)
+            row_loss, predictions = tree.map_structure(_nothing, (now.row_loss, now.predictions))
         kept = _kept(keep, epoch, improved)
-        row_loss[:, kept], predictions[:, kept] = now.row_loss[:, kept], now.predictions[:, kept]
+        for mine, theirs in zip(
+            *map(tree.flatten, ((row_loss, predictions), (now.row_loss, now.predictions))), strict=True
+        ):
+            mine[:, kept] = theirs[:, kept]
         tick()
         if patience is not None and waited >= patience:
             break
     if row_loss is None or predictions is None:
         raise ValueError(f"`epochs` must be at least 1. Received: {epochs}.")
     return Scores(np.stack(cv_loss, -1), np.stack(train_loss, -1), row_loss, predictions, diverged)
+
+
+def _nothing(array: np.ndarray) -> np.ndarray:
+    return np.full_like(array, np.nan if np.issubdtype(array.dtype, np.floating) else 0)
 
 
 def _kept(keep: str | int, epoch: int, improved: np.ndarray) -> np.ndarray:
