@@ -85,7 +85,8 @@ def _unmasked(output: Any) -> np.ndarray:
             "`model` puts a mask on its output (an Embedding with mask_zero, and a prediction for each time step), "
             "which is not supported yet. Build it without mask_zero, or let it give one prediction a row."
         )
-    return keras.ops.convert_to_numpy(output)
+    array = keras.ops.convert_to_numpy(output)
+    return array if array.dtype.kind == "f" else array.astype(np.float32)  # NumPy does not know bfloat16
 
 
 def _fitting_inputs(network: keras.Model, x: Any) -> Any:

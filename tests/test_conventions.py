@@ -40,7 +40,7 @@ def line(optimizer: Any, **dense: Any) -> keras.Model:
     return model
 
 
-def fit(model: Any, y: np.ndarray = Y, *, x: np.ndarray = X, **options: Any) -> sh.Path:
+def fit(model: Any, y: Any = Y, *, x: np.ndarray = X, **options: Any) -> sh.Path:
     """Train with full batches, keep the last epoch; the rows are also the held-out ones, unless `cv` is given."""
     data = {} if "cv" in options else {"validation_data": (x, y)}
     defaults = {"penalty": sh.L2(), "lams": [LAM], "epochs": 1, "batch_size": N, "init": "keep", "epoch": "last"}
@@ -62,7 +62,7 @@ def soft_threshold(u: np.ndarray, t: Any) -> np.ndarray:
     return np.sign(u) * np.maximum(np.abs(u) - t, 0)
 
 
-def prepared(model: keras.Model, x: np.ndarray = X, y: np.ndarray = Y, **options: Any) -> Problem:
+def prepared(model: keras.Model, x: np.ndarray = X, y: Any = Y, **options: Any) -> Problem:
     """Return what `fit` is about to train, with its own defaults."""
     given = inspect.signature(sh.fit).parameters.values()
     defaults = {p.name: p.default for p in given if p.default is not p.empty and p.name != "progress"}
@@ -365,6 +365,36 @@ def test_one_split_has_the_standard_error_of_its_rows():
 def test_folds_of_classes_are_stratified():
     assert prepared(classifier(), y=CLASSES).folds.kind == "stratified k-fold"
     assert prepared(line("sgd")).folds.kind == "k-fold"
+    folds = prepared(two_outputs(), y=[Y, CLASSES]).folds
+    assert folds.kind == "stratified k-fold"
+    shares = [np.bincount(CLASSES[rows], minlength=3) for rows in folds.held_out]
+    assert (np.ptp(shares, axis=0) <= 1).all()
+
+
+def two_outputs() -> keras.Model:
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, [layers.Dense(1)(inputs), layers.Dense(3, "softmax")(inputs)])
+    model.compile("sgd", ["mse", "sparse_categorical_crossentropy"], loss_weights=[0.5, 2.0])
+    return model
+
+
+def test_the_losses_of_outputs_add_up():
+    path = fit(two_outputs(), y=[Y, CLASSES])
+    amount, kind = (predicted[:, 0] for predicted in path.predictions)
+    squared, log = ((amount[:, 0] - Y) ** 2).mean(), -np.log(kind[np.arange(N), CLASSES]).mean()
+    assert path.mean[0] == pytest.approx(0.5 * squared + 2 * log, rel=1e-5)
+
+
+def test_losses_that_mix_rows_are_scored_in_batches():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1, "sigmoid")])
+    model.compile("sgd", "dice")
+    y = (Y > 0).astype("float32")[:, None]
+    path = fit(model, y=y, batch_size=15)
+    probability = path.predictions[:, 0]
+    batches = [slice(start, min(start + 15, N)) for start in range(0, N, 15)]
+    losses = [1 - 2 * (y[b] * probability[b]).sum() / (y[b].sum() + probability[b].sum()) for b in batches]
+    assert path.mean[0] == pytest.approx(np.average(losses, weights=[15, 15, 10]), rel=1e-5)
+    assert path.single_split and np.isnan(path.se).all() and any("mixes the rows" in note for note in path.notes)
 
 
 # --- rows and weights
@@ -474,6 +504,13 @@ def test_sample_weights_have_mean_one():
     problem = prepared(classifier(), y=CLASSES, sample_weight=weight)
     np.testing.assert_allclose(problem.task.data.weight, weight / weight.mean(), rtol=1e-6)
     assert any("sample_weight was divided by its mean" in note for note in problem.notes)
+
+
+def test_class_weights_are_weights_of_rows():
+    weight = np.arange(1.0, N + 1)
+    both = prepared(classifier(), y=CLASSES, sample_weight=weight, class_weight={1: 3.0})
+    expected = weight * np.where(CLASSES == 1, 3.0, 1.0)
+    np.testing.assert_allclose(both.task.data.weight, expected / expected.mean(), rtol=1e-6)
 
 
 # --- randomness
