@@ -64,8 +64,8 @@ def soft_threshold(u: np.ndarray, t: Any) -> np.ndarray:
 
 def prepared(model: keras.Model, x: np.ndarray = X, y: Any = Y, **options: Any) -> Problem:
     """Return what `fit` is about to train, with its own defaults."""
-    given = inspect.signature(sh.fit).parameters.values()
-    defaults = {p.name: p.default for p in given if p.default is not p.empty and p.name != "progress"}
+    given, taken = (inspect.signature(function).parameters for function in (sh.fit, prepare))
+    defaults = {name: p.default for name, p in given.items() if p.default is not p.empty and name in taken}
     return prepare(model, x, y, **{**defaults, "penalty": sh.L2(), "epochs": 1, "init": "keep", **options})
 
 
