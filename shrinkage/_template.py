@@ -217,8 +217,8 @@ def _check_layers(model: keras.Model, name: str) -> None:
         policy = layer.dtype_policy
         if layer.variables and (policy.variable_dtype, policy.compute_dtype) not in _PRECISIONS:
             raise ValueError(
-                f"{name} has layer {layer.name} in {policy.name}, which is not supported: small steps are lost in half "
-                f"precision, and float16 needs a loss scale that all members would share. Build it with "
+                f"{name} has layer {layer.name} in {policy.name}, which is not supported: weights in half precision "
+                f"lose small steps, and mixed_float16 needs a loss scale that all members would share. Build it with "
                 f"dtype='mixed_bfloat16' or 'float32'."
             )
         if getattr(layer, "stateful", False):

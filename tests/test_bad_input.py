@@ -162,7 +162,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "bfloat16": (
         {"model": lambda: model(mixed("bfloat16"))},
         ValueError,
-        "`model` .* in bfloat16.* lost in half precision.* dtype='mixed_bfloat16' or 'float32'",
+        "`model` .* in bfloat16.* lose small steps.* dtype='mixed_bfloat16' or 'float32'",
     ),
     "constraint that the layer does not know": (
         {"model": lambda: constrained_by_hand()},
@@ -212,6 +212,11 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         {"model": lambda: model(optimizer="lion"), "penalty": sh.L1()},
         ValueError,
         r"Proximal\(\) needs .* Received: Lion.* how=shrinkage.Coupled",
+    ),
+    "averages of L1": (
+        {"model": sgd(use_ema=True), "penalty": sh.L1()},
+        ValueError,
+        r"Proximal\(\) gives exact zeros, .* use_ema=True.* without it, or use how=shrinkage.Coupled",
     ),
     "unknown loss": (
         {"model": lambda: model(loss="no loss")},

@@ -116,9 +116,9 @@ def test_every_model_with_other_optimizers_equals_plain_keras(name, optimizer, x
     assert_member_equals_plain_keras(problem, cohort, 1, 0, xla=xla, floatx=floatx)
 
 
-@pytest.mark.parametrize("optimizer", ["global_clipnorm", pytest.param("muon", marks=pytest.mark.full)])
+@pytest.mark.parametrize("optimizer", ["global_clipnorm", pytest.param("adafactor", marks=pytest.mark.full)])
 def test_a_member_that_diverges_leaves_the_others(optimizer, floatx):  # noqa: F811
-    """The square of a gradient of 1e200 is infinite, and so is the norm: to the bit, no other member sees it."""
+    """The square of a gradient of 1e200 is infinite, and the step is NaN: to the bit, no other member sees it."""
     members = []
     for lams in ([1e200, 0.01], [0.02, 0.01]):
         problem = problem_of(compiled(mlp(), OPTIMIZERS[optimizer]()), *rows("table"), lams=lams)
@@ -255,7 +255,7 @@ def test_mixed_precision_equals_plain_keras(name):
         for xla in (False, True)
     ]
     mine = cohort.values(1, 0)
-    assert {value.dtype for value in mine} <= {np.dtype("float32"), np.dtype("int32"), np.dtype("uint32")}
+    assert {value.dtype.name for value in mine if value.dtype.kind not in "iu"} == {"float32"}
     tolerance = (
         10 * distance(problem, alone[1], alone[0]) if name != "dropped_out" else 0.1
     )  # it draws others under XLA

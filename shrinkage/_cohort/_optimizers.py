@@ -44,6 +44,11 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
             f"Proximal() needs an optimizer with a known metric, one of {', '.join(_METRICS)}. Received: {name}. "
             f"Use one of them, or how=shrinkage.Coupled() (which gives no exact zeros)."
         )
+    if proximal and optimizer.use_ema:
+        raise ValueError(
+            f"Proximal() gives exact zeros, and an average over steps has none. Received: use_ema=True. Compile the "
+            f"model with keras.optimizers.{name}(...) without it, or use how=shrinkage.Coupled()."
+        )
 
 
 def _without_decay(name: str) -> str:
