@@ -30,8 +30,8 @@ def covers(layer: Any) -> bool:
 def convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
     """y = activation(windows(x)·W + b).
 
-    A window's places along the last axis are joined, and the products for its other places added up: 9/7 as fast as one
-    product of whole windows, which are a kernel's size times the input.
+    A window's places along the last axis are joined, and the products for its other places added up: 1.2 to 1.3 times
+    as fast as one product of whole windows, which are a kernel's size times the input.
     """
     del training
     x, size, groups = _padded(layer, channels_last(layer, x)), layer.kernel_size, layer.groups
