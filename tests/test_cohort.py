@@ -12,7 +12,7 @@ from shrinkage._cohort._engines import Engines
 from shrinkage._cohort._plan import Plan, ways
 from shrinkage._prepare import Problem, prepare
 from tests.oracle import trained_alone
-from tests.zoo import MODELS, mlp, rows
+from tests.zoo import MODELS, SLOW, mlp, rows
 
 EPOCHS = 3
 LAMS = [0.25, 2.0**-7]  # and 0; exact in float32, to which Keras' own L2 rounds its factor
@@ -83,7 +83,9 @@ def compiled(model: keras.Model, optimizer="adam", loss="sparse_categorical_cros
     return model
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.full) if name in SLOW else name for name in MODELS]
+)
 def test_member_equals_plain_keras(name, floatx):
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
@@ -114,7 +116,7 @@ def test_sample_weight_equals_plain_keras(floatx):
     assert_member_equals_plain_keras(problem, cohort, 0, 1, xla=True, floatx=floatx)
 
 
-@pytest.mark.parametrize("name", ["mlp", "batch_normalized", "own_layer"])
+@pytest.mark.parametrize("name", ["mlp", "batch_normalized", "separably_convolved", "own_layer"])
 def test_evaluation_equals_plain_keras(name, floatx):
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make()), *rows(kind))

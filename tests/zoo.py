@@ -148,6 +148,66 @@ def convolved() -> keras.Model:
     )
 
 
+def convolved_without_xla() -> keras.Model:
+    """A layer that must be unrolled, so that XLA compiles nothing and all convolutions are."""
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            layers.Conv2D(3, 3, activation="tanh", activity_regularizer=keras.regularizers.L2(0.05)),
+            layers.MaxPooling2D(),
+            layers.Conv2D(3, 2, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+
+
+def convolved_series() -> keras.Model:
+    """A causal and a depthwise convolution, average pooling, and a transposed convolution that goes back."""
+    return keras.Sequential(
+        [
+            keras.Input((5, 4)),
+            layers.Conv1D(4, 2, padding="causal", dilation_rate=2, activation="tanh"),
+            layers.DepthwiseConv1D(2, padding="same", depth_multiplier=2),
+            layers.AveragePooling1D(2, padding="same"),
+            layers.Conv1DTranspose(3, 3, strides=2, padding="same", activation="relu"),
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+
+
+def separably_convolved() -> keras.Model:
+    """Strides, groups, a separable convolution, and one in front of a normalization, without a bias."""
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            layers.Conv2D(4, 3, strides=2, padding="same", groups=2, use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.SeparableConv2D(3, 2, depth_multiplier=2, activation="tanh"),
+            layers.MaxPooling2D(2, strides=1, padding="same"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+
+
+def convolved_images_of_images() -> keras.Model:
+    """Convolutions in three dimensions, and a frozen one in front, which all strengths share."""
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            layers.Conv2D(4, 3, activation="relu", trainable=False),
+            layers.Reshape((4, 4, 4, 1)),
+            layers.Conv3D(3, (2, 3, 2), activation="tanh"),
+            layers.Conv3DTranspose(2, 2, activation="tanh"),
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+
+
 def recurrent() -> keras.Model:
     return keras.Sequential([keras.Input((5, 4)), layers.GRU(3), layers.Dense(3, "softmax")])
 
@@ -221,9 +281,14 @@ MODELS: dict[str, tuple[Callable[[], keras.Model], str, bool]] = {
     "operations": (operations, "table", True),
     "activity_regularized": (activity_regularized, "table", True),
     "embedded": (embedded, "tokens", True),
-    "convolved": (convolved, "images", True),
+    "convolved": (convolved, "images", False),
+    "convolved_series": (convolved_series, "series", False),
+    "separably_convolved": (separably_convolved, "images", False),
+    "convolved_images_of_images": (convolved_images_of_images, "images", False),
+    "convolved_without_xla": (convolved_without_xla, "images", True),
     "recurrent": (recurrent, "series", True),
     "own_layer": (own_layer, "table", True),
     "subclassed": (subclassed, "table", True),
     "mixes_rows": (mixes_rows, "table", True),
 }
+SLOW = {"convolved_series", "convolved_images_of_images"}  # to compile: they are compared in the full tests only

@@ -44,13 +44,13 @@ def forward(model: keras.Model, state: State, x: Any, training: bool) -> Any:
     return tree.map_structure(lambda leaf: leaf.value, outputs)
 
 
-def way(operation: Any) -> str:
-    """Return how a node of the graph runs: "rule", "merge", "graph" or "unroll"."""
+def way(operation: Any, xla: bool = True) -> str:
+    """Return how a node of the graph runs, compiled by XLA or not: "rule", "merge", "graph" or "unroll"."""
     if isinstance(operation, keras.Model) and type(operation).call in _GRAPH_CALLS:
         return "graph"
     if not isinstance(operation, keras.Layer):
         return "unroll"
-    if rule_for(operation) is not None:
+    if rule_for(operation, xla) is not None:
         return "rule"
     if type(operation) in _ROW_WISE and operation.activity_regularizer is None:
         return "merge" if is_built_in_activation(getattr(operation, "activation", None)) else "unroll"
@@ -75,7 +75,7 @@ def _run(operation: Any, state: State, training: bool) -> Any:
     """Return what calls `operation` on `Members`."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        how, rule = way(operation), rule_for(operation)
+        how, rule = way(operation, state.xla), rule_for(operation, state.xla)
         if how == "graph":
             # Private, but what `clone_model` itself uses; this is its only call here, held by a contract test.
             function = _function(operation)

@@ -14,7 +14,6 @@ import keras
 
 from shrinkage._cohort._forward import nodes, way
 from shrinkage._cohort._memory import Memory
-from shrinkage._cohort._rules import allows_xla
 
 _UNROLLED_MEMBERS = 20  # a member costs 0.06 to 0.4 s of tracing: more of them in one function do not pay
 _EVALUATED_VALUES = 2**22  # of one layer's output at a time: 16 MB of float32
@@ -57,17 +56,18 @@ def ways(network: keras.Model, *, agrees: bool) -> list[Way]:
         network: The model.
         agrees: Whether the rules give what the model itself gives.
     """
-    operations = list(nodes(network)) if agrees else [network]
-    unrolled = tuple(operation.name for operation in operations if not agrees or way(operation) == "unroll")
     whole = Way(rules=False, xla=False, unrolled=(network.name,))
-    if unrolled == whole.unrolled:
+    if not agrees or way(network) == "unroll":
         return [whole]
-    if unrolled:  # tracing many copies of a layer for XLA takes longer than it saves
-        return [Way(rules=True, xla=False, unrolled=unrolled), whole]
-    if not all(map(allows_xla, operations)):  # XLA's convolutions on a CPU are 16 times slower
-        return [Way(rules=True, xla=False), whole]
+    plain = Way(rules=True, xla=False, unrolled=_unrolled(network, xla=False))
+    if _unrolled(network, xla=True):  # tracing many copies of a layer for XLA takes longer than it saves
+        return [plain, whole]
     # Above some hundred million operations a step and member, TensorFlow multiplies matrices faster than XLA.
-    return [Way(rules=True, xla=True), Way(rules=True, xla=False)]
+    return [Way(rules=True, xla=True), plain]
+
+
+def _unrolled(network: keras.Model, *, xla: bool) -> tuple[str, ...]:
+    return tuple(operation.name for operation in nodes(network) if way(operation, xla) == "unroll")
 
 
 def make_plan(way: Way, memory: Memory, given: Mapping[str, Any], *, strengths: int) -> Plan:

@@ -10,10 +10,12 @@ class State:
     """Maps each variable of the template to its members' values, of shape (f, s, *variable.shape).
 
     f is 1 or the number of folds and s is 1 or the number of strengths: a value that members share (a frozen weight, a
-    fold's statistics) is stored, and worked on, once. Writing threads new values through one forward pass.
+    fold's statistics) is stored, and worked on, once. Writing threads new values through one forward pass, which `xla`
+    says whether XLA compiles.
     """
 
-    def __init__(self, variables: list[keras.Variable], values: list[Any]):
+    def __init__(self, variables: list[keras.Variable], values: list[Any], xla: bool = True):
+        self.xla = xla
         self._values = {id(variable): value for variable, value in zip(variables, values, strict=True)}
         self.losses: list[Any] = []  # what `add_loss` and activity regularizers collected, each (f, s)
 
@@ -34,7 +36,7 @@ class _Autocast(State):
     """A view of a state; what is written goes into the state in the variable's own precision."""
 
     def __init__(self, state: State, dtype: str):
-        self._state, self._dtype, self.losses = state, dtype, state.losses
+        self._state, self._dtype, self.losses, self.xla = state, dtype, state.losses, state.xla
 
     def __getitem__(self, variable: Any) -> Any:
         value = self._state[variable]

@@ -80,7 +80,7 @@ class Engine:
         xla: bool,
     ):
         self._network, self._run, self._objective, self._update = network, run, objective, update
-        self.seeds, self._strengths = list(seeds), strengths
+        self.seeds, self._strengths, self._xla = list(seeds), strengths, xla
         self._kept = [v for v in network.variables if not any(v is seed for seed in seeds)]
         is_shared = {id(v): one for v, one in zip(network.variables, shared, strict=True)}
         self._shapes = [(1, 1 if is_shared[id(v)] else strengths, *v.shape) for v in self._kept]
@@ -166,7 +166,7 @@ class Engine:
             ops.cast(seeds[i], v.dtype) if seeds is not None else ops.zeros(v.shape, v.dtype)
             for i, v in enumerate(self.seeds)
         ]
-        return State([*self._kept, *self.seeds], [*kept, *(value[None, None] for value in drawn)])
+        return State([*self._kept, *self.seeds], [*kept, *(value[None, None] for value in drawn)], self._xla)
 
     def _evaluate(self, members: list[Any], x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any]:
         """Return all members' shares of the loss (s, b) and predictions (s, b, ...) on rows (b,)."""

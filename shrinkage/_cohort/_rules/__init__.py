@@ -19,36 +19,41 @@ Rule = Callable[..., Any]
 class _Entry:
     rule: Rule
     covers: Callable[[Any], bool]
-    xla: bool
+    only_xla: bool
 
 
 _RULES: dict[type, _Entry] = {}
 
 
 def register(
-    layer_type: type, covers: Callable[[Any], bool] = lambda layer: True, *, xla: bool = True
+    layer_type: type, covers: Callable[[Any], bool] = lambda layer: True, *, only_xla: bool = False
 ) -> Callable[[Rule], Rule]:
-    """Register the decorated rule for exactly `layer_type` (a subclass may compute something else)."""
+    """Register the decorated rule for exactly `layer_type` (a subclass may compute something else).
+
+    Args:
+        layer_type: The class.
+        covers: Says of a layer whether the rule knows all its options.
+        only_xla: Whether the rule is for a forward pass that XLA compiles, and slow in any other.
+    """
 
     def add(rule: Rule) -> Rule:
-        _RULES[layer_type] = _Entry(rule, covers, xla)
+        _RULES[layer_type] = _Entry(rule, covers, only_xla)
         return rule
 
     return add
 
 
-def rule_for(layer: Any) -> Rule | None:
-    """Return the rule that runs `layer` for all members, or None if it must be unrolled."""
+def rule_for(layer: Any, xla: bool = True) -> Rule | None:
+    """Return the rule that runs `layer` for all members, compiled by XLA or not, or None if it has none."""
     entry = _RULES.get(type(layer))
-    if entry is None or layer.activity_regularizer is not None or not entry.covers(layer):
+    if (
+        entry is None
+        or layer.activity_regularizer is not None
+        or not entry.covers(layer)
+        or (entry.only_xla and not xla)
+    ):
         return None
     return entry.rule
-
-
-def allows_xla(layer: Any) -> bool:
-    """Say whether the rule of a layer is as fast, and as safe, when XLA compiles it for a CPU."""
-    entry = _RULES.get(type(layer))
-    return entry is None or entry.xla
 
 
 def is_built_in_activation(activation: Any) -> bool:
@@ -64,4 +69,11 @@ def align(value: Any, x: Any, axes: tuple[int, ...]) -> Any:
     return keras.ops.reshape(value, shape)
 
 
-from shrinkage._cohort._rules import _dense, _dropout, _normalization  # noqa: E402, F401  (they register themselves)
+from shrinkage._cohort._rules import (  # noqa: E402, F401  (they register themselves)
+    _convolution,
+    _dense,
+    _dropout,
+    _normalization,
+    _pooling,
+    _transposed,
+)

@@ -1,0 +1,36 @@
+"""Transposed convolutions: each value times the kernel, added up where its window lies."""
+
+import math
+from typing import Any
+
+from keras import layers, ops
+
+from shrinkage._cohort._rules import register
+from shrinkage._cohort._rules._convolution import covers, finish, product
+from shrinkage._cohort._rules._windows import FIRST, channels_last, overlapped, pad
+from shrinkage._cohort._state import State
+
+
+@register(layers.Conv1DTranspose, covers, only_xla=True)
+@register(layers.Conv2DTranspose, covers, only_xla=True)
+@register(layers.Conv3DTranspose, covers, only_xla=True)
+def transposed_convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
+    """y = activation(overlapped(x·W) + b), cut or padded to the size that the layer gives."""
+    del training
+    shape = layer.compute_output_shape(tuple(x.shape[2:]))
+    out = shape[1:-1] if layer.data_format == "channels_last" else shape[2:]
+    x, kernel, places = channels_last(layer, x), state[layer.kernel], math.prod(layer.kernel_size)
+    kernel = ops.reshape(kernel, (*kernel.shape[:2], 1, places * layer.filters, kernel.shape[-1]))
+    y = product(x[..., None, :], ops.moveaxis(kernel, -1, 2))
+    y = ops.reshape(y, (*y.shape[:-1], places, layer.filters))
+    parts = [y[..., place, :] for place in range(places)]
+    y = overlapped(parts, layer.kernel_size, layer.strides, layer.dilation_rate)
+    return finish(layer, state, _fitted(y, out, layer.padding))
+
+
+def _fitted(y: Any, out: tuple[int, ...], padding: str) -> Any:
+    """Cut the spatial axes to sizes `out`, as "same" cuts on both sides, or fill them up at the end."""
+    sizes = list(zip(y.shape[FIRST:-1], out, strict=True))
+    starts = [max(n - wanted, 0) // 2 if padding == "same" else 0 for n, wanted in sizes]
+    cut = tuple(slice(start, start + wanted) for start, wanted in zip(starts, out, strict=True))
+    return pad(y[(slice(None),) * FIRST + cut], [(0, max(wanted - n, 0)) for n, wanted in sizes])

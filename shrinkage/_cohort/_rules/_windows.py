@@ -1,0 +1,68 @@
+"""Windows of images and series as strided slices, which XLA compiles well: its own windows are slow on a CPU."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from keras import ops
+
+FIRST = 3  # of the spatial axes in (f, s, batch, *spatial, channels)
+
+
+def channels_last(layer: Any, x: Any) -> Any:
+    """Return `x` with its channels moved to the end if the layer has them first."""
+    return x if layer.data_format == "channels_last" else ops.moveaxis(x, FIRST, -1)
+
+
+def channels_as_in(layer: Any, y: Any) -> Any:
+    """Return `y` with its channels moved from the end to where the layer has them."""
+    return y if layer.data_format == "channels_last" else ops.moveaxis(y, -1, FIRST)
+
+
+def windows(x: Any, size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Iterator[Any]:
+    """Yield for each place in a window, last axis fastest, what all windows have there, (f, s, batch, *out, ...)."""
+    spatial = x.shape[FIRST : FIRST + len(size)]
+    out = [(n - (k - 1) * d - 1) // step + 1 for n, k, step, d in zip(spatial, size, strides, dilation, strict=True)]
+    for place in itertools.product(*map(range, size)):
+        axes = zip(place, out, strides, dilation, strict=True)
+        yield x[
+            (slice(None),) * FIRST + tuple(slice(k * d, k * d + (n - 1) * step + 1, step) for k, n, step, d in axes)
+        ]
+
+
+def same_padding(x: Any, size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:
+    """Return how much "same" pads each spatial axis before and after: an odd one goes to the end."""
+    totals = [
+        max((-(-n // step) - 1) * step + (k - 1) * d + 1 - n, 0)
+        for n, k, step, d in zip(x.shape[FIRST:-1], size, strides, dilation, strict=True)
+    ]
+    return [(total // 2, total - total // 2) for total in totals]
+
+
+def pad(x: Any, spatial: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
+    """Pad the spatial axes of `x`."""
+    if not any(map(any, spatial)):
+        return x
+    return ops.pad(x, [(0, 0)] * FIRST + list(spatial) + [(0, 0)], constant_values=value)
+
+
+def overlapped(parts: Sequence[Any], size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Any:
+    """Add up `parts`, in the order and of the shape of `windows`, each where it lies: the transpose of `windows`."""
+    total: Any = 0
+    for place, part in zip(itertools.product(*map(range, size)), parts, strict=True):
+        for axis, step in enumerate(strides, FIRST):
+            part = _spread(part, axis, step)
+        lies = [(k * d, (n - 1 - k) * d) for k, n, d in zip(place, size, dilation, strict=True)]
+        total = total + pad(part, lies)
+    return total
+
+
+def _spread(x: Any, axis: int, step: int) -> Any:
+    """Put `step` - 1 zeros between neighbours along an axis."""
+    if step == 1:
+        return x
+    before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    x = ops.reshape(x, (*before, n, 1, *after))
+    x = ops.pad(x, [(0, step - 1) if a == axis + 1 else (0, 0) for a in range(len(x.shape))])
+    x = ops.reshape(x, (*before, n * step, *after))
+    return x[(slice(None),) * axis + (slice((n - 1) * step + 1),)]
