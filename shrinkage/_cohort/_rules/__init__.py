@@ -64,4 +64,4 @@ def align(value: Any, x: Any, axes: tuple[int, ...]) -> Any:
     return keras.ops.reshape(value, shape)
 
 
-from shrinkage._cohort._rules import _dense, _dropout, _normalization  # noqa: E402, F401  (they register themselves)
+from shrinkage._cohort._rules import _dense, _dropout, _normalization, _recurrent  # noqa: E402, F401  (they register themselves)
