@@ -64,4 +64,10 @@ def align(value: Any, x: Any, axes: tuple[int, ...]) -> Any:
     return keras.ops.reshape(value, shape)
 
 
-from shrinkage._cohort._rules import _dense, _dropout, _normalization, _recurrent  # noqa: E402, F401  (they register themselves)
+from shrinkage._cohort._rules import (  # noqa: E402
+    _dense,  # noqa: F401  (they register themselves)
+    _dropout,  # noqa: F401
+    _normalization,  # noqa: F401
+    _recurrent,  # noqa: F401
+    _time,  # noqa: F401
+)

@@ -119,7 +119,7 @@ def _step(cells: list[Any], state: State, x: Any, states: list[Any], masks: list
 
 
 def _dropout_masks(cell: Any, state: State, x: Any) -> Masks:
-    """Draw what the cell draws for all time steps, of the form of its input `x` (batch, i), from each fold's own seed."""
+    """Draw from each fold's own seed what the cell draws, once for all time steps; its input is like `x` (batch, i)."""
     if not cell.dropout and not cell.recurrent_dropout:
         return [], []
     generator, count = cell.seed_generator, getattr(cell, "dropout_mask_count", 1)
@@ -184,16 +184,16 @@ def _gru(cell: Any, state: State, x: Any, states: list[Any], masks: Masks) -> tu
         if cell.reset_after:
             bias, inner_bias = bias[:, :, 0], bias[:, :, 1]
     z, r, g = _gates(x, state[cell.kernel], bias, masks[0], 3)
+    gate, units = cell.recurrent_activation, cell.units
     if cell.reset_after:
         inner_z, inner_r, inner_g = _gates(h, kernel, inner_bias, masks[1], 3)
+        z, r = activate(gate, z + inner_z), activate(gate, r + inner_r)
+        inner_g = r * inner_g
     else:
-        inner_z, inner_r = _gates(h, kernel[..., : 2 * cell.units], None, masks[1][:2], 2)
-    z, r = activate(cell.recurrent_activation, z + inner_z), activate(cell.recurrent_activation, r + inner_r)
-    if cell.reset_after:
-        reset = r * inner_g
-    else:
-        (reset,) = _gates(r * h, kernel[..., 2 * cell.units :], None, masks[1][2:], 1)
-    h = z * h + (1 - z) * activate(cell.activation, g + reset)
+        inner_z, inner_r = _gates(h, kernel[..., : 2 * units], None, masks[1][:2], 2)
+        z, r = activate(gate, z + inner_z), activate(gate, r + inner_r)
+        (inner_g,) = _gates(r * h, kernel[..., 2 * units :], None, masks[1][2:], 1)
+    h = z * h + (1 - z) * activate(cell.activation, g + inner_g)
     return h, [h]
 
 
