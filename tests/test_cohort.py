@@ -12,7 +12,7 @@ from shrinkage._cohort._engines import Engines
 from shrinkage._cohort._plan import Plan, ways
 from shrinkage._prepare import Problem, prepare
 from tests.oracle import trained_alone
-from tests.zoo import MODELS, mlp, rows
+from tests.zoo import COMPILED_LONG, MODELS, mlp, rows
 
 EPOCHS = 3
 LAMS = [0.25, 2.0**-7]  # and 0; exact in float32, to which Keras' own L2 rounds its factor
@@ -83,7 +83,9 @@ def compiled(model: keras.Model, optimizer="adam", loss="sparse_categorical_cros
     return model
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.full if name in COMPILED_LONG else ()) for name in MODELS]
+)
 def test_member_equals_plain_keras(name, floatx):
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))

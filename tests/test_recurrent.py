@@ -55,8 +55,9 @@ OPTIONS = {
 }
 DAILY = {
     ("simple", "both dropouts"), ("gates apart", "no bias"), ("lstm", "zeros for what is masked"),
-    ("lstm", "recurrent dropout"), ("gru", "sequences and states"), ("gru", "dropout"), ("gru, reset before", "both dropouts"),
-    ("stacked", "backwards"), ("bidirectional", "sequences"), ("bidirectional apart", "states"),
+    ("lstm", "recurrent dropout"), ("gru", "sequences and states"), ("gru", "dropout"),
+    ("gru, reset before", "both dropouts"), ("stacked", "backwards"),
+    ("bidirectional", "sequences"), ("bidirectional apart", "states"),
 }  # fmt: skip
 
 
@@ -196,3 +197,20 @@ def test_time_distributed_row_wise_layer_is_merged():
     x = Members(drawn((F, S, BATCH, TIMES, 2, 2)))
     merged, unrolled = _run(layer, State([], []), True)(x), unroll(layer, State([], []), (x,), {}, True)
     np.testing.assert_array_equal(merged.value, unrolled.value)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_xla_differentiates_the_loop_over_time(masked, monkeypatch, float64):
+    """Long series are a loop of TensorFlow's, whose gradient XLA compiles only if it knows the loop's length."""
+    monkeypatch.setattr("shrinkage._cohort._rules._recurrent._WRITTEN_OUT", 0)
+    layer, x = built(layers.GRU(UNITS)), drawn((F, 1, BATCH, TIMES, WIDTH))
+    values, mask = values_of(layer), some_mask(1) if masked else None
+
+    def gradients(run):
+        return outcome(lambda state: run(state, Members(x, mask)), layer, values, [x])[1]
+
+    compiled = tf.function(lambda: gradients(lambda state, x: _run(layer, state, True)(x)), jit_compile=True)
+    plain = gradients(lambda state, x: unroll(layer, state, (x,), {}, True))
+    for one, other in zip(compiled(), plain, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)  # rounding of float64
+        assert np.ptp(other) > 0

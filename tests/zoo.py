@@ -284,3 +284,6 @@ MODELS: dict[str, tuple[Callable[[], keras.Model], str, bool]] = {
     "subclassed": (subclassed, "table", True),
     "mixes_rows": (mixes_rows, "table", True),
 }
+
+# What XLA takes long to compile: not trained daily.
+COMPILED_LONG = {"recurrent_dropped_out", "bidirectional", "encoder_decoder", "time_distributed"}
