@@ -29,6 +29,8 @@ def trained_alone(
     for variable, penalised in zip(model.trainable_variables, task.penalised, strict=True):
         if penalised and lam:
             variable.regularizer = keras.regularizers.L2(lam / 2)
+    for layer in model._flatten_layers():
+        layer.supports_jit = True  # which Keras takes from GRU and LSTM for the sake of cuDNN, even without a GPU
     source = task.template._source
     weights = source._compile_loss._user_loss_weights
     model.compile(optimizer=model.optimizer, loss=source.loss, loss_weights=weights, jit_compile=xla)

@@ -19,6 +19,7 @@ F, S, BATCH = 2, 3, 4
 
 ROW_WISE = {
     # layer: shape of one row of its input, or of its inputs
+    layers.Masking: (layers.Masking, [(3, 2)]),
     layers.Activation: (lambda: layers.Activation("softmax"), [(5,)]),
     layers.ReLU: (lambda: layers.ReLU(negative_slope=0.1), [(5,)]),
     layers.LeakyReLU: (layers.LeakyReLU, [(5,)]),

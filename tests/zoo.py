@@ -212,9 +212,61 @@ def recurrent() -> keras.Model:
     return keras.Sequential([keras.Input((5, 4)), layers.GRU(3), layers.Dense(3, "softmax")])
 
 
-def time_distributed() -> keras.Model:
+def recurrent_dropped_out() -> keras.Model:
+    """Random parts of every kind that a recurrent layer has, and layers of one upon the other."""
+    return keras.Sequential(
+        [
+            keras.Input((5, 4)),
+            layers.LSTM(4, return_sequences=True, dropout=0.2, recurrent_dropout=0.3),
+            layers.GRU(4, return_sequences=True, dropout=0.3, go_backwards=True),
+            layers.SimpleRNN(3, dropout=0.2, recurrent_dropout=0.2, activation="relu"),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+
+
+def bidirectional() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((5, 4)),
+            layers.Bidirectional(layers.LSTM(2, return_sequences=True)),
+            layers.Bidirectional(layers.GRU(3, dropout=0.2, reset_after=False), merge_mode="ave"),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+
+
+def encoder_decoder() -> keras.Model:
+    inputs = keras.Input((5, 4))
+    _, h, c = layers.LSTM(3, return_state=True)(inputs)
+    decoded = layers.LSTM(3, return_sequences=True)(inputs, initial_state=[h, c])
+    cells = layers.RNN([layers.GRUCell(3, recurrent_dropout=0.2), layers.SimpleRNNCell(3)])(decoded)
+    return keras.Model(inputs, layers.Dense(3, "softmax")(cells))
+
+
+def masked_series() -> keras.Model:
+    return keras.Sequential(
+        [keras.Input((5, 4)), layers.Masking(), layers.GRU(3), layers.Dense(3, "softmax")],
+    )
+
+
+def dense_on_series() -> keras.Model:
     return keras.Sequential(
         [keras.Input((5, 4)), layers.Dense(3, "relu"), layers.Flatten(), layers.Dense(3, "softmax")]
+    )
+
+
+def time_distributed() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((5, 4)),
+            layers.TimeDistributed(layers.Reshape((2, 2))),
+            layers.TimeDistributed(layers.Dense(3, "tanh")),
+            layers.TimeDistributed(layers.Dropout(0.2)),
+            layers.TimeDistributed(layers.Flatten()),
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
     )
 
 
@@ -277,7 +329,12 @@ MODELS: dict[str, tuple[Callable[[], keras.Model], str, bool]] = {
     "shared_layer": (shared_layer, "table", False),
     "nested": (nested, "table", False),
     "frozen": (frozen, "table", False),
+    "dense_on_series": (dense_on_series, "series", False),
     "time_distributed": (time_distributed, "series", False),
+    "recurrent": (recurrent, "series", False),
+    "recurrent_dropped_out": (recurrent_dropped_out, "series", False),
+    "bidirectional": (bidirectional, "series", False),
+    "encoder_decoder": (encoder_decoder, "series", False),
     "operations": (operations, "table", True),
     "activity_regularized": (activity_regularized, "table", True),
     "embedded": (embedded, "tokens", True),
@@ -286,9 +343,14 @@ MODELS: dict[str, tuple[Callable[[], keras.Model], str, bool]] = {
     "separably_convolved": (separably_convolved, "images", False),
     "convolved_images_of_images": (convolved_images_of_images, "images", False),
     "convolved_without_xla": (convolved_without_xla, "images", True),
-    "recurrent": (recurrent, "series", True),
+    "masked_series": (masked_series, "series", True),
     "own_layer": (own_layer, "table", True),
     "subclassed": (subclassed, "table", True),
     "mixes_rows": (mixes_rows, "table", True),
 }
-SLOW = {"convolved_series", "convolved_images_of_images"}  # to compile: they are compared in the full tests only
+
+# XLA takes long to compile them: they are compared in the full tests only.
+SLOW = {
+    "convolved_series", "convolved_images_of_images",
+    "recurrent_dropped_out", "bidirectional", "encoder_decoder", "time_distributed",
+}  # fmt: skip

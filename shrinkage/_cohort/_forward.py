@@ -22,7 +22,7 @@ from shrinkage._losses import carry_logits
 # Lambda holds no weights either, and may well average over rows.
 _ROW_WISE: frozenset[type] = frozenset(
     {
-        layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax, layers.Identity,
+        layers.Masking, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax, layers.Identity,
         layers.Flatten, layers.Reshape, layers.Permute, layers.RepeatVector, layers.Rescaling,
         layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum,
         layers.Concatenate, layers.Dot,
@@ -52,9 +52,14 @@ def way(operation: Any, xla: bool = True) -> str:
         return "unroll"
     if rule_for(operation, xla) is not None:
         return "rule"
-    if type(operation) in _ROW_WISE and operation.activity_regularizer is None:
-        return "merge" if is_built_in_activation(getattr(operation, "activation", None)) else "unroll"
-    return "unroll"
+    return "merge" if _is_row_wise(operation) else "unroll"
+
+
+def _is_row_wise(layer: Any) -> bool:
+    if type(layer) is layers.TimeDistributed and layer.activity_regularizer is None:
+        return _is_row_wise(layer.layer)
+    known = type(layer) in _ROW_WISE and layer.activity_regularizer is None
+    return known and is_built_in_activation(getattr(layer, "activation", None))
 
 
 def nodes(model: Any) -> Iterator[Any]:

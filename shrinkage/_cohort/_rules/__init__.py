@@ -75,5 +75,7 @@ from shrinkage._cohort._rules import (  # noqa: E402, F401  (they register thems
     _dropout,
     _normalization,
     _pooling,
+    _recurrent,
+    _time,
     _transposed,
 )

@@ -1,0 +1,28 @@
+"""TimeDistributed: the rule of the layer that it wraps, at every time step."""
+
+from typing import Any
+
+from keras import layers, ops
+
+from shrinkage._cohort._rules import register, rule_for
+from shrinkage._cohort._state import State
+
+_AT_ONCE = (layers.Dense, layers.EinsumDense, layers.LayerNormalization)  # a time step is one more row
+
+
+def _covers(layer: Any) -> bool:
+    inner = layer.layer
+    known = type(inner) in (*_AT_ONCE, layers.Dropout) and rule_for(inner) is not None
+    return known and inner.compute_dtype == layer.compute_dtype
+
+
+@register(layers.TimeDistributed, _covers)
+def time_distributed(layer: Any, state: State, x: Any, training: bool, *, mask: Any = None) -> Any:
+    """Return the inner layer's outputs for `x` (f, s, batch, time, ...), with time in the same place."""
+    del mask  # Keras hands it to an inner layer that takes one, and none of these does
+    rule: Any = rule_for(layer.layer)
+    if type(layer.layer) is layers.Dropout:  # which Keras calls, and so draws, at every time step
+        return ops.stack([rule(layer.layer, state, x[:, :, :, t], training) for t in range(x.shape[3])], axis=3)
+    f, s, batch, times, *rest = x.shape
+    y = rule(layer.layer, state, ops.reshape(x, (f, s, batch * times, *rest)), training)
+    return ops.reshape(y, (*y.shape[:2], batch, times, *y.shape[3:]))
