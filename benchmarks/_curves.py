@@ -1,0 +1,207 @@
+"""How the cost of a dense network's cohort grows, beside the machine's own rate, and what holds the rest."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks._page import markdown
+from benchmarks._store import Store, changed
+from benchmarks._works import DENSE, Work
+
+Changes = dict[str, Any]
+
+AXES: dict[str, dict[int, Changes]] = {
+    "members": {1: {"strengths": 1, "folds": 1}} | {5 * s: {"strengths": s} for s in (1, 4, 10, 21, 40, 80)},
+    "batch": {size: {"batch_size": size} for size in (16, 32, 64, 128, 256, 512, 1024)},
+    "width": {units: {"hidden": [units, units]} for units in (16, 32, 64, 128, 256, 512, 1024)},
+    "rows": {count: {"rows": count} for count in (1_000, 3_000, 10_000, 30_000, 100_000)},
+}
+"""What is changed in `DENSE`, one thing at a time."""
+INSIDE = {
+    "narrow: width 16": {"hidden": [16, 16]},
+    "as it is: width 64": {},
+    "wide: width 1024": {"hidden": [1024, 1024]},
+    "large batches of 1024": {"batch_size": 1024},
+}
+"""Where the time of a step is taken apart."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one network costs, in microseconds of a model-step."""
+
+    training: float
+    """Ours, on the clock of the wall."""
+    scored: float
+    """The same with every epoch scored."""
+    loop: float
+    """The best loop's training."""
+    arithmetic: float
+    """At the machine's rate."""
+
+    @property
+    def share(self) -> float:
+        """The part of the machine's rate that training reaches."""
+        return self.arithmetic / self.training
+
+
+def tables(store: Store, changes: Changes, picture: Path | None) -> dict[str, str]:
+    """Measure the curves, draw them, and return the tables of them, of the machine's rate, and of a step's parts."""
+    rates = {threads: store.value({"name": "rate", "threads": threads}) or {} for threads in (1, 2)}
+    rate = max((value for found in rates.values() for value in found.values()), default=float("nan"))
+    curves = {axis: _curve(store, points, changes, rate) for axis, points in AXES.items()}
+    if picture is not None:
+        from benchmarks._picture import draw
+
+        draw(curves, rate, picture)
+    lines = [
+        [axis, f"{value:,}", *(f"{us:,.1f}" for us in (p.training, p.scored, p.loop, p.arithmetic)), f"{p.share:.0%}"]
+        for axis, points in curves.items()
+        for value, p in points.items()
+    ]
+    header = ["", "", "ours, training", "ours, scored too", "(b), training", "arithmetic alone", "share of the rate"]
+    kinds = ["numpy", "tensorflow"]
+    rate_lines = [
+        [f"{n} thread{'s' * (n > 1)}", *(f"{found.get(k, np.nan):.0f}" for k in kinds)] for n, found in rates.items()
+    ]
+    return {
+        "engine_rate": markdown(["GFLOP a second, float32", *kinds], rate_lines),
+        "engine_curves": markdown(header, lines),
+        "engine_inside": _inside(store, changes, rate),
+    }
+
+
+def _curve(store: Store, points: dict[int, Changes], changes: Changes, rate: float) -> dict[int, Point]:
+    found = {}
+    for value, own in points.items():
+        every = with_epochs(own | changes)
+        work = changed(DENSE, every)
+        ours = store.cost("dense", "ours", every)
+        # How many members or rows there are is nothing to a loop.
+        loop = store.cost("dense", "trial", {k: v for k, v in every.items() if k in ("batch_size", "hidden")})
+        if ours is None or loop is None:
+            continue
+        scoring = 1e6 * ours.parts["scoring"] / work.model_steps(work.rows or 0)
+        training = 1000 * ours.step
+        found[value] = Point(training, training + scoring, 1000 * loop.step, 1e6 * flops(work) / (1e9 * rate))
+    return found
+
+
+def _inside(store: Store, changes: Changes, rate: float) -> str:
+    """Return the table of a step's parts: what remains when one after the other is taken away."""
+    lines = []
+    for title, own in INSIDE.items():
+        every = with_epochs(own | changes)
+        adam, sgd = (store.cost("dense", "ours", every | more) for more in ({}, {"optimizer": "sgd"}))
+        products = store.value({"name": "products", "changes": every})
+        if adam is None or sgd is None or products is None:
+            continue
+        alone = 1e6 * flops(changed(DENSE, every)) / (1e9 * rate)
+        whole = 1000 * adam.step
+        parts = [alone, products - alone, 1000 * sgd.step - products, whole - 1000 * sgd.step]
+        lines.append([title, f"{whole:,.1f}", *(f"{part:,.1f} ({part / whole:.0%})" for part in parts)])
+    header = [
+        "microseconds of a model-step",
+        "whole",
+        "arithmetic alone",
+        "as stacked products",
+        "all else",
+        "Adam over SGD",
+    ]
+    return markdown(header, lines)
+
+
+def with_epochs(changes: Changes) -> Changes:
+    """Return what is other than in `DENSE`, and as many epochs as can be timed and do not take too long."""
+    work = changed(DENSE, changes)
+    steps = 500 / max(1, max(work.hidden) // 256)
+    epochs = {"epochs": int(np.clip(round(steps / work.steps(work.rows or 0)), 1, 20))}
+    return epochs | {name: value for name, value in changes.items() if changed(DENSE, {name: value}) != DENSE}
+
+
+def flops(work: Work) -> float:
+    """Return the floating-point operations of one model's step: 2 a weight and row, and twice as many backwards.
+
+    The gradient for the network's input is not needed.
+    """
+    sizes = [64, *work.hidden, 10]
+    weights = [i * o for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
+    return 2.0 * work.batch_size * (3 * sum(weights) - weights[0])
+
+
+# --- measured in processes of their own
+
+
+def rate(job: dict[str, Any]) -> dict[str, float]:
+    """Return the most GFLOP a second of products of matrices, of 1024 and 2048 rows, with some threads."""
+    import tensorflow as tf
+    from threadpoolctl import threadpool_limits
+
+    tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
+    multiply = {"numpy": np.matmul, "tensorflow": tf.linalg.matmul}
+    best = dict.fromkeys(multiply, 0.0)
+    with threadpool_limits(job["threads"], "blas"):
+        for n in (1024, 2048):
+            x = np.random.default_rng(0).normal(size=(n, n)).astype("float32")
+            for name, tensor in (("numpy", x), ("tensorflow", tf.constant(x))):
+                seconds = _least(lambda name=name, tensor=tensor: np.asarray(multiply[name](tensor, tensor)), 10)
+                best[name] = max(best[name], 2e-9 * n**3 / seconds)
+    return best
+
+
+def products(job: dict[str, Any]) -> float:
+    """Return the microseconds of a model-step's products alone: stacked as in a cohort, by XLA, a fold on each core.
+
+    Each layer is multiplied forwards and backwards, with nothing between but the steps on the weights.
+    """
+    import tensorflow as tf
+
+    work = changed(DENSE, job["changes"])
+    sizes, steps = [64, *work.hidden, 10], 100 if max(work.hidden) < 512 and work.batch_size < 512 else 10
+    generator = np.random.default_rng(0)
+
+    def tensor(*shape: int) -> Any:
+        return tf.constant(generator.normal(size=shape).astype("float32") / np.sqrt(shape[-2]))
+
+    rows = tensor(work.batch_size, 64)
+    first = [tensor(work.strengths, i, o) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
+
+    def step(t: Any, weights: list[Any]) -> tuple[Any, list[Any]]:
+        values = [tf.broadcast_to(rows, (work.strengths, *rows.shape))]
+        for w in weights:
+            values.append(values[-1] @ w)
+        gradient, stepped = values.pop(), []
+        for w in reversed(weights):
+            stepped.insert(0, w - 1e-6 * tf.matmul(values.pop(), gradient, transpose_a=True))
+            gradient = tf.matmul(gradient, w, transpose_b=True) if values else gradient
+        return t + 1, stepped
+
+    @tf.function(jit_compile=True, autograph=False)
+    def train(weights: list[Any]) -> list[Any]:
+        return tf.while_loop(lambda t, _: t < steps, step, (tf.constant(0), weights))[1]
+
+    def both() -> None:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda _: train(first)[0].numpy(), range(2)))
+
+    both()
+    return 1e6 * _least(both, 5) / (2 * steps * work.strengths)
+
+
+def _least(call: Callable[[], Any], times: int) -> float:
+    """Return the seconds of the fastest of some calls, a first one left out."""
+    call()
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+JOBS: dict[str, Callable[[dict[str, Any]], Any]] = {"rate": rate, "products": products}
