@@ -31,6 +31,18 @@ INSIDE = {
 """Where the time of a step is taken apart."""
 
 
+PRODUCTS: tuple[str, ...] = ("numpy", "tensorflow")
+_MOVES = 10
+"""How often a step with Adam reads or writes each weight or as much: the weight forwards, backwards and to step, the
+gradient, and two moments."""
+RATES = ("float32", "NumPy, GFLOP a second", "TensorFlow, GFLOP a second", "memory copied, GB a second")
+CURVES = ("", "", "ours, training", "ours, scored too", "(b), training", "arithmetic alone", "share of the rate")
+PARTS = (
+    "microseconds of a model-step", "whole", "arithmetic alone", "as stacked products", "all else", "Adam over SGD",
+    "weights moved through memory",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Point:
     """What one network costs, in microseconds of a model-step."""
@@ -52,8 +64,10 @@ class Point:
 
 def tables(store: Store, changes: Changes, picture: Path | None) -> dict[str, str]:
     """Measure the curves, draw them, and return the tables of them, of the machine's rate, and of a step's parts."""
-    rates = {threads: store.value({"name": "rate", "threads": threads}) or {} for threads in (1, 2)}
-    rate = max((value for found in rates.values() for value in found.values()), default=float("nan"))
+    every = {threads: store.value({"name": "rate", "threads": threads}) for threads in (1, 2)}
+    rates = {threads: found for threads, found in every.items() if found is not None}
+    rate = max((found[kind] for found in rates.values() for kind in PRODUCTS), default=float("nan"))
+    memory = max((found["memory"] for found in rates.values()), default=float("nan"))
     curves = {axis: _curve(store, points, changes, rate) for axis, points in AXES.items()}
     if picture is not None:
         from benchmarks._picture import draw
@@ -64,15 +78,14 @@ def tables(store: Store, changes: Changes, picture: Path | None) -> dict[str, st
         for axis, points in curves.items()
         for value, p in points.items()
     ]
-    header = ["", "", "ours, training", "ours, scored too", "(b), training", "arithmetic alone", "share of the rate"]
-    kinds = ["numpy", "tensorflow"]
     rate_lines = [
-        [f"{n} thread{'s' * (n > 1)}", *(f"{found.get(k, np.nan):.0f}" for k in kinds)] for n, found in rates.items()
+        [f"{threads} thread{'s' * (threads > 1)}", *(f"{found[kind]:.0f}" for kind in (*PRODUCTS, "memory"))]
+        for threads, found in rates.items()
     ]
     return {
-        "engine_rate": markdown(["GFLOP a second, float32", *kinds], rate_lines),
-        "engine_curves": markdown(header, lines),
-        "engine_inside": _inside(store, changes, rate),
+        "engine_rate": markdown(RATES, rate_lines),
+        "engine_curves": markdown(CURVES, lines),
+        "engine_inside": _inside(store, changes, rate, memory),
     }
 
 
@@ -92,7 +105,7 @@ def _curve(store: Store, points: dict[int, Changes], changes: Changes, rate: flo
     return found
 
 
-def _inside(store: Store, changes: Changes, rate: float) -> str:
+def _inside(store: Store, changes: Changes, rate: float, memory: float) -> str:
     """Return the table of a step's parts: what remains when one after the other is taken away."""
     lines = []
     for title, own in INSIDE.items():
@@ -101,19 +114,14 @@ def _inside(store: Store, changes: Changes, rate: float) -> str:
         products = store.value({"name": "products", "changes": every})
         if adam is None or sgd is None or products is None:
             continue
-        alone = 1e6 * flops(changed(DENSE, every)) / (1e9 * rate)
-        whole = 1000 * adam.step
+        work = changed(DENSE, every)
+        alone, whole = 1e6 * flops(work) / (1e9 * rate), 1000 * adam.step
+        moved = 1e6 * _MOVES * 4 * sum(weights(work)) / (1e9 * memory)
         parts = [alone, products - alone, 1000 * sgd.step - products, whole - 1000 * sgd.step]
-        lines.append([title, f"{whole:,.1f}", *(f"{part:,.1f} ({part / whole:.0%})" for part in parts)])
-    header = [
-        "microseconds of a model-step",
-        "whole",
-        "arithmetic alone",
-        "as stacked products",
-        "all else",
-        "Adam over SGD",
-    ]
-    return markdown(header, lines)
+        lines.append(
+            [title, f"{whole:,.1f}", *(f"{part:,.1f} ({part / whole:.0%})" for part in parts), f"{moved:,.1f}"]
+        )
+    return markdown(PARTS, lines)
 
 
 def with_epochs(changes: Changes) -> Changes:
@@ -129,29 +137,41 @@ def flops(work: Work) -> float:
 
     The gradient for the network's input is not needed.
     """
+    return 2.0 * work.batch_size * (3 * sum(weights(work)) - weights(work)[0])
+
+
+def weights(work: Work) -> list[int]:
+    """Return how many weights each kernel of a member has."""
     sizes = [64, *work.hidden, 10]
-    weights = [i * o for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
-    return 2.0 * work.batch_size * (3 * sum(weights) - weights[0])
+    return [i * o for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
 
 
 # --- measured in processes of their own
 
 
 def rate(job: dict[str, Any]) -> dict[str, float]:
-    """Return the most GFLOP a second of products of matrices, of 1024 and 2048 rows, with some threads."""
+    """Return what some threads do: GFLOP a second in products of large matrices, and GB a second of memory copied.
+
+    A copied byte counts twice, read and written.
+    """
     import tensorflow as tf
     from threadpoolctl import threadpool_limits
 
-    tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
+    threads = job["threads"]
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
     multiply = {"numpy": np.matmul, "tensorflow": tf.linalg.matmul}
-    best = dict.fromkeys(multiply, 0.0)
-    with threadpool_limits(job["threads"], "blas"):
-        for n in (1024, 2048):
+    best = dict.fromkeys(PRODUCTS, 0.0)
+    with threadpool_limits(threads, "blas"):
+        for n in (512, 1024, 2048):
             x = np.random.default_rng(0).normal(size=(n, n)).astype("float32")
             for name, tensor in (("numpy", x), ("tensorflow", tf.constant(x))):
-                seconds = _least(lambda name=name, tensor=tensor: np.asarray(multiply[name](tensor, tensor)), 10)
+                seconds = _least(lambda name=name, tensor=tensor: np.asarray(multiply[name](tensor, tensor)), 20)
                 best[name] = max(best[name], 2e-9 * n**3 / seconds)
-    return best
+    source = np.ones((threads, 2**24), "float32")  # 64 MiB a thread, more than a cache holds
+    target = np.zeros_like(source)
+    with ThreadPoolExecutor(threads) as pool:
+        seconds = _least(lambda: list(pool.map(np.copyto, target, source)), 10)
+    return best | {"memory": 2e-9 * source.nbytes / seconds}
 
 
 def products(job: dict[str, Any]) -> float:

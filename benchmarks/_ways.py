@@ -109,10 +109,12 @@ def trial(work: Work, data: Arrays, variant: Variant) -> Cost:
     forms = list(product((False, True), (False, True) if work.recurrent else (False,)))
     loops = [Loop(work, data, {"jit_compile": jit_compile, "unroll": unroll}) for jit_compile, unroll in forms]
     rows = np.resize(np.arange(len(data[0])), work.trial * work.batch_size)
-    # In turns, so that a slow moment of the machine does not hit all times of one form; the first one compiles.
-    times = [[[loop.fit(0.0, rows, None, epochs) for loop in loops] for epochs in (1, 3)] for _ in range(4)][1:]
-    one, three = np.min(times, axis=0)
-    steps = 1000 * (three - one) / work.trial / 2  # what `fit` does once is left out
+    for loop in loops:
+        loop.fit(0.0, rows, None, 1)
+    # In turns, so that a slow moment of the machine does not hit all times of one form.
+    times = [[[loop.fit(0.0, rows, None, epochs) for loop in loops] for epochs in (1, 2)] for _ in range(3)]
+    one, two = np.min(times, axis=0)
+    steps = 1000 * (two - one) / work.trial  # what `fit` does once is left out
     least = int(np.argmin(steps))
     parts = {
         ", ".join(f"{k}={v}" for k, v in loop.variant.items()): float(ms) for loop, ms in zip(loops, steps, strict=True)

@@ -103,7 +103,7 @@ def test_curves_come_from_costs_and_the_machines_rate(tmp_path, monkeypatch):
     ours = {"seconds": 1.0, "step": 0.01, "parts": {"training": 0.1, "scoring": 0.05}}
 
     def value(self, job):
-        return {"rate": {"numpy": 100.0, "tensorflow": 50.0}, "products": 5.0}.get(job["name"], ours)
+        return {"rate": {"numpy": 100.0, "tensorflow": 50.0, "memory": 10.0}, "products": 5.0}.get(job["name"], ours)
 
     monkeypatch.setattr(Store, "value", value)
     tables = _curves.tables(Store(None, (), 1), {}, tmp_path / "picture.png")
