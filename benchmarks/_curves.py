@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._page import markdown
+from benchmarks._profile import KINDS, REST, profile
 from benchmarks._store import Store, changed
 from benchmarks._works import DENSE, Work
 
@@ -22,25 +23,20 @@ AXES: dict[str, dict[int, Changes]] = {
     "rows": {count: {"rows": count} for count in (1_000, 3_000, 10_000, 30_000, 100_000)},
 }
 """What is changed in `DENSE`, one thing at a time."""
-INSIDE = {
+INSIDE: dict[str, Changes] = {
     "narrow: width 16": {"hidden": [16, 16]},
     "as it is: width 64": {},
-    "wide: width 1024": {"hidden": [1024, 1024]},
     "large batches of 1024": {"batch_size": 1024},
+    "wide: width 1024": {"hidden": [1024, 1024]},
 }
-"""Where the time of a step is taken apart."""
-
-
+"""Where the time of the training loop is taken apart."""
 PRODUCTS: tuple[str, ...] = ("numpy", "tensorflow")
 _MOVES = 10
 """How often a step with Adam reads or writes each weight or as much: the weight forwards, backwards and to step, the
 gradient, and two moments."""
 RATES = ("float32", "NumPy, GFLOP a second", "TensorFlow, GFLOP a second", "memory copied, GB a second")
 CURVES = ("", "", "ours, training", "ours, scored too", "(b), training", "arithmetic alone", "share of the rate")
-PARTS = (
-    "microseconds of a model-step", "whole", "arithmetic alone", "as stacked products", "all else", "Adam over SGD",
-    "weights moved through memory",
-)  # fmt: skip
+INSIDES = ("share of the training loop", "microseconds", "arithmetic alone", "weights through memory", *KINDS, REST)
 
 
 @dataclass(frozen=True)
@@ -106,22 +102,20 @@ def _curve(store: Store, points: dict[int, Changes], changes: Changes, rate: flo
 
 
 def _inside(store: Store, changes: Changes, rate: float, memory: float) -> str:
-    """Return the table of a step's parts: what remains when one after the other is taken away."""
+    """Return the table of what the training loop spends its time on."""
     lines = []
     for title, own in INSIDE.items():
         every = with_epochs(own | changes)
-        adam, sgd = (store.cost("dense", "ours", every | more) for more in ({}, {"optimizer": "sgd"}))
-        products = store.value({"name": "products", "changes": every})
-        if adam is None or sgd is None or products is None:
+        ours = store.cost("dense", "ours", every)
+        shares = store.value({"name": "profile", "changes": every | {"rows": 2_500, "epochs": 2} | changes})
+        if ours is None or shares is None:
             continue
-        work = changed(DENSE, every)
-        alone, whole = 1e6 * flops(work) / (1e9 * rate), 1000 * adam.step
+        work, whole = changed(DENSE, every), 1000 * ours.step
+        alone = 1e6 * flops(work) / (1e9 * rate)
         moved = 1e6 * _MOVES * 4 * sum(weights(work)) / (1e9 * memory)
-        parts = [alone, products - alone, 1000 * sgd.step - products, whole - 1000 * sgd.step]
-        lines.append(
-            [title, f"{whole:,.1f}", *(f"{part:,.1f} ({part / whole:.0%})" for part in parts), f"{moved:,.1f}"]
-        )
-    return markdown(PARTS, lines)
+        parts = [alone / whole, moved / whole, *(shares[kind] for kind in (*KINDS, REST))]
+        lines.append([title, f"{whole:,.1f}", *(f"{part:.0%}" for part in parts)])
+    return markdown(INSIDES, lines)
 
 
 def with_epochs(changes: Changes) -> Changes:
@@ -174,43 +168,8 @@ def rate(job: dict[str, Any]) -> dict[str, float]:
     return best | {"memory": 2e-9 * source.nbytes / seconds}
 
 
-def products(job: dict[str, Any]) -> float:
-    """Return the microseconds of a model-step's products alone: stacked as in a cohort, by XLA, a fold on each core.
-
-    Each layer is multiplied forwards and backwards, with nothing between but the steps on the weights.
-    """
-    import tensorflow as tf
-
-    work = changed(DENSE, job["changes"])
-    sizes, steps = [64, *work.hidden, 10], 100 if max(work.hidden) < 512 and work.batch_size < 512 else 10
-    generator = np.random.default_rng(0)
-
-    def tensor(*shape: int) -> Any:
-        return tf.constant(generator.normal(size=shape).astype("float32") / np.sqrt(shape[-2]))
-
-    rows = tensor(work.batch_size, 64)
-    first = [tensor(work.strengths, i, o) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
-
-    def step(t: Any, weights: list[Any]) -> tuple[Any, list[Any]]:
-        values = [tf.broadcast_to(rows, (work.strengths, *rows.shape))]
-        for w in weights:
-            values.append(values[-1] @ w)
-        gradient, stepped = values.pop(), []
-        for w in reversed(weights):
-            stepped.insert(0, w - 1e-6 * tf.matmul(values.pop(), gradient, transpose_a=True))
-            gradient = tf.matmul(gradient, w, transpose_b=True) if values else gradient
-        return t + 1, stepped
-
-    @tf.function(jit_compile=True, autograph=False)
-    def train(weights: list[Any]) -> list[Any]:
-        return tf.while_loop(lambda t, _: t < steps, step, (tf.constant(0), weights))[1]
-
-    def both() -> None:
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda _: train(first)[0].numpy(), range(2)))
-
-    both()
-    return 1e6 * _least(both, 5) / (2 * steps * work.strengths)
+def _profile(job: dict[str, Any]) -> dict[str, float]:
+    return profile(changed(DENSE, job["changes"]))
 
 
 def _least(call: Callable[[], Any], times: int) -> float:
@@ -224,4 +183,4 @@ def _least(call: Callable[[], Any], times: int) -> float:
     return min(seconds)
 
 
-JOBS: dict[str, Callable[[dict[str, Any]], Any]] = {"rate": rate, "products": products}
+JOBS: dict[str, Callable[[dict[str, Any]], Any]] = {"rate": rate, "profile": _profile}

@@ -62,7 +62,7 @@ def plain(work: Work, data: Arrays, variant: Variant) -> Cost:
     (x, y), (train, held_out) = data, next(_splits(work, data))
     start = time.perf_counter()
     model = work.network(work, x, False)
-    model.compile(work.optimizer, work.loss)
+    model.compile("adam", work.loss)
     rows = {"x": x[train], "y": y[train], "validation_data": (x[held_out], y[held_out])}
     model.fit(**rows, batch_size=work.batch_size, epochs=work.epochs, verbose=0)
     return Cost(time.perf_counter() - start)
@@ -82,7 +82,7 @@ class Loop:
         for weight, penalised in zip(model.trainable_variables, select(model, "kernels").mask, strict=True):
             if penalised:
                 weight.regularizer = lambda w: self._lam / 2 * keras.ops.sum(keras.ops.square(w))
-        model.compile(work.optimizer, work.loss, steps_per_execution=16, jit_compile=variant["jit_compile"])
+        model.compile("adam", work.loss, steps_per_execution=16, jit_compile=variant["jit_compile"])
         model.optimizer.build(model.trainable_variables)
         self._state = [*model.variables, *model.optimizer.variables]
         self._first = [keras.ops.convert_to_numpy(variable) for variable in self._state]
@@ -153,7 +153,7 @@ def ours(work: Work, data: Arrays, variant: Variant) -> Cost:
     start = time.perf_counter()
     with _clocks(parts):
         model = work.network(work, x, False)
-        model.compile(work.optimizer, work.loss)
+        model.compile("adam", work.loss)
         path = sh.fit(
             model, x, y, penalty=sh.L2(), lams=work.lams(len(x)), cv=work.folds if work.folds > 1 else work.held_out,
             epochs=work.epochs, batch_size=work.batch_size, epoch="last", progress=False,

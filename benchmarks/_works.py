@@ -25,7 +25,6 @@ class Work:
     epochs: int = 3
     rows: int | None = None
     loss: str = "sparse_categorical_crossentropy"
-    optimizer: str = "adam"
     hidden: tuple[int, ...] = ()
     """Units of the hidden layers, of a perceptron."""
     recurrent: bool = False

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import _curves, _page, _sets, engine
+from benchmarks._profile import KINDS, REST, profile, shares
 from benchmarks._store import Store, changed
 from benchmarks._ways import WAYS, Cost, ways_for
 from benchmarks._works import DENSE, WORKS
@@ -102,8 +103,11 @@ def test_what_fails_is_shown_and_the_others_go_on():
 def test_curves_come_from_costs_and_the_machines_rate(tmp_path, monkeypatch):
     ours = {"seconds": 1.0, "step": 0.01, "parts": {"training": 0.1, "scoring": 0.05}}
 
+    rate = {"numpy": 100.0, "tensorflow": 50.0, "memory": 10.0}
+    shares = dict.fromkeys([*KINDS, REST], 0.125)
+
     def value(self, job):
-        return {"rate": {"numpy": 100.0, "tensorflow": 50.0, "memory": 10.0}, "products": 5.0}.get(job["name"], ours)
+        return {"rate": rate, "profile": shares}.get(job["name"], ours)
 
     monkeypatch.setattr(Store, "value", value)
     tables = _curves.tables(Store(None, (), 1), {}, tmp_path / "picture.png")
@@ -114,8 +118,16 @@ def test_curves_come_from_costs_and_the_machines_rate(tmp_path, monkeypatch):
     assert len(tables["engine_inside"].splitlines()) == 2 + len(_curves.INSIDE)
 
 
-def test_the_bare_products_of_a_step_are_measured():
-    assert _curves.products({"changes": {"hidden": [8], "batch_size": 512, "strengths": 2}}) > 0
+def test_operations_are_told_by_their_names_and_the_rest_is_left_over():
+    spent = {"dot.3": 4, "copy_bitcast_fusion.1": 1, "multiply_add_fusion": 2, "maximum_bitcast_fusion": 1, "dot.27": 1}
+    found = shares([*spent.items(), ("CpuExecutable::ExecuteAsyncOnStream", 10), ("while.2", 9), ("_train", 10)])
+    assert list(found.values()) == pytest.approx([0.5, 0.1, 0.2, 0, 0.1, 0.1])
+
+
+def test_the_training_loop_is_taken_apart():
+    found = profile(changed(DENSE, {"rows": 64, "strengths": 2, "folds": 2, "epochs": 2}))
+    assert list(found) == [*KINDS, REST] and sum(found.values()) == pytest.approx(1)
+    assert found["products"] > 0 and found["optimizer and penalty"] > 0
 
 
 def test_a_curves_work_names_only_what_is_changed():
