@@ -112,9 +112,9 @@ def trial(work: Work, data: Arrays, variant: Variant) -> Cost:
     for loop in loops:
         loop.fit(0.0, rows, None, 1)
     # In turns, so that a slow moment of the machine does not hit all times of one form.
-    times = [[[loop.fit(0.0, rows, None, epochs) for loop in loops] for epochs in (1, 2)] for _ in range(3)]
-    one, two = np.min(times, axis=0)
-    steps = 1000 * (two - one) / work.trial  # what `fit` does once is left out
+    times = [[[loop.fit(0.0, rows, None, epochs) for loop in loops] for epochs in (1, 3)] for _ in range(3)]
+    one, three = np.min(times, axis=0)
+    steps = 1000 * (three - one) / work.trial / 2  # what `fit` does once is left out
     least = int(np.argmin(steps))
     parts = {
         ", ".join(f"{k}={v}" for k, v in loop.variant.items()): float(ms) for loop, ms in zip(loops, steps, strict=True)

@@ -139,7 +139,7 @@ WORKS = {
     ),
     "large_cnn": Work(
         "CNN of 32 and 64 filters on Fashion-MNIST, 28 x 28", "fashion28", convolutions((32, 64)), "1.0, 1.3", 256,
-        strengths=4, folds=3, epochs=2, rows=10_000, trial=16,
+        strengths=4, folds=3, epochs=2, rows=10_000, trial=8,
     ),
 }  # fmt: skip
 DENSE = Work("MLP 64-64 on digits, repeated", "digits", perceptron, "", strengths=21, hidden=(64, 64), rows=5_000)
