@@ -79,6 +79,7 @@ def tables(store: Store, changes: Changes, picture: Path | None) -> dict[str, st
         for threads, found in rates.items()
     ]
     return {
+        "engine_picture": "![Microseconds of a model-step, over members, batch, width and rows](engine.png)",
         "engine_rate": markdown(RATES, rate_lines),
         "engine_curves": markdown(CURVES, lines),
         "engine_inside": _inside(store, changes, rate, memory),

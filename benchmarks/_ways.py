@@ -169,18 +169,14 @@ PARTS: tuple[str, ...] = ("compiling", "training", "scoring", "on all rows")
 
 
 def _clocks(parts: dict[str, float]) -> ExitStack:
-    """Add up in `parts` the time of what a cohort does, while the stack is open; the second one is that of all rows."""
+    """Add up in `parts` the time of what cohorts do, while the stack is open; one on all rows holds out none."""
     from shrinkage._cohort._cohort import Cohort
-
-    cohorts: list[Any] = []
 
     def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if self not in cohorts:
-                cohorts.append(self)
             start = time.perf_counter()
             result = function(self, *args, **kwargs)
-            name = "on all rows" if part == "training" and self is not cohorts[0] else part
+            name = "on all rows" if part == "training" and not len(self._held_out[0]) else part
             parts[name] += time.perf_counter() - start
             return result
 

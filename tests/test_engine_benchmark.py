@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from benchmarks import _curves, _page, _sets, engine
 from benchmarks._profile import KINDS, REST, profile, shares
 from benchmarks._store import Store, changed
-from benchmarks._ways import WAYS, Cost, ways_for
+from benchmarks._ways import PARTS, WAYS, Cost, ways_for
 from benchmarks._works import DENSE, WORKS
 
 SMALL = {"rows": 64, "epochs": 1, "strengths": 2, "folds": 2, "searched": 1, "trial": 2, "batch_size": 16}
@@ -66,7 +66,8 @@ def test_every_way_is_extrapolated_to_the_whole(way):
     if way in ("loop", "ours"):
         assert cost.seconds >= cost.one_final > cost.step / 1000 > 0
     if way == "ours":
-        assert all(seconds > 0 for seconds in cost.parts.values()) and sum(cost.parts.values()) < cost.seconds
+        assert all(cost.parts[part] > 0 for part in PARTS if part != "compiling")  # an earlier test may have done that
+        assert sum(cost.parts.values()) < cost.seconds
 
 
 @pytest.mark.full
@@ -136,7 +137,7 @@ def test_a_curves_work_names_only_what_is_changed():
     assert changed(DENSE, changes).hidden == (1024, 1024)
 
 
-@pytest.mark.parametrize("name", ["works", "steps", "others", "rate", "curves", "inside", "machine"])
+@pytest.mark.parametrize("name", ["works", "steps", "others", "picture", "rate", "curves", "inside", "machine"])
 def test_the_page_has_its_markers(name):
     assert engine.PAGE.read_text("utf-8").count(f"<!-- table:engine_{name} -->") == 1
     assert engine.PAGE.parent == _page.DOCS
