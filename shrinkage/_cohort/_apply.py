@@ -1,6 +1,7 @@
 """How a rule is called in a layer's place: arguments by name, in the layer's precision, with the masks of Keras."""
 
 import inspect
+from itertools import zip_longest
 from typing import Any
 
 import keras
@@ -19,7 +20,9 @@ def arguments_for(rule: Rule, layer: keras.Layer, args: Any, kwargs: Any) -> dic
     and so on of a layer of several.
     """
     signature = layer._call_signature
-    found = {name: value for name, value in signature.bind(*args, **kwargs).arguments.items() if value is not None}
+    bound = signature.bind(*args, **kwargs).arguments
+    # A graph may have recorded a layer's default `training`; as in Keras, the model's own replaces it.
+    found = {name: value for name, value in bound.items() if value is not None and name != "training"}
     tensors = [name for name, value in found.items() if any(isinstance(leaf, Members) for leaf in tree.flatten(value))]
     for name in tensors:
         mask_name = "mask" if len(tensors) == 1 else f"{name}_mask"
@@ -45,12 +48,13 @@ def apply(rule: Rule, layer: keras.Layer, arguments: dict[str, Any], state: Stat
     )
     masks = None
     if layer.supports_masking:
-        masks = layer.compute_mask(_tensors(layer, x), arguments.get("mask", tree.map_structure(_mask, x)))
+        before = _tensors(layer, arguments["mask"]) if "mask" in arguments else tree.map_structure(_mask, x)
+        masks = layer.compute_mask(_tensors(layer, x), before)
     if not tree.is_nested(y):
         return Members(y, masks)
     leaves = tree.flatten(y)
-    hung = [None] * len(leaves) if masks is None else tree.flatten(masks)
-    return tree.pack_sequence_as(y, [Members(leaf, mask) for leaf, mask in zip(leaves, hung, strict=True)])
+    hung = [] if masks is None else tree.flatten(masks)  # of the first of them, maybe
+    return tree.pack_sequence_as(y, [Members(leaf, mask) for leaf, mask in zip_longest(leaves, hung)])
 
 
 def _tensors(layer: keras.Layer, value: Any) -> Any:
