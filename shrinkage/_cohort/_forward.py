@@ -27,7 +27,7 @@ _ROW_WISE: frozenset[type] = frozenset(
         layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax, layers.Identity,
         layers.Flatten, layers.Reshape, layers.Permute, layers.RepeatVector, layers.Rescaling,
         layers.Masking, layers.UnitNormalization, layers.Attention, layers.AdditiveAttention,
-        layers.Resizing, layers.CenterCrop, layers.Discretization, layers.CategoryEncoding,
+        layers.CenterCrop, layers.Discretization, layers.CategoryEncoding,
         layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum,
         layers.Concatenate, layers.Dot,
         layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D,
@@ -55,7 +55,9 @@ def way(operation: Any) -> str:
         return "operation" if _operations.runs(operation) else "unroll"
     if rule_for(operation) is not None:
         return "rule"
-    if type(operation) in _ROW_WISE and not operation.variables and operation.activity_regularizer is None:
+    xla_has_it = getattr(operation, "interpolation", "nearest") in ("nearest", "bilinear")  # of UpSampling2D
+    holds_nothing = not operation.variables and operation.activity_regularizer is None
+    if type(operation) in _ROW_WISE and holds_nothing and xla_has_it:
         return "merge" if is_built_in_activation(getattr(operation, "activation", None)) else "unroll"
     return "unroll"
 

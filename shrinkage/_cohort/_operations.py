@@ -14,7 +14,7 @@ from shrinkage._cohort._unroll import Members
 _ELEMENTWISE = frozenset(
     """
     Absolute Add Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Cast Ceil Celu Clip Cos Cosh Divide DivideNoNan
-    Elu Equal Erf Exp Exp2 Expm1 Floor FloorDivide Gelu Greater GreaterEqual HardShrink HardSigmoid HardSilu HardTanh
+    Elu Equal Erf Exp Expm1 Floor FloorDivide Gelu Greater GreaterEqual HardShrink HardSigmoid HardSilu HardTanh
     Isfinite Isinf Isnan LeakyRelu Less LessEqual Log Log10 Log1p Log2 Logaddexp LogicalAnd LogicalNot LogicalOr
     LogicalXor LogSigmoid Maximum Minimum Mod Multiply Negative NotEqual OnesLike Power Reciprocal Relu Relu6 Round
     Rsqrt Selu Sigmoid Sign Silu Sin Sinh SoftShrink Softplus Softsign SparsePlus SparseSigmoid Sqrt Square Squareplus
@@ -55,7 +55,7 @@ def _kind(operation: Any) -> str | None:
     return type(operation).__name__ if type(operation).__module__.startswith("keras.src.ops.") else None
 
 
-def _behind_members(operation: Any, kind: str, x: Any) -> Any:
+def _behind_members(operation: Any, kind: str | None, x: Any) -> Any:
     """Return a copy of an operation whose axes are counted from behind the two of the members of `x`."""
     moved = copy.copy(operation)
     if kind == "Reshape":

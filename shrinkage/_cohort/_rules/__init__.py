@@ -2,8 +2,8 @@
 
 A rule is a pure function `rule(layer, state, x, training) -> y` in `keras.ops`: `x` has shape (f, s, batch, ...) with
 f, s as in `State`, and `state[layer.kernel]` are the members' kernels, (f, s, ...). It may list more of the layer's
-call arguments, `mask=None` say. A layer without a rule, or whose options the rule does not cover, or that is called with
-an argument that the rule does not list, is unrolled: called once per member.
+call arguments, `mask=None` say. A layer without a rule, or whose options the rule does not cover, or that is called
+with an argument that the rule does not list, is unrolled: called once per member.
 """
 
 import inspect
@@ -98,8 +98,8 @@ def _check_signature(layer_type: type, function: Rule) -> None:
     known = list(inspect.signature(layer_type.call).parameters)[2:]
     if len(by_position) < 4 or not set(more) <= set(known):
         raise TypeError(
-            f"A rule for {layer_type.__name__} must take (layer, state, x, training), and by name only arguments of the "
-            f"layer's `call` ({', '.join(known) or 'it has no more'}). Received: {function.__qualname__}"
+            f"A rule for {layer_type.__name__} must take (layer, state, x, training), and by name only arguments of "
+            f"the layer's `call` ({', '.join(known) or 'it has no more'}). Received: {function.__qualname__}"
             f"{inspect.signature(function)}."
         )
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import keras
 from keras import layers, ops
 
 from shrinkage._cohort._rules import fold_members, rule, rule_for, unfold_members

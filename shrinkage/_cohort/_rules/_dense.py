@@ -46,7 +46,9 @@ def _stacked_einsum(equation: str, x: Any, kernel: Any) -> Any:
 
     def operand(mine: Any, other: Any, axes: str) -> tuple[Any, str]:
         shared = [i for i in (0, 1) if mine.shape[i] == 1 and other.shape[i] > 1]
-        return ops.squeeze(mine, shared) if shared else mine, "".join(letters[i] for i in (0, 1) if i not in shared) + axes
+        return ops.squeeze(mine, shared) if shared else mine, "".join(
+            letters[i] for i in (0, 1) if i not in shared
+        ) + axes
 
     (x, inputs), (kernel, weights) = operand(x, kernel, inputs), operand(kernel, x, weights)
     return ops.einsum(f"{inputs},{weights}->{''.join(letters)}{outputs}", x, kernel)
