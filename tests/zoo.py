@@ -220,7 +220,7 @@ def transformer() -> keras.Model:
 def masked_attention() -> keras.Model:
     inputs = keras.Input((5,), dtype="int32")
     tokens = layers.Embedding(7, 6, mask_zero=True)(inputs)
-    hidden = layers.MultiHeadAttention(2, 3)(tokens, tokens, use_causal_mask=True)
+    hidden = layers.MultiHeadAttention(2, 3, use_bias=False)(tokens, tokens, use_causal_mask=True)
     hidden = layers.BatchNormalization()(layers.Dense(4, use_bias=False)(hidden))
     return keras.Model(inputs, layers.Dense(3, "softmax")(layers.GlobalAveragePooling1D()(hidden)))
 
