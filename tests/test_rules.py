@@ -12,6 +12,7 @@ from keras import layers, ops, tree
 import shrinkage as sh
 from shrinkage._cohort._apply import apply, arguments_for
 from shrinkage._cohort._rules import _RULES, rule_for
+from shrinkage._cohort._rules._embedding import embedding
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
 
@@ -152,6 +153,33 @@ def results(run: Any, layer: Any, inputs: list[Members], values: list[Any], trai
 
 def dense(gradient: Any) -> Any:
     return None if gradient is None else tf.convert_to_tensor(gradient)
+
+
+def test_a_token_outside_the_table_finds_no_other_members_row():
+    """Keras counts negative tokens from the end; XLA takes the nearest row for one that is too large."""
+    layer, x = layers.Embedding(7, 3), Members(ops.convert_to_tensor([[[-1, 9, -20]]]))
+    layer.build()
+    table = np.random.default_rng(0).normal(size=(F, S, 7, 3))
+    found = apply(embedding, layer, {"inputs": x}, State(layer.variables, [ops.convert_to_tensor(table)]), False)
+    np.testing.assert_array_equal(found.value, table[:, :, [6, 6, 0]])
+
+
+def test_embedding_in_mixed_precision():
+    """The lookup and its gradient's sum are in float32, what comes out in bfloat16."""
+    layer, generator = layers.Embedding(7, 3, dtype="mixed_bfloat16"), np.random.default_rng(0)
+    layer.build()
+    x = members(layer, (5,), False, True, generator)
+    values = [ops.cast(several(layer.embeddings, generator), "float32")]
+
+    def by_rule(state, training):
+        return apply(embedding, layer, {"inputs": x}, state, training)
+
+    mine = results(by_rule, layer, [x], values, True)
+    plain = results(lambda state, training: unroll(layer, state, (x,), {}, training), layer, [x], values, True)
+    assert mine[0].dtype == plain[0].dtype == tf.bfloat16
+    np.testing.assert_array_equal(ops.cast(mine[0], "float32"), ops.cast(plain[0], "float32"))
+    assert mine[-1].dtype == tf.float32
+    np.testing.assert_allclose(mine[-1], plain[-1], rtol=1e-5)  # sums of a few numbers in another order
 
 
 def test_every_rule_has_a_row():

@@ -22,4 +22,5 @@ def embedding(layer: Any, state: State, x: Any, training: bool) -> Any:
     x = ops.cast(x, "int32")
     x = ops.clip(ops.where(x < 0, x + tokens, x), 0, tokens - 1)  # never a row of another member's
     first = ops.reshape(ops.arange(f * s, dtype="int32") * tokens, (f, s, *[1] * (len(x.shape) - 2)))
-    return ops.take(ops.reshape(table, (f * s * tokens, width)), x + first, axis=0)
+    y = ops.take(ops.reshape(table, (f * s * tokens, width)), x + first, axis=0)
+    return ops.cast(y, layer.compute_dtype)
