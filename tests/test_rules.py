@@ -157,7 +157,7 @@ def dense(gradient: Any) -> Any:
 
 def test_a_token_outside_the_table_finds_no_other_members_row():
     """Keras counts negative tokens from the end; XLA takes the nearest row for one that is too large."""
-    layer, x = layers.Embedding(7, 3), Members(ops.convert_to_tensor([[[-1, 9, -20]]]))
+    layer, x = layers.Embedding(7, 3, dtype="float64"), Members(ops.convert_to_tensor([[[-1, 9, -20]]]))
     layer.build()
     table = np.random.default_rng(0).normal(size=(F, S, 7, 3))
     found = apply(embedding, layer, {"inputs": x}, State(layer.variables, [ops.convert_to_tensor(table)]), False)
