@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shrinkage._quiet import require_tensorflow
 
 if TYPE_CHECKING:
+    from shrinkage._cohort._rules import rule as rule
     from shrinkage._fit import fit as fit
     from shrinkage._path import Path as Path
     from shrinkage._path import Status as Status
@@ -27,6 +28,7 @@ _HOME = {
     "Coupled": "_penalties",
     "Proximal": "_penalties",
     "describe": "_selection",
+    "rule": "_cohort._rules",
     "fit": "_fit",
     "Path": "_path",
     "Status": "_path",

@@ -31,6 +31,13 @@ ROW_WISE = {
     layers.Permute: (lambda: layers.Permute((2, 1)), [(2, 3)]),
     layers.RepeatVector: (lambda: layers.RepeatVector(2), [(3,)]),
     layers.Rescaling: (lambda: layers.Rescaling(2.0, offset=1.0), [(3,)]),
+    layers.Masking: (layers.Masking, [(3, 5)]),
+    layers.UnitNormalization: (layers.UnitNormalization, [(5,)]),
+    layers.Attention: (layers.Attention, [(3, 5), (4, 5)]),
+    layers.AdditiveAttention: (lambda: layers.AdditiveAttention(use_scale=False), [(3, 5), (4, 5)]),
+    layers.CenterCrop: (lambda: layers.CenterCrop(2, 3), [(4, 4, 2)]),
+    layers.Discretization: (lambda: layers.Discretization([-1.0, 0.5]), [(5,)]),
+    layers.CategoryEncoding: (lambda: layers.CategoryEncoding(3, "multi_hot"), [(5,)]),
     layers.Add: (layers.Add, [(3,), (3,)]),
     layers.Subtract: (layers.Subtract, [(3,), (3,)]),
     layers.Multiply: (layers.Multiply, [(3,), (3,)]),
@@ -70,6 +77,8 @@ def test_merge_equals_calling_the_layer_per_member(layer_type):
     layer = make()
     # The first input is shared by all strengths, as the model's own input is.
     inputs = [members(shape, 1 if i == 0 and len(shapes) > 1 else S) for i, shape in enumerate(shapes)]
+    if layer_type is layers.CategoryEncoding:
+        inputs = [Members(ops.cast(ops.abs(inputs[0].value) % 3, "int32"))]
     argument = inputs if len(inputs) > 1 else inputs[0]
     # Compiled by XLA, pooling has a rule, which tests/test_convolution.py compares.
     assert way(layer, xla=False) == "merge"
@@ -102,6 +111,32 @@ def test_masks_go_through_merges_and_rules():
 
 
 @pytest.mark.parametrize(
+    "layer",
+    [
+        layers.RandomFlip(), layers.RandomRotation(0.2), layers.RandomZoom(0.2), layers.RandomTranslation(0.2, 0.2),
+        layers.RandomContrast(0.2), layers.RandomBrightness(0.2), layers.RandomCrop(3, 3),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)  # fmt: skip
+def test_augmentation_is_drawn_once_per_fold(layer):
+    """Whether it is called once for all strengths or for each: the same images come out the same."""
+    image = np.random.default_rng(0).uniform(0, 255, (1, 1, BATCH, 4, 4, 3)).astype("float32")
+    layer(image[0, 0])
+    seeds = [generator.state for generator in layer._seed_generators]
+    found = []
+    for strengths in (1, S):
+        x = np.broadcast_to(image, (F, strengths, *image.shape[2:]))
+        drawn = [ops.convert_to_tensor([[[5, 0]], [[6, 0]]], seed.dtype) for seed in seeds]
+        found.append(
+            ops.convert_to_numpy(_run(layer, State(seeds, drawn), True)(Members(ops.convert_to_tensor(x))).value)
+        )
+    once, each = found
+    assert once.shape[1] == 1
+    np.testing.assert_array_equal(each, np.broadcast_to(once, each.shape))
+    assert not np.allclose(once[0], once[1])
+
+
+@pytest.mark.parametrize(
     ("layer", "expected"),
     [
         (layers.Dense(2), "rule"),
@@ -109,6 +144,8 @@ def test_masks_go_through_merges_and_rules():
         (layers.Dense(2, activation=lambda x: x - keras.ops.mean(x)), "unroll"),  # a user's function may mix rows
         (layers.Dense(2, activity_regularizer="l2"), "unroll"),  # its losses are per member
         (layers.Activation(lambda x: x / keras.ops.max(x)), "unroll"),
+        (layers.Attention(dropout=0.1), "unroll"),  # every strength would have numbers of its own
+        (layers.UpSampling2D(interpolation="bicubic"), "unroll"),  # XLA has no bicubic resizing
         (layers.Lambda(lambda x: x), "unroll"),
         (layers.Conv1D(2, 2), "rule"),
         (layers.Conv2D(2, 2, activation=lambda x: x - keras.ops.mean(x)), "unroll"),

@@ -316,6 +316,77 @@ def mixes_rows() -> keras.Model:
     return keras.Sequential([keras.Input((6,)), centred, layers.Dense(4, "tanh"), layers.Dense(3, "softmax")])
 
 
+def transformer() -> keras.Model:
+    """Two blocks of an encoder: attention, residual adds, layer normalization, and a Dense and an EinsumDense."""
+    inputs = keras.Input((5, 4))
+    hidden = layers.Dense(6)(inputs) + np.linspace(-1, 1, 30).reshape(5, 6)  # positions
+    for attention in (layers.MultiHeadAttention(2, 3, dropout=0.2), layers.GroupQueryAttention(3, 2, 1)):
+        normal = layers.LayerNormalization()(hidden)
+        hidden = hidden + attention(normal, normal)
+        inner = layers.Dense(8, "relu")(layers.LayerNormalization()(hidden))
+        hidden = layers.Add()([hidden, layers.EinsumDense("abc,cd->abd", (5, 6), bias_axes="d")(inner)])
+    pooled = keras.ops.mean(hidden, axis=1)
+    return keras.Model(inputs, layers.Dense(3, "softmax")(pooled))
+
+
+def masked_attention() -> keras.Model:
+    inputs = keras.Input((5,), dtype="int32")
+    tokens = layers.Embedding(7, 6, mask_zero=True)(inputs)
+    hidden = layers.MultiHeadAttention(2, 3, use_bias=False)(tokens, tokens, use_causal_mask=True)
+    hidden = layers.BatchNormalization()(layers.Dense(4, use_bias=False)(hidden))
+    return keras.Model(inputs, layers.Dense(3, "softmax")(layers.GlobalAveragePooling1D()(hidden)))
+
+
+def two_tables() -> keras.Model:
+    inputs = keras.Input((5,), dtype="int32")
+    found = [layers.Embedding(7, 3)(inputs[:, place]) for place in (0, 3)]
+    hidden = layers.Dense(5, "relu")(layers.Concatenate()([*found, found[0] * found[1]]))
+    return keras.Model(inputs, layers.Dense(3, "softmax")(hidden))
+
+
+def noisy() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.GaussianNoise(0.1),
+            layers.Dense(8),
+            layers.PReLU(),
+            layers.AlphaDropout(0.2),
+            layers.Dense(4, use_bias=False),
+            layers.GroupNormalization(2),
+            layers.GaussianDropout(0.2),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+
+
+def root_mean_squares() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(5, use_bias=False),
+            layers.RMSNormalization(),
+            layers.UnitNormalization(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+
+
+def augmented() -> keras.Model:
+    """Random changes of the images: the same for all strengths, that before the first weights and that behind them."""
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            layers.RandomFlip(),
+            layers.RandomTranslation(0.2, 0.2),
+            layers.Dense(2),
+            layers.RandomContrast(0.3, value_range=(-5, 5)),
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+
+
 MODELS: dict[str, tuple[Callable[[], keras.Model], str, bool]] = {
     # name: (how to make it, the rows it takes, whether some layer is unrolled)
     "mlp": (mlp, "table", False),
@@ -335,15 +406,21 @@ MODELS: dict[str, tuple[Callable[[], keras.Model], str, bool]] = {
     "recurrent_dropped_out": (recurrent_dropped_out, "series", False),
     "bidirectional": (bidirectional, "series", False),
     "encoder_decoder": (encoder_decoder, "series", False),
-    "operations": (operations, "table", True),
+    "operations": (operations, "table", False),
+    "transformer": (transformer, "series", False),
+    "masked_attention": (masked_attention, "tokens", False),
+    "two_tables": (two_tables, "tokens", False),
+    "noisy": (noisy, "table", False),
+    "root_mean_squares": (root_mean_squares, "table", False),
+    "augmented": (augmented, "images", True),
     "activity_regularized": (activity_regularized, "table", True),
-    "embedded": (embedded, "tokens", True),
+    "embedded": (embedded, "tokens", False),
     "convolved": (convolved, "images", False),
     "convolved_series": (convolved_series, "series", False),
     "separably_convolved": (separably_convolved, "images", False),
     "convolved_images_of_images": (convolved_images_of_images, "images", False),
     "convolved_without_xla": (convolved_without_xla, "images", True),
-    "masked_series": (masked_series, "series", True),
+    "masked_series": (masked_series, "series", False),
     "own_layer": (own_layer, "table", True),
     "subclassed": (subclassed, "table", True),
     "mixes_rows": (mixes_rows, "table", True),
@@ -353,4 +430,5 @@ MODELS: dict[str, tuple[Callable[[], keras.Model], str, bool]] = {
 SLOW = {
     "convolved_series", "convolved_images_of_images",
     "recurrent_dropped_out", "bidirectional", "encoder_decoder", "time_distributed",
+    "transformer", "noisy", "root_mean_squares",
 }  # fmt: skip

@@ -41,7 +41,7 @@ def apply(rule: Rule, layer: keras.Layer, arguments: dict[str, Any], state: Stat
     x = arguments[first]
     y = rule(
         layer,
-        state.in_precision_of(layer),
+        state.in_precision_of(layer) if layer.autocast else state,
         _tensors(layer, x),
         training,
         **{name: _tensors(layer, arguments[name]) for name in others},

@@ -1,19 +1,21 @@
 """One forward pass of all members: the model's own graph, walked node by node.
 
-Every node runs in one of four ways, and `way` says which: a *rule* computes all members in one operation; a *merge*
-folds the member axes into the batch, for layers that hold nothing and never mix rows; a nested *graph* is walked in
-turn; all else, subclassed models and unknown layers included, is *unrolled* over the members.
+Every node runs in one of five ways, and `way` says which: a *rule* computes all members in one operation; a *merge*
+folds the member axes into the batch, for layers that hold nothing and never mix rows; a bare *operation* is told of the
+two axes in front; a nested *graph* is walked in turn; all else, subclassed models and unknown layers included, is
+*unrolled* over the members.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras import layers, ops, tree
+from keras import layers, tree
 from keras.src.models.functional import Functional  # the class `keras.Model(inputs, outputs)` makes; has no public name
 
+from shrinkage._cohort import _operations
 from shrinkage._cohort._apply import apply, arguments_for
-from shrinkage._cohort._rules import is_built_in_activation, rule_for
+from shrinkage._cohort._rules import fold_members, is_built_in_activation, rule_for, unfold_members
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
 from shrinkage._losses import carry_logits
@@ -24,6 +26,8 @@ _ROW_WISE: frozenset[type] = frozenset(
     {
         layers.Masking, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax, layers.Identity,
         layers.Flatten, layers.Reshape, layers.Permute, layers.RepeatVector, layers.Rescaling,
+        layers.UnitNormalization, layers.Attention, layers.AdditiveAttention,
+        layers.CenterCrop, layers.Discretization, layers.CategoryEncoding,
         layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum,
         layers.Concatenate, layers.Dot,
         layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D,
@@ -45,11 +49,11 @@ def forward(model: keras.Model, state: State, x: Any, training: bool) -> Any:
 
 
 def way(operation: Any, xla: bool = True) -> str:
-    """Return how a node of the graph runs, compiled by XLA or not: "rule", "merge", "graph" or "unroll"."""
+    """Return how a node runs, compiled by XLA or not: "rule", "merge", "operation", "graph" or "unroll"."""
     if isinstance(operation, keras.Model) and type(operation).call in _GRAPH_CALLS:
         return "graph"
     if not isinstance(operation, keras.Layer):
-        return "unroll"
+        return "operation" if _operations.runs(operation) else "unroll"
     if rule_for(operation, xla) is not None:
         return "rule"
     return "merge" if _is_row_wise(operation) else "unroll"
@@ -58,8 +62,10 @@ def way(operation: Any, xla: bool = True) -> str:
 def _is_row_wise(layer: Any) -> bool:
     if type(layer) is layers.TimeDistributed and layer.activity_regularizer is None:
         return _is_row_wise(layer.layer)
-    known = type(layer) in _ROW_WISE and layer.activity_regularizer is None
-    return known and is_built_in_activation(getattr(layer, "activation", None))
+    xla_has_it = getattr(layer, "interpolation", "nearest") in ("nearest", "bilinear")  # of UpSampling2D
+    holds_nothing = not layer.variables and layer.activity_regularizer is None
+    is_known = type(layer) in _ROW_WISE and is_built_in_activation(getattr(layer, "activation", None))
+    return is_known and holds_nothing and xla_has_it
 
 
 def nodes(model: Any) -> Iterator[Any]:
@@ -90,6 +96,8 @@ def _run(operation: Any, state: State, training: bool) -> Any:
             arguments = arguments_for(rule, operation, args, kwargs)
             if arguments is not None:
                 return apply(rule, operation, arguments, state, training)
+        if how == "operation" and (found := _operations.run(operation, args, kwargs)) is not None:
+            return found
         if how == "merge":
             return _merge(operation, args, kwargs)
         return unroll(operation, state, args, kwargs, training)
@@ -105,29 +113,26 @@ def _in_order(function: Any, inputs: Any, **ignored: Any) -> list[Any]:
     return tree.flatten(inputs)
 
 
-def _merge(operation: Any, args: Any, kwargs: Any) -> Members:
+def _merge(operation: Any, args: Any, kwargs: Any) -> Any:
     """Call a row-wise layer once, the members' axes folded into the batch."""
     leaves = [leaf for leaf in tree.flatten((args, kwargs)) if isinstance(leaf, Members)]
-    folds = max(leaf.value.shape[0] for leaf in leaves)
-    strengths = max(leaf.value.shape[1] for leaf in leaves)
-
-    def fold(value: Any) -> Any:
-        value = ops.broadcast_to(value, (folds, strengths, *value.shape[2:]))
-        return ops.reshape(value, (-1, *value.shape[3:]))
-
-    def unfold(value: Any) -> Any:
-        return ops.reshape(value, (folds, strengths, -1, *value.shape[1:]))
+    members = max(leaf.value.shape[0] for leaf in leaves), max(leaf.value.shape[1] for leaf in leaves)
 
     def folded(leaf: Any) -> Any:
         if not isinstance(leaf, Members):
             return leaf
-        tensor = fold(leaf.value)
+        tensor = fold_members(leaf.value, members)
         if leaf.mask is not None:
-            tensor._keras_mask = fold(leaf.mask)
+            tensor._keras_mask = fold_members(leaf.mask, members)
         return tensor
+
+    def unfold(value: Any) -> Any:
+        return unfold_members(value, members)
+
+    def unfolded(output: Any) -> Members:
+        mask = getattr(output, "_keras_mask", None)
+        return Members(carry_logits(output, unfold(output), unfold), None if mask is None else unfold(mask))
 
     args, kwargs = tree.map_structure(folded, (args, kwargs))
     with keras.StatelessScope():
-        output = operation(*args, **kwargs)
-    mask = getattr(output, "_keras_mask", None)
-    return Members(carry_logits(output, unfold(output), unfold), None if mask is None else unfold(mask))
+        return tree.map_structure(unfolded, operation(*args, **kwargs))

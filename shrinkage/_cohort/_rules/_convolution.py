@@ -11,7 +11,7 @@ from typing import Any
 
 from keras import layers, ops
 
-from shrinkage._cohort._rules import align, is_built_in_activation, register
+from shrinkage._cohort._rules import align, is_built_in_activation, rule
 from shrinkage._cohort._rules._dense import activate
 from shrinkage._cohort._rules._windows import channels_as_in, channels_last, pad, same_padding, windows
 from shrinkage._cohort._state import State
@@ -24,9 +24,9 @@ def covers(layer: Any) -> bool:
     return is_built_in_activation(layer.activation) and not getattr(layer, "lora_enabled", False)
 
 
-@register(layers.Conv1D, covers, only_xla=True)
-@register(layers.Conv2D, covers, only_xla=True)
-@register(layers.Conv3D, covers, only_xla=True)
+@rule(layers.Conv1D, covers, only_xla=True)
+@rule(layers.Conv2D, covers, only_xla=True)
+@rule(layers.Conv3D, covers, only_xla=True)
 def convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
     """y = activation(windows(x)·W + b).
 
@@ -75,8 +75,8 @@ def finish(layer: Any, state: State, y: Any) -> Any:
     return activate(layer.activation, channels_as_in(layer, y))
 
 
-@register(layers.DepthwiseConv1D, covers, only_xla=True)
-@register(layers.DepthwiseConv2D, covers, only_xla=True)
+@rule(layers.DepthwiseConv1D, covers, only_xla=True)
+@rule(layers.DepthwiseConv2D, covers, only_xla=True)
 def depthwise_convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Every channel has kernels of its own: slices times weights, added up."""
     del training
@@ -93,8 +93,8 @@ def _depthwise(layer: Any, x: Any, kernel: Any) -> Any:
     return ops.reshape(y, (*y.shape[:-2], -1))
 
 
-@register(layers.SeparableConv1D, covers, only_xla=True)
-@register(layers.SeparableConv2D, covers, only_xla=True)
+@rule(layers.SeparableConv1D, covers, only_xla=True)
+@rule(layers.SeparableConv2D, covers, only_xla=True)
 def separable_convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
     """A depthwise convolution, and a product that mixes its channels."""
     del training

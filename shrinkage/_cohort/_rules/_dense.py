@@ -1,12 +1,13 @@
 """Dense: one batched matrix product for all members."""
 
 import math
+import string
 from typing import Any
 
 import keras
 from keras import ops
 
-from shrinkage._cohort._rules import align, is_built_in_activation, register
+from shrinkage._cohort._rules import align, is_built_in_activation, rule
 from shrinkage._cohort._state import State
 from shrinkage._losses import carry_logits
 
@@ -16,7 +17,7 @@ def _covers(layer: Any) -> bool:
     return is_built_in_activation(layer.activation) and not adapted
 
 
-@register(keras.layers.Dense, _covers)
+@rule(keras.layers.Dense, _covers)
 def dense(layer: Any, state: State, x: Any, training: bool) -> Any:
     """y = activation(x·W + b), where an `x` shared by all strengths (s = 1) meets all their kernels at once."""
     del training
@@ -24,6 +25,33 @@ def dense(layer: Any, state: State, x: Any, training: bool) -> Any:
     if layer.use_bias:
         y = y + align(state[layer.bias], y, (len(y.shape) - 1,))
     return activate(layer.activation, y)
+
+
+@rule(keras.layers.EinsumDense, _covers)
+def einsum_dense(layer: Any, state: State, x: Any, training: bool) -> Any:
+    """y = activation(einsum(x, W) + b): the layer's own equation, with the members' axes in front."""
+    del training
+    y = _stacked_einsum(layer.equation, x, state[layer.kernel])
+    if layer.bias is not None:
+        f, s, *bias = state[layer.bias].shape
+        y = y + ops.reshape(state[layer.bias], (f, s, *[1] * (len(y.shape) - 2 - len(bias)), *bias))
+    return activate(layer.activation, y)
+
+
+def _stacked_einsum(equation: str, x: Any, kernel: Any) -> Any:
+    """Contract (f, s, ...) with (f, s, ...) by an equation for one member; what members share is not repeated."""
+    letters = [letter for letter in string.ascii_letters if letter not in equation][:2]
+    inputs, rest = equation.split(",")
+    weights, outputs = rest.split("->")
+
+    def operand(mine: Any, other: Any, axes: str) -> tuple[Any, str]:
+        shared = [i for i in (0, 1) if mine.shape[i] == 1 and other.shape[i] > 1]
+        return ops.squeeze(mine, shared) if shared else mine, "".join(
+            letters[i] for i in (0, 1) if i not in shared
+        ) + axes
+
+    (x, inputs), (kernel, weights) = operand(x, kernel, inputs), operand(kernel, x, weights)
+    return ops.einsum(f"{inputs},{weights}->{''.join(letters)}{outputs}", x, kernel)
 
 
 def _contract(x: Any, kernel: Any) -> Any:

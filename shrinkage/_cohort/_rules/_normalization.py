@@ -1,11 +1,11 @@
-"""BatchNormalization, LayerNormalization and Normalization."""
+"""BatchNormalization, LayerNormalization, GroupNormalization, RMSNormalization and Normalization."""
 
 from typing import Any
 
 import keras
-from keras import ops
+from keras import layers, ops
 
-from shrinkage._cohort._rules import align, register
+from shrinkage._cohort._rules import align, rule
 from shrinkage._cohort._state import State
 
 
@@ -13,13 +13,13 @@ def _one_axis(layer: Any) -> bool:
     return isinstance(layer.axis, int) and not layer.synchronized and not layer.renorm
 
 
-@register(keras.layers.BatchNormalization, _one_axis)
-def batch_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
+@rule(layers.BatchNormalization, _one_axis)
+def batch_normalization(layer: Any, state: State, x: Any, training: bool, mask: Any = None) -> Any:
     """Normalise each member by its own batch's moments, and keep its own moving averages."""
     axis, x = _shifted(layer.axis, x), _at_least_float32(x)
     if training and layer.trainable:
         reduced = [a for a in range(2, len(x.shape)) if a != axis]
-        mean, variance = ops.moments(x, axes=reduced)
+        mean, variance = ops.moments(x, axes=reduced) if mask is None else _masked_moments(x, mask, reduced)
         for moving, batch in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
             state[moving] = state[moving] * layer.momentum + batch * (1.0 - layer.momentum)
     else:
@@ -33,24 +33,58 @@ def batch_normalization(layer: Any, state: State, x: Any, training: bool) -> Any
     return ops.cast(x * align(factor, x, (axis,)) + align(offset, x, (axis,)), layer.compute_dtype)
 
 
-@register(keras.layers.LayerNormalization, lambda layer: not layer.rms_scaling)
+def _masked_moments(x: Any, mask: Any, axes: list[int]) -> tuple[Any, Any]:
+    """Return the mean and the variance of where a mask (f, s, batch, ...) is true, Keras' epsilon in the divisor."""
+    mask = ops.broadcast_to(ops.expand_dims(mask, -1), x.shape)
+    count = ops.sum(ops.cast(mask, x.dtype), axes, keepdims=True) + keras.config.epsilon()
+    mean = ops.sum(ops.where(mask, x, 0), axes, keepdims=True) / count
+    variance = ops.sum(ops.where(mask, ops.square(x - mean), 0), axes, keepdims=True) / count
+    return ops.squeeze(mean, axes), ops.squeeze(variance, axes)
+
+
+@rule(layers.LayerNormalization)
 def layer_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Normalise each row over the layer's axes."""
     del training
-    axes = tuple(sorted(_shifted(a, x) for a in ([layer.axis] if isinstance(layer.axis, int) else layer.axis)))
-    x = _at_least_float32(x)
+    axes, x = _axes(layer, x), _at_least_float32(x)
     mean, variance = ops.moments(x, axes=axes, keepdims=True)
-    y = (x - mean) * ops.rsqrt(variance + layer.epsilon)
-    if layer.scale:
+    y = (x if layer.rms_scaling else x - mean) * ops.rsqrt(variance + layer.epsilon)
+    if layer.gamma is not None:
         y = y * align(state[layer.gamma], x, axes)
-    if layer.center:
+    if layer.beta is not None:
         y = y + align(state[layer.beta], x, axes)
     return ops.cast(y, layer.compute_dtype)
 
 
-@register(keras.layers.Normalization, lambda layer: not layer.invert)
+@rule(layers.RMSNormalization)
+def rms_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
+    """Divide each row by its root mean square over the layer's axes."""
+    del training
+    axes, x = _axes(layer, x), _at_least_float32(x)
+    y = x * ops.rsqrt(ops.mean(ops.square(x), axis=axes, keepdims=True) + layer.epsilon)
+    return ops.cast(y * align(state[layer.scale], x, axes), layer.compute_dtype)
+
+
+@rule(layers.GroupNormalization)
+def group_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
+    """Normalise each group of a row's channels over the group and all other axes."""
+    del training
+    axis, x = _shifted(layer.axis, x), _at_least_float32(x)
+    channels = x.shape[axis]
+    grouped = ops.reshape(x, (*x.shape[:axis], layer.groups, channels // layer.groups, *x.shape[axis + 1 :]))
+    reduced = [a for a in range(3, len(grouped.shape)) if a != axis]
+    mean, variance = ops.moments(grouped, axes=reduced, keepdims=True)
+    y = ops.reshape((grouped - mean) * ops.rsqrt(variance + layer.epsilon), x.shape)
+    if layer.scale:
+        y = y * align(state[layer.gamma], x, (axis,))
+    if layer.center:
+        y = y + align(state[layer.beta], x, (axis,))
+    return ops.cast(y, layer.compute_dtype)
+
+
+@rule(layers.Normalization)
 def normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """Standardise by the statistics of the member's own training rows, or by those given to the layer."""
+    """Standardise by the statistics of the member's own training rows, or by those given to the layer; or undo it."""
     del training
     if layer.input_mean is not None:
         mean, variance = layer.mean, layer.variance
@@ -58,12 +92,17 @@ def normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
         axes = tuple(_shifted(a, x) for a in layer._keep_axis)
         mean, variance = (align(state[v], x, axes) for v in (layer.adapt_mean, layer.adapt_variance))
     x = ops.cast(x, layer.compute_dtype)
-    return ops.divide(ops.subtract(x, mean), ops.maximum(ops.sqrt(variance), keras.config.epsilon()))
+    deviation = ops.maximum(ops.sqrt(variance), keras.config.epsilon())
+    return ops.add(mean, ops.multiply(x, deviation)) if layer.invert else ops.divide(ops.subtract(x, mean), deviation)
 
 
 def _at_least_float32(x: Any) -> Any:
     """Return `x` in the precision in which Keras takes moments, whatever the layer's."""
     return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+
+
+def _axes(layer: Any, x: Any) -> tuple[int, ...]:
+    return tuple(sorted(_shifted(a, x) for a in ([layer.axis] if isinstance(layer.axis, int) else layer.axis)))
 
 
 def _shifted(axis: int, x: Any) -> int:

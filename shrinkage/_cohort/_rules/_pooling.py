@@ -4,14 +4,14 @@ from typing import Any
 
 from keras import layers, ops
 
-from shrinkage._cohort._rules import register
+from shrinkage._cohort._rules import rule
 from shrinkage._cohort._rules._windows import channels_as_in, channels_last, pad, same_padding, windows
 from shrinkage._cohort._state import State
 
 
-@register(layers.MaxPooling1D, only_xla=True)
-@register(layers.MaxPooling2D, only_xla=True)
-@register(layers.MaxPooling3D, only_xla=True)
+@rule(layers.MaxPooling1D, only_xla=True)
+@rule(layers.MaxPooling2D, only_xla=True)
+@rule(layers.MaxPooling3D, only_xla=True)
 def max_pooling(layer: Any, state: State, x: Any, training: bool) -> Any:
     """The largest of the windows' slices; of equal ones the first has the gradient, as in Keras."""
     del state, training
@@ -21,9 +21,9 @@ def max_pooling(layer: Any, state: State, x: Any, training: bool) -> Any:
     return channels_as_in(layer, y)
 
 
-@register(layers.AveragePooling1D, only_xla=True)
-@register(layers.AveragePooling2D, only_xla=True)
-@register(layers.AveragePooling3D, only_xla=True)
+@rule(layers.AveragePooling1D, only_xla=True)
+@rule(layers.AveragePooling2D, only_xla=True)
+@rule(layers.AveragePooling3D, only_xla=True)
 def average_pooling(layer: Any, state: State, x: Any, training: bool) -> Any:
     """The mean of the windows' slices, of which padding is no part."""
     del state, training

@@ -7,7 +7,7 @@ import keras
 from keras import layers, ops, tree
 from keras.src.backend import rnn  # the loop of Keras' recurrent layers, which has no public name
 
-from shrinkage._cohort._rules import align, is_built_in_activation, register, rule_for
+from shrinkage._cohort._rules import align, is_built_in_activation, rule, rule_for
 from shrinkage._cohort._rules._dense import activate
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import member_of
@@ -37,10 +37,10 @@ def _covers(layer: Any) -> bool:
     )
 
 
-@register(layers.SimpleRNN, _covers)
-@register(layers.LSTM, _covers)
-@register(layers.GRU, _covers)
-@register(layers.RNN, _covers)
+@rule(layers.SimpleRNN, _covers)
+@rule(layers.LSTM, _covers)
+@rule(layers.GRU, _covers)
+@rule(layers.RNN, _covers)
 def recurrent(
     layer: Any, state: State, x: Any, training: bool, *, mask: Any = None, initial_state: Any = None
 ) -> tuple[Any, ...] | Any:
@@ -75,7 +75,7 @@ def recurrent(
     return (y, *states) if layer.return_state else y
 
 
-@register(layers.Bidirectional, lambda layer: all(map(rule_for, (layer.forward_layer, layer.backward_layer))))
+@rule(layers.Bidirectional, lambda layer: all(map(rule_for, (layer.forward_layer, layer.backward_layer))))
 def bidirectional(
     layer: Any, state: State, x: Any, training: bool, *, mask: Any = None, initial_state: Any = None
 ) -> tuple[Any, ...] | Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import layers, ops
 
-from shrinkage._cohort._rules import register, rule_for
+from shrinkage._cohort._rules import rule, rule_for
 from shrinkage._cohort._state import State
 
 _AT_ONCE = (layers.Dense, layers.EinsumDense, layers.LayerNormalization)  # a time step is one more row
@@ -16,7 +16,7 @@ def _covers(layer: Any) -> bool:
     return known and inner.compute_dtype == layer.compute_dtype
 
 
-@register(layers.TimeDistributed, _covers)
+@rule(layers.TimeDistributed, _covers)
 def time_distributed(layer: Any, state: State, x: Any, training: bool, *, mask: Any = None) -> Any:
     """Return the inner layer's outputs for `x` (f, s, batch, time, ...), with time in the same place."""
     del mask  # Keras hands it to an inner layer that takes one, and none of these does

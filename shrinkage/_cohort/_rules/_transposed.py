@@ -5,15 +5,15 @@ from typing import Any
 
 from keras import layers, ops
 
-from shrinkage._cohort._rules import register
+from shrinkage._cohort._rules import rule
 from shrinkage._cohort._rules._convolution import covers, finish, product
 from shrinkage._cohort._rules._windows import FIRST, channels_last, overlapped, pad
 from shrinkage._cohort._state import State
 
 
-@register(layers.Conv1DTranspose, covers, only_xla=True)
-@register(layers.Conv2DTranspose, covers, only_xla=True)
-@register(layers.Conv3DTranspose, covers, only_xla=True)
+@rule(layers.Conv1DTranspose, covers, only_xla=True)
+@rule(layers.Conv2DTranspose, covers, only_xla=True)
+@rule(layers.Conv3DTranspose, covers, only_xla=True)
 def transposed_convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
     """y = activation(overlapped(x·W) + b), cut or padded to the size that the layer gives."""
     del training

@@ -1,0 +1,103 @@
+"""Bare `keras.ops` in a model's graph, `x + y` or `ops.mean(x, axis=1)`, on all members at once.
+
+What such an operation does to one member's tensor it does to (f, s, ...) if its axes are counted from behind the two of
+the members, so nothing is asked of rows: an average over the batch is each member's own.
+"""
+
+import copy
+from typing import Any
+
+from keras import ops, tree
+
+from shrinkage._cohort._unroll import Members
+
+_ELEMENTWISE = frozenset(
+    """
+    Absolute Add Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Cast Ceil Celu Clip Cos Cosh Divide DivideNoNan
+    Elu Equal Erf Exp Expm1 Floor FloorDivide Gelu Greater GreaterEqual HardShrink HardSigmoid HardSilu HardTanh
+    Isfinite Isinf Isnan LeakyRelu Less LessEqual Log Log10 Log1p Log2 Logaddexp LogicalAnd LogicalNot LogicalOr
+    LogicalXor LogSigmoid Maximum Minimum Mod Multiply Negative NotEqual OnesLike Power Reciprocal Relu Relu6 Round
+    Rsqrt Selu Sigmoid Sign Silu Sin Sinh SoftShrink Softplus Softsign SparsePlus SparseSigmoid Sqrt Square Squareplus
+    StopGradient Subtract Tan Tanh TanhShrink Threshold TrueDivide Where ZerosLike
+    """.split()
+)
+_REDUCTIONS = frozenset("All Any Logsumexp Max Mean Min Prod Std Sum Var".split())
+_ALONG_AN_AXIS = frozenset("Argmax Argmin Concatenate Cumprod Cumsum ExpandDims Flip LogSoftmax Normalize".split()) | {
+    "Softmax", "Sort", "Squeeze", "Stack"
+}  # fmt: skip
+_OTHERS = frozenset({"GetItem", "Matmul", "Reshape", "Transpose"})
+
+
+def runs(operation: Any) -> bool:
+    """Say whether a bare operation of Keras runs on all members at once."""
+    kind = _kind(operation)
+    if kind in _ALONG_AN_AXIS:
+        return operation.axis is not None
+    return kind in _ELEMENTWISE | _REDUCTIONS | _OTHERS
+
+
+def run(operation: Any, args: Any, kwargs: Any) -> Members | None:
+    """Return what an operation makes of `Members` and constants, or None if these arguments are not covered."""
+    kind = _kind(operation)
+    if kind == "GetItem":
+        return _item(*args, **kwargs)
+    if kind in _ELEMENTWISE or kind == "Matmul":
+        args, kwargs = _same_rank((args, kwargs))
+    else:
+        args, kwargs = _same_members((args, kwargs))
+        x = next(leaf for leaf in tree.flatten((args, kwargs)) if ops.is_tensor(leaf))
+        operation = _behind_members(operation, kind, x)
+    return Members(operation(*args, **kwargs))
+
+
+def _kind(operation: Any) -> str | None:
+    """Return the name of Keras' own operations, which are classes without public names."""
+    return type(operation).__name__ if type(operation).__module__.startswith("keras.src.ops.") else None
+
+
+def _behind_members(operation: Any, kind: str | None, x: Any) -> Any:
+    """Return a copy of an operation whose axes are counted from behind the two of the members of `x`."""
+    moved = copy.copy(operation)
+    if kind == "Reshape":
+        moved.newshape = (*x.shape[:2], *operation.newshape)
+    elif kind == "Transpose":
+        rank = len(x.shape) - 2
+        axes = range(rank - 1, -1, -1) if operation.axes is None else [axis % rank for axis in operation.axes]
+        moved.axes = (0, 1, *(axis + 2 for axis in axes))
+    elif operation.axis is None:
+        moved.axis = tuple(range(2, len(x.shape)))
+    else:
+        moved.axis = tree.map_structure(lambda axis: axis + 2 if axis >= 0 else axis, operation.axis)
+    return moved
+
+
+def _same_rank(arguments: Any) -> Any:
+    """Give all members' tensors the rank that NumPy's broadcasting gives them: axes of one behind the members'."""
+    ranks = [len(leaf.value.shape) - 2 if isinstance(leaf, Members) else len(getattr(leaf, "shape", ()))
+             for leaf in tree.flatten(arguments)]  # fmt: skip
+
+    def aligned(leaf: Any) -> Any:
+        if not isinstance(leaf, Members):
+            return leaf
+        f, s, *dims = leaf.value.shape
+        return ops.reshape(leaf.value, (f, s, *[1] * (max(ranks) - len(dims)), *dims))
+
+    return tree.map_structure(aligned, arguments)
+
+
+def _same_members(arguments: Any) -> Any:
+    """Give all members' tensors the same two axes in front."""
+    shapes = [leaf.value.shape[:2] for leaf in tree.flatten(arguments) if isinstance(leaf, Members)]
+    members = max(f for f, _ in shapes), max(s for _, s in shapes)
+
+    def spread(leaf: Any) -> Any:
+        return ops.broadcast_to(leaf.value, (*members, *leaf.value.shape[2:])) if isinstance(leaf, Members) else leaf
+
+    return tree.map_structure(spread, arguments)
+
+
+def _item(x: Any, key: Any) -> Members | None:
+    parts = key if isinstance(key, tuple) else (key,)
+    if not all(part is None or part is Ellipsis or isinstance(part, (int, slice)) for part in parts):
+        return None
+    return Members(x.value[(slice(None), slice(None), *parts)])

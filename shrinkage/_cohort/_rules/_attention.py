@@ -1,0 +1,62 @@
+"""MultiHeadAttention and GroupedQueryAttention: stacked projections around the layer's own attention."""
+
+from typing import Any
+
+from keras import layers, ops
+
+from shrinkage._cohort._rules import fold_members, rule, rule_for, unfold_members
+from shrinkage._cohort._rules._dense import einsum_dense
+from shrinkage._cohort._rules._dropout import dropout
+from shrinkage._cohort._state import State
+
+
+def _covers(layer: Any) -> bool:
+    projections = [sub for sub in layer._flatten_layers(include_self=False) if isinstance(sub, layers.EinsumDense)]
+    return all(rule_for(projection) is einsum_dense for projection in projections)
+
+
+@rule(layers.MultiHeadAttention, _covers)
+@rule(layers.GroupQueryAttention, _covers)
+def attention(
+    layer: Any,
+    state: State,
+    query: Any,
+    training: bool,
+    value: Any,
+    key: Any = None,
+    query_mask: Any = None,
+    value_mask: Any = None,
+    key_mask: Any = None,
+    attention_mask: Any = None,
+    return_attention_scores: bool = False,
+    use_causal_mask: bool = False,
+) -> Any:
+    """y = softmax(Q·Kᵀ/√d)·V projected, Q, K and V being projections of query, key and value.
+
+    Between the projections nothing depends on the member: their axes are folded into the batch, and the layer attends.
+    """
+    gate = einsum_dense(layer._gate_dense, state, query, training) if hasattr(layer, "_gate_dense") else None
+    q = einsum_dense(layer._query_dense, state, query, training)
+    k = einsum_dense(layer._key_dense, state, value if key is None else key, training)
+    v = einsum_dense(layer._value_dense, state, value, training)
+    members = max(t.shape[0] for t in (q, k, v)), max(t.shape[1] for t in (q, k, v))
+
+    def folded(t: Any) -> Any:
+        return t if t is None or not ops.is_tensor(t) else fold_members(t, members)
+
+    q, k, v = folded(q), folded(k), folded(v)
+    if isinstance(layer, layers.GroupQueryAttention):
+        k, v = (ops.repeat(t, layer.num_repeats, axis=2) for t in (k, v))
+    mask = layer._compute_attention_mask(
+        q, v, folded(query_mask), folded(value_mask), folded(key_mask), folded(attention_mask), use_causal_mask
+    )
+    drops = training and layer._dropout_layer.rate > 0
+    layer._return_attention_scores = return_attention_scores or drops  # what GroupedQueryAttention goes by
+    scores = () if isinstance(layer, layers.GroupQueryAttention) else (return_attention_scores or drops,)
+    y, weights = layer._compute_attention(q, k, v, mask, False, *scores)
+    if drops:
+        dropped = dropout(layer._dropout_layer, state, unfold_members(weights, members), training)
+        y = ops.einsum(layer._combine_equation, fold_members(dropped, members), v)
+    y = unfold_members(y, members)
+    y = einsum_dense(layer._output_dense, state, y if gate is None else y * gate, training)
+    return (y, unfold_members(weights, members)) if return_attention_scores else y

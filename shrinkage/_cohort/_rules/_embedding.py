@@ -1,0 +1,26 @@
+"""Embedding: all members' tables are looked up as one."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from shrinkage._cohort._rules import rule
+from shrinkage._cohort._state import State
+
+
+def _covers(layer: Any) -> bool:
+    return layer.quantization_mode is None and not layer.lora_enabled
+
+
+@rule(keras.layers.Embedding, _covers)
+def embedding(layer: Any, state: State, x: Any, training: bool) -> Any:
+    """y = table[x]: the members' tables are one long table, in which a member's tokens begin at its own first row."""
+    del training
+    table = state[layer.embeddings]
+    f, s, tokens, width = table.shape
+    x = ops.cast(x, "int32")
+    x = ops.clip(ops.where(x < 0, x + tokens, x), 0, tokens - 1)  # never a row of another member's
+    first = ops.reshape(ops.arange(f * s, dtype="int32") * tokens, (f, s, *[1] * (len(x.shape) - 2)))
+    y = ops.take(ops.reshape(table, (f * s * tokens, width)), x + first, axis=0)
+    return ops.cast(y, layer.compute_dtype)
