@@ -51,9 +51,12 @@ def attention(
         q, v, folded(query_mask), folded(value_mask), folded(key_mask), folded(attention_mask), use_causal_mask
     )
     drops = training and layer._dropout_layer.rate > 0
-    layer._return_attention_scores = return_attention_scores or drops  # what GroupedQueryAttention goes by
-    scores = () if isinstance(layer, layers.GroupQueryAttention) else (return_attention_scores or drops,)
-    y, weights = layer._compute_attention(q, k, v, mask, False, *scores)
+    weighs = return_attention_scores or drops
+    if isinstance(layer, layers.GroupQueryAttention):
+        layer._return_attention_scores = weighs  # as its `call` does
+        y, weights = layer._compute_attention(q, k, v, mask, False)
+    else:
+        y, weights = layer._compute_attention(q, k, v, mask, False, weighs)
     if drops:
         dropped = dropout(layer._dropout_layer, state, unfold_members(weights, members), training)
         y = ops.einsum(layer._combine_equation, fold_members(dropped, members), v)
