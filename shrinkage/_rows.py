@@ -44,35 +44,49 @@ def read_rows(
     data = make_data(x, y, sample_weight, dtype)
     data = replace(data, x=_fitting_inputs(network, data.x))
     some = np.unique(np.linspace(0, data.n_rows - 1, 32).astype(int))
-    outputs = tree.map_structure(_unmasked, network(take(data.x, some), training=False))
+    outputs = _outputs(network, take(data.x, some))
     names = list(getattr(network, "output_names", None) or range(len(tree.flatten(outputs))))
-    places = _places("y", data.y, outputs, names)
+    places, keys = _places("y", data.y, outputs, names), _keys(outputs, names)
     arrays, given = tree.flatten(data.y), labels("y", y)
     leaves = [None if i is None else arrays[i] for i in places]
-    keys = _keys(outputs, names)
     called = [f"`y[{key!r}]`" if i is None else given[i] for i, key in zip(places, keys, strict=True)]
     if objective is None:
         sample = [None if leaf is None else leaf[some] for leaf in leaves]
         objective = template.objective(tree.pack_sequence_as(outputs, sample), outputs, called)
-    _check_metrics(template, tree.pack_sequence_as(outputs, leaves), outputs, some, called)
+    fitting = []
     for place, output in enumerate(tree.flatten(outputs)):
         term = objective.term_of(place)
-        leaves[place] = _fitting_targets(leaves[place], output, term and term.loss, called[place], data.n_rows, dtype)
-    return replace(data, y=tree.pack_sequence_as(outputs, leaves)), objective
+        fitting.append(_fitting_targets(leaves[place], output, term and term.loss, called[place], data.n_rows, dtype))
+    data = replace(data, y=tree.pack_sequence_as(outputs, fitting))
+    absent = [name if leaf is None else None for name, leaf in zip(called, leaves, strict=True)]
+    _check_metrics(template, take(data.y, some), outputs, absent)
+    return data, objective
 
 
-def _check_metrics(template: Template, y: Any, outputs: Any, some: np.ndarray, names: Sequence[str]) -> None:
-    """Try the compiled metrics on some rows: they are needed only after the training."""
+def _outputs(network: keras.Model, x: Any) -> Any:
+    """Return the model's outputs for some rows, a tree of arrays."""
+    try:
+        outputs = network(x, training=False)
+    except Exception as error:  # of any class: a subclassed model is the user's own code
+        raise ValueError(f"`model` cannot be called on the first rows of `x`: {error}") from error
+    return tree.map_structure(_unmasked, outputs)
+
+
+def _check_metrics(template: Template, y: Any, outputs: Any, absent: Sequence[str | None]) -> None:
+    """Try the compiled metrics on some rows: they are needed only after the training.
+
+    Args:
+        template: The recipe.
+        y, outputs: Targets and predictions, in the structure of the model's outputs.
+        absent: For each output what to call its targets, if they were not given.
+    """
     metrics = template.metrics()
     if metrics is None:
         return
-    targets = [np.zeros(1) if leaf is None else leaf[some] for leaf in tree.flatten(y)]
     try:
-        metrics.build(tree.pack_sequence_as(outputs, targets), outputs)
-        flat = zip(names, tree.flatten(y), metrics._flat_metrics, metrics._flat_weighted_metrics, strict=True)
-        missing = [name for name, leaf, *own in flat if leaf is None and any(own)]
-        if not missing:
-            metrics.update_state(tree.pack_sequence_as(outputs, targets), outputs, np.ones(len(some)))
+        metrics.update_state(y, outputs, np.ones(len(tree.flatten(y)[0])))
+        flat = zip(absent, metrics._flat_metrics, metrics._flat_weighted_metrics, strict=True)
+        missing = [name for name, *own in flat if name and any(own)]
     except Exception as error:  # of any class: a metric may be the user's own function
         raise ValueError(f"`metrics` does not fit the model's outputs. Keras says: {error}") from error
     if missing:
@@ -160,7 +174,7 @@ def _fitting_targets(
     if y is None:
         if loss is not None:
             raise ValueError(f"{name} must be given, as that output has a loss. Received: none.")
-        return np.zeros(n_rows, dtype)
+        return np.zeros((n_rows, *[1] * (output.ndim - 1)), dtype)
     if loss is None:
         return y
     _check_probabilities(output, loss)

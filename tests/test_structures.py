@@ -13,12 +13,13 @@ from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_
 
 import shrinkage as sh
 from shrinkage._cohort._cohort import Cohort
+from shrinkage._cohort._first import first_values
 from shrinkage._cohort._plan import Way, ways
 from shrinkage._data import as_tree, take
 from shrinkage._prepare import Problem
 from shrinkage._rows import _places
 from shrinkage._targets import class_weights
-from tests.test_cohort import assert_member_equals_plain_keras, cohort_of, floatx, problem_of, train_cohort  # noqa: F401
+from tests.test_cohort import assert_member_equals_plain_keras, floatx, problem_of, train_cohort  # noqa: F401
 from tests.zoo_losses import LOSSES, X, own_mixes_rows
 from tests.zoo_losses import model as loss_model
 from tests.zoo_structures import AMOUNT, LABELS, STRUCTURES, A, B, Case
@@ -95,7 +96,7 @@ METRICS = {
 
 
 @pytest.mark.parametrize(
-    "name", ["dictionaries", *(pytest.param(name, marks=pytest.mark.full) for name in set(METRICS) - {"dictionaries"})]
+    "name", [pytest.param(name, marks=() if name == "dictionaries" else pytest.mark.full) for name in METRICS]
 )
 def test_a_path_of_several_outputs(name, tmp_path):
     """Predictions have the model's structure, and metrics Keras' names and values; all is saved and drawn."""
@@ -165,12 +166,12 @@ def test_a_loss_that_mixes_rows_has_no_standard_error_in_one_split():
 
 def test_a_normalization_is_fitted_to_all_inputs_that_share_it(floatx):  # noqa: F811
     problem = problem_of_case(STRUCTURES["shared"][0]())
-    cohort = cohort_of(problem)
-    layer = next(one for one in problem.task.template.network.layers if isinstance(one, layers.Normalization))
-    place = [v is layer.adapt_mean for v in problem.task.template.network.variables].index(True)
-    rows = problem.folds.train[1]
-    expected = np.concatenate([x[rows] for x in problem.task.data.x]).mean(axis=0)
-    np.testing.assert_allclose(cohort.values(1, 0)[place].reshape(-1), expected, rtol=1e-6)
+    task, folds = problem.task, problem.folds
+    layer = next(one for one in task.template.network.layers if isinstance(one, layers.Normalization))
+    place = [v is layer.adapt_mean for v in task.template.network.variables].index(True)
+    values = first_values(task.template, task.data.x, folds.train, range(2), seed=task.seed, init=task.init)
+    expected = np.concatenate([x[folds.train[1]] for x in task.data.x]).mean(axis=0)
+    np.testing.assert_allclose(values[1][place].reshape(-1), expected, rtol=1e-6)
 
 
 # --- weights of classes
@@ -261,6 +262,9 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "a metric without a target": (
         dictionaries(compiled={"loss": {"z": "mse", "b": None}, "metrics": {"b": ["mae"]}}, y={"z": AMOUNT}), {},
         "`y['b']` must be given, as that output has metrics.",
+    ),
+    "another structure of a subclassed model": (
+        STRUCTURES["subclassed"][0]()._replace(x=[A, B]), {}, "`model` cannot be called on the first rows of `x`",
     ),
     "weights of losses": (two_outputs(compiled={"loss": ["mse", None], "loss_weights": [1.0]}), {}, "`loss_weights`"),
     "sample weights per output": (two_outputs(), {"sample_weight": [np.ones(40), np.ones(40)]}, "weights per output"),

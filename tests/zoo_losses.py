@@ -87,7 +87,7 @@ LOSSES: dict[str, Fit] = {
     "Circle": Fit(losses.Circle, "linear", 4, LABELS, by_rows=False, daily=True),
     # TensorFlow computes CTC in float32: in float64 its rounding looks like rows that mix.
     "CTC": Fit(losses.CTC, "time", 4, GENERATOR.integers(1, 4, (COUNT, 2)), by_rows=False),
-    "by rows": Fit(lambda: own_by_rows, None, 2, AMOUNTS, daily=True),
+    "by rows": Fit(lambda: own_by_rows, None, 2, AMOUNTS),
     "mixes rows": Fit(lambda: own_mixes_rows, None, 2, AMOUNTS, by_rows=False, daily=True),
     "scalar": Fit(lambda: own_scalar, None, 1, AMOUNTS[:, 0], by_rows=False),
     "own class": Fit(OwnLoss, None, 2, AMOUNTS, by_rows=False),

@@ -225,7 +225,7 @@ STRUCTURES: dict[str, tuple[Callable[[], Case], bool, bool]] = {
     # name: (the case, whether some layer is unrolled, whether it is tested daily)
     "two_inputs": (two_inputs, False, False),
     "inputs_by_name": (inputs_by_name, False, False),
-    "two_outputs": (two_outputs, False, True),
+    "two_outputs": (two_outputs, False, False),
     "outputs_by_name": (outputs_by_name, False, False),
     "dictionaries": (dictionaries, False, True),
     "an_output_without_a_loss": (an_output_without_a_loss, False, False),
@@ -233,7 +233,7 @@ STRUCTURES: dict[str, tuple[Callable[[], Case], bool, bool]] = {
     "deep_structures": (deep_structures, False, False),
     "nested": (nested, False, True),
     "nested_outputs": (nested_outputs, False, False),
-    "shared": (shared, False, True),
+    "shared": (shared, False, False),
     "normalized": (normalized, False, False),
     "residual": (residual, False, False),
     "wide_and_deep": (wide_and_deep, True, True),

@@ -155,7 +155,7 @@ class Cohort:
         n_rows = self._task.data.n_rows
         held = np.zeros(n_rows, bool)
         held[self._held_out[f]] = True
-        losses, predictions = np.empty((self._lam.shape[1], n_rows)), []
+        losses, predictions = np.empty((self._lam.shape[1], n_rows), self._task.objective.dtype), []
         for rows in self._evaluated(f):
             losses[:, rows], predicted = self._scored(f, rows)
             predictions.append(keras.tree.map_structure(lambda value, own=held[rows]: value[:, own], predicted))
