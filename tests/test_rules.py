@@ -37,6 +37,7 @@ CASES: dict[str, tuple[Any, list[tuple[int, ...]], tuple[int, ...], dict[str, An
     "attention": (attention, [(5, 4), (6, 3)], (), {}),
     "attention of key": (partial(attention, value_dim=4, output_shape=5), [(5, 4), (6, 3), (6, 2)], (), {}),
     "attention no bias": (partial(attention, use_bias=False, use_gate=True), [(5, 4), (6, 3)], (), {}),
+    "attention over long": (attention, [(17, 4), (16, 3)], (), {}),
     "attention causal": (attention, [(5, 4), (5, 3)], (), {"use_causal_mask": True}),
     "attention window": (partial(attention, sliding_window=2), [(5, 4), (5, 3)], (), {"use_causal_mask": True}),
     "attention scores": (attention, [(5, 4), (5, 3)], (0,), {"return_attention_scores": True}),

@@ -9,6 +9,11 @@ from shrinkage._cohort._rules._dense import einsum_dense
 from shrinkage._cohort._rules._dropout import dropout
 from shrinkage._cohort._state import State
 
+_FEW = 16 * 16
+"""Pairs of positions up to which XLA adds up products faster than it multiplies many small matrices: 83 µs in place of
+271 for a step of a member with 8 x 8 pairs, 301 in place of 461 with 16 x 16, but 1,370 in place of 1,100 with 32 x 32.
+"""
+
 
 def _covers(layer: Any) -> bool:
     projections = [sub for sub in layer._flatten_layers(include_self=False) if isinstance(sub, layers.EinsumDense)]
@@ -52,7 +57,9 @@ def attention(
     )
     drops = training and layer._dropout_layer.rate > 0
     weighs = return_attention_scores or drops
-    if isinstance(layer, layers.GroupQueryAttention):
+    if state.xla and len(q.shape) == 4 and q.shape[1] * k.shape[1] <= _FEW:
+        y, weights = _by_sums(layer, q, k, v, mask, explicit=weighs or layer._dropout_layer.rate > 0)
+    elif isinstance(layer, layers.GroupQueryAttention):
         layer._return_attention_scores = weighs  # as its `call` does
         y, weights = layer._compute_attention(q, k, v, mask, False)
     else:
@@ -63,3 +70,22 @@ def attention(
     y = unfold_members(y, members)
     y = einsum_dense(layer._output_dense, state, y if gate is None else y * gate, training)
     return (y, unfold_members(weights, members)) if return_attention_scores else y
+
+
+def _by_sums(layer: Any, q: Any, k: Any, v: Any, mask: Any, *, explicit: bool) -> tuple[Any, Any]:
+    """Attend with q (b, t, n, d), k and v (b, u, n, ·) of n heads by sums of products; return y and its weights.
+
+    Keras masks in one way where it makes the weights explicit, and in another where it does not; they differ where a
+    position may attend to none.
+    """
+    grouped = isinstance(layer, layers.GroupQueryAttention)
+    scale = layer._inverse_sqrt_head_dim if grouped else layer._inverse_sqrt_key_dim
+    q, k, v = (ops.transpose(t, (0, 2, 3, 1)) for t in (q * ops.cast(scale, q.dtype), k, v))  # (b, n, d, t)
+    scores = ops.sum(q[..., :, None] * k[..., None, :], axis=2)
+    if explicit or mask is None:
+        weights = layer._masked_softmax(scores, mask)
+    else:
+        mask = ops.reshape(mask, (-1, *[1] * (4 - len(mask.shape)), *mask.shape[1:]))
+        weights = ops.softmax(ops.where(ops.cast(mask, "bool"), scores, -1e38))
+    y = ops.sum(weights[:, :, None] * v[..., None, :], axis=-1)
+    return ops.transpose(y, (0, 3, 1, 2)), weights
