@@ -11,8 +11,8 @@ import numpy as np
 from shrinkage._cohort._check import agrees
 from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import seed_variables
-from shrinkage._cohort._forward import way
 from shrinkage._cohort._optimizers import check_optimizer
+from shrinkage._cohort._plan import ways
 from shrinkage._data import Data, TargetUnits, join, take
 from shrinkage._folds import Folds, given_folds, make_folds
 from shrinkage._losses import name_of
@@ -248,7 +248,8 @@ def _agrees(
 ) -> bool:
     """Say whether members computed together, by rules, are what the model itself gives."""
     network = template.network
-    if way(network) == "unroll" and objective.alone(listed=False) == objective:
+    by_rules = any(way.rules for way in ways(network, agrees=True, batch_size=batch_size))
+    if not by_rules and objective.alone(listed=False) == objective:
         return True  # each member calls the model, and nothing is to be compared
     size = min(batch_size, *map(len, folds.train))
     rows = np.stack([folds.train[0][:size], folds.train[-1][-size:]])

@@ -56,7 +56,8 @@ class Search:
             problem.task.template, problem.task.data, problem.folds.held_out,
             batch_size=problem.task.batch_size, strengths=len(problem.lams), limit=max_memory,
         )  # fmt: skip
-        found = ways_left(ways(problem.task.template.network, agrees=problem.agrees), given)
+        network, batch_size = problem.task.template.network, problem.task.batch_size
+        found = ways_left(ways(network, agrees=problem.agrees, batch_size=batch_size), given)
         self._way, self._reason = choose(found, self._timed, self._model_steps())
         self._plan = make_plan(self._way, self._memory, given, strengths=len(problem.lams))
         self._warn_of_memory()

@@ -44,7 +44,7 @@ def problem_of(model: keras.Model, x, y, **changes) -> Problem:
 def cohort_of(problem: Problem, xla: bool | None = None) -> Cohort:
     """All folds and strengths of a problem, at the start; lam is on each fold's own rows."""
     folds, strengths = problem.folds, len(problem.lams)
-    first = ways(problem.task.template.network, agrees=problem.agrees)[0]
+    first = ways(problem.task.template.network, agrees=problem.agrees, batch_size=problem.task.batch_size)[0]
     plan = Plan(first.rules, first.xla if xla is None else xla, strengths, problem.task.data.n_rows)
     engine = Engines(problem.task).get(plan, strengths)
     cohort = Cohort(problem.task, engine, plan.evaluated_rows, folds.train, folds.held_out, range(len(folds.train)))
@@ -87,7 +87,10 @@ def compiled(model: keras.Model, optimizer="adam", loss="sparse_categorical_cros
 def test_member_equals_plain_keras(name, floatx):
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
-    assert bool(ways(problem.task.template.network, agrees=problem.agrees)[0].unrolled) == unrolled
+    assert (
+        bool(ways(problem.task.template.network, agrees=problem.agrees, batch_size=problem.task.batch_size)[0].unrolled)
+        == unrolled
+    )
     xla = not unrolled
     cohort = train_cohort(problem, xla)
     # Without a penalty plain Keras gives Adam the sparse gradient of an embedding, and Adam then squares the slices of

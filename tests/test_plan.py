@@ -46,12 +46,18 @@ def fit(model: keras.Model | None = None, **changes) -> sh.Path:
         ("own_layer", True, [(True, False, 1), (False, False, 1)]),
         ("subclassed", True, [(False, False, 1)]),
         ("mlp", False, [(False, False, 1)]),
+        ("convolved", True, [(True, True, 0), (False, False, 1)]),
     ],
 )
 def test_ways_of_a_model(name, agrees, expected):
-    found = ways(MODELS[name][0](), agrees=agrees)
+    found = ways(MODELS[name][0](), agrees=agrees, batch_size=8)
     assert [(way.rules, way.xla, len(way.unrolled)) for way in found] == expected
     assert all(str(way) for way in found)
+
+
+def test_large_convolutions_are_tensorflows_own():
+    found = ways(MODELS["convolved"][0](), agrees=True, batch_size=10**6)
+    assert [(way.rules, way.xla, way.scores_by_calls) for way in found] == [(False, False, True)]
 
 
 @pytest.mark.parametrize(
@@ -302,3 +308,15 @@ def test_many_fits_do_not_grow_the_process(count):
         fit(model, epochs=1)
     gc.collect()
     assert process.memory_info().rss - before < 50e6 * count / 1000 + 2e6
+
+
+def test_folds_have_their_own_statistics_by_rules_and_unrolled():
+    """A Normalization layer that is called keeps constants; members have statistics of their own training rows."""
+    paths = [fit(compiled(MODELS["normalized"][0]()), plan={"rules": rules, "xla": False}) for rules in (True, False)]
+    np.testing.assert_allclose(paths[0].cv_loss, paths[1].cv_loss, rtol=1e-5)
+    x, y = rows("table")
+    other = sh.fit(
+        compiled(MODELS["normalized"][0]()), x * 10 - 3, y, penalty=sh.L2(), lams=[0.1, 0.01], cv=2, epochs=2,
+        batch_size=8, plan={"rules": False},
+    )  # fmt: skip
+    np.testing.assert_allclose(other.cv_loss, paths[1].cv_loss, rtol=1e-3)  # and so units do not matter

@@ -33,7 +33,7 @@ def problem_of_case(case: Case, **changes: Any) -> Problem:
 
 
 def likeliest_way(problem: Problem) -> Way:
-    return ways(problem.task.template.network, agrees=problem.agrees)[0]
+    return ways(problem.task.template.network, agrees=problem.agrees, batch_size=problem.task.batch_size)[0]
 
 
 @pytest.mark.parametrize("name", DAILY)

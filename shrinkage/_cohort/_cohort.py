@@ -1,7 +1,6 @@
 """A cohort: the members (fold, strength) of one path, trained and scored together."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 
 from shrinkage._cohort._first import first_values
+from shrinkage._cohort._memory import side_by_side
 from shrinkage._cohort._tensorflow import Engine, tensors
 from shrinkage._data import Data, TargetUnits, batch_rows, random_seeds
 from shrinkage._objective import Objective
@@ -105,14 +105,14 @@ class Cohort:
 
     def train_epoch(self, epoch: int) -> np.ndarray:
         """Train one epoch, counted from 0; return which members' losses stopped being finite, (f, s)."""
-        stepped = self._each_fold(lambda f: self._step(f, epoch, self.steps))
+        stepped = self._each_fold(lambda f: self._step(f, epoch, self.steps), self._engine.training.xla)
         self._members = [members for members, _ in stepped]
         return np.stack([keras.ops.convert_to_numpy(diverged) for _, diverged in stepped])
 
     def time_steps(self, steps: int) -> float:
         """Return the seconds that so many steps of all folds take, at most an epoch's; the members stay as they are."""
         began = time.perf_counter()
-        for _, diverged in self._each_fold(lambda f: self._step(f, 0, steps)):
+        for _, diverged in self._each_fold(lambda f: self._step(f, 0, steps), self._engine.training.xla):
             keras.ops.convert_to_numpy(diverged)
         return time.perf_counter() - began
 
@@ -127,7 +127,7 @@ class Cohort:
     def evaluate(self) -> Evaluation:
         """Score all members on all rows: one forward pass serves held-out and training loss."""
         weight, held = self._task.data.weight, np.sort(np.concatenate(self._held_out))
-        scored = self._each_fold(self._score)
+        scored = self._each_fold(self._score, self._engine.evaluation.xla)
         with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
 
             def means(parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -178,9 +178,13 @@ class Cohort:
         found = self._engine.evaluate(self._members[f], *data, filled.astype(np.int32))
         return keras.tree.map_structure(lambda value: _numpy(value)[:, : len(rows)], found)
 
-    def _each_fold(self, call: Callable[[int], Any]) -> list[Any]:
-        """Call with each fold's index; small steps use one core well, and two badly."""
-        with ThreadPoolExecutor(min(len(self._train), os.cpu_count() or 1)) as pool:
+    def _each_fold(self, call: Callable[[int], Any], xla: bool) -> list[Any]:
+        """Call with each fold's index, side by side where XLA compiled the steps: small ones use one core well.
+
+        TensorFlow itself spreads operations over the cores, and may fail where one function runs twice at a time: what
+        it rewrites sums to (`AccumulateNV2`) has one name in both.
+        """
+        with ThreadPoolExecutor(side_by_side(len(self._train), xla)) as pool:
             return list(pool.map(call, range(len(self._train))))
 
     def values(self, f: int, s: int) -> list[np.ndarray]:

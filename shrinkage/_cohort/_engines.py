@@ -7,9 +7,9 @@ from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._fingerprint import fingerprint
 from shrinkage._cohort._first import seed_variables, shared
 from shrinkage._cohort._forward import forward
-from shrinkage._cohort._plan import Plan
+from shrinkage._cohort._plan import Plan, scores_by_calls
 from shrinkage._cohort._state import State
-from shrinkage._cohort._tensorflow import Engine
+from shrinkage._cohort._tensorflow import Engine, Pass
 from shrinkage._cohort._unroll import unroll
 from shrinkage._cohort._update import Update
 
@@ -44,9 +44,15 @@ class Engines:
 def _make(task: Task, plan: Plan, strengths: int) -> Engine:
     network = task.template.network
 
-    def run(state: State, x: Any, training: bool) -> Any:
-        return forward(network, state, x, training) if plan.rules else unroll(network, state, (x,), {}, training)
+    def by_rules(state: State, x: Any, training: bool) -> Any:
+        return forward(network, state, x, training)
 
+    def called(state: State, x: Any, training: bool) -> Any:
+        return unroll(network, state, (x,), {}, training)
+
+    training = evaluation = Pass(by_rules if plan.rules else called, plan.xla)
+    if plan.rules and scores_by_calls(network, rules=plan.rules, xla=plan.xla):
+        evaluation = Pass(called, False)
     update = Update(
         network.trainable_variables,
         task.template.optimizer,
@@ -57,11 +63,11 @@ def _make(task: Task, plan: Plan, strengths: int) -> Engine:
     )
     return Engine(
         network,
-        run,
+        training,
+        evaluation,
         objective=task.objective,
         update=update,
         seeds=seed_variables(network),
         shared=shared(network),
         strengths=strengths,
-        xla=plan.xla,
     )

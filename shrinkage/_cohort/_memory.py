@@ -64,11 +64,15 @@ class Memory:
         return _COMPILING[xla] + self.data + self.strengths * kept
 
     def _per_strength(self, xla: bool, evaluated_rows: int) -> float:
-        side_by_side = min(self.folds, os.cpu_count() or 1)
         training = self.member + self.weights + _ACTIVATIONS[xla] * self.activations * self.batch_size
         evaluation = 2 * 4 * self.widest * evaluated_rows
         scores = self.folds * self.rows * 4 + 2 * self.held_out * (self.output + 8)
-        return self.folds * self.member + side_by_side * max(training, evaluation) + scores
+        return self.folds * self.member + side_by_side(self.folds, xla) * max(training, evaluation) + scores
+
+
+def side_by_side(folds: int, xla: bool) -> int:
+    """Return how many folds take their steps at the same time."""
+    return min(folds, os.cpu_count() or 1) if xla else 1
 
 
 def measure(
@@ -100,7 +104,7 @@ def measure(
         member=_bytes(network.variables) + _bytes(optimizer.variables),
         weights=weights,
         activations=item * sum(outputs),
-        output=item * outputs[-1],
+        output=item * _last(network, outputs),
         widest=max(outputs),
         data=sum(array.nbytes for array in tree.flatten((data.x, data.y, data.weight))),
         rows=data.n_rows,
@@ -126,6 +130,15 @@ def _outputs(network: Any) -> list[tuple[int, ...]]:
             continue
         shapes += [tuple(size or 1 for size in tensor.shape[1:]) for tensor in tensors]
     return shapes
+
+
+def _last(network: Any, outputs: list[int]) -> int:
+    """Return the values of the model's own outputs for one row."""
+    try:
+        ends = network.outputs
+    except (AttributeError, ValueError):  # a subclassed model has no symbolic tensors
+        return outputs[-1]
+    return sum(math.prod(size or 1 for size in tensor.shape[1:]) for tensor in ends)
 
 
 def free_memory() -> int:

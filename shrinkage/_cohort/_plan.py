@@ -16,7 +16,8 @@ from shrinkage._cohort._forward import nodes, way
 from shrinkage._cohort._memory import Memory
 
 _UNROLLED_MEMBERS = 20  # a member costs 0.06 to 0.4 s of tracing: more of them in one function do not pay
-_EVALUATED_VALUES = 2**22  # of one layer's output at a time: 16 MB of float32
+_LARGE_CONVOLUTIONS = 1e8  # multiplications a step, from where TensorFlow's own are twice as fast as those by rules
+_EVALUATED_VALUES = 2**21  # of one layer's output at a time: 8 MB of float32; fewer cost calls, more leave the cache
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Way:
     rules: bool
     xla: bool
     unrolled: tuple[str, ...] = ()
+    scores_by_calls: bool = False
+    """Whether evaluation calls the model once per member."""
 
     def __str__(self) -> str:
         how = "all layers by rules" if self.rules and not self.unrolled else "the model once per member"
@@ -49,21 +52,46 @@ class Way:
         return f"{how}, {'with' if self.xla else 'without'} XLA"
 
 
-def ways(network: keras.Model, *, agrees: bool) -> list[Way]:
+def ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
     """Return one or two ways to run a model, the likeliest first.
 
     Args:
         network: The model.
         agrees: Whether the rules give what the model itself gives.
+        batch_size: Rows in a batch.
     """
-    whole = Way(rules=False, xla=False, unrolled=(network.name,))
+    whole = Way(rules=False, xla=False, unrolled=(network.name,), scores_by_calls=True)
     if not agrees or way(network) == "unroll":
         return [whole]
     plain = Way(rules=True, xla=False, unrolled=_unrolled(network, xla=False))
     if _unrolled(network, xla=True):  # tracing many copies of a layer for XLA takes longer than it saves
         return [plain, whole]
-    # Above some hundred million operations a step and member, TensorFlow multiplies matrices faster than XLA.
-    return [Way(rules=True, xla=True), plain]
+    if not plain.unrolled:  # XLA has the fewer calls, and TensorFlow at times the faster products of large matrices
+        return [Way(rules=True, xla=True), plain]
+    if batch_size * _multiplications(network) > _LARGE_CONVOLUTIONS:
+        return [whole]
+    return [Way(rules=True, xla=True, scores_by_calls=scores_by_calls(network, rules=True, xla=True)), whole]
+
+
+def scores_by_calls(network: keras.Model, *, rules: bool, xla: bool) -> bool:
+    """Say whether evaluation calls the model once per member.
+
+    Convolutions go through XLA for the sake of their gradients; forward alone TensorFlow's own take half the time.
+    """
+    return not rules or (xla and bool(_unrolled(network, xla=False)))
+
+
+def _multiplications(network: keras.Model) -> int:
+    """Return how many multiplications of kernels and inputs a row takes, as far as the model's graph tells."""
+    total = 0
+    for operation in nodes(network):
+        kernels = [v for v in getattr(operation, "trainable_variables", []) if len(v.shape) > 1]
+        try:
+            positions = math.prod(size or 1 for size in operation.output.shape[1:-1])
+        except (AttributeError, ValueError):  # several outputs, or never called on symbolic tensors
+            positions = 1
+        total += positions * sum(math.prod(kernel.shape) for kernel in kernels)
+    return total
 
 
 def _unrolled(network: keras.Model, *, xla: bool) -> tuple[str, ...]:
@@ -82,7 +110,8 @@ def make_plan(way: Way, memory: Memory, given: Mapping[str, Any], *, strengths: 
     most = min(strengths, memory.affordable(way.xla), _UNROLLED_MEMBERS if way.unrolled else strengths)
     chunk = given.get("chunk") or math.ceil(strengths / math.ceil(strengths / most))
     chunk = min(chunk, strengths)
-    rows = max(memory.batch_size, _EVALUATED_VALUES // (memory.widest * chunk))
+    together = 1 if way.scores_by_calls else chunk
+    rows = max(memory.batch_size, _EVALUATED_VALUES // (memory.widest * together))
     return Plan(way.rules, way.xla, chunk, min(memory.rows, given.get("evaluated_rows") or rows))
 
 
@@ -126,7 +155,7 @@ def ways_left(found: list[Way], given: Mapping[str, Any]) -> list[Way]:
         return left or found
     if fixed.get("rules") and not any(way.rules for way in found):
         raise ValueError(
-            "`plan`: rules=True is not possible: members computed together would not be what the model itself gives. "
-            "Leave `rules` out."
+            "`plan`: rules=True is not possible for this model: there are none, or slow ones, or members computed together "
+            "are not what the model itself gives. Leave `rules` out."
         )
     return [replace(found[0] if fixed.get("rules", found[0].rules) == found[0].rules else found[-1], **fixed)]

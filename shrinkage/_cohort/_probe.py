@@ -37,13 +37,8 @@ def time_steps(cohort: Cohort, start: Callable[[Cohort], None], members: int) ->
     began = time.perf_counter()
     start(cohort)
     compiling = time.perf_counter() - began
-    steps, seconds = 1, cohort.time_steps(1)  # the first steps are slower
-    for _ in range(3):
-        steps = max(1, min(cohort.steps, int(_SECONDS / max(cohort.time_steps(1), 1e-6))))
-        seconds = cohort.time_steps(steps)
-        if seconds * 2 > _SECONDS:
-            break
-    return Timing(compiling, min(seconds, cohort.time_steps(steps)) / (steps * members))
+    steps = max(1, min(cohort.steps, int(_SECONDS / max(cohort.time_steps(1), 1e-6))))
+    return Timing(compiling, min(cohort.time_steps(steps) for _ in range(2)) / (steps * members))
 
 
 def choose(found: list[Way], timed: Callable[[Way], Timing], model_steps: float) -> tuple[Way, str]:

@@ -1,6 +1,7 @@
 """The one file that knows TensorFlow: its tape, its functions and XLA."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -15,6 +16,14 @@ from shrinkage._objective import Objective
 
 Run = Callable[[State, Any, bool], Any]
 """How a forward pass is made: (state, x, training) -> predictions; `x` and the predictions may be trees."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A forward pass, and whether XLA compiles what it is part of."""
+
+    run: Run
+    xla: bool
 
 
 def loss_and_gradients(
@@ -58,36 +67,37 @@ class Engine:
 
     Args:
         network: The template's network; its variables name the values, and it is never changed.
-        run: The forward pass.
+        training: The forward pass of training.
+        evaluation: That of evaluation.
         objective: What is minimised beside the penalty.
         update: What steps the weights of `network.trainable_variables`.
         seeds: The states of the network's seed generators; they are drawn anew for each step, and not kept.
         shared: For each of `network.variables`, whether all strengths share its value.
         strengths: S.
-        xla: Whether the steps are compiled by XLA.
     """
 
     def __init__(
         self,
         network: keras.Model,
-        run: Run,
+        training: Pass,
+        evaluation: Pass,
         *,
         objective: Objective,
         update: Update,
         seeds: Sequence[Any],
         shared: Sequence[bool],
         strengths: int,
-        xla: bool,
     ):
-        self._network, self._run, self._objective, self._update = network, run, objective, update
-        self.seeds, self._strengths, self._xla = list(seeds), strengths, xla
+        self._network, self._objective, self._update = network, objective, update
+        self.training, self.evaluation = training, evaluation
+        self.seeds, self._strengths = list(seeds), strengths
         self._kept = [v for v in network.variables if not any(v is seed for seed in seeds)]
         is_shared = {id(v): one for v, one in zip(network.variables, shared, strict=True)}
         self._shapes = [(1, 1 if is_shared[id(v)] else strengths, *v.shape) for v in self._kept]
         places = {id(v): i for i, v in enumerate(self._kept)}
         self._trainable = [places[id(v)] for v in network.trainable_variables]
-        self.train = tf.function(self._train, jit_compile=xla, autograph=False)
-        self.evaluate = tf.function(self._evaluate, jit_compile=xla, autograph=False)
+        self.train = tf.function(self._train, jit_compile=training.xla, autograph=False)
+        self.evaluate = tf.function(self._evaluate, jit_compile=evaluation.xla, autograph=False)
         self.compiled: set[tuple[int, ...]] = set()
         """Sizes of the data that the steps have been compiled for."""
         for function in (self.train, self.evaluate):  # each is traced once, but TensorFlow counts over all engines
@@ -140,8 +150,10 @@ class Engine:
         return members, diverged
 
     def _step(self, members: list[Any], x: Any, y: Any, weight: Any, seeds: Any, lam: Any) -> tuple[list[Any], Any]:
-        state = self._state(members, seeds)
-        member_loss, gradients = loss_and_gradients(self._run, self._network, self._objective, state, x, y, weight)
+        state = self._state(members, self.training.xla, seeds)
+        member_loss, gradients = loss_and_gradients(
+            self.training.run, self._network, self._objective, state, x, y, weight
+        )
         trainable = list(self._network.trainable_variables)
         weights, slots = [state[v] for v in trainable], members[len(self._kept) :]
         weights, slots = self._update(weights, slots, gradients, lam)
@@ -157,7 +169,7 @@ class Engine:
             kept[i] = value
         return kept
 
-    def _state(self, members: Sequence[Any], seeds: Any = None) -> State:
+    def _state(self, members: Sequence[Any], xla: bool, seeds: Any = None) -> State:
         """Return the members' values for one forward pass: a training step's, which draws from seeds (generators, 2),
         or one that scores the members as they would be if training ended now, and draws nothing.
         """
@@ -166,11 +178,11 @@ class Engine:
             ops.cast(seeds[i], v.dtype) if seeds is not None else ops.zeros(v.shape, v.dtype)
             for i, v in enumerate(self.seeds)
         ]
-        return State([*self._kept, *self.seeds], [*kept, *(value[None, None] for value in drawn)], self._xla)
+        return State([*self._kept, *self.seeds], [*kept, *(value[None, None] for value in drawn)], xla)
 
     def _evaluate(self, members: list[Any], x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any]:
         """Return all members' shares of the loss (s, b) and predictions (s, b, ...) on rows (b,)."""
-        predictions = self._run(self._state(members), _rows(x, rows, 2), False)
+        predictions = self.evaluation.run(self._state(members, self.evaluation.xla), _rows(x, rows, 2), False)
         shares = self._objective.rows(_rows(y, rows, 1), predictions, _rows(weight, rows, 1))
         return shares[0], keras.tree.map_structure(lambda value: value[0], predictions)
 

@@ -1,5 +1,8 @@
 """The way that always works: call a layer once per member, each time with that member's values."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +10,8 @@ import keras
 from keras import ops, tree
 
 from shrinkage._cohort._state import State
+
+_ONE_TRACE = threading.Lock()  # training and evaluation are traced side by side
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,31 @@ def _call_one(
     if training is not None and isinstance(layer, keras.Layer):
         kwargs = {**kwargs, "training": training}
     mapping = [(v, member_of(state[v], i, j)) for v in variables]
-    with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
+    with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope, _statistics(layer):
         output = layer(*args, **kwargs)
     # What is not written stays as it is stored: once, if all members share it.
     new = {id(v): now for v, value in mapping if (now := scope.get_current_value(v)) is not value}
     losses = scope.losses
     return output, new, sum(losses) if losses else None
+
+
+@contextmanager
+def _statistics(layer: Any) -> Iterator[None]:
+    """Let Normalization layers compute with the member's statistics: they hold constants made from their variables."""
+    inner = layer._flatten_layers() if isinstance(layer, keras.Layer) else ()
+    adapted = [sub for sub in inner if isinstance(sub, keras.layers.Normalization) and sub.input_mean is None]
+    if not adapted:
+        yield
+        return
+    with _ONE_TRACE:
+        kept = [(sub.mean, sub.variance) for sub in adapted]
+        for sub in adapted:
+            sub.finalize_state()
+        try:
+            yield
+        finally:
+            for sub, (mean, variance) in zip(adapted, kept, strict=True):
+                sub.mean, sub.variance = mean, variance
 
 
 def member_of(value: Any, i: int, j: int) -> Any:
