@@ -155,7 +155,7 @@ def ways_left(found: list[Way], given: Mapping[str, Any]) -> list[Way]:
         return left or found
     if fixed.get("rules") and not any(way.rules for way in found):
         raise ValueError(
-            "`plan`: rules=True is not possible for this model: there are none, or slow ones, or members computed together "
-            "are not what the model itself gives. Leave `rules` out."
+            "`plan`: rules=True is not possible for this model: it has no rules, or slow ones, or members computed "
+            "together are not what the model itself gives. Leave `rules` out."
         )
     return [replace(found[0] if fixed.get("rules", found[0].rules) == found[0].rules else found[-1], **fixed)]
