@@ -1,6 +1,7 @@
 """The benchmarks run, in their smallest configuration, and write where they should; no test looks at a time."""
 
 import json
+from collections import OrderedDict
 from pkgutil import resolve_name
 
 import pytest
@@ -21,7 +22,8 @@ def test_every_way_runs_and_is_extrapolated_to_all_its_fits(name):
     assert cost.fits == ROWS[name].fits(SMALL) >= cost.measured >= 1
 
 
-def test_the_parts_of_a_fit_are_all_found_and_put_back():
+def test_the_parts_of_a_fit_are_all_found_and_put_back(monkeypatch):
+    monkeypatch.setattr("shrinkage._cohort._engines._SHARED", OrderedDict())  # or nothing is compiled again
     before = resolve_name("shrinkage._fit.prepare")
     parts = phases(SMALL)
     assert all(seconds > 0 for seconds in parts.values())

@@ -9,7 +9,7 @@ import pytest
 from shrinkage import L1, L2, Coupled, Proximal
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._engines import Engines
-from shrinkage._cohort._plan import Plan, ways
+from shrinkage._cohort._plan import Plan, Way, ways
 from shrinkage._prepare import Problem, prepare
 from tests.oracle import trained_alone
 from tests.zoo import MODELS, SLOW, mlp, rows
@@ -41,19 +41,23 @@ def problem_of(model: keras.Model, x, y, **changes) -> Problem:
     return prepare(model, x, y, **(arguments | changes))
 
 
-def cohort_of(problem: Problem, xla: bool | None = None) -> Cohort:
+def first_way(problem: Problem) -> Way:
+    return ways(problem.task.template.network, agrees=problem.agrees, batch_size=problem.task.batch_size)[0]
+
+
+def cohort_of(problem: Problem, xla: bool | None = None, rules: bool | None = None) -> Cohort:
     """All folds and strengths of a problem, at the start; lam is on each fold's own rows."""
-    folds, strengths = problem.folds, len(problem.lams)
-    first = ways(problem.task.template.network, agrees=problem.agrees, batch_size=problem.task.batch_size)[0]
-    plan = Plan(first.rules, first.xla if xla is None else xla, strengths, problem.task.data.n_rows)
+    folds, strengths, first = problem.folds, len(problem.lams), first_way(problem)
+    rules, xla = first.rules if rules is None else rules, first.xla if xla is None else xla
+    plan = Plan(rules, xla, strengths, problem.task.data.n_rows)
     engine = Engines(problem.task).get(plan, strengths)
     cohort = Cohort(problem.task, engine, plan.evaluated_rows, folds.train, folds.held_out, range(len(folds.train)))
     cohort.start(np.repeat(problem.lams[None], len(folds.train), axis=0))
     return cohort
 
 
-def train_cohort(problem: Problem, xla: bool) -> Cohort:
-    cohort = cohort_of(problem, xla)
+def train_cohort(problem: Problem, xla: bool, rules: bool | None = None) -> Cohort:
+    cohort = cohort_of(problem, xla, rules)
     for epoch in range(EPOCHS):
         assert not cohort.train_epoch(epoch).any()
     return cohort
@@ -87,17 +91,38 @@ def compiled(model: keras.Model, optimizer="adam", loss="sparse_categorical_cros
 def test_member_equals_plain_keras(name, floatx):
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
-    assert (
-        bool(ways(problem.task.template.network, agrees=problem.agrees, batch_size=problem.task.batch_size)[0].unrolled)
-        == unrolled
-    )
+    assert bool(first_way(problem).unrolled) == unrolled
     xla = not unrolled
     cohort = train_cohort(problem, xla)
-    # Without a penalty plain Keras gives Adam the sparse gradient of an embedding, and Adam then squares the slices of
-    # a token that is there twice one by one; the gradient is their sum.
-    weakest = 1 if kind == "tokens" else 2
-    for fold, s in ((0, 0), (1, weakest)):
+    for fold, s in ((0, 0), (1, weakest(kind))):
         assert_member_equals_plain_keras(problem, cohort, fold, s, xla=xla, floatx=floatx)
+
+
+def weakest(kind: str) -> int:
+    """Return the place of the weakest strength that equals plain Keras.
+
+    Without a penalty plain Keras gives Adam the sparse gradient of an embedding, and Adam then squares the slices of a
+    token that is there twice one by one; the gradient is their sum.
+    """
+    return 1 if kind == "tokens" else 2
+
+
+NOT_FOR_XLA = {"augmented"}  # TensorFlow has no compiled form of what moves images
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("xla", [True, False], ids=["xla", "no xla"])
+@pytest.mark.parametrize("rules", [True, False], ids=["rules", "unrolled"])
+@pytest.mark.parametrize("name", MODELS)
+def test_every_way_equals_plain_keras(name, rules, xla, floatx):
+    if xla and name in NOT_FOR_XLA:
+        pytest.skip("not compiled by XLA")
+    make, kind, _ = MODELS[name]
+    problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
+    if rules and not first_way(problem).rules:
+        pytest.skip("there is no rule")
+    cohort = train_cohort(problem, xla, rules)
+    assert_member_equals_plain_keras(problem, cohort, 1, weakest(kind), xla=xla, floatx=floatx)
 
 
 @pytest.mark.full

@@ -1,6 +1,9 @@
 """How a run is planned: which ways there are, when two are timed, what is fixed, memory, and what is reused."""
 
 import gc
+import json
+import subprocess
+import sys
 from collections import OrderedDict
 from dataclasses import replace
 from typing import Any
@@ -17,6 +20,7 @@ from shrinkage._cohort._fingerprint import fingerprint
 from shrinkage._cohort._memory import Memory, free_memory
 from shrinkage._cohort._plan import Way, check_given, make_plan, ways, ways_left
 from shrinkage._template import Template
+from tests import peak_memory
 from tests.zoo import MODELS, dropped_out, mlp, rows
 
 XLA, NO_XLA, WHOLE = Way(True, True), Way(True, False), Way(False, False, ("net",))
@@ -192,6 +196,16 @@ def test_a_run_that_cannot_keep_to_the_limit_says_so():
 def test_a_wrong_limit_is_refused(limit):
     with pytest.raises(ValueError, match="`max_memory` must be None or a number of bytes, such as 4e9"):
         fit(max_memory=limit)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", peak_memory.CASES)
+def test_memory_is_told_within_30_percent(name):
+    """In a new process each, of the memory that the fit takes beside what the process had."""
+    command = [sys.executable, "-m", "tests.peak_memory", name]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    assert found["taken"] > 2**28
+    assert found["told"] == pytest.approx(found["taken"], rel=0.3)
 
 
 def test_free_memory_is_what_the_system_says():
