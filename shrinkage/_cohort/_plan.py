@@ -112,6 +112,7 @@ def make_plan(way: Way, memory: Memory, given: Mapping[str, Any], *, strengths: 
     chunk = min(chunk, strengths)
     together = 1 if way.scores_by_calls else chunk
     rows = max(memory.batch_size, _EVALUATED_VALUES // (memory.widest * together))
+    rows = math.ceil(memory.rows / math.ceil(memory.rows / rows))  # parts of equal size: the last is filled up
     return Plan(way.rules, way.xla, chunk, min(memory.rows, given.get("evaluated_rows") or rows))
 
 

@@ -1,5 +1,6 @@
 """The way that always works: call a layer once per member, each time with that member's values."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,13 +33,16 @@ def unroll(layer: Any, state: State, args: Any, kwargs: Any, training: bool | No
     leaves = [_members(leaf) for leaf in tree.flatten((args, kwargs)) if _is_members(leaf)]
     shapes = [tuple(leaf.value.shape[:2]) for leaf in leaves] + [tuple(state[v].shape[:2]) for v in variables]
     folds, strengths = max(f for f, _ in shapes), max(s for _, s in shapes)
+    cells = [(v, _Cells(Members(state[v]))) for v in variables]
+    apart = tree.map_structure(lambda leaf: _Cells(_members(leaf)) if _is_members(leaf) else leaf, (args, kwargs))
     outputs, updates, losses = [], [], []
-    for i in range(folds):
-        for j in range(strengths):
-            output, update, loss = _call_one(layer, variables, state, args, kwargs, training, i, j)
-            outputs.append(output)
-            updates.append(update)
-            losses.append(loss)
+    for i, j in itertools.product(range(folds), range(strengths)):
+        mapping = [(v, cell.take(i, j)) for v, cell in cells]
+        mine = tree.map_structure(lambda leaf: leaf.take(i, j) if isinstance(leaf, _Cells) else leaf, apart)  # noqa: B023
+        output, update, loss = _call_one(layer, mapping, mine, training)
+        outputs.append(output)
+        updates.append(update)
+        losses.append(loss)
 
     def stack(values: list[Any]) -> Any:
         return ops.reshape(ops.stack(values), (folds, strengths, *values[0].shape))
@@ -52,14 +56,37 @@ def unroll(layer: Any, state: State, args: Any, kwargs: Any, training: bool | No
     return tree.map_structure(lambda *values: _stacked(values, stack, plain), *outputs)
 
 
+class _Cells:
+    """A tensor (f, s, ...) taken apart in one operation: the gradient of S slices would be S whole stacks."""
+
+    def __init__(self, tensor: Members):
+        self._values = _apart(tensor.value)
+        self._masks = None if tensor.mask is None else _apart(tensor.mask)
+
+    def take(self, i: int, j: int) -> Any:
+        """Return member (i, j), which may be shared, with its mask."""
+        value = _cell(self._values, i, j)
+        if self._masks is not None:
+            value._keras_mask = _cell(self._masks, i, j)
+        return value
+
+
+def _apart(value: Any) -> list[list[Any]]:
+    return [ops.unstack(row, axis=0) for row in ops.unstack(value, axis=0)]
+
+
+def _cell(values: list[list[Any]], i: int, j: int) -> Any:
+    row = values[min(i, len(values) - 1)]
+    return row[min(j, len(row) - 1)]
+
+
 def _call_one(
-    layer: Any, variables: list[Any], state: State, args: Any, kwargs: Any, training: bool | None, i: int, j: int
+    layer: Any, mapping: list[tuple[Any, Any]], arguments: tuple[Any, Any], training: bool | None
 ) -> tuple[Any, dict[int, Any], Any]:
-    """Call `layer` for member (i, j); return its outputs, its variables' new values and its summed losses."""
-    args, kwargs = tree.map_structure(lambda leaf: _take(leaf, i, j), (args, kwargs))
+    """Call `layer` for one member; return its outputs, its variables' new values and its summed losses."""
+    args, kwargs = arguments
     if training is not None and isinstance(layer, keras.Layer):
         kwargs = {**kwargs, "training": training}
-    mapping = [(v, member_of(state[v], i, j)) for v in variables]
     with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope, _statistics(layer):
         output = layer(*args, **kwargs)
     # What is not written stays as it is stored: once, if all members share it.
@@ -98,16 +125,6 @@ def _is_members(leaf: Any) -> bool:
 
 def _members(leaf: Any) -> Members:
     return leaf if isinstance(leaf, Members) else Members(leaf)
-
-
-def _take(leaf: Any, i: int, j: int) -> Any:
-    if not _is_members(leaf):
-        return leaf
-    leaf = _members(leaf)
-    tensor = member_of(leaf.value, i, j)
-    if leaf.mask is not None:
-        tensor._keras_mask = member_of(leaf.mask, i, j)
-    return tensor
 
 
 def _stacked(values: Any, stack: Any, plain: bool) -> Any:
