@@ -17,6 +17,7 @@ from shrinkage._cohort._memory import Memory
 
 _UNROLLED_MEMBERS = 20  # a member costs 0.06 to 0.4 s of tracing: more of them in one function do not pay
 _LARGE_CONVOLUTIONS = 1e8  # multiplications a step, from where TensorFlow's own are twice as fast as those by rules
+_MANY_CONVOLUTIONS = 12  # XLA takes about a second to compile each
 _EVALUATED_VALUES = 2**21  # of one layer's output at a time: 8 MB of float32; fewer cost calls, more leave the cache
 
 
@@ -68,7 +69,7 @@ def ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
         return [plain, whole]
     if not plain.unrolled:  # XLA has the fewer calls, and TensorFlow at times the faster products of large matrices
         return [Way(rules=True, xla=True), plain]
-    if batch_size * _multiplications(network) > _LARGE_CONVOLUTIONS:
+    if batch_size * _multiplications(network) > _LARGE_CONVOLUTIONS or len(plain.unrolled) > _MANY_CONVOLUTIONS:
         return [whole]
     return [Way(rules=True, xla=True, scores_by_calls=scores_by_calls(network, rules=True, xla=True)), whole]
 
