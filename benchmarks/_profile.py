@@ -43,7 +43,7 @@ def profile(work: Work) -> dict[str, float]:
                 return train_epoch(self, epoch)
 
         with patch.object(Cohort, "train_epoch", profiled):
-            ours(work, load(work.data, (), work.rows), {"rules": True, "xla": True})  # whose clock it is
+            ours(work, load(work.data, (), work.rows), {}, {"rules": True, "xla": True})  # XLA has the clock
         return shares(_events(next(Path(folder).rglob("*.xplane.pb"))))
 
 

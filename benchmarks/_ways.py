@@ -144,8 +144,8 @@ def best_loop(work: Work, data: Arrays, variant: Variant) -> Cost:
     )
 
 
-def ours(work: Work, data: Arrays, variant: Variant) -> Cost:
-    """`shrinkage.fit` on a model as everyone writes it, with clocks in it; `variant` is a plan to keep to."""
+def ours(work: Work, data: Arrays, variant: Variant, plan: dict[str, bool] | None = None) -> Cost:
+    """`shrinkage.fit` on a model as everyone writes it, with clocks in it."""
     import shrinkage as sh
 
     x, y = data
@@ -156,7 +156,7 @@ def ours(work: Work, data: Arrays, variant: Variant) -> Cost:
         model.compile("adam", work.loss)
         path = sh.fit(
             model, x, y, penalty=sh.L2(), lams=work.lams(len(x)), cv=work.folds if work.folds > 1 else work.held_out,
-            epochs=work.epochs, batch_size=work.batch_size, epoch="last", progress=False, plan=variant,
+            epochs=work.epochs, batch_size=work.batch_size, epoch="last", progress=False, plan=plan,
         )  # fmt: skip
     seconds = time.perf_counter() - start
     if not np.isfinite(path.cv_loss).all():

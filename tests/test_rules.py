@@ -15,6 +15,7 @@ from shrinkage._cohort._rules import _RULES, rule_for
 from shrinkage._cohort._rules._embedding import embedding
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
+from tests import test_convolution, test_recurrent
 
 F, S, BATCH = 2, 2, 4
 # float64: a different order of the same sums.
@@ -184,7 +185,9 @@ def test_embedding_in_mixed_precision():
 
 
 def test_every_rule_has_a_row():
-    tested = {type(make()) for make, *_ in CASES.values()} | {layers.Dense}
+    makes = [make for make, *_ in CASES.values()] + [row.values[1] for row in test_convolution.cases()]
+    tested = {type(make()) for make in [*makes, *test_recurrent.LAYERS.values()]}
+    tested |= {layers.Dense, layers.TimeDistributed}  # in the zoo
     assert {layer for layer in _RULES if layer.__module__.startswith("keras.")} <= tested
 
 
