@@ -18,6 +18,8 @@ from shrinkage._template import Template, fresh_optimizer
 
 _ACTIVATIONS = {False: 1.4, True: 3.5}
 """Copies of all layers' outputs that a step holds at its peak, without and with XLA; measured."""
+_GATES = 3
+"""Values that a loop over time keeps of each unit and step, of which there are as many copies; measured with GRU."""
 _COMPILING = {False: 100 * 2**20, True: 250 * 2**20}
 """Bytes that tracing and compiling leave behind; measured."""
 
@@ -103,7 +105,7 @@ def measure(
     return Memory(
         member=_bytes(network.variables) + _bytes(optimizer.variables),
         weights=weights,
-        activations=item * sum(outputs),
+        activations=item * (sum(outputs) + _states(network)),
         output=item * _last(network, outputs),
         widest=max(outputs),
         data=sum(array.nbytes for array in tree.flatten((data.x, data.y, data.weight))),
@@ -130,6 +132,20 @@ def _outputs(network: Any) -> list[tuple[int, ...]]:
             continue
         shapes += [tuple(size or 1 for size in tensor.shape[1:]) for tensor in tensors]
     return shapes
+
+
+def _states(network: Any) -> int:
+    """Return the values that loops over time keep of a row for their gradients: three for each unit and step."""
+    total = 0
+    for operation in nodes(network):
+        directions = [getattr(operation, name, None) for name in ("forward_layer", "backward_layer")]
+        for layer in filter(_is_loop, [operation, *directions]):
+            total += _GATES * sum(tree.flatten(layer.state_size)) * (operation.input.shape[1] or 1)
+    return total
+
+
+def _is_loop(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.RNN)
 
 
 def _last(network: Any, outputs: list[int]) -> int:
