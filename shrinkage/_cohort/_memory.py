@@ -138,14 +138,11 @@ def _states(network: Any) -> int:
     """Return the values that loops over time keep of a row for their gradients: three for each unit and step."""
     total = 0
     for operation in nodes(network):
-        directions = [getattr(operation, name, None) for name in ("forward_layer", "backward_layer")]
-        for layer in filter(_is_loop, [operation, *directions]):
+        directions = (getattr(operation, name, None) for name in ("forward_layer", "backward_layer"))
+        loops: list[Any] = [layer for layer in (operation, *directions) if isinstance(layer, keras.layers.RNN)]
+        for layer in loops:
             total += _GATES * sum(tree.flatten(layer.state_size)) * (operation.input.shape[1] or 1)
     return total
-
-
-def _is_loop(layer: Any) -> bool:
-    return isinstance(layer, keras.layers.RNN)
 
 
 def _last(network: Any, outputs: list[int]) -> int:
