@@ -17,7 +17,7 @@ from shrinkage._cohort._memory import Memory
 
 _UNROLLED_MEMBERS = 20  # a member costs 0.06 to 0.4 s of tracing: more of them in one function do not pay
 _LARGE_CONVOLUTIONS = 1e8  # multiplications a step, from where TensorFlow's own are twice as fast as those by rules
-_MANY_CONVOLUTIONS = 12  # XLA takes about a second to compile each
+_MANY_CONVOLUTIONS = 12  # so many small ones took 4.9 s with compiling, and 2.7 s unrolled
 _EVALUATED_VALUES = 2**21  # of one layer's output at a time: 8 MB of float32; fewer cost calls, more leave the cache
 
 

@@ -1,7 +1,7 @@
 """Convolutions compiled by XLA: each member's kernel times windows of its input, as matrix products.
 
 XLA's own convolutions are slow on a CPU, and grouped ones let members touch each other; slices and matrix products it
-compiles well. A step of a member takes 0.43 ms, and 0.88 unrolled without XLA, in a small network (16 and 32 filters on
+compiles well. A step of a member takes 0.43 ms, and 0.68 unrolled without XLA, in a small network (16 and 32 filters on
 14 x 14, batch 32); in one bound by arithmetic (32 and 64 filters on 28 x 28, batch 256) 70 and 34, so that the plan has
 large ones unrolled. Without XLA the same products are slower than unrolling in both.
 """
