@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 
@@ -87,6 +87,32 @@ def given_folds(n_train: int, n_validation: int) -> Folds:
             raise ValueError(f"The {name} data has no rows; it needs at least one.")
     n_rows = n_train + n_validation
     return _frozen([(np.arange(n_train), np.arange(n_train, n_rows))], n_rows, "given")
+
+
+def scored_training_rows(
+    train: Sequence[np.ndarray], held_out: Sequence[np.ndarray], weight: np.ndarray, seed: int
+) -> list[np.ndarray]:
+    """Choose the rows whose loss is each fold's training loss: of those it trains on, as many as it holds out.
+
+    In cross-validation these are the rows that the next fold holds out. Over all folds training and held-out loss are
+    then means over the same rows, the gap between them is paired, and neither is known better than the other. A single
+    fold draws them at random.
+
+    Args:
+        train, held_out: Each fold's rows.
+        weight: Weights of all rows, (n,); a row of weight 0 is not drawn.
+        seed: The run's seed.
+
+    Example:
+        >>> folds = make_folds(6, 3)
+        >>> rows = scored_training_rows(folds.train, folds.held_out, np.ones(6), seed=0)
+        >>> bool((rows[0] == folds.held_out[1]).all())
+        True
+    """
+    if len(train) > 1:
+        return [*held_out[1:], held_out[0]]
+    drawn = np.random.default_rng((seed, 4)).permutation(train[0][weight[train[0]] > 0])
+    return [np.sort(drawn[: len(held_out[0])])]
 
 
 def _k_folds(n_rows: int, k: int, classes: np.ndarray | None, seed: int) -> Folds:

@@ -48,7 +48,8 @@ class Path:
     Attributes:
         lams: (S,) strengths for all `n_rows` rows.
         cv_loss: (F, S, E) mean loss of the held-out rows after each epoch; NaN past the last epoch of a member.
-        train_loss: (F, S, E) the same of the rows trained on, in inference mode.
+        train_loss: (F, S, E) the same of as many rows that were trained on: in cross-validation of those that the
+            next fold holds out.
         fold_weight: (F,) number of held-out rows, or the sum of their sample weights.
         epochs: (S,) the epoch chosen for each strength, counted from 1.
         held_out_rows: (m,) which rows were held out, in the order of the next two.

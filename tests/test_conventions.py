@@ -557,6 +557,15 @@ def test_train_loss_is_of_the_end_of_the_epoch():
     assert path.cv_loss[0, 0, -1] == pytest.approx(np.mean((path.predictions[:, 0, 0] - Y) ** 2), rel=1e-5)
 
 
+def test_train_loss_is_of_as_many_rows_as_are_held_out():
+    path = fit(line(keras.optimizers.SGD(1e-12)), cv=4, batch_size=10)  # as good as not trained
+    squares = np.square(X @ W0 + B0 - Y[:, None])[:, 0]
+    for fold in range(4):
+        rows = path.folds.held_out[(fold + 1) % 4]
+        assert path.train_loss[fold, 0, 0] == pytest.approx(squares[rows].mean(), rel=1e-5)
+        assert path.train_loss[fold, 0, 0] != pytest.approx(squares[path.folds.train[fold]].mean(), rel=1e-3)
+
+
 # --- the same strength elsewhere
 
 

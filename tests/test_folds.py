@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shrinkage._folds import Folds, given_folds, make_folds
+from shrinkage._folds import Folds, given_folds, make_folds, scored_training_rows
 
 sizes = st.integers(2, 60)
 seeds = st.integers(0, 2**32 - 1)
@@ -122,3 +122,21 @@ def test_impossible_splits_are_errors(call, message):
 def test_numpy_numbers_are_numbers():
     assert make_folds(10, np.int64(5)).hash == make_folds(10, 5).hash  # pyright: ignore[reportArgumentType]
     assert make_folds(10, np.float32(0.5)).kind == "hold-out"  # pyright: ignore[reportArgumentType]
+
+
+@given(n=sizes, cv=st.integers(2, 10) | st.floats(0.05, 0.95), seed=seeds)
+def test_training_loss_is_of_as_many_rows_of_each_fold_as_are_held_out(n, cv, seed):
+    assume(n >= cv if isinstance(cv, int) else np.ceil(cv * n) < n)
+    folds = make_folds(n, cv, seed=seed)
+    scored = scored_training_rows(folds.train, folds.held_out, np.ones(n), seed)
+    for rows, train, held_out in zip(scored, folds.train, folds.held_out, strict=True):
+        assert np.isin(rows, train).all() and np.all(np.diff(rows) > 0)
+        assert abs(len(rows) - min(len(train), len(held_out))) <= 1
+    if len(scored) > 1:
+        assert np.array_equal(np.sort(np.concatenate(scored)), np.arange(n))
+
+
+def test_training_loss_of_one_fold_is_of_rows_with_a_weight():
+    folds, weight = make_folds(20, 0.5), np.arange(20) % 2
+    (rows,) = scored_training_rows(folds.train, folds.held_out, weight, seed=0)
+    assert len(rows) == weight[folds.train[0]].sum() and (weight[rows] == 1).all()

@@ -14,6 +14,7 @@ from shrinkage._cohort._first import first_values
 from shrinkage._cohort._memory import side_by_side
 from shrinkage._cohort._tensorflow import Engine, tensors
 from shrinkage._data import Data, TargetUnits, batch_rows, random_seeds
+from shrinkage._folds import scored_training_rows
 from shrinkage._objective import Objective
 from shrinkage._template import Template
 
@@ -40,7 +41,7 @@ class Evaluation:
     cv_loss: np.ndarray
     """Mean loss on each member's held-out rows, (f, s)."""
     train_loss: np.ndarray
-    """Mean loss on each member's training rows, in inference mode, (f, s)."""
+    """Mean loss on as many of each member's training rows, in inference mode, (f, s)."""
     row_loss: np.ndarray
     """Loss of each held-out row under its own fold, (m, s); NaN where the loss mixes rows."""
     predictions: Any
@@ -73,6 +74,7 @@ class Cohort:
         self._task, self._engine, self._evaluated_rows = task, engine, evaluated_rows
         self._train, self._held_out, self._numbers, self._target = train, held_out, numbers, target
         data = task.data
+        self._train_scored = scored_training_rows(train, held_out, data.weight, task.seed)
         self._x, self._weight = tensors(data.x), tensors(data.weight)
         if target is None:
             self._y = [tensors(data.y)] * len(train)
@@ -99,9 +101,10 @@ class Cohort:
     def _compile(self) -> None:
         """Compile the steps without taking one, side by side: XLA's compiler leaves a core partly idle."""
         with ThreadPoolExecutor(2) as pool:
-            evaluated = pool.submit(self._scored, 0, self._evaluated(0)[0])
+            evaluated = [pool.submit(self._scored, 0, rows) for rows in self._parts(self._held_out[0])[:1]]
             self._step(0, epoch=0, steps=0)
-            evaluated.result()
+            for one in evaluated:
+                one.result()
 
     def train_epoch(self, epoch: int) -> np.ndarray:
         """Train one epoch, counted from 0; return which members' losses stopped being finite, (f, s)."""
@@ -125,50 +128,53 @@ class Cohort:
         return self._engine.train(self._members[f], *data, rows, seeds, self._lam[f], np.int32(steps))
 
     def evaluate(self) -> Evaluation:
-        """Score all members on all rows: one forward pass serves held-out and training loss."""
+        """Score all members: one forward pass serves held-out and training loss."""
         weight, held = self._task.data.weight, np.sort(np.concatenate(self._held_out))
         scored = self._each_fold(self._score, self._engine.evaluation.xla)
-        with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
+        held_loss, train_loss, predictions = zip(*scored, strict=True)
 
-            def means(parts: Sequence[np.ndarray]) -> np.ndarray:
-                pairs = zip(scored, parts, strict=True)
-                return np.stack([np.average(loss[:, rows], axis=1, weights=weight[rows]) for (loss, _), rows in pairs])
+        def means(losses: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> np.ndarray:
+            pairs = zip(losses, rows, strict=True)
+            with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
+                return np.stack([np.average(loss, axis=1, weights=weight[own]) for loss, own in pairs])
 
-            cv_loss, train_loss = means(self._held_out), means(self._train)
         places = [np.searchsorted(held, rows) for rows in self._held_out]
 
-        def gathered(parts: Sequence[np.ndarray]) -> np.ndarray:
+        def gathered(*parts: np.ndarray) -> np.ndarray:
             """Put the folds' parts (s, m_f, ...) in the order of the rows, (m, s, ...)."""
             whole = np.empty((len(held), parts[0].shape[0], *parts[0].shape[2:]), parts[0].dtype)
             for part, place in zip(parts, places, strict=True):
                 whole[place] = part.swapaxes(0, 1)
             return whole
 
-        row_loss = gathered([loss[:, rows] for (loss, _), rows in zip(scored, self._held_out, strict=True)])
+        row_loss = gathered(*held_loss).astype(np.float64)
         if not self._task.objective.by_rows:
             row_loss = np.full_like(row_loss, np.nan)
-        predictions = keras.tree.map_structure(lambda *parts: gathered(parts), *(found for _, found in scored))
-        return Evaluation(cv_loss, train_loss, row_loss.astype(np.float64), predictions)
+        return Evaluation(
+            cv_loss=means(held_loss, self._held_out),
+            train_loss=means(train_loss, self._train_scored),
+            row_loss=row_loss,
+            predictions=keras.tree.map_structure(gathered, *predictions),
+        )
 
-    def _score(self, f: int) -> tuple[np.ndarray, Any]:
-        """Return the losses of a fold's members on all rows, (s, n), and their predictions for its held-out rows."""
-        n_rows = self._task.data.n_rows
-        held = np.zeros(n_rows, bool)
-        held[self._held_out[f]] = True
-        losses, predictions = np.empty((self._lam.shape[1], n_rows), self._task.objective.dtype), []
-        for rows in self._evaluated(f):
-            losses[:, rows], predicted = self._scored(f, rows)
-            predictions.append(keras.tree.map_structure(lambda value, own=held[rows]: value[:, own], predicted))
-        joined = keras.tree.map_structure(lambda *parts: np.concatenate(parts, axis=1), *predictions)
-        return (losses, joined) if self._target is None else self._target.restore(losses, joined, f)
+    def _score(self, f: int) -> tuple[np.ndarray, np.ndarray, Any]:
+        """Return the losses of a fold's members on its held-out rows, (s, m_f), and on as many training rows, and
+        their predictions for the held-out rows.
+        """
+        held, train = self._held_out[f], self._train_scored[f]
+        # Where the loss mixes rows, these are in batches of their own, as `model.evaluate` has them.
+        parts = [np.concatenate([held, train])] if self._task.objective.by_rows else [held, train]
+        scored = [self._scored(f, rows) for part in parts for rows in self._parts(part)]
+        losses, predictions = keras.tree.map_structure(lambda *found: np.concatenate(found, axis=1), *scored)
+        predictions = keras.tree.map_structure(lambda value: value[:, : len(held)], predictions)
+        if self._target is not None:
+            losses, predictions = self._target.restore(losses, predictions, f)
+        return losses[:, : len(held)], losses[:, len(held) :], predictions
 
-    def _evaluated(self, f: int) -> list[np.ndarray]:
-        """Return the rows that are scored together: where the loss mixes rows, in batches as `model.evaluate` does."""
-        if self._task.objective.by_rows:
-            parts, size = [np.arange(self._task.data.n_rows)], self._evaluated_rows
-        else:
-            parts, size = [self._held_out[f], self._train[f]], self._batch_size
-        return [rows[start : start + size] for rows in parts for start in range(0, len(rows), size)]
+    def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Return rows in parts that are scored together."""
+        size = self._evaluated_rows if self._task.objective.by_rows else self._batch_size
+        return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def _scored(self, f: int, rows: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return the losses (s, b) and predictions (s, b, ...) of a fold's members on rows (b,)."""

@@ -40,8 +40,8 @@ class Memory:
     """Values, not bytes, in the largest output of a layer for one row."""
     data: int
     """All rows."""
-    rows: int
-    """Number of rows."""
+    scored: int
+    """Rows that the fold with most of them scores after an epoch, held out and trained on."""
     held_out: int
     """Number of rows that are held out by some fold."""
     folds: int
@@ -68,7 +68,7 @@ class Memory:
     def _per_strength(self, xla: bool, evaluated_rows: int) -> float:
         training = self.member + self.weights + _ACTIVATIONS[xla] * self.activations * self.batch_size
         evaluation = 2 * 4 * self.widest * evaluated_rows
-        scores = self.folds * self.rows * 4 + 2 * self.held_out * (self.output + 8)
+        scores = self.folds * self.scored * 4 + 2 * self.held_out * (self.output + 8)
         return self.folds * self.member + side_by_side(self.folds, xla) * max(training, evaluation) + scores
 
 
@@ -109,7 +109,7 @@ def measure(
         output=item * _last(network, outputs),
         widest=max(outputs),
         data=sum(array.nbytes for array in tree.flatten((data.x, data.y, data.weight))),
-        rows=data.n_rows,
+        scored=2 * max(map(len, held_out)),
         held_out=sum(map(len, held_out)),
         folds=len(held_out),
         strengths=strengths,

@@ -113,8 +113,8 @@ def make_plan(way: Way, memory: Memory, given: Mapping[str, Any], *, strengths: 
     chunk = min(chunk, strengths)
     together = 1 if way.scores_by_calls else chunk
     rows = max(memory.batch_size, _EVALUATED_VALUES // (memory.widest * together))
-    rows = math.ceil(memory.rows / math.ceil(memory.rows / rows))  # parts of equal size: the last is filled up
-    return Plan(way.rules, way.xla, chunk, min(memory.rows, given.get("evaluated_rows") or rows))
+    rows = math.ceil(memory.scored / math.ceil(memory.scored / rows))  # parts of equal size: the last is filled up
+    return Plan(way.rules, way.xla, chunk, min(memory.scored, given.get("evaluated_rows") or rows))
 
 
 _KINDS = {"rules": bool, "xla": bool, "chunk": int, "evaluated_rows": int}
