@@ -70,7 +70,8 @@ def fit(
         sample_weight: Weights of the rows' losses in all outputs, (n,); they are divided by their mean.
         class_weight: A dictionary from class labels to weights, for a model with one output: rows of a class count so
             much, held-out rows too, and 1 if their class is not named. It multiplies `sample_weight`.
-        on: Which weights are penalised: "kernels", "all", or a function (layer, variable) -> bool.
+        on: Which weights are penalised: "kernels", "all", kinds, classes of layers, patterns of paths, variables, a
+            function (layer, variable) -> bool, or a dictionary from these to factors of the strength; see `describe`.
         how: `Coupled()` or `Proximal()`; None takes the penalty's default.
         init: "fresh" (the default) draws the trainable weights anew, the same for every lambda and different in every
             fold; "keep" starts from the model's weights. A trained or loaded model must say which.

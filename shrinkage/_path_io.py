@@ -13,7 +13,7 @@ import numpy as np
 from shrinkage import __version__
 from shrinkage._path import Path, Status
 
-SCHEMA = 1
+SCHEMA = 2
 _JSON, _ARRAYS, _TEMPLATE = "path.json", "arrays.npz", "template.keras"
 _NUMBERS = (
     *("lams", "cv_loss", "train_loss", "fold_weight", "epochs", "held_out_rows", "row_loss"),
@@ -145,11 +145,9 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
 
     values = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
     values |= {name: float(values[name]) for name in ("null_loss", "null_se")}
-    values["plan"] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values["plan"].items()
-    }
+    values["plan"] = _tuples(values["plan"])
     values |= {name: _statuses(arrays[name]) for name in ("status", "full_status")}
-    weights = (Weight(**weight | {"shape": tuple(weight["shape"])}) for weight in record["selection"])
+    weights = (Weight(**_tuples(weight)) for weight in record["selection"])
     return Path(
         **values,
         predictions=_packed(record["predictions"], arrays),
@@ -167,6 +165,11 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
         notes=tuple(record["notes"]),
         template=template,
     )
+
+
+def _tuples(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with tuples in place of JSON's lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
 
 
 def _revive(record: dict[str, Any], *kinds: type) -> Any:

@@ -82,7 +82,7 @@ def prepare(
     how = _check_penalty(penalty, how)
     template = Template(model)
     check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
-    selection = select(template.network, on)
+    selection = select(template.source, on)
     _check_unpenalised(template.network, selection)
     init = _check_init(template, init, seed)
     data, objective = read_rows(template, x, y, sample_weight, class_weight)
@@ -120,7 +120,7 @@ def prepare(
             "The loss mixes the rows of a batch, so that no held-out row has a loss of its own: a single split "
             "then has no standard error, and lam_1se is lam_min. Give cv=5 for one."
         )
-    task = Task(template, data, objective, penalty, how, selection.mask, batch_size, init, seed)
+    task = Task(template, data, objective, penalty, how, selection.factors, batch_size, init, seed)
     return Problem(task, folds, lams, extendable, selection, target, together, tuple(notes) + more)
 
 

@@ -1,21 +1,12 @@
 """Which weights of a model are penalised: decided by layer and variable, resolved to the variables themselves."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import keras
 
-Rule = str | Callable[[keras.Layer, keras.Variable], bool]
-
-# What Keras' layers call the weights that multiply their inputs. Recurrent layers and attention own none themselves:
-# their cells and projections do. With LoRA, two factors stand in for the frozen kernel.
-_KERNELS = frozenset(
-    ["kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel", "lora_kernel_a", "lora_kernel_b"]
-    + ["embeddings", "reverse_embeddings", "lora_embeddings_a", "lora_embeddings_b"]
-)
-_NEVER = {"bias": "bias", "gamma": "normalization gain", "beta": "normalization offset"}
+from shrinkage._kinds import per_input, per_unit
+from shrinkage._matching import Rule, resolve
 
 
 @dataclass(frozen=True)
@@ -27,16 +18,25 @@ class Weight:
         path: path of the variable.
         shape: its shape.
         size: its number of parameters.
-        penalised: whether the penalty covers it.
+        factor: what its strength is multiplied by; 0 where the penalty does not cover it.
         reason: why, or why not.
+        per_unit: the axes, counted from the last, of the weights that lead into one unit.
+        per_input: those of the weights that lead out of one input.
     """
 
     layer: str
     path: str
     shape: tuple[int, ...]
     size: int
-    penalised: bool
+    factor: float
     reason: str
+    per_unit: tuple[int, ...]
+    per_input: tuple[int, ...]
+
+    @property
+    def penalised(self) -> bool:
+        """Whether the penalty covers it."""
+        return self.factor > 0
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,6 +58,11 @@ class Selection:
     def mask(self) -> tuple[bool, ...]:
         """Whether each entry of `model.trainable_variables` is penalised."""
         return tuple(weight.penalised for weight in self.weights)
+
+    @property
+    def factors(self) -> tuple[float, ...]:
+        """What the strength of each entry of `model.trainable_variables` is multiplied by."""
+        return tuple(weight.factor for weight in self.weights)
 
     @property
     def n_weights(self) -> int:
@@ -92,16 +97,29 @@ def describe(model: keras.Model, on: Rule = "kernels") -> Selection:
 
     Args:
         model: a built Keras model, compiled or not.
-        on: "kernels" (the default of `fit`): the kernels of dense, convolutional and recurrent layers and of attention
-            projections, recurrent kernels, embeddings, and of a layer of your own every variable with two axes or
-            more; never biases, or the gains and offsets of normalizations. "all": every trainable weight. Or a
-            function of (layer, variable) that returns whether to penalise the variable.
+        on: which weights, as one of these:
+
+            - "kernels", the default of `fit`: the kernels of dense, convolutional and recurrent layers and of attention
+              projections, recurrent and depthwise kernels, embeddings, and of a layer of your own every variable with
+              two axes or more; never biases, or the gains and offsets of normalizations.
+            - "all": every trainable weight.
+            - a kind of weight: "kernel", "recurrent", "embedding", "depthwise", "bias", "gain" or "offset".
+            - a class of layers or a layer: of these, what "kernels" names, in layers inside them too.
+            - a pattern of the variable's path with `*`, `?` or `/` in it, such as "*/dense_1/*" (`fnmatch`).
+            - a variable of the model.
+            - a function of (layer, variable) that returns whether to penalise the variable.
+            - a list of these, for the weights that one of them names.
+            - a dictionary from these (a variable needs a function there) to factors of 0 or more, such as
+              {"kernel": 1, "recurrent": 0.1}: the strength of a weight is lam times its factor (glmnet's
+              `penalty.factor`, which is not rescaled here). No two may name the same weight, and a weight that none
+              names is not penalised.
 
     Returns:
         A `Selection`, which prints as a table.
 
     Raises:
-        ValueError: if the model is not built, has no trainable weight, or `on` matches none.
+        TypeError, ValueError: if the model is not built or has no trainable weight, or if `on` is of no such form, or a
+            rule in it matches none or one that another names.
 
     Example:
         >>> import keras, shrinkage as sh
@@ -127,22 +145,12 @@ def select(model: keras.Model, on: Rule = "kernels") -> Selection:
         >>> select(model, on="all").n_penalised
         8
     """
-    _check_rule(on)
     _check_built(model)
-    owners = _owners(model)
-    weights = [_weight(owners.get(id(variable), model), variable, on) for variable in model.trainable_variables]
-    if not any(weight.penalised for weight in weights):
-        names = ", ".join(weight.path for weight in weights)
-        raise ValueError(
-            f"on={_spell(on)} matches none of the {len(weights)} trainable weights of model {model.name!r}: {names}. "
-            'Give on="all", or a function of (layer, variable) that is true for the weights to penalise.'
-        )
-    return Selection(tuple(weights))
-
-
-def _check_rule(on: Any) -> None:
-    if on not in ("kernels", "all") and not callable(on):
-        raise ValueError(f'on must be "kernels", "all" or a function of (layer, variable), and is {on!r}.')
+    known = _owners(model)
+    variables = model.trainable_variables
+    owners = [known.get(id(variable), model) for variable in variables]
+    found = zip(owners, variables, resolve(model, on, owners), strict=True)
+    return Selection(tuple(_weight(layer, variable, *verdict) for layer, variable, verdict in found))
 
 
 def _check_built(model: keras.Model) -> None:
@@ -167,34 +175,9 @@ def _owners(model: keras.Model) -> dict[int, keras.Layer]:
     return owned
 
 
-def _weight(layer: keras.Layer, variable: keras.Variable, on: Rule) -> Weight:
-    penalised, reason = _verdict(layer, variable, on)
+def _weight(layer: keras.Layer, variable: keras.Variable, factor: float, reason: str) -> Weight:
     shape = tuple(int(n) for n in variable.shape)
     path = variable.path.rpartition("/")[0] or layer.name
-    return Weight(path, variable.path, shape, prod(shape), penalised, reason)
-
-
-def _verdict(layer: keras.Layer, variable: keras.Variable, on: Rule) -> tuple[bool, str]:
-    if callable(on):
-        penalised = bool(on(layer, variable))
-        return penalised, "chosen by on" if penalised else "not chosen by on"
-    if on == "all":
-        return True, 'on="all"'
-    return _kernel_verdict(layer, variable)
-
-
-def _kernel_verdict(layer: keras.Layer, variable: keras.Variable) -> tuple[bool, str]:
-    name, kind = variable.name, type(layer).__name__
-    if name in _NEVER:
-        return False, _NEVER[name]
-    if name in _KERNELS:
-        return True, f"{name} of {kind}"
-    if type(layer).__module__.startswith("keras."):
-        return False, f"{name} of {kind}, not a kernel"
-    if len(variable.shape) >= 2:
-        return True, f"{kind} is a custom layer: 2 axes or more"
-    return False, f"{kind} is a custom layer: fewer than 2 axes"
-
-
-def _spell(on: Rule) -> str:
-    return getattr(on, "__name__", repr(on)) if callable(on) else f'"{on}"'
+    return Weight(
+        path, variable.path, shape, prod(shape), factor, reason, per_unit(layer, variable), per_input(layer, variable)
+    )

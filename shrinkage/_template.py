@@ -55,6 +55,11 @@ class Template:
         return self._source.name
 
     @property
+    def source(self) -> keras.Model:
+        """The caller's model, which is never changed; its weights are in the order of the network's."""
+        return self._source
+
+    @property
     def loss_name(self) -> str:
         """The loss' snake-case name, as in `keras.losses`; "loss" where outputs have different ones."""
         return loss_name(self._source.loss)

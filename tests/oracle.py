@@ -26,9 +26,9 @@ def trained_alone(
     """
     values = first_values(task.template, task.data.x, train, range(len(train)), seed=task.seed, init=task.init)
     model = task.template.model([value[0] for value in values[fold]])
-    for variable, penalised in zip(model.trainable_variables, task.penalised, strict=True):
-        if penalised and lam:
-            variable.regularizer = keras.regularizers.L2(lam / 2)
+    for variable, factor in zip(model.trainable_variables, task.factors, strict=True):
+        if factor and lam:
+            variable.regularizer = keras.regularizers.L2(lam * factor / 2)
     for layer in model._flatten_layers():
         layer.supports_jit = True  # which Keras takes from GRU and LSTM for the sake of cuDNN, even without a GPU
     source = task.template._source

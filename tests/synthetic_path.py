@@ -85,8 +85,8 @@ def make_path(
         "how": Coupled(),
         "selection": Selection(
             (
-                Weight("dense", "dense/kernel", (64, 138), 8832, True, "kernel"),
-                Weight("dense", "dense/bias", (138,), 138, False, "bias"),
+                Weight("dense", "dense/kernel", (64, 138), 8832, 1.0, "kernel", (-2,), (-1,)),
+                Weight("dense", "dense/bias", (138,), 138, 0.0, "bias", (), (-1,)),
             )
         ),
         "folds": Folds(tuple(train), tuple(held_out), n_rows, "k-fold" if n_folds > 1 else "hold-out"),

@@ -17,6 +17,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ARROW = [
     {"_quiet"},
     {"_penalties"},
+    {"_kinds"},
+    {"_matching"},
     {"_selection"},
     {"_folds", "_strengths"},
     {"_losses"},

@@ -368,7 +368,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "the class": ({"penalty": sh.L2}, TypeError, r"`penalty` must be shrinkage.L2\(\)"),
     "how": ({"how": "proximal"}, TypeError, r"`how` must be shrinkage.Coupled\(\)"),
     "selects nothing": ({"on": lambda layer, variable: False}, ValueError, "matches none of the 6 .* Give on="),
-    "on by another name": ({"on": "weights"}, ValueError, 'on must be "kernels", "all" or a function'),
+    "on by another name": ({"on": "weights"}, ValueError, 'on="weights" is no kind of weight'),
     # numbers
     "no epochs": ({"epochs": 0}, ValueError, "`epochs` must be a whole number of at least 1. Received: 0"),
     "half an epoch": ({"epochs": 1.5}, ValueError, "`epochs` must be a whole number"),

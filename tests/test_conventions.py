@@ -323,6 +323,30 @@ def test_on_a_function():
         sh.describe(model, on=lambda layer, variable: False)
 
 
+def test_on_kinds():
+    model = keras.Sequential([keras.Input((4, 3)), layers.GRU(2), layers.Dense(1)])
+    last = model.layers[-1]
+    for on in (
+        "kernel",
+        ["kernel"],
+        [layers.Dense, "*/gru_cell*/kernel"],
+        [last, lambda _, v: "cell" in v.path and v.name == "kernel"],
+    ):
+        assert sh.describe(model, on=on).mask == (True, False, False, True, False)
+    assert sh.describe(model, on="recurrent").mask == (False, True, False, False, False)
+    assert sh.describe(model, on=last.bias).mask == (False, False, False, False, True)
+
+
+def test_on_factors():
+    path = fit(line(keras.optimizers.SGD(ETA)), on={"kernel": 2, "bias": 0.5})
+    dw, db = slopes()
+    w, b = first_weights(path)
+    np.testing.assert_allclose(w, W0 - ETA * (dw + 2 * LAM * W0), rtol=1e-5)
+    np.testing.assert_allclose(b, B0 - ETA * (db + 0.5 * LAM * B0), rtol=1e-5)
+    with pytest.raises(ValueError, match="names these weights twice"):
+        sh.describe(line("sgd"), on={"kernel": 1, "all": 2})
+
+
 def test_a_second_penalty_is_refused():
     with pytest.raises(ValueError, match="already carries a penalty"):
         prepared(line("sgd", kernel_regularizer="l2"))

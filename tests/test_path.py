@@ -203,7 +203,7 @@ def damaged(folder, how):
         ("no json", "is not a folder that `Path.save` wrote"),
         ("torn json", "is not a folder that `Path.save` wrote"),
         ("a list", "is not a folder that `Path.save` wrote"),
-        ("newer", "schema 99; this version .* reads schema 1"),
+        ("newer", "schema 99; this version .* reads schema 2"),
         ("torn arrays", "is damaged.*Restore the folder, or fit again"),
         ("pickled arrays", "is damaged.*allow_pickle"),
         ("other arrays", "is damaged.*cv_loss"),

@@ -168,10 +168,112 @@ def test_a_rule_that_matches_nothing_is_an_error():
         select(model, on=nothing)
 
 
-@pytest.mark.parametrize("on", ["kernel", None, ["kernels"]])
-def test_an_unknown_rule_is_an_error(on):
-    with pytest.raises(ValueError, match='on must be "kernels", "all" or a function'):
-        select(_model((3,), layers.Dense(2)), on=on)
+def _net() -> keras.Model:
+    """Every kind of weight, and two layers of one class."""
+    hidden = [layers.Embedding(9, 4, name="words"), layers.LSTM(3, return_sequences=True, name="memory")]
+    norm = [
+        layers.Reshape((5, 3, 1)),
+        layers.DepthwiseConv2D(2, name="filters"),
+        layers.BatchNormalization(name="norm"),
+    ]
+    heads = [layers.Flatten(), layers.Dense(4, name="first"), layers.Dense(1, name="last")]
+    return _model((5,), *hidden, *norm, *heads, dtype="int32")
+
+
+def _ends(selection: Selection) -> dict[str, float]:
+    """Return the factors of the penalised weights, by their paths within the model."""
+    return {w.path.partition("/")[2]: w.factor for w in selection.weights if w.penalised}
+
+
+@pytest.mark.parametrize(
+    ("on", "expected"),
+    [
+        ("kernel", {"memory/lstm_cell/kernel", "first/kernel", "last/kernel"}),
+        ("recurrent", {"memory/lstm_cell/recurrent_kernel"}),
+        ("embedding", {"words/embeddings"}),
+        ("depthwise", {"filters/kernel"}),
+        ("bias", {"memory/lstm_cell/bias", "filters/bias", "first/bias", "last/bias"}),
+        (["gain", "offset"], {"norm/gamma", "norm/beta"}),
+        ([keras.layers.Dense, "embedding"], {"words/embeddings", "first/kernel", "last/kernel"}),
+        (keras.layers.LSTM, {"memory/lstm_cell/kernel", "memory/lstm_cell/recurrent_kernel"}),
+        ("*first/*", {"first/kernel", "first/bias"}),
+        ("*/last/kerne?", {"last/kernel"}),
+    ],
+)
+def test_on_names_weights_by_kind_class_and_pattern(on, expected):
+    selection = select(_net(), on=on)
+    assert set(_ends(selection)) == expected
+    assert set(selection.factors) == {0.0, 1.0}
+
+
+def test_on_a_layer_and_a_variable_of_the_model():
+    model = _net()
+    first, last = model.get_layer("first"), model.get_layer("last")
+    assert sum(select(model, on=first).mask) == 1
+    selection = select(model, on=[last.bias, first])
+    assert set(_ends(selection)) == {"first/kernel", "last/bias"}
+    for stranger in (layers.Dense(2), keras.Variable([1.0], name="stranger")):
+        with pytest.raises(ValueError, match=r"on=.* matches none of the 12 trainable weights"):
+            select(model, on=[first, stranger])
+
+
+def test_factors_of_a_dictionary():
+    model = _net()
+    last = model.get_layer("last")
+    on = {"kernel": 1, "recurrent": 0.25, lambda layer, variable: variable is last.bias: 2, "embedding": 0}
+    selection = select(model, on=on)
+    kernels = dict.fromkeys(["memory/lstm_cell/kernel", "first/kernel", "last/kernel"], 1.0)
+    assert _ends(selection) == kernels | {"memory/lstm_cell/recurrent_kernel": 0.25, "last/bias": 2.0}
+    reasons = {weight.path.partition("/")[2]: weight.reason for weight in selection.weights}
+    assert reasons["memory/lstm_cell/recurrent_kernel"] == "recurrent_kernel of LSTMCell, factor 0.25"
+    assert reasons["words/embeddings"] == "embeddings of Embedding, factor 0"
+    assert reasons["norm/gamma"] == "not chosen by on"
+
+
+@pytest.mark.parametrize(
+    ("on", "error", "message"),
+    [
+        ("kernals", ValueError, 'on="kernals" is no kind of weight. Did you mean "kernels"?'),
+        ("Dense", ValueError, "the kinds are kernel, recurrent, embedding, depthwise, bias, gain, offset"),
+        ("*second*", ValueError, r'on="\*second\*" matches none of the 12 trainable weights'),
+        (keras.layers.GRU, ValueError, "on=GRU matches none"),
+        (["kernel", keras.layers.GRU], ValueError, "on=GRU matches none"),
+        ([], ValueError, "matches none"),
+        ({}, ValueError, "some weights a factor above 0"),
+        ({"kernel": 0}, ValueError, "some weights a factor above 0"),
+        ({"kernel": -1}, ValueError, 'give "kernel" a factor of 0 or more. Received: -1'),
+        ({"kernel": float("nan")}, ValueError, "a factor of 0 or more. Received: nan"),
+        ({"kernel": True}, ValueError, "a factor of 0 or more. Received: True"),
+        ({"kernel": "1"}, ValueError, "a factor of 0 or more. Received: '1'"),
+        ({"kernels": 1, "recurrent": 2}, ValueError, "names these weights twice: .*memory/lstm_cell/recurrent_kernel"),
+        (None, TypeError, 'on= must be "kernels", "all", a kind'),
+        (3, TypeError, "Received: 3"),
+        (int, TypeError, "Received: <class 'int'>"),
+    ],
+)
+def test_a_wrong_rule_is_an_error_that_says_what_to_do(on, error, message):
+    with pytest.raises(error, match=message):
+        select(_net(), on=on)
+
+
+@pytest.mark.parametrize(
+    ("shape", "layer", "weight", "unit", "feature"),
+    [
+        ((3,), lambda: layers.Dense(2), "kernel", (-2,), (-1,)),
+        (SEQUENCE, lambda: layers.LSTM(2), "recurrent_kernel", (-2,), (-1,)),
+        (IMAGE, lambda: layers.Conv2D(2, 3), "kernel", (-4, -3, -2), (-4, -3, -1)),
+        (IMAGE, lambda: layers.Conv2DTranspose(3, 3), "kernel", (-4, -3, -1), (-4, -3, -2)),
+        (IMAGE, lambda: layers.DepthwiseConv2D(3), "kernel", (-4, -3), (-4, -3, -1)),
+        (SEQUENCE, lambda: layers.SeparableConv1D(2, 3), "depthwise_kernel", (-3,), (-3, -1)),
+        (SEQUENCE, lambda: layers.SeparableConv1D(2, 3), "pointwise_kernel", (-3, -2), (-3, -1)),
+        ((4, 3), lambda: layers.EinsumDense("abc,cde->abde", (None, 2, 5)), "kernel", (-3,), (-2, -1)),
+        ((4, 3), lambda: layers.EinsumDense("abc,bcd->ad", (2,)), "kernel", (-3, -2), (-1,)),
+        ((3,), lambda: layers.Dense(2), "bias", (), (-1,)),
+    ],
+)
+def test_axes_of_the_weights_into_a_unit_and_out_of_an_input(shape, layer, weight, unit, feature):
+    found = {w.path.rpartition("/")[2]: (w.per_unit, w.per_input) for w in select(_model(shape, layer())).weights}
+    assert found[weight] == (unit, feature)
 
 
 def test_unbuilt_and_weightless_models_are_errors():

@@ -28,7 +28,7 @@ class Task:
     objective: Objective
     penalty: Any
     how: Any
-    penalised: tuple[bool, ...]
+    factors: tuple[float, ...]
     batch_size: int
     init: str
     seed: int

@@ -26,7 +26,7 @@ class Engines:
 
     def __init__(self, task: Task):
         self._task = task
-        self._fingerprint = fingerprint(task.template, task.objective, task.penalty, task.how, task.penalised)
+        self._fingerprint = fingerprint(task.template, task.objective, task.penalty, task.how, task.factors)
         self._own: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
 
     def get(self, plan: Plan, strengths: int) -> Engine:
@@ -58,7 +58,7 @@ def _make(task: Task, plan: Plan, strengths: int) -> Engine:
         task.template.optimizer,
         penalty=task.penalty,
         how=task.how,
-        penalised=task.penalised,
+        factors=task.factors,
         strengths=strengths,
     )
     return Engine(

@@ -29,7 +29,7 @@ class Update:
         optimizer: Its configuration is used, not its state.
         penalty: L2() or L1().
         how: Coupled() or Proximal().
-        penalised: For each variable, whether it is penalised.
+        factors: For each variable what its strength is multiplied by; 0 where it is not penalised.
         strengths: S.
     """
 
@@ -40,10 +40,10 @@ class Update:
         *,
         penalty: Any,
         how: Any,
-        penalised: Sequence[bool],
+        factors: Sequence[float],
         strengths: int,
     ):
-        self._penalty, self._proximal, self._penalised = penalty, isinstance(how, Proximal), penalised
+        self._penalty, self._proximal, self._factors = penalty, isinstance(how, Proximal), factors
         self._constraints = [variable.constraint for variable in variables]
         self._stacked, self._strengths = type(optimizer).__name__ in ELEMENTWISE, strengths
         # The optimizer needs variables to know the weights by; their values are never used.
@@ -85,8 +85,8 @@ class Update:
         """
         if not self._proximal:
             gradients = [
-                g + self._penalty.gradient(w, _like(lam, w)) if penalised else g
-                for g, w, penalised in zip(gradients, weights, self._penalised, strict=True)
+                g + self._penalty.gradient(w, _like(lam * factor, w)) if factor else g
+                for g, w, factor in zip(gradients, weights, self._factors, strict=True)
             ]
         state = State(self._slots, slots)
         move = self._accumulate if self._sums else self._move
@@ -130,8 +130,10 @@ class Update:
                 new = [scope.get_current_value(variable) for variable in self._variables]
                 if self._proximal:
                     new = [
-                        self._penalty.prox(w, _like(lam, w), step_size(self._optimizer, v, rate)) if penalised else w
-                        for w, v, penalised in zip(new, self._variables, self._penalised, strict=True)
+                        self._penalty.prox(w, _like(lam * factor, w), step_size(self._optimizer, v, rate))
+                        if factor
+                        else w
+                        for w, v, factor in zip(new, self._variables, self._factors, strict=True)
                     ]
                 return new, [scope.get_current_value(slot) for slot in own]
 

@@ -1,0 +1,114 @@
+"""What kind of weight each variable of a layer is, and which of its axes lead into one unit or out of one input."""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+PENALISED = ("kernel", "recurrent", "embedding", "depthwise")
+"""The kinds that multiply what the layer is given: penalised unless it is said otherwise."""
+
+KINDS = (*PENALISED, "bias", "gain", "offset")
+
+# What Keras' layers call their weights. Recurrent layers and attention own none themselves: their cells and projections
+# do. With LoRA, two factors stand in for the frozen kernel.
+_BY_NAME = {
+    "kernel": "kernel",
+    "pointwise_kernel": "kernel",
+    "lora_kernel_a": "kernel",
+    "lora_kernel_b": "kernel",
+    "recurrent_kernel": "recurrent",
+    "depthwise_kernel": "depthwise",
+    "embeddings": "embedding",
+    "reverse_embeddings": "embedding",
+    "lora_embeddings_a": "embedding",
+    "lora_embeddings_b": "embedding",
+    "bias": "bias",
+    "gamma": "gain",
+    "beta": "offset",
+}
+_DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+_TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+
+
+def kind_of(layer: keras.Layer, variable: Any) -> str | None:
+    """Return the kind of a layer's variable, or None where it is none of `KINDS`.
+
+    In a layer of the user's own a variable with a name that Keras does not use is a kernel if it has two axes or more.
+
+    Example:
+        >>> import keras
+        >>> layer = keras.layers.Dense(2)
+        >>> layer.build((None, 3))
+        >>> kind_of(layer, layer.kernel), kind_of(layer, layer.bias)
+        ('kernel', 'bias')
+    """
+    kind = _BY_NAME.get(variable.name)
+    if kind == "kernel" and isinstance(layer, _DEPTHWISE):
+        return "depthwise"
+    if kind is None and not is_of_keras(layer) and len(variable.shape) >= 2:
+        return "kernel"
+    return kind
+
+
+def is_of_keras(layer: keras.Layer) -> bool:
+    """Whether a layer's class is one of Keras' own."""
+    return type(layer).__module__.startswith("keras.")
+
+
+def kind_words(layer: keras.Layer, variable: Any) -> str:
+    """Say what a variable is, for the table of `describe`."""
+    kind, name = kind_of(layer, variable), type(layer).__name__
+    if kind in ("bias", "gain", "offset"):
+        return kind if kind == "bias" else f"normalization {kind}"
+    if variable.name in _BY_NAME:
+        return f"{variable.name} of {name}"
+    if is_of_keras(layer):
+        return f"{variable.name} of {name}, not a kernel"
+    return f"{name} is a custom layer: {'2 axes or more' if kind else 'fewer than 2 axes'}"
+
+
+def per_unit(layer: keras.Layer, variable: Any) -> tuple[int, ...]:
+    """Return the axes, counted from the last, of the weights that lead into one unit, filter or coordinate.
+
+    Example:
+        >>> import keras
+        >>> layer = keras.layers.Conv2D(8, 3)
+        >>> layer.build((None, 5, 5, 2))
+        >>> per_unit(layer, layer.kernel)  # height, width and channels of the input
+        (-4, -3, -2)
+    """
+    rank = len(variable.shape)
+    if variable.name == "kernel" and isinstance(layer, layers.EinsumDense):
+        return _contracted(layer, rank)
+    if variable.name == "kernel" and isinstance(layer, _TRANSPOSED):
+        return tuple(axis for axis in range(-rank, 0) if axis != -2)
+    if kind_of(layer, variable) == "depthwise":  # a channel is filtered alone
+        return tuple(range(-rank, -2))
+    return tuple(range(-rank, -1))
+
+
+def per_input(layer: keras.Layer, variable: Any) -> tuple[int, ...]:
+    """Return the axes, counted from the last, of the weights that lead out of one input feature, channel or token.
+
+    Example:
+        >>> import keras
+        >>> layer = keras.layers.Conv2D(8, 3)
+        >>> layer.build((None, 5, 5, 2))
+        >>> per_input(layer, layer.kernel)  # height, width and filters
+        (-4, -3, -1)
+    """
+    rank = len(variable.shape)
+    inputs: tuple[int, ...] = (-2,)
+    if variable.name == "kernel" and isinstance(layer, layers.EinsumDense):
+        inputs = _contracted(layer, rank)
+    elif variable.name == "kernel" and isinstance(layer, _TRANSPOSED):
+        inputs = (-1,)
+    return tuple(axis for axis in range(-rank, 0) if axis not in inputs)
+
+
+def _contracted(layer: Any, rank: int) -> tuple[int, ...]:
+    """Return the axes of an EinsumDense kernel that are summed over."""
+    inputs, output = layer.equation.replace(" ", "").split("->")
+    letters = inputs.split(",")[1]
+    return tuple(i - rank for i, letter in enumerate(letters) if letter not in output)
