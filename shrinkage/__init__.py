@@ -10,6 +10,7 @@ from shrinkage._quiet import require_tensorflow
 
 if TYPE_CHECKING:
     from shrinkage._cohort._rules import rule as rule
+    from shrinkage._convert import convert as convert
     from shrinkage._fit import fit as fit
     from shrinkage._path import Path as Path
     from shrinkage._path import Status as Status
@@ -32,13 +33,16 @@ _HOME = {
     "fit": "_fit",
     "Path": "_path",
     "Status": "_path",
+    "convert": "_convert",
 }
+_WITHOUT_KERAS = {"_convert"}
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'shrinkage' has no attribute {name!r}; it has {', '.join(_HOME)}")
-    require_tensorflow()
+    if _HOME[name] not in _WITHOUT_KERAS:
+        require_tensorflow()
     value = getattr(import_module(f"shrinkage.{_HOME[name]}"), name)
     globals()[name] = value
     return value

@@ -38,6 +38,7 @@ ARROW = [
     {"_search"},
     {"_fit"},
     {"_plot"},
+    {"_convert"},
     {"cli"},
 ]
 PLACE = {room: place for place, rooms in enumerate(ARROW) for room in rooms}
@@ -129,6 +130,12 @@ def test_importing_is_light(module):
     code = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
+
+
+def test_converting_is_light():
+    code = "import sys, shrinkage; shrinkage.convert; print({'tensorflow', 'keras', 'numpy'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
 
 
 def test_type_checkers_see_what_python_sees():

@@ -4,6 +4,7 @@ import click
 
 from shrinkage import __version__
 
+from ._convert import convert
 from ._demo import demo
 from ._errors import EXIT_CODES, Commands
 from ._fit import fit
@@ -23,5 +24,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, fit, predict):
+for _command in (convert, demo, fit, predict):
     main.add_command(_command)

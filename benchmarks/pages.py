@@ -1,0 +1,41 @@
+"""The tables of the documentation that follow from the code, with nothing measured: `python -m benchmarks.pages`."""
+
+from collections.abc import Mapping
+
+from benchmarks import _page
+from shrinkage._convert import CONVENTIONS, Convention, Factor
+
+
+def conventions() -> str:
+    """Return the table of docs/convert.md: the strength of each convention, as it follows from lam."""
+    rows = [row for name, convention in CONVENTIONS.items() for row in _rows(name, convention)]
+    return _page.markdown(["name", "what is written there", "Keras loss", "penalty", "it acts", "if"], rows)
+
+
+def _rows(name: str, convention: Convention) -> list[list[str]]:
+    """Return one row for each factor, with its losses."""
+    by_factor: dict[str, list[str | None]] = {}
+    for loss, factor in convention.factors.items():
+        by_factor.setdefault(_strength(convention, factor), []).append(loss)
+    acts = "beside the step" if convention.decoupled else "in the objective"
+    rest = [", ".join(convention.kinds), acts, convention.note]
+    return [
+        [f"`{name}`", strength, _losses(losses, convention.factors), *rest] for strength, losses in by_factor.items()
+    ]
+
+
+def _strength(convention: Convention, factor: Factor | str) -> str:
+    if isinstance(factor, str):
+        return f"none: {factor}"
+    formula = f"1 / ({factor})" if convention.inverse else str(factor)
+    return f"`{convention.written.format(formula)}`"
+
+
+def _losses(losses: list[str | None], all_losses: Mapping[str | None, object]) -> str:
+    if losses == [None]:
+        return "any other" if len(all_losses) > 1 else "any"
+    return ", ".join(f"`{loss}`" for loss in losses)
+
+
+if __name__ == "__main__":
+    _page.write(_page.DOCS / "convert.md", "convert", conventions())

@@ -1,0 +1,305 @@
+"""The same strength in other libraries: what each one's number means, and which numbers have no equivalent.
+
+Every convention says how its strength follows from lam, the strength of shrinkage. A conversion goes from the source to
+lam and from lam to the target, so that a new convention is one row. Nothing here needs Keras.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+SQUARED, BINARY, CLASSES, HINGE = "mean_squared_error", "binary_crossentropy", "categorical_crossentropy", "hinge"
+_SHORT = {"mse": SQUARED, "sparse_categorical_crossentropy": CLASSES}
+
+# What a conversion may have to know, in words for the sentence that asks for it.
+_MEANING = {
+    "n": "the number of training rows: one strength belongs to the sum over rows, the other to their mean",
+    "batch": "the number of rows in a batch: scikit-learn's MLP divides its alpha by it",
+    "eta": "the learning rate: one decay is multiplied by it, the other is not",
+    "sd_y": "the standard deviation of the target, with 1/n: glmnet divides the target by it",
+    "sigma": "the standard deviation of the noise: it makes squared error a negative log-likelihood",
+}
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A number times powers of what a conversion may know.
+
+    Example:
+        >>> str(Factor(0.5, {"n": 1})), str(Factor(0.5, {"n": 1, "sigma": -2}))
+        ('n * lam / 2', 'n * lam / (2 * sigma**2)')
+    """
+
+    number: float = 1.0
+    powers: Mapping[str, int] = field(default_factory=dict)
+
+    def __truediv__(self, other: "Factor") -> "Factor":
+        names = {*self.powers, *other.powers}
+        powers = {name: self.powers.get(name, 0) - other.powers.get(name, 0) for name in names}
+        return Factor(self.number / other.number, {name: power for name, power in powers.items() if power})
+
+    def value(self, known: Mapping[str, float]) -> float:
+        return self.number * math.prod(known[name] ** power for name, power in self.powers.items())
+
+    def __str__(self) -> str:
+        def spell(sign: int) -> list[str]:
+            powers = [(name, sign * power) for name, power in self.powers.items() if sign * power > 0]
+            return [name if power == 1 else f"{name}**{power}" for name, power in powers]
+
+        below = ([f"{1 / self.number:g}"] if self.number < 1 else []) + spell(-1)
+        quotient = f" / {below[0]}" if len(below) == 1 else f" / ({' * '.join(below)})" if below else ""
+        return " * ".join([*spell(1), "lam"]) + quotient
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What a strength means somewhere.
+
+    Attributes:
+        written: how it is written there, with {} for the strength.
+        kinds: the penalties it may be.
+        factors: by loss, the strength divided by lam, or a sentence that says why there is none. The key None stands
+            for every loss that is not named.
+        inverse: whether the strength is the inverse of factor * lam.
+        decoupled: whether the optimizer shrinks the weights beside its step; else the penalty is in the objective.
+        optimizer: the only optimizer it belongs to.
+        note: what else has to be the same.
+    """
+
+    written: str
+    kinds: tuple[str, ...]
+    factors: Mapping[str | None, Factor | str] = field(default_factory=lambda: {None: Factor()})
+    inverse: bool = False
+    decoupled: bool = False
+    optimizer: str | None = None
+    note: str = ""
+
+
+_LINEAR = ("L2", "L1", "ElasticNet")  # one strength times rho * |w| + (1 - rho) * w² / 2; L1 is rho = 1, and L2 rho = 0
+_LOG_LOSS: dict[str | None, Factor | str] = {BINARY: Factor(), CLASSES: Factor()}
+_LIKELIHOOD = "the loss must be a negative log-likelihood: squared error or log loss"
+_ONE_OUTPUT = "it has one output"
+_ONE_COLUMN = "two classes are one output with a sigmoid"
+_STANDARDIZE = "standardize=FALSE is given"
+
+CONVENTIONS = {
+    "shrinkage.L2": Convention("sh.L2(), lam={}", ("L2",)),
+    "shrinkage.L1": Convention("sh.L1(), lam={}", ("L1",)),
+    "shrinkage.ElasticNet": Convention("sh.ElasticNet(rho), lam={}", ("ElasticNet",)),
+    "shrinkage.Decoupled": Convention("sh.L2(), how=sh.Decoupled(), lam={}", ("L2",), decoupled=True),
+    "keras.L2": Convention("keras.regularizers.L2({})", ("L2",), {None: Factor(0.5)}),
+    "keras.L1": Convention("keras.regularizers.L1({})", ("L1",), note="zeros need not be exact: it goes by gradient"),
+    "keras.L1L2": Convention(
+        "keras.regularizers.L1L2(l1, l2)",
+        ("ElasticNet",),
+        {None: "it has two strengths: convert rho * lam from or to keras.L1, and (1 - rho) * lam from or to keras.L2"},
+    ),
+    "keras.weight_decay": Convention(
+        "weight_decay={} of a Keras optimizer",
+        ("L2",),
+        decoupled=True,
+        note="the same weights decay: Keras decays them all",
+    ),
+    "tf.nn.l2_loss": Convention("{} * tf.nn.l2_loss(w)", ("L2",), note="it is added to the mean loss"),
+    "torch.weight_decay": Convention(
+        "weight_decay={} of PyTorch's SGD, Adam, RMSprop, ...",
+        ("L2",),
+        note="the same weights decay: PyTorch decays them all",
+    ),
+    "torch.AdamW": Convention("torch.optim.AdamW(weight_decay={})", ("L2",), decoupled=True, optimizer="adam"),
+    "tfa.AdamW": Convention(
+        "tfa.optimizers.AdamW({})",
+        ("L2",),
+        {None: Factor(1, {"eta": 1})},
+        decoupled=True,
+        optimizer="adam",
+        note="the learning rate is constant",
+    ),
+    "sklearn.Ridge": Convention("Ridge(alpha={})", ("L2",), {SQUARED: Factor(0.5, {"n": 1})}, note=_ONE_OUTPUT),
+    "sklearn.Lasso": Convention("Lasso(alpha={})", ("L1",), {SQUARED: Factor(0.5)}, note=_ONE_OUTPUT),
+    "sklearn.ElasticNet": Convention(
+        "ElasticNet(alpha={}, l1_ratio=rho)", _LINEAR, {SQUARED: Factor(0.5)}, note=_ONE_OUTPUT
+    ),
+    "sklearn.LogisticRegression": Convention(
+        "LogisticRegression(C={}, l1_ratio=rho)",
+        _LINEAR,
+        {BINARY: Factor(1, {"n": 1}), CLASSES: Factor(1, {"n": 1})},
+        inverse=True,
+        note=_ONE_COLUMN,
+    ),
+    "sklearn.SGDRegressor": Convention(
+        "SGDRegressor(alpha={}, l1_ratio=rho)", _LINEAR, {SQUARED: Factor(0.5)}, note=_ONE_OUTPUT
+    ),
+    "sklearn.SGDClassifier": Convention(
+        "SGDClassifier(alpha={}, l1_ratio=rho)",
+        _LINEAR,
+        {
+            BINARY: Factor(),
+            HINGE: Factor(),
+            CLASSES: "it fits each class against the others, which no softmax does",
+        },
+        note="there are two classes",
+    ),
+    "sklearn.MLPRegressor": Convention(
+        "MLPRegressor(alpha={})", ("L2",), {SQUARED: Factor(0.5, {"batch": 1})}, note=_ONE_OUTPUT
+    ),
+    "sklearn.MLPClassifier": Convention(
+        "MLPClassifier(alpha={})",
+        ("L2",),
+        {BINARY: Factor(1, {"batch": 1}), CLASSES: Factor(1, {"batch": 1})},
+        note=_ONE_COLUMN,
+    ),
+    "glmnet.L2": Convention(
+        "glmnet(alpha=0, lambda={})", ("L2",), {SQUARED: Factor(0.5, {"sd_y": 1}), **_LOG_LOSS}, note=_STANDARDIZE
+    ),
+    "glmnet.L1": Convention(
+        "glmnet(alpha=1, lambda={})", ("L1",), {SQUARED: Factor(0.5), **_LOG_LOSS}, note=_STANDARDIZE
+    ),
+    "glmnet.ElasticNet": Convention(
+        "glmnet(alpha=rho, lambda={})",
+        ("ElasticNet",),
+        {
+            SQUARED: "glmnet divides the target by its standard deviation, which changes alpha too: with "
+            "a = rho * lam as glmnet.L1 and b = (1 - rho) * lam as glmnet.L2, lambda is a + b and alpha is a / (a + b)",
+            **_LOG_LOSS,
+        },
+        note=_STANDARDIZE,
+    ),
+    "precision": Convention(
+        "a Gaussian prior of precision {}",
+        ("L2",),
+        {
+            SQUARED: Factor(0.5, {"n": 1, "sigma": -2}),
+            BINARY: Factor(1, {"n": 1}),
+            CLASSES: Factor(1, {"n": 1}),
+            None: _LIKELIHOOD,
+        },
+    ),
+}
+
+
+def convert(
+    lam: float,
+    source: str,
+    target: str,
+    *,
+    loss: str | None = None,
+    n: float | None = None,
+    batch: float | None = None,
+    eta: float | None = None,
+    optimizer: str | None = None,
+    sd_y: float | None = None,
+    sigma: float | None = None,
+) -> float:
+    """Return the strength that means at `target` what `lam` means at `source`: both train to the same weights.
+
+    Each convention is a multiple of the lam of shrinkage, whose objective is mean data loss + lam * P(w):
+
+        keras.L2 = lam / 2,   sklearn.Ridge = n * lam / 2,   sklearn.LogisticRegression = 1 / (n * lam),   ...
+
+    `docs/convert.md` lists them all. What only some conversions need is asked for by name, with the reason.
+
+    Args:
+        lam: the strength at `source`: its alpha, C, weight_decay, lambda, ...
+        source: name of a convention, such as "keras.L2" or "sklearn.Ridge"; an unknown name gets the list.
+        target: name of a convention.
+        loss: name of the Keras loss, such as "mse" or "binary_crossentropy".
+        n: number of training rows.
+        batch: number of rows in a batch, for scikit-learn's MLP.
+        eta: learning rate, for tfa.AdamW, whose decay is not multiplied by it.
+        optimizer: "sgd" for SGD without momentum: only there is a decoupled decay as a penalty in the objective.
+        sd_y: standard deviation of the target, with 1/n, for glmnet's L2 under squared error.
+        sigma: standard deviation of the noise, for the prior's precision under squared error.
+
+    Raises:
+        ValueError: if there is no equivalent, if something is missing, or if a number or a name makes no sense.
+
+    Example:
+        >>> import shrinkage as sh
+        >>> sh.convert(1e-4, "keras.L2", "torch.weight_decay")
+        0.0002
+        >>> sh.convert(0.01, "shrinkage.L2", "sklearn.Ridge", loss="mse", n=1000)
+        5.0
+        >>> sh.convert(0.01, "keras.weight_decay", "keras.L2", optimizer="adam")
+        Traceback (most recent call last):
+        ...
+        ValueError: keras.weight_decay has no equivalent as keras.L2 with optimizer='adam': a decoupled decay...
+    """
+    given, wanted = _convention("source", source), _convention("target", target)
+    known = {"n": n, "batch": batch, "eta": eta, "sd_y": sd_y, "sigma": sigma}
+    _check_numbers(lam, given, known)
+    _check_kinds(source, given, target, wanted)
+    _check_enters(source, given, target, wanted, optimizer)
+    ratio = _factor(target, wanted, loss) / _factor(source, given, loss)
+    factor = ratio.value(_needed(ratio, known, f"{source} to {target}"))
+    common = (1 / lam if lam else math.inf) if given.inverse else lam
+    converted = common * factor
+    return (1 / converted if converted else math.inf) if wanted.inverse else converted
+
+
+def _convention(argument: str, name: str) -> Convention:
+    if name in CONVENTIONS:
+        return CONVENTIONS[name]
+    by_lower = {known.lower(): known for known in CONVENTIONS}
+    by_lower |= {known.rpartition(".")[2].lower(): known for known in CONVENTIONS if known.startswith("sklearn.")}
+    near = get_close_matches(str(name).lower(), by_lower, n=1)
+    hint = f"Did you mean {by_lower[near[0]]!r}? " if near else ""
+    raise ValueError(f"{argument}={name!r} is unknown. {hint}It must be one of {', '.join(CONVENTIONS)}.")
+
+
+def _check_numbers(lam: float, given: Convention, known: Mapping[str, float | None]) -> None:
+    if not _is_number(lam) or lam < 0 or (given.inverse and lam == 0) or (math.isinf(lam) and not given.inverse):
+        expected = "a positive number" if given.inverse else "a finite number, 0 or more"
+        raise ValueError(f"lam must be {expected}; received {lam!r}.")
+    for name, value in known.items():
+        if value is not None and not (_is_number(value) and 0 < value < math.inf):
+            raise ValueError(f"{name} must be a positive number; received {value!r}.")
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return not isinstance(value, bool | str) and not math.isnan(value)  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        return False
+
+
+def _check_kinds(source: str, given: Convention, target: str, wanted: Convention) -> None:
+    if not set(given.kinds) & set(wanted.kinds):
+        have = f"{source} is {' or '.join(given.kinds)}, and {target} is {' or '.join(wanted.kinds)}"
+        raise ValueError(f"{source} has no equivalent as {target}: {have}.")
+
+
+def _check_enters(source: str, given: Convention, target: str, wanted: Convention, optimizer: str | None) -> None:
+    if given.decoupled == wanted.decoupled:
+        return
+    used = given.optimizer or wanted.optimizer or optimizer
+    reason = (
+        "a decoupled decay bypasses what the optimizer does to gradients, and a penalty in the objective does not; "
+        "they are the same only for SGD without momentum"
+    )
+    if used is None:
+        raise ValueError(f'{source} to {target} needs optimizer=: {reason}. Give optimizer="sgd" if it is that.')
+    if used.lower() != "sgd":
+        raise ValueError(f"{source} has no equivalent as {target} with optimizer={used!r}: {reason}.")
+
+
+def _factor(name: str, convention: Convention, loss: str | None) -> Factor:
+    named = [key for key in convention.factors if key is not None]
+    if loss is None and named:
+        raise ValueError(f"{name} needs loss=, the name of the Keras loss: {' or '.join(named)}.")
+    key = _SHORT.get(loss, loss) if loss else None
+    factor = convention.factors.get(key, convention.factors.get(None))
+    if isinstance(factor, Factor):
+        return factor
+    possible = [key for key in named if isinstance(convention.factors[key], Factor)]
+    reason = factor or f"its loss is {' or '.join(possible)}"
+    raise ValueError(f"{name} has no equivalent with loss={loss!r}: {reason}.")
+
+
+def _needed(ratio: Factor, known: Mapping[str, float | None], what: str) -> dict[str, float]:
+    missing = [name for name in ratio.powers if known[name] is None]
+    if missing:
+        asked = "; ".join(f"{name}=, {_MEANING[name]}" for name in sorted(missing))
+        raise ValueError(f"{what} needs {asked}.")
+    return {name: value for name, value in known.items() if value is not None}

@@ -1,0 +1,45 @@
+"""`shrinkage convert`: the same strength in another library."""
+
+from typing import Any
+
+import click
+
+from shrinkage._convert import CONVENTIONS
+from shrinkage._convert import convert as convert_strength
+
+from ._console import Console, common
+from ._errors import EXIT_CODES, BadInput
+
+_NAMES = "\b\nNames:\n" + "\n".join(f"  {name:<27} {row.written.format('NUMBER')}" for name, row in CONVENTIONS.items())
+
+
+@click.command(short_help="The same strength in another library.", epilog=f"{_NAMES}\n\n{EXIT_CODES}")
+@click.argument("lam", type=float)
+@click.option("--from", "source", required=True, metavar="NAME", help="Where LAM comes from.")
+@click.option("--to", "target", required=True, metavar="NAME", help="Where it is to go.")
+@click.option("--loss", metavar="NAME", help="The Keras loss: mse, binary_crossentropy, ...")
+@click.option("--n", type=int, help="Number of training rows.")
+@click.option("--batch", type=int, help="Number of rows in a batch.")
+@click.option("--eta", type=float, help="Learning rate.")
+@click.option("--optimizer", metavar="NAME", help="sgd, if it is SGD without momentum.")
+@click.option("--sd-y", type=float, help="Standard deviation of the target, with 1/n.")
+@click.option("--sigma", type=float, help="Standard deviation of the noise.")
+@common
+def convert(lam: float, source: str, target: str, console: Console, **known: Any) -> None:
+    """Convert LAM, a strength of one library, to the strength of another that trains to the same weights.
+
+    \b
+      shrinkage convert 1e-4 --from keras.L2 --to sklearn.Ridge --loss mse --n 1000
+
+    What a conversion needs is asked for. One that has no equivalent is refused, with the reason.
+    """
+    try:
+        strength = convert_strength(lam, source, target, **known)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    notes = [f"{name}, if {CONVENTIONS[name].note}" for name in (source, target) if CONVENTIONS[name].note]
+    console.say(CONVENTIONS[target].written.format(f"{strength:.10g}"))
+    for note in notes:
+        console.note(f"{note}.")
+    given = {name: value for name, value in known.items() if value is not None}
+    console.result({"strength": strength, "lam": lam, "from": source, "to": target, **given, "notes": notes})
