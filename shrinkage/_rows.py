@@ -13,6 +13,7 @@ from shrinkage._losses import is_listed, name_of, takes_labels
 from shrinkage._objective import Objective
 from shrinkage._targets import check_targets, class_weights
 from shrinkage._template import Template
+from shrinkage._tokens import check_tokens
 
 
 def read_rows(
@@ -43,6 +44,7 @@ def read_rows(
         sample_weight = weight if sample_weight is None else weight * np.asarray(sample_weight)
     data = make_data(x, y, sample_weight, dtype)
     data = replace(data, x=_fitting_inputs(network, data.x))
+    check_tokens(network, data.x)
     some = np.unique(np.linspace(0, data.n_rows - 1, 32).astype(int))
     outputs = _outputs(network, take(data.x, some))
     names = list(getattr(network, "output_names", None) or range(len(tree.flatten(outputs))))

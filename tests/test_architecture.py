@@ -26,6 +26,7 @@ ARROW = [
     {"_data"},
     {"_targets"},
     {"_template"},
+    {"_tokens"},
     {"_rows"},
     {"_cohort"},
     {"_choice"},

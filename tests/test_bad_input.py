@@ -40,6 +40,15 @@ def dense(**options: Any) -> Callable[[], keras.Model]:
     return lambda: keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax", **options)])
 
 
+def token_model(rows: int, column: int | None = None) -> keras.Model:
+    """Embed both columns of `x`, or one, in a table of so many rows."""
+    x = keras.Input((2,), dtype="int32")
+    vectors = layers.Embedding(rows, 2, name="words")(x if column is None else x[:, column : column + 1])
+    made = keras.Model(x, layers.Dense(3, activation="softmax")(layers.Flatten()(vectors)))
+    made.compile("sgd", "sparse_categorical_crossentropy")
+    return made
+
+
 def with_bad(values: np.ndarray, places: dict[Any, float]) -> np.ndarray:
     changed = values.astype(float)
     for place, value in places.items():
@@ -338,6 +347,16 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         {"validation_data": (X, Y + 1)},
         ValueError,
         "`validation_data`.* class labels 0 to 2",
+    ),
+    "a token above the table": (
+        {"model": lambda: token_model(4), "x": X[:, :2] * 0 + 4},
+        ValueError,
+        "`x` must have tokens from 0 to 3 for the layer words, .* Received: tokens from 4 to 4. Give",
+    ),
+    "a token below zero, in a column of others": (
+        {"model": lambda: token_model(4, column=1), "x": np.stack([9 + np.arange(N), np.arange(N) % 4 - 1], axis=1)},
+        ValueError,
+        "Received: tokens from -1 to 2",
     ),
     # weights
     "weights of another length": (
