@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shrinkage._penalties import L1 as L1
     from shrinkage._penalties import L2 as L2
     from shrinkage._penalties import Coupled as Coupled
+    from shrinkage._penalties import Decoupled as Decoupled
     from shrinkage._penalties import Proximal as Proximal
     from shrinkage._selection import describe as describe
 
@@ -28,6 +29,7 @@ _HOME = {
     "L1": "_penalties",
     "Coupled": "_penalties",
     "Proximal": "_penalties",
+    "Decoupled": "_penalties",
     "describe": "_selection",
     "rule": "_cohort._rules",
     "fit": "_fit",

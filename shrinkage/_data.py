@@ -175,6 +175,11 @@ def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None) -> No
     )
 
 
+def steps_of(n_train: Sequence[int], batch_size: int) -> int:
+    """Return the steps in an epoch of folds with so many training rows, (F,): the same in all of them."""
+    return max(1, round(sum(n_train) / len(n_train) / batch_size))
+
+
 def batch_rows(train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: int, batch_size: int) -> np.ndarray:
     """Return the rows of one epoch's batches, (steps, batch_size), of a fold's endless stream.
 

@@ -15,7 +15,7 @@ from shrinkage._cohort._plan import check_given
 from shrinkage._cohort._train import Scores
 from shrinkage._metrics import metrics_of, null_scores
 from shrinkage._path import Path, Status
-from shrinkage._penalties import L1, L2, Coupled, Proximal
+from shrinkage._penalties import How, Penalty
 from shrinkage._prepare import Problem, prepare
 from shrinkage._progress import progress as progress_bar
 from shrinkage._search import Search
@@ -26,7 +26,7 @@ def fit(
     x: Any,
     y: Any,
     *,
-    penalty: L2 | L1,
+    penalty: Penalty,
     lams: Any = "auto",
     cv: int | float = 5,
     validation_data: tuple[Any, ...] | None = None,
@@ -36,7 +36,7 @@ def fit(
     sample_weight: Any = None,
     class_weight: dict[int, float] | None = None,
     on: str | Callable[[Any, Any], bool] = "kernels",
-    how: Coupled | Proximal | None = None,
+    how: How | None = None,
     init: Literal["fresh", "keep"] | None = None,
     epoch: Literal["best", "last"] | int = "best",
     standardize_target: bool = False,
@@ -60,7 +60,8 @@ def fit(
         penalty: `L2()` or `L1()`.
         lams: "auto", or strengths >= 0 on the mean loss of all rows; 0 is always trained beside them. The automatic
             grid has 20 strengths with n * lambda from 10**1.75 down to 10**-3 (times the target's variance for a
-            squared error), and grows by up to three decades at an end where the minimum lies.
+            squared error), and grows by up to three decades at an end where the minimum lies. For `Decoupled` the sum
+            of the learning rates of the run on all rows stands in place of n.
         cv: A number of folds, or the fraction of rows to hold out once. They are stratified by the first output that
             has a classification loss, if one has.
         validation_data: (x, y) or (x, y, sample_weight) to hold out in place of rows of `x`.
@@ -72,7 +73,7 @@ def fit(
             much, held-out rows too, and 1 if their class is not named. It multiplies `sample_weight`.
         on: Which weights are penalised: "kernels", "all", kinds, classes of layers, patterns of paths, variables, a
             function (layer, variable) -> bool, or a dictionary from these to factors of the strength; see `describe`.
-        how: `Coupled()` or `Proximal()`; None takes the penalty's default.
+        how: Where the penalty enters: `Coupled()`, `Proximal()` or `Decoupled()`; None takes the penalty's default.
         init: "fresh" (the default) draws the trainable weights anew, the same for every lambda and different in every
             fold; "keep" starts from the model's weights. A trained or loaded model must say which.
         epoch: Which epoch's weights each strength keeps: "best" on its mean held-out curve, "last", or a number from 1.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from shrinkage._folds import Folds
-    from shrinkage._penalties import L1, L2, Coupled, Proximal
+    from shrinkage._penalties import How, Penalty
     from shrinkage._selection import Selection
     from shrinkage._template import Template
 
@@ -108,8 +108,8 @@ class Path:
     full_status: Array
     weights: tuple[Array, ...]
     template: Template
-    penalty: L2 | L1
-    how: Coupled | Proximal
+    penalty: Penalty
+    how: How
     selection: Selection
     folds: Folds
     n_rows: int

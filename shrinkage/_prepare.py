@@ -11,13 +11,13 @@ import numpy as np
 from shrinkage._cohort._check import agrees
 from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import seed_variables
-from shrinkage._cohort._optimizers import check_optimizer
+from shrinkage._cohort._optimizers import check_optimizer, learning_rates
 from shrinkage._cohort._plan import ways
-from shrinkage._data import Data, TargetUnits, join, take
+from shrinkage._data import Data, TargetUnits, join, steps_of, take
 from shrinkage._folds import Folds, given_folds, make_folds
 from shrinkage._losses import name_of
 from shrinkage._objective import Objective
-from shrinkage._penalties import L1, L2, Coupled, Proximal
+from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal
 from shrinkage._rows import read_rows
 from shrinkage._selection import Selection, select
 from shrinkage._strengths import automatic_grid, check_lams
@@ -35,8 +35,8 @@ class Problem:
     """The split."""
     lams: np.ndarray
     """Strengths, descending, 0 last, (S,)."""
-    extendable: bool
-    """Whether the grid may grow at an end."""
+    most: float | None
+    """What the grid may grow to at an end where the minimum lies; None for a grid that may not grow."""
     selection: Selection
     """Which weights are penalised."""
     target: TargetUnits | None
@@ -49,7 +49,11 @@ class Problem:
     @property
     def all_rows(self) -> np.ndarray:
         """The rows that the final models train on: all of `x`."""
-        return self.folds.train[0] if self.folds.kind == "given" else np.arange(self.folds.n_rows)
+        return _all_rows(self.folds)
+
+
+def _all_rows(folds: Folds) -> np.ndarray:
+    return folds.train[0] if folds.kind == "given" else np.arange(folds.n_rows)
 
 
 def prepare(
@@ -105,7 +109,9 @@ def prepare(
         )
         batch_size = min(batch_size, data.n_rows)
     target = _standardized(data, folds, objective) if standardize_target else None
-    lams, extendable, more = _lams(lams, data, folds, objective, target)
+    n_rows, scale = len(_all_rows(folds)), 1.0 if target is not None else _scale(data, objective)
+    steps = epochs * steps_of([n_rows], min(batch_size, n_rows))
+    lams, most, more = _lams(lams, how, template.optimizer, n_rows, steps, scale)
     together = _agrees(template, objective, data, folds, batch_size, target)
     if not together and (cautious := objective.alone(listed=False)) != objective:
         objective = cautious  # a loss of the user's own may mix rows where its values do not show it
@@ -121,7 +127,7 @@ def prepare(
             "then has no standard error, and lam_1se is lam_min. Give cv=5 for one."
         )
     task = Task(template, data, objective, penalty, how, selection.factors, batch_size, init, seed)
-    return Problem(task, folds, lams, extendable, selection, target, together, tuple(notes) + more)
+    return Problem(task, folds, lams, most, selection, target, together, tuple(notes) + more)
 
 
 def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epoch: Any) -> None:
@@ -140,11 +146,18 @@ def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epo
 
 
 def _check_penalty(penalty: Any, how: Any) -> Any:
-    if not isinstance(penalty, (L1, L2)):
+    if not isinstance(penalty, Penalty):
         raise TypeError(f"`penalty` must be shrinkage.L2() or shrinkage.L1(). Received: {penalty!r}.")
     how = penalty.default_how if how is None else how
-    if not isinstance(how, (Coupled, Proximal)):
-        raise TypeError(f"`how` must be shrinkage.Coupled() or shrinkage.Proximal(). Received: {how!r}.")
+    if not isinstance(how, How):
+        raise TypeError(
+            f"`how` must be shrinkage.Coupled(), shrinkage.Proximal() or shrinkage.Decoupled(). Received: {how!r}."
+        )
+    if isinstance(how, Decoupled) and not isinstance(penalty, L2):
+        raise ValueError(
+            f"`how`: Decoupled() is weight decay, a form of L2 alone. Received: {penalty!r}, whose exact zeros a step "
+            f"beside the optimizer's would not give. Say how=shrinkage.Proximal(), which does."
+        )
     return how
 
 
@@ -204,9 +217,8 @@ def _standardized(data: Data, folds: Folds, objective: Objective) -> TargetUnits
             "`standardize_target` needs loss='mean_squared_error' and one output. "
             f"Received: {name}, targets of shape {', '.join(str(y.shape) for y in (target, *others))}."
         )
-    everything = folds.train[0] if folds.kind == "given" else np.arange(folds.n_rows)
     moments = []
-    for rows in (*folds.train, everything):
+    for rows in (*folds.train, _all_rows(folds)):
         y, weight = target[rows, 0].astype(np.float64), data.weight[rows]
         mean = np.average(y, weights=weight)
         moments.append((mean, np.sqrt(np.average((y - mean) ** 2, weights=weight))))
@@ -221,16 +233,33 @@ def _only_name(objective: Objective) -> str:
 
 
 def _lams(
-    lams: Any, data: Data, folds: Folds, objective: Objective, target: Any
-) -> tuple[np.ndarray, bool, tuple[str, ...]]:
-    """Return the strengths, whether they may be extended, and notes."""
-    if isinstance(lams, str):
-        if lams != "auto":
-            raise ValueError(f'`lams` must be "auto" or a list of strengths. Received: {lams!r}.')
-        n_rows = len(folds.train[0]) if folds.kind == "given" else data.n_rows
-        return automatic_grid(n_rows, 1.0 if target is not None else _scale(data, objective)), True, ()
-    checked, notes = check_lams(lams)
-    return checked, False, notes
+    lams: Any, how: How, optimizer: Any, n_rows: int, steps: int, scale: float
+) -> tuple[np.ndarray, float | None, tuple[str, ...]]:
+    """Return the strengths, up to where they may be extended (None: not at all), and notes.
+
+    Args:
+        lams: As `fit` has them.
+        how: Where the penalty enters.
+        optimizer: The model's.
+        n_rows: The number of rows, n.
+        steps: Those of the run on all rows.
+        scale: The size of the loss.
+    """
+    if not isinstance(lams, str):
+        checked, notes = check_lams(lams)
+        return checked, None, notes
+    if lams != "auto":
+        raise ValueError(f'`lams` must be "auto" or a list of strengths. Received: {lams!r}.')
+    if not isinstance(how, Decoupled):
+        return automatic_grid(n_rows, scale), np.inf, ()
+    total, largest = learning_rates(optimizer, steps)
+    if not total > 0:
+        raise ValueError(
+            "`how`: Decoupled() shrinks by learning rate times strength, and no step has a learning rate above 0. "
+            "Compile the model with another `learning_rate`, train for longer, or give `lams`."
+        )
+    most = 1 / largest  # which is weights of 0 before every step; more turns them around
+    return automatic_grid(total, most=most), most, ()
 
 
 def _scale(data: Data, objective: Objective) -> float:

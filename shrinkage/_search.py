@@ -17,6 +17,7 @@ from shrinkage._cohort._plan import Plan, Way, make_plan, ways, ways_left
 from shrinkage._cohort._probe import Timing, choose, time_steps
 from shrinkage._cohort._tensorflow import threads
 from shrinkage._cohort._train import Scores, join, refit, score
+from shrinkage._penalties import Decoupled
 from shrinkage._prepare import Problem
 from shrinkage._strengths import extension, fold_lams
 
@@ -114,9 +115,9 @@ class Search:
         lams = self._problem.lams
         scores = self._score(lams, tick)
         up = down = 0
-        while self._problem.extendable:
+        while self._problem.most is not None:
             mean = self._mean(scores)
-            more = extension(lams, mean, decades_up=up, decades_down=down)
+            more = extension(lams, mean, decades_up=up, decades_down=down, most=self._problem.most)
             if more is None:
                 break
             upwards = more[0] > lams[0]
@@ -149,12 +150,14 @@ class Search:
 
     def _score(self, lams: np.ndarray, tick: Tick) -> Scores:
         n_rows, n_train = len(self._problem.all_rows), np.array([len(rows) for rows in self._problem.folds.train])
+        decoupled = isinstance(self._problem.task.how, Decoupled)
         found, cohorts = [], {}
         for size, part in self._parts(lams):
             if size not in cohorts:
                 cohorts[size] = self._cohort(size, self._plan)
+            lam = fold_lams(_padded(part, size), n_rows, n_train, decoupled=decoupled)
             one = score(
-                cohorts[size], fold_lams(_padded(part, size), n_rows, n_train), epochs=self._epochs,
+                cohorts[size], lam, epochs=self._epochs,
                 patience=self._patience, keep=self._keep, average=self._average, tick=tick,
             )  # fmt: skip
             found.append(one.take(slice(len(part))))

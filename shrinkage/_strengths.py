@@ -8,27 +8,28 @@ _DECADE = int(1 / _STEP)  # strengths in a decade
 _LIMIT = 3  # decades that an end is extended by, at most
 
 
-def automatic_grid(n_rows: int, scale: float = 1.0) -> np.ndarray:
-    """Return the grid of lams for n rows: delta = n * lam from 10^1.75 down to 10^-3 by quarter decades, then 0.
+def automatic_grid(total: float, scale: float = 1.0, most: float = np.inf) -> np.ndarray:
+    """Return the grid of lams: delta = total * lam from 10^1.75 down to 10^-3 by quarter decades, then 0.
 
     Args:
-        n_rows: the number of rows, n.
+        total: what the strength adds up over: the number of rows, n; for `Decoupled` the sum of the learning rates.
         scale: a factor on every delta, for a loss in other units: the variance of the target for squared error.
+        most: no strength is larger.
 
     Returns:
-        21 float64 strengths, descending, 0 last.
+        21 float64 strengths or fewer, descending, 0 last.
 
     Raises:
-        ValueError: if `n_rows` or `scale` is not positive.
+        ValueError: if `total` or `scale` is not positive.
 
     Example:
         >>> (100 * automatic_grid(100)).round(3)[:5]
         array([56.234, 31.623, 17.783, 10.   ,  5.623])
     """
-    if n_rows < 1 or not (scale > 0 and np.isfinite(scale)):
-        raise ValueError(f"n_rows and scale must be positive, and are {n_rows} and {scale}.")
-    exponents = np.arange(_TOP, _BOTTOM - _STEP / 2, -_STEP)
-    return np.append(scale * 10.0**exponents / n_rows, 0.0)
+    if not all(value > 0 and np.isfinite(value) for value in (total, scale)):
+        raise ValueError(f"total and scale must be positive, and are {total} and {scale}.")
+    grid = scale * 10.0 ** np.arange(_TOP, _BOTTOM - _STEP / 2, -_STEP) / total
+    return np.append(grid[grid <= most], 0.0)
 
 
 def check_lams(lams: object) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -49,7 +50,9 @@ def check_lams(lams: object) -> tuple[np.ndarray, tuple[str, ...]]:
     return checked, tuple(f"lams: {change}." for change in _changes(given))
 
 
-def extension(lams: np.ndarray, mean: np.ndarray, *, decades_up: int, decades_down: int) -> np.ndarray | None:
+def extension(
+    lams: np.ndarray, mean: np.ndarray, *, decades_up: int, decades_down: int, most: float = np.inf
+) -> np.ndarray | None:
     """Return the next decade of strengths beyond the end of the grid where the minimum lies, or None.
 
     Downwards only where lam = 0 is worse than the smallest strength: otherwise smaller ones have nothing left to gain.
@@ -59,9 +62,11 @@ def extension(lams: np.ndarray, mean: np.ndarray, *, decades_up: int, decades_do
         mean: mean held-out loss at each (S,); NaN where a member diverged, which is then no candidate.
         decades_up: how many decades the grid was extended upwards already; three is the limit.
         decades_down: the same downwards.
+        most: no strength is larger.
 
     Returns:
-        Four strengths, descending, a quarter of a decade apart, all above or all below the positive ones; or None.
+        Four strengths (fewer below `most`), descending, a quarter of a decade apart, all above or all below the
+        positive ones; or None.
 
     Example:
         >>> extension(np.array([1.0, 0.1, 0.0]), np.array([0.2, 0.3, 0.4]), decades_up=0, decades_down=0).round(2)
@@ -72,19 +77,21 @@ def extension(lams: np.ndarray, mean: np.ndarray, *, decades_up: int, decades_do
     best, last = int(np.nanargmin(mean)), len(lams) - 2  # of the positive strengths
     factors = 10.0 ** (_STEP * np.arange(_DECADE, 0, -1))
     if best == 0 and last >= 0 and decades_up < _LIMIT:
-        return lams[0] * factors
+        more = lams[0] * factors
+        return more[more <= most] if more[-1] <= most else None
     if best == last and mean[-1] > mean[best] and decades_down < _LIMIT:
         return lams[last] / factors[::-1]
     return None
 
 
-def fold_lams(lams: np.ndarray, n_rows: int, n_train: np.ndarray) -> np.ndarray:
+def fold_lams(lams: np.ndarray, n_rows: int, n_train: np.ndarray, *, decoupled: bool = False) -> np.ndarray:
     """Return the strength of every member: lam * n / n_f, which keeps delta = n * lam the same in every fold.
 
     Args:
         lams: strengths on all n rows (S,).
         n_rows: the number of rows, n.
         n_train: training rows of each fold, n_f (F,).
+        decoupled: whether the strength is a weight decay, which is lam itself in every fold.
 
     Returns:
         (F, S) float64.
@@ -94,7 +101,8 @@ def fold_lams(lams: np.ndarray, n_rows: int, n_train: np.ndarray) -> np.ndarray:
         array([[1., 0.],
                [2., 0.]])
     """
-    return np.asarray(lams, float) * n_rows / np.asarray(n_train)[:, None]
+    by_rows = np.full(len(n_train), 1.0) if decoupled else n_rows / np.asarray(n_train)
+    return np.asarray(lams, float) * by_rows[:, None]
 
 
 def _as_floats(lams: object) -> np.ndarray:

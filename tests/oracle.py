@@ -8,12 +8,15 @@ import numpy as np
 from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import first_values, seed_variables
 from shrinkage._data import batch_rows, random_seeds, take
+from shrinkage._penalties import Decoupled
+from shrinkage._template import fresh_optimizer
 
 
 def trained_alone(
     task: Task, train: Sequence[np.ndarray], fold: int, lam: float, *, steps: int, epochs: int, xla: bool
 ) -> list[np.ndarray]:
-    """Return the values of all variables after `Model.fit` of member (fold, lam) with Keras' own L2(lam / 2).
+    """Return the values of all variables after `Model.fit` of member (fold, lam) with Keras' own L2(lam / 2), or with
+    its optimizer's `weight_decay` where the penalty is decoupled.
 
     Args:
         task: What the cohort trains.
@@ -26,14 +29,22 @@ def trained_alone(
     """
     values = first_values(task.template, task.data.x, train, range(len(train)), seed=task.seed, init=task.init)
     model = task.template.model([value[0] for value in values[fold]])
-    for variable, factor in zip(model.trainable_variables, task.factors, strict=True):
-        if factor and lam:
-            variable.regularizer = keras.regularizers.L2(lam * factor / 2)
+    pairs = list(zip(model.trainable_variables, task.factors, strict=True))
+    optimizer = fresh_optimizer(task.template.optimizer)
+    if isinstance(task.how, Decoupled):
+        optimizer.weight_decay = lam
+        if isinstance(optimizer, keras.optimizers.Muon):
+            optimizer.adam_weight_decay = lam
+        optimizer.exclude_from_weight_decay(var_list=[variable for variable, factor in pairs if not factor])
+    else:
+        for variable, factor in pairs:
+            if factor and lam:
+                variable.regularizer = keras.regularizers.L2(lam * factor / 2)
     for layer in model._flatten_layers():
         layer.supports_jit = True  # which Keras takes from GRU and LSTM for the sake of cuDNN, even without a GPU
     source = task.template._source
     weights = source._compile_loss._user_loss_weights
-    model.compile(optimizer=model.optimizer, loss=source.loss, loss_weights=weights, jit_compile=xla)
+    model.compile(optimizer=optimizer, loss=source.loss, loss_weights=weights, jit_compile=xla)
     data = task.data
     for epoch in range(epochs):
         rows = batch_rows(train[fold], seed=task.seed, fold=fold, epoch=epoch, steps=steps, batch_size=task.batch_size)

@@ -204,9 +204,13 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "weight decay": (
         {"model": sgd(weight_decay=1e-4)},
         ValueError,
-        r"weight_decay=0.0001.* keras.optimizers.SGD\(...\)",
+        r"weight_decay=0.0001.* keras.optimizers.SGD\(...\); .*penalty=shrinkage.L2\(\), how=shrinkage.Decoupled\(\)",
     ),
-    "AdamW": ({"model": lambda: model(optimizer="adamw")}, ValueError, "weight_decay=.* or with keras.optimizers.Adam"),
+    "AdamW": (
+        {"model": lambda: model(optimizer="adamw")},
+        ValueError,
+        r"weight_decay=.* or with keras.optimizers.Adam; .*how=shrinkage.Decoupled\(\)",
+    ),
     "Muon": (
         {"model": lambda: model(optimizer="muon")},
         ValueError,
@@ -386,6 +390,16 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "Keras' penalty": ({"penalty": keras.regularizers.L2(0.1)}, TypeError, r"`penalty` must be shrinkage.L2\(\)"),
     "the class": ({"penalty": sh.L2}, TypeError, r"`penalty` must be shrinkage.L2\(\)"),
     "how": ({"how": "proximal"}, TypeError, r"`how` must be shrinkage.Coupled\(\)"),
+    "decoupled L1": (
+        {"penalty": sh.L1(), "how": sh.Decoupled()},
+        ValueError,
+        r"Decoupled\(\) is weight decay.* Received: L1\(\).* Say how=shrinkage.Proximal\(\)",
+    ),
+    "a decay without a learning rate": (
+        {"model": lambda: model(optimizer=keras.optimizers.SGD(0.0)), "how": sh.Decoupled()},
+        ValueError,
+        "no step has a learning rate above 0. Compile .*, train for longer, or give `lams`",
+    ),
     "selects nothing": ({"on": lambda layer, variable: False}, ValueError, "matches none of the 6 .* Give on="),
     "on by another name": ({"on": "weights"}, ValueError, 'on="weights" is no kind of weight'),
     # numbers

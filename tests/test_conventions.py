@@ -175,6 +175,15 @@ def test_coupled_is_before_the_optimizer():
     assert (np.sign(together) != np.sign(slopes()[0])).any()
 
 
+def test_decoupled_is_beside_the_step():
+    w, b = first_weights(one_step("Adam", sh.L2(), sh.Decoupled()))
+    np.testing.assert_allclose(w, W0 - ETA * LAM * W0 - ETA * np.sign(slopes()[0]), atol=1e-5)
+    np.testing.assert_allclose(b, B0 - ETA * np.sign(slopes()[1]), atol=1e-5)
+    assert np.abs(ETA * LAM * W0).max() > 0.01
+    with pytest.raises(ValueError, match=r"weight decay, a form of L2 alone.* Say how=shrinkage.Proximal"):
+        prepared(line("sgd"), penalty=sh.L1(), how=sh.Decoupled())
+
+
 def test_proximal_is_after_the_step():
     w, _ = first_weights(one_step("SGD", sh.L2(), sh.Proximal()))
     stepped = W0 - ETA * slopes()[0]
@@ -231,6 +240,16 @@ def test_a_fold_keeps_delta():
         assert np.abs(found - (X[held_out] @ w + b)).max() > 0.1
 
 
+def test_a_decay_is_the_same_in_every_fold():
+    path = fit(line(keras.optimizers.SGD(ETA)), how=sh.Decoupled(), cv=2, batch_size=N // 2)
+    for train, held_out in zip(path.folds.train, path.folds.held_out, strict=True):
+        error = X[train] @ W0 + B0 - Y[train, None]
+        w, b = W0 - ETA * 2 * X[train].T @ error / len(train), B0 - ETA * 2 * error.mean(axis=0)
+        found = path.predictions[np.isin(path.held_out_rows, held_out), 0]
+        np.testing.assert_allclose(found, X[held_out] @ (w - ETA * LAM * W0) + b, atol=1e-5)
+        assert np.abs(X[held_out] @ (ETA * LAM * W0)).max() > 0.01
+
+
 def test_lams_descend_to_zero():
     problem = prepared(line("sgd"), lams=[0.1, 1.0, 0.1])
     assert problem.lams.tolist() == [1.0, 0.1, 0.0]
@@ -250,6 +269,18 @@ def test_the_automatic_grid_has_the_units_of_the_loss():
     np.testing.assert_allclose(prepared(line("sgd"), y=10 * Y).lams, 100 * lams, rtol=1e-5)
 
 
+def test_the_automatic_grid_of_a_decay():
+    halved = keras.optimizers.schedules.PiecewiseConstantDecay([39], [0.2, 0.1])
+    problem = prepared(line(keras.optimizers.Adam(halved)), how=sh.Decoupled(), epochs=40, batch_size=N // 2)
+    total = 40 * 0.2 + 40 * 0.1  # two steps an epoch
+    delta = 10 ** np.arange(1.75, -3.01, -0.25)
+    expected = np.append(delta[delta / total <= 1 / 0.2] / total, 0)
+    np.testing.assert_allclose(problem.lams, expected, rtol=1e-6)  # Keras rounds the rates to float32
+    assert problem.most == pytest.approx(1 / 0.2) and len(expected) == 21
+    short = prepared(line(keras.optimizers.Adam(0.2)), how=sh.Decoupled(), epochs=4, batch_size=N // 2)
+    assert short.lams[0] <= 1 / 0.2 < short.lams[0] * 10**0.25 and len(short.lams) < 21
+
+
 def test_the_automatic_grid_grows():
     lams, falling = np.array([1.0, 0.1, 0.0]), np.array([0.1, 0.2, 0.3])
     more = extension(lams, falling, decades_up=2, decades_down=0)
@@ -258,7 +289,7 @@ def test_the_automatic_grid_grows():
     smallest = extension(lams, np.array([0.3, 0.1, 0.2]), decades_up=0, decades_down=2)
     assert smallest is not None and smallest[-1] == pytest.approx(0.01)
     assert extension(lams, np.array([0.3, 0.1, 0.1]), decades_up=0, decades_down=0) is None
-    assert prepared(line("sgd")).extendable and not prepared(line("sgd"), lams=[1.0]).extendable
+    assert prepared(line("sgd")).most == np.inf and prepared(line("sgd"), lams=[1.0]).most is None
 
 
 # --- which weights
@@ -626,6 +657,13 @@ def test_keras_weight_decay():
     np.testing.assert_allclose(keras_step(keras.optimizers.SGD(ETA, weight_decay=LAM)), w, atol=1e-6)
     w, _ = first_weights(one_step("Adam", sh.L2()))
     assert not np.allclose(keras_step(keras.optimizers.Adam(ETA, weight_decay=LAM)), w, atol=1e-3)
+
+
+def test_keras_weight_decay_is_decoupled():
+    for name, optimizer in (("SGD", keras.optimizers.SGD), ("Adam", keras.optimizers.AdamW)):
+        w, _ = first_weights(one_step(name, sh.L2(), sh.Decoupled()))
+        np.testing.assert_allclose(keras_step(optimizer(ETA, weight_decay=LAM)), w, atol=1e-6)
+        assert not np.allclose(keras_step(optimizer(ETA, weight_decay=0.0)), w, atol=1e-3)
 
 
 def assert_stationary(penalty: Any, w: np.ndarray, slope: np.ndarray, lam: float) -> None:

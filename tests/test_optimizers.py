@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from shrinkage import L1, Proximal
-from shrinkage._cohort._optimizers import ELEMENTWISE, PER_MEMBER
+from shrinkage import L1, Decoupled, Proximal
+from shrinkage._cohort._optimizers import ELEMENTWISE, PER_MEMBER, learning_rates
 from shrinkage._prepare import Problem
 from tests.oracle import trained_alone
 from tests.test_cohort import (
@@ -67,6 +67,36 @@ def _as_documented(monkeypatch):
     names = dict(step.__globals__)
     exec(code, names)
     monkeypatch.setattr(keras.optimizers.ScheduleFreeAdamW, "update_step", names["update_step"])
+
+
+DECOUPLED_DAILY = {"nesterov", "amsgrad", "schedule", "muon", "everything"}
+
+
+@pytest.mark.usefixtures("_as_documented")
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n in DECOUPLED_DAILY else pytest.mark.full) for n in OPTIMIZERS]
+)
+def test_decoupled_is_the_weight_decay_of_keras(name, floatx):  # noqa: F811
+    x, y = rows("table")
+    strong = 2.0  # or the decay was a small part of the step
+    problem = problem_of(compiled(mlp(), OPTIMIZERS[name]()), x, y, how=Decoupled(), lams=[strong])
+    cohort = train_cohort(problem, xla=False)
+    assert_member_equals_plain_keras(problem, cohort, 1, 0, xla=False, floatx=floatx)
+    kernels = [member[0] for member in (cohort.values(1, 0), cohort.values(1, 1))]
+    assert np.abs(kernels[0] - kernels[1]).max() > 0.01, "the decay must have moved the weights"
+
+
+def test_learning_rates_are_those_that_move_the_weights():
+    adam, constant = keras.optimizers.Adam, learning_rates(keras.optimizers.SGD(0.25), steps=12)
+    assert constant == (3.0, 0.25)
+    assert learning_rates(adam(Decay(0.5, 1, 0.5), gradient_accumulation_steps=3), steps=8) == (
+        pytest.approx(0.5 * 0.5**2 + 0.5 * 0.5**5),
+        pytest.approx(0.5 * 0.5**2),
+    )
+    assert learning_rates(adam(0.1, gradient_accumulation_steps=3), steps=2) == (0.0, 0.0)
+    total, largest = learning_rates(adam(Decay(0.1, 5000, 0.5)), steps=20_000)
+    every = 0.1 * 0.5 ** (np.arange(20_000) / 5000)
+    assert total == pytest.approx(every.sum(), rel=1e-2) and largest == pytest.approx(0.1)  # a thousand stand for all
 
 
 def test_every_optimizer_of_keras_is_known():

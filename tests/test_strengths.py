@@ -20,7 +20,9 @@ def test_the_automatic_grid():
     np.testing.assert_allclose(automatic_grid(50, scale=4.0), 8 * GRID, rtol=1e-12)
 
 
-@pytest.mark.parametrize(("n", "scale"), [(0, 1.0), (10, 0.0), (10, -1.0), (10, float("nan")), (10, float("inf"))])
+@pytest.mark.parametrize(
+    ("n", "scale"), [(0, 1.0), (float("inf"), 1.0), (10, 0.0), (10, -1.0), (10, float("nan")), (10, float("inf"))]
+)
 def test_the_automatic_grid_needs_positive_numbers(n, scale):
     with pytest.raises(ValueError, match="must be positive"):
         automatic_grid(n, scale)
@@ -118,6 +120,21 @@ def test_extending_keeps_the_grid_descending(up):
     joined = check_lams(np.concatenate([GRID, new]))[0]
     assert joined.size == GRID.size + 4
     np.testing.assert_allclose(joined[:-2] / joined[1:-1], 10**0.25, rtol=1e-9)
+
+
+def test_a_grid_keeps_below_a_largest_strength():
+    most = 2.0 * GRID[3]
+    grid = automatic_grid(100, most=most)
+    assert 0 < len(GRID) - len(grid) < 3 and grid[0] <= most < 10**0.25 * grid[0]
+    for bound, extended in ((GRID[0] * 10, 4), (GRID[0] * 2, 1), (GRID[0], None)):
+        more = extension(GRID, _curve(0), decades_up=0, decades_down=0, most=bound)
+        assert (None if more is None else len(more)) == extended
+        assert more is None or more.max() <= bound * (1 + 1e-12)
+
+
+def test_a_decay_is_the_same_in_every_fold():
+    lams = np.array([0.3, 0.0])
+    np.testing.assert_array_equal(fold_lams(lams, 100, np.array([80, 90]), decoupled=True), [lams, lams])
 
 
 def test_fold_lams_keep_delta():

@@ -13,7 +13,7 @@ import numpy as np
 from shrinkage._cohort._first import first_values
 from shrinkage._cohort._memory import side_by_side
 from shrinkage._cohort._tensorflow import Engine, tensors
-from shrinkage._data import Data, TargetUnits, batch_rows, random_seeds
+from shrinkage._data import Data, TargetUnits, batch_rows, random_seeds, steps_of
 from shrinkage._folds import scored_training_rows
 from shrinkage._objective import Objective
 from shrinkage._template import Template
@@ -84,7 +84,7 @@ class Cohort:
         self._members: list[Any] = []
         self._lam = np.zeros((len(train), 0))
         self._batch_size = min(task.batch_size, *map(len, train))
-        self.steps = max(1, round(sum(map(len, train)) / len(train) / self._batch_size))
+        self.steps = steps_of([len(rows) for rows in train], self._batch_size)
         """Steps in an epoch."""
         # Cohorts of other numbers of rows take as many steps of one compiled shape as they need.
         self._most_steps = max(self.steps, math.ceil(data.n_rows / self._batch_size))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 ELEMENTWISE = (
@@ -37,7 +38,8 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
         if getattr(optimizer, option, None):
             raise ValueError(
                 f"The optimizer already decays the weights ({option}={getattr(optimizer, option)}), beside the "
-                f"penalty. Compile the model with keras.optimizers.{_without_decay(name)}."
+                f"penalty. Compile the model with keras.optimizers.{_without_decay(name)}; for the decay itself, of "
+                f"which a path then has many strengths, say penalty=shrinkage.L2(), how=shrinkage.Decoupled()."
             )
     if proximal and name not in _METRICS:
         raise ValueError(
@@ -57,6 +59,31 @@ def _without_decay(name: str) -> str:
         "Muon": "Muon(..., weight_decay=0.0, adam_weight_decay=0.0)",
     }
     return by_default.get(name, f"{name}(...)")
+
+
+_SAMPLED = 1000  # steps that a schedule is asked for, at most: each call takes a fraction of a millisecond
+
+
+def learning_rates(optimizer: Any, steps: int) -> tuple[float, float]:
+    """Return the sum and the largest of the learning rates by which so many steps move the weights.
+
+    Of a long schedule evenly spaced steps stand for all; accumulated gradients move the weights at every so many steps.
+
+    Example:
+        >>> decay = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.5, 0.125])
+        >>> learning_rates(keras.optimizers.SGD(decay), steps=4)
+        (1.25, 0.5)
+    """
+    every = optimizer.gradient_accumulation_steps or 1
+    moving = np.arange(every - 1, steps, every)
+    if not len(moving):
+        return 0.0, 0.0
+    rate = optimizer._learning_rate
+    if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return float(rate) * len(moving), float(rate)
+    asked = moving[np.linspace(0, len(moving) - 1, min(len(moving), _SAMPLED)).astype(int)]
+    rates = [float(rate(ops.convert_to_tensor(step, optimizer.iterations.dtype))) for step in asked]
+    return float(np.mean(rates)) * len(moving), max(rates)
 
 
 def step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:

@@ -8,7 +8,7 @@ from keras import ops
 
 from shrinkage._cohort._optimizers import ELEMENTWISE, step_size
 from shrinkage._cohort._state import State
-from shrinkage._penalties import Proximal
+from shrinkage._penalties import Coupled, Decoupled, Proximal
 from shrinkage._template import fresh_optimizer
 
 Values = list[Any]
@@ -18,8 +18,9 @@ class Update:
     """The step of all members, a pure function (weights, slots, gradients, lam) -> (weights, slots).
 
     Slots are what an optimizer remembers. What is done, and in which order, is that of `keras.Optimizer.apply`:
-    accumulation, clipping, the optimizer's own step, the average of the weights, constraints. The penalty's gradient
-    is added before all of it, as that of Keras' own regularizers is; the proximal operator is part of the own step.
+    accumulation, clipping, weight decay, the optimizer's own step, the average of the weights, constraints. The
+    penalty's gradient is added before all of it, as that of Keras' own regularizers is; `Decoupled` is the weight
+    decay; the proximal operator is part of the own step.
 
     An optimizer whose own step on a weight depends on that weight alone is built on the stacked weights. Any other is
     built on one member's, and its step is mapped over the members.
@@ -28,7 +29,7 @@ class Update:
         variables: The network's trainable variables, which name the weights; they are never changed.
         optimizer: Its configuration is used, not its state.
         penalty: L2() or L1().
-        how: Coupled() or Proximal().
+        how: Coupled(), Decoupled() or Proximal().
         factors: For each variable what its strength is multiplied by; 0 where it is not penalised.
         strengths: S.
     """
@@ -43,7 +44,7 @@ class Update:
         factors: Sequence[float],
         strengths: int,
     ):
-        self._penalty, self._proximal, self._factors = penalty, isinstance(how, Proximal), factors
+        self._penalty, self._how, self._factors = penalty, how, factors
         self._constraints = [variable.constraint for variable in variables]
         self._stacked, self._strengths = type(optimizer).__name__ in ELEMENTWISE, strengths
         # The optimizer needs variables to know the weights by; their values are never used.
@@ -83,7 +84,7 @@ class Update:
             gradients: Of the members' losses without the penalty, each (1, s, ...).
             lam: Strengths, (1, s).
         """
-        if not self._proximal:
+        if isinstance(self._how, Coupled):
             gradients = [
                 g + self._penalty.gradient(w, _like(lam * factor, w)) if factor else g
                 for g, w, factor in zip(gradients, weights, self._factors, strict=True)
@@ -117,18 +118,22 @@ class Update:
         return new
 
     def _move(self, weights: Values, state: State, gradients: Values, lam: Any) -> Values:
-        """Clip, and take the optimizer's own step."""
-        gradients = self._clipped(gradients)
+        """Clip, shrink the weights where that is decoupled, and take the optimizer's own step."""
+        gradients, rate = self._clipped(gradients), self._rate(state)
+        if isinstance(self._how, Decoupled):
+            weights = [
+                w - ops.cast(rate, w.dtype) * self._penalty.gradient(w, _like(lam * factor, w)) if factor else w
+                for w, factor in zip(weights, self._factors, strict=True)
+            ]
         own = [slot for slot, mine in zip(self._slots, self._own, strict=True) if mine]
         common = [(slot, state[slot]) for slot, mine in zip(self._slots, self._own, strict=True) if not mine]
 
         def step(weights: Values, slots: Values, gradients: Values) -> tuple[Values, Values]:
             mapping = [*zip(self._variables, weights, strict=True), *zip(own, slots, strict=True), *common]
             with keras.StatelessScope(state_mapping=mapping) as scope:
-                rate = ops.convert_to_tensor(self._optimizer.learning_rate)
                 self._optimizer._backend_update_step(gradients, self._variables, rate)
                 new = [scope.get_current_value(variable) for variable in self._variables]
-                if self._proximal:
+                if isinstance(self._how, Proximal):
                     new = [
                         self._penalty.prox(w, _like(lam * factor, w), step_size(self._optimizer, v, rate))
                         if factor
@@ -147,6 +152,12 @@ class Update:
         for slot, value in zip(own, slots, strict=True):
             state[slot] = value
         return weights
+
+    def _rate(self, state: State) -> Any:
+        """Return the learning rate of this step."""
+        common = [(slot, state[slot]) for slot, mine in zip(self._slots, self._own, strict=True) if not mine]
+        with keras.StatelessScope(state_mapping=common):
+            return ops.convert_to_tensor(self._optimizer.learning_rate)
 
     def _clipped(self, gradients: Values) -> Values:
         """Clip each member's gradients as Keras clips a model's (`Optimizer._clip_gradients`)."""

@@ -9,40 +9,9 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from shrinkage._penalties._how import Coupled, How, Proximal
+
 Tensor = Any  # a NumPy array or what the Keras backend makes of one
-
-
-@dataclass(frozen=True)
-class Coupled:
-    """Add the penalty's gradient to the data loss's, before the optimizer sees it: the classic form, default of `L2`.
-
-    The optimizer minimises J(w) = mean data loss + lam * P(w); plain gradient descent with step size eta is
-
-        w <- w - eta * (dL/dw + dR/dw).
-
-    Adam with `Coupled` is "Adam + L2" and not AdamW, whose decay bypasses Adam's scaling (Loshchilov & Hutter 2019).
-
-    Example:
-        >>> import shrinkage as sh
-        >>> sh.L2().default_how
-        Coupled()
-    """
-
-
-@dataclass(frozen=True)
-class Proximal:
-    """Apply the penalty's proximal operator after the optimizer's step on the data loss: default of `L1`.
-
-        w <- prox(u),  u = the optimizer's step on the data loss from w
-
-    The prox is taken in the optimizer's own metric: for Adam and its kin each weight has its own step size. This gives
-    exact zeros, which a gradient step on |w| never does (Parikh & Boyd 2014, section 4.2).
-
-    Example:
-        >>> import shrinkage as sh
-        >>> sh.L1().default_how
-        Proximal()
-    """
 
 
 @dataclass(frozen=True)
@@ -65,7 +34,7 @@ class L2:
     """
 
     name: ClassVar[str] = "L2"
-    default_how: ClassVar[Coupled | Proximal] = Coupled()
+    default_how: ClassVar[How] = Coupled()
 
     def value(self, w: Tensor, lam: Tensor) -> Tensor:
         """Return lam * ½ Σ w², a scalar; with a `lam` of several members, summed over them.
@@ -143,7 +112,7 @@ class L1:
     """
 
     name: ClassVar[str] = "L1"
-    default_how: ClassVar[Coupled | Proximal] = Proximal()
+    default_how: ClassVar[How] = Proximal()
 
     def value(self, w: Tensor, lam: Tensor) -> Tensor:
         """Return lam * Σ |w|, a scalar; with a `lam` of several members, summed over them.

@@ -1,0 +1,10 @@
+"""What is added to the data loss, R(w) = lam * P(w), and where it enters a training step."""
+
+from shrinkage._penalties._elementwise import L1 as L1
+from shrinkage._penalties._elementwise import L2 as L2
+from shrinkage._penalties._how import Coupled as Coupled
+from shrinkage._penalties._how import Decoupled as Decoupled
+from shrinkage._penalties._how import How as How
+from shrinkage._penalties._how import Proximal as Proximal
+
+Penalty = L2 | L1
