@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shrinkage._penalties import L2 as L2
     from shrinkage._penalties import Coupled as Coupled
     from shrinkage._penalties import Decoupled as Decoupled
+    from shrinkage._penalties import ElasticNet as ElasticNet
     from shrinkage._penalties import Proximal as Proximal
     from shrinkage._selection import describe as describe
 
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 _HOME = {
     "L2": "_penalties",
     "L1": "_penalties",
+    "ElasticNet": "_penalties",
     "Coupled": "_penalties",
     "Proximal": "_penalties",
     "Decoupled": "_penalties",

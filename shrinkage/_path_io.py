@@ -140,7 +140,7 @@ def _read_parts(folder: File) -> tuple[dict[str, Any], Any]:
 
 def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> Path:
     from shrinkage._folds import Folds
-    from shrinkage._penalties import L1, L2, Coupled, Decoupled, Proximal
+    from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, Proximal
     from shrinkage._selection import Selection, Weight
 
     values = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
@@ -160,7 +160,7 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
             **record["folds"] | {"notes": tuple(record["folds"]["notes"])},
         ),
         selection=Selection(tuple(weights)),
-        penalty=_revive(record["penalty"], L1, L2),
+        penalty=_revive(record["penalty"], L1, L2, ElasticNet),
         how=_revive(record["how"], Coupled, Proximal, Decoupled),
         notes=tuple(record["notes"]),
         template=template,

@@ -6,7 +6,7 @@ import textwrap
 import numpy as np
 
 from shrinkage._path import Path, Status
-from shrinkage._path_words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words, verdict
+from shrinkage._path_words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words, title, verdict
 
 _WIDTH = 110
 
@@ -24,7 +24,7 @@ def _header(path: Path) -> str:
     selection, n_strengths, n_folds = path.selection, len(path.lams), len(path.fold_weight)
     split = "1 split" if path.single_split else f"{n_folds} folds"
     return (
-        f"{path.penalty.name} path of {path.template.name}: {selection.n_weights:,} weights, "
+        f"{title(path)}: {selection.n_weights:,} weights, "
         f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}, then all rows: "
         f"{n_strengths * (n_folds + 1):,} models in {_duration(path.seconds)}"
     )
@@ -34,7 +34,7 @@ def _table(path: Path) -> list[str]:
     se_title = "se (rows)" if path.single_split else "se"
     titles = ["lambda", "index", loss_words(path.template.loss_name), se_title]
     titles += [name.replace("_", " ") for name in path.metrics]
-    titles += ["epoch", "||w||"] + ["nonzero"] * (path.penalty.name == "L1")
+    titles += ["epoch", "||w||"] + ["nonzero"] * path.penalty.sparse
     rows = {"": titles}
     if math.isfinite(path.null_loss):
         rows["null"] = _null_cells(path, len(titles))
@@ -55,7 +55,7 @@ def _cells(path: Path, index: int) -> list[str]:
     cells += [fixed_text(path.mean[index], digits), fixed_text(path.se[index], digits)]
     cells += [_metric(values[index]) for values in path.metrics.values()]
     cells += [str(path.epochs[index]), _norm(path.norm[index])]
-    return cells + [f"{int(path.nonzero[index]):,}"] * (path.penalty.name == "L1")
+    return cells + [f"{int(path.nonzero[index]):,}"] * path.penalty.sparse
 
 
 def _null_cells(path: Path, n_cells: int) -> list[str]:

@@ -56,7 +56,9 @@ def _gain_words(path: Path, loss: str) -> str:
     if path.lam_min == 0:
         return _no_penalty_words(path, loss)
     if path.gain.low > 0:
-        return f"{at_min} lowers the {loss} by {_interval_words(path)} against no penalty{_why_it_helps(path)}."
+        return (
+            f"{capital(at_min)} lowers the {loss} by {_interval_words(path)} against no penalty{_why_it_helps(path)}."
+        )
     if path.mean[-1] <= path.mean[path.index_min] + path.se[path.index_min]:
         return (
             f"Flat: {_flat_range(path)} the {loss} is within one standard error of the least; {at_min} lowers it by "
@@ -194,6 +196,16 @@ def _edge_words(path: Path) -> str:
 
 
 # --- names and numbers
+
+
+def title(path: Path) -> str:
+    """Name a path by its penalty, by where that entered if not as usual, and by its model."""
+    how = "" if path.how == path.penalty.default_how else f"{type(path.how).__name__.lower()} "
+    return f"{capital(how + path.penalty.name)} path of {path.template.name}"
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def loss_words(name: str) -> str:

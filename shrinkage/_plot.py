@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shrinkage._path import Path
-from shrinkage._path_words import lam_text, loss_words
+from shrinkage._path_words import lam_text, loss_words, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ class CurveData:
         failed: whether a model of this strength diverged.
         index_min, index_1se: the choices.
         null: loss of the best constant, or NaN.
-        complexity: norm of the penalised weights; for L1, how many are not zero.
+        complexity: norm of the penalised weights; for a penalty that gives zeros, how many are not zero.
         complexity_label: which of the two.
         low, high: the range of losses to show.
     """
@@ -72,10 +72,10 @@ class CurveData:
 
 def curve_data(path: Path) -> CurveData:
     """Collect what the picture of `path` shows."""
-    sparse = path.penalty.name == "L1"
+    sparse = path.penalty.sparse
     low, high = _limits(path)
     return CurveData(
-        title=f"{path.penalty.name} path of {path.template.name}",
+        title=title(path),
         loss=loss_words(path.template.loss_name),
         bars="held out, ± 1 SE over rows"
         if path.single_split

@@ -147,7 +147,9 @@ def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epo
 
 def _check_penalty(penalty: Any, how: Any) -> Any:
     if not isinstance(penalty, Penalty):
-        raise TypeError(f"`penalty` must be shrinkage.L2() or shrinkage.L1(). Received: {penalty!r}.")
+        raise TypeError(
+            f"`penalty` must be shrinkage.L2(), shrinkage.L1() or shrinkage.ElasticNet(). Received: {penalty!r}."
+        )
     how = penalty.default_how if how is None else how
     if not isinstance(how, How):
         raise TypeError(

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from sklearn.linear_model import Lasso, LogisticRegression, Ridge
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 
 import shrinkage as sh
 from shrinkage._choice import choose, summarise
@@ -132,6 +132,11 @@ def test_l1_has_none():
     assert float(sh.L1().value(np.array([3.0, -4.0]), 0.1)) == pytest.approx(0.1 * 7)
 
 
+def test_the_elastic_net_is_that_of_glmnet():
+    value = float(sh.ElasticNet(rho=0.25).value(np.array([3.0, -4.0]), 0.1))
+    assert value == pytest.approx(0.1 * (0.25 * 7 + 0.75 * 0.5 * 25))
+
+
 @cache
 def one_step(name: str, penalty: Any, how: Any = None, momentum: float = 0.0, lam: float = LAM) -> sh.Path:
     if name == "SGD":
@@ -209,7 +214,8 @@ def test_momentum_lengthens_the_proximal_step():
 
 def test_default_how():
     assert sh.L2().default_how == sh.Coupled() == prepared(line("sgd"), penalty=sh.L2()).task.how
-    assert sh.L1().default_how == sh.Proximal() == prepared(line("sgd"), penalty=sh.L1()).task.how
+    for penalty in (sh.L1(), sh.ElasticNet()):
+        assert penalty.default_how == sh.Proximal() == prepared(line("sgd"), penalty=penalty).task.how
 
 
 # --- strengths
@@ -684,6 +690,13 @@ def test_lasso():
     w, b = found.coef_[:, None], np.atleast_1d(found.intercept_)
     assert (w == 0).any() and (w != 0).any()
     assert_stationary(sh.L1(), w, slopes(w, b)[0], LAM)
+
+
+def test_elastic_net():
+    found = ElasticNet(alpha=LAM / 2, l1_ratio=0.7, tol=1e-10).fit(X.astype(float), Y.astype(float))
+    w, b = found.coef_[:, None], np.atleast_1d(found.intercept_)
+    assert (w == 0).any() and (w != 0).any()
+    assert_stationary(sh.ElasticNet(rho=0.7), w, slopes(w, b)[0], LAM)
 
 
 def test_logistic_regression():

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.linear_model import Lasso, LogisticRegression, Ridge
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.preprocessing import scale
 
 import shrinkage as sh
@@ -113,6 +113,22 @@ def test_l1_path_is_lasso(optimizer):
         assert_stationary(path, x, y, mean_squared_gradient)
 
 
+def test_elastic_net_path_is_that_of_scikit_learn():
+    x, y = diabetes()
+    path = converged(linear(10), x, y, sh.ElasticNet(rho=0.7), lams=[0.5, 0.2, 0.1], epochs=500)
+    for lam, kernel, bias, nonzero in zip(
+        path.lams[:-1], *(w[:-1] for w in path.weights), path.nonzero[:-1], strict=True
+    ):
+        elastic = ElasticNet(alpha=lam / 2, l1_ratio=0.7, tol=1e-12, max_iter=100_000).fit(x, y)
+        np.testing.assert_allclose(kernel[:, 0], elastic.coef_, **CLOSE)
+        np.testing.assert_allclose(bias, elastic.intercept_, **CLOSE)
+        np.testing.assert_array_equal(kernel[:, 0] == 0, elastic.coef_ == 0)
+        assert nonzero == (elastic.coef_ != 0).sum() and 0 < nonzero < 10
+        lasso = Lasso(alpha=lam / 2, tol=1e-12, max_iter=100_000).fit(x, y)
+        assert np.abs(lasso.coef_ - elastic.coef_).max() > 1e-3
+    assert_stationary(path, x, y, mean_squared_gradient)
+
+
 def test_softmax_l2_path_is_logistic_regression():
     x, y = iris()
     path = converged(softmax(4, 3), x, y, sh.L2())
@@ -151,11 +167,12 @@ def test_fold_members_are_fitted_to_their_own_rows(penalty, solver):
             assert np.abs(unscaled.predict(x[held_out]) - fitted.predict(x[held_out])).max() > 1e-4
 
 
-def test_lam_max_gives_exact_zeros_and_slightly_less_does_not():
-    """With the bias alone, the gradient is -2xᵀ(y - ȳ)/n, and its largest entry is the strength that holds all at 0."""
+@pytest.mark.parametrize(("penalty", "rho"), [(sh.L1(), 1.0), (sh.ElasticNet(0.5), 0.5)])
+def test_lam_max_gives_exact_zeros_and_slightly_less_does_not(penalty, rho):
+    """With the bias alone, the gradient is -2xᵀ(y - ȳ)/n, and its largest entry is the L1 part that holds all at 0."""
     x, y = diabetes()
-    lam_max = np.abs(2 * x.T @ (y - y.mean()) / len(x)).max()
-    path = converged(linear(10), x, y, sh.L1(), lams=lam_max * np.array([1.2, 1 + 1e-6, 0.99]))
+    lam_max = np.abs(2 * x.T @ (y - y.mean()) / len(x)).max() / rho
+    path = converged(linear(10), x, y, penalty, lams=lam_max * np.array([1.2, 1 + 1e-6, 0.99]))
     assert path.nonzero.tolist() == [0, 0, 1, 10]
     np.testing.assert_array_equal(path.weights[0][:2], 0)
     np.testing.assert_allclose(path.weights[1][:2, 0], y.mean(), **CLOSE)

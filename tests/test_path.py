@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shrinkage._path import Path, Status
-from shrinkage._penalties import L1, Proximal
+from shrinkage._penalties import L1, Coupled, Decoupled, ElasticNet, Proximal
 from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
 
 
@@ -141,6 +141,8 @@ def assert_same(ours, theirs):
     [
         {"target_mean": 152.1, "target_sd": 77.0},
         {"n_folds": 1, "penalty": L1(), "how": Proximal(), "notes": ("a note", "and another")},
+        {"penalty": ElasticNet(0.3), "how": Coupled()},
+        {"how": Decoupled()},
         {"null_loss": float("nan"), "null_se": float("nan"), "null_metrics": {}, "metrics": {}},
         diverged(make_path(), LAMS > 0.5)
         | {"plan": {"steps": np.int64(3), "unrolled": ("a", "b"), "versions": {"x": 1}}},

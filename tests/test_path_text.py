@@ -6,7 +6,7 @@ import pytest
 
 from shrinkage._path import Status
 from shrinkage._path_words import loss_words
-from shrinkage._penalties import L1, Proximal
+from shrinkage._penalties import L1, Coupled, Decoupled, ElasticNet, Proximal
 from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
 
 
@@ -47,6 +47,19 @@ def test_l1_has_a_column_of_nonzero_weights():
     assert lines[0].startswith("L1 path of sequential") and lines[1].endswith("||w||    nonzero")
     assert lines[3].endswith("      2,000")
     assert len({len(line) for line in (lines[1], *lines[3:6])}) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "start", "in_words"),
+    [
+        ({"how": Decoupled()}, "Decoupled L2 path of sequential: ", "L2 at 3.16e-04 lowers"),
+        ({"penalty": ElasticNet(0.25), "how": Proximal()}, "Elastic net (rho = 0.25) path of ", "Elastic net (rho = "),
+        ({"penalty": L1(), "how": Coupled()}, "Coupled L1 path of sequential: ", "L1 at 3.16e-04 lowers"),
+    ],
+)
+def test_the_penalty_and_an_unusual_way_are_named(changes, start, in_words):
+    path = make_path(**changes)
+    assert repr(path).startswith(start) and path.verdict().startswith(in_words)
 
 
 def test_a_single_split_says_what_its_standard_error_is_of():

@@ -1,12 +1,15 @@
 """The contract of every penalty: value, gradient, prox and residual agree with independent routes."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkage import L1, L2, Coupled, Proximal
+import shrinkage
+from shrinkage import L1, L2, Coupled, ElasticNet, Proximal
 
 
 def _l2_prox(w: float, t: float) -> float:
@@ -21,10 +24,15 @@ def _l1_prox(w: float, t: float) -> float:
     return 0.0
 
 
+def _elastic_prox(w: float, t: float) -> float:
+    return _l1_prox(w, 0.25 * t) / (1 + 0.75 * t)
+
+
 # A row per penalty: the penalty, P of one weight, prox of one weight at t = step * lam, where the penalty enters.
 ROWS = [
     pytest.param(L2(), lambda w: 0.5 * w * w, _l2_prox, Coupled(), id="L2"),
     pytest.param(L1(), abs, _l1_prox, Proximal(), id="L1"),
+    pytest.param(ElasticNet(0.25), lambda w: 0.25 * abs(w) + 0.375 * w * w, _elastic_prox, Proximal(), id="ElasticNet"),
 ]
 contract = pytest.mark.parametrize(("penalty", "p", "prox", "how"), ROWS)
 
@@ -153,10 +161,32 @@ def test_at_lam_zero_nothing_happens(penalty, p, prox, how):
 @contract
 def test_record(penalty, p, prox, how):
     assert penalty.default_how == how
-    assert penalty == type(penalty)() and hash(penalty) == hash(type(penalty)())
-    assert repr(penalty) == f"{penalty.name}()"
+    again = dataclasses.replace(penalty)
+    assert penalty == again and hash(penalty) == hash(again) and repr(penalty) == repr(again)
+    assert eval(repr(penalty), dict(vars(shrinkage))) == penalty
+    assert penalty.sparse == (float(np.asarray(penalty.prox(np.array(0.01), 1.0, 1.0))) == 0)
 
 
 def test_keras_l2_has_no_half():
     assert float(L2().value(W, 0.3)) == pytest.approx(float(keras.regularizers.L2(0.15)(W)), rel=1e-6)
     assert float(L1().value(W, 0.3)) == pytest.approx(float(keras.regularizers.L1(0.3)(W)), rel=1e-6)
+    assert float(ElasticNet(0.25).value(W, 0.3)) == pytest.approx(
+        float(keras.regularizers.L1L2(l1=0.25 * 0.3, l2=0.75 * 0.15)(W)), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize(("rho", "other"), [(1, L1()), (0.0, L2())])
+def test_an_elastic_net_of_one_part_is_that_part_to_the_bit(rho, other):
+    w, grad = W.astype("float32"), np.linspace(-1, 1, W.size, dtype="float32").reshape(W.shape)
+    for method, arguments in {"gradient": (w, 0.3), "prox": (w, 0.3, 0.7), "residual": (w, grad, 0.3)}.items():
+        ours, theirs = (np.asarray(getattr(one, method)(*arguments)) for one in (ElasticNet(rho), other))
+        np.testing.assert_array_equal(ours, theirs)
+        assert np.abs(ours).max() > 0.1
+    assert float(ElasticNet(rho).value(w, 0.3)) == float(other.value(w, 0.3)) > 1
+    assert ElasticNet(rho).sparse == other.sparse
+
+
+@pytest.mark.parametrize("rho", [-0.1, 1.1, float("nan"), "half", None, True, [0.5]])
+def test_a_share_that_is_none_is_refused(rho):
+    with pytest.raises(ValueError, match=r"`rho` must be a number from 0 \(all L2\) to 1 \(all L1\). Received"):
+        ElasticNet(rho)

@@ -28,7 +28,7 @@ class Update:
     Args:
         variables: The network's trainable variables, which name the weights; they are never changed.
         optimizer: Its configuration is used, not its state.
-        penalty: L2() or L1().
+        penalty: What is added to the data loss.
         how: Coupled(), Decoupled() or Proximal().
         factors: For each variable what its strength is multiplied by; 0 where it is not penalised.
         strengths: S.

@@ -2,9 +2,10 @@
 
 from shrinkage._penalties._elementwise import L1 as L1
 from shrinkage._penalties._elementwise import L2 as L2
+from shrinkage._penalties._elementwise import ElasticNet as ElasticNet
 from shrinkage._penalties._how import Coupled as Coupled
 from shrinkage._penalties._how import Decoupled as Decoupled
 from shrinkage._penalties._how import How as How
 from shrinkage._penalties._how import Proximal as Proximal
 
-Penalty = L2 | L1
+Penalty = L2 | L1 | ElasticNet
