@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shrinkage._penalties import Coupled as Coupled
     from shrinkage._penalties import Decoupled as Decoupled
     from shrinkage._penalties import ElasticNet as ElasticNet
+    from shrinkage._penalties import GroupLasso as GroupLasso
     from shrinkage._penalties import Proximal as Proximal
     from shrinkage._selection import describe as describe
 
@@ -29,6 +30,7 @@ _HOME = {
     "L2": "_penalties",
     "L1": "_penalties",
     "ElasticNet": "_penalties",
+    "GroupLasso": "_penalties",
     "Coupled": "_penalties",
     "Proximal": "_penalties",
     "Decoupled": "_penalties",

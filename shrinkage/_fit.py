@@ -15,7 +15,7 @@ from shrinkage._cohort._plan import check_given
 from shrinkage._cohort._train import Scores
 from shrinkage._metrics import metrics_of, null_scores
 from shrinkage._path import Path, Status
-from shrinkage._penalties import How, Penalty
+from shrinkage._penalties import GroupLasso, How, Penalty
 from shrinkage._prepare import Problem, prepare
 from shrinkage._progress import progress as progress_bar
 from shrinkage._search import Search
@@ -57,7 +57,7 @@ def fit(
         x: Inputs, an array (n, ...); for several a dictionary, list or tuple of arrays, as `model.fit` takes it.
         y: Targets, an array (n, ...) that the model's output and loss fit; for several the same. An output without a
             loss needs none.
-        penalty: `L2()`, `L1()` or `ElasticNet(rho)`.
+        penalty: `L2()`, `L1()`, `ElasticNet(rho)` or `GroupLasso(groups)`.
         lams: "auto", or strengths >= 0 on the mean loss of all rows; 0 is always trained beside them. The automatic
             grid has 20 strengths with n * lambda from 10**1.75 down to 10**-3 (times the target's variance for a
             squared error), and grows by up to three decades at an end where the minimum lies. For `Decoupled` the sum
@@ -155,6 +155,7 @@ def _path(
     predictions = _own_structure(scores.predictions)
     null = null_scores(task.template, task.data, task.objective, folds, scores.predictions, problem.target)
     penalised = _penalised_values(problem, values)
+    groups = [p for p, on in zip(task.penalties, problem.selection.mask, strict=True) if on]
     return Path(
         lams=lams,
         cv_loss=scores.cv_loss,
@@ -169,6 +170,9 @@ def _path(
             [math.sqrt(sum(float((w.astype(np.float64) ** 2).sum()) for w in member)) for member in penalised]
         ),
         nonzero=np.array([sum(int(np.count_nonzero(w)) for w in member) for member in penalised]),
+        zero_groups=np.array([_zero_groups(groups, member) for member in penalised])
+        if isinstance(task.penalty, GroupLasso)
+        else None,
         status=_status(scores.diverged),
         full_status=_status(diverged),
         weights=tuple(np.stack(value) for value in zip(*values, strict=True)),
@@ -186,6 +190,10 @@ def _path(
         target_sd=1.0 if problem.target is None else problem.target.reference,
         **null,
     )
+
+
+def _zero_groups(penalties: list[Any], member: list[np.ndarray]) -> int:
+    return sum(penalty.zero_groups(w) for penalty, w in zip(penalties, member, strict=True))
 
 
 def _own_structure(predictions: Any) -> Any:

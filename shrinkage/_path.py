@@ -60,6 +60,8 @@ class Path:
         null_loss, null_se, null_metrics: the same for the best constant; NaN where there is none.
         norm: (S,) Euclidean norm of the penalised weights of the models trained on all rows.
         nonzero: (S,) how many of those weights are not zero.
+        zero_groups: (S,) how many groups of a group lasso are all zero in these models: units, or inputs, that can be
+            taken out; None for another penalty.
         status: (F, S) how each fold's member ended.
         full_status: (S,) how each model trained on all rows ended.
         weights: the values of all variables of the models trained on all rows, each (S, ...), in the order of
@@ -119,6 +121,7 @@ class Path:
     seconds: float
     target_mean: float = 0.0
     target_sd: float = 1.0
+    zero_groups: Array | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -226,14 +229,15 @@ class Path:
 
         Its columns are lam; index, as printed, which counts from 1 (the frame's own index and `lams` count from 0);
         loss, the held-out one at the chosen epoch (`mean`), and its se; train_loss (`train_mean`); the compiled metrics
-        by their names; epoch, from 1; norm; nonzero; and failed.
+        by their names; epoch, from 1; norm; nonzero; zero_groups, for a group lasso; and failed.
         """
         import pandas as pd
 
         columns = {"lam": self.lams, "index": np.arange(1, len(self.lams) + 1), "loss": self.mean, "se": self.se}
         columns |= {"train_loss": self.train_mean} | self.metrics
-        columns |= {"epoch": self.epochs, "norm": self.norm, "nonzero": self.nonzero, "failed": self.failed}
-        return pd.DataFrame(columns)
+        columns |= {"epoch": self.epochs, "norm": self.norm, "nonzero": self.nonzero}
+        columns |= {} if self.zero_groups is None else {"zero_groups": self.zero_groups}
+        return pd.DataFrame(columns | {"failed": self.failed})
 
     def verdict(self) -> str:
         """Say in words what the curve shows: what the penalty gains over none, or that no gain is clear, and why."""

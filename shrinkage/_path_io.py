@@ -84,6 +84,7 @@ def _arrays(path: Path) -> dict[str, Any]:
     arrays |= {f"metrics.{name}": value for name, value in path.metrics.items()}
     arrays |= {f"null_metrics.{name}": value for name, value in path.null_metrics.items()}
     arrays |= _flat("predictions", path.predictions)
+    arrays |= {} if path.zero_groups is None else {"zero_groups": path.zero_groups}
     for name in ("status", "full_status"):
         arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(getattr(path, name))
     for name, values in (("weights", path.weights), ("train", path.folds.train), ("held_out", path.folds.held_out)):
@@ -140,7 +141,7 @@ def _read_parts(folder: File) -> tuple[dict[str, Any], Any]:
 
 def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> Path:
     from shrinkage._folds import Folds
-    from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, Proximal
+    from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, GroupLasso, Proximal
     from shrinkage._selection import Selection, Weight
 
     values = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
@@ -154,13 +155,14 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
         metrics=_named(arrays, "metrics."),
         null_metrics={name: float(value) for name, value in _named(arrays, "null_metrics.").items()},
         weights=_numbered(arrays, "weights."),
+        zero_groups=arrays.get("zero_groups"),
         folds=Folds(
             train=_numbered(arrays, "train."),
             held_out=_numbered(arrays, "held_out."),
             **record["folds"] | {"notes": tuple(record["folds"]["notes"])},
         ),
         selection=Selection(tuple(weights)),
-        penalty=_revive(record["penalty"], L1, L2, ElasticNet),
+        penalty=_revive(record["penalty"], L1, L2, ElasticNet, GroupLasso),
         how=_revive(record["how"], Coupled, Proximal, Decoupled),
         notes=tuple(record["notes"]),
         template=template,

@@ -34,7 +34,7 @@ def _table(path: Path) -> list[str]:
     se_title = "se (rows)" if path.single_split else "se"
     titles = ["lambda", "index", loss_words(path.template.loss_name), se_title]
     titles += [name.replace("_", " ") for name in path.metrics]
-    titles += ["epoch", "||w||"] + ["nonzero"] * path.penalty.sparse
+    titles += ["epoch", "||w||"] + ["nonzero"] * path.penalty.sparse + _zero_title(path)
     rows = {"": titles}
     if math.isfinite(path.null_loss):
         rows["null"] = _null_cells(path, len(titles))
@@ -55,7 +55,13 @@ def _cells(path: Path, index: int) -> list[str]:
     cells += [fixed_text(path.mean[index], digits), fixed_text(path.se[index], digits)]
     cells += [_metric(values[index]) for values in path.metrics.values()]
     cells += [str(path.epochs[index]), _norm(path.norm[index])]
-    return cells + [f"{int(path.nonzero[index]):,}"] * path.penalty.sparse
+    cells += [f"{int(path.nonzero[index]):,}"] * path.penalty.sparse
+    return cells + ([] if path.zero_groups is None else [f"{int(path.zero_groups[index]):,}"])
+
+
+def _zero_title(path: Path) -> list[str]:
+    groups = getattr(path.penalty, "groups", None)
+    return [] if path.zero_groups is None else [f"zero {groups if isinstance(groups, str) else 'groups'}"]
 
 
 def _null_cells(path: Path, n_cells: int) -> list[str]:

@@ -17,7 +17,7 @@ from shrinkage._data import Data, TargetUnits, join, steps_of, take
 from shrinkage._folds import Folds, given_folds, make_folds
 from shrinkage._losses import name_of
 from shrinkage._objective import Objective
-from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal
+from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal, on_weights
 from shrinkage._rows import read_rows
 from shrinkage._selection import Selection, select
 from shrinkage._strengths import automatic_grid, check_lams
@@ -126,7 +126,8 @@ def prepare(
             "The loss mixes the rows of a batch, so that no held-out row has a loss of its own: a single split "
             "then has no standard error, and lam_1se is lam_min. Give cv=5 for one."
         )
-    task = Task(template, data, objective, penalty, how, selection.factors, batch_size, init, seed)
+    penalties = on_weights(penalty, selection.weights)
+    task = Task(template, data, objective, penalty, penalties, how, selection.factors, batch_size, init, seed)
     return Problem(task, folds, lams, most, selection, target, together, tuple(notes) + more)
 
 
@@ -148,7 +149,8 @@ def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epo
 def _check_penalty(penalty: Any, how: Any) -> Any:
     if not isinstance(penalty, Penalty):
         raise TypeError(
-            f"`penalty` must be shrinkage.L2(), shrinkage.L1() or shrinkage.ElasticNet(). Received: {penalty!r}."
+            f"`penalty` must be shrinkage.L2(), shrinkage.L1(), shrinkage.ElasticNet() or "
+            f"shrinkage.GroupLasso(). Received: {penalty!r}."
         )
     how = penalty.default_how if how is None else how
     if not isinstance(how, How):

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, MultiTaskLasso, Ridge
 from sklearn.preprocessing import scale
 
 import shrinkage as sh
@@ -127,6 +127,47 @@ def test_elastic_net_path_is_that_of_scikit_learn():
         lasso = Lasso(alpha=lam / 2, tol=1e-12, max_iter=100_000).fit(x, y)
         assert np.abs(lasso.coef_ - elastic.coef_).max() > 1e-3
     assert_stationary(path, x, y, mean_squared_gradient)
+
+
+def two_targets() -> tuple[np.ndarray, np.ndarray]:
+    x, y = diabetes()
+    return x, np.stack([y, np.tanh(y + x[:, 0])], axis=1)
+
+
+def two_outputs(optimizer) -> keras.Model:
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(2)])
+    model.compile(optimizer, "mean_squared_error")
+    return model
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+def test_group_lasso_path_is_multi_task_lasso(optimizer):
+    """A group is a feature's two weights, of size √2; over two outputs Keras' mean has the ½ of scikit-learn."""
+    x, y = two_targets()
+    model, close, lams = two_outputs(keras.optimizers.SGD(0.4, momentum=0.9)), 1e-6, [0.25, 0.1, 0.03]
+    if optimizer == "adam":  # each weight has a step size of its own: its prox has no closed form
+        rate = keras.optimizers.schedules.CosineDecay(0.05, 500)
+        model, close, lams = two_outputs(keras.optimizers.Adam(rate)), 1e-3, [0.25, 0.1]
+    path = converged(model, x, y, sh.GroupLasso("inputs"), lams=lams, epochs=500)
+    assert path.zero_groups is not None and path.zero_groups[-1] == 0
+    for lam, kernel, bias, zero in zip(
+        path.lams[:-1], *(w[:-1] for w in path.weights), path.zero_groups[:-1], strict=True
+    ):
+        lasso = MultiTaskLasso(alpha=lam * 2**0.5, tol=1e-12, max_iter=100_000).fit(x, y)
+        np.testing.assert_allclose(kernel.T, lasso.coef_, rtol=0, atol=close)
+        np.testing.assert_allclose(bias, lasso.intercept_, rtol=0, atol=close)
+        np.testing.assert_array_equal(kernel.T == 0, lasso.coef_ == 0)
+        assert zero == (lasso.coef_ == 0).all(axis=0).sum() and 0 < zero < 10
+
+
+def test_lam_max_of_a_group_lasso():
+    """At the bias alone, the largest ‖∂L/∂w_g‖ / √|g| is the strength that holds all groups at 0."""
+    x, y = two_targets()
+    slope = x.T @ (y - y.mean(axis=0)) / len(x)
+    lam_max = np.linalg.norm(slope, axis=1).max() / 2**0.5
+    model = two_outputs(keras.optimizers.SGD(0.4, momentum=0.9))
+    path = converged(model, x, y, sh.GroupLasso("inputs"), lams=lam_max * np.array([1 + 1e-6, 0.99]), epochs=200)
+    assert path.zero_groups is not None and path.zero_groups.tolist() == [10, 9, 0]
 
 
 def test_softmax_l2_path_is_logistic_regression():

@@ -1,49 +1,63 @@
 """The contract of every penalty: value, gradient, prox and residual agree with independent routes."""
 
 import dataclasses
+from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.optimize import brentq
 
 import shrinkage
-from shrinkage import L1, L2, Coupled, ElasticNet, Proximal
+from shrinkage import L1, L2, Coupled, ElasticNet, GroupLasso, Proximal
+from shrinkage._penalties import on_weights
+
+Array = np.ndarray
 
 
-def _l2_prox(w: float, t: float) -> float:
-    return w / (1 + t)
+def _soft(w: Array, t: Any) -> Array:
+    return np.where(w > t, w - t, np.where(w < -t, w + t, 0.0))
 
 
-def _l1_prox(w: float, t: float) -> float:
-    if w > t:
-        return w - t
-    if w < -t:
-        return w + t
-    return 0.0
+def _block_soft(w: Array, t: float) -> Array:
+    """Shorten each column of two by t√2, or to zero."""
+    shortened = [max(0.0, 1 - t * 2**0.5 / length) if length else 0.0 for length in np.linalg.norm(w, axis=0)]
+    return w * np.array(shortened)
 
 
-def _elastic_prox(w: float, t: float) -> float:
-    return _l1_prox(w, 0.25 * t) / (1 + 0.75 * t)
-
-
-# A row per penalty: the penalty, P of one weight, prox of one weight at t = step * lam, where the penalty enters.
+# A row per penalty: the penalty, P of weights, prox of weights at t = step * lam, where the penalty enters.
 ROWS = [
-    pytest.param(L2(), lambda w: 0.5 * w * w, _l2_prox, Coupled(), id="L2"),
-    pytest.param(L1(), abs, _l1_prox, Proximal(), id="L1"),
-    pytest.param(ElasticNet(0.25), lambda w: 0.25 * abs(w) + 0.375 * w * w, _elastic_prox, Proximal(), id="ElasticNet"),
+    pytest.param(L2(), lambda w: 0.5 * (w**2).sum(), lambda w, t: w / (1 + t), Coupled(), id="L2"),
+    pytest.param(L1(), lambda w: np.abs(w).sum(), _soft, Proximal(), id="L1"),
+    pytest.param(
+        ElasticNet(0.25),
+        lambda w: 0.25 * np.abs(w).sum() + 0.375 * (w**2).sum(),
+        lambda w, t: _soft(w, 0.25 * t) / (1 + 0.75 * t),
+        Proximal(),
+        id="ElasticNet",
+    ),
+    pytest.param(
+        GroupLasso((-2,)),
+        lambda w: 2**0.5 * np.linalg.norm(w, axis=-2).sum(),
+        _block_soft,
+        Proximal(),
+        id="GroupLasso",
+    ),
 ]
 contract = pytest.mark.parametrize(("penalty", "p", "prox", "how"), ROWS)
 
 W = np.array([[1.5, -0.7, 0.02], [-2.0, 0.3, 4.0]])
-weights = st.floats(-8, 8, allow_subnormal=False)
+weights = arrays(float, (2, 2), elements=st.floats(-8, 8, allow_subnormal=False))
 strengths = st.floats(0.001, 8)
 
 
 @contract
 def test_value_is_the_formula(penalty, p, prox, how):
-    expected = 0.3 * sum(p(w) for w in W.ravel().tolist())
+    expected = 0.3 * p(W)
     assert expected > 0.5
     assert float(penalty.value(W, 0.3)) == pytest.approx(expected, rel=1e-12)
     assert float(penalty.value(W, 0.0)) == 0.0
@@ -64,22 +78,30 @@ def test_gradient_is_the_slope_of_value(penalty, p, prox, how):
 
 @contract
 @given(w=weights, lam=strengths, step=strengths)
-def test_prox_is_the_scalar_formula(penalty, p, prox, how, w, lam, step):
-    assert float(penalty.prox(np.float64(w), lam, step)) == pytest.approx(prox(w, step * lam), rel=1e-12, abs=1e-12)
+def test_prox_is_its_formula(penalty, p, prox, how, w, lam, step):
+    np.testing.assert_allclose(penalty.prox(w, lam, step), prox(w, step * lam), rtol=1e-12, atol=1e-12)
 
 
 @contract
-@given(w=weights, lam=st.floats(0.05, 4), step=st.floats(0.05, 4))
-def test_prox_minimises_its_objective(penalty, p, prox, how, w, lam, step):
-    grid = np.linspace(-8, 8, 32_001)  # spacing 5e-4, with 0 on it
-    objective = 0.5 * (grid - w) ** 2 + step * lam * p(grid)
-    assert float(penalty.prox(np.float64(w), lam, step)) == pytest.approx(grid[objective.argmin()], abs=5e-4)
+@given(w=weights, lam=strengths, steps=arrays(float, (2, 2), elements=st.floats(0.001, 8)), seed=st.integers(0, 99))
+def test_prox_minimises_its_objective_whatever_the_step_sizes(penalty, p, prox, how, w, lam, steps, seed):
+    def objective(z: Array) -> float:
+        return (0.5 * (z - w) ** 2 / steps).sum() + lam * p(z)
+
+    found = np.asarray(penalty.prox(w, lam, steps))
+    # The objective is convex: what is a minimum among its neighbours is one.
+    rng = np.random.default_rng(seed)
+    for scale in (1e-4, 1e-2, 1.0):
+        for direction in rng.normal(size=(20, 2, 2)):
+            assert objective(found) <= objective(found + scale * direction) + 1e-12 * abs(objective(found))
+    # Its slope there is within rounding of the weights, which the smallest step size magnifies.
+    np.testing.assert_allclose(penalty.residual(found, (found - w) / steps, lam), 0, atol=1e-10)
 
 
 @contract
 def test_residual_is_zero_at_the_optimum_and_only_there(penalty, p, prox, how):
     # ½(w - u)² + lam P(w) has its minimum at prox(u), and its data part has the gradient w - u.
-    u, lam = np.array([2.0, -1.5, 0.4, -0.1]), 0.5
+    u, lam = np.array([[2.0, 0.4], [-1.5, -0.1]]), 0.5
     optimum = np.asarray(penalty.prox(u, lam, 1.0))
     assert np.count_nonzero(optimum) >= 2
     np.testing.assert_allclose(penalty.residual(optimum, optimum - u, lam), 0, atol=1e-15)
@@ -164,7 +186,7 @@ def test_record(penalty, p, prox, how):
     again = dataclasses.replace(penalty)
     assert penalty == again and hash(penalty) == hash(again) and repr(penalty) == repr(again)
     assert eval(repr(penalty), dict(vars(shrinkage))) == penalty
-    assert penalty.sparse == (float(np.asarray(penalty.prox(np.array(0.01), 1.0, 1.0))) == 0)
+    assert penalty.sparse == (not np.any(penalty.prox(W, 20.0, 1.0)))
 
 
 def test_keras_l2_has_no_half():
@@ -190,3 +212,67 @@ def test_an_elastic_net_of_one_part_is_that_part_to_the_bit(rho, other):
 def test_a_share_that_is_none_is_refused(rho):
     with pytest.raises(ValueError, match=r"`rho` must be a number from 0 \(all L2\) to 1 \(all L1\). Received"):
         ElasticNet(rho)
+
+
+# --- groups
+
+
+def test_a_group_of_one_weight_is_l1():
+    w, grad, lam = W[..., None], np.linspace(-1, 1, 6).reshape(2, 3, 1), 0.3
+    group = GroupLasso((-1,))
+    steps = np.array([0.1, 2.0, 0.5])[:, None]
+    assert float(group.value(w, lam)) == pytest.approx(float(L1().value(w, lam)))
+    for method, arguments in {"gradient": (w, lam), "prox": (w, lam, steps), "residual": (w, grad, lam)}.items():
+        ours, theirs = (np.asarray(getattr(one, method)(*arguments)) for one in (group, L1()))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-15)
+        assert np.count_nonzero(ours) >= 4
+    assert group.zero_groups(np.array([[1.0, 0.0, 0.0]]).T) == 2
+
+
+def test_units_and_inputs_of_a_kernel():
+    kernel = np.ones((3, 3, 4, 5))  # height, width, channels, filters
+    kernel[..., 1] = 0  # a filter
+    kernel[:, :, 2] = 0  # a channel
+    for groups, axes in (("units", (-4, -3, -2)), ("inputs", (-4, -3, -1))):
+        assert float(GroupLasso(groups).value(kernel, 0.1)) == float(GroupLasso(axes).value(kernel, 0.1)) > 0
+        assert GroupLasso(groups).zero_groups(kernel) == 1
+    assert float(GroupLasso().value(kernel, 1.0)) == pytest.approx(4 * 36**0.5 * 27**0.5)  # 4 filters of 27 weights
+    assert float(GroupLasso("inputs").value(kernel, 1.0)) == pytest.approx(3 * 45**0.5 * 36**0.5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("decades", [0, 2, 8])
+def test_prox_of_a_large_group_solves_its_equation(dtype, decades):
+    """Adam's step sizes may lie far apart: an independent solver finds the same root of Σ (u / (r + t))² = 1."""
+    rng = np.random.default_rng(decades)
+    u = rng.normal(size=(50, 40)) * 10 ** rng.uniform(-decades / 2, decades / 2, (50, 40))
+    t = 10 ** rng.uniform(-decades, 0, (50, 40))
+    t = t * np.linalg.norm(u / t, axis=0) * 10 ** np.linspace(-decades - 2, 0.1, 40)  # the last groups are zero
+    found = np.asarray(GroupLasso((-2,)).prox(u.astype(dtype), np.asarray(50**-0.5, dtype), t.astype(dtype)))
+    for column in range(40):
+        mine, size = u[:, column], t[:, column]
+        r = 0.0
+        if np.linalg.norm(mine / size) > 1:
+            equation = lambda r: np.sum((mine / (r + size)) ** 2) - 1  # noqa: B023, E731
+            r = float(brentq(equation, 0, 2 * np.linalg.norm(mine), xtol=1e-300, rtol=1e-14))  # pyright: ignore
+        np.testing.assert_allclose(
+            found[:, column], mine * r / (r + size), rtol=0, atol=8 * np.finfo(dtype).eps * np.abs(mine).max()
+        )
+    assert 0 < GroupLasso((-2,)).zero_groups(found) < 20
+
+
+def test_groups_of_the_weights_of_a_model():
+    kernel = SimpleNamespace(path="k", shape=(3, 4), penalised=True, per_unit=(-2,), per_input=(-1,))
+    vector = SimpleNamespace(path="b", shape=(4,), penalised=False, per_unit=(), per_input=(-1,))
+    spanned = [[p.groups for p in on_weights(GroupLasso(groups), [kernel, vector])] for groups in ("units", "inputs")]
+    assert spanned == [[(-2,), "units"], [(-1,), "inputs"]]
+    assert on_weights(L1(), [kernel, vector]) == (L1(), L1())
+    assert on_weights(GroupLasso([-2, -1]), [kernel, vector])[0] == GroupLasso((-2, -1))
+    with pytest.raises(ValueError, match=r"`groups`=\(-3,\) spans axes that k of shape \(3, 4\) does not have. Say by"):
+        on_weights(GroupLasso((-3,)), [kernel])
+
+
+@pytest.mark.parametrize("groups", ["unit", None, 3, (), (0,), (-1, -1), (-1.0,), [True], (None,), {"units"}])
+def test_groups_that_are_none_are_refused(groups):
+    with pytest.raises(ValueError, match='`groups` must be "units", "inputs", or a tuple of the axes .* Received: '):
+        GroupLasso(groups)

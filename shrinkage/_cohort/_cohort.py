@@ -27,6 +27,8 @@ class Task:
     data: Data
     objective: Objective
     penalty: Any
+    penalties: tuple[Any, ...]
+    """The penalty as it stands on each trainable weight."""
     how: Any
     factors: tuple[float, ...]
     batch_size: int

@@ -26,7 +26,7 @@ class Engines:
 
     def __init__(self, task: Task):
         self._task = task
-        self._fingerprint = fingerprint(task.template, task.objective, task.penalty, task.how, task.factors)
+        self._fingerprint = fingerprint(task.template, task.objective, task.penalties, task.how, task.factors)
         self._own: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
 
     def get(self, plan: Plan, strengths: int) -> Engine:
@@ -56,7 +56,7 @@ def _make(task: Task, plan: Plan, strengths: int) -> Engine:
     update = Update(
         network.trainable_variables,
         task.template.optimizer,
-        penalty=task.penalty,
+        penalties=task.penalties,
         how=task.how,
         factors=task.factors,
         strengths=strengths,

@@ -28,7 +28,7 @@ class Update:
     Args:
         variables: The network's trainable variables, which name the weights; they are never changed.
         optimizer: Its configuration is used, not its state.
-        penalty: What is added to the data loss.
+        penalties: For each variable what is added to the data loss.
         how: Coupled(), Decoupled() or Proximal().
         factors: For each variable what its strength is multiplied by; 0 where it is not penalised.
         strengths: S.
@@ -39,12 +39,12 @@ class Update:
         variables: Sequence[Any],
         optimizer: Any,
         *,
-        penalty: Any,
+        penalties: Sequence[Any],
         how: Any,
         factors: Sequence[float],
         strengths: int,
     ):
-        self._penalty, self._how, self._factors = penalty, how, factors
+        self._penalties, self._how, self._factors = penalties, how, factor
         self._constraints = [variable.constraint for variable in variables]
         self._stacked, self._strengths = type(optimizer).__name__ in ELEMENTWISE, strengths
         # The optimizer needs variables to know the weights by; their values are never used.
@@ -86,8 +86,8 @@ class Update:
         """
         if isinstance(self._how, Coupled):
             gradients = [
-                g + self._penalty.gradient(w, _like(lam * factor, w)) if factor else g
-                for g, w, factor in zip(gradients, weights, self._factors, strict=True)
+                g + penalty.gradient(w, _like(lam * factor, w)) if factor else g
+                for g, w, penalty, factor in zip(gradients, weights, self._penalties, self._factors, strict=True)
             ]
         state = State(self._slots, slots)
         move = self._accumulate if self._sums else self._move
@@ -122,8 +122,8 @@ class Update:
         gradients, rate = self._clipped(gradients), self._rate(state)
         if isinstance(self._how, Decoupled):
             weights = [
-                w - ops.cast(rate, w.dtype) * self._penalty.gradient(w, _like(lam * factor, w)) if factor else w
-                for w, factor in zip(weights, self._factors, strict=True)
+                w - ops.cast(rate, w.dtype) * penalty.gradient(w, _like(lam * factor, w)) if factor else w
+                for w, penalty, factor in zip(weights, self._penalties, self._factors, strict=True)
             ]
         own = [slot for slot, mine in zip(self._slots, self._own, strict=True) if mine]
         common = [(slot, state[slot]) for slot, mine in zip(self._slots, self._own, strict=True) if not mine]
@@ -135,10 +135,10 @@ class Update:
                 new = [scope.get_current_value(variable) for variable in self._variables]
                 if isinstance(self._how, Proximal):
                     new = [
-                        self._penalty.prox(w, _like(lam * factor, w), step_size(self._optimizer, v, rate))
-                        if factor
-                        else w
-                        for w, v, factor in zip(new, self._variables, self._factors, strict=True)
+                        penalty.prox(w, _like(lam * factor, w), step_size(self._optimizer, v, rate)) if factor else w
+                        for w, v, penalty, factor in zip(
+                            new, self._variables, self._penalties, self._factors, strict=True
+                        )
                     ]
                 return new, [scope.get_current_value(slot) for slot in own]
 

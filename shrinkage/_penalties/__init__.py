@@ -3,9 +3,11 @@
 from shrinkage._penalties._elementwise import L1 as L1
 from shrinkage._penalties._elementwise import L2 as L2
 from shrinkage._penalties._elementwise import ElasticNet as ElasticNet
+from shrinkage._penalties._group_lasso import GroupLasso as GroupLasso
+from shrinkage._penalties._group_lasso import on_weights as on_weights
 from shrinkage._penalties._how import Coupled as Coupled
 from shrinkage._penalties._how import Decoupled as Decoupled
 from shrinkage._penalties._how import How as How
 from shrinkage._penalties._how import Proximal as Proximal
 
-Penalty = L2 | L1 | ElasticNet
+Penalty = L2 | L1 | ElasticNet | GroupLasso
