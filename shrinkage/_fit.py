@@ -1,6 +1,5 @@
 """`sh.fit`: from a model and rows to the whole path."""
 
-import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ import numpy as np
 from keras import tree
 
 from shrinkage._choice import best_epochs
+from shrinkage._cohort._first import first_values, origins
 from shrinkage._cohort._plan import check_given
 from shrinkage._cohort._train import Scores
 from shrinkage._metrics import metrics_of, null_scores
@@ -155,7 +155,6 @@ def _path(
     predictions = _own_structure(scores.predictions)
     null = null_scores(task.template, task.data, task.objective, folds, scores.predictions, problem.target)
     penalised = _penalised_values(problem, values)
-    groups = [p for p, on in zip(task.penalties, problem.selection.mask, strict=True) if on]
     return Path(
         lams=lams,
         cv_loss=scores.cv_loss,
@@ -166,13 +165,9 @@ def _path(
         predictions=predictions,
         row_loss=scores.row_loss,
         metrics=metrics_of(task.template, task.data, held, scores.predictions),
-        norm=np.array(
-            [math.sqrt(sum(float((w.astype(np.float64) ** 2).sum()) for w in member)) for member in penalised]
-        ),
+        norm=_norms(problem, penalised),
         nonzero=np.array([sum(int(np.count_nonzero(w)) for w in member) for member in penalised]),
-        zero_groups=np.array([_zero_groups(groups, member) for member in penalised])
-        if isinstance(task.penalty, GroupLasso)
-        else None,
+        zero_groups=_zero_groups(problem, penalised) if isinstance(task.penalty, GroupLasso) else None,
         status=_status(scores.diverged),
         full_status=_status(diverged),
         weights=tuple(np.stack(value) for value in zip(*values, strict=True)),
@@ -192,8 +187,25 @@ def _path(
     )
 
 
-def _zero_groups(penalties: list[Any], member: list[np.ndarray]) -> int:
-    return sum(penalty.zero_groups(w) for penalty, w in zip(penalties, member, strict=True))
+def _norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
+    """Return each strength's Euclidean norm of the penalised weights, or their distance from what draws them."""
+    task = problem.task
+    (first,) = first_values(
+        task.template, task.data.x, [problem.all_rows], [len(problem.folds.train)], seed=task.seed, init=task.init
+    )
+    (origin,) = origins(getattr(task.penalty, "toward", None), task.template, [first])
+    drawn = [0.0] * len(task.terms) if origin is None else [value[0] for value in origin]
+    drawn = [value for value, term in zip(drawn, task.terms, strict=True) if term is not None]
+    squares = [
+        sum(float(((w - o).astype(np.float64) ** 2).sum()) for w, o in zip(member, drawn, strict=True))
+        for member in penalised
+    ]
+    return np.sqrt(squares)
+
+
+def _zero_groups(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
+    groups = [term.penalty for term in problem.task.terms if term is not None]
+    return np.array([sum(g.zero_groups(w) for g, w in zip(groups, member, strict=True)) for member in penalised])
 
 
 def _own_structure(predictions: Any) -> Any:

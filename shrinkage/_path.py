@@ -58,7 +58,8 @@ class Path:
         row_loss: (m, S) their losses; NaN for a loss that mixes the rows of a batch.
         metrics: the compiled metrics on them, each (S,).
         null_loss, null_se, null_metrics: the same for the best constant; NaN where there is none.
-        norm: (S,) Euclidean norm of the penalised weights of the models trained on all rows.
+        norm: (S,) Euclidean norm of the penalised weights of the models trained on all rows; for `L2(toward=...)` their
+            distance from the weights that they are drawn towards.
         nonzero: (S,) how many of those weights are not zero.
         zero_groups: (S,) how many groups of a group lasso are all zero in these models: units, or inputs, that can be
             taken out; None for another penalty.

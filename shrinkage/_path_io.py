@@ -87,9 +87,21 @@ def _arrays(path: Path) -> dict[str, Any]:
     arrays |= {} if path.zero_groups is None else {"zero_groups": path.zero_groups}
     for name in ("status", "full_status"):
         arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(getattr(path, name))
-    for name, values in (("weights", path.weights), ("train", path.folds.train), ("held_out", path.folds.held_out)):
+    parts = {"weights": path.weights, "train": path.folds.train, "held_out": path.folds.held_out}
+    for name, values in (parts | {"toward": _toward(path.penalty)}).items():
         arrays |= {f"{name}.{index}": value for index, value in enumerate(values)}
     return arrays
+
+
+def _toward(penalty: Any) -> tuple[Any, ...]:
+    """Return the weights that a penalty draws towards, if they were given."""
+    toward = getattr(penalty, "toward", None)
+    return toward if isinstance(toward, tuple) else ()
+
+
+def _given(penalty: Any) -> dict[str, Any]:
+    """Return a penalty's arguments, but for weights among them, which are arrays."""
+    return asdict(penalty) | ({"toward": None} if _toward(penalty) else {})
 
 
 def _record(path: Path) -> dict[str, Any]:
@@ -97,7 +109,7 @@ def _record(path: Path) -> dict[str, Any]:
         "format": "shrinkage path",
         "schema": SCHEMA,
         "shrinkage": __version__,
-        "penalty": {"name": type(path.penalty).__name__} | asdict(path.penalty),
+        "penalty": {"name": type(path.penalty).__name__} | _given(path.penalty),
         "how": {"name": type(path.how).__name__} | asdict(path.how),
         "lam_min": path.lam_min,
         "lam_1se": path.lam_1se,
@@ -149,6 +161,8 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
     values["plan"] = _tuples(values["plan"])
     values |= {name: _statuses(arrays[name]) for name in ("status", "full_status")}
     weights = (Weight(**_tuples(weight)) for weight in record["selection"])
+    toward = _numbered(arrays, "toward.")
+    penalty = record["penalty"] | ({"toward": toward} if toward else {})
     return Path(
         **values,
         predictions=_packed(record["predictions"], arrays),
@@ -162,7 +176,7 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
             **record["folds"] | {"notes": tuple(record["folds"]["notes"])},
         ),
         selection=Selection(tuple(weights)),
-        penalty=_revive(record["penalty"], L1, L2, ElasticNet, GroupLasso),
+        penalty=_revive(penalty, L1, L2, ElasticNet, GroupLasso),
         how=_revive(record["how"], Coupled, Proximal, Decoupled),
         notes=tuple(record["notes"]),
         template=template,

@@ -34,7 +34,11 @@ def _table(path: Path) -> list[str]:
     se_title = "se (rows)" if path.single_split else "se"
     titles = ["lambda", "index", loss_words(path.template.loss_name), se_title]
     titles += [name.replace("_", " ") for name in path.metrics]
-    titles += ["epoch", "||w||"] + ["nonzero"] * path.penalty.sparse + _zero_title(path)
+    titles += (
+        ["epoch", "||w - w0||" if path.penalty.name == "L2-SP" else "||w||"]
+        + ["nonzero"] * path.penalty.sparse
+        + _zero_title(path)
+    )
     rows = {"": titles}
     if math.isfinite(path.null_loss):
         rows["null"] = _null_cells(path, len(titles))

@@ -90,7 +90,7 @@ def curve_data(path: Path) -> CurveData:
         index_1se=path.index_1se,
         null=path.null_loss,
         complexity=path.nonzero if sparse else path.norm,
-        complexity_label="nonzero weights" if sparse else "norm of the penalised weights",
+        complexity_label=_complexity_words(path),
         low=low,
         high=high,
     )
@@ -127,6 +127,12 @@ def draw(data: CurveData, file: Any = None) -> Figure:
 
 
 # --- what to see
+
+
+def _complexity_words(path: Path) -> str:
+    if path.penalty.sparse:
+        return "nonzero weights"
+    return "distance from the first weights" if path.penalty.name == "L2-SP" else "norm of the penalised weights"
 
 
 def _positions(lams: Floats) -> Floats:

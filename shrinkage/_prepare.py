@@ -17,7 +17,7 @@ from shrinkage._data import Data, TargetUnits, join, steps_of, take
 from shrinkage._folds import Folds, given_folds, make_folds
 from shrinkage._losses import name_of
 from shrinkage._objective import Objective
-from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal, on_weights
+from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal, Weights, terms_of
 from shrinkage._rows import read_rows
 from shrinkage._selection import Selection, select
 from shrinkage._strengths import automatic_grid, check_lams
@@ -126,8 +126,9 @@ def prepare(
             "The loss mixes the rows of a batch, so that no held-out row has a loss of its own: a single split "
             "then has no standard error, and lam_1se is lam_min. Give cv=5 for one."
         )
-    penalties = on_weights(penalty, selection.weights)
-    task = Task(template, data, objective, penalty, penalties, how, selection.factors, batch_size, init, seed)
+    _check_toward(penalty, template)
+    terms = terms_of(penalty, selection.weights)
+    task = Task(template, data, objective, penalty, terms, how, batch_size, init, seed)
     return Problem(task, folds, lams, most, selection, target, together, tuple(notes) + more)
 
 
@@ -163,6 +164,19 @@ def _check_penalty(penalty: Any, how: Any) -> Any:
             f"beside the optimizer's would not give. Say how=shrinkage.Proximal(), which does."
         )
     return how
+
+
+def _check_toward(penalty: Penalty, template: Template) -> None:
+    """Refuse weights to draw towards that are not those of such a model."""
+    toward = penalty.toward if isinstance(penalty, L2) else None
+    if not isinstance(toward, Weights):
+        return
+    expected, found = ([tuple(w.shape) for w in weights] for weights in (template.network.weights, toward))
+    if expected != found or not all(np.isfinite(w).all() for w in toward if w.dtype.kind == "f"):
+        raise ValueError(
+            f"`penalty`: L2(toward=...) must be finite weights as model.get_weights() gives them, of shapes "
+            f"{expected}. Received: {found}."
+        )
 
 
 def _check_unpenalised(network: keras.Model, selection: Selection) -> None:

@@ -1,6 +1,7 @@
 """The oracle of the cohort: one member trained alone by plain Keras, `train_on_batch` on the same batches."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,8 +9,27 @@ import numpy as np
 from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import first_values, seed_variables
 from shrinkage._data import batch_rows, random_seeds, take
-from shrinkage._penalties import Decoupled
+from shrinkage._penalties import L2, Decoupled
 from shrinkage._template import fresh_optimizer
+
+
+class Toward(keras.regularizers.Regularizer):
+    """½ lam Σ(w - w0)², written down once more."""
+
+    def __init__(self, lam: float, origin: np.ndarray):
+        self.lam, self.origin = lam, origin
+
+    def __call__(self, w):
+        return 0.5 * self.lam * keras.ops.sum((w - self.origin) ** 2)
+
+
+def _regularizer(penalty: L2, model: keras.Model, variable: keras.Variable, lam: float) -> Any:
+    if penalty.toward is None:
+        return keras.regularizers.L2(lam / 2)
+    if isinstance(penalty.toward, str):
+        return Toward(lam, keras.ops.convert_to_numpy(variable))  # not trained yet
+    place = next(i for i, weight in enumerate(model.weights) if weight is variable)
+    return Toward(lam, penalty.toward[place].astype(variable.dtype))
 
 
 def trained_alone(
@@ -29,17 +49,18 @@ def trained_alone(
     """
     values = first_values(task.template, task.data.x, train, range(len(train)), seed=task.seed, init=task.init)
     model = task.template.model([value[0] for value in values[fold]])
-    pairs = list(zip(model.trainable_variables, task.factors, strict=True))
+    pairs = list(zip(model.trainable_variables, task.terms, strict=True))
     optimizer = fresh_optimizer(task.template.optimizer)
     if isinstance(task.how, Decoupled):
         optimizer.weight_decay = lam
         if isinstance(optimizer, keras.optimizers.Muon):
             optimizer.adam_weight_decay = lam
-        optimizer.exclude_from_weight_decay(var_list=[variable for variable, factor in pairs if not factor])
+        optimizer.exclude_from_weight_decay(var_list=[variable for variable, term in pairs if term is None])
     else:
-        for variable, factor in pairs:
-            if factor and lam:
-                variable.regularizer = keras.regularizers.L2(lam * factor / 2)
+        for variable, term in pairs:
+            if term is not None and lam:
+                variable.regularizer = _regularizer(task.penalty, model, variable, lam * term.factor)
+    optimizer.build(model.trainable_variables)
     for layer in model._flatten_layers():
         layer.supports_jit = True  # which Keras takes from GRU and LSTM for the sake of cuDNN, even without a GPU
     source = task.template._source

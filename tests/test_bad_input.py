@@ -400,6 +400,16 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ValueError,
         "no step has a learning rate above 0. Compile .*, train for longer, or give `lams`",
     ),
+    "weights of another model": (
+        {"penalty": sh.L2(toward=[np.zeros((6, 5))])},
+        ValueError,
+        r"`penalty`: L2\(toward=...\) must be finite weights as model.get_weights\(\).* Received: \[\(6, 5\)\]",
+    ),
+    "axes that a weight does not have": (
+        {"penalty": sh.GroupLasso((-3,))},
+        ValueError,
+        r"`groups`=\(-3,\) spans axes that .*kernel of shape \(6, 5\) does not have",
+    ),
     "selects nothing": ({"on": lambda layer, variable: False}, ValueError, "matches none of the 6 .* Give on="),
     "on by another name": ({"on": "weights"}, ValueError, 'on="weights" is no kind of weight'),
     # numbers

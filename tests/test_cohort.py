@@ -171,6 +171,22 @@ def test_evaluation_equals_plain_keras(name, floatx):
         np.testing.assert_allclose(found.predictions[mine, s], predicted, rtol=1e-9)
 
 
+@pytest.mark.parametrize("toward", ["initial", "given"])
+@pytest.mark.parametrize("name", ["mlp", pytest.param("own_layer", marks=pytest.mark.full)])
+def test_l2_towards_other_weights_equals_plain_keras(name, toward, floatx):
+    """Of every fold its own first weights, or the same weights for all."""
+    make, kind, unrolled = MODELS[name]
+    model, elsewhere = compiled(make(), keras.optimizers.Adam(0.02)), make().get_weights()
+    penalty = L2(toward="initial" if toward == "initial" else elsewhere)
+    problem = problem_of(model, *rows(kind), penalty=penalty, lams=[2.0, 0.25])
+    cohort = train_cohort(problem, not unrolled)
+    for fold, s in ((0, 0), (1, 1)):
+        assert_member_equals_plain_keras(problem, cohort, fold, s, xla=not unrolled, floatx=floatx)
+    origin = problem.task.template.fresh_values((3, 1)) if toward == "initial" else elsewhere
+    distances = [np.linalg.norm(cohort.values(1, s)[0] - origin[0]) for s in range(3)]
+    assert distances[0] < 0.8 * distances[2]
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
 def test_proximal_l1_step_follows_its_formula(optimizer, floatx):
     """One step from equal weights: soft thresholding of the unpenalised step, in the optimizer's metric."""

@@ -137,6 +137,38 @@ def test_the_elastic_net_is_that_of_glmnet():
     assert value == pytest.approx(0.1 * (0.25 * 7 + 0.75 * 0.5 * 25))
 
 
+def test_the_group_lasso_weighs_groups_by_their_size():
+    w = np.array([[3.0, 0.0], [-4.0, 2.0]])  # two inputs, two units
+    assert float(sh.GroupLasso().value(w, 0.1)) == pytest.approx(0.1 * 2**0.5 * (5 + 2))
+    assert float(sh.GroupLasso("inputs").value(w, 0.1)) == pytest.approx(0.1 * 2**0.5 * (3 + 20**0.5))
+    assert float(sh.GroupLasso((-2, -1)).value(w, 0.1)) == pytest.approx(0.1 * 4**0.5 * 29**0.5)
+    terms = [prepared(line("sgd"), penalty=sh.GroupLasso(groups)).task.terms for groups in ("units", "inputs")]
+    spanned = [term.penalty.groups for (term, none) in terms if term is not None and none is None]
+    assert spanned == [(-2,), (-1,)]
+
+
+W1 = np.array([[1.0], [1.0], [-1.0]], "float32")
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        (sh.Coupled(), lambda slope: W0 - ETA * (slope + LAM * (W0 - W1))),
+        (sh.Decoupled(), lambda slope: W0 - ETA * LAM * (W0 - W1) - ETA * slope),
+        (sh.Proximal(), lambda slope: W1 + (W0 - ETA * slope - W1) / (1 + ETA * LAM)),
+    ],
+    ids=lambda value: type(value).__name__ if not callable(value) else "",
+)
+def test_l2_towards_other_weights(how, expected):
+    path = fit(line(keras.optimizers.SGD(ETA)), penalty=sh.L2(toward=[W1, B0]), how=how)
+    w, b = first_weights(path)
+    np.testing.assert_allclose(w, expected(slopes()[0]), atol=1e-6)
+    np.testing.assert_allclose(b, B0 - ETA * slopes()[1], atol=1e-6)
+    assert np.abs(ETA * LAM * (W0 - W1)).max() > 0.01
+    held = fit(line(keras.optimizers.SGD(ETA)), penalty=sh.L2(toward="initial"), how=sh.Proximal(), lams=[1e6])
+    np.testing.assert_allclose(first_weights(held)[0], W0, atol=1e-4)
+
+
 @cache
 def one_step(name: str, penalty: Any, how: Any = None, momentum: float = 0.0, lam: float = LAM) -> sh.Path:
     if name == "SGD":
@@ -214,7 +246,7 @@ def test_momentum_lengthens_the_proximal_step():
 
 def test_default_how():
     assert sh.L2().default_how == sh.Coupled() == prepared(line("sgd"), penalty=sh.L2()).task.how
-    for penalty in (sh.L1(), sh.ElasticNet()):
+    for penalty in (sh.L1(), sh.ElasticNet(), sh.GroupLasso()):
         assert penalty.default_how == sh.Proximal() == prepared(line("sgd"), penalty=penalty).task.how
 
 
@@ -602,6 +634,28 @@ def test_axes():
     assert path.cv_loss.shape == path.train_loss.shape == (2, 2, 150)
     assert path.status.shape == (2, 2) and path.predictions.shape == (N, 2, 1)
     assert ridge().cv_loss.shape == (1, 2, 200)
+
+
+def test_norm():
+    path = ridge()
+    np.testing.assert_allclose(path.norm, np.linalg.norm(path.weights[0], axis=(1, 2)), rtol=1e-6)
+    for toward, origin in (("initial", W0), ([W1, B0], W1)):
+        path = fit(line(keras.optimizers.SGD(ETA)), penalty=sh.L2(toward=toward))
+        np.testing.assert_allclose(path.norm, np.linalg.norm(path.weights[0] - origin, axis=(1, 2)), rtol=1e-5)
+        assert path.norm.min() > 0.1 and "||w - w0||" in str(path)
+
+
+def test_zero_groups():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    model.compile(keras.optimizers.SGD(0.2), "mean_squared_error")
+    y = np.stack([Y, 0.02 * X[:, 0]], axis=1)
+    units = fit(model, y=y, penalty=sh.GroupLasso(), init="fresh", epochs=40, lams=[0.3])
+    inputs = fit(model, y=y, penalty=sh.GroupLasso("inputs"), init="fresh", epochs=40, lams=[0.3])
+    for path, axis, title in ((units, 1, "zero units"), (inputs, 2, "zero inputs")):
+        assert path.zero_groups is not None and title in str(path)
+        np.testing.assert_array_equal(path.zero_groups, (path.weights[0] == 0).all(axis=axis).sum(axis=1))
+        assert path.zero_groups.tolist() == [1, 0] == path.table()["zero_groups"].tolist()
+    assert ridge().zero_groups is None
 
 
 def test_indices():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shrinkage._path import Path, Status
-from shrinkage._penalties import L1, Coupled, Decoupled, ElasticNet, Proximal
+from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, GroupLasso, Proximal
 from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
 
 
@@ -143,6 +143,8 @@ def assert_same(ours, theirs):
         {"n_folds": 1, "penalty": L1(), "how": Proximal(), "notes": ("a note", "and another")},
         {"penalty": ElasticNet(0.3), "how": Coupled()},
         {"how": Decoupled()},
+        {"penalty": GroupLasso((-2, -1)), "how": Proximal(), "zero_groups": np.arange(21)},
+        {"penalty": L2(toward="initial")},
         {"null_loss": float("nan"), "null_se": float("nan"), "null_metrics": {}, "metrics": {}},
         diverged(make_path(), LAMS > 0.5)
         | {"plan": {"steps": np.int64(3), "unrolled": ("a", "b"), "versions": {"x": 1}}},
@@ -157,6 +159,15 @@ def test_what_is_loaded_is_what_was_saved(tmp_path, stub_template, changes):
     assert repr(loaded) == repr(path)
     with pytest.raises(ValueError, match="read-only"):
         loaded.cv_loss[:] = 0
+
+
+def test_weights_that_a_penalty_draws_towards_are_saved(tmp_path, stub_template):
+    given = L2(toward=[np.arange(4.0).reshape(2, 2), np.ones(3)])
+    make_path(penalty=given).save(tmp_path / "run")
+    loaded = cast(Any, Path.load(tmp_path / "run").penalty.toward)
+    assert given.toward is not None
+    for ours, theirs in zip(given.toward, loaded, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_the_json_is_standard_and_says_the_choice(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from shrinkage._path import Status
 from shrinkage._path_words import loss_words
-from shrinkage._penalties import L1, Coupled, Decoupled, ElasticNet, Proximal
+from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, GroupLasso, Proximal
 from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
 
 
@@ -54,12 +54,21 @@ def test_l1_has_a_column_of_nonzero_weights():
     [
         ({"how": Decoupled()}, "Decoupled L2 path of sequential: ", "L2 at 3.16e-04 lowers"),
         ({"penalty": ElasticNet(0.25), "how": Proximal()}, "Elastic net (rho = 0.25) path of ", "Elastic net (rho = "),
+        ({"penalty": L2(toward="initial")}, "L2-SP path of sequential: ", "L2-SP at 3.16e-04 lowers"),
+        ({"penalty": GroupLasso(), "how": Proximal()}, "Group lasso (units) path of ", "Group lasso (units) at 3.16"),
         ({"penalty": L1(), "how": Coupled()}, "Coupled L1 path of sequential: ", "L1 at 3.16e-04 lowers"),
     ],
 )
 def test_the_penalty_and_an_unusual_way_are_named(changes, start, in_words):
     path = make_path(**changes)
     assert repr(path).startswith(start) and path.verdict().startswith(in_words)
+
+
+def test_a_group_lasso_has_a_column_of_groups_that_are_zero():
+    path = make_path(penalty=GroupLasso("inputs"), how=Proximal(), zero_groups=np.arange(21)[::-1] * 100)
+    lines = repr(path).splitlines()
+    assert lines[1].endswith("||w||    nonzero    zero inputs") and lines[3].endswith("        0")
+    assert len({len(line) for line in (lines[1], *lines[3:6])}) == 1
 
 
 def test_a_single_split_says_what_its_standard_error_is_of():

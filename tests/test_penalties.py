@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 
 import shrinkage
 from shrinkage import L1, L2, Coupled, ElasticNet, GroupLasso, Proximal
-from shrinkage._penalties import on_weights
+from shrinkage._penalties import Term, terms_of
 
 Array = np.ndarray
 
@@ -261,18 +261,42 @@ def test_prox_of_a_large_group_solves_its_equation(dtype, decades):
     assert 0 < GroupLasso((-2,)).zero_groups(found) < 20
 
 
-def test_groups_of_the_weights_of_a_model():
-    kernel = SimpleNamespace(path="k", shape=(3, 4), penalised=True, per_unit=(-2,), per_input=(-1,))
-    vector = SimpleNamespace(path="b", shape=(4,), penalised=False, per_unit=(), per_input=(-1,))
-    spanned = [[p.groups for p in on_weights(GroupLasso(groups), [kernel, vector])] for groups in ("units", "inputs")]
-    assert spanned == [[(-2,), "units"], [(-1,), "inputs"]]
-    assert on_weights(L1(), [kernel, vector]) == (L1(), L1())
-    assert on_weights(GroupLasso([-2, -1]), [kernel, vector])[0] == GroupLasso((-2, -1))
+def test_terms_of_the_weights_of_a_model():
+    kernel = SimpleNamespace(path="k", shape=(3, 4), penalised=True, factor=0.5, per_unit=(-2,), per_input=(-1,))
+    vector = SimpleNamespace(path="b", shape=(4,), penalised=False, factor=0.0, per_unit=(), per_input=(-1,))
+    for groups, axes in (("units", (-2,)), ("inputs", (-1,)), ((-2, -1), (-2, -1))):
+        assert terms_of(GroupLasso(groups), [kernel, vector]) == (Term(GroupLasso(axes), 0.5), None)
+    assert terms_of(L1(), [kernel, vector]) == (Term(L1(), 0.5), None)
     with pytest.raises(ValueError, match=r"`groups`=\(-3,\) spans axes that k of shape \(3, 4\) does not have. Say by"):
-        on_weights(GroupLasso((-3,)), [kernel])
+        terms_of(GroupLasso((-3,)), [kernel])
 
 
 @pytest.mark.parametrize("groups", ["unit", None, 3, (), (0,), (-1, -1), (-1.0,), [True], (None,), {"units"}])
 def test_groups_that_are_none_are_refused(groups):
     with pytest.raises(ValueError, match='`groups` must be "units", "inputs", or a tuple of the axes .* Received: '):
         GroupLasso(groups)
+
+
+# --- towards other weights
+
+
+def test_a_term_draws_towards_its_origin():
+    origin, w, lam = W[::-1] / 2, W, 0.3
+    term, plain = Term(L2(toward="initial"), 0.5, origin), Term(L2())
+    np.testing.assert_allclose(term.gradient(w, lam), 0.5 * lam * (w - origin), rtol=1e-12)
+    np.testing.assert_allclose(plain.gradient(w, lam), lam * w, rtol=1e-12)
+    found, step = np.asarray(term.prox(w, lam, 0.7)), 0.7
+    # At the minimum of ½(z - w)² / step + ½ lam (z - origin)² the slope is 0.
+    np.testing.assert_allclose((found - w) / step + 0.5 * lam * (found - origin), 0, atol=1e-12)
+    np.testing.assert_array_equal(plain.prox(w, lam, step), L2().prox(w, lam, step))
+    assert np.abs(found - w).min() > 1e-3
+
+
+def test_l2_towards_weights_is_a_record():
+    given = L2(toward=[W, np.ones(2)])
+    assert repr(given) == "L2(toward=<2 weights>)" and repr(L2(toward="initial")) == "L2(toward='initial')"
+    assert given == given and given != L2(toward=[W, np.ones(2)]) and given != L2() != L2(toward="initial")
+    assert L2().name == "L2" and given.name == "L2-SP"
+    for bad in ("first", [], 3, W):
+        with pytest.raises(ValueError, match='`toward` must be None, "initial", or a list of weights .* Received'):
+            L2(toward=bad)

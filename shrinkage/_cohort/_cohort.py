@@ -10,12 +10,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._cohort._first import first_values
+from shrinkage._cohort._first import first_values, origins
 from shrinkage._cohort._memory import side_by_side
 from shrinkage._cohort._tensorflow import Engine, tensors
 from shrinkage._data import Data, TargetUnits, batch_rows, random_seeds, steps_of
 from shrinkage._folds import scored_training_rows
 from shrinkage._objective import Objective
+from shrinkage._penalties import Term
 from shrinkage._template import Template
 
 
@@ -27,10 +28,10 @@ class Task:
     data: Data
     objective: Objective
     penalty: Any
-    penalties: tuple[Any, ...]
-    """The penalty as it stands on each trainable weight."""
+    """As the user gave it."""
+    terms: tuple[Term | None, ...]
+    """The same on each trainable weight; None where it is not penalised."""
     how: Any
-    factors: tuple[float, ...]
     batch_size: int
     init: str
     seed: int
@@ -83,6 +84,8 @@ class Cohort:
         else:
             self._y = [tensors(target.standardize(data.y, f)) for f in range(len(train))]
         self._first = first_values(task.template, data.x, train, numbers, seed=task.seed, init=task.init)
+        toward = getattr(task.penalty, "toward", None)
+        self._origins = origins(toward, task.template, self._first)
         self._members: list[Any] = []
         self._lam = np.zeros((len(train), 0))
         self._batch_size = min(task.batch_size, *map(len, train))
@@ -94,7 +97,8 @@ class Cohort:
     def start(self, lam: np.ndarray) -> None:
         """Begin anew at strengths (f, s)."""
         self._lam = lam
-        self._members = [self._engine.first(values) for values in self._first]
+        pairs = zip(self._first, self._origins, strict=True)
+        self._members = [self._engine.first(values, origin) for values, origin in pairs]
         shape = self._task.data.n_rows, self._batch_size, self._most_steps, self._evaluated_rows
         if shape not in self._engine.compiled:
             self._compile()

@@ -26,7 +26,7 @@ class Engines:
 
     def __init__(self, task: Task):
         self._task = task
-        self._fingerprint = fingerprint(task.template, task.objective, task.penalties, task.how, task.factors)
+        self._fingerprint = fingerprint(task.template, task.objective, task.terms, task.how)
         self._own: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
 
     def get(self, plan: Plan, strengths: int) -> Engine:
@@ -56,9 +56,8 @@ def _make(task: Task, plan: Plan, strengths: int) -> Engine:
     update = Update(
         network.trainable_variables,
         task.template.optimizer,
-        penalties=task.penalties,
+        terms=task.terms,
         how=task.how,
-        factors=task.factors,
         strengths=strengths,
     )
     return Engine(

@@ -37,6 +37,26 @@ def first_values(
     return folds
 
 
+def origins(
+    toward: Any, template: Template, first: Sequence[Sequence[np.ndarray]]
+) -> list[list[np.ndarray]] | list[None]:
+    """Return for each fold what the penalty draws the trainable variables towards, each (1, ...), or None for 0.
+
+    Args:
+        toward: As `L2` has it.
+        template: The recipe.
+        first: Each fold's first values, as `first_values` gives them.
+    """
+    if toward is None:
+        return [None] * len(first)
+    network = template.network
+    own, given = ({id(v): i for i, v in enumerate(part)} for part in (network.variables, network.weights))
+    if toward == "initial":
+        return [[values[own[id(v)]] for v in network.trainable_variables] for values in first]
+    drawn = [toward[given[id(v)]][None].astype(v.dtype) for v in network.trainable_variables]
+    return [drawn] * len(first)
+
+
 def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
     """Return the Normalization layers that are fitted to each fold, those that see nothing but the model's own inputs.
 

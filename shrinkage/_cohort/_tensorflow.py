@@ -103,14 +103,20 @@ class Engine:
         for function in (self.train, self.evaluate):  # each is traced once, but TensorFlow counts over all engines
             function._omit_frequent_tracing_warning = True
 
-    def first(self, values: Sequence[np.ndarray]) -> list[Any]:
-        """Return members that begin with these values of the network's variables, each (s, ...)."""
+    def first(self, values: Sequence[np.ndarray], origins: Sequence[np.ndarray] | None = None) -> list[Any]:
+        """Return members that begin with these values of the network's variables, each (s, ...).
+
+        Args:
+            values: One for each variable.
+            origins: What the penalty draws the trainable ones towards, each (1, ...); None if that is 0.
+        """
         by_variable = {id(v): value for v, value in zip(self._network.variables, values, strict=True)}
         kept = [
             np.broadcast_to(by_variable[id(v)], shape[1:]) for v, shape in zip(self._kept, self._shapes, strict=True)
         ]
         kept = [tf.constant(value[None], v.dtype) for v, value in zip(self._kept, kept, strict=True)]
-        return [*kept, *self._update.first([kept[i] for i in self._trainable])]
+        drawn = None if origins is None else [tf.constant(origin[None]) for origin in origins]
+        return [*kept, *self._update.first([kept[i] for i in self._trainable], drawn)]
 
     def values(self, members: Sequence[Any], s: int, others: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the values of strength `s` for each of the network's variables, of `others` for seed generators."""

@@ -1,6 +1,7 @@
 """The optimizer of all members: Keras' own class, made to take pure steps."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -8,16 +9,18 @@ from keras import ops
 
 from shrinkage._cohort._optimizers import ELEMENTWISE, step_size
 from shrinkage._cohort._state import State
-from shrinkage._penalties import Coupled, Decoupled, Proximal
+from shrinkage._penalties import Coupled, Decoupled, Proximal, Term
 from shrinkage._template import fresh_optimizer
 
 Values = list[Any]
+Terms = list[Term | None]
 
 
 class Update:
     """The step of all members, a pure function (weights, slots, gradients, lam) -> (weights, slots).
 
-    Slots are what an optimizer remembers. What is done, and in which order, is that of `keras.Optimizer.apply`:
+    Slots are what an optimizer remembers, and last the origins that the penalty draws weights towards, if it has any.
+    What is done, and in which order, is that of `keras.Optimizer.apply`:
     accumulation, clipping, weight decay, the optimizer's own step, the average of the weights, constraints. The
     penalty's gradient is added before all of it, as that of Keras' own regularizers is; `Decoupled` is the weight
     decay; the proximal operator is part of the own step.
@@ -28,9 +31,8 @@ class Update:
     Args:
         variables: The network's trainable variables, which name the weights; they are never changed.
         optimizer: Its configuration is used, not its state.
-        penalties: For each variable what is added to the data loss.
+        terms: The penalty on each variable; None where it is not penalised.
         how: Coupled(), Decoupled() or Proximal().
-        factors: For each variable what its strength is multiplied by; 0 where it is not penalised.
         strengths: S.
     """
 
@@ -39,12 +41,11 @@ class Update:
         variables: Sequence[Any],
         optimizer: Any,
         *,
-        penalties: Sequence[Any],
+        terms: Sequence[Term | None],
         how: Any,
-        factors: Sequence[float],
         strengths: int,
     ):
-        self._penalties, self._how, self._factors = penalties, how, factor
+        self._terms, self._how = list(terms), how
         self._constraints = [variable.constraint for variable in variables]
         self._stacked, self._strengths = type(optimizer).__name__ in ELEMENTWISE, strengths
         # The optimizer needs variables to know the weights by; their values are never used.
@@ -59,8 +60,13 @@ class Update:
         self._sums = self._optimizer._accumulated_gradients if optimizer.gradient_accumulation_steps else []
         self._averages = self._optimizer._model_variables_moving_average if optimizer.use_ema else []
 
-    def first(self, weights: Values) -> Values:
-        """Return the slots of members that begin with these weights, each (1, s, ...)."""
+    def first(self, weights: Values, origins: Values | None = None) -> Values:
+        """Return the slots of members that begin with these weights, each (1, s, ...).
+
+        Args:
+            weights: Each (1, s, ...).
+            origins: What the penalty draws them towards, each (1, 1, ...), or None if that is 0.
+        """
         state = State(self._slots, [ops.copy(slot) for slot in self._slots])
         for slot, own in zip(self._slots, self._own, strict=True):
             if own and not self._stacked:
@@ -68,11 +74,12 @@ class Update:
         if isinstance(self._optimizer, keras.optimizers.ScheduleFreeAdamW):  # its momentum begins at the weights
             for momentum, weight in zip(self._optimizer._momentums, weights, strict=True):
                 state[momentum] = weight
-        return [state[slot] for slot in self._slots]
+        drawn = [] if origins is None else [o for o, term in zip(origins, self._terms, strict=True) if term is not None]
+        return [*(state[slot] for slot in self._slots), *drawn]
 
     def finished(self, weights: Values, slots: Values) -> Values:
         """Return the weights that `Model.fit` would leave if it ended now: their averages, if there are any."""
-        state = State(self._slots, slots)
+        state = State(self._slots, slots[: len(self._slots)])
         return [state[average] for average in self._averages] or weights
 
     def __call__(self, weights: Values, slots: Values, gradients: Values, lam: Any) -> tuple[Values, Values]:
@@ -84,22 +91,28 @@ class Update:
             gradients: Of the members' losses without the penalty, each (1, s, ...).
             lam: Strengths, (1, s).
         """
+        state, origins = State(self._slots, slots[: len(self._slots)]), slots[len(self._slots) :]
+        terms = self._drawn_to(origins)
         if isinstance(self._how, Coupled):
             gradients = [
-                g + penalty.gradient(w, _like(lam * factor, w)) if factor else g
-                for g, w, penalty, factor in zip(gradients, weights, self._penalties, self._factors, strict=True)
+                g if term is None else g + term.gradient(w, _like(lam, w))
+                for g, w, term in zip(gradients, weights, terms, strict=True)
             ]
-        state = State(self._slots, slots)
         move = self._accumulate if self._sums else self._move
-        weights = self._averaged(move(weights, state, gradients, lam), state)
+        weights = self._averaged(move(weights, state, gradients, terms, lam), state)
         weights = [
             w if constraint is None else ops.stack([constraint(w[0, s]) for s in range(self._strengths)])[None]
             for w, constraint in zip(weights, self._constraints, strict=True)
         ]
         state[self._optimizer._iterations] = state[self._optimizer._iterations] + 1
-        return weights, [state[slot] for slot in self._slots]
+        return weights, [*(state[slot] for slot in self._slots), *origins]
 
-    def _accumulate(self, weights: Values, state: State, gradients: Values, lam: Any) -> Values:
+    def _drawn_to(self, origins: Values) -> Terms:
+        """Return the terms with the origins among the slots, if there are any."""
+        left = iter(origins)
+        return [term and replace(term, origin=next(left)) for term in self._terms] if origins else self._terms
+
+    def _accumulate(self, weights: Values, state: State, gradients: Values, terms: Terms, lam: Any) -> Values:
         """Move by the mean gradient of several steps, at the last of them."""
         steps = self._optimizer.gradient_accumulation_steps
         sums = [state[slot] + g for slot, g in zip(self._sums, gradients, strict=True)]
@@ -107,7 +120,8 @@ class Update:
 
         def moved() -> tuple[Values, Values]:
             after = State(self._slots, before)
-            return self._move(weights, after, [g / steps for g in sums], lam), [after[slot] for slot in self._slots]
+            new = self._move(weights, after, [g / steps for g in sums], terms, lam)
+            return new, [after[slot] for slot in self._slots]
 
         due = ops.equal((state[self._optimizer._iterations] + 1) % steps, 0)
         new, slots = ops.cond(due, moved, lambda: (weights, before))
@@ -117,13 +131,13 @@ class Update:
             state[slot] = ops.where(due, ops.zeros_like(value), value)
         return new
 
-    def _move(self, weights: Values, state: State, gradients: Values, lam: Any) -> Values:
+    def _move(self, weights: Values, state: State, gradients: Values, terms: Terms, lam: Any) -> Values:
         """Clip, shrink the weights where that is decoupled, and take the optimizer's own step."""
         gradients, rate = self._clipped(gradients), self._rate(state)
         if isinstance(self._how, Decoupled):
             weights = [
-                w - ops.cast(rate, w.dtype) * penalty.gradient(w, _like(lam * factor, w)) if factor else w
-                for w, penalty, factor in zip(weights, self._penalties, self._factors, strict=True)
+                w if term is None else w - ops.cast(rate, w.dtype) * term.gradient(w, _like(lam, w))
+                for w, term in zip(weights, terms, strict=True)
             ]
         own = [slot for slot, mine in zip(self._slots, self._own, strict=True) if mine]
         common = [(slot, state[slot]) for slot, mine in zip(self._slots, self._own, strict=True) if not mine]
@@ -135,10 +149,8 @@ class Update:
                 new = [scope.get_current_value(variable) for variable in self._variables]
                 if isinstance(self._how, Proximal):
                     new = [
-                        penalty.prox(w, _like(lam * factor, w), step_size(self._optimizer, v, rate)) if factor else w
-                        for w, v, penalty, factor in zip(
-                            new, self._variables, self._penalties, self._factors, strict=True
-                        )
+                        w if term is None else term.prox(w, _like(lam, w), step_size(self._optimizer, v, rate))
+                        for w, v, term in zip(new, self._variables, terms, strict=True)
                     ]
                 return new, [scope.get_current_value(slot) for slot in own]
 

@@ -3,11 +3,13 @@
 from shrinkage._penalties._elementwise import L1 as L1
 from shrinkage._penalties._elementwise import L2 as L2
 from shrinkage._penalties._elementwise import ElasticNet as ElasticNet
+from shrinkage._penalties._elementwise import Weights as Weights
 from shrinkage._penalties._group_lasso import GroupLasso as GroupLasso
-from shrinkage._penalties._group_lasso import on_weights as on_weights
 from shrinkage._penalties._how import Coupled as Coupled
 from shrinkage._penalties._how import Decoupled as Decoupled
 from shrinkage._penalties._how import How as How
 from shrinkage._penalties._how import Proximal as Proximal
+from shrinkage._penalties._term import Term as Term
+from shrinkage._penalties._term import terms_of as terms_of
 
 Penalty = L2 | L1 | ElasticNet | GroupLasso

@@ -4,10 +4,12 @@ Everything is elementwise and written in `keras.ops`: `w` may be a NumPy array o
 a number or an array that broadcasts against it, as (F, S, 1, 1) does against stacked kernels (F, S, inputs, units).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
+import numpy as np
 from keras import ops
 
 from shrinkage._penalties._how import Coupled, How, Proximal
@@ -15,15 +17,36 @@ from shrinkage._penalties._how import Coupled, How, Proximal
 Tensor = Any  # a NumPy array or what the Keras backend makes of one
 
 
-@dataclass(frozen=True)
+class Weights(tuple):
+    """A model's weights, in the order of `model.get_weights()`; equal to no other, as comparing them takes long."""
+
+    __slots__ = ()
+    __eq__, __hash__ = object.__eq__, object.__hash__
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} weights>"
+
+
+@dataclass(frozen=True, repr=False)
 class L2:
-    """The ridge penalty P(w) = ½ Σ w², also called weight decay.
+    """The ridge penalty P(w) = ½ Σ w², also called weight decay; or P(w) = ½ Σ (w - w0)², which holds on to w0 (L2-SP).
 
     The same strength elsewhere: Keras' `L2(lam / 2)`, whose penalty has no ½; PyTorch's `SGD(weight_decay=lam)`;
     scikit-learn's `Ridge(alpha=n * lam)` for a loss of ½(y - f)² and `alpha=n * lam / 2` for Keras' mean squared error,
     which has no ½; `LogisticRegression(C=1 / (n * lam))` for log loss; n is the number of rows.
 
-    Source: Hoerl & Kennard (1970), Ridge regression.
+    Args:
+        toward: None for w0 = 0; "initial" for the weights that training starts from, which with `init="keep"` are those
+            of a pretrained model; or a list of weights in the order of `model.get_weights()`, of which those on
+            penalised weights are used.
+
+    Raises:
+        ValueError: if `toward` is none of these.
+
+    The methods know no w0: with `toward`, give them w - w0 for w, and add w0 to what `prox` returns.
+
+    Source: Hoerl & Kennard (1970), Ridge regression; Li, Grandvalet & Davoine (2018), Explicit inductive bias for
+    transfer learning with convolutional networks, for L2-SP.
 
     Example:
         >>> import numpy as np, shrinkage as sh
@@ -34,9 +57,26 @@ class L2:
         array([ 0.3, -0.4])
     """
 
-    name: ClassVar[str] = "L2"
+    toward: str | Sequence[Any] | None = None
     default_how: ClassVar[How] = Coupled()
     sparse: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.toward, list | tuple) and self.toward:
+            object.__setattr__(self, "toward", Weights(np.array(value) for value in self.toward))
+        elif self.toward is not None and not (isinstance(self.toward, str) and self.toward == "initial"):
+            raise ValueError(
+                '`toward` must be None, "initial", or a list of weights such as model.get_weights(). '
+                f"Received: {self.toward!r}."
+            )
+
+    def __repr__(self) -> str:
+        return "L2()" if self.toward is None else f"L2(toward={self.toward!r})"
+
+    @property
+    def name(self) -> str:
+        """What it is called in words."""
+        return "L2" if self.toward is None else "L2-SP"
 
     def value(self, w: Tensor, lam: Tensor) -> Tensor:
         """Return lam * ½ Σ w², a scalar; with a `lam` of several members, summed over them.

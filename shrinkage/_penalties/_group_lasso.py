@@ -44,7 +44,7 @@ class GroupLasso:
         1
     """
 
-    groups: str | tuple[int, ...] = "units"
+    groups: str | Sequence[int] = "units"
     default_how: ClassVar[How] = Proximal()
     sparse: ClassVar[bool] = True
 
@@ -137,7 +137,7 @@ class GroupLasso:
 
     def _axes(self, w: Tensor) -> tuple[int, ...]:
         if not isinstance(self.groups, str):
-            return self.groups
+            return tuple(self.groups)
         apart = {"units": -1, "inputs": -2}[self.groups]
         return tuple(axis for axis in range(-len(w.shape), 0) if axis != apart)
 
@@ -150,30 +150,3 @@ class GroupLasso:
 
     def _strength(self, w: Tensor, lam: Tensor) -> Tensor:
         return lam * math.sqrt(math.prod(w.shape[axis] for axis in self._axes(w)))
-
-
-def on_weights(penalty: Any, weights: Sequence[Any]) -> tuple[Any, ...]:
-    """Return a penalty as it stands on each of a model's weights: a group lasso with the axes of that weight's groups.
-
-    Args:
-        penalty: any penalty.
-        weights: the weights of a `Selection`.
-
-    Raises:
-        ValueError: if a penalised weight does not have the axes that `groups` names.
-    """
-    if not isinstance(penalty, GroupLasso):
-        return (penalty,) * len(weights)
-    return tuple(_on_weight(penalty, weight) if weight.penalised else penalty for weight in weights)
-
-
-def _on_weight(penalty: GroupLasso, weight: Any) -> GroupLasso:
-    groups = penalty.groups
-    if isinstance(groups, str):
-        groups = {"units": weight.per_unit, "inputs": weight.per_input}[groups]
-    elif min(groups) < -len(weight.shape):
-        raise ValueError(
-            f"`groups`={groups} spans axes that {weight.path} of shape {weight.shape} does not have. Say by `on` which "
-            f'weights are penalised, or give groups="units" or "inputs".'
-        )
-    return GroupLasso(groups)

@@ -1,9 +1,12 @@
-"""A penalty as it stands on one weight of a model."""
+"""The penalty as it stands on each weight of a model: its groups, its share of the strength, what it draws towards."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Tensor = Any
+from shrinkage._penalties._group_lasso import GroupLasso
+
+Tensor = Any  # a NumPy array or what the Keras backend makes of one
 
 
 @dataclass(frozen=True)
@@ -16,13 +19,40 @@ class Term:
     """What `L2(toward=...)` draws the weight towards; None for 0."""
 
     def gradient(self, w: Tensor, lam: Tensor) -> Tensor:
-        """Return lam * ∂P/∂w, of the shape of `w`."""
+        """Return lam * factor * ∂P/∂w, of the shape of `w`."""
         return self.penalty.gradient(self._moved(w), lam * self.factor)
 
     def prox(self, w: Tensor, lam: Tensor, step: Tensor) -> Tensor:
-        """Return the weights after the proximal step."""
+        """Return the weights after the proximal step from `w`."""
         moved = self.penalty.prox(self._moved(w), lam * self.factor, step)
         return moved if self.origin is None else moved + self.origin
 
     def _moved(self, w: Tensor) -> Tensor:
         return w if self.origin is None else w - self.origin
+
+
+def terms_of(penalty: Any, weights: Sequence[Any]) -> tuple[Term | None, ...]:
+    """Return the penalty on each of a model's weights, None where it does not cover one.
+
+    Args:
+        penalty: any penalty; the axes of a group lasso become those of each weight's own groups.
+        weights: the weights of a `Selection`.
+
+    Raises:
+        ValueError: if a penalised weight does not have the axes that `groups` names.
+    """
+    return tuple(Term(_on_weight(penalty, weight), weight.factor) if weight.penalised else None for weight in weights)
+
+
+def _on_weight(penalty: Any, weight: Any) -> Any:
+    if not isinstance(penalty, GroupLasso):
+        return penalty
+    groups = penalty.groups
+    if isinstance(groups, str):
+        groups = {"units": weight.per_unit, "inputs": weight.per_input}[groups]
+    elif min(groups) < -len(weight.shape):
+        raise ValueError(
+            f"`groups`={groups} spans axes that {weight.path} of shape {weight.shape} does not have. Say by `on` which "
+            f'weights are penalised, or give groups="units" or "inputs".'
+        )
+    return GroupLasso(groups)
