@@ -297,6 +297,7 @@ def test_l2_towards_weights_is_a_record():
     assert repr(given) == "L2(toward=<2 weights>)" and repr(L2(toward="initial")) == "L2(toward='initial')"
     assert given == given and given != L2(toward=[W, np.ones(2)]) and given != L2() != L2(toward="initial")
     assert L2().name == "L2" and given.name == "L2-SP"
+    bad: Any
     for bad in ("first", [], 3, W):
         with pytest.raises(ValueError, match='`toward` must be None, "initial", or a list of weights .* Received'):
             L2(toward=bad)
