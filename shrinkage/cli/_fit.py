@@ -9,6 +9,7 @@ import click
 
 from ._console import Console, common, import_keras
 from ._errors import EXIT_CODES, TrainingFailed
+from ._penalty import check_penalty, penalty_arguments, penalty_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +49,7 @@ def _units(_context: click.Context, _option: click.Parameter, text: str) -> tupl
     show_default="inferred from the target, and printed",
 )
 @click.option("--model", type=click.Choice(["mlp", "linear"]), default="mlp")
-@click.option("--penalty", type=click.Choice(["l2", "l1"]), default="l2")
+@penalty_options
 @click.option("--hidden", default="64,64", callback=_units, help="Units of each hidden layer of an mlp.")
 @click.option("--epochs", type=click.IntRange(min=1), default=200, help="At most so many epochs.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=32)
@@ -75,6 +76,7 @@ def fit(
     from ._prepare import prepare
 
     settings = Settings(**options)
+    check_penalty(settings)
     folder = output or File(f"{data.stem}-shrinkage")
     prepared = prepare(data, target, task, settings.folds)
     check_folder(folder, overwrite)
@@ -94,7 +96,6 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
     from ._network import PATIENCE, network
 
     matrix = prepared.matrix()
-    penalty = {"l2": sh.L2, "l1": sh.L1}[settings.penalty]()
     try:
         with warnings.catch_warnings():
             # Its own warnings are notes of the path too, and here are said before the training.
@@ -103,7 +104,7 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
                 network(prepared.columns, matrix, settings),
                 matrix,
                 _targets(prepared),
-                penalty=penalty,
+                **penalty_arguments(settings),
                 cv=settings.folds,
                 epochs=settings.epochs,
                 batch_size=settings.batch_size,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ._columns import Columns, Task
+from ._penalty import penalty_words
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +25,12 @@ class Settings:
     model: Literal["mlp", "linear"]
     hidden: tuple[int, ...]
     """Units of each hidden layer of an mlp."""
-    penalty: Literal["l2", "l1"]
+    penalty: Literal["l2", "l1", "elastic-net", "group-lasso"]
+    rho: float | None
+    """Of an elastic net; None for its default, as the next two."""
+    groups: Literal["units", "inputs"] | None
+    """Of a group lasso."""
+    how: Literal["coupled", "proximal", "decoupled"] | None
     epochs: int
     """The cap: training ends earlier when no strength's mean curve improves."""
     batch_size: int
@@ -42,7 +48,7 @@ class Settings:
         network = f"{'-'.join(map(str, self.layers))} ReLU network" if self.layers else "linear model"
         return (
             f"{network}, Adam with learning rate {self.learning_rate:g}, batch size {self.batch_size}, "
-            f"{self.penalty.upper()} penalty, {self.folds} folds, seed {self.seed}, "
+            f"{penalty_words(self)}, {self.folds} folds, seed {self.seed}, "
             f"until no strength's mean curve improves for {PATIENCE} epochs, at most {self.epochs}"
         )
 

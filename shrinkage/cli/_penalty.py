@@ -1,0 +1,65 @@
+"""The options of `shrinkage fit` that name a penalty and where it enters."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ._errors import BadInput
+
+if TYPE_CHECKING:
+    from ._network import Settings
+
+_NAMES = {"l2": "L2", "l1": "L1", "elastic-net": "elastic net", "group-lasso": "group lasso"}
+_BELONGS = {"rho": "elastic-net", "groups": "group-lasso"}
+
+
+def penalty_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options --penalty, --rho, --groups and --how."""
+    penalty = click.option("--penalty", type=click.Choice(list(_NAMES)), default="l2")
+    rho = click.option(
+        "--rho",
+        type=click.FloatRange(min=0, max=1),
+        show_default="0.5",
+        help="The share of L1 in an elastic net, from 0 to 1.",
+    )
+    groups = click.option(
+        "--groups",
+        type=click.Choice(["units", "inputs"]),
+        show_default="units",
+        help="What a group lasso takes out as a whole.",
+    )
+    how = click.option(
+        "--how",
+        type=click.Choice(["coupled", "proximal", "decoupled"]),
+        show_default="coupled for l2, else proximal",
+        help="Where the penalty enters: in the gradient, after the step, or beside it (weight decay).",
+    )
+    return penalty(rho(groups(how(command))))
+
+
+def check_penalty(settings: "Settings") -> None:
+    """Refuse options that do not go together, before seconds of importing: `shrinkage.fit` would, too."""
+    for option, penalty in _BELONGS.items():
+        if getattr(settings, option) is not None and settings.penalty != penalty:
+            raise BadInput(f"--{option} goes with --penalty {penalty}. Received: --penalty {settings.penalty}.")
+    if settings.how == "decoupled" and settings.penalty != "l2":
+        raise BadInput(f"--how decoupled is weight decay, and goes with --penalty l2. Received: {settings.penalty}.")
+
+
+def penalty_words(settings: "Settings") -> str:
+    """Name the penalty, with what was said about it."""
+    detail = settings.groups if settings.rho is None else f"rho = {settings.rho:g}"
+    named = f"{_NAMES[settings.penalty]} ({detail})" if detail else _NAMES[settings.penalty]
+    return f"{settings.how} {named} penalty" if settings.how else f"{named} penalty"
+
+
+def penalty_arguments(settings: "Settings") -> dict[str, Any]:
+    """The arguments of `shrinkage.fit` that the options stand for."""
+    import shrinkage as sh
+
+    kinds: list[Callable[..., Any]] = [sh.L2, sh.L1, sh.ElasticNet, sh.GroupLasso]
+    hows = {"coupled": sh.Coupled(), "proximal": sh.Proximal(), "decoupled": sh.Decoupled(), None: None}
+    given = {name: getattr(settings, name) for name in _BELONGS if getattr(settings, name) is not None}
+    penalty = dict(zip(_NAMES, kinds, strict=True))[settings.penalty](**given)
+    return {"penalty": penalty, "how": hows[settings.how]}
