@@ -17,7 +17,7 @@ from shrinkage._data import Data, TargetUnits, join, steps_of, take
 from shrinkage._folds import Folds, given_folds, make_folds
 from shrinkage._losses import name_of
 from shrinkage._objective import Objective
-from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal, Weights, terms_of
+from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal, Weights, check_penalty, terms_of
 from shrinkage._rows import read_rows
 from shrinkage._selection import Selection, select
 from shrinkage._strengths import automatic_grid, check_lams
@@ -83,7 +83,7 @@ def prepare(
         TypeError, ValueError: Naming the argument, what was expected, what was received, and what to do.
     """
     _check_counts(epochs=epochs, batch_size=batch_size, seed=seed, patience=patience, epoch=epoch)
-    how = _check_penalty(penalty, how)
+    how = check_penalty(penalty, how)
     template = Template(model)
     check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
     selection = select(template.source, on)
@@ -145,25 +145,6 @@ def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epo
         raise ValueError(
             f"`epoch={epoch}` needs that epoch to be trained, and `patience` may stop before it. Leave `patience` out."
         )
-
-
-def _check_penalty(penalty: Any, how: Any) -> Any:
-    if not isinstance(penalty, Penalty):
-        raise TypeError(
-            f"`penalty` must be shrinkage.L2(), shrinkage.L1(), shrinkage.ElasticNet() or "
-            f"shrinkage.GroupLasso(). Received: {penalty!r}."
-        )
-    how = penalty.default_how if how is None else how
-    if not isinstance(how, How):
-        raise TypeError(
-            f"`how` must be shrinkage.Coupled(), shrinkage.Proximal() or shrinkage.Decoupled(). Received: {how!r}."
-        )
-    if isinstance(how, Decoupled) and not isinstance(penalty, L2):
-        raise ValueError(
-            f"`how`: Decoupled() is weight decay, a form of L2 alone. Received: {penalty!r}, whose exact zeros a step "
-            f"beside the optimizer's would not give. Say how=shrinkage.Proximal(), which does."
-        )
-    return how
 
 
 def _check_toward(penalty: Penalty, template: Template) -> None:

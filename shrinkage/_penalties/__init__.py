@@ -1,5 +1,7 @@
 """What is added to the data loss, R(w) = lam * P(w), and where it enters a training step."""
 
+from shrinkage._penalties._check import Penalty as Penalty
+from shrinkage._penalties._check import check_penalty as check_penalty
 from shrinkage._penalties._elementwise import L1 as L1
 from shrinkage._penalties._elementwise import L2 as L2
 from shrinkage._penalties._elementwise import ElasticNet as ElasticNet
@@ -10,6 +12,5 @@ from shrinkage._penalties._how import Decoupled as Decoupled
 from shrinkage._penalties._how import How as How
 from shrinkage._penalties._how import Proximal as Proximal
 from shrinkage._penalties._term import Term as Term
+from shrinkage._penalties._term import on_weights as on_weights
 from shrinkage._penalties._term import terms_of as terms_of
-
-Penalty = L2 | L1 | ElasticNet | GroupLasso

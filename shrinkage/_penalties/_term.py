@@ -35,18 +35,24 @@ def terms_of(penalty: Any, weights: Sequence[Any]) -> tuple[Term | None, ...]:
     """Return the penalty on each of a model's weights, None where it does not cover one.
 
     Args:
-        penalty: any penalty; the axes of a group lasso become those of each weight's own groups.
+        penalty: any penalty.
         weights: the weights of a `Selection`.
 
     Raises:
-        ValueError: if a penalised weight does not have the axes that `groups` names.
+        ValueError: if a penalised weight does not have the axes that a group lasso's `groups` names.
     """
-    return tuple(Term(_on_weight(penalty, weight), weight.factor) if weight.penalised else None for weight in weights)
+    pairs = zip(on_weights(penalty, weights), weights, strict=True)
+    return tuple(Term(own, weight.factor) if weight.penalised else None for own, weight in pairs)
 
 
-def _on_weight(penalty: Any, weight: Any) -> Any:
+def on_weights(penalty: Any, weights: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the penalty for each of a model's weights: a group lasso with the axes of that weight's own groups."""
     if not isinstance(penalty, GroupLasso):
-        return penalty
+        return (penalty,) * len(weights)
+    return tuple(_on_weight(penalty, weight) if weight.penalised else penalty for weight in weights)
+
+
+def _on_weight(penalty: GroupLasso, weight: Any) -> GroupLasso:
     groups = penalty.groups
     if isinstance(groups, str):
         groups = {"units": weight.per_unit, "inputs": weight.per_input}[groups]
