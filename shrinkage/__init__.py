@@ -11,6 +11,7 @@ from shrinkage._quiet import require_tensorflow
 if TYPE_CHECKING:
     from shrinkage._cohort._rules import rule as rule
     from shrinkage._convert import convert as convert
+    from shrinkage._doctor._doctor import doctor as doctor
     from shrinkage._fit import fit as fit
     from shrinkage._path import Path as Path
     from shrinkage._path import Status as Status
@@ -40,6 +41,7 @@ _HOME = {
     "Path": "_path",
     "Status": "_path",
     "convert": "_convert",
+    "doctor": "_doctor._doctor",
 }
 _WITHOUT_KERAS = {"_convert"}
 

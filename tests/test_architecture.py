@@ -40,6 +40,7 @@ ARROW = [
     {"_fit"},
     {"_plot"},
     {"_convert"},
+    {"_doctor"},
     {"cli"},
 ]
 PLACE = {room: place for place, rooms in enumerate(ARROW) for room in rooms}

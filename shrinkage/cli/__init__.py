@@ -6,6 +6,7 @@ from shrinkage import __version__
 
 from ._convert import convert
 from ._demo import demo
+from ._doctor import doctor
 from ._errors import EXIT_CODES, Commands
 from ._fit import fit
 from ._predict import predict
@@ -24,5 +25,5 @@ def main() -> None:
     """
 
 
-for _command in (convert, demo, fit, predict):
+for _command in (convert, demo, fit, predict, doctor):
     main.add_command(_command)

@@ -10,6 +10,7 @@ import click
 EXIT_CODES = """\b
 Exit codes:
   0    done
+  1    doctor found an error in a model
   2    wrong usage or bad input; the message says what to change
   3    training failed, for example every strength diverged
   70   an unexpected error; the message names a log file

@@ -1,0 +1,165 @@
+"""The facts about a model that checks look at: each weight, what penalises it, and what trains it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import keras
+import numpy as np
+
+from shrinkage._selection import select
+
+_ENOUGH = 1000  # steps that an optimizer has taken before they count as a training, and not as a trial
+
+
+@dataclass(frozen=True, eq=False)
+class Weight:
+    """A trainable variable, and what penalises it."""
+
+    variable: keras.Variable
+    layer: keras.Layer
+    """The layer that owns it."""
+    kernel: bool
+    """Whether a penalty covers it by default: not so for biases, and gains and offsets of normalizations."""
+    l1: float
+    l2: float
+    """Strengths of Keras' own regularizer, whose penalty is l1 Σ|w| + l2 Σw²; 0 for one of the user's own class."""
+    penalised: bool
+    """Whether a regularizer adds to the loss for it."""
+    decay: float
+    """The optimizer's `weight_decay`, 0 where it is excluded."""
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing shrinks it."""
+        return not (self.penalised or self.decay)
+
+    @property
+    def path(self) -> str:
+        return self.variable.path
+
+    @property
+    def size(self) -> int:
+        return size_of(self.variable)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A built model, and how it is trained as far as that is known."""
+
+    model: keras.Model
+    callbacks: Sequence[keras.callbacks.Callback] | None
+    planned: int | None
+    """The steps that the user means to train."""
+
+    @cached_property
+    def optimizer(self) -> Any:
+        """The optimizer that takes the steps, or None."""
+        optimizer = getattr(self.model, "optimizer", None)
+        return getattr(optimizer, "inner_optimizer", optimizer)
+
+    @cached_property
+    def layers(self) -> tuple[keras.Layer, ...]:
+        """All layers, those inside others too."""
+        return tuple(self.model._flatten_layers())
+
+    @cached_property
+    def weights(self) -> tuple[Weight, ...]:
+        """One for each trainable variable."""
+        owners = self.owners
+        return tuple(
+            Weight(v, owners.get(id(v), self.model), kernel, *strengths(v.regularizer), decay_of(self.optimizer, v))
+            for v, kernel in zip(self.model.trainable_variables, self._kernels(), strict=True)
+        )
+
+    @cached_property
+    def owners(self) -> dict[int, keras.Layer]:
+        """The layer that created each variable, by the variable's identity; frozen variables too."""
+        owned: dict[int, keras.Layer] = {}
+        for layer in self.layers:
+            for variable in layer._trainable_variables:
+                owned.setdefault(id(variable), layer)
+        return owned
+
+    def _kernels(self) -> tuple[bool, ...]:
+        try:
+            return select(self.model, "kernels").mask
+        except ValueError:  # none is
+            return (False,) * len(self.model.trainable_variables)
+
+    @property
+    def penalised(self) -> list[Weight]:
+        """The weights that a regularizer adds to the loss for."""
+        return [weight for weight in self.weights if weight.penalised]
+
+    @property
+    def decayed(self) -> list[Weight]:
+        """The weights that the optimizer's `weight_decay` shrinks."""
+        return [weight for weight in self.weights if weight.decay]
+
+    @property
+    def penalty(self) -> float:
+        """What regularizers add to the loss at the present weights, summed in float64."""
+        return float(sum(penalty_of(weight) for weight in self.penalised))
+
+    def siblings(self, weight: Weight) -> Iterator[Weight]:
+        """The other weights of the same layer."""
+        return (other for other in self.weights if other.layer is weight.layer and other is not weight)
+
+    @cached_property
+    def steps(self) -> tuple[int, str] | None:
+        """How many steps the training has, and how that is known; None if it is not."""
+        if self.planned is not None:
+            return self.planned, f"over {self.planned:,} steps"
+        if self.optimizer is None:
+            return None
+        schedule = self.optimizer._learning_rate
+        if isinstance(schedule, keras.optimizers.schedules.CosineDecay):
+            end = int(schedule.decay_steps + schedule.warmup_steps)
+            return end, f"over the {end:,} steps of the schedule"
+        taken = int(self.optimizer.iterations)
+        return (taken, f"over the {taken:,} steps taken so far") if taken >= _ENOUGH else None
+
+    def rates(self, steps: int) -> np.ndarray:
+        """Learning rates at up to 200 steps spread evenly over the training."""
+        schedule = self.optimizer._learning_rate
+        if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+            return np.array([float(schedule(step)) for step in np.linspace(0, steps, min(steps, 200), endpoint=False)])
+        return np.array([float(self.optimizer.learning_rate)])
+
+
+def size_of(variable: keras.Variable) -> int:
+    """Return the number of a variable's parameters."""
+    return prod(int(n) for n in variable.shape)
+
+
+def strengths(regularizer: Any) -> tuple[float, float, bool]:
+    """Return l1, l2 and whether the regularizer does anything.
+
+    >>> strengths(keras.regularizers.L2(0.5)), strengths(None)
+    ((0.0, 0.5, True), (0.0, 0.0, False))
+    """
+    if regularizer is None:
+        return 0.0, 0.0, False
+    kinds = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
+    l1, l2 = (float(getattr(regularizer, name, 0.0)) if type(regularizer) in kinds else 0.0 for name in ("l1", "l2"))
+    return l1, l2, type(regularizer) not in kinds or l1 + l2 > 0
+
+
+def decay_of(optimizer: Any, variable: keras.Variable) -> float:
+    """Return the decoupled decay that an optimizer applies to a variable, 0 for none."""
+    if optimizer is None or not optimizer._use_weight_decay(variable):
+        return 0.0
+    by_adam = getattr(optimizer, "_should_use_adamw", None)  # Muon's, which has a decay for each of its two parts
+    decay = optimizer.adam_weight_decay if by_adam and by_adam(variable) else optimizer.weight_decay
+    return 0.0 if decay is None else float(decay)
+
+
+def penalty_of(weight: Weight) -> float:
+    """Return what the weight's regularizer adds to the loss; Keras' own are computed in float64."""
+    if weight.l1 or weight.l2:
+        w = np.asarray(keras.ops.convert_to_numpy(weight.variable), np.float64)
+        return float(weight.l1 * np.abs(w).sum() + weight.l2 * np.square(w).sum())
+    return float(weight.variable.regularizer(weight.variable.value))

@@ -1,0 +1,35 @@
+"""A check: a function that looks at a case and yields what it found, its severity, and its line of documentation."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from shrinkage._doctor._case import Case
+from shrinkage._doctor._report import Finding, Severity
+
+Symptom = tuple[Iterable[str], str, str]  # what it is about, why it matters, the fix as code
+Look = Callable[[Case], Iterable[Symptom]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One kind of finding: its severity, its short name, what it says in a line, and the function that looks for it."""
+
+    severity: Severity
+    code: str
+    summary: str
+    look: Look
+
+    def __call__(self, case: Case) -> list[Finding]:
+        return [
+            Finding(self.severity, self.code, tuple(about), why, fix.strip()) for about, why, fix in self.look(case)
+        ]
+
+
+def check(severity: Severity) -> Callable[[Look], Check]:
+    """Make a function a check: its name is the code, and its docstring the line of documentation."""
+
+    def made(look: Look) -> Check:
+        code = getattr(look, "__name__", "").replace("_", "-")
+        return Check(severity, code, " ".join((look.__doc__ or "").split()), look)
+
+    return made

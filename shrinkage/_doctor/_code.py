@@ -1,0 +1,143 @@
+"""Fixes as code: how a program reaches a layer, and the lines that set a regularizer or spare weights from decay."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+
+from shrinkage._doctor._case import Case, Weight
+
+
+def reach(model: Any, layer: keras.Layer) -> str:
+    """Return an expression for a layer of a model: by name where the model has names, by attribute elsewhere.
+
+    >>> model = keras.Sequential([keras.Input((4, 3)), keras.layers.LSTM(2, name="memory")])
+    >>> reach(model, model.layers[0].cell)
+    "model.get_layer('memory').cell"
+    """
+    waiting, seen = [(model, "model")], {id(model)}
+    while waiting:
+        parent, path = waiting.pop(0)
+        if parent is layer:
+            return path
+        for child, step in _children(parent):
+            if id(child) not in seen:
+                seen.add(id(child))
+                waiting.append((child, path + step))
+    return f"next(layer for layer in model._flatten_layers() if layer.path == {layer.path!r})"
+
+
+def _children(parent: Any) -> Iterator[tuple[Any, str]]:
+    """The layers that a layer holds, each with what gets there; Keras' own records of them are left out."""
+    if isinstance(parent, keras.Sequential) or hasattr(parent, "_nodes_by_depth"):
+        yield from ((child, f".get_layer({child.name!r})") for child in parent.layers)
+        return
+    for name, value in vars(parent).items():
+        if name == "_layers" or name.startswith("_self_"):
+            continue
+        if isinstance(value, keras.Layer):
+            yield value, f".{name}"
+        elif isinstance(value, list):
+            yield from ((child, f".{name}[{i}]") for i, child in enumerate(value) if isinstance(child, keras.Layer))
+        elif isinstance(value, dict):
+            yield from ((c, f".{name}[{key!r}]") for key, c in value.items() if isinstance(c, keras.Layer))
+
+
+def attribute(layer: keras.Layer, variable: keras.Variable) -> str:
+    """Return the name by which a layer holds a variable.
+
+    >>> layer = keras.layers.Dense(2)
+    >>> layer.build((None, 3))
+    >>> attribute(layer, layer.kernel)
+    'kernel'
+    """
+    names = [variable.name, *vars(layer)]
+    return next((name for name in names if getattr(layer, name, None) is variable), variable.name)
+
+
+def argument(layer: keras.Layer, variable: keras.Variable) -> str:
+    """Return the name of the argument by which a layer of Keras penalises a variable.
+
+    >>> layer = keras.layers.DepthwiseConv2D(3)
+    >>> layer.build((None, 8, 8, 2))
+    >>> argument(layer, layer.kernel)
+    'depthwise_regularizer'
+    """
+    if variable.name == "kernel" and hasattr(layer, "depthwise_regularizer"):
+        return "depthwise_regularizer"
+    return variable.name.removesuffix("_kernel") + "_regularizer"
+
+
+def each_layer(case: Case, layers: Iterable[keras.Layer], line: str) -> str:
+    """Return a loop over layers with a line that says `layer`."""
+    reached = list(dict.fromkeys(reach(case.model, layer) for layer in layers))
+    listed = reached[0] if len(reached) == 1 else "\n" + "".join(f"    {each},\n" for each in reached)
+    return f"for layer in [{listed}]:\n    {line}\n"
+
+
+def set_regularizer(case: Case, weights: Iterable[Weight], value: str) -> str:
+    """Return the lines that give weights a regularizer where it acts, on the variable, and where it is saved from."""
+    lines = dict[str, list[keras.Layer]]()
+    for weight in weights:
+        layer, variable = weight.layer, weight.variable
+        line = f"layer.{argument(layer, variable)} = layer.{attribute(layer, variable)}.regularizer = {value}"
+        lines.setdefault(line, []).append(layer)
+    return "".join(each_layer(case, layers, line) for line, layers in lines.items()) + retrace(case)
+
+
+def retrace(case: Case) -> str:
+    """Return the line that lets a model that has trained see a change, and nothing for another."""
+    return "model.make_train_function(force=True)\n" if getattr(case.model, "train_function", None) else ""
+
+
+def keras_code(l1: float, l2: float) -> str:
+    """Return a Keras regularizer as code.
+
+    >>> keras_code(0.0, 0.01)
+    'keras.regularizers.L2(0.01)'
+    """
+    if l1 and l2:
+        return f"keras.regularizers.L1L2({l1:g}, {l2:g})"
+    return f"keras.regularizers.L1({l1:g})" if l1 else f"keras.regularizers.L2({l2:g})"
+
+
+def new_optimizer(case: Case, **changes: Any) -> str:
+    """Return the line that makes the model's optimizer anew, with some options changed."""
+    name = type(case.optimizer).__name__
+    kind = f"keras.optimizers.{name}" if hasattr(keras.optimizers, name) else "type(model.optimizer)"
+    inner = ".inner_optimizer" if case.model.optimizer is not case.optimizer else ""
+    config = f"model.optimizer{inner}.get_config()"
+    if changes:
+        config = f"{{**{config}, {', '.join(f'{option!r}: {value!r}' for option, value in changes.items())}}}"
+    return f"optimizer = {kind}.from_config({config})\n"
+
+
+def compiled(case: Case) -> str:
+    """Return the line that compiles the model with `optimizer`."""
+    loss = getattr(case.model, "loss", None)
+    return f"model.compile(optimizer, {repr(loss) if isinstance(loss, str) else 'model.loss'})  # and your metrics\n"
+
+
+def decay_kernels(case: Case, **changes: Any) -> str:
+    """Return the lines that let a new optimizer decay kernels alone: exclusions are given before it is built."""
+    spared = [weight for weight in case.weights if not weight.kernel]
+    names = sorted({weight.variable.name for weight in spared})
+    clear = not {weight.variable.name for weight in case.weights if weight.kernel} & set(names)
+    which = f"v.name in {names}" if clear else f"v.path in {sorted(weight.path for weight in spared)}"
+    exclude = f"optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if {which}])\n"
+    return new_optimizer(case, **changes) + exclude + compiled(case)
+
+
+def attach_instead(case: Case, weights: list[Weight]) -> str:
+    """Return the lines that put a penalty of this package in the place of Keras' L1 or L1L2."""
+    lines = [set_regularizer(case, weights, "None")]
+    groups = dict[tuple[float, float], list[Weight]]()
+    for weight in weights:
+        groups.setdefault((weight.l1, weight.l2), []).append(weight)
+    kernels = [weight for weight in case.weights if weight.kernel]
+    for (l1, l2), group in groups.items():
+        lam = l1 + 2 * l2
+        penalty = f"sh.ElasticNet({l1 / lam:g})" if l2 else "sh.L1()"
+        which = f", on=lambda layer, v: v.path in {sorted(w.path for w in group)}" if group != kernels else ""
+        lines.append(f"sh.attach(model, {penalty}, lam={lam:g}{which})\n")
+    return "".join(lines)

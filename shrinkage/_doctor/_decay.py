@@ -1,0 +1,95 @@
+"""Checks of the optimizer's `weight_decay`: on which weights it acts, and whether it acts at all."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from keras import backend
+
+from shrinkage._doctor._case import Case
+from shrinkage._doctor._check import Symptom, check
+from shrinkage._doctor._code import compiled, decay_kernels, new_optimizer
+from shrinkage._doctor._words import names, parameters, paths, plural
+
+_DTYPE_BITS = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}  # of a number's fraction
+
+
+@check("error")
+def nothing_decayed(case: Case) -> Iterator[Symptom]:
+    """The optimizer has a `weight_decay`, and its exclusions cover every weight."""
+    decay = case.optimizer.weight_decay if case.optimizer is not None else None
+    if decay is not None and float(decay) and case.weights and not case.decayed:
+        yield (
+            ("optimizer",),
+            f"{type(case.optimizer).__name__} has weight_decay={float(decay):g}, and its exclusions cover all "
+            f"{plural(len(case.weights), 'weight')}: nothing is decayed.{_pattern(case)}",
+            decay_kernels(case),
+        )
+
+
+@check("warning")
+def bias_decayed(case: Case) -> Iterator[Symptom]:
+    """The optimizer's `weight_decay` shrinks biases, or gains and offsets of normalizations, too."""
+    found = [weight for weight in case.decayed if not weight.kernel]
+    if found:
+        yield (
+            paths(found),
+            f"weight_decay={found[0].decay:g} shrinks {names(found)} too ({parameters(found)}): Keras decays every "
+            f"weight that is not excluded.{_pattern(case)} A .keras file does not keep exclusions: after loading, give "
+            f"them again.",
+            decay_kernels(case),
+        )
+
+
+def _pattern(case: Case) -> str:
+    pattern = getattr(case.optimizer, "_exclude_from_weight_decay_pattern", None)
+    if pattern is None:
+        return ""
+    hit = sorted({w.variable.name for w in case.weights if pattern.search(w.variable.name)})
+    return (
+        f" The pattern {pattern.pattern!r} is searched in the names of variables, not in paths, and matches "
+        f"{', '.join(hit) or 'none'}."
+    )
+
+
+@check("warning")
+def coupled_and_decoupled(case: Case) -> Iterator[Symptom]:
+    """A regularizer and the optimizer's `weight_decay` act on the same weights."""
+    both = [weight for weight in case.decayed if weight.penalised]
+    if both:
+        first = next((weight for weight in both if weight.l2), both[0])
+        coupled = f" (L2({first.l2:g}), which is {2 * first.l2:g} times the weight in the gradient)" if first.l2 else ""
+        yield (
+            paths(both),
+            f"a regularizer{coupled} and weight_decay={first.decay:g}, beside the step, both shrink "
+            f"{plural(len(both), 'weight')} with {parameters(both)}. AdamW and Muon have a weight_decay unless told "
+            f"otherwise.",
+            new_optimizer(case, **_no_decay(case)) + compiled(case),
+        )
+
+
+def _no_decay(case: Case) -> dict[str, float]:
+    options = ("weight_decay", "adam_weight_decay")
+    return {option: 0.0 for option in options if getattr(case.optimizer, option, None) is not None}
+
+
+@check("error")
+def decay_rounds_away(case: Case) -> Iterator[Symptom]:
+    """Learning rate times `weight_decay` is below the precision of the weights, which it does not change at all."""
+    if not case.decayed:
+        return
+    rate = float(case.rates(case.steps[0] if case.steps else 1000).max())
+    lost = [w for w in case.decayed if w.kernel and rate * w.decay < _least(w.variable.dtype)]
+    if lost and rate:
+        dtype, decay = backend.standardize_dtype(lost[0].variable.dtype), lost[0].decay
+        yield (
+            paths(lost),
+            f"a step takes {rate:g} x {decay:g} = {rate * decay:.1e} of a weight away, and {dtype} rounds changes "
+            f"below {_least(dtype):.1e} to nothing: {plural(len(lost), 'weight')} with {parameters(lost)} stay as "
+            f"they are.",
+            decay_kernels(case, weight_decay=float(f"{100 * _least(dtype) / rate:.1g}")),
+        )
+
+
+def _least(dtype: str) -> float:
+    """A relative change below a quarter of the spacing after 1 is less than half the spacing at any number."""
+    return float(np.exp2(-_DTYPE_BITS.get(backend.standardize_dtype(dtype), 23) - 2))

@@ -1,0 +1,105 @@
+"""`doctor`: everything that is looked for, in order of severity."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from shrinkage._doctor import _decay, _notes, _regularizers, _training
+from shrinkage._doctor._case import Case
+from shrinkage._doctor._check import Check
+from shrinkage._doctor._report import SEVERITIES, Report
+
+CHECKS: tuple[Check, ...] = (
+    _regularizers.regularizer_ignored,
+    _decay.nothing_decayed,
+    _training.strength_changed_after_tracing,
+    _training.train_step_without_penalty,
+    _training.float16_overflow,
+    _decay.decay_rounds_away,
+    _regularizers.regularizer_lost_on_save,
+    _regularizers.only_frozen_penalised,
+    _regularizers.bias_penalised,
+    _decay.bias_decayed,
+    _regularizers.recurrent_kernel_free,
+    _decay.coupled_and_decoupled,
+    _notes.l1_by_gradient,
+    _training.strength_too_small,
+    _training.penalised_loss_monitored,
+    _regularizers.depthwise_kernel_free,
+    _notes.adaptive_and_coupled,
+    _notes.loss_contains_penalty,
+    _notes.keras_l2_has_no_half,
+    _notes.dense_embedding_gradient,
+)
+"""The registry: one function for each finding."""
+
+
+def doctor(
+    model: keras.Model,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
+    steps: int | None = None,
+) -> Report:
+    """Say what is wrong with a model's regularization, why it matters, and how to put it right; nothing is changed.
+
+    An error says that a penalty which was asked for does not act, a warning that something is probably not meant, a
+    note what is to be known. docs/doctor.md has a line for each finding.
+
+    Args:
+        model: a built Keras model. If it is compiled, its optimizer is looked at, and if it has trained, what its
+            training step was compiled with.
+        callbacks: those that you will give to `fit`: a model does not know them.
+        steps: how many steps of the optimizer the training will have. If None, it is known for a cosine schedule and
+            for a model that has trained, and without it nothing is said about a strength that is too small.
+
+    Returns:
+        A report, which prints as text: `findings`, and of these `errors`, `warnings` and `notes`. Each has a
+        `severity`, a `code`, what it is `about`, `why`, and the `fix` as code.
+
+    Raises:
+        TypeError, ValueError: if `model` is not a built Keras model, a callback is none, or `steps` is not positive.
+
+    Example:
+        >>> import keras, shrinkage as sh
+        >>> layer = keras.layers.Dense(1, name="slope")
+        >>> model = keras.Sequential([keras.Input((3,)), layer], name="line")
+        >>> layer.kernel_regularizer = keras.regularizers.L2(0.01)
+        >>> print(sh.doctor(model))
+        line: 1 error, no warnings, no notes
+        <BLANKLINE>
+        error: regularizer-ignored: line/slope/kernel
+          kernel_regularizer was set after the layer was built, and is read only when it is built: 1 weight with 3
+          parameters train without it. It would begin to act when the model is saved and loaded.
+              for layer in [model.get_layer('slope')]:
+                  layer.kernel.regularizer = layer.kernel_regularizer
+    """
+    _check_model(model)
+    _check_options(callbacks, steps)
+    case = Case(model, callbacks, steps)
+    findings = [finding for check in CHECKS for finding in check(case)]
+    return Report(model.name, tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))))
+
+
+def _check_model(model: Any) -> None:
+    if not isinstance(model, keras.Model):
+        hint = " Load a file with keras.models.load_model." if isinstance(model, str) else ""
+        raise TypeError(f"`model` must be a keras.Model. Received: {type(model).__name__}.{hint}")
+    if not model.built:
+        raise ValueError(
+            f"`model` ({model.name}) must be built, so that it has weights. Start it with keras.Input(shape), or call "
+            f"it once on some rows."
+        )
+
+
+def _check_options(callbacks: Any, steps: Any) -> None:
+    listed = callbacks is None or isinstance(callbacks, (list, tuple))
+    wrong = (
+        [type(each).__name__ for each in callbacks or () if not isinstance(each, keras.callbacks.Callback)]
+        if listed
+        else [type(callbacks).__name__]
+    )
+    if wrong:
+        raise TypeError(f"`callbacks` must be a list of keras.callbacks.Callback. Received: {wrong[0]}.")
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        raise ValueError(f"`steps` must be a whole number of at least 1. Received: {steps!r}.")

@@ -1,0 +1,85 @@
+"""Checks of what a penalty means: zeros that do not come, other conventions, and what it costs."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from shrinkage._doctor._case import Case, Weight
+from shrinkage._doctor._check import Symptom, check
+from shrinkage._doctor._code import attach_instead, set_regularizer
+from shrinkage._doctor._words import parameters, paths
+
+_BIG_TABLE = 1_000_000  # parameters of an embedding from which the cost of a dense gradient is felt
+_ADAPTIVE = ("Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Adagrad", "Adadelta", "Adafactor", "Lamb")
+
+
+@check("warning")
+def l1_by_gradient(case: Case) -> Iterator[Symptom]:
+    """Keras' L1 is applied by gradient, which never gives the exact zeros that L1 is for."""
+    found = [weight for weight in case.penalised if weight.l1]
+    if found:
+        zeros = sum(int(np.sum(np.equal(keras.ops.convert_to_numpy(weight.variable), 0))) for weight in found)
+        yield (
+            paths(found),
+            f"{zeros:,} of {parameters(found)} are exactly 0. A gradient step on |w| goes past 0 and back; a proximal "
+            f"step stops there, and leaves weights that can be removed.",
+            attach_instead(case, found),
+        )
+
+
+@check("note")
+def loss_contains_penalty(case: Case) -> Iterator[Symptom]:
+    """The reported `loss` and `val_loss` contain the penalty: do not stop, select or compare models by them."""
+    if case.penalised and case.callbacks is None:
+        yield (
+            ("loss, val_loss",),
+            f"both contain the penalty, now {case.penalty:.3g}. Compare models and stop early by a metric; give "
+            f"callbacks= to have them looked at.",
+            "sh.doctor(model, callbacks=callbacks)",
+        )
+
+
+@check("note")
+def keras_l2_has_no_half(case: Case) -> Iterator[Symptom]:
+    """Keras' L2(l) is l Σw², twice what most write as λ: `sh.L2()` at lam = 2 l, or PyTorch's weight_decay = 2 l."""
+    for l2 in sorted({weight.l2 for weight in case.penalised if weight.l2}):
+        yield (
+            paths(weight for weight in case.penalised if weight.l2 == l2),
+            f"keras.regularizers.L2({l2:g}) adds {l2:g} Σw², without the ½ of most books: it is sh.L2() at "
+            f"lam={2 * l2:g}, and PyTorch's SGD(weight_decay={2 * l2:g}).",
+            f"lam = {2 * l2:g}",
+        )
+
+
+@check("note")
+def adaptive_and_coupled(case: Case) -> Iterator[Symptom]:
+    """An adaptive optimizer divides the penalty's gradient too: weights with large gradients shrink less."""
+    found = [weight for weight in case.penalised if weight.l2]
+    kind = type(case.optimizer).__name__
+    if found and kind in _ADAPTIVE:
+        yield (
+            paths(found),
+            f"{kind} divides the gradient, the penalty's too, by its own running size: a weight is shrunk the less "
+            f"the larger its gradients are, and the strength is not that of AdamW's weight_decay (Loshchilov & Hutter "
+            f"2019). A strength found for {kind} holds for {kind}.",
+            "# to decay apart from the gradient, without regularizers:\n"
+            f"sh.attach(model, sh.L2(), lam={2 * found[0].l2:g}, how=sh.Decoupled())",
+        )
+
+
+@check("note")
+def dense_embedding_gradient(case: Case) -> Iterator[Symptom]:
+    """A penalty on an embedding makes each step touch the whole table, and not only the rows that were looked up."""
+    found = [w for w in case.weights if _is_table(w) and w.size >= _BIG_TABLE and not w.free]
+    if found:
+        yield (
+            paths(found),
+            f"each step now changes all {parameters(found)}, not only the rows that were looked up: a table of 500,000 "
+            f"x 32 took 65 ms a step in place of 17.",
+            set_regularizer(case, found, "None"),
+        )
+
+
+def _is_table(weight: Weight) -> bool:
+    return isinstance(weight.layer, keras.layers.Embedding) and len(weight.variable.shape) == 2

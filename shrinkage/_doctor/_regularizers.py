@@ -1,0 +1,142 @@
+"""Checks of Keras' regularizers: on which weights they are, and on which they are not."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from shrinkage._doctor._case import Case, Weight, size_of, strengths
+from shrinkage._doctor._check import Symptom, check
+from shrinkage._doctor._code import argument, attribute, each_layer, keras_code, reach, retrace, set_regularizer
+from shrinkage._doctor._words import names, parameters, paths, plural
+
+
+@check("error")
+def regularizer_ignored(case: Case) -> Iterator[Symptom]:
+    """A regularizer was set on a layer that was already built, and penalises nothing."""
+    ignored = list(_ignored(case))
+    for name in dict.fromkeys(name for _, name, _, _ in ignored):
+        found = [each for each in ignored if each[1] == name]
+        lines = dict[str, list[keras.Layer]]()
+        for holder, _, layer, variable in found:
+            value = f"layer.{name}"
+            if holder is not layer:
+                value = f"layer.{argument(layer, variable)} = {reach(case.model, holder)}.{name}"
+            lines.setdefault(f"layer.{attribute(layer, variable)}.regularizer = {value}", []).append(layer)
+        count, size = plural(len(found), "weight"), sum(size_of(variable) for *_, variable in found)
+        yield (
+            (variable.path for *_, variable in found),
+            f"{name} was set after the layer was built, and is read only when it is built: {count} with {size:,} "
+            f"parameters train without it. It would begin to act when the model is saved and loaded.",
+            "".join(each_layer(case, layers, line) for line, layers in lines.items()) + retrace(case),
+        )
+
+
+def _ignored(case: Case) -> Iterator[tuple[keras.Layer, str, keras.Layer, keras.Variable]]:
+    """A layer, its regularizer's name, and a weight of that name that is without: the weight's own layer and itself."""
+    for holder in case.layers:
+        for name, regularizer in vars(holder).items():
+            stem = name.removesuffix("_regularizer").lstrip("_")
+            if regularizer is None or not name.endswith("_regularizer") or stem == "activity":
+                continue
+            named = (stem, f"{stem}_kernel", "kernel" if stem == "depthwise" else "")
+            for variable in holder.trainable_variables:
+                if variable.name in named and variable.regularizer is None and id(variable) in case.owners:
+                    yield holder, name, case.owners[id(variable)], variable
+
+
+@check("warning")
+def regularizer_lost_on_save(case: Case) -> Iterator[Symptom]:
+    """A regularizer is on a variable and not in its layer's configuration: saving and cloning lose it."""
+    lost = [w for w in case.penalised if _is_builtin(w.layer) and _configured(w.layer, w.variable) is None]
+    lines = dict[str, list[keras.Layer]]()
+    for weight in lost:
+        line = f"layer.{argument(weight.layer, weight.variable)} = layer.{attribute(weight.layer, weight.variable)}"
+        lines.setdefault(f"{line}.regularizer", []).append(weight.layer)
+    if lost:
+        yield (
+            paths(lost),
+            f"{plural(len(lost), 'regularizer')} (on {names(lost)}) would be gone after model.save and load_model, or "
+            f"clone_model: they are rebuilt from the layers' configuration, which does not name them.",
+            "".join(each_layer(case, layers, line) for line, layers in lines.items()),
+        )
+
+
+def _configured(layer: keras.Layer, variable: keras.Variable) -> Any:
+    name = variable.name.removeprefix("lora_").removesuffix("_a").removesuffix("_b")  # LoRA factors take the kernel's
+    stand_in = f"{name.removesuffix('_kernel')}_regularizer"
+    return getattr(layer, argument(layer, variable), None) or getattr(layer, stand_in, None)
+
+
+def _is_builtin(layer: keras.Layer) -> bool:
+    return type(layer).__module__.startswith("keras.")
+
+
+@check("warning")
+def only_frozen_penalised(case: Case) -> Iterator[Symptom]:
+    """Every regularizer is on a frozen weight, so that none acts."""
+    frozen = [v for v in case.model.variables if not v.trainable and v.regularizer is not None and id(v) in case.owners]
+    if frozen and case.weights and not case.penalised and not case.decayed:
+        free = [weight for weight in case.weights if weight.kernel]
+        yield (
+            (v.path for v in frozen),
+            f"{plural(len(frozen), 'regularizer')} of this model {'is' if len(frozen) == 1 else 'are'} on frozen "
+            f"weights and add nothing to the loss, while {names(free)} with {parameters(free)} train unpenalised.",
+            set_regularizer(case, free, keras_code(*strengths(frozen[0].regularizer)[:2])),
+        )
+
+
+@check("warning")
+def bias_penalised(case: Case) -> Iterator[Symptom]:
+    """A regularizer is on a bias, or on the gain or offset of a normalization."""
+    found = [weight for weight in case.penalised if not weight.kernel]
+    if found:
+        yield (
+            paths(found),
+            f"{names(found)} are penalised ({parameters(found)}): biases and offsets say where the outputs lie and not "
+            f"how complex the model is, and gains are drawn to 0 although they begin at 1.",
+            set_regularizer(case, found, "None"),
+        )
+
+
+@check("warning")
+def recurrent_kernel_free(case: Case) -> Iterator[Symptom]:
+    """A recurrent layer's kernel is penalised and its recurrent kernel is not."""
+    for like, found in _free_beside(case, "recurrent_kernel").items():
+        sizes = [sum(w.size for w in found), sum(s.size for w in found for s in case.siblings(w) if s.penalised)]
+        yield (
+            paths(found),
+            f"kernel_regularizer is for the kernel alone: {plural(len(found), 'recurrent kernel')} with {sizes[0]:,} "
+            f"parameters train unpenalised beside kernels with {sizes[1]:,}. Give recurrent_regularizer too.",
+            set_regularizer(case, found, keras_code(*like)),
+        )
+
+
+def _free_beside(case: Case, name: str) -> dict[tuple[float, float], list[Weight]]:
+    """Unpenalised weights of a name whose layer's kernel is penalised, by the strength of that."""
+    found = dict[tuple[float, float], list[Weight]]()
+    for weight in case.weights:
+        if weight.variable.name == name and weight.free:
+            for other in case.siblings(weight):
+                if other.kernel and (other.l1 or other.l2):
+                    found.setdefault((other.l1, other.l2), []).append(weight)
+                    break
+    return found
+
+
+@check("note")
+def depthwise_kernel_free(case: Case) -> Iterator[Symptom]:
+    """Convolutions are penalised and depthwise kernels are not, which have an argument of their own."""
+    depthwise = [w for w in case.weights if argument(w.layer, w.variable) == "depthwise_regularizer"]
+    free = [weight for weight in depthwise if weight.free]
+    others = [w for w in case.penalised if w.kernel and w not in depthwise and len(w.variable.shape) >= 3]
+    if free and others:
+        like = Counter((w.l1, w.l2) for w in others if w.l1 or w.l2).most_common(1)
+        yield (
+            paths(free),
+            f"{plural(len(free), 'depthwise kernel')} with {parameters(free)} train unpenalised beside "
+            f"{plural(len(others), 'penalised convolution')} with {parameters(others)}: only depthwise_regularizer is "
+            f"for them. MobileNet's authors leave them free on purpose (Howard et al. 2017, section 3.2).",
+            set_regularizer(case, free, keras_code(*like[0][0])),
+        )

@@ -1,0 +1,172 @@
+"""Checks of the training: what is monitored, what was traced, and whether the strength comes to anything."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from shrinkage._doctor._case import Case, Weight, penalty_of
+from shrinkage._doctor._check import Symptom, check
+from shrinkage._doctor._code import decay_kernels, set_regularizer
+from shrinkage._doctor._words import names, parameters, paths
+
+_MATTERS = 0.01  # the share of a weight's size that all steps together should take away
+_HALF = 65504.0  # the largest float16
+
+
+@check("error")
+def float16_overflow(case: Case) -> Iterator[Symptom]:
+    """The penalty of weights in float16 is infinite, and so is the loss."""
+    halves = [w for w in case.penalised if w.variable.dtype == "float16" and (w.l1 or w.l2)]
+    lost = [weight for weight in halves if not np.isfinite(float(weight.variable.regularizer(weight.variable.value)))]
+    if lost:
+        yield (
+            paths(lost),
+            f"the penalty is {sum(map(penalty_of, lost)):,.4g}, and its sum over {parameters(lost)} goes beyond "
+            f"float16, which ends at {_HALF:,.0f}: the loss is infinite. Keep the weights in float32, as mixed_float16 "
+            f"does.",
+            "keras.config.set_dtype_policy('mixed_float16')  # and build the model anew",
+        )
+
+
+@check("error")
+def strength_changed_after_tracing(case: Case) -> Iterator[Symptom]:
+    """A strength that is a Python number was changed after the first `fit`, which goes on with the old one."""
+    if not _own_train_step(case.model):
+        for about, what in _never_traced(case):
+            yield (
+                about,
+                f"{what}, and no training step was compiled with it: fit goes on with the strength it had when it "
+                f"first ran, as Python numbers are compiled in.",
+                "model.make_train_function(force=True)",
+            )
+
+
+@check("error")
+def train_step_without_penalty(case: Case) -> Iterator[Symptom]:
+    """The model's own `train_step` leaves out the penalties of its regularizers (seen once it has trained)."""
+    if _own_train_step(case.model):
+        for about, what in _never_traced(case):
+            yield (
+                about,
+                f"{what}, and the training step of {type(case.model).__name__} was compiled without it: either it "
+                f"leaves out self.losses, or the strength was changed after fit first ran.",
+                "# in train_step: loss = self.compute_loss(x, y, y_pred), or add sum(self.losses) to your own\n"
+                "model.make_train_function(force=True)",
+            )
+
+
+def _own_train_step(model: keras.Model) -> bool:
+    return type(model).train_step is not keras.Model.train_step
+
+
+def _never_traced(case: Case) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Strengths that are Python numbers and are in no training step that was compiled, if any was."""
+    constants = _traced_constants(getattr(case.model, "train_function", None))
+    if not constants:
+        return
+    for name in ("l1", "l2"):
+        stale = [w for w in case.penalised if getattr(w, name) and np.float32(getattr(w, name)) not in constants]
+        if stale:
+            yield paths(stale), f"the regularizer's {name} is {getattr(stale[0], name):g}"
+    numbers = [w.decay for w in case.decayed if isinstance(case.optimizer.weight_decay, (int, float))]
+    if numbers and np.float32(numbers[0]) not in constants:
+        yield ("optimizer",), f"weight_decay is {numbers[0]:g}"
+
+
+def _traced_constants(function: Any) -> set[np.float32]:
+    """The scalar constants in what was compiled of a training step; empty if nothing was.
+
+    A strength that is among them may be there by chance; one that is not was never compiled in.
+    """
+    found = set[np.float32]()
+    for concrete in _concrete(function):
+        definition = concrete.graph.as_graph_def()
+        inner = (node for each in definition.library.function for node in each.node_def)
+        for node in (*definition.node, *inner):
+            tensor = node.attr["value"].tensor if node.op == "Const" else None
+            if tensor is not None and not tensor.tensor_shape.dim and _is_number(tensor.dtype):
+                found.add(np.float32(tf.make_ndarray(tensor)))
+    return found
+
+
+def _is_number(dtype: int) -> bool:
+    kind = tf.dtypes.as_dtype(dtype)
+    return kind.is_floating or kind.is_integer
+
+
+def _concrete(function: Any) -> list[Any]:
+    """What TensorFlow has traced of a function or of those that it closes over: Keras keeps them in a plain one."""
+    if hasattr(function, "_list_all_concrete_functions"):
+        return list(function._list_all_concrete_functions())
+    cells = getattr(function, "__closure__", None) or ()
+    return [concrete for cell in cells for concrete in _concrete(cell.cell_contents)]
+
+
+@check("warning")
+def strength_too_small(case: Case) -> Iterator[Symptom]:
+    """Strength times the sum of learning rates hardly shrinks the weights (give `steps=`)."""
+    if case.steps is None or case.optimizer is None:
+        return
+    steps, span = case.steps
+    total = float(case.rates(steps).mean() * steps)
+    for strength, weights in _groups(case).items():
+        taken = -np.expm1(-strength * total)
+        if taken < _MATTERS and total:
+            wanted = -np.log1p(-0.1) / total
+            yield (
+                paths(weights),
+                f"{span} the learning rates sum to {total:.3g}, and times {strength:g} that is {strength * total:.1e}: "
+                f"the penalty takes {100 * taken:.2g} % of the size of {names(weights)} away; {wanted:.1g} would take "
+                f"10 %.",
+                _stronger(case, weights, float(f"{wanted:.1g}")),
+            )
+
+
+def _groups(case: Case) -> dict[float, list[Weight]]:
+    """Weights by the rate at which they shrink, per unit of learning rate; coupled L2 has one under SGD alone."""
+    groups = dict[float, list[Weight]]()
+    plain = type(case.optimizer) is keras.optimizers.SGD
+    longer = 1 / (1 - case.optimizer.momentum) if plain else 0.0
+    for weight in case.weights:
+        if not weight.l1 and (strength := weight.decay + 2 * weight.l2 * longer):
+            groups.setdefault(strength, []).append(weight)
+    return groups
+
+
+def _stronger(case: Case, weights: list[Weight], strength: float) -> str:
+    if weights[0].decay:
+        return decay_kernels(case, weight_decay=strength)
+    strength *= 1 - case.optimizer.momentum
+    return set_regularizer(case, weights, f"keras.regularizers.L2({strength / 2:.1g})")
+
+
+@check("warning")
+def penalised_loss_monitored(case: Case) -> Iterator[Symptom]:
+    """A callback stops, saves or slows on `loss` or `val_loss`, which contain the penalty (give `callbacks=`)."""
+    if not case.penalised:
+        return
+    for place, callback in enumerate(case.callbacks or ()):
+        if _decides_by_loss(callback):
+            kind, monitor = type(callback).__name__, callback.monitor  # pyright: ignore[reportAttributeAccessIssue]
+            other = monitor.replace("loss", "data_loss")
+            yield (
+                (f"{kind}(monitor={monitor!r})",),
+                f"{monitor} is the data loss plus the penalty, now {case.penalty:.3g}: {kind} sees progress where only "
+                f"the weights shrink, and a smaller strength looks better than it is.",
+                f"{_data_loss(case)}callbacks[{place}].monitor, callbacks[{place}].mode = {other!r}, 'min'",
+            )
+
+
+def _decides_by_loss(callback: Any) -> bool:
+    decides = not isinstance(callback, keras.callbacks.ModelCheckpoint) or callback.save_best_only
+    return decides and getattr(callback, "monitor", None) in ("loss", "val_loss")
+
+
+def _data_loss(case: Case) -> str:
+    """The line that compiles the data loss as a metric."""
+    loss = "model.loss.call" if isinstance(case.model.loss, keras.Loss) else "keras.losses.get(model.loss)"
+    metric = f"keras.metrics.MeanMetricWrapper({loss}, name='data_loss')"
+    return f"model.compile(model.optimizer, model.loss, metrics=[{metric}])  # and your metrics\n"

@@ -1,0 +1,31 @@
+"""How findings put numbers and weights into words."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from shrinkage._doctor._case import Weight
+
+
+def plural(count: int, thing: str) -> str:
+    """Return a count of a thing.
+
+    >>> plural(1, "weight"), plural(1234, "weight")
+    ('1 weight', '1,234 weights')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def names(weights: Iterable[Weight]) -> str:
+    """Return the names of weights, each once with its count."""
+    counts = Counter(weight.variable.name for weight in weights)
+    return ", ".join(name if count == 1 else f"{count} {name}" for name, count in counts.items())
+
+
+def parameters(weights: Iterable[Weight]) -> str:
+    """Return how many parameters weights have together."""
+    return plural(sum(weight.size for weight in weights), "parameter")
+
+
+def paths(weights: Iterable[Weight]) -> tuple[str, ...]:
+    """Return the paths of weights."""
+    return tuple(weight.path for weight in weights)

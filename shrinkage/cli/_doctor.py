@@ -1,0 +1,104 @@
+"""`shrinkage doctor`: what is wrong with the regularization of saved models."""
+
+import re
+import warnings
+import zipfile
+from dataclasses import asdict
+from pathlib import Path as File
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ._console import Console, common, import_keras
+from ._errors import EXIT_CODES, BadInput
+
+if TYPE_CHECKING:
+    import keras
+
+    from shrinkage._doctor._report import Report
+
+_UNKNOWN = re.compile(r"Could not locate \w+ '[^']+'")  # how Keras says that a class or function is not imported
+
+
+@click.command(short_help="What is wrong with a saved model's regularization.", epilog=EXIT_CODES)
+@click.argument("models", type=click.Path(path_type=File), nargs=-1, required=True)
+@click.option("--steps", type=click.IntRange(min=1), help="How many steps of the optimizer the training has or had.")
+@common
+@click.pass_context
+def doctor(context: click.Context, models: tuple[File, ...], steps: int | None, console: Console) -> None:
+    """Say what is wrong with the regularization of MODELS, files that Keras saved as .keras, and how to put it right.
+
+    An error says that a penalty which was asked for does not act, a warning that something is probably not meant, a
+    note what is to be known. Code inside a file is not run. A file does not hold everything: shrinkage.doctor(model,
+    callbacks=...) in Python sees more.
+    """
+    for file in models:
+        _check_file(file)
+    import_keras()
+    import shrinkage as sh
+
+    reports = [(file, sh.doctor(_load(file, console), steps=steps)) for file in models]
+    console.say("\n\n".join(f"{file}\n{report}" if len(reports) > 1 else str(report) for file, report in reports))
+    console.result({"models": [_document(file, report) for file, report in reports]})
+    context.exit(1 if any(report.errors for _, report in reports) else 0)
+
+
+def _document(file: File, report: "Report") -> dict[str, Any]:
+    counts = {"errors": len(report.errors), "warnings": len(report.warnings), "notes": len(report.notes)}
+    return {"file": str(file), "model": report.model, **counts, "findings": [asdict(each) for each in report.findings]}
+
+
+def _check_file(file: File) -> None:
+    if file.is_dir():
+        raise BadInput(f"{file} is a folder; expected a file that Keras saved as .keras.")
+    if not file.is_file():
+        raise BadInput(f"{file} does not exist.")
+    if file.suffix != ".keras":
+        raise BadInput(f"{file} is not a .keras file. Load the model, and save it with model.save('model.keras').")
+    if not zipfile.is_zipfile(file):
+        raise BadInput(
+            f"{file} is damaged or was not saved by Keras: a .keras file is a zip archive, and this is none."
+        )
+
+
+def _load(file: File, console: Console) -> "keras.Model":
+    import keras
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an optimizer whose state does not fit: its options are read, not its state
+        try:
+            model = keras.models.load_model(file, safe_mode=True)
+        except Exception as whole:
+            try:
+                model = keras.models.load_model(file, safe_mode=True, compile=False)
+            except Exception as error:
+                raise BadInput(_why(file, error)) from error
+            console.note(f"{file}: its loss or optimizer cannot be loaded, and are left out: {_reason(whole)}.")
+    if not isinstance(model, keras.Model):
+        raise BadInput(f"{file} holds a {type(model).__name__}; expected a Keras model.")
+    if not model.built:
+        raise BadInput(f"{file} holds a model that was saved before it was built: it has no weights yet.")
+    return model
+
+
+def _why(file: File, error: Exception) -> str:
+    """Say why a file cannot be loaded, and what to do."""
+    text = str(error)
+    if "safe_mode" in text:
+        return (
+            f"{file} holds a Lambda layer, whose code is not run. If you trust it, load it in Python with "
+            f"keras.models.load_model({str(file)!r}, safe_mode=False), and call shrinkage.doctor(model)."
+        )
+    if _UNKNOWN.search(text):
+        return (
+            f"{file} has code of yours: {_reason(error)}. Load it in Python, where that is, with "
+            f"keras.models.load_model, and call shrinkage.doctor(model)."
+        )
+    return f"{file} cannot be loaded as a Keras model: {_reason(error)}."
+
+
+def _reason(error: Exception) -> str:
+    """Return the one line of a Keras error that says something."""
+    text = str(error.args[0] if error.args else "").strip()
+    unknown = _UNKNOWN.search(text)
+    return unknown[0] if unknown else (text.splitlines() or [type(error).__name__])[0].rstrip(".")
