@@ -146,7 +146,7 @@ def select(model: keras.Model, on: Rule = "kernels") -> Selection:
         8
     """
     _check_built(model)
-    known = _owners(model)
+    known = owners_of(model)
     variables = model.trainable_variables
     owners = [known.get(id(variable), model) for variable in variables]
     found = zip(owners, variables, resolve(model, on, owners), strict=True)
@@ -163,7 +163,7 @@ def _check_built(model: keras.Model) -> None:
         raise ValueError(f"Model {model.name!r} has no trainable weights: there is nothing to penalise.")
 
 
-def _owners(model: keras.Model) -> dict[int, keras.Layer]:
+def owners_of(model: keras.Model) -> dict[int, keras.Layer]:
     """The layer that created each variable, by the variable's identity: wrappers and nested models are looked through.
 
     `_flatten_layers` and `_trainable_variables` are private, and the only way to a layer's own variables.

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._selection import select
+from shrinkage._kinds import PENALISED, kind_of
+from shrinkage._selection import owners_of
 
 _ENOUGH = 1000  # steps that an optimizer has taken before they count as a training, and not as a trial
 
@@ -21,8 +22,8 @@ class Weight:
     variable: keras.Variable
     layer: keras.Layer
     """The layer that owns it."""
-    kernel: bool
-    """Whether a penalty covers it by default: not so for biases, and gains and offsets of normalizations."""
+    kind: str | None
+    """What it is, as `kind_of` says."""
     l1: float
     l2: float
     """Strengths of Keras' own regularizer, whose penalty is l1 Σ|w| + l2 Σw²; 0 for one of the user's own class."""
@@ -30,6 +31,11 @@ class Weight:
     """Whether a regularizer adds to the loss for it."""
     decay: float
     """The optimizer's `weight_decay`, 0 where it is excluded."""
+
+    @property
+    def kernel(self) -> bool:
+        """Whether a penalty covers it by default: not so biases, and gains and offsets of normalizations."""
+        return self.kind in PENALISED
 
     @property
     def free(self) -> bool:
@@ -68,26 +74,16 @@ class Case:
     @cached_property
     def weights(self) -> tuple[Weight, ...]:
         """One for each trainable variable."""
-        owners = self.owners
-        return tuple(
-            Weight(v, owners.get(id(v), self.model), kernel, *strengths(v.regularizer), decay_of(self.optimizer, v))
-            for v, kernel in zip(self.model.trainable_variables, self._kernels(), strict=True)
-        )
+        return tuple(self._weight(self.owners.get(id(v), self.model), v) for v in self.model.trainable_variables)
+
+    def _weight(self, layer: keras.Layer, variable: keras.Variable) -> Weight:
+        kind, decay = kind_of(layer, variable), decay_of(self.optimizer, variable)
+        return Weight(variable, layer, kind, *strengths(variable.regularizer), decay)
 
     @cached_property
     def owners(self) -> dict[int, keras.Layer]:
         """The layer that created each variable, by the variable's identity; frozen variables too."""
-        owned: dict[int, keras.Layer] = {}
-        for layer in self.layers:
-            for variable in layer._trainable_variables:
-                owned.setdefault(id(variable), layer)
-        return owned
-
-    def _kernels(self) -> tuple[bool, ...]:
-        try:
-            return select(self.model, "kernels").mask
-        except ValueError:  # none is
-            return (False,) * len(self.model.trainable_variables)
+        return owners_of(self.model)
 
     @property
     def penalised(self) -> list[Weight]:

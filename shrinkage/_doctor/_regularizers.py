@@ -10,6 +10,7 @@ from shrinkage._doctor._case import Case, Weight, size_of, strengths
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import argument, attribute, each_layer, keras_code, reach, retrace, set_regularizer
 from shrinkage._doctor._words import names, parameters, paths, plural
+from shrinkage._kinds import is_of_keras
 
 
 @check("error")
@@ -49,7 +50,7 @@ def _ignored(case: Case) -> Iterator[tuple[keras.Layer, str, keras.Layer, keras.
 @check("warning")
 def regularizer_lost_on_save(case: Case) -> Iterator[Symptom]:
     """A regularizer is on a variable and not in its layer's configuration: saving and cloning lose it."""
-    lost = [w for w in case.penalised if _is_builtin(w.layer) and _configured(w.layer, w.variable) is None]
+    lost = [w for w in case.penalised if is_of_keras(w.layer) and _configured(w.layer, w.variable) is None]
     lines = dict[str, list[keras.Layer]]()
     for weight in lost:
         line = f"layer.{argument(weight.layer, weight.variable)} = layer.{attribute(weight.layer, weight.variable)}"
@@ -67,10 +68,6 @@ def _configured(layer: keras.Layer, variable: keras.Variable) -> Any:
     name = variable.name.removeprefix("lora_").removesuffix("_a").removesuffix("_b")  # LoRA factors take the kernel's
     stand_in = f"{name.removesuffix('_kernel')}_regularizer"
     return getattr(layer, argument(layer, variable), None) or getattr(layer, stand_in, None)
-
-
-def _is_builtin(layer: keras.Layer) -> bool:
-    return type(layer).__module__.startswith("keras.")
 
 
 @check("warning")
@@ -103,7 +100,7 @@ def bias_penalised(case: Case) -> Iterator[Symptom]:
 @check("warning")
 def recurrent_kernel_free(case: Case) -> Iterator[Symptom]:
     """A recurrent layer's kernel is penalised and its recurrent kernel is not."""
-    for like, found in _free_beside(case, "recurrent_kernel").items():
+    for like, found in _free_beside(case).items():
         sizes = [sum(w.size for w in found), sum(s.size for w in found for s in case.siblings(w) if s.penalised)]
         yield (
             paths(found),
@@ -113,11 +110,11 @@ def recurrent_kernel_free(case: Case) -> Iterator[Symptom]:
         )
 
 
-def _free_beside(case: Case, name: str) -> dict[tuple[float, float], list[Weight]]:
-    """Unpenalised weights of a name whose layer's kernel is penalised, by the strength of that."""
+def _free_beside(case: Case) -> dict[tuple[float, float], list[Weight]]:
+    """Unpenalised recurrent kernels whose layer's kernel is penalised, by the strength of that."""
     found = dict[tuple[float, float], list[Weight]]()
     for weight in case.weights:
-        if weight.variable.name == name and weight.free:
+        if weight.kind == "recurrent" and weight.free:
             for other in case.siblings(weight):
                 if other.kernel and (other.l1 or other.l2):
                     found.setdefault((other.l1, other.l2), []).append(weight)
@@ -128,7 +125,7 @@ def _free_beside(case: Case, name: str) -> dict[tuple[float, float], list[Weight
 @check("note")
 def depthwise_kernel_free(case: Case) -> Iterator[Symptom]:
     """Convolutions are penalised and depthwise kernels are not, which have an argument of their own."""
-    depthwise = [w for w in case.weights if argument(w.layer, w.variable) == "depthwise_regularizer"]
+    depthwise = [w for w in case.weights if w.kind == "depthwise"]
     free = [weight for weight in depthwise if weight.free]
     others = [w for w in case.penalised if w.kernel and w not in depthwise and len(w.variable.shape) >= 3]
     if free and others:
