@@ -1,6 +1,5 @@
 """The doctor: what it finds, that its fixes work, that well-made models have no warning, that the traps are real."""
 
-
 import keras
 import pytest
 
