@@ -1,13 +1,22 @@
 """The doctor: what it finds, that its fixes work, that well-made models have no warning, that the traps are real."""
 
+import copy
+from pathlib import Path
+
 import keras
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras import layers
+from keras.regularizers import L2
 
 import shrinkage as sh
 from shrinkage._doctor._doctor import CHECKS
 from shrinkage._doctor._report import Report
 from tests import zoo_doctor as zoo
 
+ROOT = Path(__file__).parents[1]
 CASES = [(code, i) for code, models in zoo.ILL.items() for i in range(len(models))]
 ADVICE = {  # fixes that are for the code which makes the model, or need no change
     "float16-overflow", "train-step-without-penalty", "adaptive-and-coupled", "loss-contains-penalty",
@@ -26,7 +35,7 @@ def test_every_check_has_an_ill_model_and_a_sentence():
 
 @pytest.mark.parametrize(("code", "i"), CASES)
 def test_it_finds_what_a_model_has_and_the_fix_puts_it_right(code, i):
-    make, options = zoo.ILL[code][i]
+    make, options = copy.deepcopy(zoo.ILL[code][i])
     model = make()
     found = [finding for finding in sh.doctor(model, **options).findings if finding.code == code]
     assert len(found) == 1 and found[0].about and found[0].why and found[0].fix
@@ -44,3 +53,138 @@ def test_well_made_models_have_no_warning(name):
     make, options = zoo.WELL[name]
     report = sh.doctor(make(), **options)
     assert not report.errors and not report.warnings, report
+
+
+def test_a_model_from_a_path_has_no_warning():
+    path = sh.fit(zoo.mlp("adam"), zoo.X, zoo.Y + zoo.X[:, :1], penalty=sh.L2(), lams=[0.1], cv=2, epochs=2)
+    assert sh.doctor(path.model(0.1), steps=1000).findings == ()
+
+
+def test_the_page_has_a_line_for_each_check():
+    page = (ROOT / "docs" / "doctor.md").read_text("utf-8")
+    table = page.split("<!-- findings -->\n\n")[1].split("\n\n<!-- end -->")[0]
+    lines = [f"| {check.severity} | `{check.code}` | {check.summary} |" for check in CHECKS]
+    assert table == "\n".join(["| severity | code | finding |", "|---|---|---|", *lines])
+
+
+# --- the report
+
+
+def test_a_report_prints_errors_first_and_counts():
+    model = zoo.set_after_build()
+    model.compile(keras.optimizers.AdamW(), "mse")
+    report = sh.doctor(model)
+    text = repr(report).splitlines()
+    assert text[0] == "net: 1 error, 1 warning, no notes"
+    assert text[2] == "error: regularizer-ignored: net/a/kernel, net/b/kernel"
+    assert (len(report.errors), len(report.warnings), len(report.notes)) == (1, 1, 0)
+    assert report.findings == (*report.errors, *report.warnings)
+    assert all(len(line) <= 120 for line in text)
+
+
+def test_of_many_weights_three_are_named_and_layers_are_listed():
+    model = zoo.stack((4,), *(layers.Dense(2, name=f"dense_{i}") for i in range(30)))
+    for layer in model.layers:
+        layer.kernel_regularizer = L2(0.01)
+    (finding,) = sh.doctor(model).errors
+    assert len(finding.about) == 30
+    assert "net/dense_0/kernel, net/dense_1/kernel, net/dense_2/kernel and 27 more\n" in str(finding)
+    assert len(finding.fix.splitlines()) < 10
+
+
+def test_a_finding_says_the_numbers_of_the_model():
+    (finding,) = sh.doctor(zoo.adamw_as_it_comes()).warnings
+    assert "weight_decay=0.004 shrinks 2 bias, 1 gamma, 1 beta too (10 parameters)" in finding.why
+    (finding,) = sh.doctor(zoo.excluding_by_layer_names()).warnings
+    assert "The pattern" in finding.why and "matches bias." in finding.why
+
+
+# --- what it does not do
+
+
+@pytest.mark.parametrize("make", [zoo.adamw_and_regularizers, zoo.strength_changed, zoo.transformer, zoo.own_step])
+def test_it_changes_nothing(make):
+    model = make()
+    weights, config, losses = model.get_weights(), model.get_config(), len(model.losses)
+    function, state = model.train_function, [np.array(v) for v in model.optimizer.variables]
+    first, second = repr(sh.doctor(model, steps=10)), repr(sh.doctor(model, steps=10))
+    assert first == second and model.train_function is function
+    assert model.get_config() == config and len(model.losses) == losses
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    for before, after in zip(state, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(before, np.array(after))
+
+
+def test_a_model_need_not_be_compiled_or_trainable():
+    model = zoo.stack((4,), layers.Dense(2))
+    assert sh.doctor(model).findings == ()
+    model.trainable = False
+    assert sh.doctor(model).findings == ()
+
+
+def test_models_with_several_losses_are_looked_at():
+    x = keras.Input((4,))
+    model = keras.Model(x, [layers.Dense(1, kernel_regularizer=L2(0.1))(x), layers.Dense(2)(x)])
+    model.compile(keras.optimizers.AdamW(), ["mse", "mae"])
+    stopping = keras.callbacks.EarlyStopping()
+    assert codes(sh.doctor(model, callbacks=[stopping])) >= {"penalised-loss-monitored", "coupled-and-decoupled"}
+
+
+# --- bad input
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "error", "message"),
+    [
+        (lambda: "m.keras", {}, TypeError, r"`model` must be a keras.Model. Received: str. Load a file with keras"),
+        (lambda: layers.Dense(1), {}, TypeError, "Received: Dense"),
+        (lambda: None, {}, TypeError, "Received: NoneType"),
+        (lambda: keras.Sequential([layers.Dense(1)], name="net"), {}, ValueError, r"`model` \(net\) must be built"),
+        (zoo.mlp, {"callbacks": keras.callbacks.EarlyStopping()}, TypeError, "must be a list of .* EarlyStopping"),
+        (zoo.mlp, {"callbacks": ["val_loss"]}, TypeError, "Received: str"),
+        (zoo.mlp, {"steps": 0}, ValueError, "`steps` must be a whole number of at least 1. Received: 0"),
+        (zoo.mlp, {"steps": 1.5}, ValueError, "Received: 1.5"),
+        (zoo.mlp, {"steps": True}, ValueError, "Received: True"),
+    ],
+)
+def test_bad_input(model, options, error, message):
+    thing = model()
+    with pytest.raises(error, match=message):
+        sh.doctor(thing, **options)
+
+
+# --- any stack of layers
+
+ARGUMENTS = {
+    "Dense": (layers.Dense, ("kernel", "bias")),
+    "Conv1D": (layers.Conv1D, ("kernel", "bias")),
+    "GRU": (layers.GRU, ("kernel", "recurrent", "bias")),
+    "SeparableConv1D": (layers.SeparableConv1D, ("depthwise", "pointwise", "bias")),
+    "BatchNormalization": (layers.BatchNormalization, ("gamma", "beta")),
+}
+LAYERS = st.sampled_from(list(ARGUMENTS)).flatmap(
+    lambda kind: st.tuples(st.just(kind), st.sets(st.sampled_from(ARGUMENTS[kind][1])))
+)
+
+
+def layer_of(kind: str, penalised: set[str]) -> keras.Layer:
+    options: dict = {f"{name}_regularizer": L2(0.01) for name in penalised}
+    sizes = {"Dense": (2,), "Conv1D": (2, 1), "GRU": (2,), "SeparableConv1D": (2, 1), "BatchNormalization": ()}
+    if kind == "GRU":
+        options["return_sequences"] = True
+    return ARGUMENTS[kind][0](*sizes[kind], **options)
+
+
+@settings(max_examples=40)
+@given(st.lists(LAYERS, min_size=1, max_size=4))
+def test_what_is_found_follows_from_what_was_given(stack):
+    """Layers built with any regularizers have the findings that these call for, and no others of their kind."""
+    found = codes(sh.doctor(zoo.stack((5, 3), *(layer_of(*each) for each in stack))))
+    given_to = [(kind, penalised) for kind, penalised in stack if penalised]
+    kernels = {"kernel", "recurrent", "depthwise", "pointwise"}
+    assert found.isdisjoint({"regularizer-ignored", "regularizer-lost-on-save", "only-frozen-penalised"})
+    assert ("bias-penalised" in found) == any(penalised - kernels for _, penalised in given_to)
+    free = [kind for kind, penalised in given_to if "kernel" in penalised and "recurrent" not in penalised]
+    assert ("recurrent-kernel-free" in found) == ("GRU" in free)
+    assert ("keras-l2-has-no-half" in found) == bool(given_to)

@@ -1,11 +1,14 @@
 """Fixes as code: how a program reaches a layer, and the lines that set a regularizer or spare weights from decay."""
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
 
 from shrinkage._doctor._case import Case, Weight
+
+_WIDTH = 96  # of a list of names
 
 
 def reach(model: Any, layer: keras.Layer) -> str:
@@ -70,9 +73,17 @@ def argument(layer: keras.Layer, variable: keras.Variable) -> str:
 
 def each_layer(case: Case, layers: Iterable[keras.Layer], line: str) -> str:
     """Return a loop over layers with a line that says `layer`."""
-    reached = list(dict.fromkeys(reach(case.model, layer) for layer in layers))
-    listed = reached[0] if len(reached) == 1 else "\n" + "".join(f"    {each},\n" for each in reached)
-    return f"for layer in [{listed}]:\n    {line}\n"
+    layers = list(dict.fromkeys(layers))
+    reached = [reach(case.model, layer) for layer in layers]
+    named = reached == [f"model.get_layer({layer.name!r})" for layer in layers]
+    if len(reached) == 1:
+        these = f"[{reached[0]}]"
+    elif named:
+        names = textwrap.indent(textwrap.fill(", ".join(repr(layer.name) for layer in layers), _WIDTH), "    ")
+        these = f"map(model.get_layer, [\n{names},\n])"
+    else:
+        these = "[\n" + "".join(f"    {each},\n" for each in reached) + "]"
+    return f"for layer in {these}:\n    {line}\n"
 
 
 def set_regularizer(case: Case, weights: Iterable[Weight], value: str) -> str:

@@ -18,7 +18,7 @@ def plural(count: int, thing: str) -> str:
 def names(weights: Iterable[Weight]) -> str:
     """Return the names of weights, each once with its count."""
     counts = Counter(weight.variable.name for weight in weights)
-    return ", ".join(name if count == 1 else f"{count} {name}" for name, count in counts.items())
+    return ", ".join(f"{count:,} {name}" if len(counts) < counts.total() else name for name, count in counts.items())
 
 
 def parameters(weights: Iterable[Weight]) -> str:

@@ -1,0 +1,147 @@
+"""`shrinkage doctor`: what it says of files, its exit codes, and the files that it refuses."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+from click.testing import CliRunner, Result
+from keras import layers
+from keras.regularizers import L2
+
+import shrinkage as sh
+from shrinkage.cli import main
+from tests import zoo_doctor as zoo
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["doctor", *map(str, arguments)])
+
+
+def saved(model: keras.Model, name: str = "model.keras") -> str:
+    model.save(name)
+    return name
+
+
+def half() -> keras.Model:
+    return zoo.half_precision()
+
+
+def test_it_says_what_python_says():
+    file = saved(zoo.trained(zoo.adamw_and_regularizers()))
+    done = run(file)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"{sh.doctor(keras.models.load_model(file))}\n"
+    assert "warning: coupled-and-decoupled: a/kernel, b/kernel" in done.stdout
+
+
+def test_errors_have_an_exit_code():
+    done = run(saved(half()))
+    assert done.exit_code == 1 and "error: float16-overflow: a/kernel" in done.stdout
+
+
+def test_several_files_and_json():
+    done = run(saved(half(), "half.keras"), saved(zoo.mlp(), "mlp.keras"), "--format", "json")
+    assert done.exit_code == 1
+    first, second = json.loads(done.stdout)["models"]
+    assert (first["file"], first["errors"], second["file"], second["findings"]) == ("half.keras", 1, "mlp.keras", [])
+    (finding,) = (each for each in first["findings"] if each["severity"] == "error")
+    assert finding.keys() == {"severity", "code", "about", "why", "fix"} and finding["about"] == ["a/kernel"]
+    text = run("half.keras", "mlp.keras").stdout
+    assert "half.keras\nnet: 1 error" in text and "mlp.keras\nnet: no errors, no warnings, no notes" in text
+
+
+def test_steps_are_passed_on():
+    file = saved(zoo.mlp(keras.optimizers.SGD(1e-3), kernel_regularizer=L2(1e-4)))
+    assert "strength-too-small" not in run(file).stdout
+    assert "strength-too-small" in run(file, "--steps", 1000).stdout
+
+
+def loss_of_mine(y: Any, prediction: Any) -> Any:
+    return keras.ops.mean(keras.ops.square(y - prediction), axis=-1)
+
+
+def test_a_loss_of_the_users_own_is_left_out_and_said():
+    model = zoo.mlp()
+    model.compile("sgd", loss_of_mine)
+    done = run(saved(model))
+    assert done.exit_code == 0 and "cannot be loaded, and are left out: Could not locate function" in done.stderr
+
+
+class Mine(layers.Layer):
+    def call(self, x):
+        return x
+
+
+def zipped(name: str) -> str:
+    with zipfile.ZipFile(name, "w") as archive:
+        archive.writestr("readme", "hello")
+    return name
+
+
+def cut() -> str:
+    whole = Path(saved(zoo.mlp())).read_bytes()
+    Path("cut.keras").write_bytes(whole[: len(whole) // 2])
+    return "cut.keras"
+
+
+def text(name: str) -> str:
+    Path(name).write_text("hello")
+    return name
+
+
+def unbuilt() -> str:
+    with pytest.warns(UserWarning, match="not yet been built"):
+        return saved(keras.Sequential([layers.Dense(1)]))
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (lambda: "no.keras", "no.keras does not exist"),
+        (lambda: ".", ". is a folder"),
+        (lambda: text("model.h5"), "save it with model.save('model.keras')"),
+        (lambda: text("text.keras"), "is damaged or was not saved by Keras"),
+        (cut, "cut.keras is damaged"),
+        (lambda: zipped("zip.keras"), "cannot be loaded as a Keras model: There is no item named 'config.json'"),
+        (lambda: saved(zoo.stack((4,), layers.Lambda(lambda x: 2 * x))), "holds a Lambda layer, whose code is not run"),
+        (lambda: saved(zoo.stack((4,), Mine())), "has code of yours: Could not locate class 'Mine'"),
+        (unbuilt, "saved before it was built"),
+    ],
+)
+def test_files_that_are_refused(file, message):
+    done = run(file())
+    assert done.exit_code == 2 and message in done.stderr and not done.stdout
+
+
+def test_all_files_are_looked_for_before_any_is_loaded():
+    done = run(saved(half()), "no.keras")
+    assert done.exit_code == 2 and not done.stdout
+
+
+def test_code_in_a_file_is_not_run(here):
+    model = zoo.stack((4,), layers.Lambda(lambda x: (open("ran", "w").close(), x)[1]))
+    Path("ran").unlink(missing_ok=True)
+    assert run(saved(model)).exit_code == 2
+    assert not Path("ran").exists()
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import sys; from shrinkage.cli import main\n"
+        "try: main(['doctor', '--help'])\n"
+        "finally: print({'keras', 'tensorflow', 'numpy'} & set(sys.modules))"
+    )
+    root = Path(sh.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "set()" in done.stdout and "found an error in a model" in done.stdout
