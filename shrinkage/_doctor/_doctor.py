@@ -69,8 +69,8 @@ def doctor(
         line: 1 error, no warnings, no notes
         <BLANKLINE>
         error: regularizer-ignored: line/slope/kernel
-          kernel_regularizer was set after the layer was built, and is read only when it is built: 1 weight with 3
-          parameters train without it. It would begin to act when the model is saved and loaded.
+          kernel_regularizer was set after the layer was built, and is read only when it is built: nothing penalises
+          1 weight with 3 parameters. Where the layer saves it, it begins to act when the model is loaded.
               for layer in [model.get_layer('slope')]:
                   layer.kernel.regularizer = layer.kernel_regularizer
     """

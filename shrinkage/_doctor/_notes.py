@@ -43,12 +43,14 @@ def loss_contains_penalty(case: Case) -> Iterator[Symptom]:
 @check("note")
 def keras_l2_has_no_half(case: Case) -> Iterator[Symptom]:
     """Keras' L2(l) is l Σw², twice what most write as λ: `sh.L2()` at lam = 2 l, or PyTorch's weight_decay = 2 l."""
-    for l2 in sorted({weight.l2 for weight in case.penalised if weight.l2}):
+    found = [weight for weight in case.penalised if weight.l2]
+    if found:
+        values = sorted({weight.l2 for weight in found})
+        same = ", ".join(f"L2({l2:g}) is sh.L2() at lam={2 * l2:g}" for l2 in values)
         yield (
-            paths(weight for weight in case.penalised if weight.l2 == l2),
-            f"keras.regularizers.L2({l2:g}) adds {l2:g} Σw², without the ½ of most books: it is sh.L2() at "
-            f"lam={2 * l2:g}, and PyTorch's SGD(weight_decay={2 * l2:g}).",
-            f"lam = {2 * l2:g}",
+            paths(found),
+            f"keras.regularizers.L2(l) adds l Σw², without the ½ of most books and of PyTorch's weight_decay: {same}.",
+            "\n".join(f"sh.convert({l2:g}, 'keras.L2', 'shrinkage.L2')  # {2 * l2:g}" for l2 in values),
         )
 
 
@@ -63,8 +65,7 @@ def adaptive_and_coupled(case: Case) -> Iterator[Symptom]:
             f"{kind} divides the gradient, the penalty's too, by its own running size: a weight is shrunk the less "
             f"the larger its gradients are, and the strength is not that of AdamW's weight_decay (Loshchilov & Hutter "
             f"2019). A strength found for {kind} holds for {kind}.",
-            "# to decay apart from the gradient, without regularizers:\n"
-            f"sh.attach(model, sh.L2(), lam={2 * found[0].l2:g}, how=sh.Decoupled())",
+            "# decay beside the step, without regularizers: keras.optimizers.AdamW(weight_decay=...)",
         )
 
 

@@ -21,15 +21,15 @@ def regularizer_ignored(case: Case) -> Iterator[Symptom]:
         found = [each for each in ignored if each[1] == name]
         lines = dict[str, list[keras.Layer]]()
         for holder, _, layer, variable in found:
-            value = f"layer.{name}"
-            if holder is not layer:
-                value = f"layer.{argument(layer, variable)} = {reach(case.model, holder)}.{name}"
+            own = holder is layer and name == argument(layer, variable)
+            source = f"layer.{name}" if holder is layer else f"{reach(case.model, holder)}.{name}"
+            value = source if own else f"layer.{argument(layer, variable)} = {source}"
             lines.setdefault(f"layer.{attribute(layer, variable)}.regularizer = {value}", []).append(layer)
         count, size = plural(len(found), "weight"), sum(size_of(variable) for *_, variable in found)
         yield (
             (variable.path for *_, variable in found),
-            f"{name} was set after the layer was built, and is read only when it is built: {count} with {size:,} "
-            f"parameters train without it. It would begin to act when the model is saved and loaded.",
+            f"{name} was set after the layer was built, and is read only when it is built: nothing penalises {count} "
+            f"with {size:,} parameters. Where the layer saves it, it begins to act when the model is loaded.",
             "".join(each_layer(case, layers, line) for line, layers in lines.items()) + retrace(case),
         )
 
@@ -37,14 +37,13 @@ def regularizer_ignored(case: Case) -> Iterator[Symptom]:
 def _ignored(case: Case) -> Iterator[tuple[keras.Layer, str, keras.Layer, keras.Variable]]:
     """A layer, its regularizer's name, and a weight of that name that is without: the weight's own layer and itself."""
     for holder in case.layers:
-        for name, regularizer in vars(holder).items():
-            stem = name.removesuffix("_regularizer").lstrip("_")
-            if regularizer is None or not name.endswith("_regularizer") or stem == "activity":
-                continue
-            named = (stem, f"{stem}_kernel", "kernel" if stem == "depthwise" else "")
-            for variable in holder.trainable_variables:
-                if variable.name in named and variable.regularizer is None and id(variable) in case.owners:
-                    yield holder, name, case.owners[id(variable)], variable
+        given = {name: value for name, value in vars(holder).items() if name.endswith("_regularizer") and value}
+        for variable in holder.trainable_variables if given.keys() - {"activity_regularizer"} else ():
+            layer = case.owners.get(id(variable))
+            if layer is not None and variable.regularizer is None:
+                right = argument(layer, variable)
+                names = [right, f"_{right}", f"{variable.name}_regularizer"]  # MultiHeadAttention has an underscore
+                yield from [(holder, name, layer, variable) for name in names if name in given][:1]
 
 
 @check("warning")
@@ -78,8 +77,8 @@ def only_frozen_penalised(case: Case) -> Iterator[Symptom]:
         free = [weight for weight in case.weights if weight.kernel]
         yield (
             (v.path for v in frozen),
-            f"{plural(len(frozen), 'regularizer')} of this model {'is' if len(frozen) == 1 else 'are'} on frozen "
-            f"weights and add nothing to the loss, while {names(free)} with {parameters(free)} train unpenalised.",
+            f"this model has {plural(len(frozen), 'regularizer')}, on frozen weights, where they add nothing to the "
+            f"loss; nothing penalises what is trained, {names(free)} with {parameters(free)}.",
             set_regularizer(case, free, keras_code(*strengths(frozen[0].regularizer)[:2])),
         )
 

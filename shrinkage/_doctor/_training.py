@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from shrinkage._doctor._case import Case, Weight, penalty_of
 from shrinkage._doctor._check import Symptom, check
-from shrinkage._doctor._code import decay_kernels, set_regularizer
+from shrinkage._doctor._code import attach_instead, decay_kernels, set_regularizer
 from shrinkage._doctor._words import names, parameters, paths
 
 _MATTERS = 0.01  # the share of a weight's size that all steps together should take away
@@ -27,7 +27,7 @@ def float16_overflow(case: Case) -> Iterator[Symptom]:
             f"the penalty is {sum(map(penalty_of, lost)):,.4g}, and its sum over {parameters(lost)} goes beyond "
             f"float16, which ends at {_HALF:,.0f}: the loss is infinite. Keep the weights in float32, as mixed_float16 "
             f"does.",
-            "keras.config.set_dtype_policy('mixed_float16')  # and build the model anew",
+            "keras.config.set_dtype_policy('mixed_float16')  # weights in float32; and build the model anew",
         )
 
 
@@ -131,7 +131,7 @@ def _groups(case: Case) -> dict[float, list[Weight]]:
     plain = type(case.optimizer) is keras.optimizers.SGD
     longer = 1 / (1 - case.optimizer.momentum) if plain else 0.0
     for weight in case.weights:
-        if not weight.l1 and (strength := weight.decay + 2 * weight.l2 * longer):
+        if weight.kernel and not weight.l1 and (strength := weight.decay + 2 * weight.l2 * longer):
             groups.setdefault(strength, []).append(weight)
     return groups
 
@@ -146,18 +146,19 @@ def _stronger(case: Case, weights: list[Weight], strength: float) -> str:
 @check("warning")
 def penalised_loss_monitored(case: Case) -> Iterator[Symptom]:
     """A callback stops, saves or slows on `loss` or `val_loss`, which contain the penalty (give `callbacks=`)."""
-    if not case.penalised:
-        return
-    for place, callback in enumerate(case.callbacks or ()):
-        if _decides_by_loss(callback):
-            kind, monitor = type(callback).__name__, callback.monitor  # pyright: ignore[reportAttributeAccessIssue]
-            other = monitor.replace("loss", "data_loss")
-            yield (
-                (f"{kind}(monitor={monitor!r})",),
-                f"{monitor} is the data loss plus the penalty, now {case.penalty:.3g}: {kind} sees progress where only "
-                f"the weights shrink, and a smaller strength looks better than it is.",
-                f"{_data_loss(case)}callbacks[{place}].monitor, callbacks[{place}].mode = {other!r}, 'min'",
-            )
+    deciding = [(i, each) for i, each in enumerate(case.callbacks or ()) if _decides_by_loss(each)]
+    if case.penalised and deciding:
+        names = [f"{type(callback).__name__}(monitor={callback.monitor!r})" for _, callback in deciding]
+        lines = [
+            f"callbacks[{i}].monitor, callbacks[{i}].mode = {callback.monitor.replace('loss', 'data_loss')!r}, 'min'\n"
+            for i, callback in deciding
+        ]
+        yield (
+            names,
+            f"they go by the data loss plus the penalty, now {case.penalty:.3g}: that falls where only the weights "
+            f"shrink, and a smaller strength looks better than it is. Monitor the data loss.",
+            _data_loss(case) + "".join(lines),
+        )
 
 
 def _decides_by_loss(callback: Any) -> bool:
@@ -166,7 +167,12 @@ def _decides_by_loss(callback: Any) -> bool:
 
 
 def _data_loss(case: Case) -> str:
-    """The line that compiles the data loss as a metric."""
-    loss = "model.loss.call" if isinstance(case.model.loss, keras.Loss) else "keras.losses.get(model.loss)"
-    metric = f"keras.metrics.MeanMetricWrapper({loss}, name='data_loss')"
-    return f"model.compile(model.optimizer, model.loss, metrics=[{metric}])  # and your metrics\n"
+    """The lines after which `fit` logs `data_loss`."""
+    loss = case.model.loss
+    if not (isinstance(loss, str) or callable(loss)):  # several outputs
+        return attach_instead(case, case.penalised)
+    function = "model.loss.call" if isinstance(loss, keras.Loss) else "keras.losses.get(model.loss)"
+    return (
+        f"data_loss = keras.metrics.MeanMetricWrapper({function}, name='data_loss')\n"
+        f"model.compile(model.optimizer, model.loss, metrics=[data_loss])  # and your metrics\n"
+    )
