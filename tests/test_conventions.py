@@ -160,7 +160,9 @@ W1 = np.array([[1.0], [1.0], [-1.0]], "float32")
     ids=lambda value: type(value).__name__ if not callable(value) else "",
 )
 def test_l2_towards_other_weights(how, expected):
-    path = fit(line(keras.optimizers.SGD(ETA)), penalty=sh.L2(toward=[W1, B0]), how=how)
+    elsewhere = fit(line(keras.optimizers.SGD(ETA)), penalty=sh.L2(toward=[-W1, B0]), how=how)
+    path = fit(line(keras.optimizers.SGD(ETA)), penalty=sh.L2(toward=[W1, B0]), how=how)  # compiled as the one before
+    assert np.abs(first_weights(path)[0] - first_weights(elsewhere)[0]).min() > 0.05
     w, b = first_weights(path)
     np.testing.assert_allclose(w, expected(slopes()[0]), atol=1e-6)
     np.testing.assert_allclose(b, B0 - ETA * slopes()[1], atol=1e-6)

@@ -229,9 +229,9 @@ class ElasticNet:
     It gives exact zeros as `L1` does, and keeps correlated weights together as `L2` does. rho = 1 is `L1`, and rho = 0
     is `L2`.
 
-    The same strength elsewhere: glmnet's `alpha=rho, lambda=lam` on standardised inputs; Keras'
-    `L1L2(l1=rho * lam, l2=(1 - rho) * lam / 2)`, which gives no exact zeros; scikit-learn's
-    `ElasticNet(alpha=lam, l1_ratio=rho)` for a loss of ½(y - f)² and `alpha=lam / 2` for Keras' mean squared error.
+    The same strength elsewhere: Keras' `L1L2(l1=rho * lam, l2=(1 - rho) * lam / 2)`, which gives no exact zeros;
+    scikit-learn's `ElasticNet(alpha=lam, l1_ratio=rho)` for a loss of ½(y - f)² and `alpha=lam / 2` for Keras' mean
+    squared error; glmnet's `alpha=rho, lambda=lam` for log loss (for squared error it scales the target).
 
     Args:
         rho: the share of the L1 part, from 0 to 1.
