@@ -1,6 +1,7 @@
 """glmnet for Keras: the whole regularization path of a neural network, cross-validated.
 
-The objective is always the mean data loss plus lam * P(w), with P = ½Σw² for `L2` and P = Σ|w| for `L1`.
+The objective is always the mean data loss plus lam * P(w), with P = ½Σw² for `L2` and P = Σ|w| for `L1`; `ElasticNet`
+and `GroupLasso` say their own.
 """
 
 from importlib import import_module

@@ -57,7 +57,7 @@ def fit(
         x: Inputs, an array (n, ...); for several a dictionary, list or tuple of arrays, as `model.fit` takes it.
         y: Targets, an array (n, ...) that the model's output and loss fit; for several the same. An output without a
             loss needs none.
-        penalty: `L2()`, `L1()`, `ElasticNet(rho)` or `GroupLasso(groups)`.
+        penalty: `L2()`, `L1()`, `ElasticNet(rho)` or `GroupLasso(groups)`; `L2(toward="initial")` for fine-tuning.
         lams: "auto", or strengths >= 0 on the mean loss of all rows; 0 is always trained beside them. The automatic
             grid has 20 strengths with n * lambda from 10**1.75 down to 10**-3 (times the target's variance for a
             squared error), and grows by up to three decades at an end where the minimum lies. For `Decoupled` the sum

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from shrinkage import L1, L2, Coupled, Proximal
+from shrinkage import L1, L2, Coupled, Decoupled, Proximal
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._engines import Engines
 from shrinkage._cohort._plan import Plan, Way, ways
@@ -276,11 +276,12 @@ def test_steps_are_traced_once_for_all_chunks_epochs_and_strengths(monkeypatch):
 
 
 def test_l2_forms_have_one_minimum():
-    """Coupled and Proximal enter differently and stop at the same weights: a full-batch linear model, to "
-    "convergence."""
+    """All three enter differently, and with plain SGD stop at the same weights: a full-batch linear model, to
+    convergence; Coupled and Decoupled take the same steps to there.
+    """
     x, y = rows("table")
     found = []
-    for how in (Coupled(), Proximal()):
+    for how in (Coupled(), Proximal(), Decoupled()):
         keras.utils.set_random_seed(0)
         model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, "softmax")])
         problem = problem_of(compiled(model, keras.optimizers.SGD(0.2)), x, y, lams=[0.1], how=how, batch_size=20)
@@ -290,3 +291,4 @@ def test_l2_forms_have_one_minimum():
         found.append(cohort.values(0, 0)[0])
     assert np.abs(found[0]).max() > 0.1
     np.testing.assert_allclose(found[0], found[1], atol=1e-3)  # what is left of float32 and 600 steps
+    np.testing.assert_allclose(found[0], found[2], atol=1e-6)
