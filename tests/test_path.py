@@ -164,7 +164,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path, stub_template, changes):
 def test_weights_that_a_penalty_draws_towards_are_saved(tmp_path, stub_template):
     given = L2(toward=[np.arange(4.0).reshape(2, 2), np.ones(3)])
     make_path(penalty=given).save(tmp_path / "run")
-    loaded = cast(Any, Path.load(tmp_path / "run").penalty.toward)
+    loaded = cast(Any, Path.load(tmp_path / "run").penalty).toward
     for ours, theirs in zip(cast(Any, given.toward), loaded, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
