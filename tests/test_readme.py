@@ -92,6 +92,6 @@ def test_links_lead_to_files_that_exist(page):
 def test_what_is_supported_is_what_the_code_supports():
     rows = {cells[1].strip(): cells[2] for line in README.splitlines() if len(cells := line.split("|")) == 5}
     assert [name for name in (*ELEMENTWISE, *PER_MEMBER) if not re.search(rf"\b{name}\b", rows["optimizers"])] == []
-    proximal = set(re.findall(r"\w+", rows["L1, `Proximal()`"])) - {"and"}
+    proximal = set(re.findall(r"\w+", rows["`Proximal()`: L1, elastic net, group lasso"])) - {"and"}
     assert proximal == set(_METRICS)
     assert f"{len(_PER_ROW)} in all" in rows["losses"]
