@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from keras import tree
+from keras import tree, utils
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,11 @@ def _checked(values: Any, names: Sequence[str], dtype: str) -> Any:
 
 
 def _array(name: str, values: Any, dtype: str) -> np.ndarray:
-    if isinstance(values, Iterator) or hasattr(values, "element_spec") or callable(getattr(values, "batch", None)):
+    streams = (Iterator, utils.PyDataset)
+    if isinstance(values, streams) or hasattr(values, "element_spec") or callable(getattr(values, "batch", None)):
         raise TypeError(f"{name} must be an array. Received: a {type(values).__name__}; streams are not supported yet.")
     columns = list(getattr(values, "columns", [])) or None
-    array = np.asarray(values)
+    array = _as_numbers(values)
     if array.ndim == 0:
         raise TypeError(f"{name} must be an array with rows. Received: a {type(values).__name__}.")
     if array.dtype == bool:
@@ -154,6 +155,17 @@ def _array(name: str, values: Any, dtype: str) -> np.ndarray:
         with np.errstate(over="ignore"):
             array = array.astype(dtype)
         _check_finite(name, array, columns)  # a float64 may overflow float32
+    return array
+
+
+def _as_numbers(values: Any) -> np.ndarray:
+    """Return an array; of the nullable numbers of a data frame, which NumPy takes for objects, floating-point ones."""
+    array = np.asarray(values)
+    if array.dtype == object and hasattr(values, "to_numpy"):
+        try:
+            return values.to_numpy(dtype="float64", na_value=np.nan)
+        except (TypeError, ValueError):  # text, and what else is no number
+            pass
     return array
 
 

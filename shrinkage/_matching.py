@@ -16,7 +16,7 @@ Rule = One | Sequence[One] | Mapping[Any, float]
 
 _WORDS = ("kernels", "all", *KINDS)
 _FORMS = (
-    '"kernels", "all", a kind such as "recurrent", a pattern of paths such as "*/dense_1/*", a class of layers, a '
+    '"kernels", "all", a kind such as "recurrent", a pattern of paths such as "*dense_1/*", a class of layers, a '
     "layer, a variable, a function of (layer, variable), a list of these, or a dictionary from these to factors"
 )
 

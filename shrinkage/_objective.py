@@ -82,6 +82,8 @@ class Objective:
         for term in self.terms:
             target, output = targets[term.place], outputs[term.place]
             if term.by_rows:
+                if len(output.shape) == 3 and is_listed(term.loss):  # one number a row, without an axis of its own
+                    output = ops.expand_dims(output, -1)
                 share = row_losses(term.loss, target, output)
             else:
                 whole = batch_losses(term.loss, target, output, weight if self.weighted else None)

@@ -147,7 +147,12 @@ class Path:
     @property
     def train_mean(self) -> Array:
         """(S,) training loss at the chosen epochs, averaged over folds as `mean` is."""
-        return summarise(_at_epochs(self.train_loss, self.epochs), self.fold_weight)[0]
+        return summarise(_at_epochs(self.train_loss, self.epochs), self.train_weight)[0]
+
+    @property
+    def train_weight(self) -> Array:
+        """(F,) number of rows that `train_loss` is of, or the sum of their sample weights: those of the next fold."""
+        return np.roll(self.fold_weight, -1)
 
     @property
     def single_split(self) -> bool:

@@ -97,7 +97,7 @@ def _why_it_helps(path: Path) -> str:
     Both are compared after equally many epochs: without a penalty the best epoch comes early *because* of overfitting.
     """
     epoch = path.epochs[path.index_min] - 1
-    train, held_out = (_over_folds(path, loss)[:, epoch] for loss in (path.train_loss, path.cv_loss))
+    train, held_out = (curve[:, epoch] for curve in (_training_curve(path), _held_out_curve(path)))
     train_none, train_min, held_out_none, held_out_min = (
         float(loss[index]) for loss in (train, held_out) for index in (-1, path.index_min)
     )
@@ -162,7 +162,7 @@ def _still_falling(path: Path, index: int) -> bool:
 
     The last epoch must be the best, too: where patience ended the training, it is not.
     """
-    curve = _over_folds(path, path.cv_loss)[index]
+    curve = _held_out_curve(path)[index]
     n_epochs = len(curve)
     if n_epochs < 2 or path.epochs[index] != n_epochs or curve[-1] > np.nanmin(curve):
         return False
@@ -176,12 +176,17 @@ def _none_and_min(path: Path) -> list[int]:
 
 
 def _least_training_loss(path: Path) -> float:
-    return float(np.nanmin(_over_folds(path, path.train_loss)))
+    return float(np.nanmin(_training_curve(path)))
 
 
-def _over_folds(path: Path, loss: np.ndarray) -> np.ndarray:
-    """Average (F, S, E) losses over folds, to (S, E)."""
-    return np.tensordot(path.fold_weight / path.fold_weight.sum(), loss, axes=1)
+def _held_out_curve(path: Path) -> np.ndarray:
+    """Average the held-out losses over folds, to (S, E)."""
+    return np.tensordot(path.fold_weight / path.fold_weight.sum(), path.cv_loss, axes=1)
+
+
+def _training_curve(path: Path) -> np.ndarray:
+    """Average the training losses over folds, to (S, E)."""
+    return np.tensordot(path.train_weight / path.train_weight.sum(), path.train_loss, axes=1)
 
 
 def _edge_words(path: Path) -> str:

@@ -203,10 +203,18 @@ def _draw_training(axes: Axes, data: CurveData) -> Any:
     positive = data.lams > 0
     style: dict[str, Any] = {"color": _TRAINING, "marker": "o", "markersize": 3.2, "linewidth": 1.3}
     axes.plot(data.position[~positive], shown[~positive], **style)
-    line = axes.plot(data.position[positive], shown[positive], label="training", **style)[0]
+    line = axes.plot(data.position[positive], shown[positive], label=_training_words(data), **style)[0]
     below = Rectangle((0, data.low), 1, data.high - data.low, transform=axes.get_yaxis_transform())
     line.set_clip_path(below)  # where the points end, the labels begin
     return line
+
+
+def _training_words(data: CurveData) -> str:
+    """Name the training loss, and say so where all of it is out of sight."""
+    train = data.train[~data.failed & np.isfinite(data.train)]
+    if len(train) and (train > data.high).all():
+        return "training: higher than shown"
+    return "training: lower than shown" if len(train) and (train < data.low).all() else "training"
 
 
 def _draw_arrows(axes: Axes, data: CurveData) -> list[Any]:

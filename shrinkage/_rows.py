@@ -183,7 +183,7 @@ def _fitting_targets(
     check_targets(y, (None, *output.shape[1:]), loss, name)
     if takes_labels(loss):
         return y if is_listed(loss) else y.reshape(len(y))
-    return (y.reshape(len(y), *output.shape[1:]) if is_listed(loss) else y).astype(dtype)
+    return (y.reshape(len(y), *(output.shape[1:] or (1,))) if is_listed(loss) else y).astype(dtype)
 
 
 def _check_probabilities(output: np.ndarray, loss: keras.losses.Loss) -> None:

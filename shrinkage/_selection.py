@@ -105,7 +105,7 @@ def describe(model: keras.Model, on: Rule = "kernels") -> Selection:
             - "all": every trainable weight.
             - a kind of weight: "kernel", "recurrent", "embedding", "depthwise", "bias", "gain" or "offset".
             - a class of layers or a layer: of these, what "kernels" names, in layers inside them too.
-            - a pattern of the variable's path with `*`, `?` or `/` in it, such as "*/dense_1/*" (`fnmatch`).
+            - a pattern of the variable's path with `*`, `?` or `/` in it, such as "*dense_1/*" (`fnmatch`).
             - a variable of the model.
             - a function of (layer, variable) that returns whether to penalise the variable.
             - a list of these, for the weights that one of them names.

@@ -45,7 +45,7 @@ def check_targets(y: np.ndarray, output_shape: tuple[int | None, ...], loss: ker
         return
     if not is_listed(loss):
         return
-    expected = tuple(output_shape[1:])
+    expected = tuple(output_shape[1:]) or (1,)
     shape = tuple(y.shape[1:]) or (1,)
     if len(shape) != len(expected) or any(e not in (None, s) for e, s in zip(expected, shape, strict=True)):
         hint = ""

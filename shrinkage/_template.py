@@ -106,7 +106,8 @@ class Template:
     def trained_signs(self, seed: int) -> str | None:
         """Say in words what shows that the caller's model has been trained or loaded, or return None.
 
-        Initializers that set constants (biases, gains) give a model away that was loaded without its optimizer.
+        Initializers that set constants (biases, gains) give a model away that was loaded without its optimizer, and so
+        do weights of another size than two folds' draws, and moved averages of a BatchNormalization that trains.
 
         Args:
             seed: The run's; the first two folds' draws are compared.
@@ -115,8 +116,12 @@ class Template:
             return f"its optimizer has taken {int(self._source.optimizer.iterations)} steps"
         first, second = self.fresh_values((seed, 0)), self.fresh_values((seed, 1))
         for variable, kept, a, b in zip(self.network.variables, self.kept_values(), first, second, strict=True):
-            if variable.trainable and np.array_equal(a, b) and not np.array_equal(kept, a):
+            if variable.trainable and not _may_be_drawn(kept, a, b):
                 return f"{variable.path} is not what its initializer gives"
+        for layer in self.network._flatten_layers():
+            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+                if np.any(_numpy(layer.moving_mean)):
+                    return f"the moving average {layer.moving_mean.path} is not 0"
         return None
 
     def model(self, weights: Sequence[np.ndarray]) -> keras.Model:
@@ -228,6 +233,16 @@ def _check_layers(model: keras.Model, name: str) -> None:
             )
         if getattr(layer, "stateful", False):
             raise ValueError(f"{name} has the stateful layer {layer.name}, which is not supported: use stateful=False.")
+
+
+def _may_be_drawn(kept: np.ndarray, a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether an initializer that draws `a` and `b` may have drawn `kept` too: their mean squares are alike."""
+    if np.array_equal(a, b):
+        return np.array_equal(kept, a)
+    drawn = np.square(np.concatenate([a.ravel(), b.ravel()]).astype(np.float64))
+    own = np.square(kept.astype(np.float64).ravel())
+    error = np.sqrt(max(drawn.var(), own.var()) * (1 / len(own) + 1 / len(drawn)))
+    return abs(own.mean() - drawn.mean()) <= 6 * error if len(own) >= 30 else True
 
 
 def _loss_weights(model: keras.Model) -> Any:

@@ -681,6 +681,10 @@ def test_train_loss_is_of_as_many_rows_as_are_held_out():
         rows = path.folds.held_out[(fold + 1) % 4]
         assert path.train_loss[fold, 0, 0] == pytest.approx(squares[rows].mean(), rel=1e-5)
         assert path.train_loss[fold, 0, 0] != pytest.approx(squares[path.folds.train[fold]].mean(), rel=1e-3)
+    weight = RNG.lognormal(size=N)
+    path = fit(line(keras.optimizers.SGD(1e-12)), cv=4, batch_size=10, sample_weight=weight)
+    assert path.train_mean[0] == pytest.approx(path.mean[0], rel=1e-5)  # means over the same rows
+    assert path.mean[0] == pytest.approx(np.average(squares, weights=weight), rel=1e-5)
 
 
 # --- the same strength elsewhere

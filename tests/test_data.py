@@ -130,3 +130,12 @@ def test_joined_rows_come_last():
 def test_classes_to_stratify_by(y, expected):
     found = classes_of(y)
     assert (found is None) if expected is None else found is not None and found.tolist() == expected
+
+
+def test_nullable_numbers_of_a_data_frame():
+    frame = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]}).convert_dtypes()
+    assert str(frame["b"].dtype) == "Float64"
+    np.testing.assert_array_equal(make_data(frame, np.arange(3), None, "float32").x, [[1, 0.5], [2, 1.5], [3, 2.5]])
+    frame.loc[1, "b"] = pd.NA
+    with pytest.raises(ValueError, match=r"must be finite.*1 of 3 rows in column 'b'"):
+        make_data(frame, np.arange(3), None, "float32")

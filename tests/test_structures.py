@@ -306,3 +306,36 @@ def test_a_structure_fits_or_is_refused(given_, structure):
         assert keras.tree.flatten_with_path(given_) != keras.tree.flatten_with_path(structure)
     else:
         assert places == list(range(count)) and len(keras.tree.flatten(given_)) == count
+
+
+@pytest.mark.parametrize("layer", [layers.LSTM(3), layers.Bidirectional(layers.GRU(2)), layers.SimpleRNN(3)])
+def test_a_path_of_a_recurrent_network_under_a_mask(layer):
+    x = np.random.default_rng(0).integers(0, 9, (30, 5))
+    words = layers.Embedding(9, 2, mask_zero=True)
+    model = keras.Sequential([keras.Input((5,), dtype="int32"), words, layer, layers.Dense(1, activation="sigmoid")])
+    model.compile(keras.optimizers.Adam(0.02), "binary_crossentropy")
+    path = sh.fit(model, x, x[:, 0] % 2, penalty=sh.L2(), lams=[0.01], epochs=2, cv=2)
+    expected = path.model(0.01).predict(x, verbose=0)
+    blank = x.copy()
+    blank[:, -1] = 0
+    assert np.isfinite(path.mean).all() and np.ptp(expected) > 1e-4
+    assert not np.allclose(path.model(0.01).predict(blank, verbose=0), expected)
+
+
+def test_a_path_of_an_output_without_an_axis():
+    """One number a row, (n,), as `model.predict` gives it; targets may have an axis or not."""
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+    y = x @ [1.0, -2.0, 0.5]
+    given = keras.Input((3,))
+    models = [keras.Model(given, layers.Dense(1)(given)), keras.Model(given, layers.Dense(1)(given)[:, 0])]
+    found = []
+    for model in models:
+        model.compile(keras.optimizers.SGD(0.1), "mean_squared_error", metrics=["mae"])
+        for targets in (y, y[:, None]):
+            found.append(sh.fit(model, x, targets, penalty=sh.L2(), lams=[0.01], epochs=3, cv=2))
+    assert [path.predictions.shape for path in found] == [(40, 2, 1), (40, 2, 1), (40, 2), (40, 2)]
+    for path in found[1:]:
+        np.testing.assert_allclose(path.mean, found[0].mean, rtol=1e-5)  # in float32
+        np.testing.assert_allclose(path.train_loss, found[0].train_loss, rtol=1e-5)
+        np.testing.assert_allclose(path.metrics["mae"], found[0].metrics["mae"], rtol=1e-5)
+    assert found[0].mean[0] < 0.6 * np.var(y)

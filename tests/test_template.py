@@ -116,6 +116,27 @@ def test_signs_of_training():
     assert signs is not None and signs.endswith("bias is not what its initializer gives")
 
 
+def test_signs_of_training_where_no_weight_is_constant():
+    """A pretrained table, a kernel without a bias, and moved averages; what was only drawn shows none."""
+    table = np.random.default_rng(0).normal(size=(50, 8))
+    embedding = layers.Embedding(50, 8, name="words")
+    model = keras.Sequential([keras.Input((2,), dtype="int32"), embedding, layers.Flatten(), layers.Dense(1)])
+    for seed in range(20):
+        assert Template(compiled(model)).trained_signs(seed) is None
+    embedding.set_weights([table])
+    assert "words/embeddings is not what its initializer gives" in str(Template(compiled(model)).trained_signs(0))
+    dense = layers.Dense(40, use_bias=False, name="large")
+    model = keras.Sequential([keras.Input((9,)), dense, layers.Dense(1)])
+    dense.set_weights([2 * dense.get_weights()[0]])
+    assert "large/kernel" in str(Template(compiled(model)).trained_signs(0))
+    norm = layers.BatchNormalization(name="norm")
+    model = keras.Sequential([keras.Input((3,)), norm, layers.Dense(1)])
+    norm.moving_mean.assign([0.03, 0, 0])
+    assert "norm/moving_mean is not 0" in str(Template(compiled(model)).trained_signs(0))
+    norm.trainable = False  # the statistics of a frozen base are meant to stay
+    assert Template(compiled(model)).trained_signs(0) is None
+
+
 @pytest.mark.parametrize("name", ["mlp", "normalized", "embedded", "convolved", "own_layer", "subclassed"])
 def test_saved_and_loaded_it_makes_the_same_models(name, tmp_path):
     make, kind, _ = MODELS[name]

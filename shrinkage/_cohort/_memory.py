@@ -141,7 +141,8 @@ def _states(network: Any) -> int:
         directions = (getattr(operation, name, None) for name in ("forward_layer", "backward_layer"))
         loops: list[Any] = [layer for layer in (operation, *directions) if isinstance(layer, keras.layers.RNN)]
         for layer in loops:
-            total += _GATES * sum(tree.flatten(layer.state_size)) * (operation.input.shape[1] or 1)
+            sequence = tree.flatten(operation.input)[0]  # a mask and first states may follow
+            total += _GATES * sum(tree.flatten(layer.state_size)) * (sequence.shape[1] or 1)
     return total
 
 
