@@ -191,9 +191,10 @@ def _check_weights(data: Data, folds: Folds) -> None:
 
 def _validation_rows(template: Template, objective: Objective, validation_data: Any, class_weight: Any) -> Data:
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+        size = f" of {len(validation_data)}" if isinstance(validation_data, (tuple, list)) else ""
         raise ValueError(
             "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays. "
-            f"Received: a {type(validation_data).__name__}."
+            f"Received: a {type(validation_data).__name__}{size}."
         )
     try:
         x, y, weight = (*validation_data, None)[:3]

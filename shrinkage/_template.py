@@ -30,7 +30,7 @@ class Template:
 
     def __init__(self, model: keras.Model | Callable[[], keras.Model]):
         self._build = None if isinstance(model, keras.Model) else model
-        if self._build is not None and not callable(self._build):
+        if self._build is not None and (not callable(self._build) or isinstance(model, keras.Layer)):
             raise TypeError(
                 f"`model` must be a compiled keras.Model or a function that returns one. Received: "
                 f"{type(model).__name__}."

@@ -1,6 +1,7 @@
 """Reading tables and understanding their columns."""
 
 import csv
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -97,9 +98,10 @@ def test_parquet_is_known_by_its_content(tmp_path):
         ("a,b,a\n1,2,3\n", "columns with the same name: a"),
         ("a,b\n1,2\n1,2,3\n", "not a regular table"),
         ("a,b\n1,2,3\n1,2,3\n", "not a regular table"),
-        ("a,b\n1,2\n".encode("utf-16"), "not UTF-8"),
-        (b"a,b\n\x81,2\n", "not UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16"), "neither Parquet nor UTF-8 text"),
+        (b"a,b\n\x81,2\n", "neither Parquet nor UTF-8 text"),
         (b"PAR1 and no more", "not a readable Parquet file"),
+        (gzip.compress(b"a,b\n1,2\n"), "is compressed; unpack it first"),
     ],
 )
 def test_unreadable_files(tmp_path, text, message):

@@ -17,6 +17,7 @@ from ._formats import as_plain_numbers
 SEPARATORS = (",", ";", "\t")
 # The second is what Excel writes in western Europe and America unless told otherwise.
 ENCODINGS = ("utf-8-sig", "cp1252")
+_PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ")  # as gzip, zip, bzip2 and xz begin
 # Beyond pandas' own list ("", NA, NaN, null, None, ...): the UCI repository's mark.
 MISSING = ("?",)
 
@@ -88,12 +89,14 @@ def encoding_note(file: Path) -> str | None:
 def _encoding(file: Path) -> str:
     """The first of `ENCODINGS` that can be; raise `BadInput` if none can."""
     text = file.read_bytes()
+    if text.startswith(_PACKED):
+        raise BadInput(f"{file} is compressed; unpack it first.")
     if b"\0" not in text:  # UTF-16, which cp1252 would read as rubbish
         for encoding in ENCODINGS:
             with contextlib.suppress(UnicodeDecodeError):
                 text.decode(encoding)
                 return encoding
-    raise BadInput(f"{file} is not UTF-8 text; save it as UTF-8.")
+    raise BadInput(f"{file} is neither Parquet nor UTF-8 text; save it as one of them.")
 
 
 def _separator(file: Path, encoding: str) -> str:
