@@ -184,7 +184,7 @@ def test_l2_towards_other_weights_equals_plain_keras(name, toward, floatx):
         assert_member_equals_plain_keras(problem, cohort, fold, s, xla=not unrolled, floatx=floatx)
     origin = problem.task.template.fresh_values((3, 1)) if toward == "initial" else elsewhere
     distances = [np.linalg.norm(cohort.values(1, s)[0] - origin[0]) for s in range(3)]
-    assert distances[0] < 0.8 * distances[2]
+    assert distances[0] < 0.9 * distances[2]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
