@@ -88,6 +88,8 @@ def prepare(
     check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
     selection = select(template.source, on)
     _check_unpenalised(template.network, selection)
+    _check_toward(penalty, template)
+    terms = terms_of(penalty, selection.weights)
     init = _check_init(template, init, seed)
     data, objective = read_rows(template, x, y, sample_weight, class_weight)
     notes = list(data.notes)
@@ -126,8 +128,6 @@ def prepare(
             "The loss mixes the rows of a batch, so that no held-out row has a loss of its own: a single split "
             "then has no standard error, and lam_1se is lam_min. Give cv=5 for one."
         )
-    _check_toward(penalty, template)
-    terms = terms_of(penalty, selection.weights)
     task = Task(template, data, objective, penalty, terms, how, batch_size, init, seed)
     return Problem(task, folds, lams, most, selection, target, together, tuple(notes) + more)
 

@@ -145,6 +145,9 @@ def test_the_group_lasso_weighs_groups_by_their_size():
     terms = [prepared(line("sgd"), penalty=sh.GroupLasso(groups)).task.terms for groups in ("units", "inputs")]
     spanned = [term.penalty.groups for (term, none) in terms if term is not None and none is None]
     assert spanned == [(-2,), (-1,)]
+    kernel, bias = prepared(line("sgd"), penalty=sh.GroupLasso(), on="all").task.terms
+    assert kernel is not None and bias is not None
+    assert (kernel.penalty.groups, bias.penalty.groups) == ((-2,), ())  # a bias has no inputs
 
 
 W1 = np.array([[1.0], [1.0], [-1.0]], "float32")

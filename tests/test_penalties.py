@@ -217,9 +217,9 @@ def test_a_share_that_is_none_is_refused(rho):
 # --- groups
 
 
-def test_a_group_of_one_weight_is_l1():
+@pytest.mark.parametrize("group", [GroupLasso((-1,)), GroupLasso(())], ids=repr)
+def test_a_group_of_one_weight_is_l1(group):
     w, grad, lam = W[..., None], np.linspace(-1, 1, 6).reshape(2, 3, 1), 0.3
-    group = GroupLasso((-1,))
     steps = np.array([0.1, 2.0, 0.5])[:, None]
     assert float(group.value(w, lam)) == pytest.approx(float(L1().value(w, lam)))
     for method, arguments in {"gradient": (w, lam), "prox": (w, lam, steps), "residual": (w, grad, lam)}.items():
@@ -271,7 +271,7 @@ def test_terms_of_the_weights_of_a_model():
         terms_of(GroupLasso((-3,)), [kernel])
 
 
-@pytest.mark.parametrize("groups", ["unit", None, 3, (), (0,), (-1, -1), (-1.0,), [True], (None,), {"units"}])
+@pytest.mark.parametrize("groups", ["unit", None, 3, (0,), (-1, -1), (-1.0,), [True], (None,), {"units"}])
 def test_groups_that_are_none_are_refused(groups):
     with pytest.raises(ValueError, match='`groups` must be "units", "inputs", or a tuple of the axes .* Received: '):
         GroupLasso(groups)

@@ -20,10 +20,9 @@ class Update:
     """The step of all members, a pure function (weights, slots, gradients, lam) -> (weights, slots).
 
     Slots are what an optimizer remembers, and last the origins that the penalty draws weights towards, if it has any.
-    What is done, and in which order, is that of `keras.Optimizer.apply`:
-    accumulation, clipping, weight decay, the optimizer's own step, the average of the weights, constraints. The
-    penalty's gradient is added before all of it, as that of Keras' own regularizers is; `Decoupled` is the weight
-    decay; the proximal operator is part of the own step.
+    What is done, and in which order, is that of `keras.Optimizer.apply`: accumulation, clipping, weight decay, the
+    optimizer's own step, the average of the weights, constraints. The penalty's gradient is added before all of it, as
+    that of Keras' own regularizers is; `Decoupled` is the weight decay; the proximal operator is part of the own step.
 
     An optimizer whose own step on a weight depends on that weight alone is built on the stacked weights. Any other is
     built on one member's, and its step is mapped over the members.
@@ -109,8 +108,10 @@ class Update:
 
     def _drawn_to(self, origins: Values) -> Terms:
         """Return the terms with the origins among the slots, if there are any."""
+        if not origins:
+            return self._terms
         left = iter(origins)
-        return [term and replace(term, origin=next(left)) for term in self._terms] if origins else self._terms
+        return [None if term is None else replace(term, origin=next(left)) for term in self._terms]
 
     def _accumulate(self, weights: Values, state: State, gradients: Values, terms: Terms, lam: Any) -> Values:
         """Move by the mean gradient of several steps, at the last of them."""

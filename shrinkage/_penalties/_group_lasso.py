@@ -26,6 +26,7 @@ class GroupLasso:
         groups: "units" for a group of all weights into a unit (a filter, a coordinate of an embedding, a gate of a
             recurrent unit); "inputs" for one of all weights out of an input (a feature, a channel, a token); or the
             axes that a group spans, each counted from the last: (-2,) is "units" of a Dense kernel (inputs, units).
+            A bias has no inputs: with "units", each of its weights is a group.
 
     Raises:
         ValueError: if `groups` is none of these.
@@ -52,7 +53,7 @@ class GroupLasso:
         groups = self.groups
         if not isinstance(groups, str) and isinstance(groups, Iterable):
             groups = tuple(groups)
-            if len(set(groups)) == len(groups) > 0 and all(type(axis) is int and axis < 0 for axis in groups):
+            if len(set(groups)) == len(groups) and all(type(axis) is int and axis < 0 for axis in groups):
                 object.__setattr__(self, "groups", groups)
                 return
         if groups not in ("units", "inputs"):

@@ -56,7 +56,7 @@ def _on_weight(penalty: GroupLasso, weight: Any) -> GroupLasso:
     groups = penalty.groups
     if isinstance(groups, str):
         groups = {"units": weight.per_unit, "inputs": weight.per_input}[groups]
-    elif min(groups) < -len(weight.shape):
+    elif min(groups, default=0) < -len(weight.shape):
         raise ValueError(
             f"`groups`={groups} spans axes that {weight.path} of shape {weight.shape} does not have. Say by `on` which "
             f'weights are penalised, or give groups="units" or "inputs".'
