@@ -110,6 +110,17 @@ def test_exclusions_can_leave_nothing_to_decay():
     ]  # fmt: skip
 
 
+def test_a_name_in_a_name_is_excluded_too_until_it_is_fixed():
+    model = zoo.excluding_too_much()
+    before = values(model)["net/own/unbiased_scale"]
+    penalty_steps(model)
+    np.testing.assert_array_equal(values(model)["net/own/unbiased_scale"], before)
+    fix(model, "exclusion-catches-kernel")
+    penalty_steps(model)
+    np.testing.assert_allclose(values(model)["net/own/unbiased_scale"], before * (1 - 0.01 * 0.1), rtol=1e-6)
+    assert np.abs(before).min() > 0
+
+
 def penalty_gradients(model: Any) -> dict[str, np.ndarray | None]:
     with tf.GradientTape() as tape:
         loss = sum(model.losses)
@@ -212,8 +223,7 @@ def test_weight_decay_changed_after_fit_has_no_effect_until_it_is_fixed():
     assert np.abs(model.get_weights()[0] - once).max() > 0.01
 
 
-@pytest.mark.parametrize("jit", [True, False])
-@pytest.mark.parametrize("steps", [1, 2])
+@pytest.mark.parametrize(("jit", "steps"), [(True, 1), (False, 2)])
 def test_a_strength_that_was_compiled_in_is_seen_in_every_way_of_training(jit, steps):
     model = zoo.mlp(
         keras.optimizers.SGD(0.1, weight_decay=0.0321), kernel_regularizer=keras.regularizers.L1L2(0.0123, 0.0456)

@@ -144,6 +144,24 @@ def everything_penalised() -> keras.Model:
     return stack((4,), layers.Dense(3, name="a", **both), norm)
 
 
+class Unbiased(layers.Layer):
+    """A layer of the user's own with an unlucky name."""
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=(input_shape[-1], 2), name="unbiased_scale")
+
+    def call(self, x):
+        return keras.ops.matmul(x, self.scale)
+
+
+def excluding_too_much() -> keras.Model:
+    optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.1)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    model = stack((4,), Unbiased(name="own"), layers.Dense(1))
+    model.compile(optimizer, "mse")
+    return model
+
+
 def adamw_as_it_comes() -> keras.Model:
     return mlp(keras.optimizers.AdamW(), norm=True)
 
@@ -197,6 +215,7 @@ ILL: dict[str, list[tuple[Callable[[], keras.Model], dict[str, Any]]]] = {
     "only-frozen-penalised": [(frozen_base, {})],
     "bias-penalised": [(everything_penalised, {})],
     "bias-decayed": [(adamw_as_it_comes, {}), (excluding_by_layer_names, {})],
+    "exclusion-catches-kernel": [(excluding_too_much, {})],
     "recurrent-kernel-free": [(lambda: lstm(kernel_regularizer=L2(0.01)), {})],
     "coupled-and-decoupled": [(adamw_and_regularizers, {})],
     "l1-by-gradient": [
@@ -294,8 +313,19 @@ class Scale(layers.Layer):
         return keras.ops.matmul(x, self.kernel)
 
 
+class ByAddLoss(Scale):
+    """The same, which adds its penalty by itself."""
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(input_shape[-1], 2), name="kernel")
+
+    def call(self, x):
+        self.add_loss(self.kernel_regularizer(self.kernel))
+        return super().call(x)
+
+
 def own_layer() -> keras.Model:
-    return stack((4,), Scale(L2(0.01)), layers.Dense(1, kernel_regularizer=L2(0.01)))
+    return stack((4,), Scale(L2(0.01)), ByAddLoss(L2(0.01)), layers.Dense(1, kernel_regularizer=L2(0.01)))
 
 
 def mixed() -> keras.Model:

@@ -118,12 +118,21 @@ class Case:
         taken = int(self.optimizer.iterations)
         return (taken, f"over the {taken:,} steps taken so far") if taken >= _ENOUGH else None
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether the learning rate follows a schedule."""
+        return isinstance(self.optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
+
     def rates(self, steps: int) -> np.ndarray:
         """Learning rates at up to 200 steps spread evenly over the training."""
-        schedule = self.optimizer._learning_rate
-        if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-            return np.array([float(schedule(step)) for step in np.linspace(0, steps, min(steps, 200), endpoint=False)])
+        if self.scheduled:
+            schedule = self.optimizer._learning_rate
+            return np.array([float(schedule(step)) for step in _spread(steps)])
         return np.array([float(self.optimizer.learning_rate)])
+
+
+def _spread(steps: int) -> list[int]:
+    return np.linspace(0, steps, min(steps, 200), endpoint=False).astype(int).tolist()
 
 
 def size_of(variable: keras.Variable) -> int:

@@ -51,6 +51,25 @@ def _pattern(case: Case) -> str:
 
 
 @check("warning")
+def exclusion_catches_kernel(case: Case) -> Iterator[Symptom]:
+    """A name excluded from `weight_decay`, such as "bias", is in the name of a kernel, which is excluded too."""
+    pattern = getattr(case.optimizer, "_exclude_from_weight_decay_pattern", None)
+    if pattern is None or not case.decayed:
+        return
+    meant = {w.variable.name for w in case.weights if not w.kernel} | {"bias", "gamma", "beta"}
+    words = [word for word in pattern.pattern.split("|") if word in meant]
+    kernels = [w for w in case.weights if w.kernel and not w.decay and w.variable.name not in words]
+    caught = [weight for weight in kernels if any(word in weight.variable.name for word in words)]
+    if caught:
+        yield (
+            paths(caught),
+            f"the optimizer excludes every variable with {', '.join(sorted(words))} in its name from weight_decay, and "
+            f"so {names(caught)} too ({parameters(caught)}). Exclude variables, and not names.",
+            decay_kernels(case),
+        )
+
+
+@check("warning")
 def coupled_and_decoupled(case: Case) -> Iterator[Symptom]:
     """A regularizer and the optimizer's `weight_decay` act on the same weights."""
     both = [weight for weight in case.decayed if weight.penalised]
@@ -74,9 +93,10 @@ def _no_decay(case: Case) -> dict[str, float]:
 @check("error")
 def decay_rounds_away(case: Case) -> Iterator[Symptom]:
     """Learning rate times `weight_decay` is below the precision of the weights, which it does not change at all."""
-    if not case.decayed:
+    steps = case.steps[0] if case.steps else 0  # without them a schedule may yet rise
+    if not case.decayed or (case.scheduled and not steps):
         return
-    rate = float(case.rates(case.steps[0] if case.steps else 1000).max())
+    rate = float(case.rates(steps).max())
     lost = [w for w in case.decayed if w.kernel and rate * w.decay < _least(w.variable.dtype)]
     if lost and rate:
         dtype, decay = backend.standardize_dtype(lost[0].variable.dtype), lost[0].decay

@@ -21,6 +21,7 @@ CHECKS: tuple[Check, ...] = (
     _regularizers.only_frozen_penalised,
     _regularizers.bias_penalised,
     _decay.bias_decayed,
+    _decay.exclusion_catches_kernel,
     _regularizers.recurrent_kernel_free,
     _decay.coupled_and_decoupled,
     _notes.l1_by_gradient,

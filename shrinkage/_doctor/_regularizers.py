@@ -36,7 +36,7 @@ def regularizer_ignored(case: Case) -> Iterator[Symptom]:
 
 def _ignored(case: Case) -> Iterator[tuple[keras.Layer, str, keras.Layer, keras.Variable]]:
     """A layer, its regularizer's name, and a weight of that name that is without: the weight's own layer and itself."""
-    for holder in case.layers:
+    for holder in filter(is_of_keras, case.layers):  # one of the user's own may hand it to `add_loss`
         given = {name: value for name, value in vars(holder).items() if name.endswith("_regularizer") and value}
         for variable in holder.trainable_variables if given.keys() - {"activity_regularizer"} else ():
             layer = case.owners.get(id(variable))
