@@ -337,6 +337,13 @@ def mixed() -> keras.Model:
         keras.config.set_dtype_policy(keep)
 
 
+def warming_up() -> keras.Model:
+    """Its learning rate begins so small that a step's decay is rounded away."""
+    optimizer = keras.optimizers.AdamW(keras.optimizers.schedules.PolynomialDecay(1e-9, 5000, 1e-2), weight_decay=0.1)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    return mlp(optimizer)
+
+
 WELL: dict[str, tuple[Callable[[], keras.Model], dict[str, Any]]] = {
     "mlp": (lambda: trained(mlp(kernel_regularizer=L2(0.01))), {"callbacks": [stopping("val_mse")], "steps": 1000}),
     "plain mlp": (lambda: trained(mlp("adam")), {"callbacks": [stopping()]}),
@@ -350,5 +357,6 @@ WELL: dict[str, tuple[Callable[[], keras.Model], dict[str, Any]]] = {
     "own layer": (own_layer, {}),
     "own step": (lambda: own_step(Mindful), {}),
     "mixed precision": (lambda: trained(mixed()), {}),
+    "warm-up": (warming_up, {}),
     "separable": (lambda: separable(L2(0.01)), {}),
 }
