@@ -1,6 +1,8 @@
 """The doctor: what it finds, that its fixes work, that well-made models have no warning, that the traps are real."""
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -12,9 +14,13 @@ from keras import layers
 from keras.regularizers import L2
 
 import shrinkage as sh
+from shrinkage._doctor._code import argument
 from shrinkage._doctor._doctor import CHECKS
 from shrinkage._doctor._report import Report
+from shrinkage._kinds import is_of_keras
+from shrinkage._selection import select
 from tests import zoo_doctor as zoo
+from tests.zoo import MODELS
 
 ROOT = Path(__file__).parents[1]
 CASES = [(code, i) for code, models in zoo.ILL.items() for i in range(len(models))]
@@ -190,3 +196,58 @@ def test_what_is_found_follows_from_what_was_given(stack):
     free = [kind for kind, penalised in given_to if "kernel" in penalised and "recurrent" not in penalised]
     assert ("recurrent-kernel-free" in found) == ("GRU" in free)
     assert ("keras-l2-has-no-half" in found) == bool(given_to)
+
+
+# --- every kind of model
+
+
+DAILY = {"mlp", "nested", "subclassed", "transformer", "bidirectional", "separably_convolved", "shared_layer"}
+KINDS = [
+    pytest.param(name, marks=[] if name in DAILY else pytest.mark.full)
+    for name in MODELS
+    if name != "activity_regularized"  # which has a penalty on a bias
+]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_model_is_well_and_is_put_right(name):
+    """As it is built it has no warning; given AdamW, and regularizers on built layers, the fixes leave none."""
+    model = MODELS[name][0]()
+    assert not sh.doctor(model).errors and not sh.doctor(model).warnings
+    model.compile(keras.optimizers.AdamW(), "mse")
+    kernels = {id(v) for v, yes in zip(model.trainable_variables, select(model).mask, strict=True) if yes}
+    given = 0
+    for layer in model._flatten_layers():
+        for variable in layer._trainable_variables:
+            if id(variable) in kernels and is_of_keras(layer):
+                setattr(layer, argument(layer, variable), L2(0.01))
+                given += 1
+    for code in ("regularizer-ignored", "bias-decayed", "coupled-and-decoupled"):
+        for finding in sh.doctor(model).findings:
+            if finding.code == code:
+                exec(compile(finding.fix, code, "exec"), {"model": model, "keras": keras, "sh": sh})
+    report = sh.doctor(model)
+    assert not report.errors and not report.warnings, report
+    assert sum(v.regularizer is not None for v in model.trainable_variables) == given > 0
+
+
+@pytest.mark.full
+def test_a_model_on_two_devices_is_looked_at():
+    program = """
+import keras, tensorflow as tf
+from keras.regularizers import L2
+cpu, device = tf.config.list_physical_devices("CPU")[0], tf.config.LogicalDeviceConfiguration()
+tf.config.set_logical_device_configuration(cpu, [device] * 2)
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, kernel_regularizer=L2(0.0123))])
+    model.compile(keras.optimizers.AdamW(weight_decay=0.0456), "mse")
+model.fit(tf.ones((16, 4)), tf.ones((16, 3)), batch_size=8, verbose=0)
+import shrinkage as sh
+print([finding.code for finding in sh.doctor(model, steps=100).warnings])
+model.layers[0].kernel_regularizer.l2 = 0.7
+print([finding.code for finding in sh.doctor(model).errors])
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    warnings = "['bias-decayed', 'coupled-and-decoupled', 'strength-too-small']"
+    assert done.stdout.splitlines()[-2:] == [warnings, "['strength-changed-after-tracing']"]

@@ -115,7 +115,7 @@ class Case:
         if isinstance(schedule, keras.optimizers.schedules.CosineDecay):
             end = int(schedule.decay_steps + schedule.warmup_steps)
             return end, f"over the {end:,} steps of the schedule"
-        taken = int(self.optimizer.iterations)
+        taken = int(value_of(self.optimizer.iterations))
         return (taken, f"over the {taken:,} steps taken so far") if taken >= _ENOUGH else None
 
     @property
@@ -128,11 +128,16 @@ class Case:
         if self.scheduled:
             schedule = self.optimizer._learning_rate
             return np.array([float(schedule(step)) for step in _spread(steps)])
-        return np.array([float(self.optimizer.learning_rate)])
+        return np.array([float(value_of(self.optimizer.learning_rate))])
 
 
 def _spread(steps: int) -> list[int]:
     return np.linspace(0, steps, min(steps, 200), endpoint=False).astype(int).tolist()
+
+
+def value_of(variable: Any) -> np.ndarray:
+    """Return the value of a variable, which may have a replica on each of several devices, or of a number."""
+    return variable.numpy() if isinstance(variable, keras.Variable) else np.asarray(variable)
 
 
 def size_of(variable: keras.Variable) -> int:
@@ -159,12 +164,12 @@ def decay_of(optimizer: Any, variable: keras.Variable) -> float:
         return 0.0
     by_adam = getattr(optimizer, "_should_use_adamw", None)  # Muon's, which has a decay for each of its two parts
     decay = optimizer.adam_weight_decay if by_adam and by_adam(variable) else optimizer.weight_decay
-    return 0.0 if decay is None else float(decay)
+    return 0.0 if decay is None else float(value_of(decay))
 
 
 def penalty_of(weight: Weight) -> float:
     """Return what the weight's regularizer adds to the loss; Keras' own are computed in float64."""
     if weight.l1 or weight.l2:
-        w = np.asarray(keras.ops.convert_to_numpy(weight.variable), np.float64)
+        w = value_of(weight.variable).astype(np.float64)
         return float(weight.l1 * np.abs(w).sum() + weight.l2 * np.square(w).sum())
-    return float(weight.variable.regularizer(weight.variable.value))
+    return float(weight.variable.regularizer(value_of(weight.variable)))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from keras import backend
 
-from shrinkage._doctor._case import Case
+from shrinkage._doctor._case import Case, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import compiled, decay_kernels, new_optimizer
 from shrinkage._doctor._words import names, parameters, paths, plural
@@ -16,11 +16,11 @@ _DTYPE_BITS = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}  # of
 @check("error")
 def nothing_decayed(case: Case) -> Iterator[Symptom]:
     """The optimizer has a `weight_decay`, and its exclusions cover every weight."""
-    decay = case.optimizer.weight_decay if case.optimizer is not None else None
-    if decay is not None and float(decay) and case.weights and not case.decayed:
+    decay = float(value_of(getattr(case.optimizer, "weight_decay", None) or 0.0))
+    if decay and case.weights and not case.decayed:
         yield (
             ("optimizer",),
-            f"{type(case.optimizer).__name__} has weight_decay={float(decay):g}, and its exclusions cover all "
+            f"{type(case.optimizer).__name__} has weight_decay={decay:g}, and its exclusions cover all "
             f"{plural(len(case.weights), 'weight')}: nothing is decayed.{_pattern(case)}",
             decay_kernels(case),
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from shrinkage._doctor._case import Case, Weight
+from shrinkage._doctor._case import Case, Weight, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_instead, set_regularizer
 from shrinkage._doctor._words import parameters, paths
@@ -17,9 +17,9 @@ _ADAPTIVE = ("Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Adagrad", "Adadelta
 @check("warning")
 def l1_by_gradient(case: Case) -> Iterator[Symptom]:
     """Keras' L1 is applied by gradient, which never gives the exact zeros that L1 is for."""
-    found = [weight for weight in case.penalised if weight.l1]
+    found = [weight for weight in case.penalised if weight.l1 and weight.kernel]
     if found:
-        zeros = sum(int(np.sum(np.equal(keras.ops.convert_to_numpy(weight.variable), 0))) for weight in found)
+        zeros = sum(int(np.sum(np.equal(value_of(weight.variable), 0))) for weight in found)
         yield (
             paths(found),
             f"{zeros:,} of {parameters(found)} are exactly 0. A gradient step on |w| goes past 0 and back; a proximal "

@@ -90,8 +90,8 @@ def bias_penalised(case: Case) -> Iterator[Symptom]:
     if found:
         yield (
             paths(found),
-            f"{names(found)} are penalised ({parameters(found)}): biases and offsets say where the outputs lie and not "
-            f"how complex the model is, and gains are drawn to 0 although they begin at 1.",
+            f"{parameters(found)} of {names(found)} are penalised: biases and offsets say where the outputs lie and "
+            f"not how complex the model is, and gains are drawn to 0 although they begin at 1.",
             set_regularizer(case, found, "None"),
         )
 

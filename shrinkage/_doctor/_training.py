@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from shrinkage._doctor._case import Case, Weight, penalty_of
+from shrinkage._doctor._case import Case, Weight, penalty_of, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_instead, decay_kernels, set_regularizer
 from shrinkage._doctor._words import names, parameters, paths
@@ -20,7 +20,7 @@ _HALF = 65504.0  # the largest float16
 def float16_overflow(case: Case) -> Iterator[Symptom]:
     """The penalty of weights in float16 is infinite, and so is the loss."""
     halves = [w for w in case.penalised if w.variable.dtype == "float16" and (w.l1 or w.l2)]
-    lost = [weight for weight in halves if not np.isfinite(float(weight.variable.regularizer(weight.variable.value)))]
+    lost = [w for w in halves if not np.isfinite(float(w.variable.regularizer(value_of(w.variable))))]
     if lost:
         yield (
             paths(lost),
