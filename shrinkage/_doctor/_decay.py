@@ -16,7 +16,8 @@ _DTYPE_BITS = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}  # of
 @check("error")
 def nothing_decayed(case: Case) -> Iterator[Symptom]:
     """The optimizer has a `weight_decay`, and its exclusions cover every weight."""
-    decay = float(value_of(getattr(case.optimizer, "weight_decay", None) or 0.0))
+    own = getattr(case.optimizer, "weight_decay", None)
+    decay = 0.0 if own is None else float(value_of(own))
     if decay and case.weights and not case.decayed:
         yield (
             ("optimizer",),
