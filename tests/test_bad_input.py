@@ -144,6 +144,7 @@ ONE_HOT = np.eye(3)[Y]
 CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     # the model
     "no model": ({"model": lambda: "a model"}, TypeError, "`model` must be a compiled keras.Model .* Received: str"),
+    "a layer": ({"model": lambda: layers.Dense(3)}, TypeError, "`model` must be a compiled keras.Model or a function"),
     "not built": ({"model": lambda: model(unbuilt)}, ValueError, r"`model` .* must be built.* Add keras.Input"),
     "not compiled": ({"model": mlp}, ValueError, r"`model` .* must be compiled .* Call model.compile"),
     "no loss": ({"model": lambda: model(loss=None)}, ValueError, r"`model` .* must be compiled with a loss"),
