@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 
+import keras
+
 from benchmarks import _page
+from benchmarks._layers import WITH_WEIGHTS
 from shrinkage._convert import CONVENTIONS, Convention, Factor
+from shrinkage._selection import Weight, select
 
 
 def conventions() -> str:
@@ -37,5 +41,28 @@ def _losses(losses: list[str | None], all_losses: Mapping[str | None, object]) -
     return ", ".join(f"`{loss}`" for loss in losses)
 
 
+def layers() -> str:
+    """Return the table of docs/which-weights.md: each layer of Keras with weights, and what `describe` says of them."""
+    rows = [row for name in sorted(WITH_WEIGHTS) for row in _weights(name)]
+    return _page.markdown(["layer", "weight", "penalised", "why"], rows)
+
+
+def _weights(name: str) -> list[list[str]]:
+    """Return one row for each weight; those of a layer that it repeats are named once."""
+    found = {}
+    for weight in describe_layer(name):
+        found[weight.path.rpartition("/")[2], weight.reason] = weight.penalised
+    return [[f"`{name}`", f"`{weight}`", "yes" if yes else "no", why] for (weight, why), yes in found.items()]
+
+
+def describe_layer(name: str) -> tuple[Weight, ...]:
+    """Return the weights of one layer, each selected or not, as they are in a model with a Dense layer after it."""
+    model = WITH_WEIGHTS[name]()
+    last = keras.layers.Dense(1, use_bias=False)
+    selection = select(keras.Model(model.inputs, last(model.outputs[0])))
+    return tuple(weight for weight in selection.weights if weight.path != last.kernel.path)
+
+
 if __name__ == "__main__":
     _page.write(_page.DOCS / "convert.md", "convert", conventions())
+    _page.write(_page.DOCS / "which-weights.md", "layers", layers())

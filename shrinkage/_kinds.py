@@ -28,6 +28,8 @@ _BY_NAME = {
     "beta": "offset",
 }
 _DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+# They hold what was made elsewhere, under names of its own: it is as a layer of the user's.
+_FOREIGN = (layers.TFSMLayer, layers.JaxLayer, layers.TorchModuleWrapper)
 _TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 
 
@@ -52,8 +54,8 @@ def kind_of(layer: keras.Layer, variable: Any) -> str | None:
 
 
 def is_of_keras(layer: keras.Layer) -> bool:
-    """Whether a layer's class is one of Keras' own."""
-    return type(layer).__module__.startswith("keras.")
+    """Whether a layer is one of Keras' own, whose variables have Keras' names."""
+    return type(layer).__module__.startswith("keras.") and not isinstance(layer, _FOREIGN)
 
 
 def kind_words(layer: keras.Layer, variable: Any) -> str:
