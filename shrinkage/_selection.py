@@ -1,12 +1,13 @@
 """Which weights of a model are penalised: decided by layer and variable, resolved to the variables themselves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import keras
 
 from shrinkage._kinds import per_input, per_unit
 from shrinkage._matching import Rule, resolve
+from shrinkage._scale import scale_invariant
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,9 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
 def describe(model: keras.Model, on: Rule = "kernels") -> Selection:
     """Show which weights of a model a penalty would cover, which not, and why; nothing is changed.
 
+    Where a normalization follows, the scale of a kernel does not matter, and the table says so: there lam acts only
+    through eta * lam, as part of the step size (van Laarhoven 2017).
+
     Args:
         model: a built Keras model, compiled or not.
         on: which weights, as one of these:
@@ -133,7 +137,14 @@ def describe(model: keras.Model, on: Rule = "kernels") -> Selection:
         net/output  bias    (1,)             1  no: bias
         36 of 41 parameters penalised (87 %)
     """
-    return select(model, on)
+    selection, free = select(model, on), scale_invariant(model)
+    pairs = zip(selection.weights, model.trainable_variables, strict=True)
+    return Selection(tuple(_of_free_scale(weight) if id(v) in free else weight for weight, v in pairs))
+
+
+def _of_free_scale(weight: Weight) -> Weight:
+    reason = f"{weight.reason}; scale-invariant: lam acts only through eta * lam"
+    return replace(weight, reason=reason) if weight.penalised else weight
 
 
 def select(model: keras.Model, on: Rule = "kernels") -> Selection:

@@ -18,7 +18,7 @@ ARROW = [
     {"_quiet"},
     {"_penalties"},
     {"_kinds"},
-    {"_matching"},
+    {"_matching", "_scale"},
     {"_selection"},
     {"_folds", "_strengths"},
     {"_losses"},
