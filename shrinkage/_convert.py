@@ -87,6 +87,7 @@ CONVENTIONS = {
     "shrinkage.L2": Convention("sh.L2(), lam={}", ("L2",)),
     "shrinkage.L1": Convention("sh.L1(), lam={}", ("L1",)),
     "shrinkage.ElasticNet": Convention("sh.ElasticNet(rho), lam={}", ("ElasticNet",)),
+    "shrinkage.GroupLasso": Convention("sh.GroupLasso(), lam={}", ("GroupLasso",)),
     "shrinkage.Decoupled": Convention("sh.L2(), how=sh.Decoupled(), lam={}", ("L2",), decoupled=True),
     "keras.L2": Convention("keras.regularizers.L2({})", ("L2",), {None: Factor(0.5)}),
     "keras.L1": Convention("keras.regularizers.L1({})", ("L1",), note="zeros need not be exact: it goes by gradient"),

@@ -270,6 +270,8 @@ def posterior(precision: float, kind: str, loss: str) -> np.ndarray:
 TRAINERS: dict[str, Trainer] = {
     "shrinkage.L2": ours(lambda: sh.L2()),
     "shrinkage.L1": ours(lambda: sh.L1()),
+    "shrinkage.ElasticNet": ours(lambda: sh.ElasticNet(RHO)),
+    "shrinkage.Decoupled": ours(lambda: sh.L2(), lambda: sh.Decoupled()),
     "keras.L2": keras_penalty(keras.regularizers.L2),
     "keras.L1": keras_penalty(keras.regularizers.L1, steps=4000),  # by gradient, a weight at zero swings by eta * lam
     "keras.weight_decay": keras_decay,
