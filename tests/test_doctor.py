@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 CASES = [(code, i) for code, models in zoo.ILL.items() for i in range(len(models))]
 ADVICE = {  # fixes that are for the code which makes the model, or need no change
     "train-step-without-penalty", "adaptive-and-coupled", "loss-contains-penalty",
-    "keras-l2-has-no-half",
+    "keras-l2-has-no-half", "scale-invariant-kernel",
 }  # fmt: skip
 
 

@@ -328,6 +328,16 @@ def test_keras_l2_is_ours_at_twice_the_strength():
     assert ours == pytest.approx(float(sum(model.losses)), rel=1e-6) and ours > 0
 
 
+def test_to_shrink_a_kernel_before_a_normalization_leaves_the_output():
+    model, x = zoo.normalized(), np.random.default_rng(0).normal(size=(16, 3))
+    assert any(finding.code == "scale-invariant-kernel" for finding in sh.doctor(model).findings)
+    kernel, before = model.trainable_variables[0], np.array(model(x, training=True))
+    penalty = float(sum(model.losses))
+    kernel.assign(10 * kernel)
+    assert float(sum(model.losses)) == pytest.approx(100 * penalty, rel=1e-5) and penalty > 1e-3
+    np.testing.assert_allclose(model(x, training=True), before, atol=0.05 * np.abs(before).max())  # epsilon is left
+
+
 def test_a_penalty_makes_the_gradient_of_an_embedding_dense_until_it_is_fixed():
     model = zoo.big_table()
     table = model.trainable_variables[0]

@@ -194,6 +194,11 @@ def mobile() -> keras.Model:
     return stack((8, 8, 2), conv, layers.DepthwiseConv2D(3, name="depthwise"))
 
 
+def normalized() -> keras.Model:
+    dense = layers.Dense(4, use_bias=False, kernel_regularizer=L2(0.01))
+    return stack((3,), dense, layers.BatchNormalization(), layers.Dense(1))
+
+
 def big_table() -> keras.Model:
     table = layers.Embedding(40_000, 32, embeddings_regularizer=L2(1e-6), name="table")
     return stack((5,), table, layers.Flatten(), layers.Dense(1), dtype="int32")
@@ -235,6 +240,7 @@ ILL: dict[str, list[tuple[Callable[[], keras.Model], dict[str, Any]]]] = {
     "adaptive-and-coupled": [(lambda: mlp("adam", kernel_regularizer=L2(0.01)), {})],
     "loss-contains-penalty": [(lambda: mlp(kernel_regularizer=L2(0.01)), {})],
     "keras-l2-has-no-half": [(lambda: mlp(kernel_regularizer=L2(0.01)), {})],
+    "scale-invariant-kernel": [(normalized, {})],
     "dense-embedding-gradient": [(big_table, {})],
 }
 """Models with each finding, and what `doctor` is told beside them."""

@@ -31,6 +31,7 @@ CHECKS: tuple[Check, ...] = (
     _notes.adaptive_and_coupled,
     _notes.loss_contains_penalty,
     _notes.keras_l2_has_no_half,
+    _notes.scale_invariant_kernel,
     _notes.dense_embedding_gradient,
 )
 """The registry: one function for each finding."""

@@ -9,6 +9,7 @@ from shrinkage._doctor._case import Case, Weight, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_instead, set_regularizer
 from shrinkage._doctor._words import parameters, paths
+from shrinkage._scale import scale_invariant
 
 _BIG_TABLE = 1_000_000  # parameters of an embedding from which the cost of a dense gradient is felt
 _ADAPTIVE = ("Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Adagrad", "Adadelta", "Adafactor", "Lamb")
@@ -66,6 +67,20 @@ def adaptive_and_coupled(case: Case) -> Iterator[Symptom]:
             f"the larger its gradients are, and the strength is not that of AdamW's weight_decay (Loshchilov & Hutter "
             f"2019). A strength found for {kind} holds for {kind}.",
             "# decay beside the step, without regularizers: keras.optimizers.AdamW(weight_decay=...)",
+        )
+
+
+@check("note")
+def scale_invariant_kernel(case: Case) -> Iterator[Symptom]:
+    """A normalization follows a kernel that is shrunk: strength and learning rate act there as a product."""
+    free = scale_invariant(case.model)
+    found = [weight for weight in case.weights if not weight.free and id(weight.variable) in free]
+    if found:
+        yield (
+            paths(found),
+            "their scale does not change the model's output: to shrink them makes it no smoother, but lengthens the "
+            "optimizer's steps, by learning rate times strength (van Laarhoven 2017). Choose the two together.",
+            "print(sh.describe(model))  # names them",
         )
 
 
