@@ -91,6 +91,27 @@ def test_coupled_decay_with_adam():
     np.testing.assert_allclose(converted.adam(0.0, 15, coupled=in_torch), w, rtol=1e-5)
 
 
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "AdamW"])
+def test_pytorch_is_as_it_is_written_out(optimizer):
+    torch = pytest.importorskip("torch")
+    x, y = (torch.from_numpy(rows) for rows in (converted.X, converted.Y[:, None]))
+    w, b = torch.zeros((3, 1), dtype=x.dtype, requires_grad=True), torch.zeros(1, dtype=x.dtype, requires_grad=True)
+    eta, momentum = (converted.ETA[SQUARED] / 2, {"momentum": 0.5}) if optimizer == "SGD" else (0.2, {})
+    groups = [{"params": [w], "weight_decay": 0.3}, {"params": [b], "weight_decay": 0.0}]
+    steps = getattr(torch.optim, optimizer)(groups, lr=eta, **momentum)
+    for _ in range(converted.STEPS if optimizer == "SGD" else 15):
+        steps.zero_grad()
+        ((x @ w + b - y) ** 2).mean().backward()
+        steps.step()
+    written_out = {
+        "SGD": lambda: converted.torch_sgd(0.3, "L2", SQUARED),
+        "Adam": lambda: converted.adam(0.0, 15, coupled=0.3),
+        "AdamW": lambda: converted.adam(0.2 * 0.3, 15),
+    }[optimizer]()
+    np.testing.assert_allclose(w.detach().numpy(), written_out, rtol=1e-6)  # but for Adam's epsilon
+    assert np.abs(written_out).min() > 0.1
+
+
 @pytest.mark.parametrize("batch", [10, 20])
 @pytest.mark.usefixtures("float64")
 def test_the_perceptron_in_batches(batch):
