@@ -1,11 +1,14 @@
 """docs/which-weights.md: the default for every layer of Keras, and that no layer is forgotten."""
 
+from dataclasses import replace
+
 import keras
 import pytest
 from keras import layers
 
 import shrinkage as sh
-from benchmarks import _layers, _page, pages
+from benchmarks import _layers, _page, pages, which_weights
+from shrinkage._selection import select
 
 PAGE = (_page.DOCS / "which-weights.md").read_text("utf-8")
 
@@ -57,3 +60,31 @@ def test_a_saved_model_is_as_a_layer_of_the_users_own(tmp_path):
 
 def test_the_page_is_current():
     assert f"<!-- table:layers -->\n\n{pages.layers()}\n\n<!-- end -->" in PAGE
+
+
+@pytest.mark.parametrize("kind", which_weights.KINDS[:-1], ids=lambda kind: kind.title)  # the last one trains
+def test_the_measured_ways_penalise_what_they_say(kind):
+    model = kind.model()
+    masks = {name: select(model, way.get("on", "kernels")).mask for name, way in kind.ways.items()}
+    assert len(masks) >= 2 and all(any(mask) for mask in masks.values())
+    ways = [
+        (masks[name], str(way["penalty"]), str(way.get("how")), str(way.get("on"))) for name, way in kind.ways.items()
+    ]
+    assert len(set(ways)) == len(ways)
+
+
+def test_a_row_of_the_table(monkeypatch):
+    monkeypatch.setattr(which_weights, "FOLDS", 3)
+    kind = replace(which_weights.KINDS[0], epochs=2)
+    x, y = kind.rows(())
+    found = which_weights.path(kind, {**kind.ways["L2"], "lams": [0.1]}, x[:60], y[:60])
+    cells = which_weights.row("linear", "L2", found)
+    assert len(cells) == len(which_weights.HEADER) and cells[:2] == ["linear", "L2"] and cells[-1] == "65 of 65"
+    assert float(cells[2]) - float(cells[3]) == pytest.approx(float(cells[4]), abs=2e-4)  # folds of 20 rows each
+
+
+def test_the_page_has_a_part_for_each_kind():
+    assert PAGE.count("<!-- table:which_weights -->") == 1
+    table = PAGE.partition("<!-- table:which_weights -->")[2]
+    assert all(f"| {kind.title} | {name} |" in table for kind in which_weights.KINDS for name in kind.ways)
+    assert PAGE.count("\n### ") == len(which_weights.KINDS)
