@@ -9,8 +9,9 @@ from pathlib import Path
 import keras
 import pytest
 
-from shrinkage._cohort._optimizers import _METRICS, ELEMENTWISE, PER_MEMBER
+from shrinkage._cohort._optimizers import ELEMENTWISE, PER_MEMBER
 from shrinkage._losses import _PER_ROW
+from shrinkage._steps import _METRICS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -30,7 +31,7 @@ def numbers(text: str, label: str) -> list[float]:
 
 
 def test_the_python_works_as_printed(tmp_path, monkeypatch, capsys):
-    (code,), (table,) = blocks("python"), blocks("")
+    (code, attached), (table,) = blocks("python"), blocks("")
     assert len([line for line in code.splitlines() if line]) == 10
     monkeypatch.chdir(tmp_path)
     names: dict = {}
@@ -38,6 +39,8 @@ def test_the_python_works_as_printed(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert (tmp_path / "path.png").stat().st_size > 10_000
     assert isinstance(names["best"], keras.Sequential)
+    exec(compile(attached, "README.md", "exec"), names)
+    assert set(names["logs"]) == {"loss", "data_loss", "penalty", "accuracy"}
 
     def until_the_time(text: str) -> str:
         return text.splitlines()[0].partition(" in ")[0]

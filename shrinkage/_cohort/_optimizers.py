@@ -1,10 +1,12 @@
-"""Which Keras optimizers are exact on stacked members, and the metric in which each takes its step."""
+"""Which Keras optimizers are exact on stacked members."""
 
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from shrinkage._steps import check_proximal
 
 ELEMENTWISE = (
     "SGD", "Adam", "AdamW", "RMSprop", "Nadam", "Lion", "Adagrad", "Adadelta", "Adamax", "Ftrl",
@@ -41,16 +43,8 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
                 f"penalty. Compile the model with keras.optimizers.{_without_decay(name)}; for the decay itself, of "
                 f"which a path then has many strengths, say penalty=shrinkage.L2(), how=shrinkage.Decoupled()."
             )
-    if proximal and name not in _METRICS:
-        raise ValueError(
-            f"Proximal() needs an optimizer with a known metric, one of {', '.join(_METRICS)}. Received: {name}. "
-            f"Use one of them, or how=shrinkage.Coupled() (which gives no exact zeros)."
-        )
-    if proximal and optimizer.use_ema:
-        raise ValueError(
-            f"Proximal() gives exact zeros, and an average over steps has none. Received: use_ema=True. Compile the "
-            f"model with keras.optimizers.{name}(...) without it, or use how=shrinkage.Coupled()."
-        )
+    if proximal:
+        check_proximal(optimizer)
 
 
 def _without_decay(name: str) -> str:
@@ -84,64 +78,3 @@ def learning_rates(optimizer: Any, steps: int) -> tuple[float, float]:
     asked = moving[np.linspace(0, len(moving) - 1, min(len(moving), _SAMPLED)).astype(int)]
     rates = [float(rate(ops.convert_to_tensor(step, optimizer.iterations.dtype))) for step in asked]
     return float(np.mean(rates)) * len(moving), max(rates)
-
-
-def step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
-    """Return D, elementwise, such that the optimizer's step under a constant gradient g is w - D·g.
-
-    The proximal step in the same metric, argmin_w (w - v)²/(2D) + λP(w), leaves the minima of the penalised loss where
-    they are (Yun, Lozano & Yang 2021, "Adaptive proximal gradient methods for structured neural networks"). Heavy-ball
-    momentum m moves w by η·g/(1 - m), so there D is that much larger: without it L1 would act as (1 - m)·λ.
-
-    Call it when the optimizer's own step is made and not yet counted; `learning_rate` is the one that it used.
-    """
-    metric = _METRICS[type(optimizer).__name__]
-    index = optimizer._get_variable_index(variable)
-    return (
-        ops.cast(learning_rate, variable.dtype) * metric(optimizer, index) / (1.0 - getattr(optimizer, "momentum", 0.0))
-    )
-
-
-def _sgd(optimizer: Any, index: int) -> Any:
-    return 1.0
-
-
-def _adam(optimizer: Any, index: int) -> Any:
-    second = optimizer._velocity_hats[index] if getattr(optimizer, "amsgrad", False) else optimizer._velocities[index]
-    return ops.sqrt(_bias_correction(optimizer, second)) / (ops.sqrt(second) + optimizer.epsilon)
-
-
-def _nadam(optimizer: Any, index: int) -> Any:
-    second = optimizer._velocities[index]
-    return 1.0 / (ops.sqrt(second / _bias_correction(optimizer, second)) + optimizer.epsilon)
-
-
-def _bias_correction(optimizer: Any, second: Any) -> Any:
-    """Return 1 - β₂^t, at step t = `iterations` + 1."""
-    return 1.0 - ops.power(ops.cast(optimizer.beta_2, second.dtype), ops.cast(optimizer.iterations + 1, second.dtype))
-
-
-def _rmsprop(optimizer: Any, index: int) -> Any:
-    second = optimizer._velocities[index]
-    if optimizer.centered:
-        second = second - ops.square(optimizer._average_gradients[index])
-    return ops.rsqrt(second + optimizer.epsilon)
-
-
-def _adagrad(optimizer: Any, index: int) -> Any:
-    return ops.rsqrt(optimizer._accumulators[index] + optimizer.epsilon)
-
-
-def _adamax(optimizer: Any, index: int) -> Any:
-    return 1.0 / (optimizer._u[index] + optimizer.epsilon)
-
-
-_METRICS = {
-    "SGD": _sgd,
-    "Adam": _adam,
-    "AdamW": _adam,
-    "Nadam": _nadam,
-    "RMSprop": _rmsprop,
-    "Adagrad": _adagrad,
-    "Adamax": _adamax,
-}

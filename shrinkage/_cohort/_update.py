@@ -7,9 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from shrinkage._cohort._optimizers import ELEMENTWISE, step_size
+from shrinkage._cohort._optimizers import ELEMENTWISE
 from shrinkage._cohort._state import State
 from shrinkage._penalties import Coupled, Decoupled, Proximal, Term
+from shrinkage._steps import step_size
 from shrinkage._template import fresh_optimizer
 
 Values = list[Any]
