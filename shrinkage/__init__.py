@@ -4,12 +4,16 @@ The objective is always the mean data loss plus lam * P(w), with P = ½Σw² for
 and `GroupLasso` say their own.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from shrinkage._quiet import require_tensorflow
 
 if TYPE_CHECKING:
+    from shrinkage._attach._attach import attach as attach
+    from shrinkage._attach._attach import detach as detach
+    from shrinkage._attach._export import export as export
     from shrinkage._cohort._rules import rule as rule
     from shrinkage._convert import convert as convert
     from shrinkage._doctor._doctor import doctor as doctor
@@ -37,6 +41,9 @@ _HOME = {
     "Proximal": "_penalties",
     "Decoupled": "_penalties",
     "describe": "_selection",
+    "attach": "_attach._attach",
+    "detach": "_attach._attach",
+    "export": "_attach._export",
     "rule": "_cohort._rules",
     "fit": "_fit",
     "Path": "_path",
@@ -52,6 +59,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'shrinkage' has no attribute {name!r}; it has {', '.join(_HOME)}")
     if _HOME[name] not in _WITHOUT_KERAS:
         require_tensorflow()
+        _let_keras_load_attached_models()
     value = getattr(import_module(f"shrinkage.{_HOME[name]}"), name)
     globals()[name] = value
     return value
@@ -59,3 +67,11 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return [*_HOME, "__version__"]
+
+
+def _let_keras_load_attached_models() -> None:
+    import_module("shrinkage._attach._hooks")  # which registers their class
+
+
+if "keras" in sys.modules and sys.modules["keras"].config.backend() == "tensorflow":
+    _let_keras_load_attached_models()

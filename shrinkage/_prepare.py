@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from shrinkage._attach._attach import attachments
 from shrinkage._cohort._check import agrees
 from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import seed_variables
@@ -84,6 +85,7 @@ def prepare(
     """
     _check_counts(epochs=epochs, batch_size=batch_size, seed=seed, patience=patience, epoch=epoch)
     how = check_penalty(penalty, how)
+    _check_detached(model)
     template = Template(model)
     check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
     selection = select(template.source, on)
@@ -144,6 +146,15 @@ def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epo
     if number and patience is not None:
         raise ValueError(
             f"`epoch={epoch}` needs that epoch to be trained, and `patience` may stop before it. Leave `patience` out."
+        )
+
+
+def _check_detached(model: Any) -> None:
+    """Refuse a model that would be penalised twice."""
+    if isinstance(model, keras.Model) and attachments(model):
+        raise ValueError(
+            f"`model` ({model.name}) has a penalty attached: {attachments(model)[0]!r}. Call shrinkage.detach(model), "
+            f"and give the penalty to shrinkage.fit."
         )
 
 

@@ -23,6 +23,7 @@ class Weight:
         reason: why, or why not.
         per_unit: the axes, counted from the last, of the weights that lead into one unit.
         per_input: those of the weights that lead out of one input.
+        lam: the strength that `attach` has put on it, or None.
     """
 
     layer: str
@@ -33,6 +34,7 @@ class Weight:
     reason: str
     per_unit: tuple[int, ...]
     per_input: tuple[int, ...]
+    lam: float | None = None
 
     @property
     def penalised(self) -> bool:
@@ -85,6 +87,7 @@ class Selection:
 
 def _cells(weight: Weight) -> tuple[str, ...]:
     verdict = f"{'yes' if weight.penalised else 'no'}: {weight.reason}"
+    verdict += "" if weight.lam is None else f"; attached with lam = {weight.lam:g}"
     return weight.layer, weight.path.rpartition("/")[2], str(weight.shape), f"{weight.size:,}", verdict
 
 
@@ -98,6 +101,7 @@ def describe(model: keras.Model, on: Rule = "kernels") -> Selection:
 
     Where a normalization follows, the scale of a kernel does not matter, and the table says so: there lam acts only
     through eta * lam, as part of the step size (van Laarhoven 2017).
+    Of a model with a penalty attached it also shows how strongly each weight is penalised now.
 
     Args:
         model: a built Keras model, compiled or not.
@@ -137,9 +141,10 @@ def describe(model: keras.Model, on: Rule = "kernels") -> Selection:
         net/output  bias    (1,)             1  no: bias
         36 of 41 parameters penalised (87 %)
     """
-    selection, free = select(model, on), scale_invariant(model)
+    selection, free, attached = select(model, on), scale_invariant(model), _strengths(model)
     pairs = zip(selection.weights, model.trainable_variables, strict=True)
-    return Selection(tuple(_of_free_scale(weight) if id(v) in free else weight for weight, v in pairs))
+    weights = [replace(_of_free_scale(w) if id(v) in free else w, lam=attached.get(id(v))) for w, v in pairs]
+    return Selection(tuple(weights))
 
 
 def _of_free_scale(weight: Weight) -> Weight:
@@ -162,6 +167,12 @@ def select(model: keras.Model, on: Rule = "kernels") -> Selection:
     owners = [known.get(id(variable), model) for variable in variables]
     found = zip(owners, variables, resolve(model, on, owners), strict=True)
     return Selection(tuple(_weight(layer, variable, *verdict) for layer, variable, verdict in found))
+
+
+def _strengths(model: keras.Model) -> dict[int, float]:
+    """The strength that is attached to each variable, by its identity: `attach` leaves this note in the model."""
+    hooks = vars(model).get("_shrinkage")
+    return {} if hooks is None else hooks.strengths()
 
 
 def _check_built(model: keras.Model) -> None:

@@ -18,6 +18,10 @@ class Term:
     origin: Tensor | None = None
     """What `L2(toward=...)` draws the weight towards; None for 0."""
 
+    def value(self, w: Tensor, lam: Tensor) -> Tensor:
+        """Return lam * factor * P, a scalar."""
+        return self.penalty.value(self._moved(w), lam * self.factor)
+
     def gradient(self, w: Tensor, lam: Tensor) -> Tensor:
         """Return lam * factor * ∂P/∂w, of the shape of `w`."""
         return self.penalty.gradient(self._moved(w), lam * self.factor)

@@ -1,0 +1,183 @@
+"""`attach` and `detach`: everything is checked before anything is changed."""
+
+from typing import Any
+
+import keras
+
+from shrinkage._attach._attachment import Attachment, Rows
+from shrinkage._attach._hooks import (
+    HookedModel,
+    HookedOptimizer,
+    Hooks,
+    check_optimizer,
+    hook,
+    hooks_of,
+    optimizer_of,
+    unhook,
+)
+from shrinkage._attach._lam import Lam, make_lam
+from shrinkage._penalties import Coupled, GroupLasso, How, Penalty, check_penalty
+from shrinkage._selection import Rule, select
+
+
+def attach(
+    model: keras.Model,
+    penalty: Penalty,
+    *,
+    lam: Lam,
+    on: Rule = "kernels",
+    how: How | None = None,
+    rows: Rows = "all",
+) -> Attachment:
+    """Penalise a built model in place, in whichever way it is then trained; nothing is rebuilt, no weight is changed.
+
+    Training minimises J(w) = mean data loss + lam * P(w): in `fit`, with a `train_step` of your own, and in a training
+    loop of your own that takes its steps with `model.optimizer`. Any other loop calls `gradients` and `after_step` of
+    what is returned. Logs have `data_loss`, `penalty` and `loss`, their sum; stop and select on `val_data_loss`.
+
+    Args:
+        model: a built `keras.Model`, compiled or not; loaded, pretrained, partly frozen or in mixed precision.
+        penalty: what is added to its loss.
+        lam: the strength, 0 or more: a number; a `keras.Variable`; or, read at every step of the optimizer, a
+            `keras.optimizers.schedules` schedule or a function of the step written in `keras.ops`.
+        on: which weights; see `describe`. Frozen ones are left out until they are unfrozen and the model is compiled.
+        how: where the penalty enters; None takes the penalty's default.
+        rows: of embeddings. "all" penalises the whole table in every step, which takes a dense gradient. "touched"
+            penalises in each step the rows that it looks up, each once, and keeps the gradient sparse: rare rows are
+            then penalised rarely. For `Coupled`.
+
+    Returns:
+        An `Attachment`. Assign to its `lam` to change the strength of a number at any time.
+
+    Raises:
+        TypeError, ValueError: before anything is changed: if the model is not built, `lam` is negative or NaN, `on`
+            names no weight or one that is penalised already, or the model's optimizer decays them or has no proximal
+            step.
+
+    Example:
+        >>> import keras, numpy as np, shrinkage as sh
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)], name="net")
+        >>> model.compile("adam", "mean_squared_error")
+        >>> sh.attach(model, sh.L2(), lam=0.01)
+        L2() on 1 of 2 weights of 'net', lam=0.01, Coupled()
+        >>> history = model.fit(np.ones((8, 3)), np.ones(8), verbose=0, validation_data=(np.ones((8, 3)), np.ones(8)))
+        >>> sorted(history.history)
+        ['data_loss', 'loss', 'penalty', 'val_data_loss', 'val_loss', 'val_penalty']
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a keras.Model. Received: {type(model).__name__}.")
+    how = check_penalty(penalty, how)
+    _check_rows(rows, penalty, how)
+    select(model, on)  # which refuses models without weights, and rules that name none
+    toward = _check_toward(penalty, model)
+    attachment = Attachment(model, penalty, make_lam(lam, model), on, how, rows, toward)
+    _check_free(model, [variable for variable, _, _ in attachment.weights])
+    hooks, optimizer = hooks_of(model), optimizer_of(model)
+    if optimizer is not None:
+        check_optimizer(optimizer, hooks, [attachment])
+    hooks = hooks or Hooks(model)
+    hooks.attachments = (*hooks.attachments, attachment)
+    hook(model, HookedModel, hooks)
+    if optimizer is not None:
+        hook(optimizer, HookedOptimizer, hooks)
+    _retrace(model, hooks)
+    return attachment
+
+
+def detach(what: keras.Model | Attachment) -> None:
+    """Take a penalty off again: all that are attached to a model, or one that `attach` returned.
+
+    The model's weights, its optimizer's state and its compilation stay as they are.
+
+    Args:
+        what: a model, or an attachment.
+
+    Raises:
+        TypeError, ValueError: if it is neither, or is not attached.
+
+    Example:
+        >>> import keras, shrinkage as sh
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        >>> reg = sh.attach(model, sh.L2(), lam=0.01)
+        >>> sh.detach(reg)
+        >>> type(model) is keras.Sequential
+        True
+    """
+    if not isinstance(what, (keras.Model, Attachment)):
+        raise TypeError(f"detach takes a model, or what attach returned. Received: {type(what).__name__}.")
+    model = what.model if isinstance(what, Attachment) else what
+    attached = attachments(model)
+    if not attached:
+        raise ValueError(f"There is nothing to detach: no penalty is attached to model {model.name!r}.")
+    if isinstance(what, Attachment) and what not in attached:
+        raise ValueError(f"There is nothing to detach: this penalty is not attached to model {model.name!r} any more.")
+    hooks = hooks_of(model)
+    hooks.attachments = tuple(each for each in attached if isinstance(what, Attachment) and each is not what)
+    if not hooks.attachments:
+        for thing in (model, optimizer_of(model)):
+            if thing is not None:
+                unhook(thing)
+    _retrace(model, hooks)
+
+
+def attachments(model: keras.Model) -> tuple[Attachment, ...]:
+    """Return what is attached to a model.
+
+    Example:
+        >>> import keras
+        >>> attachments(keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]))
+        ()
+    """
+    hooks = hooks_of(model)
+    return hooks.attachments if hooks else ()
+
+
+def _retrace(model: keras.Model, hooks: Hooks) -> None:
+    """Let steps that were compiled before be compiled anew."""
+    hooks.retrace()
+    model.train_function = model.test_function = None
+
+
+def _check_rows(rows: Any, penalty: Penalty, how: How) -> None:
+    if rows not in ("all", "touched"):
+        raise ValueError(f'rows must be "all" or "touched". Received: {rows!r}.')
+    by_weight = not isinstance(penalty, GroupLasso) and getattr(penalty, "toward", None) is None
+    if rows == "touched" and not (isinstance(how, Coupled) and by_weight):
+        raise ValueError(
+            f'rows="touched" adds to the gradients of single weights, and takes how=shrinkage.Coupled(), no group '
+            f"lasso and no weights to draw towards. Received: {penalty!r}, {how!r}."
+        )
+
+
+def _check_toward(penalty: Penalty, model: keras.Model) -> list[Any] | None:
+    """Return the weights that the penalty draws towards, or None; refuse such as are not the model's."""
+    toward = getattr(penalty, "toward", None)
+    if toward is None:
+        return None
+    now = model.get_weights()
+    if toward == "initial":
+        return now
+    expected, found = ([tuple(w.shape) for w in weights] for weights in (now, toward))
+    if expected != found:
+        raise ValueError(
+            f"`penalty`: L2(toward=...) must be weights as model.get_weights() gives them, of shapes {expected}. "
+            f"Received: {found}."
+        )
+    return list(toward)
+
+
+def _check_free(model: keras.Model, chosen: list[Any]) -> None:
+    """Refuse weights that are penalised already."""
+    taken = {id(weight.variable) for each in attachments(model) for weight in each.weights}
+    twice = [v.path for v in chosen if id(v) in taken]
+    if twice:
+        raise ValueError(
+            f"These weights have a penalty attached already: {', '.join(twice)}. Detach that one, or let on= name "
+            f"others."
+        )
+    own = [v.path for v in chosen if v.regularizer is not None]
+    if own:
+        raise ValueError(
+            f"These weights have a regularizer of Keras: {', '.join(own)}. Build the layers without it, or set "
+            f"`variable.regularizer = None`, or let on= name others."
+        )

@@ -1,0 +1,171 @@
+"""One penalty on some weights of one model: which weights, how strongly, what it is worth, and loops of one's own."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from shrinkage._attach._lam import check_lam, inner, read_lam, wide
+from shrinkage._attach._terms import Penalised, added, shrink, update
+from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Term, terms_of
+from shrinkage._selection import Rule, Selection, select
+from shrinkage._steps import check_proximal
+
+Rows = Literal["all", "touched"]
+
+
+class Attachment:
+    """A penalty that `attach` put on some weights of a model.
+
+    Attributes:
+        model: the model.
+        penalty: what is added to its loss.
+        how: where the penalty enters.
+        on: the rule that says which weights are penalised. It is resolved again when other weights become trainable.
+        rows: which rows of an embedding a step penalises.
+        toward: for `L2(toward=...)` the weights that it draws towards, in the order of `model.get_weights()`.
+    """
+
+    def __init__(
+        self, model: keras.Model, penalty: Penalty, lam: Any, on: Rule, how: How, rows: Rows, toward: list[Any] | None
+    ):
+        self.model, self.penalty, self.how, self.on, self.rows, self.toward = model, penalty, how, on, rows, toward
+        self._lam = lam
+        self._known: list[Any] = []
+        self._weights: tuple[Penalised, ...] = ()
+
+    @property
+    def lam(self) -> Any:
+        """The strength: a `keras.Variable`, or the function of the step that was given.
+
+        Assign a number to it at any time: the next step uses it, and nothing is traced anew.
+        """
+        return self._lam
+
+    @lam.setter
+    def lam(self, value: float) -> None:
+        if not isinstance(self._lam, keras.Variable):
+            raise ValueError(
+                f"lam is a function of the step and cannot be set: {self._lam!r}. Detach, and attach again with "
+                f"lam={value!r}."
+            )
+        check_lam(float(value))
+        self._lam.assign(value)
+
+    @property
+    def selection(self) -> Selection:
+        """Which weights are penalised, which not, and why, as `describe` shows it."""
+        return select(self.model, self.on)
+
+    @property
+    def weights(self) -> tuple[Penalised, ...]:
+        """The weights that are penalised, of those that are trainable now."""
+        variables = self.model.trainable_variables
+        if [id(v) for v in variables] != [id(v) for v in self._known]:
+            terms = terms_of(self.penalty, self.selection.weights) if variables else ()
+            self._weights = tuple(
+                Penalised(v, self._drawn(v, term), self.rows == "touched")
+                for v, term in zip(variables, terms, strict=True)
+                if term is not None
+            )
+            self._known = variables
+        return self._weights
+
+    def _drawn(self, variable: Any, term: Term) -> Term:
+        """Return the term with what it draws the weight towards: a tensor of no graph, or each would hold a copy."""
+        if self.toward is None:
+            return term
+        place = next(i for i, w in enumerate(self.model.weights) if w is variable)
+        with tf.init_scope():
+            return replace(term, origin=tf.constant(self.toward[place], variable.dtype))
+
+    def value(self) -> Any:
+        """Return lam * P(w) at the present weights, a scalar.
+
+        Example:
+            >>> import keras, numpy as np, shrinkage as sh
+            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            >>> model.set_weights([np.array([[3.0], [4.0]]), np.array([9.0])])
+            >>> float(sh.attach(model, sh.L2(), lam=0.1).value())
+            1.25
+        """
+        lam = read_lam(self._lam, inner(getattr(self.model, "optimizer", None)))
+        total = ops.zeros((), wide(*(weight.variable.dtype for weight in self.weights)))
+        for variable, term, _ in self.weights:
+            w = ops.cast(variable, wide(variable.dtype))
+            origin = None if term.origin is None else ops.cast(term.origin, w.dtype)
+            total += ops.cast(replace(term, origin=origin).value(w, ops.cast(lam, w.dtype)), total.dtype)
+        return total
+
+    def gradients(self, grads: Iterable[Any], variables: Iterable[Any]) -> list[Any]:
+        """Return the gradients of the penalised loss from those of the data loss, in a loop without `model.optimizer`.
+
+        For `Coupled` these are dL/dw + lam * dP/dw, of which each replica of a `tf.distribute` strategy gives its
+        share. For `Proximal` they are as they were: `after_step` does its part.
+
+        Args:
+            grads: dL/dw of each variable, None where there is none.
+            variables: the variables.
+
+        Raises:
+            ValueError: for a compiled model, whose optimizer penalises by itself, and for `Decoupled`.
+        """
+        self._check_loop("gradients")
+        grads, variables = list(grads), list(variables)
+        if isinstance(self.how, Proximal):
+            return grads
+        return added(grads, map(id, variables), id, self.weights, ops.convert_to_tensor(self._lam))
+
+    def after_step(self, step: Any) -> None:
+        """Do what is left after a step in a loop without `model.optimizer`: for `Proximal` its operator, else nothing.
+
+        Args:
+            step: the Keras optimizer that took the step, or the learning rate of a step of plain gradient descent.
+
+        Raises:
+            ValueError: for a compiled model, whose optimizer penalises by itself, for `Decoupled`, and for an optimizer
+                without a proximal step.
+        """
+        self._check_loop("after_step")
+        if not isinstance(self.how, Proximal):
+            return
+        lam = ops.convert_to_tensor(self._lam)
+        if not isinstance(step, keras.Optimizer):
+            return update(self.weights, lambda w, weight: weight.term.prox(w, _like(lam, w), _like(step, w)))
+        check_proximal(step)
+        if step.gradient_accumulation_steps:
+            raise ValueError("after_step() cannot tell which steps accumulate: compile the model with the optimizer.")
+        step._iterations.assign_sub(1)  # a step size is that of a step which is not yet counted
+        shrink(step, self.weights, lam, step.learning_rate)
+        step._iterations.assign_add(1)
+
+    def _check_loop(self, method: str) -> None:
+        if getattr(self.model, "optimizer", None) is not None:
+            raise ValueError(
+                f"{method}() is for loops without model.optimizer. Model {self.model.name!r} is compiled, and its "
+                f"optimizer penalises by itself: with {method}() too the penalty would count twice. Leave it out, and "
+                f"take the steps with model.optimizer.apply_gradients."
+            )
+        if isinstance(self.how, Decoupled):
+            raise ValueError(
+                f"{method}() cannot shrink the weights before the step, as Decoupled() does. Compile the model, and "
+                f"take the steps with model.optimizer.apply_gradients, which then does."
+            )
+        if not isinstance(self._lam, keras.Variable):
+            raise ValueError(
+                f"{method}() cannot count the steps that lam={self._lam!r} is a function of. Compile the model, and "
+                f"take the steps with model.optimizer; or give lam as a keras.Variable, and assign to it."
+            )
+
+    def __repr__(self) -> str:
+        lam = f"{float(self._lam):g}" if isinstance(self._lam, keras.Variable) else repr(self._lam)
+        n, of = len(self.weights), len(self.model.trainable_variables)
+        rows = "" if self.rows == "all" else f", rows={self.rows!r}"
+        return f"{self.penalty!r} on {n} of {of} weights of {self.model.name!r}, lam={lam}, {self.how!r}{rows}"
+
+
+def _like(number: Any, w: Any) -> Any:
+    return ops.convert_to_tensor(number, w.dtype)

@@ -1,0 +1,234 @@
+"""How a model and its optimizer come to penalise: each gets a subclass of its own class, with a few hooks.
+
+The class keeps its name and the object its variables, so that nothing else can tell. The hooks stand where Keras has
+penalties of its own: gradients are added after unscaling and before accumulation and clipping, as those of its
+regularizers are; decay comes where its weight decay does; the proximal operator follows the step.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from shrinkage._attach._attachment import Attachment
+from shrinkage._attach._lam import inner, read_lam, wide
+from shrinkage._attach._saving import loaded, saved
+from shrinkage._attach._terms import Penalised, added, decay, shrink
+from shrinkage._penalties import Coupled, Decoupled, Proximal
+from shrinkage._steps import check_proximal
+
+_KEY = "_shrinkage"  # in the __dict__ of a model and of its optimizer, past Keras' tracking of attributes
+
+
+class Hooks:
+    """What is attached to a model: its hooks and those of its optimizer look it up here."""
+
+    def __init__(self, model: keras.Model):
+        self.attachments: tuple[Attachment, ...] = ()
+        with model.distribute_strategy.scope():
+            self.seen = keras.Variable(0.0, trainable=False, dtype=wide(*(v.dtype for v in model.trainable_variables)))
+        self.retrace()
+
+    def retrace(self) -> None:
+        """Compile the penalty's value anew, for other weights or attachments."""
+        self._value = tf.function(lambda: sum(ops.cast(each.value(), self.seen.dtype) for each in self.attachments))
+
+    def look(self) -> Any:
+        """Return the penalty at the present weights, which a compiled step then reads in `seen`."""
+        self.seen.assign(self._value())
+        return ops.convert_to_tensor(self.seen)
+
+    def strengths(self) -> dict[int, float]:
+        """Return the present strength on each penalised variable, by its identity; `describe` shows it."""
+        return {
+            id(variable): float(read_lam(each.lam, optimizer_of(each.model))) * term.factor
+            for each in self.attachments
+            for variable, term, _ in each.weights
+        }
+
+    def of(self, how: type, optimizer: Any, variables: Iterable[Any]) -> Iterator[tuple[list[Penalised], Any]]:
+        """Return what each attachment of a kind penalises of these variables, and its strength at this step."""
+        keys = {optimizer._var_key(v) for v in variables}
+        for each in self.attachments:
+            if isinstance(each.how, how):
+                weights = [weight for weight in each.weights if optimizer._var_key(weight.variable) in keys]
+                yield weights, read_lam(each.lam, optimizer)
+
+
+class HookedOptimizer:
+    """What the class of an optimizer gets."""
+
+    def _backend_apply_gradients(self: Any, grads: Any, trainable_variables: Any) -> None:
+        for weights, lam in hooks_of(self).of(Coupled, self, trainable_variables):
+            grads = added(grads, map(self._var_key, trainable_variables), self._var_key, weights, lam)
+        super()._backend_apply_gradients(grads, trainable_variables)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _apply_weight_decay(self: Any, variables: Any) -> None:
+        for weights, lam in hooks_of(self).of(Decoupled, self, variables):
+            decay(weights, lam, self.learning_rate)
+        super()._apply_weight_decay(variables)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _backend_update_step(self: Any, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
+        super()._backend_update_step(grads, trainable_variables, learning_rate)  # pyright: ignore[reportAttributeAccessIssue]
+        for weights, lam in hooks_of(self).of(Proximal, self, trainable_variables):
+            shrink(self, weights, lam, learning_rate)
+
+
+class HookedModel:
+    """What the class of a model gets."""
+
+    @property
+    def optimizer(self: Any) -> Any:
+        """The optimizer. Whichever is set, by `compile` or by hand, is hooked."""
+        if "optimizer" not in vars(self):  # as before `compile`
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute 'optimizer'")
+        return vars(self)["optimizer"]
+
+    @optimizer.setter
+    def optimizer(self: Any, optimizer: Any) -> None:
+        hooks, new, old = hooks_of(self), inner(optimizer), optimizer_of(self)
+        if new is not None:
+            check_optimizer(new, hooks, hooks.attachments)
+        if old is not None:
+            unhook(old)
+        if new is not None:
+            hook(new, HookedOptimizer, hooks)
+        vars(self)["optimizer"] = optimizer
+        hooks.retrace()  # `compile` is when other weights become trainable
+
+    def __new__(cls, *args: Any, **options: Any) -> Any:
+        """Return a model without hooks: what Keras makes of this model's class, as `clone_model` does, is a new one."""
+        return cls.__bases__[1](*args, **options)
+
+    def get_config(self: Any) -> dict[str, Any]:
+        """Return the model as Keras writes it without an attachment, and what is attached."""
+        with as_before(self):
+            model = keras.saving.serialize_keras_object(self)
+        model.pop("compile_config", None)  # which is beside this one in a file
+        return {"model": model, "attached": [saved(each) for each in hooks_of(self).attachments]}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """Return the model with its penalties attached, built but not compiled."""
+        from shrinkage._attach._attach import attach
+
+        model: Any = keras.saving.deserialize_keras_object(config["model"], custom_objects)
+        for record in config["attached"]:
+            attach(model, **loaded(record, model))
+        return model
+
+    def get_compile_config(self: Any) -> dict[str, Any]:
+        """Return the arguments of `compile`, with the optimizer as it is without hooks."""
+        with as_before(self):
+            return self.get_compile_config()
+
+    def reset_metrics(self: Any) -> None:
+        super().reset_metrics()  # pyright: ignore[reportAttributeAccessIssue]
+        hooks_of(self).look()
+
+    def get_metrics_result(self: Any) -> dict[str, Any]:
+        """Return Keras' logs with `data_loss` and `penalty`, which `loss` then is the sum of.
+
+        The penalty is that of the present weights where this is called outside a compiled step, as it is at the end of
+        an epoch and of `evaluate`. Inside one it would cost time in every step: it is that of the weights when the
+        metrics were last reset, which is before the step for `train_on_batch`, as Keras' own penalties are.
+        """
+        logs = super().get_metrics_result()  # pyright: ignore[reportAttributeAccessIssue]
+        hooks = hooks_of(self)
+        penalty = ops.convert_to_tensor(hooks.seen) if tf.inside_function() else hooks.look()
+        if "loss" not in logs:
+            return {**logs, "penalty": penalty}
+        loss = logs["loss"]
+        penalty = ops.cast(penalty, loss.dtype)
+        return {**logs, "loss": loss + penalty, "data_loss": loss, "penalty": penalty}
+
+    def _flatten_metrics_in_order(self: Any, logs: dict[str, Any]) -> Any:
+        """Leave a list of logs as long as it is without an attachment: dictionaries have the new ones."""
+        logs = {name: value for name, value in logs.items() if name not in ("data_loss", "penalty")}
+        return super()._flatten_metrics_in_order(logs)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def hooks_of(model: Any) -> Any:
+    """Return the `Hooks` of a model or an optimizer, or None."""
+    return vars(model).get(_KEY)
+
+
+def hook(thing: Any, mixin: type, hooks: Hooks) -> None:
+    """Give an object a subclass of its class with hooks, unless it has one."""
+    if not isinstance(thing, mixin):
+        object.__setattr__(thing, "__class__", _subclass(mixin, type(thing)))
+    vars(thing)[_KEY] = hooks
+
+
+def unhook(thing: Any) -> None:
+    """Give an object its own class back."""
+    if _KEY in vars(thing):
+        object.__setattr__(thing, "__class__", type(thing).__bases__[1])
+        del vars(thing)[_KEY]
+
+
+def optimizer_of(model: Any) -> Any:
+    """Return the optimizer that takes a model's steps, or None: `LossScaleOptimizer` has one inside."""
+    return inner(getattr(model, "optimizer", None))
+
+
+def check_optimizer(optimizer: Any, hooks: Hooks | None, attachments: Iterable[Attachment]) -> None:
+    """Refuse an optimizer that cannot take penalised steps, or penalises the same weights by itself.
+
+    Raises:
+        TypeError, ValueError: Saying what to do.
+    """
+    if not isinstance(optimizer, keras.Optimizer):
+        raise TypeError(f"The model must have a keras.optimizers optimizer. Received: {type(optimizer).__name__}.")
+    if hooks_of(optimizer) not in (None, hooks):
+        raise ValueError(
+            f"The {type(optimizer).__name__} is the optimizer of another model with a penalty attached. Compile each "
+            f"model with an optimizer of its own."
+        )
+    for each in attachments:
+        if isinstance(each.how, Proximal):
+            check_proximal(optimizer)
+        for option in ("weight_decay", "adam_weight_decay"):
+            decay = getattr(optimizer, option, None)
+            decayed = [v.path for v, _, _ in each.weights if optimizer._use_weight_decay(v)]
+            if decay is not None and float(decay) and decayed:
+                raise ValueError(
+                    f"The optimizer already decays these weights ({option}={float(decay):g}), beside the penalty: "
+                    f"{', '.join(decayed)}. Compile the model with {option}=0.0; for the decay itself attach "
+                    f"shrinkage.L2() with how=shrinkage.Decoupled()."
+                )
+
+
+@contextmanager
+def as_before(model: Any) -> Iterator[None]:
+    """Let a model and its optimizer have their own classes for a while, by which Keras writes them down."""
+    things = [thing for thing in (model, optimizer_of(model)) if thing is not None]
+    kinds = [type(thing) for thing in things]
+    for thing, kind in zip(things, kinds, strict=True):
+        object.__setattr__(thing, "__class__", kind.__bases__[1])
+    try:
+        yield
+    finally:
+        for thing, kind in zip(things, kinds, strict=True):
+            object.__setattr__(thing, "__class__", kind)
+
+
+@cache
+def _subclass(mixin: type, cls: type) -> type:
+    names = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
+    if mixin is HookedOptimizer:
+        return type(cls.__name__, (mixin, cls), names)
+    # Keras without this package then says that a file's model is one of shrinkage, and not what it lacks.
+    return register(type(cls.__name__, (mixin, cls), {**names, "__module__": "shrinkage"}))
+
+
+def register(kind: type) -> type:
+    """Let Keras write models of this class as attached ones, and read these whichever class they had."""
+    return keras.saving.register_keras_serializable("shrinkage", "Attached")(kind)
+
+
+register(HookedModel)

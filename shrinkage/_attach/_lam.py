@@ -1,0 +1,72 @@
+"""The strength of an attachment: a variable, or a function of the step. Never a number baked into a graph."""
+
+import math
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+Lam = float | keras.Variable | Callable[[Any], Any]
+
+
+def make_lam(lam: Any, model: keras.Model) -> Any:
+    """Return what `read_lam` reads: a keras.Variable that no model tracks, or the function of the step that was given.
+
+    Raises:
+        TypeError, ValueError: If it is neither a number, a variable nor a function of the step, or is negative or NaN.
+    """
+    dtype = wide(*(w.dtype for w in model.trainable_variables))
+    if isinstance(lam, keras.Variable):
+        if lam.shape != ():
+            raise ValueError(f"lam must be one number. Received: a keras.Variable of shape {tuple(lam.shape)}.")
+        check_lam(float(lam))
+        return lam
+    if isinstance(lam, Real) and not isinstance(lam, bool):
+        check_lam(float(lam))
+        with model.distribute_strategy.scope():
+            return keras.Variable(float(lam), dtype=dtype, trainable=False, name="lam")
+    if callable(lam):
+        _check_function(lam, dtype)
+        return lam
+    raise TypeError(
+        f"lam must be a number, a keras.Variable, a keras.optimizers.schedules schedule or a function of the step. "
+        f"Received: {lam!r}."
+    )
+
+
+def read_lam(lam: Any, optimizer: Any) -> Any:
+    """Return the strength at the optimizer's step, counted as for a schedule of the learning rate."""
+    step = 0 if optimizer is None else optimizer._iterations
+    return ops.convert_to_tensor(lam if isinstance(lam, keras.Variable) else lam(step))
+
+
+def inner(optimizer: Any) -> Any:
+    """Return the optimizer that takes the steps: `LossScaleOptimizer` hands unscaled gradients to another."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def check_lam(lam: float, when: str = "") -> None:
+    """Refuse a strength that is negative, infinite or NaN."""
+    if not 0 <= lam < math.inf:
+        raise ValueError(f"lam must be 0 or more, and finite. Received: {lam:g}{when}.")
+
+
+def wide(*dtypes: str) -> str:
+    """Return the widest of these types, and at least float32: the square of a float16 weight may not be one."""
+    return "float64" if "float64" in dtypes else "float32"
+
+
+def _check_function(lam: Callable[[Any], Any], dtype: str) -> None:
+    """Trace a function of the step, as the training step will, and look at its first value."""
+    traced = tf.function(lambda step: ops.cast(lam(step), dtype), autograph=False)
+    try:
+        first = float(traced(tf.constant(0, tf.int64)))
+    except Exception as error:
+        raise ValueError(
+            f"lam must be a function of the step, written in keras.ops or TensorFlow, that returns a number. Received: "
+            f"{getattr(lam, '__name__', lam)!s}, which fails at step 0: {type(error).__name__}: {error}"
+        ) from error
+    check_lam(first, " at step 0")

@@ -1,0 +1,101 @@
+"""An attached model in a `.keras` file: its own configuration, and beside it what is attached."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, get_args
+
+import keras
+import numpy as np
+
+from shrinkage._attach._attachment import Attachment
+from shrinkage._penalties import L2, How, Penalty
+
+_KINDS = {kind.__name__: kind for kind in (*get_args(Penalty), *get_args(How))}
+
+
+def saved(attachment: Attachment) -> dict[str, Any]:
+    """Return an attachment as plain data.
+
+    Raises:
+        ValueError: If its strength is a function that Keras cannot save.
+    """
+    on = attachment.on
+    return {
+        "penalty": _saved(attachment.penalty),
+        "toward": None if attachment.toward is None else [_packed(w) for w in attachment.toward],
+        "rows": attachment.rows,
+        "how": _saved(attachment.how),
+        "lam": _saved_lam(attachment.lam),
+        "on": {"rule": on} if _is_plain(on) else {"places": _places(attachment)},
+    }
+
+
+def loaded(record: dict[str, Any], model: keras.Model) -> dict[str, Any]:
+    """Return the arguments of `attach` that a record stands for."""
+    lam, on, toward = record["lam"], record["on"], record["toward"]
+    weights = model.weights
+    return {
+        "penalty": _loaded(record["penalty"]) if toward is None else L2(toward=[_unpacked(w) for w in toward]),
+        "rows": record["rows"],
+        "how": _loaded(record["how"]),
+        "lam": keras.saving.deserialize_keras_object(lam) if isinstance(lam, dict) else lam,
+        "on": on["rule"] if "rule" in on else {_one(weights[place]): factor for place, factor in on["places"]},
+    }
+
+
+def _saved(thing: Any) -> dict[str, Any]:
+    """Return a penalty, but for the weights that it draws towards, or where it enters."""
+    values = {field.name: getattr(thing, field.name) for field in fields(thing) if field.name != "toward"}
+    return {"name": type(thing).__name__, **values}
+
+
+def _loaded(record: dict[str, Any]) -> Any:
+    if record["name"] not in _KINDS:
+        raise ValueError(
+            f"The file has a penalty that this version of shrinkage does not know: {record['name']!r}. Install the "
+            f"version that wrote it."
+        )
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items() if name != "name"}
+    return _KINDS[record["name"]](**values)
+
+
+def _saved_lam(lam: Any) -> Any:
+    if isinstance(lam, keras.Variable):
+        return float(lam)
+    record = None
+    if getattr(lam, "__name__", "") != "<lambda>":
+        record = keras.saving.serialize_keras_object(lam)
+    if not isinstance(record, dict):
+        raise ValueError(
+            f"A model cannot be saved with lam={lam!r}, a function that Keras does not know by name. Give it a name "
+            f"with @keras.saving.register_keras_serializable(), or take a keras.optimizers.schedules schedule."
+        )
+    return record
+
+
+def _is_plain(on: Any) -> bool:
+    """Whether a rule is made of kinds of weights. Paths may be others in the model that is loaded."""
+    if isinstance(on, (list, dict)):
+        return all(map(_is_plain, on))
+    return isinstance(on, str) and not any(sign in on for sign in "*?[/")
+
+
+def _places(attachment: Attachment) -> list[list[Any]]:
+    """Return the place in `model.weights` of each penalised weight, and its factor."""
+    place = {id(w): i for i, w in enumerate(attachment.model.weights)}
+    return [[place[id(weight.variable)], weight.term.factor] for weight in attachment.weights]
+
+
+def _packed(values: Any) -> dict[str, Any]:
+    values = np.asarray(values, np.float64 if np.asarray(values).dtype == np.float64 else np.float32)
+    return {"dtype": str(values.dtype), "shape": values.shape, "data": b64encode(values.tobytes()).decode("ascii")}
+
+
+def _unpacked(record: dict[str, Any]) -> Any:
+    return np.frombuffer(b64decode(record["data"]), record["dtype"]).reshape(record["shape"])
+
+
+def _one(weight: Any) -> Callable[[Any, Any], bool]:
+    """Return the rule that names one weight; a variable cannot be the key of a dictionary."""
+    return lambda layer, variable: variable is weight
