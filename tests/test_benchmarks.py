@@ -7,7 +7,7 @@ from pkgutil import resolve_name
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import _page, choice, path_cost
+from benchmarks import _page, attach, choice, path_cost
 from benchmarks._measure import measure
 from benchmarks._phases import EPOCHS, phases
 from benchmarks._rows import ROWS, Case
@@ -20,6 +20,12 @@ def test_every_way_runs_and_is_extrapolated_to_all_its_fits(name):
     cost = measure(ROWS[name], SMALL)
     assert cost.wall > 0 and cost.peak > 0
     assert cost.fits == ROWS[name].fits(SMALL) >= cost.measured >= 1
+
+
+def test_attaching_is_measured_against_the_bare_model_and_keras_own():
+    found = attach.measured("Perceptron, 3 kernels", rounds=1)
+    assert list(found) == ["bare", "Keras' own", "attached"] and found["bare"][1] == 1
+    assert all(seconds > 0 for seconds, _ in found.values())
 
 
 def test_the_parts_of_a_fit_are_all_found_and_put_back(monkeypatch):
