@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import keras
@@ -16,6 +17,9 @@ from shrinkage._objective import Objective
 
 Run = Callable[[State, Any, bool], Any]
 """How a forward pass is made: (state, x, training) -> predictions; `x` and the predictions may be trees."""
+
+
+_TRACING = Lock()
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,8 @@ class Engine:
         self._shapes = [(1, 1 if is_shared[id(v)] else strengths, *v.shape) for v in self._kept]
         places = {id(v): i for i, v in enumerate(self._kept)}
         self._trainable = [places[id(v)] for v in network.trainable_variables]
-        self.train = tf.function(self._train, jit_compile=training.xla, autograph=False)
-        self.evaluate = tf.function(self._evaluate, jit_compile=evaluation.xla, autograph=False)
+        self.train = tf.function(_alone(self._train), jit_compile=training.xla, autograph=False)
+        self.evaluate = tf.function(_alone(self._evaluate), jit_compile=evaluation.xla, autograph=False)
         self.compiled: set[tuple[int, ...]] = set()
         """Sizes of the data that the steps have been compiled for."""
         for function in (self.train, self.evaluate):  # each is traced once, but TensorFlow counts over all engines
@@ -191,6 +195,20 @@ class Engine:
         predictions = self.evaluation.run(self._state(members, self.evaluation.xla), _rows(x, rows, 2), False)
         shares = self._objective.rows(_rows(y, rows, 1), predictions, _rows(weight, rows, 1))
         return shares[0], keras.tree.map_structure(lambda value: value[0], predictions)
+
+
+def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Trace a function while no other is traced: both call the same layers, which may keep something meanwhile.
+
+    A recurrent layer, for one, keeps its dropout masks from the start of a call to its end. XLA compiles both side
+    by side.
+    """
+
+    def traced(*args: Any) -> Any:
+        with _TRACING:
+            return function(*args)
+
+    return traced
 
 
 def _rows(values: Any, rows: Any, axes: int) -> Any:
