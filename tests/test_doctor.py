@@ -14,6 +14,7 @@ from keras import layers
 from keras.regularizers import L2
 
 import shrinkage as sh
+from shrinkage._attach._attach import attachments
 from shrinkage._doctor._code import argument
 from shrinkage._doctor._doctor import CHECKS
 from shrinkage._doctor._report import Report
@@ -45,7 +46,8 @@ def test_it_finds_what_a_model_has_and_the_fix_puts_it_right(code, i):
     model = make()
     found = [finding for finding in sh.doctor(model, **options).findings if finding.code == code]
     assert len(found) == 1 and found[0].about and found[0].why and found[0].fix
-    names = {"model": model, "keras": keras, "sh": sh, "callbacks": [], **options}
+    reg = (attachments(model) or [None])[0]
+    names = {"model": model, "reg": reg, "keras": keras, "sh": sh, "callbacks": [], **options}
     if "set_dtype_policy" in found[0].fix:  # which is for models that are built later
         return
     exec(compile(found[0].fix, code, "exec"), names)

@@ -340,6 +340,7 @@ def test_to_shrink_a_kernel_before_a_normalization_leaves_the_output():
 
 def test_a_penalty_makes_the_gradient_of_an_embedding_dense_until_it_is_fixed():
     model = zoo.big_table()
+    model.compile(keras.optimizers.SGD(1.0), "mse")
     table = model.trainable_variables[0]
 
     def gradient() -> Any:
@@ -350,6 +351,11 @@ def test_a_penalty_makes_the_gradient_of_an_embedding_dense_until_it_is_fixed():
     assert isinstance(gradient(), tf.Tensor)
     fix(model, "dense-embedding-gradient")
     assert isinstance(gradient(), tf.IndexedSlices)
+    before = np.array(table)
+    model.optimizer.apply([tf.IndexedSlices(tf.zeros((1, 32)), [7], [40_000, 32])], [table])
+    np.testing.assert_allclose(np.array(table)[7], before[7] * (1 - 2e-6), rtol=1e-6)  # rounding is 6e-8
+    before[7] = np.array(table)[7]
+    np.testing.assert_array_equal(np.array(table), before)
 
 
 def test_frozen_regularizers_add_nothing_until_it_is_fixed():
@@ -357,3 +363,38 @@ def test_frozen_regularizers_add_nothing_until_it_is_fixed():
     assert model.losses == []
     fix(model, "only-frozen-penalised")
     assert len(model.losses) == 1 and float(model.losses[0]) > 0
+
+
+def test_a_penalty_on_an_inner_model_does_not_act_until_it_is_fixed():
+    model = zoo.attached_inside()
+    start, plain = model.get_weights(), keras.models.clone_model(model)
+    plain.compile("sgd", "mse")
+    plain.set_weights(start)
+    fit(plain)
+    fit(model)
+    np.testing.assert_array_equal(model.get_weights()[0], plain.get_weights()[0])
+    model.set_weights(start)
+    fix(model, "attached-inside")
+    fit(model)
+    assert np.abs(model.get_weights()[0] - plain.get_weights()[0]).max() > 1e-5
+
+
+def test_a_penalty_on_frozen_weights_is_refused_until_it_is_fixed():
+    model = zoo.attached_to_frozen()
+    with pytest.raises(ValueError, match="matches none of the 2 trainable weights"):
+        model.compile("sgd", "mse")
+    fix(model, "attached-to-nothing")
+    model.compile("sgd", "mse")
+
+
+def test_l1_by_gradient_has_no_zeros_until_it_is_fixed():
+    """One of four inputs matters."""
+    model = zoo.stack((4,), layers.Dense(1, name="a", kernel_regularizer=keras.regularizers.L1(0.1)))
+    model.compile(keras.optimizers.SGD(0.05), "mse")
+    x = np.tile(zoo.X, (60, 1))
+    model.fit(x, 2 * x[:, :1], verbose=0)
+    assert not (model.get_weights()[0] == 0).any()
+    fix(model, "l1-by-gradient")
+    model.fit(x, 2 * x[:, :1], verbose=0)
+    kernel = model.get_weights()[0].ravel()
+    assert (kernel[1:] == 0).sum() >= 2 and kernel[0] > 1

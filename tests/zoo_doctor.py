@@ -8,6 +8,8 @@ import numpy as np
 from keras import layers
 from keras.regularizers import L1, L1L2, L2
 
+import shrinkage as sh
+
 X, Y = np.random.default_rng(0).normal(size=(32, 4)).astype("float32"), np.ones((32, 1), "float32")
 
 
@@ -199,9 +201,32 @@ def normalized() -> keras.Model:
     return stack((3,), dense, layers.BatchNormalization(), layers.Dense(1))
 
 
-def big_table() -> keras.Model:
-    table = layers.Embedding(40_000, 32, embeddings_regularizer=L2(1e-6), name="table")
-    return stack((5,), table, layers.Flatten(), layers.Dense(1), dtype="int32")
+def big_table(attached: bool = False) -> keras.Model:
+    table = layers.Embedding(40_000, 32, embeddings_regularizer=None if attached else L2(1e-6), name="table")
+    model = stack((5,), table, layers.Flatten(), layers.Dense(1), dtype="int32")
+    if attached:
+        sh.attach(model, sh.L2(), lam=2e-6)
+    return model
+
+
+def attached(optimizer: Any = "sgd", penalty: Any = None, lam: Any = 0.01, **options: Any) -> keras.Model:
+    model = mlp(optimizer)
+    sh.attach(model, penalty or sh.L2(), lam=lam, **options)
+    return model
+
+
+def attached_inside() -> keras.Model:
+    inner = mlp()
+    sh.attach(inner, sh.L2(), lam=0.01)
+    model = stack((4,), inner, layers.Dense(1))
+    model.compile("sgd", "mse")
+    return model
+
+
+def attached_to_frozen() -> keras.Model:
+    model = attached(on=lambda layer, variable: layer.name == "a")
+    model.layers[0].trainable = False
+    return model
 
 
 stopping = keras.callbacks.EarlyStopping
@@ -212,6 +237,8 @@ ILL: dict[str, list[tuple[Callable[[], keras.Model], dict[str, Any]]]] = {
         (set_after_build_on_a_cell, {}),
     ],
     "nothing-decayed": [(excluding_everything, {})],
+    "attached-inside": [(attached_inside, {})],
+    "attached-to-nothing": [(attached_to_frozen, {})],
     "strength-changed-after-tracing": [(strength_changed, {}), (decay_changed, {})],
     "train-step-without-penalty": [(own_step, {})],
     "float16-overflow": [(half_precision, {})],
@@ -231,17 +258,20 @@ ILL: dict[str, list[tuple[Callable[[], keras.Model], dict[str, Any]]]] = {
         (fine_tuning, {"steps": 3000}),
         (cosine, {}),
         (lambda: mlp(keras.optimizers.SGD(1e-3, momentum=0.9), kernel_regularizer=L2(1e-4)), {"steps": 100}),
+        (lambda: attached(lam=1e-4), {"steps": 100}),
+        (lambda: attached(lam=1e-4, how=sh.Decoupled()), {"steps": 100}),
     ],
     "penalised-loss-monitored": [
         (lambda: mlp(kernel_regularizer=L2(0.01)), {"callbacks": [stopping()]}),
         (lambda: mlp(kernel_regularizer=L2(0.01)), {"callbacks": [keras.callbacks.ReduceLROnPlateau("loss")]}),
+        (attached, {"callbacks": [stopping()]}),
     ],
     "depthwise-kernel-free": [(separable, {}), (mobile, {})],
     "adaptive-and-coupled": [(lambda: mlp("adam", kernel_regularizer=L2(0.01)), {})],
     "loss-contains-penalty": [(lambda: mlp(kernel_regularizer=L2(0.01)), {})],
     "keras-l2-has-no-half": [(lambda: mlp(kernel_regularizer=L2(0.01)), {})],
     "scale-invariant-kernel": [(normalized, {})],
-    "dense-embedding-gradient": [(big_table, {})],
+    "dense-embedding-gradient": [(big_table, {}), (lambda: big_table(attached=True), {})],
 }
 """Models with each finding, and what `doctor` is told beside them."""
 
@@ -354,6 +384,9 @@ WELL: dict[str, tuple[Callable[[], keras.Model], dict[str, Any]]] = {
     "mlp": (lambda: trained(mlp(kernel_regularizer=L2(0.01))), {"callbacks": [stopping("val_mse")], "steps": 1000}),
     "plain mlp": (lambda: trained(mlp("adam")), {"callbacks": [stopping()]}),
     "cnn": (convolutional, {"callbacks": [keras.callbacks.ModelCheckpoint("f.keras")]}),
+    "attached": (lambda: trained(attached("adam")), {"callbacks": [stopping("val_data_loss")], "steps": 1000}),
+    "attached L1": (lambda: trained(attached("adam", sh.L1())), {}),
+    "attached decay": (lambda: trained(attached("adam", how=sh.Decoupled())), {}),
     "recurrent": (recurrent, {}),
     "transformer": (lambda: transformer(), {"steps": 10_000}),
     "recommender": (recommender, {}),

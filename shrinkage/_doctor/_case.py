@@ -9,6 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from shrinkage._attach._attach import attachments
+from shrinkage._attach._attachment import Attachment
+from shrinkage._attach._lam import read_lam
+from shrinkage._attach._terms import Penalised
 from shrinkage._kinds import PENALISED, kind_of
 from shrinkage._selection import owners_of
 
@@ -31,6 +35,8 @@ class Weight:
     """Whether a regularizer adds to the loss for it."""
     decay: float
     """The optimizer's `weight_decay`, 0 where it is excluded."""
+    attached: tuple[tuple[Attachment, float], ...]
+    """What `attach` put on it, each with its present strength there."""
 
     @property
     def kernel(self) -> bool:
@@ -40,7 +46,7 @@ class Weight:
     @property
     def free(self) -> bool:
         """Whether nothing shrinks it."""
-        return not (self.penalised or self.decay)
+        return not (self.penalised or self.decay or self.attached)
 
     @property
     def path(self) -> str:
@@ -78,7 +84,17 @@ class Case:
 
     def _weight(self, layer: keras.Layer, variable: keras.Variable) -> Weight:
         kind, decay = kind_of(layer, variable), decay_of(self.optimizer, variable)
-        return Weight(variable, layer, kind, *strengths(variable.regularizer), decay)
+        attached = self._attached.get(id(variable), ())
+        return Weight(variable, layer, kind, *strengths(variable.regularizer), decay, tuple(attached))
+
+    @cached_property
+    def _attached(self) -> dict[int, list[tuple[Attachment, float]]]:
+        found = dict[int, list[tuple[Attachment, float]]]()
+        for each in attachments(self.model):
+            lam = float(value_of(read_lam(each.lam, self.optimizer)))
+            for weight in attached_to(each):
+                found.setdefault(id(weight.variable), []).append((each, lam * weight.term.factor))
+        return found
 
     @cached_property
     def owners(self) -> dict[int, keras.Layer]:
@@ -96,9 +112,15 @@ class Case:
         return [weight for weight in self.weights if weight.decay]
 
     @property
+    def attached(self) -> list[Weight]:
+        """The weights that have a penalty attached."""
+        return [weight for weight in self.weights if weight.attached]
+
+    @property
     def penalty(self) -> float:
-        """What regularizers add to the loss at the present weights, summed in float64."""
-        return float(sum(penalty_of(weight) for weight in self.penalised))
+        """What the reported losses contain beside the data loss, at the present weights."""
+        own = sum(penalty_of(weight) for weight in self.penalised)
+        return float(own + sum(float(each.value()) for each in attachments(self.model) if attached_to(each)))
 
     def siblings(self, weight: Weight) -> Iterator[Weight]:
         """The other weights of the same layer."""
@@ -133,6 +155,14 @@ class Case:
 
 def _spread(steps: int) -> list[int]:
     return np.linspace(0, steps, min(steps, 200), endpoint=False).astype(int).tolist()
+
+
+def attached_to(attachment: Attachment) -> tuple[Penalised, ...]:
+    """Return the weights that an attachment penalises now; none where its rule names frozen ones alone."""
+    try:
+        return attachment.weights
+    except ValueError:
+        return ()
 
 
 def value_of(variable: Any) -> np.ndarray:

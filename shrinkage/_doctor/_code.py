@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from shrinkage._doctor._case import Case, Weight
+from shrinkage._attach._attachment import Attachment
+from shrinkage._doctor._case import Case, Weight, value_of
 from shrinkage._kinds import kind_of
 
 _WIDTH = 96  # of a list of names
@@ -156,3 +157,16 @@ def attach_instead(case: Case, weights: list[Weight]) -> str:
         which = f", on=lambda layer, v: v.path in {sorted(w.path for w in group)}" if group != kernels else ""
         lines.append(f"sh.attach(model, {penalty}, lam={lam:g}{which})\n")
     return "".join(lines)
+
+
+def attach_again(each: Attachment, model: str = "model", **changes: str) -> str:
+    """Return the lines that attach a penalty anew, with some arguments changed."""
+    lam: Any = each.lam
+    arguments = {
+        "lam": f"{float(value_of(lam)):g}" if isinstance(lam, keras.Variable) else "lam",
+        "how": f"sh.{each.how!r}",
+    }
+    if isinstance(each.on, str) and each.on != "kernels":
+        arguments["on"] = repr(each.on)
+    listed = ", ".join(f"{name}={value}" for name, value in {**arguments, **changes}.items())
+    return f"sh.detach({model})\nsh.attach(model, sh.{each.penalty!r}, {listed})\n"

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from shrinkage._doctor import _decay, _notes, _regularizers, _training
+from shrinkage._doctor import _attached, _decay, _notes, _regularizers, _training
 from shrinkage._doctor._case import Case
 from shrinkage._doctor._check import Check
 from shrinkage._doctor._report import SEVERITIES, Report
@@ -13,6 +13,8 @@ from shrinkage._doctor._report import SEVERITIES, Report
 CHECKS: tuple[Check, ...] = (
     _regularizers.regularizer_ignored,
     _decay.nothing_decayed,
+    _attached.attached_inside,
+    _attached.attached_to_nothing,
     _training.strength_changed_after_tracing,
     _training.train_step_without_penalty,
     _training.float16_overflow,

@@ -11,6 +11,7 @@ from shrinkage._doctor._case import Case, Weight, penalty_of, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_instead, decay_kernels, set_regularizer
 from shrinkage._doctor._words import names, parameters, paths
+from shrinkage._penalties import L2, Decoupled
 
 _MATTERS = 0.01  # the share of a weight's size that all steps together should take away
 _HALF = 65504.0  # the largest float16
@@ -126,19 +127,26 @@ def strength_too_small(case: Case) -> Iterator[Symptom]:
 
 
 def _groups(case: Case) -> dict[float, list[Weight]]:
-    """Weights by the rate at which they shrink, per unit of learning rate; coupled L2 has one under SGD alone."""
+    """Kernels by the rate at which they shrink, per unit of learning rate; coupled L2 has one under SGD alone."""
     groups = dict[float, list[Weight]]()
-    plain = type(case.optimizer) is keras.optimizers.SGD
+    plain = type(case.optimizer).__name__ == "SGD"
     longer = 1 / (1 - case.optimizer.momentum) if plain else 0.0
     for weight in case.weights:
-        if weight.kernel and not weight.l1 and (strength := weight.decay + 2 * weight.l2 * longer):
-            groups.setdefault(strength, []).append(weight)
+        rate = weight.decay + 2 * weight.l2 * longer
+        for each, lam in weight.attached:
+            if isinstance(each.penalty, L2) and each.penalty.toward is None:
+                rate += lam * (1.0 if isinstance(each.how, Decoupled) else longer)
+        if weight.kernel and not weight.l1 and rate:
+            groups.setdefault(rate, []).append(weight)
     return groups
 
 
 def _stronger(case: Case, weights: list[Weight], strength: float) -> str:
     if weights[0].decay:
         return decay_kernels(case, weight_decay=strength)
+    if weights[0].attached:
+        strength *= 1.0 if isinstance(weights[0].attached[0][0].how, Decoupled) else 1 - case.optimizer.momentum
+        return f"reg.lam = {strength:.1g}  # reg is what sh.attach returned"
     strength *= 1 - case.optimizer.momentum
     return set_regularizer(case, weights, f"keras.regularizers.L2({strength / 2:.1g})")
 
@@ -147,7 +155,7 @@ def _stronger(case: Case, weights: list[Weight], strength: float) -> str:
 def penalised_loss_monitored(case: Case) -> Iterator[Symptom]:
     """A callback stops, saves or slows on `loss` or `val_loss`, which contain the penalty (give `callbacks=`)."""
     deciding = [(i, each) for i, each in enumerate(case.callbacks or ()) if _decides_by_loss(each)]
-    if case.penalised and deciding:
+    if (case.penalised or case.attached) and deciding:
         names = [f"{type(callback).__name__}(monitor={callback.monitor!r})" for _, callback in deciding]
         lines = [
             f"callbacks[{i}].monitor, callbacks[{i}].mode = {callback.monitor.replace('loss', 'data_loss')!r}, 'min'\n"
@@ -168,6 +176,8 @@ def _decides_by_loss(callback: Any) -> bool:
 
 def _data_loss(case: Case) -> str:
     """The lines after which `fit` logs `data_loss`."""
+    if case.attached:  # it does
+        return ""
     loss = case.model.loss
     if not (isinstance(loss, str) or callable(loss)):  # several outputs
         return attach_instead(case, case.penalised)
