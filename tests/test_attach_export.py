@@ -82,7 +82,6 @@ def test_decoupled_is_weight_decay_where_it_is_on_all_weights(tmp_path):
         ({"rows": "touched"}, "all rows"),
         ({"how": sh.Decoupled()}, "on all weights"),
     ],
-    ids=str,
 )
 def test_what_keras_cannot_express_is_said(options, words, tmp_path):
     model = compiled(network(), "adam")

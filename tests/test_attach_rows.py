@@ -42,7 +42,7 @@ def test_all_rows_as_keras_own(float64, optimizer):
     assert np.abs(mine.get_weights()[0] - bare_step(optimizer)[0]).min() > 0
 
 
-@pytest.mark.parametrize("options", [{}, {"jit_compile": True}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"jit_compile": True}])
 @pytest.mark.parametrize(("penalty", "slope"), [(sh.L2(), lambda w: w), (sh.L1(), np.sign)], ids=["L2", "L1"])
 def test_touched_rows_once_however_often_they_occur(float64, penalty, slope, options):
     before, bare = bare_step()
@@ -84,7 +84,6 @@ def test_the_logged_penalty_is_that_of_the_whole_table():
         ({"rows": "touched", "penalty": sh.GroupLasso(), "how": sh.Coupled()}, "no group lasso"),
         ({"rows": "touched", "penalty": sh.L2(toward="initial")}, "draw towards"),
     ],
-    ids=str,
 )
 def test_what_touched_cannot_do_is_refused(options, words):
     with pytest.raises(ValueError, match=words):

@@ -69,7 +69,6 @@ def test_it_comes_back_with_everything(make, tmp_path):
         lambda layer, variable: "hidden" in variable.path,
         layers.Dense,
     ],
-    ids=str,
 )
 def test_rules_come_back(on, tmp_path):
     model = network()
