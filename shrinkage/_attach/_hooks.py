@@ -22,6 +22,7 @@ from shrinkage._penalties import Coupled, Decoupled, Proximal
 from shrinkage._steps import check_proximal
 
 _KEY = "_shrinkage"  # in the __dict__ of a model and of its optimizer, past Keras' tracking of attributes
+_OURS = {"data_loss", "penalty"}  # logs beside those of Keras
 
 
 class Hooks:
@@ -134,21 +135,27 @@ class HookedModel:
         """Return Keras' logs with `data_loss` and `penalty`, which `loss` then is the sum of.
 
         The penalty is that of the present weights where this is called outside a compiled step, as it is at the end of
-        an epoch and of `evaluate`. Inside one it would cost time in every step: it is that of the weights when the
-        metrics were last reset, which is before the step for `train_on_batch`, as Keras' own penalties are.
+        an epoch and of `evaluate`. Inside one, to compute it and to return more numbers would cost time in every step:
+        there only `loss` has it, of the weights when metrics were last reset. For `train_on_batch` that is before the
+        step, as with Keras' own penalties.
         """
         logs = super().get_metrics_result()  # pyright: ignore[reportAttributeAccessIssue]
-        hooks = hooks_of(self)
-        penalty = ops.convert_to_tensor(hooks.seen) if tf.inside_function() else hooks.look()
         if "loss" not in logs:
-            return {**logs, "penalty": penalty}
-        loss = logs["loss"]
-        penalty = ops.cast(penalty, loss.dtype)
-        return {**logs, "loss": loss + penalty, "data_loss": loss, "penalty": penalty}
+            return logs
+        hooks, loss = hooks_of(self), logs["loss"]
+        inside = tf.inside_function()
+        penalty = ops.cast(ops.convert_to_tensor(hooks.seen) if inside else hooks.look(), loss.dtype)
+        own = {} if inside else {"data_loss": loss, "penalty": penalty}
+        return {**logs, "loss": loss + penalty, **own}
+
+    def _get_metrics_result_or_logs(self: Any, logs: dict[str, Any]) -> dict[str, Any]:
+        """Return the present metrics, unless a `train_step` of the user's own returned others."""
+        now = self.get_metrics_result()
+        return now if set(logs) | _OURS == set(now) else logs
 
     def _flatten_metrics_in_order(self: Any, logs: dict[str, Any]) -> Any:
         """Leave a list of logs as long as it is without an attachment: dictionaries have the new ones."""
-        logs = {name: value for name, value in logs.items() if name not in ("data_loss", "penalty")}
+        logs = {name: value for name, value in logs.items() if name not in _OURS}
         return super()._flatten_metrics_in_order(logs)  # pyright: ignore[reportAttributeAccessIssue]
 
 
