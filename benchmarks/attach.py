@@ -1,7 +1,7 @@
 """What an attached penalty adds to a training step: writes the table of docs/attach.md.
 
-All ways of a model are measured in one process, one after the other in an order that changes from round to round, of
-which the fastest counts:
+All ways of a model are measured in one process, one after the other in an order that changes from round to round. A
+ratio is the median over rounds of that to the bare model in the same round:
 
     python -m benchmarks.attach
 """
@@ -115,7 +115,7 @@ def stepper(name: str, way: str) -> Callable[[], float]:
 
 
 def measured(name: str, rounds: int) -> dict[str, tuple[float, float]]:
-    """Return for each way the seconds of a step in its fastest round, and the ratio to those of the bare model."""
+    """Return for each way the median seconds of a step, and the median ratio to the bare model's of the same round."""
     ways = WAYS if MODELS[name][0] is recommender else WAYS[:3]
     takes = {way: stepper(name, way) for way in ways}
     times = []
@@ -123,13 +123,14 @@ def measured(name: str, rounds: int) -> dict[str, tuple[float, float]]:
         order = random.sample(ways, len(ways))
         found = {way: takes[way]() for way in order}
         times.append([found[way] for way in ways])
-    seconds = np.array(times).min(axis=0)
-    return {way: (float(own), float(own / seconds[0])) for way, own in zip(ways, seconds, strict=True)}
+    seconds = np.array(times)
+    ratios = np.median(seconds / seconds[:, :1], axis=0)
+    return {way: (float(s), float(r)) for way, s, r in zip(ways, np.median(seconds, axis=0), ratios, strict=True)}
 
 
 @click.command()
 @click.option("--model", "names", type=click.Choice([*MODELS]), multiple=True, help="Only these; no page is written.")
-@click.option("--rounds", default=8, show_default=True, help="How often each way is measured.")
+@click.option("--rounds", default=20, show_default=True, help="How often each way is measured.")
 def main(names: tuple[str, ...], rounds: int) -> None:
     """Measure and print the table, and write it to docs/attach.md."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
