@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from threading import Lock
 from typing import Any
 
@@ -204,6 +205,7 @@ def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
     by side.
     """
 
+    @wraps(function)  # profiles show its name
     def traced(*args: Any) -> Any:
         with _TRACING:
             return function(*args)
