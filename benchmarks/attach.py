@@ -80,7 +80,8 @@ MODELS: dict[str, tuple[Callable[[Any], Any], str, int, bool, int]] = {
     "Table of 500,000 x 32": (recommender, "SGD", 10, False, 1),
 }
 """Of each how it is made, its optimizer, the calls of a round, whether XLA compiles them, and the steps of a call."""
-WAYS = ("bare", "Keras' own", "attached", 'attached, rows="touched"')
+ROWS: dict[str, Any] = {'attached, rows="lazy"': "lazy", 'attached, rows="touched"': "touched"}
+WAYS = ("bare", "Keras' own", "attached", *ROWS)
 
 
 def stepper(name: str, way: str) -> Callable[[], float]:
@@ -97,7 +98,7 @@ def stepper(name: str, way: str) -> Callable[[], float]:
     rate = 1e-9  # or the bare model would learn its one batch by heart, and be slow with gradients below normal numbers
     model.compile(getattr(keras.optimizers, optimizer)(rate), loss, jit_compile=xla, steps_per_execution=steps)
     if way.startswith("attached"):
-        sh.attach(model, sh.L2(), lam=LAM, rows="touched" if "touched" in way else "all")
+        sh.attach(model, sh.L2(), lam=LAM, rows=ROWS.get(way, "all"))
     rng = np.random.default_rng(0)
     floats = model.inputs[0].dtype == "float32"
     x = rng.normal(size=(BATCH, *shape)) if floats else rng.integers(0, 500_000, (BATCH, *shape))

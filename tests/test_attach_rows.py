@@ -1,5 +1,6 @@
-"""Embeddings: all rows in every step, or each row that a step looks up, once."""
+"""Embeddings: all rows in every step, each row that a step looks up, or all rows at the price of these."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -55,9 +56,10 @@ def test_touched_rows_once_however_often_they_occur(float64, penalty, slope, opt
     assert np.abs(expected - bare)[[0, 1, 3, 5]].min() > 1e-5
 
 
-def test_touched_keeps_the_gradient_sparse():
+@pytest.mark.parametrize("rows", ["touched", "lazy"])
+def test_the_gradient_stays_sparse(rows):
     mine, seen = model(), []
-    sh.attach(mine, sh.L2(), lam=LAM, rows="touched")
+    sh.attach(mine, sh.L2(), lam=LAM, rows=rows)
 
     class Look(type(mine.optimizer)):
         def _backend_update_step(self, grads, trainable_variables, learning_rate):
@@ -78,7 +80,7 @@ def test_the_logged_penalty_is_that_of_the_whole_table():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"rows": "lazy"}, 'rows must be "all" or "touched"'),
+        ({"rows": "some"}, 'rows must be "all", "touched" or "lazy"'),
         ({"rows": "touched", "penalty": sh.L1()}, r"how=shrinkage.Coupled\(\)"),
         ({"rows": "touched", "how": sh.Decoupled()}, r"how=shrinkage.Coupled\(\)"),
         ({"rows": "touched", "penalty": sh.GroupLasso(), "how": sh.Coupled()}, "no group lasso"),
@@ -88,3 +90,213 @@ def test_the_logged_penalty_is_that_of_the_whole_table():
 def test_what_touched_cannot_do_is_refused(options, words):
     with pytest.raises(ValueError, match=words):
         sh.attach(model(), **{"penalty": sh.L2(), "lam": LAM, **options})
+
+
+# --- rows="lazy"
+
+ROWS = 50
+"""Of the larger tables: a step of 4 sequences looks up 24 at most, and in an epoch of 10 steps some are never."""
+
+
+def sequences() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.integers(0, ROWS, (40, 3)), rng.normal(size=(40, 1))
+
+
+def chain() -> keras.Model:
+    table = layers.Embedding(ROWS, 4)
+    return keras.Sequential([keras.Input((3,)), table, layers.GlobalAveragePooling1D(), layers.Dense(1)])
+
+
+def two_tables() -> keras.Model:
+    """Return a model that looks up twice in one table and once in another, under masks."""
+    table, other = layers.Embedding(ROWS, 4, mask_zero=True), layers.Embedding(ROWS, 4, mask_zero=True)
+    inputs = keras.Input((3,), dtype="int32")
+    first, second = table(inputs), layers.add([table(ROWS - 1 - inputs), other(inputs)])
+    pooled = [layers.GlobalAveragePooling1D()(each) for each in (first, second)]
+    return keras.Model(inputs, layers.Dense(1)(layers.Concatenate()(pooled)))
+
+
+def lazily(rows: Any, make: Callable[[], keras.Model] = chain, **options: Any) -> Any:
+    """Return a compiled model with its tables penalised, and what `attach` returned."""
+    keras.utils.set_random_seed(0)
+    made = make()
+    made.compile(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.3, 5, 0.9)), "mse", **options)
+    lam = keras.optimizers.schedules.CosineDecay(0.3, 25)
+    return made, sh.attach(made, sh.L2(), lam=lam, on={"embedding": 2.0, "kernel": 1.0}, rows=rows)
+
+
+def take_steps(made: keras.Model) -> None:
+    """Stop in the middle of an epoch, where rows are behind in their decay."""
+    x, y = sequences()
+    for i in range(0, 20, 4):
+        with tf.GradientTape() as tape:
+            loss = keras.ops.mean((made(x[i : i + 4]) - y[i : i + 4]) ** 2)
+        variables = made.trainable_variables
+        made.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+
+
+@pytest.fixture
+def both(float64):
+    """Two models in the middle of an epoch, of which the second is penalised lazily."""
+    pair = [lazily(rows)[0] for rows in ("all", "lazy")]
+    for made in pair:
+        take_steps(made)
+    assert np.abs(pair[0].weights[0].numpy() - pair[1].weights[0].numpy()).max() > 1e-3
+    return pair
+
+
+def assert_same(mine: list[np.ndarray], theirs: list[np.ndarray]) -> None:
+    for one, other in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-14)  # float64: sums in another order
+
+
+@pytest.mark.parametrize("options", [{}, {"jit_compile": True}, {"steps_per_execution": 3}, {"run_eagerly": True}])
+@pytest.mark.parametrize("make", [chain, two_tables])
+def test_lazy_rows_train_as_all_rows(float64, make, options):
+    x, y = sequences()
+    models, logs = [], []
+    for rows in ("all", "lazy"):
+        made, _ = lazily(rows, make, **options)
+        start = made.get_weights()
+        fitted = made.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0, validation_data=(x, y))
+        models.append(made)
+        logs.append(fitted.history)
+    assert_same([w.numpy() for w in models[1].weights], [w.numpy() for w in models[0].weights])
+    assert np.abs(models[0].get_weights()[0] - start[0]).min() > 1e-6
+    assert logs[0].keys() == logs[1].keys()
+    for name, expected in logs[0].items():
+        np.testing.assert_allclose(logs[1][name], expected, rtol=1e-12, err_msg=name)
+
+
+def test_lazy_rows_have_their_decay_wherever_they_are_read(both):
+    theirs, mine = both
+    x, y = sequences()
+    np.testing.assert_allclose(mine.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=0, atol=1e-14)
+    assert_same(mine.get_weights(), theirs.get_weights())
+    for each in both:
+        take_steps(each)
+    assert mine.evaluate(x, y, verbose=0) == pytest.approx(theirs.evaluate(x, y, verbose=0), rel=1e-12)
+
+
+def test_the_value_of_lazy_rows_has_their_decay(float64):
+    values = []
+    for rows in ("all", "lazy"):
+        made, reg = lazily(rows)
+        take_steps(made)
+        values.append(float(reg.value()))
+    assert values[1] == pytest.approx(values[0], rel=1e-12) and values[0] > 0
+
+
+def test_lazy_rows_in_files(both, tmp_path):
+    theirs, mine = both
+    mine.save(tmp_path / "a.keras")
+    take_steps(mine)  # rows are behind again, which must not count for the weights that are set
+    mine.set_weights(theirs.get_weights())
+    assert_same(mine.get_weights(), theirs.get_weights())
+    take_steps(mine)
+    mine.load_weights(tmp_path / "a.keras")
+    assert_same(mine.get_weights(), theirs.get_weights())
+    loaded = keras.models.load_model(tmp_path / "a.keras")
+    assert isinstance(loaded, keras.Model)
+    for each in (theirs, loaded):
+        take_steps(each)
+    assert np.abs(loaded.weights[0].numpy() - theirs.weights[0].numpy()).max() > 1e-3  # it is lazy again
+    assert_same(loaded.get_weights(), theirs.get_weights())
+
+
+def test_lazy_rows_for_plain_keras(both, tmp_path):
+    theirs, mine = both
+    mine.export(tmp_path / "served", verbose=False)
+    x, _ = sequences()
+    served = tf.saved_model.load(str(tmp_path / "served"))
+    np.testing.assert_allclose(served.serve(x.astype("float64")), theirs.predict(x, verbose=0), rtol=0, atol=1e-14)
+    take_steps(mine)
+    take_steps(theirs)
+    sh.detach(mine)
+    assert_same([w.numpy() for w in mine.weights], [w.numpy() for w in theirs.weights])
+    assert "call" not in vars(mine.layers[0])
+
+
+def test_a_number_can_change_and_a_table_can_be_frozen(float64):
+    pair = []
+    for rows in ("all", "lazy"):
+        made, _ = lazily("all")
+        sh.detach(made)
+        made.layers[0].trainable = False
+        reg = sh.attach(made, sh.L2(), lam=0.1, on="kernels", rows=rows)
+        made.compile(keras.optimizers.SGD(ETA), "mse")
+        take_steps(made)
+        made.layers[0].trainable = True
+        made.compile(keras.optimizers.SGD(ETA), "mse")
+        take_steps(made)
+        reg.lam = 0.4
+        take_steps(made)
+        pair.append(made.get_weights())
+    assert_same(*pair)
+
+
+class Pooled(layers.Embedding):
+    def call(self, inputs):
+        return super().call(inputs) * 2.0
+
+
+class Tied(keras.Model):
+    """Reads its table past the lookup, as language models do at their outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = layers.Embedding(ROWS, 4)
+
+    def call(self, inputs):
+        return keras.ops.sum(self.table(inputs) @ keras.ops.transpose(self.table.embeddings), axis=(1, 2))[:, None]
+
+
+def plain(table: Any = None, optimizer: Any = None) -> keras.Model:
+    made = keras.Sequential([keras.Input((3,)), table or layers.Embedding(ROWS, 4), layers.Flatten(), layers.Dense(1)])
+    made.compile(optimizer or keras.optimizers.SGD(ETA), "mse")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "options", "words"),
+    [
+        ({}, {"penalty": sh.L1()}, "do more than multiply"),
+        ({}, {"penalty": sh.L2(toward="initial")}, "do more than multiply"),
+        ({}, {"how": sh.Decoupled()}, "do more than multiply"),
+        ({"optimizer": "adam"}, {}, "Adam moves them"),
+        ({"optimizer": keras.optimizers.SGD(ETA, momentum=0.5)}, {}, "momentum=0.5 moves them"),
+        ({"optimizer": keras.optimizers.SGD(ETA, clipnorm=1.0, use_ema=True)}, {}, "clipnorm, use_ema does more"),
+        ({"table": Pooled(ROWS, 4)}, {}, "is a Pooled that looks up by itself"),
+        ({"table": layers.Embedding(ROWS, 4, lora_rank=2)}, {"on": "all"}, "in parts"),
+        ({"table": layers.Embedding(ROWS, 4, embeddings_constraint="max_norm")}, {}, "a constraint"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_lazy_cannot_do_is_refused(made, options, words):
+    model = plain(**made)
+    with pytest.raises(ValueError, match=words):
+        sh.attach(model, **{"penalty": sh.L2(), "lam": LAM, "rows": "lazy", **options})
+    assert not any("call" in vars(layer) for layer in model.layers) and type(model) is keras.Sequential
+    model.train_on_batch(*sequences())
+
+
+def test_lazy_refuses_another_optimizer_later_and_a_loop_without_one():
+    model = plain()
+    sh.attach(model, sh.L2(), lam=LAM, rows="lazy")
+    with pytest.raises(ValueError, match="Adam moves them"):
+        model.compile("adam", "mse")
+    bare = keras.Sequential([keras.Input((3,)), layers.Embedding(ROWS, 4), layers.Flatten(), layers.Dense(1)])
+    reg = sh.attach(bare, sh.L2(), lam=LAM, rows="lazy")
+    with pytest.raises(ValueError, match="step size"):
+        reg.gradients([None, None, None], bare.trainable_variables)
+
+
+def test_lazy_refuses_a_table_that_is_read_past_its_lookup():
+    model = Tied()
+    x, y = sequences()
+    model(x)
+    model.compile(keras.optimizers.SGD(ETA), "mse")
+    sh.attach(model, sh.L2(), lam=LAM, rows="lazy")
+    with pytest.raises(ValueError, match="in other ways than by looking rows up"):
+        model.fit(x, y, verbose=0)

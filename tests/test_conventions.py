@@ -311,6 +311,17 @@ def test_attached_rows():
     np.testing.assert_array_equal(model.get_weights()[0][[0, 2, 3]], before[[0, 2, 3]])
 
 
+def test_lazy_rows_are_all_rows():
+    model = keras.Sequential([keras.Input((2,)), layers.Embedding(4, 3), layers.Flatten(), layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(ETA), "mean_squared_error")
+    before = model.get_weights()[0]
+    sh.attach(model, sh.L2(), lam=LAM, on="embedding", rows="lazy")
+    for _ in range(3):
+        model.train_on_batch(np.array([[1, 1]]), np.array([1.0]))
+    np.testing.assert_array_equal(np.array(model.weights[0])[[0, 2, 3]], before[[0, 2, 3]])  # as it is stored
+    np.testing.assert_allclose(model.get_weights()[0][[0, 2, 3]], (1 - ETA * LAM) ** 3 * before[[0, 2, 3]], rtol=1e-6)
+
+
 # --- strengths
 
 

@@ -1,6 +1,6 @@
 """`attach` and `detach`: everything is checked before anything is changed."""
 
-from typing import Any
+from typing import Any, get_args
 
 import keras
 
@@ -16,7 +16,7 @@ from shrinkage._attach._hooks import (
     unhook,
 )
 from shrinkage._attach._lam import Lam, make_lam
-from shrinkage._penalties import Coupled, GroupLasso, How, Penalty, check_penalty
+from shrinkage._penalties import L2, Coupled, GroupLasso, How, Penalty, check_penalty
 from shrinkage._selection import Rule, select
 
 
@@ -42,9 +42,11 @@ def attach(
             `keras.optimizers.schedules` schedule or a function of the step written in `keras.ops`.
         on: which weights; see `describe`. Frozen ones are left out until they are unfrozen and the model is compiled.
         how: where the penalty enters; None takes the penalty's default.
-        rows: of embeddings. "all" penalises the whole table in every step, which takes a dense gradient. "touched"
-            penalises in each step the rows that it looks up, each once, and keeps the gradient sparse: rare rows are
-            then penalised rarely. For `Coupled`.
+        rows: of embeddings. "all" penalises the whole table in every step, which takes a dense gradient. "lazy" trains
+            the same weights with a sparse one: a row gets the decay (1 - eta * lam)^k of the k steps in which it was
+            not looked up when it is next, or the epoch ends. For `L2`, `Coupled` and plain SGD; eta * lam must be
+            below 1. "touched" penalises in each step the rows that it looks up, each once, and keeps the gradient
+            sparse: rare rows are then penalised rarely. For `Coupled`.
 
     Returns:
         An `Attachment`. Assign to its `lam` to change the strength of a number at any time.
@@ -67,11 +69,11 @@ def attach(
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a keras.Model. Received: {type(model).__name__}.")
     how = check_penalty(penalty, how)
-    _check_rows(rows, penalty, how)
+    _check_rows(rows, penalty, how, model)
     select(model, on)  # which refuses models without weights, and rules that name none
     toward = _check_toward(penalty, model)
     attachment = Attachment(model, penalty, make_lam(lam, model), on, how, rows, toward)
-    _check_free(model, [variable for variable, _, _ in attachment.weights])
+    _check_free(model, [weight.variable for weight in attachment.weights])
     hooks, optimizer = hooks_of(model), optimizer_of(model)
     if optimizer is not None:
         check_optimizer(optimizer, hooks, [attachment])
@@ -112,6 +114,8 @@ def detach(what: keras.Model | Attachment) -> None:
     if isinstance(what, Attachment) and what not in attached:
         raise ValueError(f"There is nothing to detach: this penalty is not attached to model {model.name!r} any more.")
     hooks = hooks_of(model)
+    for table in hooks.tables():
+        table.release()
     hooks.attachments = tuple(each for each in attached if isinstance(what, Attachment) and each is not what)
     if not hooks.attachments:
         for thing in (model, optimizer_of(model)):
@@ -135,18 +139,32 @@ def attachments(model: keras.Model) -> tuple[Attachment, ...]:
 def _retrace(model: keras.Model, hooks: Hooks) -> None:
     """Let steps that were compiled before be compiled anew."""
     hooks.retrace()
-    model.train_function = model.test_function = None
+    model.train_function = model.test_function = model.predict_function = None
 
 
-def _check_rows(rows: Any, penalty: Penalty, how: How) -> None:
-    if rows not in ("all", "touched"):
-        raise ValueError(f'rows must be "all" or "touched". Received: {rows!r}.')
+def _check_rows(rows: Any, penalty: Penalty, how: How, model: keras.Model) -> None:
+    if rows not in get_args(Rows):
+        raise ValueError(f'rows must be "all", "touched" or "lazy". Received: {rows!r}.')
+    if rows == "lazy":
+        return _check_lazy(penalty, how, model)
     by_weight = not isinstance(penalty, GroupLasso) and getattr(penalty, "toward", None) is None
     if rows == "touched" and not (isinstance(how, Coupled) and by_weight):
         raise ValueError(
             f'rows="touched" adds to the gradients of single weights, and takes how=shrinkage.Coupled(), no group '
             f"lasso and no weights to draw towards. Received: {penalty!r}, {how!r}."
         )
+
+
+def _check_lazy(penalty: Penalty, how: How, model: keras.Model) -> None:
+    """Refuse what has no exact form for the steps in which a row is not looked up, or none here."""
+    if not isinstance(penalty, L2) or penalty.toward is not None or not isinstance(how, Coupled):
+        raise ValueError(
+            f'rows="lazy" gathers the factors 1 - eta*lam by which an untouched row decays under shrinkage.L2() with '
+            f"how=shrinkage.Coupled(); other penalties do more than multiply. Received: {penalty!r}, {how!r}. Take "
+            f'rows="all".'
+        )
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        raise ValueError('rows="lazy" is for one replica, which sees all lookups of a step. Take rows="all".')
 
 
 def _check_toward(penalty: Penalty, model: keras.Model) -> list[Any] | None:

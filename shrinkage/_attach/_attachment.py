@@ -9,12 +9,14 @@ import tensorflow as tf
 from keras import ops
 
 from shrinkage._attach._lam import check_lam, inner, read_lam, wide
+from shrinkage._attach._lazy import LazyTable, check_table
 from shrinkage._attach._terms import Penalised, added, shrink, update
+from shrinkage._kinds import kind_of
 from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Term, terms_of
-from shrinkage._selection import Rule, Selection, select
+from shrinkage._selection import Rule, Selection, owners_of, select
 from shrinkage._steps import check_proximal
 
-Rows = Literal["all", "touched"]
+Rows = Literal["all", "touched", "lazy"]
 
 
 class Attachment:
@@ -35,6 +37,7 @@ class Attachment:
         self.model, self.penalty, self.how, self.on, self.rows, self.toward = model, penalty, how, on, rows, toward
         self._lam = lam
         self._known: list[Any] = []
+        self._tables: dict[int, LazyTable | None] = {}
         self._weights: tuple[Penalised, ...] = ()
 
     @property
@@ -67,7 +70,7 @@ class Attachment:
         if [id(v) for v in variables] != [id(v) for v in self._known]:
             terms = terms_of(self.penalty, self.selection.weights) if variables else ()
             self._weights = tuple(
-                Penalised(v, self._drawn(v, term), self.rows == "touched")
+                Penalised(v, self._drawn(v, term), self.rows == "touched", self._table(v))
                 for v, term in zip(variables, terms, strict=True)
                 if term is not None
             )
@@ -82,6 +85,22 @@ class Attachment:
         with tf.init_scope():
             return replace(term, origin=tf.constant(self.toward[place], variable.dtype))
 
+    @property
+    def tables(self) -> list[LazyTable]:
+        """The tables of embeddings that have been penalised lazily."""
+        return [table for table in self._tables.values() if table is not None]
+
+    def _table(self, variable: Any) -> LazyTable | None:
+        """Return the table of an embedding that is penalised lazily, the same in every call."""
+        if self.rows == "lazy" and id(variable) not in self._tables:
+            layer = owners_of(self.model)[id(variable)]
+            is_table = kind_of(layer, variable) == "embedding"
+            if is_table:
+                check_table(layer)
+            with tf.init_scope():
+                self._tables[id(variable)] = LazyTable(layer) if is_table else None
+        return self._tables.get(id(variable))
+
     def value(self) -> Any:
         """Return lam * P(w) at the present weights, a scalar.
 
@@ -94,8 +113,8 @@ class Attachment:
         """
         lam = read_lam(self._lam, inner(getattr(self.model, "optimizer", None)))
         total = ops.zeros((), wide(*(weight.variable.dtype for weight in self.weights)))
-        for variable, term, _ in self.weights:
-            w = ops.cast(variable, wide(variable.dtype))
+        for weight in self.weights:
+            term, w = weight.term, ops.cast(weight.now(), wide(weight.variable.dtype))
             origin = None if term.origin is None else ops.cast(term.origin, w.dtype)
             total += ops.cast(replace(term, origin=origin).value(w, ops.cast(lam, w.dtype)), total.dtype)
         return total
@@ -148,6 +167,11 @@ class Attachment:
                 f"{method}() is for loops without model.optimizer. Model {self.model.name!r} is compiled, and its "
                 f"optimizer penalises by itself: with {method}() too the penalty would count twice. Leave it out, and "
                 f"take the steps with model.optimizer.apply_gradients."
+            )
+        if self.rows == "lazy":
+            raise ValueError(
+                f'{method}() does not know the step size that rows="lazy" needs. Compile the model, and '
+                f"take the steps with model.optimizer."
             )
         if isinstance(self.how, Decoupled):
             raise ValueError(

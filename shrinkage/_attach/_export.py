@@ -84,7 +84,7 @@ def _inexpressible(each: Attachment) -> str:
         return "Keras' regularizers have a fixed strength"
     if not isinstance(each.penalty, (L1, L2, ElasticNet)) or each.toward is not None:
         return "Keras has no such regularizer that can be saved"
-    return "" if each.rows == "all" else "Keras' regularizers penalise all rows of a table"
+    return "Keras' regularizers penalise all rows of a table" if each.rows == "touched" else ""
 
 
 def _regularizer(weight: Penalised, lam: float) -> Any:

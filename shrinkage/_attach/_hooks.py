@@ -16,8 +16,9 @@ from keras import ops
 
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._lam import inner, read_lam, wide
+from shrinkage._attach._lazy import LazyTable, check_lazy_optimizer
 from shrinkage._attach._saving import loaded, saved
-from shrinkage._attach._terms import Penalised, added, decay, shrink
+from shrinkage._attach._terms import Penalised, added, decay, decay_rows, shrink
 from shrinkage._penalties import Coupled, Decoupled, Proximal
 from shrinkage._steps import check_proximal
 
@@ -36,6 +37,8 @@ class Hooks:
 
     def retrace(self) -> None:
         """Compile the penalty's value anew, for other weights or attachments."""
+        for table in self.tables():
+            table.hook()
         self._value = tf.function(lambda: sum(ops.cast(each.value(), self.seen.dtype) for each in self.attachments))
 
     def look(self) -> Any:
@@ -43,12 +46,21 @@ class Hooks:
         self.seen.assign(self._value())
         return ops.convert_to_tensor(self.seen)
 
+    def tables(self) -> list[LazyTable]:
+        """Return the tables whose rows may be behind in their decay."""
+        return [table for each in self.attachments for table in each.tables]
+
+    def catch_up(self) -> None:
+        """Give all rows their decay, for whoever reads the weights next."""
+        for table in self.tables():
+            table.catch_up()
+
     def strengths(self) -> dict[int, float]:
         """Return the present strength on each penalised variable, by its identity; `describe` shows it."""
         return {
             id(variable): float(read_lam(each.lam, optimizer_of(each.model))) * term.factor
             for each in self.attachments
-            for variable, term, _ in each.weights
+            for variable, term, *_ in each.weights
         }
 
     def of(self, how: type, optimizer: Any, variables: Iterable[Any]) -> Iterator[tuple[list[Penalised], Any]]:
@@ -65,7 +77,9 @@ class HookedOptimizer:
 
     def _backend_apply_gradients(self: Any, grads: Any, trainable_variables: Any) -> None:
         for weights, lam in hooks_of(self).of(Coupled, self, trainable_variables):
-            grads = added(grads, map(self._var_key, trainable_variables), self._var_key, weights, lam)
+            keys = [self._var_key(v) for v in trainable_variables]
+            decay_rows(grads, keys, self._var_key, weights, lam, self.learning_rate)
+            grads = added(grads, keys, self._var_key, weights, lam)
         super()._backend_apply_gradients(grads, trainable_variables)  # pyright: ignore[reportAttributeAccessIssue]
 
     def _apply_weight_decay(self: Any, variables: Any) -> None:
@@ -127,6 +141,16 @@ class HookedModel:
         with as_before(self):
             return self.get_compile_config()
 
+    def get_weights(self: Any) -> list[Any]:
+        """Return the weights, with all their decay."""
+        hooks_of(self).catch_up()
+        return super().get_weights()  # pyright: ignore[reportAttributeAccessIssue]
+
+    def set_weights(self: Any, weights: list[Any]) -> None:
+        super().set_weights(weights)  # pyright: ignore[reportAttributeAccessIssue]
+        for table in hooks_of(self).tables():
+            table.caught_up()
+
     def reset_metrics(self: Any) -> None:
         super().reset_metrics()  # pyright: ignore[reportAttributeAccessIssue]
         hooks_of(self).look()
@@ -144,6 +168,8 @@ class HookedModel:
             return logs
         hooks, loss = hooks_of(self), logs["loss"]
         inside = tf.inside_function()
+        if not inside:
+            hooks.catch_up()  # the epoch has ended, and callbacks may read the weights
         penalty = ops.cast(ops.convert_to_tensor(hooks.seen) if inside else hooks.look(), loss.dtype)
         own = {} if inside else {"data_loss": loss, "penalty": penalty}
         return {**logs, "loss": loss + penalty, **own}
@@ -199,9 +225,11 @@ def check_optimizer(optimizer: Any, hooks: Hooks | None, attachments: Iterable[A
     for each in attachments:
         if isinstance(each.how, Proximal):
             check_proximal(optimizer)
+        if any(weight.lazy for weight in each.weights):
+            check_lazy_optimizer(optimizer)
         for option in ("weight_decay", "adam_weight_decay"):
             decay = getattr(optimizer, option, None)
-            decayed = [v.path for v, _, _ in each.weights if optimizer._use_weight_decay(v)]
+            decayed = [v.path for v, *_ in each.weights if optimizer._use_weight_decay(v)]
             if decay is not None and float(decay) and decayed:
                 raise ValueError(
                     f"The optimizer already decays these weights ({option}={float(decay):g}), beside the penalty: "

@@ -63,7 +63,7 @@ def _check_function(lam: Callable[[Any], Any], dtype: str) -> None:
     """Trace a function of the step, as the training step will, and look at its first value."""
     traced = tf.function(lambda step: ops.cast(lam(step), dtype), autograph=False)
     try:
-        first = float(traced(tf.constant(0, tf.int64)))
+        first = float(traced.get_concrete_function(tf.TensorSpec((), tf.int64))(tf.constant(0, tf.int64)))
     except Exception as error:
         raise ValueError(
             f"lam must be a function of the step, written in keras.ops or TensorFlow, that returns a number. Received: "

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from keras import ops
 
+from shrinkage._attach._lazy import LazyTable
 from shrinkage._penalties import Term
 from shrinkage._steps import step_size
 
@@ -17,6 +18,12 @@ class Penalised(NamedTuple):
     term: Term
     touched: bool
     """Whether a step penalises only the rows that it looks up."""
+    lazy: LazyTable | None = None
+    """The table, if a step writes only the rows that it looks up."""
+
+    def now(self) -> Any:
+        """Return its present value."""
+        return ops.convert_to_tensor(self.variable) if self.lazy is None else self.lazy.now()
 
 
 def added(
@@ -36,7 +43,7 @@ def added(
     share = lam if replicas == 1 else lam / replicas
     for weight in weights:
         i = place.get(key_of(weight.variable))
-        if i is None:
+        if i is None or weight.lazy is not None:
             continue
         if weight.touched and isinstance(grads[i], tf.IndexedSlices):
             grads[i] = _added_to_rows(grads[i], weight, share)
@@ -44,6 +51,40 @@ def added(
             w = ops.convert_to_tensor(weight.variable)
             grads[i] = _sum(grads[i], weight.term.gradient(w, _cast(share, w)))
     return grads
+
+
+def decay_rows(
+    grads: Iterable[Any],
+    keys: Iterable[Any],
+    key_of: Callable[[Any], Any],
+    weights: Iterable[Penalised],
+    lam: Any,
+    rate: Any,
+) -> None:
+    """Decay the tables of which a step writes only the rows that it looks up, as their gradients tell.
+
+    Args:
+        grads: Gradients, None where there is none.
+        keys: What their variables are known by.
+        key_of: Returns that of a variable.
+        weights: Which are penalised, and how.
+        lam: Strength.
+        rate: Step size.
+
+    Raises:
+        ValueError: If a gradient is dense: other parts of the model read the table too, past the lookup.
+    """
+    given = dict(zip(keys, grads, strict=True))
+    for weight in weights:
+        grad = given.get(key_of(weight.variable))
+        if weight.lazy is None or grad is None:
+            continue
+        if not isinstance(grad, tf.IndexedSlices):
+            raise ValueError(
+                f'rows="lazy" takes sparse gradients, and that of {weight.variable.path} is dense: the model reads the '
+                f'table in other ways than by looking rows up. Attach with rows="all".'
+            )
+        weight.lazy.step(grad.indices, ops.cast(rate, "float64") * ops.cast(lam, "float64") * weight.term.factor)
 
 
 def decay(weights: Iterable[Penalised], lam: Any, rate: Any) -> None:
