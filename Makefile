@@ -11,8 +11,10 @@ demo: .venv/demo.stamp ## real data, the table, the picture, the model: results 
 test: .venv/dev.stamp ## the tests of every day
 	$(BIN)/python -m pytest -n 2
 
+# In two runs: what XLA has compiled stays mapped, and Linux gives a process 65,530 maps.
 test-all: .venv/dev.stamp ## the full product of cases
-	$(BIN)/python -m pytest -n 2 -m ""
+	$(BIN)/python -m pytest -n 2 -m "" --ignore=tests/test_optimizers.py
+	$(BIN)/python -m pytest -n 2 -m "" tests/test_optimizers.py
 
 check: .venv/dev.stamp ## formatting, lint, types
 	$(BIN)/ruff format --check

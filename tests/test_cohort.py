@@ -76,7 +76,8 @@ def assert_member_equals_plain_keras(
     ):
         if "seed_generator" in variable.path:
             continue
-        scale = max(float(np.abs(plain).max()), 1e-3)
+        # Some have no gradient but rounding, as a key's bias: optimizers divide that by its own size or by epsilon.
+        scale = max(float(np.abs(plain).max()), 1e-2)
         np.testing.assert_allclose(mine, plain, rtol=0, atol=TOLERANCE[floatx] * scale, err_msg=variable.path)
         moved += not np.allclose(plain, first, atol=1e-3)
     assert moved >= 2, "training must have changed the weights, or equality shows nothing"

@@ -39,6 +39,9 @@ CASES = {
     "array": lambda x, u, v: x * constant,
     "array from the left": lambda x, u, v: ops.subtract(constant, x),
     "array of more axes": lambda x, u, v: ops.sum(x, axis=1) + np.ones((2, 1, 1)),
+    "array as long as there are strengths": lambda x, u, v: ops.expand_dims(x, 1) + np.array([[1.0], [2.0]]),
+    "array over an axis of as many": lambda x, u, v: x + np.array([[1.0], [2.0]]),
+    "array that Keras takes for a bias": lambda x, u, v: ops.stack([x, x], axis=2) + np.array([[1.0], [2.0]]),
     "tensors of other ranks": lambda x, u, v: x + ops.reshape(u, (-1, 1, 3)) - ops.mean(x),
     **{
         f"{name} {axis}": lambda x, u, v, name=name, axis=axis: getattr(ops, name)(x, axis=axis)
@@ -101,8 +104,9 @@ def gradients(run, x: list[Members]):
 
 
 DAILY = [
-    "gelu", "subtract", "where", "number", "tensors of other ranks", "mean (0, 2)", "var None", "concatenate",
-    "softmax over rows", "reshape", "transpose back", "matmul", "items",
+    "gelu", "subtract", "where", "number", "array as long as there are strengths", "array that Keras takes for a bias",
+    "tensors of other ranks", "mean (0, 2)", "var None", "concatenate", "softmax over rows", "reshape",
+    "transpose back", "matmul", "items",
 ]  # fmt: skip
 
 

@@ -70,6 +70,8 @@ def cases():
                 "cell": {"dropout", "recurrent_dropout", "activation"},
                 "stacked": {"use_bias", "activation", "return_state"},
             }.get(name, set())
+            if name.startswith("bidirectional"):
+                unknown = unknown | {"go_backwards"}  # which Keras sets itself
             if not unknown & set(arguments):
                 for masked, strengths in itertools.product((True, False), (1, S)):
                     # Daily what is hardest: a mask, and an input that all strengths share.

@@ -236,7 +236,7 @@ STRUCTURES: dict[str, tuple[Callable[[], Case], bool, bool]] = {
     "shared": (shared, False, False),
     "normalized": (normalized, False, False),
     "residual": (residual, False, False),
-    "wide_and_deep": (wide_and_deep, True, False),
+    "wide_and_deep": (wide_and_deep, False, False),
     "subclassed": (subclassed, True, True),
     "own_losses": (own_losses, True, False),
     "multi_label": (multi_label, False, False),

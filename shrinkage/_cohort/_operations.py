@@ -7,6 +7,7 @@ the members, so nothing is asked of rows: an average over the batch is each memb
 import copy
 from typing import Any
 
+import keras
 from keras import ops, tree
 
 from shrinkage._cohort._unroll import Members
@@ -41,6 +42,8 @@ def run(operation: Any, args: Any, kwargs: Any) -> Members | None:
     kind = _kind(operation)
     if kind == "GetItem":
         return _item(*args, **kwargs)
+    if kind == "Add":
+        return _add(*args, **kwargs)
     if kind in _ELEMENTWISE or kind == "Matmul":
         args, kwargs = _same_rank((args, kwargs))
     else:
@@ -48,6 +51,23 @@ def run(operation: Any, args: Any, kwargs: Any) -> Members | None:
         x = next(leaf for leaf in tree.flatten((args, kwargs)) if ops.is_tensor(leaf))
         operation = _behind_members(operation, kind, x)
     return Members(operation(*args, **kwargs))
+
+
+def _add(x1: Any, x2: Any) -> Members | None:
+    """Return a sum, or None if Keras takes a constant `x2` for a bias and adds it along another axis than NumPy would.
+
+    `ops.add` with TensorFlow goes by sizes alone, so that it cannot be called on members either, whose axes come first.
+    """
+    if isinstance(x1, Members) and not isinstance(x2, Members):
+        rows, added = (None, *x1.value.shape[3:]), tuple(getattr(x2, "shape", ()))
+        long = [size for size in added if size > 1]
+        if len(long) == 1 and len(rows) > 1 and long[0] in (rows[1], rows[-1]):
+            as_bias = -1 if rows[-1] == long[0] else 1 - len(rows)
+            if as_bias != added.index(long[0]) - len(added):
+                return None
+    (x1, x2), _ = _same_rank(((x1, x2), {}))
+    dtype = keras.backend.result_type(*(getattr(x, "dtype", type(x)) for x in (x1, x2)))
+    return Members(ops.cast(x1, dtype) + ops.cast(x2, dtype))
 
 
 def _kind(operation: Any) -> str | None:
