@@ -21,25 +21,23 @@ _FORMS = (
 )
 
 
-def resolve(model: keras.Model, on: Any, owners: Sequence[keras.Layer]) -> list[tuple[float, str]]:
-    """Return for each trainable variable of a model its factor, 0 where it is not penalised, and why.
+def resolve(model: keras.Model, on: Any, pairs: Sequence[tuple[keras.Layer, Any]]) -> list[tuple[float, str]]:
+    """Return for each of some variables of a model its factor, 0 where it is not penalised, and why.
 
     Args:
         model: A built model.
         on: The rule; see `shrinkage.describe`.
-        owners: The layer of each trainable variable.
+        pairs: The variables that it may name, each with its layer.
 
     Raises:
         TypeError, ValueError: If a rule is of no known form, matches nothing, or two rules of a dictionary overlap.
     """
-    variables = list(model.trainable_variables)
-    pairs = list(zip(owners, variables, strict=True))
-    found: list[tuple[float, str] | None] = [None] * len(variables)
+    found: list[tuple[float, str] | None] = [None] * len(pairs)
     for rule, factor in _factors(on):
         matched = _matched(model, rule, pairs)
         if not any(matched):
-            raise ValueError(_nothing(model, rule))
-        twice = [v.path for v, mine, old in zip(variables, matched, found, strict=True) if mine and old is not None]
+            raise ValueError(_nothing(model, rule, pairs))
+        twice = [v.path for (_, v), mine, old in zip(pairs, matched, found, strict=True) if mine and old is not None]
         if twice:
             raise ValueError(
                 f"on= names these weights twice: {', '.join(twice)}. Let each rule name weights of its own."
@@ -88,7 +86,7 @@ def _matched(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, A
         each = [_matched(model, one, pairs) for one in rule]
         for one, matched in zip(rule, each, strict=True):
             if not any(matched):
-                raise ValueError(_nothing(model, one))
+                raise ValueError(_nothing(model, one, pairs))
         return [any(column) for column in zip(*each, strict=True)] if each else []
     if callable(rule) and not isinstance(rule, type):
         return [bool(rule(layer, variable)) for layer, variable in pairs]
@@ -113,7 +111,7 @@ def _within(model: keras.Model, rule: Any) -> set[int]:
     inside = [layer for layer in model._flatten_layers() if layer is rule]
     if isinstance(rule, type):
         inside = [layer for layer in model._flatten_layers(include_self=False) if isinstance(layer, rule)]
-    return {id(variable) for layer in inside for variable in layer.trainable_variables}
+    return {id(variable) for layer in inside for variable in layer.weights}
 
 
 def _why(rule: Any, layer: keras.Layer, variable: Any) -> str:
@@ -122,10 +120,11 @@ def _why(rule: Any, layer: keras.Layer, variable: Any) -> str:
     return 'on="all"' if rule == "all" else kind_words(layer, variable)
 
 
-def _nothing(model: keras.Model, rule: Any) -> str:
-    names = ", ".join(variable.path for variable in model.trainable_variables)
+def _nothing(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, Any]]) -> str:
+    names = ", ".join(variable.path for _, variable in pairs)
+    trainable = "trainable " if all(variable.trainable for _, variable in pairs) else ""
     return (
-        f"on={spell(rule)} matches none of the {len(model.trainable_variables)} trainable weights of model "
+        f"on={spell(rule)} matches none of the {len(pairs)} {trainable}weights of model "
         f'{model.name!r}: {names}. Give on="all", or a function of (layer, variable) that is true for the weights to '
         "penalise."
     )

@@ -162,11 +162,37 @@ def select(model: keras.Model, on: Rule = "kernels") -> Selection:
         8
     """
     _check_built(model)
+    if not model.trainable_variables:
+        raise ValueError(f"Model {model.name!r} has no trainable weights: there is nothing to penalise.")
+    return _selected(model, on, model.trainable_variables)
+
+
+def select_frozen_too(model: keras.Model, on: Rule = "kernels") -> dict[int, Weight]:
+    """Resolve a rule to the variables of a built model and to those that training would change if none were frozen.
+
+    Returns:
+        What the rule says of each, by the identity of the variable.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        >>> model.trainable = False
+        >>> [weight.penalised for weight in select_frozen_too(model).values()]
+        [True, False]
+    """
+    _check_built(model)
     known = owners_of(model)
-    variables = model.trainable_variables
-    owners = [known.get(id(variable), model) for variable in variables]
-    found = zip(owners, variables, resolve(model, on, owners), strict=True)
-    return Selection(tuple(_weight(layer, variable, *verdict) for layer, variable, verdict in found))
+    variables = [variable for variable in model.weights if id(variable) in known]
+    if not variables:
+        raise ValueError(f"Model {model.name!r} has no weights that can be trained: there is nothing to penalise.")
+    return dict(zip(map(id, variables), _selected(model, on, variables).weights, strict=True))
+
+
+def _selected(model: keras.Model, on: Rule, variables: list[keras.Variable]) -> Selection:
+    known = owners_of(model)
+    pairs = [(known.get(id(variable), model), variable) for variable in variables]
+    found = zip(pairs, resolve(model, on, pairs), strict=True)
+    return Selection(tuple(_weight(*pair, *verdict) for pair, verdict in found))
 
 
 def _strengths(model: keras.Model) -> dict[int, float]:
@@ -181,8 +207,6 @@ def _check_built(model: keras.Model) -> None:
             f"Model {model.name!r} is not built, so it has no weights yet. Start it with keras.Input(shape), "
             "or call model.build((None, number_of_features)), or call it once on some rows."
         )
-    if not model.trainable_variables:
-        raise ValueError(f"Model {model.name!r} has no trainable weights: there is nothing to penalise.")
 
 
 def owners_of(model: keras.Model) -> dict[int, keras.Layer]:

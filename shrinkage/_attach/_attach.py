@@ -17,7 +17,7 @@ from shrinkage._attach._hooks import (
 )
 from shrinkage._attach._lam import Lam, make_lam
 from shrinkage._penalties import L2, Coupled, GroupLasso, How, Penalty, check_penalty
-from shrinkage._selection import Rule, select
+from shrinkage._selection import Rule, select_frozen_too
 
 
 def attach(
@@ -70,10 +70,10 @@ def attach(
         raise TypeError(f"`model` must be a keras.Model. Received: {type(model).__name__}.")
     how = check_penalty(penalty, how)
     _check_rows(rows, penalty, how, model)
-    select(model, on)  # which refuses models without weights, and rules that name none
+    select_frozen_too(model, on)  # which refuses models without weights, and rules that name none
     toward = _check_toward(penalty, model)
     attachment = Attachment(model, penalty, make_lam(lam, model), on, how, rows, toward)
-    _check_free(model, [weight.variable for weight in attachment.weights])
+    _check_free(model, attachment)
     hooks, optimizer = hooks_of(model), optimizer_of(model)
     if optimizer is not None:
         check_optimizer(optimizer, hooks, [attachment])
@@ -184,9 +184,10 @@ def _check_toward(penalty: Penalty, model: keras.Model) -> list[Any] | None:
     return list(toward)
 
 
-def _check_free(model: keras.Model, chosen: list[Any]) -> None:
-    """Refuse weights that are penalised already."""
-    taken = {id(weight.variable) for each in attachments(model) for weight in each.weights}
+def _check_free(model: keras.Model, attachment: Attachment) -> None:
+    """Refuse weights that are penalised already, or would be if they were not frozen."""
+    chosen = [variable for variable in model.weights if id(variable) in attachment.named]
+    taken = {key for each in attachments(model) for key in each.named}
     twice = [v.path for v in chosen if id(v) in taken]
     if twice:
         raise ValueError(

@@ -13,7 +13,7 @@ from shrinkage._attach._lazy import LazyTable, check_table
 from shrinkage._attach._terms import Penalised, added, shrink, update
 from shrinkage._kinds import kind_of
 from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Term, terms_of
-from shrinkage._selection import Rule, Selection, owners_of, select
+from shrinkage._selection import Rule, Selection, owners_of, select_frozen_too
 from shrinkage._steps import check_proximal
 
 Rows = Literal["all", "touched", "lazy"]
@@ -36,7 +36,7 @@ class Attachment:
     ):
         self.model, self.penalty, self.how, self.on, self.rows, self.toward = model, penalty, how, on, rows, toward
         self._lam = lam
-        self._known: list[Any] = []
+        self._known: list[Any] | None = None
         self._tables: dict[int, LazyTable | None] = {}
         self._weights: tuple[Penalised, ...] = ()
 
@@ -61,14 +61,20 @@ class Attachment:
     @property
     def selection(self) -> Selection:
         """Which weights are penalised, which not, and why, as `describe` shows it."""
-        return select(self.model, self.on)
+        found = select_frozen_too(self.model, self.on)
+        return Selection(tuple(found[id(v)] for v in self.model.trainable_variables))
+
+    @property
+    def named(self) -> dict[int, float]:
+        """The factor of each weight that is penalised or, while it is frozen, would be, by the variable's identity."""
+        return {key: weight.factor for key, weight in select_frozen_too(self.model, self.on).items() if weight.factor}
 
     @property
     def weights(self) -> tuple[Penalised, ...]:
         """The weights that are penalised, of those that are trainable now."""
         variables = self.model.trainable_variables
-        if [id(v) for v in variables] != [id(v) for v in self._known]:
-            terms = terms_of(self.penalty, self.selection.weights) if variables else ()
+        if self._known is None or [id(v) for v in variables] != [id(v) for v in self._known]:
+            terms = terms_of(self.penalty, self.selection.weights)
             self._weights = tuple(
                 Penalised(v, self._drawn(v, term), self.rows == "touched", self._table(v))
                 for v, term in zip(variables, terms, strict=True)

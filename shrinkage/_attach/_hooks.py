@@ -32,7 +32,7 @@ class Hooks:
     def __init__(self, model: keras.Model):
         self.attachments: tuple[Attachment, ...] = ()
         with model.distribute_strategy.scope():
-            self.seen = keras.Variable(0.0, trainable=False, dtype=wide(*(v.dtype for v in model.trainable_variables)))
+            self.seen = keras.Variable(0.0, trainable=False, dtype=wide(*(v.dtype for v in model.weights)))
         self.retrace()
 
     def retrace(self) -> None:

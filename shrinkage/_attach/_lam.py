@@ -18,7 +18,7 @@ def make_lam(lam: Any, model: keras.Model) -> Any:
     Raises:
         TypeError, ValueError: If it is neither a number, a variable nor a function of the step, or is negative or NaN.
     """
-    dtype = wide(*(w.dtype for w in model.trainable_variables))
+    dtype = wide(*(w.dtype for w in model.weights))
     if isinstance(lam, keras.Variable):
         if lam.shape != ():
             raise ValueError(f"lam must be one number. Received: a keras.Variable of shape {tuple(lam.shape)}.")

@@ -82,9 +82,9 @@ def _is_plain(on: Any) -> bool:
 
 
 def _places(attachment: Attachment) -> list[list[Any]]:
-    """Return the place in `model.weights` of each penalised weight, and its factor."""
+    """Return the place in `model.weights` of each weight that the rule names, and its factor."""
     place = {id(w): i for i, w in enumerate(attachment.model.weights)}
-    return [[place[id(weight.variable)], weight.term.factor] for weight in attachment.weights]
+    return [[place[key], factor] for key, factor in attachment.named.items()]
 
 
 def _packed(values: Any) -> dict[str, Any]:
