@@ -3,6 +3,7 @@
 from typing import Any, get_args
 
 import keras
+import numpy as np
 
 from shrinkage._attach._attachment import Attachment, Rows
 from shrinkage._attach._hooks import (
@@ -39,7 +40,8 @@ def attach(
         model: a built `keras.Model`, compiled or not; loaded, pretrained, partly frozen or in mixed precision.
         penalty: what is added to its loss.
         lam: the strength, 0 or more: a number; a `keras.Variable`; or, read at every step of the optimizer, a
-            `keras.optimizers.schedules` schedule or a function of the step written in `keras.ops`.
+            `keras.optimizers.schedules` schedule or a function of the step written in `keras.ops`. Its values must
+            stay 0 or more: a compiled step cannot refuse one, and a negative one is a warning at the epoch's end.
         on: which weights; see `describe`. Frozen ones are left out until they are unfrozen and the model is compiled.
         how: where the penalty enters; None takes the penalty's default.
         rows: of embeddings. "all" penalises the whole table in every step, which takes a dense gradient. "lazy" trains
@@ -73,6 +75,7 @@ def attach(
     select_frozen_too(model, on)  # which refuses models without weights, and rules that name none
     toward = _check_toward(penalty, model)
     attachment = Attachment(model, penalty, make_lam(lam, model), on, how, rows, toward)
+    _check_finite(attachment)
     _check_free(model, attachment)
     hooks, optimizer = hooks_of(model), optimizer_of(model)
     if optimizer is not None:
@@ -116,7 +119,9 @@ def detach(what: keras.Model | Attachment) -> None:
     hooks = hooks_of(model)
     for table in hooks.tables():
         table.release()
-    hooks.attachments = tuple(each for each in attached if isinstance(what, Attachment) and each is not what)
+    for each in attached if what is model else (what,):
+        each._attached = False
+    hooks.attachments = tuple(each for each in attached if each._attached)
     if not hooks.attachments:
         for thing in (model, optimizer_of(model)):
             if thing is not None:
@@ -182,6 +187,16 @@ def _check_toward(penalty: Penalty, model: keras.Model) -> list[Any] | None:
             f"Received: {found}."
         )
     return list(toward)
+
+
+def _check_finite(attachment: Attachment) -> None:
+    """Refuse to draw weights towards what is no number."""
+    named, origins = attachment.named, attachment.toward or ()
+    bad = [v.path for v, w0 in zip(attachment.model.weights, origins) if id(v) in named and not np.all(np.isfinite(w0))]
+    if bad:
+        raise ValueError(
+            f"`penalty`: L2(toward=...) must be finite weights. Received: NaN or infinite numbers for {', '.join(bad)}."
+        )
 
 
 def _check_free(model: keras.Model, attachment: Attachment) -> None:

@@ -8,8 +8,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from shrinkage._attach._lam import check_lam, inner, read_lam, wide
+from shrinkage._attach._lam import as_number, check_lam, inner, name_of, read_lam, wide
 from shrinkage._attach._lazy import LazyTable, check_table
+from shrinkage._attach._loop import check_gradients, check_has_stepped, check_step
 from shrinkage._attach._terms import Penalised, added, shrink, update
 from shrinkage._kinds import kind_of
 from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Term, terms_of
@@ -31,14 +32,29 @@ class Attachment:
         toward: for `L2(toward=...)` the weights that it draws towards, in the order of `model.get_weights()`.
     """
 
+    model: keras.Model
+    penalty: Penalty
+    how: How
+    on: Rule
+    rows: Rows
+    toward: list[Any] | None
+
     def __init__(
         self, model: keras.Model, penalty: Penalty, lam: Any, on: Rule, how: How, rows: Rows, toward: list[Any] | None
     ):
-        self.model, self.penalty, self.how, self.on, self.rows, self.toward = model, penalty, how, on, rows, toward
+        vars(self).update(model=model, penalty=penalty, how=how, on=on, rows=rows, toward=toward)
         self._lam = lam
+        self._attached = True
         self._known: list[Any] | None = None
         self._tables: dict[int, LazyTable | None] = {}
         self._weights: tuple[Penalised, ...] = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "lam" and not name.startswith("_"):
+            raise AttributeError(
+                f"Of what is attached only lam can be set. Received: {name}={value!r}. Detach it, and attach again."
+            )
+        super().__setattr__(name, value)
 
     @property
     def lam(self) -> Any:
@@ -52,11 +68,17 @@ class Attachment:
     def lam(self, value: float) -> None:
         if not isinstance(self._lam, keras.Variable):
             raise ValueError(
-                f"lam is a function of the step and cannot be set: {self._lam!r}. Detach, and attach again with "
+                f"lam is a function of the step and cannot be set: {name_of(self._lam)}. Detach, and attach again with "
                 f"lam={value!r}."
             )
-        check_lam(float(value))
-        self._lam.assign(value)
+        number = as_number(value)
+        if not isinstance(number, float):
+            raise TypeError(
+                f"lam can be set to a number. Received: {name_of(value) if callable(value) else repr(value)}. For a "
+                f"keras.optimizers.schedules schedule or a function of the step, detach, and attach again with it."
+            )
+        check_lam(number)
+        self._lam.assign(number)
 
     @property
     def selection(self) -> Selection:
@@ -136,10 +158,12 @@ class Attachment:
             variables: the variables.
 
         Raises:
-            ValueError: for a compiled model, whose optimizer penalises by itself, and for `Decoupled`.
+            ValueError: for a compiled model, whose optimizer penalises by itself, for `Decoupled`, once it is detached,
+                and if the gradients are not those of the variables, or these not the model's.
         """
         self._check_loop("gradients")
         grads, variables = list(grads), list(variables)
+        check_gradients(grads, variables, self.model)
         if isinstance(self.how, Proximal):
             return grads
         return added(grads, map(id, variables), id, self.weights, ops.convert_to_tensor(self._lam))
@@ -151,10 +175,12 @@ class Attachment:
             step: the Keras optimizer that took the step, or the learning rate of a step of plain gradient descent.
 
         Raises:
-            ValueError: for a compiled model, whose optimizer penalises by itself, for `Decoupled`, and for an optimizer
-                without a proximal step.
+            TypeError, ValueError: for a compiled model, whose optimizer penalises by itself, for `Decoupled`, once it
+                is detached, for an optimizer without a proximal step or one that has taken none on the penalised
+                weights, and if `step` is neither an optimizer nor a number of 0 or more.
         """
         self._check_loop("after_step")
+        check_step(step)
         if not isinstance(self.how, Proximal):
             return
         lam = ops.convert_to_tensor(self._lam)
@@ -163,11 +189,17 @@ class Attachment:
         check_proximal(step)
         if step.gradient_accumulation_steps:
             raise ValueError("after_step() cannot tell which steps accumulate: compile the model with the optimizer.")
+        check_has_stepped(step, [weight.variable for weight in self.weights])
         step._iterations.assign_sub(1)  # a step size is that of a step which is not yet counted
         shrink(step, self.weights, lam, step.learning_rate)
         step._iterations.assign_add(1)
 
     def _check_loop(self, method: str) -> None:
+        if not self._attached:
+            raise ValueError(
+                f"{method}() is for what is attached, and this penalty is not attached to model {self.model.name!r} "
+                f"any more. Leave it out, or attach again."
+            )
         if getattr(self.model, "optimizer", None) is not None:
             raise ValueError(
                 f"{method}() is for loops without model.optimizer. Model {self.model.name!r} is compiled, and its "
@@ -186,12 +218,12 @@ class Attachment:
             )
         if not isinstance(self._lam, keras.Variable):
             raise ValueError(
-                f"{method}() cannot count the steps that lam={self._lam!r} is a function of. Compile the model, and "
-                f"take the steps with model.optimizer; or give lam as a keras.Variable, and assign to it."
+                f"{method}() cannot count the steps that lam={name_of(self._lam)} is a function of. Compile the model, "
+                f"and take the steps with model.optimizer; or give lam as a keras.Variable, and assign to it."
             )
 
     def __repr__(self) -> str:
-        lam = f"{float(self._lam):g}" if isinstance(self._lam, keras.Variable) else repr(self._lam)
+        lam = f"{float(self._lam):g}" if isinstance(self._lam, keras.Variable) else name_of(self._lam)
         n, of = len(self.weights), len(self.model.trainable_variables)
         rows = "" if self.rows == "all" else f", rows={self.rows!r}"
         return f"{self.penalty!r} on {n} of {of} weights of {self.model.name!r}, lam={lam}, {self.how!r}{rows}"

@@ -6,6 +6,7 @@ from numbers import Real
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -24,10 +25,11 @@ def make_lam(lam: Any, model: keras.Model) -> Any:
             raise ValueError(f"lam must be one number. Received: a keras.Variable of shape {tuple(lam.shape)}.")
         check_lam(float(lam))
         return lam
-    if isinstance(lam, Real) and not isinstance(lam, bool):
-        check_lam(float(lam))
+    number = None if isinstance(lam, tf.Variable) else as_number(lam)
+    if isinstance(number, float):
+        check_lam(number)
         with model.distribute_strategy.scope():
-            return keras.Variable(float(lam), dtype=dtype, trainable=False, name="lam")
+            return keras.Variable(number, dtype=dtype, trainable=False, name="lam")
     if callable(lam):
         _check_function(lam, dtype)
         return lam
@@ -35,6 +37,27 @@ def make_lam(lam: Any, model: keras.Model) -> Any:
         f"lam must be a number, a keras.Variable, a keras.optimizers.schedules schedule or a function of the step. "
         f"Received: {lam!r}."
     )
+
+
+def as_number(value: Any) -> Any:
+    """Return a number, or an array, tensor or variable that holds one, as a float; what else there is as None.
+
+    A tensor that has no value yet, inside a `tf.function`, is returned as it is.
+    """
+    if isinstance(value, Real):
+        return None if isinstance(value, bool) else float(value)
+    if not (isinstance(value, np.ndarray) or ops.is_tensor(value)) or value.shape != ():
+        return None
+    dtype = tf.as_dtype(value.dtype)
+    if not (dtype.is_floating or dtype.is_integer):
+        return None
+    tensor = value if isinstance(value, np.ndarray) else ops.convert_to_tensor(value)
+    return tensor if tf.is_symbolic_tensor(tensor) else float(tensor)
+
+
+def name_of(lam: Any) -> str:
+    """Return what to call a function of the step, or a schedule."""
+    return getattr(lam, "__name__", None) or f"{type(lam).__name__}(...)"
 
 
 def read_lam(lam: Any, optimizer: Any) -> Any:
@@ -67,6 +90,6 @@ def _check_function(lam: Callable[[Any], Any], dtype: str) -> None:
     except Exception as error:
         raise ValueError(
             f"lam must be a function of the step, written in keras.ops or TensorFlow, that returns a number. Received: "
-            f"{getattr(lam, '__name__', lam)!s}, which fails at step 0: {type(error).__name__}: {error}"
+            f"{name_of(lam)}, which fails at step 0: {type(error).__name__}: {error}"
         ) from error
     check_lam(first, " at step 0")

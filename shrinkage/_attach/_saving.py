@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from shrinkage._attach._attachment import Attachment
+from shrinkage._attach._lam import name_of
 from shrinkage._penalties import L2, How, Penalty
 
 _KINDS = {kind.__name__: kind for kind in (*get_args(Penalty), *get_args(How))}
@@ -68,8 +69,8 @@ def _saved_lam(lam: Any) -> Any:
         record = keras.saving.serialize_keras_object(lam)
     if not isinstance(record, dict):
         raise ValueError(
-            f"A model cannot be saved with lam={lam!r}, a function that Keras does not know by name. Give it a name "
-            f"with @keras.saving.register_keras_serializable(), or take a keras.optimizers.schedules schedule."
+            f"A model cannot be saved with lam={name_of(lam)}, a function that Keras does not know by name. Give it a "
+            f"name with @keras.saving.register_keras_serializable(), or take a keras.optimizers.schedules schedule."
         )
     return record
 

@@ -1,0 +1,73 @@
+"""What a training loop of the user's own hands to an attachment, checked before it changes anything."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from shrinkage._attach._lam import as_number
+
+
+def check_gradients(grads: Sequence[Any], variables: Sequence[Any], model: keras.Model) -> None:
+    """Refuse gradients that are not those of the variables, and variables of which none is the model's.
+
+    Raises:
+        ValueError: Saying what to give.
+    """
+    if len(grads) != len(variables):
+        raise ValueError(
+            f"`grads` and `variables` must be as many. Received: {len(grads)} gradients, {len(variables)} variables. "
+            f"Give None for a variable without a gradient."
+        )
+    of_model = {id(v) for v in model.variables}
+    if variables and not any(id(v) in of_model for v in variables):
+        raise ValueError(
+            f"`variables` must be variables of model {model.name!r}, as model.trainable_variables gives them. "
+            f"Received: {len(variables)}, none of them of it."
+        )
+    for grad, variable in zip(grads, variables, strict=True):
+        shape = grad.shape if hasattr(grad, "shape") else np.shape(grad)
+        if grad is not None and not tf.TensorShape(variable.shape).is_compatible_with(shape):
+            name = getattr(variable, "path", variable.name)
+            raise ValueError(
+                f"`grads`: that of {name} must be of shape {tuple(variable.shape)}. Received: {tuple(shape)}."
+            )
+
+
+def check_step(step: Any) -> None:
+    """Refuse what is neither an optimizer nor a step size.
+
+    Raises:
+        TypeError, ValueError: Saying what to give.
+    """
+    if isinstance(step, keras.Optimizer):
+        return
+    number = as_number(step)
+    if number is None:
+        raise TypeError(
+            f"`step` must be the Keras optimizer that took the step, or the learning rate, a number. "
+            f"Received: {step!r}."
+        )
+    if isinstance(number, float) and not 0 <= number < float("inf"):
+        raise ValueError(f"`step`: the learning rate must be 0 or more, and finite. Received: {number:g}.")
+
+
+def check_has_stepped(optimizer: Any, variables: Sequence[Any]) -> None:
+    """Refuse an optimizer that has not taken a step on these variables. Compiled code cannot count steps.
+
+    Raises:
+        ValueError: Naming the variables.
+    """
+    known = {optimizer._var_key(v) for v in optimizer._trainable_variables} if optimizer.built else set()
+    if unknown := [v.path for v in variables if optimizer._var_key(v) not in known]:
+        raise ValueError(
+            f"`step` must be the optimizer that took the step. Received: {optimizer.name!r}, which is not built for "
+            f"{', '.join(unknown)}. Call after_step() after its apply()."
+        )
+    if not tf.inside_function() and int(optimizer.iterations) == 0:
+        raise ValueError(
+            f"`step` must be the optimizer that took the step. Received: {optimizer.name!r}, which has taken none. "
+            f"Call after_step() after its apply()."
+        )

@@ -1,0 +1,194 @@
+"""The life of an attached model: written, copied, pickled, looked at, given wrong things, and detached."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+import shrinkage as sh
+from shrinkage._attach._attach import attachments
+from tests.test_attach import LAM, assert_same, compiled, network
+
+# --- what it says of itself
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("penalty", sh.L1()), ("how", sh.Proximal()), ("on", "all"), ("rows", "touched"), ("model", None), ("lamda", 1.0)],
+)
+def test_only_lam_can_be_set(name, value):
+    reg = sh.attach(network(), sh.L2(), lam=LAM)
+    before = repr(reg)
+    with pytest.raises(AttributeError, match=f"only lam can be set. Received: {name}=.*attach again"):
+        setattr(reg, name, value)
+    assert repr(reg) == before
+
+
+def grow(step):
+    return ops.cast(step, "float32")
+
+
+@pytest.mark.parametrize(
+    ("lam", "words"),
+    [
+        (keras.optimizers.schedules.CosineDecay(0.1, 10), "lam=CosineDecay(...)"),
+        (grow, "lam=grow"),
+        (lambda step: 0.5, "lam=<lambda>"),
+    ],
+    ids=["schedule", "function", "lambda"],
+)
+def test_a_strength_is_called_by_its_name(lam, words):
+    reg = sh.attach(network(), sh.L2(), lam=lam)
+    assert words in repr(reg)
+    with pytest.raises(ValueError) as error:
+        reg.lam = 0.1
+    assert words.removeprefix("lam=") in str(error.value) and " at 0x" not in f"{error.value}{reg!r}"
+
+
+# --- the strength
+
+
+@pytest.mark.parametrize("lam", [tf.constant(0.25), np.array(0.25), np.float32(0.25), tf.constant(0.25, "bfloat16")])
+def test_one_number_is_a_strength_whatever_holds_it(lam):
+    reg = sh.attach(network(), sh.L2(), lam=lam)
+    assert float(reg.lam) == 0.25
+    reg.lam = 2 * lam
+    assert float(reg.lam) == 0.5
+
+
+@pytest.mark.parametrize("lam", [np.array([0.1]), np.array("a"), np.array(True), tf.Variable(0.1), tf.constant([0.1])])
+def test_others_are_none(lam):
+    with pytest.raises(TypeError, match="lam must be a number"):
+        sh.attach(network(), sh.L2(), lam=lam)
+
+
+@pytest.mark.parametrize("value", ["a", None, True, grow, [0.1], np.array([0.1])], ids=str)
+def test_what_is_no_number_is_refused_later_too(value):
+    reg = sh.attach(network(), sh.L2(), lam=LAM)
+    with pytest.raises(TypeError, match="lam can be set to a number. Received: .*attach again"):
+        reg.lam = value
+    assert float(reg.lam) == LAM
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_to_draw_towards_are_finite(value):
+    model = compiled(network())
+    weights = model.get_weights()
+    weights[2][0, 0] = value
+    with pytest.raises(ValueError, match="must be finite weights.*net/output/kernel[.]"):
+        sh.attach(model, sh.L2(toward=weights), lam=LAM)
+    assert type(model) is keras.Sequential and attachments(model) == ()
+
+
+# --- loops of one's own
+
+
+WAYS = [(sh.L2(), sh.Coupled()), (sh.L1(), sh.Proximal())]
+
+
+@pytest.mark.parametrize(("penalty", "how"), WAYS, ids=["coupled", "proximal"])
+@pytest.mark.parametrize("make", [network, lambda: compiled(network())], ids=["bare", "compiled"])
+def test_what_is_detached_penalises_no_more(penalty, how, make):
+    model = make()
+    reg = sh.attach(model, penalty, lam=LAM, how=how)
+    sh.attach(model, penalty, lam=LAM, how=how, on="bias")
+    sh.detach(reg)
+    before = model.get_weights()
+    for call in (lambda: reg.gradients([None] * 4, model.trainable_variables), lambda: reg.after_step(0.1)):
+        with pytest.raises(ValueError, match="not attached to model 'net' any more"):
+            call()
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("penalty", "how"), WAYS, ids=["coupled", "proximal"])
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        (float("nan"), ValueError),
+        (float("inf"), ValueError),
+        (-1.0, ValueError),
+        (tf.constant(-1.0), ValueError),
+        ("x", TypeError),
+        (None, TypeError),
+        (True, TypeError),
+        (np.ones(2), TypeError),
+        (keras.optimizers.schedules.CosineDecay(0.1, 10), TypeError),
+    ],
+    ids=str,
+)
+def test_bad_steps_are_refused(penalty, how, step, error):
+    model = network()
+    reg = sh.attach(model, penalty, lam=LAM, how=how)
+    before = model.get_weights()
+    with pytest.raises(error, match="^`step`.*Received: "):
+        reg.after_step(step)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    with pytest.raises(TypeError, match="^`step`"):
+        reg.after_step(model)
+
+
+@pytest.mark.parametrize("step", [0.1, np.float32(0.1), np.array(0.1), tf.constant(0.1), tf.Variable(0.1), "variable"])
+def test_a_step_size_is_any_number_in_compiled_loops_too(step):
+    model, compiled_loop = network(), network()
+    step = keras.Variable(0.1) if isinstance(step, str) else step
+    first = model.get_weights()[0]
+    reg, compiled_reg = (sh.attach(each, sh.L1(), lam=LAM) for each in (model, compiled_loop))
+    reg.after_step(step)
+    tf.function(lambda: compiled_reg.after_step(step))()
+    assert_same(compiled_loop, model, tolerance=1e-7)  # float32
+    symbolic = tf.function(compiled_reg.after_step)
+    symbolic(tf.constant(0.1))
+    assert np.abs(model.get_weights()[0] - first).max() == pytest.approx(0.1 * LAM, rel=1e-4)
+    assert np.abs(compiled_loop.get_weights()[0] - first).max() == pytest.approx(0.2 * LAM, rel=1e-4)
+
+
+def test_an_optimizer_that_took_no_step_on_the_weights_is_refused():
+    model = network()
+    reg, optimizer = sh.attach(model, sh.L1(), lam=LAM), keras.optimizers.Adam(0.1)
+    before = model.get_weights()[0]
+    with pytest.raises(ValueError, match="^`step`.*not built for net/hidden/kernel, net/output/kernel"):
+        reg.after_step(optimizer)
+    optimizer.build(model.trainable_variables[:2])
+    with pytest.raises(ValueError, match="^`step`.*not built for net/output/kernel[.]"):
+        reg.after_step(optimizer)
+    optimizer = keras.optimizers.Adam(0.1)
+    optimizer.build(model.trainable_variables)
+    with pytest.raises(ValueError, match="^`step`.*has taken none"):
+        reg.after_step(optimizer)
+    np.testing.assert_array_equal(model.get_weights()[0], before)
+
+
+@pytest.mark.parametrize(("penalty", "how"), WAYS, ids=["coupled", "proximal"])
+def test_gradients_are_those_of_the_models_variables(penalty, how):
+    model, other = network(), network()
+    reg = sh.attach(model, penalty, lam=LAM, how=how)
+    variables, foreign = model.trainable_variables, other.trainable_variables
+    grads = [tf.zeros(v.shape) for v in variables]
+    for wrong, of, words in (
+        (grads[:1], variables, "^`grads` and `variables` must be as many. Received: 1 gradients, 4 variables"),
+        (grads[::-1], variables, r"^`grads`: that of net/hidden/kernel must be of shape \(5, 4\). Received: \(1,\)"),
+        ([1.0] * 4, variables, r"Received: \(\)"),
+        (grads, foreign, "^`variables` must be variables of model 'net'.*none of them"),
+        (grads, [v.value for v in variables], "^`variables` must be variables of model 'net'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            reg.gradients(wrong, of)
+    some = reg.gradients([None, *grads[1:], *grads], [*variables, *foreign])  # with those of another model
+    assert len(some) == 8 and float(ops.max(ops.abs(some[2]))) == pytest.approx(
+        LAM * np.abs(model.get_weights()[2]).max() if isinstance(how, sh.Coupled) else 0.0
+    )
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_gradients_of_unknown_shape_pass(sparse):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Embedding(4, 3)])
+    reg = sh.attach(model, sh.L2(), lam=LAM)
+
+    @tf.function(input_signature=[tf.TensorSpec(None), tf.TensorSpec((None,), tf.int32)])
+    def added(values, rows):
+        return reg.gradients([tf.IndexedSlices(values, rows) if sparse else values], model.trainable_variables)
+
+    values = tf.zeros((2, 3) if sparse else (4, 3))
+    np.testing.assert_allclose(added(values, tf.constant([1, 2]))[0], LAM * model.get_weights()[0], rtol=1e-6)
