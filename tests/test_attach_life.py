@@ -1,5 +1,12 @@
 """The life of an attached model: written, copied, pickled, looked at, given wrong things, and detached."""
 
+import copy
+import pickle
+import subprocess
+import sys
+import warnings
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +15,96 @@ from keras import ops
 
 import shrinkage as sh
 from shrinkage._attach._attach import attachments
-from tests.test_attach import LAM, assert_same, compiled, network
+from tests.test_attach import LAM, X, Y, assert_same, compiled, functional, network, train
+
+# --- files
+
+
+@pytest.mark.parametrize("make", [network, functional])
+def test_the_old_format_has_the_plain_model_and_says_so(make, tmp_path):
+    model = compiled(make(), "adam")
+    sh.attach(model, sh.L2(), lam=LAM)
+    train(model, epochs=1)
+    with pytest.warns(UserWarning, match="without its penalty. Save it as .keras"):
+        model.save(tmp_path / "model.h5")
+    assert len(attachments(model)) == 1
+    back: Any = keras.models.load_model(tmp_path / "model.h5")
+    assert type(back).__module__.startswith("keras.") and attachments(back) == ()
+    assert_same(back, model, tolerance=0)
+    assert type(back.optimizer) is keras.optimizers.Adam and int(back.optimizer.iterations) == 4
+    losses = [each.evaluate(X, Y, verbose=0, return_dict=True) for each in (model, back)]
+    assert losses[1]["loss"] == pytest.approx(losses[0]["data_loss"], rel=1e-5) and "penalty" not in losses[1]
+
+
+def test_the_old_format_has_all_decay(tmp_path):
+    model = keras.Sequential([keras.Input((1,), dtype="int32"), keras.layers.Embedding(3, 2), keras.layers.Flatten()])
+    compiled(model, "sgd")
+    sh.attach(model, sh.L2(), lam=LAM, rows="lazy")
+    model.train_on_batch(np.array([[0]]), np.zeros((1, 2)))
+    behind = np.array(model.layers[0].embeddings)
+    with pytest.warns(UserWarning, match="without its penalty"):
+        model.save(tmp_path / "model.h5")
+    back: Any = keras.models.load_model(tmp_path / "model.h5")
+    np.testing.assert_allclose(back.get_weights()[0][1:], behind[1:] * (1 - 0.05 * LAM), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("path", "error"), [("q.h5", ValueError), ("q", ValueError), (None, TypeError), (3, TypeError)], ids=str
+)
+def test_export_writes_no_other_format(path, error, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = network()
+    sh.attach(model, sh.L2(), lam=LAM)
+    with pytest.raises(error, match="`path` must .*Received: "):
+        sh.export(model, path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- copies
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_and_pickles_are_penalised(again):
+    model = compiled(network(), "adam")
+    reg = sh.attach(model, sh.L1(), lam=LAM)
+    train(model, epochs=1)
+    back = again(model)
+    (found,) = attachments(back)
+    assert repr(found) == repr(reg) and found.model is back is not model
+    train(model, epochs=1)
+    train(back, epochs=1)
+    assert_same(back, model, tolerance=1e-6)  # float32, and the optimizer's state is copied too
+
+
+def test_a_pickle_is_read_in_a_new_process(tmp_path):
+    model = compiled(network(), "adam")
+    sh.attach(model, sh.L2(), lam=LAM)
+    (tmp_path / "model.pickle").write_bytes(pickle.dumps(model))
+    code = "import pickle; print(pickle.load(open('model.pickle', 'rb'))._shrinkage.attachments[0])"
+    env = {"PYTHONPATH": ":".join(sys.path)}
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert run.stdout.strip().endswith("lam=0.25, Coupled()"), run.stderr
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda optimizer: type(optimizer).from_config(optimizer.get_config()),
+        lambda optimizer: type(optimizer)(0.02),
+        lambda optimizer: pickle.loads(pickle.dumps(optimizer)),
+        copy.deepcopy,
+    ],
+)
+def test_an_optimizer_made_after_an_attached_one_is_plain(again):
+    model, other, bare = compiled(network(), "adam"), network(), compiled(network(), "adam")
+    sh.attach(model, sh.L2(), lam=LAM)
+    compiled(other, again(model.optimizer))
+    assert type(other.optimizer) is keras.optimizers.Adam
+    train(other, epochs=1)
+    train(bare, epochs=1)
+    assert_same(other, bare, tolerance=1e-6)  # float32
+    assert attachments(model)[0].model.optimizer is model.optimizer
+
 
 # --- what it says of itself
 
@@ -69,6 +165,16 @@ def test_what_is_no_number_is_refused_later_too(value):
     with pytest.raises(TypeError, match="lam can be set to a number. Received: .*attach again"):
         reg.lam = value
     assert float(reg.lam) == LAM
+
+
+def test_a_strength_that_becomes_negative_is_said_once():
+    model = compiled(network())
+    sh.attach(model, sh.L2(), lam=lambda step: 0.1 - 0.02 * ops.cast(step, "float32"))
+    train(model, epochs=1)  # 4 steps
+    with pytest.warns(UserWarning, match="lam is -0.06 at step 8, of L2.*must stay 0 or more"):
+        train(model, epochs=1)
+    with warnings.catch_warnings(action="error"):
+        train(model, epochs=1)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

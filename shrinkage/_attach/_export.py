@@ -40,7 +40,8 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
         A sentence for each attachment that plain Keras cannot express, or not on all its weights; () if there is none.
 
     Raises:
-        ValueError: if no penalty is attached.
+        TypeError, ValueError: before anything is written: if no penalty is attached, or `path` is no path that ends in
+            `.keras`.
 
     Example:
         >>> import keras, shrinkage as sh, tempfile
@@ -54,6 +55,10 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
     """
     if not attachments(model):
         raise ValueError(f"No penalty is attached to model {model.name!r}: write it with model.save(path).")
+    if not isinstance(path, (str, Path)):
+        raise TypeError(f"`path` must be a str or a pathlib.Path that ends in .keras. Received: {path!r}.")
+    if not str(path).endswith(".keras"):
+        raise ValueError(f"`path` must end in .keras, the format that keeps regularizers. Received: {str(path)!r}.")
     with as_before(model), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Skipping variable loading")  # of an optimizer that has taken no step
         model.save(path)

@@ -5,6 +5,7 @@ penalties of its own: gradients are added after unscaling and before accumulatio
 regularizers are; decay comes where its weight decay does; the proximal operator follows the step.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -31,20 +32,42 @@ class Hooks:
 
     def __init__(self, model: keras.Model):
         self.attachments: tuple[Attachment, ...] = ()
+        self._warned: set[int] = set()
         with model.distribute_strategy.scope():
             self.seen = keras.Variable(0.0, trainable=False, dtype=wide(*(v.dtype for v in model.weights)))
         self.retrace()
 
     def retrace(self) -> None:
-        """Compile the penalty's value anew, for other weights or attachments."""
+        """Compile the penalty's value and strengths anew, for other weights or attachments."""
         for table in self.tables():
             table.hook()
-        self._value = tf.function(lambda: sum(ops.cast(each.value(), self.seen.dtype) for each in self.attachments))
+        self._now = tf.function(
+            lambda: (
+                sum(ops.cast(each.value(), self.seen.dtype) for each in self.attachments),
+                [read_lam(each.lam, optimizer_of(each.model)) for each in self.attachments],
+            )
+        )
 
     def look(self) -> Any:
         """Return the penalty at the present weights, which a compiled step then reads in `seen`."""
-        self.seen.assign(self._value())
+        penalty, lams = self._now()
+        self.seen.assign(penalty)
+        if not tf.inside_function():
+            self._warn(lams)
         return ops.convert_to_tensor(self.seen)
+
+    def _warn(self, lams: list[Any]) -> None:
+        """Say once of an attachment that its strength has become negative, which no compiled step can."""
+        for each, lam in zip(self.attachments, map(float, lams), strict=True):
+            if id(each) not in self._warned and not lam >= 0:
+                self._warned.add(id(each))
+                optimizer = optimizer_of(each.model)
+                step = "" if optimizer is None else f" at step {int(optimizer.iterations)}"
+                warnings.warn(
+                    f"lam is {lam:g}{step}, of {each!r}. It must stay 0 or more: a negative one makes weights grow. In "
+                    f"a function of the step take keras.ops.maximum(..., 0).",
+                    stacklevel=2,
+                )
 
     def tables(self) -> list[LazyTable]:
         """Return the tables whose rows may be behind in their decay."""
@@ -74,6 +97,15 @@ class Hooks:
 
 class HookedOptimizer:
     """What the class of an optimizer gets."""
+
+    def __new__(cls, *args: Any, **options: Any) -> Any:
+        """Return an optimizer without hooks: what `from_config` makes of this class is for another model."""
+        return cls.__bases__[1](*args, **options)
+
+    def __reduce__(self: Any) -> Any:
+        """Pickle and copy it as it is without hooks."""
+        _, arguments = super().__reduce__()
+        return type(self).__bases__[1]._unpickle_model, arguments
 
     def _backend_apply_gradients(self: Any, grads: Any, trainable_variables: Any) -> None:
         for weights, lam in hooks_of(self).of(Coupled, self, trainable_variables):
@@ -136,6 +168,20 @@ class HookedModel:
             attach(model, **loaded(record, model))
         return model
 
+    def save(self: Any, filepath: Any, *args: Any, **options: Any) -> None:
+        """Save the model, in Keras' old format without what is attached, which that has no place for."""
+        if not str(filepath).endswith((".h5", ".hdf5")):
+            return super().save(filepath, *args, **options)  # pyright: ignore[reportAttributeAccessIssue]
+        warnings.warn(f"{filepath} has model {self.name!r} without its penalty. Save it as .keras.", stacklevel=2)
+        hooks_of(self).catch_up()  # that format reads the variables themselves
+        with as_before(self):
+            return self.save(filepath, *args, **options)
+
+    def __reduce__(self: Any) -> Any:
+        """Pickle and copy it as Keras does, through a file in memory, which has what is attached."""
+        _, arguments = super().__reduce__()
+        return unpickled, arguments
+
     def get_compile_config(self: Any) -> dict[str, Any]:
         """Return the arguments of `compile`, with the optimizer as it is without hooks."""
         with as_before(self):
@@ -183,6 +229,11 @@ class HookedModel:
         """Leave a list of logs as long as it is without an attachment: dictionaries have the new ones."""
         logs = {name: value for name, value in logs.items() if name not in _OURS}
         return super()._flatten_metrics_in_order(logs)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def unpickled(file: Any) -> Any:
+    """Return the model in a pickle. That this function is in it lets its reader know of attachments."""
+    return keras.Model._unpickle_model(file)
 
 
 def hooks_of(model: Any) -> Any:
