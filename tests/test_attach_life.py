@@ -177,9 +177,12 @@ def test_a_strength_that_becomes_negative_is_said_once():
         train(model, epochs=1)
 
 
+@pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_weights_to_draw_towards_are_finite(value):
-    model = compiled(network())
+def test_weights_to_draw_towards_are_finite(value, frozen):
+    model = network()
+    model.layers[1].trainable = not frozen
+    compiled(model)
     weights = model.get_weights()
     weights[2][0, 0] = value
     with pytest.raises(ValueError, match="must be finite weights.*net/output/kernel[.]"):

@@ -191,8 +191,10 @@ def _check_toward(penalty: Penalty, model: keras.Model) -> list[Any] | None:
 
 def _check_finite(attachment: Attachment) -> None:
     """Refuse to draw weights towards what is no number."""
-    named, origins = attachment.named, attachment.toward or ()
-    bad = [v.path for v, w0 in zip(attachment.model.weights, origins) if id(v) in named and not np.all(np.isfinite(w0))]
+    if attachment.toward is None:
+        return
+    pairs, named = zip(attachment.model.weights, attachment.toward, strict=True), attachment.named
+    bad = [v.path for v, origin in pairs if id(v) in named and not np.all(np.isfinite(origin))]
     if bad:
         raise ValueError(
             f"`penalty`: L2(toward=...) must be finite weights. Received: NaN or infinite numbers for {', '.join(bad)}."
