@@ -70,7 +70,7 @@ def __dir__() -> list[str]:
 
 
 def _let_keras_load_attached_models() -> None:
-    import_module("shrinkage._attach._hooks")  # which registers their class
+    import_module("shrinkage._attach._hooked")  # which registers their class
 
 
 if "keras" in sys.modules and sys.modules["keras"].config.backend() == "tensorflow":

@@ -159,7 +159,7 @@ def test_others_are_none(lam):
         sh.attach(network(), sh.L2(), lam=lam)
 
 
-@pytest.mark.parametrize("value", ["a", None, True, grow, [0.1], np.array([0.1])], ids=str)
+@pytest.mark.parametrize("value", ["a", None, True, grow, [0.1], np.array([0.1])])
 def test_what_is_no_number_is_refused_later_too(value):
     reg = sh.attach(network(), sh.L2(), lam=LAM)
     with pytest.raises(TypeError, match="lam can be set to a number. Received: .*attach again"):
@@ -225,7 +225,6 @@ def test_what_is_detached_penalises_no_more(penalty, how, make):
         (np.ones(2), TypeError),
         (keras.optimizers.schedules.CosineDecay(0.1, 10), TypeError),
     ],
-    ids=str,
 )
 def test_bad_steps_are_refused(penalty, how, step, error):
     model = network()

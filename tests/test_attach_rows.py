@@ -271,7 +271,6 @@ def plain(table: Any = None, optimizer: Any = None) -> keras.Model:
         ({"table": layers.Embedding(ROWS, 4, lora_rank=2)}, {"on": "all"}, "in parts"),
         ({"table": layers.Embedding(ROWS, 4, embeddings_constraint="max_norm")}, {}, "a constraint"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_lazy_cannot_do_is_refused(made, options, words):
     model = plain(**made)

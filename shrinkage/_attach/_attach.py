@@ -6,16 +6,8 @@ import keras
 import numpy as np
 
 from shrinkage._attach._attachment import Attachment, Rows
-from shrinkage._attach._hooks import (
-    HookedModel,
-    HookedOptimizer,
-    Hooks,
-    check_optimizer,
-    hook,
-    hooks_of,
-    optimizer_of,
-    unhook,
-)
+from shrinkage._attach._hooked import HookedModel, HookedOptimizer, hook, unhook
+from shrinkage._attach._hooks import Hooks, check_optimizer, hooks_of, optimizer_of
 from shrinkage._attach._lam import Lam, make_lam
 from shrinkage._penalties import L2, Coupled, GroupLasso, How, Penalty, check_penalty
 from shrinkage._selection import Rule, select_frozen_too

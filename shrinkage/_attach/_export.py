@@ -8,7 +8,7 @@ import keras
 
 from shrinkage._attach._attach import attachments
 from shrinkage._attach._attachment import Attachment
-from shrinkage._attach._hooks import as_before
+from shrinkage._attach._hooked import as_before
 from shrinkage._attach._terms import Penalised
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet
 

@@ -1,14 +1,7 @@
-"""How a model and its optimizer come to penalise: each gets a subclass of its own class, with a few hooks.
-
-The class keeps its name and the object its variables, so that nothing else can tell. The hooks stand where Keras has
-penalties of its own: gradients are added after unscaling and before accumulation and clipping, as those of its
-regularizers are; decay comes where its weight decay does; the proximal operator follows the step.
-"""
+"""What is attached to a model: where the hooks of the model and of its optimizer look it up."""
 
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import keras
@@ -18,17 +11,16 @@ from keras import ops
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._lam import inner, read_lam, wide
 from shrinkage._attach._lazy import LazyTable, check_lazy_optimizer
-from shrinkage._attach._saving import loaded, saved
-from shrinkage._attach._terms import Penalised, added, decay, decay_rows, shrink
-from shrinkage._penalties import Coupled, Decoupled, Proximal
+from shrinkage._attach._terms import Penalised
+from shrinkage._penalties import Proximal
 from shrinkage._steps import check_proximal
 
-_KEY = "_shrinkage"  # in the __dict__ of a model and of its optimizer, past Keras' tracking of attributes
-_OURS = {"data_loss", "penalty"}  # logs beside those of Keras
+KEY = "_shrinkage"
+"""Where it is in the `__dict__` of a model and of its optimizer, past Keras' tracking of attributes."""
 
 
 class Hooks:
-    """What is attached to a model: its hooks and those of its optimizer look it up here."""
+    """The attachments of a model, and what its hooks and those of its optimizer need of all of them."""
 
     def __init__(self, model: keras.Model):
         self.attachments: tuple[Attachment, ...] = ()
@@ -38,23 +30,23 @@ class Hooks:
         self.retrace()
 
     def retrace(self) -> None:
-        """Compile the penalty's value and strengths anew, for other weights or attachments."""
+        """Let the penalty's value and strengths be compiled anew, for other weights or attachments."""
         for table in self.tables():
             table.hook()
-        self._now = tf.function(
-            lambda: (
-                sum(ops.cast(each.value(), self.seen.dtype) for each in self.attachments),
-                [read_lam(each.lam, optimizer_of(each.model)) for each in self.attachments],
-            )
-        )
+        self._now = None
 
     def look(self) -> Any:
         """Return the penalty at the present weights, which a compiled step then reads in `seen`."""
+        self._now = self._now or tf.function(self._penalty_and_lams).get_concrete_function()
         penalty, lams = self._now()
         self.seen.assign(penalty)
         if not tf.inside_function():
             self._warn(lams)
         return ops.convert_to_tensor(self.seen)
+
+    def _penalty_and_lams(self) -> tuple[Any, list[Any]]:
+        penalty = sum(ops.cast(each.value(), self.seen.dtype) for each in self.attachments)
+        return penalty, [read_lam(each.lam, optimizer_of(each.model)) for each in self.attachments]
 
     def _warn(self, lams: list[Any]) -> None:
         """Say once of an attachment that its strength has become negative, which no compiled step can."""
@@ -95,164 +87,9 @@ class Hooks:
                 yield weights, read_lam(each.lam, optimizer)
 
 
-class HookedOptimizer:
-    """What the class of an optimizer gets."""
-
-    def __new__(cls, *args: Any, **options: Any) -> Any:
-        """Return an optimizer without hooks: what `from_config` makes of this class is for another model."""
-        return cls.__bases__[1](*args, **options)
-
-    def __reduce__(self: Any) -> Any:
-        """Pickle and copy it as it is without hooks."""
-        _, arguments = super().__reduce__()
-        return type(self).__bases__[1]._unpickle_model, arguments
-
-    def _backend_apply_gradients(self: Any, grads: Any, trainable_variables: Any) -> None:
-        for weights, lam in hooks_of(self).of(Coupled, self, trainable_variables):
-            keys = [self._var_key(v) for v in trainable_variables]
-            decay_rows(grads, keys, self._var_key, weights, lam, self.learning_rate)
-            grads = added(grads, keys, self._var_key, weights, lam)
-        super()._backend_apply_gradients(grads, trainable_variables)  # pyright: ignore[reportAttributeAccessIssue]
-
-    def _apply_weight_decay(self: Any, variables: Any) -> None:
-        for weights, lam in hooks_of(self).of(Decoupled, self, variables):
-            decay(weights, lam, self.learning_rate)
-        super()._apply_weight_decay(variables)  # pyright: ignore[reportAttributeAccessIssue]
-
-    def _backend_update_step(self: Any, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
-        super()._backend_update_step(grads, trainable_variables, learning_rate)  # pyright: ignore[reportAttributeAccessIssue]
-        for weights, lam in hooks_of(self).of(Proximal, self, trainable_variables):
-            shrink(self, weights, lam, learning_rate)
-
-
-class HookedModel:
-    """What the class of a model gets."""
-
-    @property
-    def optimizer(self: Any) -> Any:
-        """The optimizer. Whichever is set, by `compile` or by hand, is hooked."""
-        if "optimizer" not in vars(self):  # as before `compile`
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute 'optimizer'")
-        return vars(self)["optimizer"]
-
-    @optimizer.setter
-    def optimizer(self: Any, optimizer: Any) -> None:
-        hooks, new, old = hooks_of(self), inner(optimizer), optimizer_of(self)
-        if new is not None:
-            check_optimizer(new, hooks, hooks.attachments)
-        if old is not None:
-            unhook(old)
-        if new is not None:
-            hook(new, HookedOptimizer, hooks)
-        vars(self)["optimizer"] = optimizer
-        hooks.retrace()  # `compile` is when other weights become trainable
-
-    def __new__(cls, *args: Any, **options: Any) -> Any:
-        """Return a model without hooks: what Keras makes of this model's class, as `clone_model` does, is a new one."""
-        return cls.__bases__[1](*args, **options)
-
-    def get_config(self: Any) -> dict[str, Any]:
-        """Return the model as Keras writes it without an attachment, and what is attached."""
-        with as_before(self):
-            model = keras.saving.serialize_keras_object(self)
-        model.pop("compile_config", None)  # which is beside this one in a file
-        return {"model": model, "attached": [saved(each) for each in hooks_of(self).attachments]}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        """Return the model with its penalties attached, built but not compiled."""
-        from shrinkage._attach._attach import attach
-
-        model: Any = keras.saving.deserialize_keras_object(config["model"], custom_objects)
-        for record in config["attached"]:
-            attach(model, **loaded(record, model))
-        return model
-
-    def save(self: Any, filepath: Any, *args: Any, **options: Any) -> None:
-        """Save the model, in Keras' old format without what is attached, which that has no place for."""
-        if not str(filepath).endswith((".h5", ".hdf5")):
-            return super().save(filepath, *args, **options)  # pyright: ignore[reportAttributeAccessIssue]
-        warnings.warn(f"{filepath} has model {self.name!r} without its penalty. Save it as .keras.", stacklevel=2)
-        hooks_of(self).catch_up()  # that format reads the variables themselves
-        with as_before(self):
-            return self.save(filepath, *args, **options)
-
-    def __reduce__(self: Any) -> Any:
-        """Pickle and copy it as Keras does, through a file in memory, which has what is attached."""
-        _, arguments = super().__reduce__()
-        return unpickled, arguments
-
-    def get_compile_config(self: Any) -> dict[str, Any]:
-        """Return the arguments of `compile`, with the optimizer as it is without hooks."""
-        with as_before(self):
-            return self.get_compile_config()
-
-    def get_weights(self: Any) -> list[Any]:
-        """Return the weights, with all their decay."""
-        hooks_of(self).catch_up()
-        return super().get_weights()  # pyright: ignore[reportAttributeAccessIssue]
-
-    def set_weights(self: Any, weights: list[Any]) -> None:
-        super().set_weights(weights)  # pyright: ignore[reportAttributeAccessIssue]
-        for table in hooks_of(self).tables():
-            table.caught_up()
-
-    def reset_metrics(self: Any) -> None:
-        super().reset_metrics()  # pyright: ignore[reportAttributeAccessIssue]
-        hooks_of(self).look()
-
-    def get_metrics_result(self: Any) -> dict[str, Any]:
-        """Return Keras' logs with `data_loss` and `penalty`, which `loss` then is the sum of.
-
-        The penalty is that of the present weights where this is called outside a compiled step, as it is at the end of
-        an epoch and of `evaluate`. Inside one, to compute it and to return more numbers would cost time in every step:
-        there only `loss` has it, of the weights when metrics were last reset. For `train_on_batch` that is before the
-        step, as with Keras' own penalties.
-        """
-        logs = super().get_metrics_result()  # pyright: ignore[reportAttributeAccessIssue]
-        if "loss" not in logs:
-            return logs
-        hooks, loss = hooks_of(self), logs["loss"]
-        inside = tf.inside_function()
-        if not inside:
-            hooks.catch_up()  # the epoch has ended, and callbacks may read the weights
-        penalty = ops.cast(ops.convert_to_tensor(hooks.seen) if inside else hooks.look(), loss.dtype)
-        own = {} if inside else {"data_loss": loss, "penalty": penalty}
-        return {**logs, "loss": loss + penalty, **own}
-
-    def _get_metrics_result_or_logs(self: Any, logs: dict[str, Any]) -> dict[str, Any]:
-        """Return the present metrics, unless a `train_step` of the user's own returned others."""
-        now = self.get_metrics_result()
-        return now if set(logs) | _OURS == set(now) else logs
-
-    def _flatten_metrics_in_order(self: Any, logs: dict[str, Any]) -> Any:
-        """Leave a list of logs as long as it is without an attachment: dictionaries have the new ones."""
-        logs = {name: value for name, value in logs.items() if name not in _OURS}
-        return super()._flatten_metrics_in_order(logs)  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def unpickled(file: Any) -> Any:
-    """Return the model in a pickle. That this function is in it lets its reader know of attachments."""
-    return keras.Model._unpickle_model(file)
-
-
 def hooks_of(model: Any) -> Any:
     """Return the `Hooks` of a model or an optimizer, or None."""
-    return vars(model).get(_KEY)
-
-
-def hook(thing: Any, mixin: type, hooks: Hooks) -> None:
-    """Give an object a subclass of its class with hooks, unless it has one."""
-    if not isinstance(thing, mixin):
-        object.__setattr__(thing, "__class__", _subclass(mixin, type(thing)))
-    vars(thing)[_KEY] = hooks
-
-
-def unhook(thing: Any) -> None:
-    """Give an object its own class back."""
-    if _KEY in vars(thing):
-        object.__setattr__(thing, "__class__", type(thing).__bases__[1])
-        del vars(thing)[_KEY]
+    return vars(model).get(KEY)
 
 
 def optimizer_of(model: Any) -> Any:
@@ -287,34 +124,3 @@ def check_optimizer(optimizer: Any, hooks: Hooks | None, attachments: Iterable[A
                     f"{', '.join(decayed)}. Compile the model with {option}=0.0; for the decay itself attach "
                     f"shrinkage.L2() with how=shrinkage.Decoupled()."
                 )
-
-
-@contextmanager
-def as_before(model: Any) -> Iterator[None]:
-    """Let a model and its optimizer have their own classes for a while, by which Keras writes them down."""
-    things = [thing for thing in (model, optimizer_of(model)) if thing is not None]
-    kinds = [type(thing) for thing in things]
-    for thing, kind in zip(things, kinds, strict=True):
-        object.__setattr__(thing, "__class__", kind.__bases__[1])
-    try:
-        yield
-    finally:
-        for thing, kind in zip(things, kinds, strict=True):
-            object.__setattr__(thing, "__class__", kind)
-
-
-@cache
-def _subclass(mixin: type, cls: type) -> type:
-    names = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
-    if mixin is HookedOptimizer:
-        return type(cls.__name__, (mixin, cls), names)
-    # Keras without this package then says that a file's model is one of shrinkage, and not what it lacks.
-    return register(type(cls.__name__, (mixin, cls), {**names, "__module__": "shrinkage"}))
-
-
-def register(kind: type) -> type:
-    """Let Keras write models of this class as attached ones, and read these whichever class they had."""
-    return keras.saving.register_keras_serializable("shrinkage", "Attached")(kind)
-
-
-register(HookedModel)
