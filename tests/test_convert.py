@@ -289,6 +289,16 @@ def test_any_text_is_converted_or_refused_in_a_sentence(source, target, loss):
         assert re.search(r"is unknown\. |has no equivalent|needs ", str(error))
 
 
+@pytest.mark.parametrize("number", ["-1", "-1e-4", "-.5", "-inf"])
+def test_a_negative_number_is_refused_as_one(number):
+    asked = ["convert", number, "--from", "keras.L2", "--to", "tf.nn.l2_loss"]
+    for arguments in (asked, [asked[0], *asked[2:], number]):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 2 and "lam must be a finite number, 0 or more; received -" in result.stderr
+    result = CliRunner().invoke(main, [asked[0], "1", "--fro", *asked[3:]])
+    assert result.exit_code == 2 and "No such option" in result.stderr and "--from" in result.stderr
+
+
 @given(st.text(max_size=20))
 def test_any_text_as_a_strength_on_the_command_line(text):
     result = CliRunner().invoke(main, ["convert", "--from", "keras.L2", "--to", "tf.nn.l2_loss", "--", text])
