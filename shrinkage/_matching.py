@@ -128,7 +128,7 @@ def _by_word(model: keras.Model, word: str, pairs: Sequence[tuple[keras.Layer, A
 def _meant(model: keras.Model, word: str) -> str:
     """Say how to name the layer of this name, or the kind of a name like it, if there is one."""
     ways = [f'model.get_layer("{word}")'] if word in {layer.name for layer in model.layers} else []
-    if any(word in variable.path.split("/")[:-1] for variable in model.trainable_variables):
+    if any(word in variable.path.split("/")[:-1] for variable in model.weights):
         ways.append(f'"*{word}/*"')
     if ways:
         return f" For the layer {word!r} give {' or '.join(ways)}."

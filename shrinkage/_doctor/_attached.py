@@ -7,7 +7,7 @@ import keras
 from shrinkage._attach._attach import attachments
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._terms import Penalised
-from shrinkage._doctor._case import Case, attached_to
+from shrinkage._doctor._case import Case
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_again
 from shrinkage._doctor._words import plural
@@ -36,7 +36,7 @@ def attached_inside(case: Case) -> Iterator[Symptom]:
 def _lost(inner: keras.Layer, covered: set[int]) -> list[tuple[Attachment, list[Penalised]]]:
     """What is attached to an inner model, each with the weights that no penalty of the model around it covers."""
     found = [
-        (each, [weight for weight in attached_to(each) if id(weight.variable) not in covered])
+        (each, [weight for weight in each.weights if id(weight.variable) not in covered])
         for each in attachments(inner)  # pyright: ignore[reportArgumentType]
     ]
     return [(each, weights) for each, weights in found if weights]
@@ -47,7 +47,7 @@ def attached_to_nothing(case: Case) -> Iterator[Symptom]:
     """A penalty is attached, and all of its weights are frozen: it acts on nothing until they are unfrozen."""
     found = attachments(case.model)
     for each in found:
-        if not attached_to(each):
+        if not each.weights:
             off = "sh.detach(model)" if len(found) == 1 else "sh.detach(reg)  # reg is what sh.attach returned"
             yield (
                 (case.model.name,),

@@ -7,7 +7,7 @@ import numpy as np
 
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._lazy import more_than_decay
-from shrinkage._doctor._case import Case, Weight, attached_to, value_of
+from shrinkage._doctor._case import Case, Weight, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_again, attach_instead, set_regularizer
 from shrinkage._doctor._words import parameters, paths
@@ -121,6 +121,6 @@ def _sparse(case: Case, tables: list[Weight]) -> str:
     lazy = is_l2 and case.optimizer is not None and not more_than_decay(case.optimizer)
     rows = "'lazy'" if lazy else "'touched'"
     if attached:
-        return attach_again(case, [(attached, attached_to(attached))], case.model, rows=rows)
+        return attach_again(case, [(attached, attached.weights)], case.model, rows=rows)
     bare, lam = set_regularizer(case, tables, "None"), 2 * tables[0].l2
     return f"{bare}sh.attach(model, sh.L2(), lam={lam:g}, on='embedding', rows={rows})" if lam else bare
