@@ -435,6 +435,8 @@ def test_a_penalty_on_frozen_weights_acts_on_nothing_until_they_are_unfrozen():
     start = model.get_weights()
     (finding,) = sh.doctor(model).warnings
     assert finding.code == "attached-to-nothing"
+    model.compile("sgd", "mse")
+    assert model.evaluate(zoo.X, zoo.Y, verbose=0, return_dict=True)["penalty"] == 0
     model.trainable = True
     model.compile("sgd", "mse")
     fit(model)
