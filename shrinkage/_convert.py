@@ -5,12 +5,31 @@ lam and from lam to the target, so that a new convention is one row. Nothing her
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
 
 SQUARED, BINARY, CLASSES, HINGE = "mean_squared_error", "binary_crossentropy", "categorical_crossentropy", "hinge"
-_SHORT = {"mse": SQUARED, "sparse_categorical_crossentropy": CLASSES}
+_SAME = {
+    "mse": SQUARED,
+    "bce": BINARY,
+    "sparse_categorical_crossentropy": CLASSES,
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+    "kld": "kl_divergence",
+}
+_OTHERS = (
+    "binary_focal_crossentropy", "categorical_focal_crossentropy", "categorical_generalized_cross_entropy",
+    "categorical_hinge", "circle", "cosine_similarity", "ctc", "dice", "huber", "log_cosh", "poisson", "squared_hinge",
+    "tversky",
+)  # fmt: skip
+# Of names such as "MSE", "mean_squared_error" and "MeanSquaredError" Keras takes each.
+_LOSSES = {name.replace("_", ""): name for name in (BINARY, HINGE, *_SAME, *_SAME.values(), *_OTHERS)}
 
 # What a conversion may have to know, in words for the sentence that asks for it.
 _MEANING = {
@@ -185,11 +204,11 @@ def convert(
     source: str,
     target: str,
     *,
-    loss: str | None = None,
+    loss: str | Callable[..., Any] | None = None,
     n: float | None = None,
     batch: float | None = None,
     eta: float | None = None,
-    optimizer: str | None = None,
+    optimizer: "str | keras.Optimizer | None" = None,
     sd_y: float | None = None,
     sigma: float | None = None,
 ) -> float:
@@ -205,16 +224,18 @@ def convert(
         lam: the strength at `source`: its alpha, C, weight_decay, lambda, ...
         source: name of a convention, such as "keras.L2" or "sklearn.Ridge"; an unknown name gets the list.
         target: name of a convention.
-        loss: name of the Keras loss, such as "mse" or "binary_crossentropy".
+        loss: the Keras loss, or its name, such as "mse" or "binary_crossentropy".
         n: number of training rows.
         batch: number of rows in a batch, for scikit-learn's MLP.
         eta: learning rate, for tfa.AdamW, whose decay is not multiplied by it.
-        optimizer: "sgd" for SGD without momentum: only there is a decoupled decay as a penalty in the objective.
+        optimizer: the Keras optimizer, or "sgd" for SGD without momentum: only there is a decoupled decay as a penalty
+            in the objective.
         sd_y: standard deviation of the target, with 1/n, for glmnet's L2 under squared error.
         sigma: standard deviation of the noise, for the prior's precision under squared error.
 
     Raises:
-        ValueError: if there is no equivalent, if something is missing, or if a number or a name makes no sense.
+        TypeError, ValueError: if there is no equivalent, if something is missing, or if a number or a name makes no
+            sense.
 
     Example:
         >>> import shrinkage as sh
@@ -231,7 +252,7 @@ def convert(
     known = {"n": n, "batch": batch, "eta": eta, "sd_y": sd_y, "sigma": sigma}
     _check_numbers(lam, given, known)
     _check_kinds(source, given, target, wanted)
-    _check_enters(source, given, target, wanted, optimizer)
+    _check_enters(source, given, target, wanted, _optimizer_name(optimizer))
     ratio = _factor(target, wanted, loss) / _factor(source, given, loss)
     factor = ratio.value(_needed(ratio, known, f"{source} to {target}"))
     common = (1 / lam if lam else math.inf) if given.inverse else lam
@@ -285,17 +306,48 @@ def _check_enters(source: str, given: Convention, target: str, wanted: Conventio
         raise ValueError(f"{source} has no equivalent as {target} with optimizer={used!r}: {reason}.")
 
 
-def _factor(name: str, convention: Convention, loss: str | None) -> Factor:
+def _optimizer_name(optimizer: Any) -> str | None:
+    """Name an optimizer; that of SGD also says what else than its learning rate is done to a gradient there."""
+    if optimizer is None or isinstance(optimizer, str):
+        return optimizer
+    inside = getattr(optimizer, "inner_optimizer", optimizer)  # LossScaleOptimizer has one
+    if isinstance(optimizer, type) or not hasattr(inside, "learning_rate"):
+        raise TypeError(
+            f'optimizer must be a Keras optimizer or its name, "sgd" for SGD without momentum, else such as "adam"; '
+            f"received {optimizer!r}."
+        )
+    kind = type(inside).__name__
+    options = ("momentum", "clipnorm", "global_clipnorm", "clipvalue", "gradient_accumulation_steps")
+    more = [f"{name}={getattr(inside, name):g}" for name in options if getattr(inside, name, None)]
+    return f"{kind} with {', '.join(more)}" if more and kind == "SGD" else kind
+
+
+def _factor(name: str, convention: Convention, loss: Any) -> Factor:
     named = [key for key in convention.factors if key is not None]
     if loss is None and named:
         raise ValueError(f"{name} needs loss=, the name of the Keras loss: {' or '.join(named)}.")
-    key = _SHORT.get(loss, loss) if loss else None
+    key = _loss_name(loss) if named else None
     factor = convention.factors.get(key, convention.factors.get(None))
     if isinstance(factor, Factor):
         return factor
     possible = [key for key in named if isinstance(convention.factors[key], Factor)]
     reason = factor or f"its loss is {' or '.join(possible)}"
     raise ValueError(f"{name} has no equivalent with loss={loss!r}: {reason}.")
+
+
+def _loss_name(loss: Any) -> str:
+    """Return the name of a loss that is given by one of its names, or as a function, a class or an object."""
+    if not isinstance(loss, str) and not callable(loss):
+        raise TypeError(f'loss must be a Keras loss or its name, such as "mse"; received {loss!r}.')
+    if getattr(loss, "reduction", "") == "sum":
+        raise ValueError("loss has reduction='sum', and the strengths of other libraries are for the mean over rows.")
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
+    plain = name.lower().replace("_", "")
+    if plain in _LOSSES:
+        return _SAME.get(_LOSSES[plain], _LOSSES[plain])
+    near = get_close_matches(plain, _LOSSES, n=1)
+    hint = f"Did you mean {_LOSSES[near[0]]!r}? " if near else ""
+    raise ValueError(f'loss={name!r} is unknown. {hint}It must be a loss of Keras or its name, such as "mse".')
 
 
 def _needed(ratio: Factor, known: Mapping[str, float | None], what: str) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Which weights a rule names: by kind, layer, name, function or identity; and a factor for each rule."""
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -76,12 +77,17 @@ def _factors(on: Any) -> list[tuple[Any, float]]:
 
 def _matched(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, Any]]) -> list[bool]:
     if isinstance(rule, str):
-        return _by_word(rule, pairs)
+        return _by_word(model, rule, pairs)
     if isinstance(rule, keras.Variable):
         return [variable is rule for _, variable in pairs]
     if isinstance(rule, keras.Layer) or (isinstance(rule, type) and issubclass(rule, keras.Layer)):
         within = _within(model, rule)
         return [id(variable) in within and kind_of(layer, variable) in PENALISED for layer, variable in pairs]
+    if hasattr(rule, "dtype") and hasattr(rule, "shape"):
+        raise TypeError(
+            f"on= takes a variable of the model itself, such as on=layer.kernel, and no value of one. Received: a "
+            f"{type(rule).__name__} of shape {tuple(rule.shape)}."
+        )
     if isinstance(rule, Iterable) and not isinstance(rule, (bytes, type)):
         each = [_matched(model, one, pairs) for one in rule]
         for one, matched in zip(rule, each, strict=True):
@@ -89,11 +95,25 @@ def _matched(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, A
                 raise ValueError(_nothing(model, one, pairs))
         return [any(column) for column in zip(*each, strict=True)] if each else []
     if callable(rule) and not isinstance(rule, type):
+        _check_takes_two(rule)
         return [bool(rule(layer, variable)) for layer, variable in pairs]
     raise TypeError(f"on= must be {_FORMS}. Received: {rule!r}.")
 
 
-def _by_word(word: str, pairs: Sequence[tuple[keras.Layer, Any]]) -> list[bool]:
+def _check_takes_two(rule: Callable[..., Any]) -> None:
+    """Refuse a function that cannot be called with a layer and a variable."""
+    try:
+        inspect.signature(rule).bind(None, None)
+    except TypeError as error:
+        raise TypeError(
+            f"on= takes a function of two arguments, (layer, variable), such as lambda layer, variable: layer.name == "
+            f"'base'. Received: {spell(rule)}{inspect.signature(rule)}."
+        ) from error
+    except ValueError:
+        pass  # a built-in one that does not tell
+
+
+def _by_word(model: keras.Model, word: str, pairs: Sequence[tuple[keras.Layer, Any]]) -> list[bool]:
     if word == "all":
         return [True] * len(pairs)
     if word in _WORDS:
@@ -101,9 +121,19 @@ def _by_word(word: str, pairs: Sequence[tuple[keras.Layer, Any]]) -> list[bool]:
         return [kind_of(layer, variable) in kinds for layer, variable in pairs]
     if any(sign in word for sign in "*?[/"):
         return [fnmatchcase(variable.path, word) for _, variable in pairs]
-    near = get_close_matches(word, _WORDS, n=1)
-    meant = f' Did you mean "{near[0]}"?' if near else ""
+    meant = _meant(model, word)
     raise ValueError(f'on="{word}" is no kind of weight.{meant} It must be {_FORMS}; the kinds are {", ".join(KINDS)}.')
+
+
+def _meant(model: keras.Model, word: str) -> str:
+    """Say how to name the layer of this name, or the kind of a name like it, if there is one."""
+    ways = [f'model.get_layer("{word}")'] if word in {layer.name for layer in model.layers} else []
+    if any(word in variable.path.split("/")[:-1] for variable in model.weights):
+        ways.append(f'"*{word}/*"')
+    if ways:
+        return f" For the layer {word!r} give {' or '.join(ways)}."
+    near = get_close_matches(word, _WORDS, n=1)
+    return f' Did you mean "{near[0]}"?' if near else ""
 
 
 def _within(model: keras.Model, rule: Any) -> set[int]:
@@ -121,10 +151,17 @@ def _why(rule: Any, layer: keras.Layer, variable: Any) -> str:
 
 
 def _nothing(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, Any]]) -> str:
-    names = ", ".join(variable.path for _, variable in pairs)
+    paths = [variable.path for _, variable in pairs]
     trainable = "trainable " if all(variable.trainable for _, variable in pairs) else ""
     return (
-        f"on={spell(rule)} matches none of the {len(pairs)} {trainable}weights of model "
-        f'{model.name!r}: {names}. Give on="all", or a function of (layer, variable) that is true for the weights to '
-        "penalise."
+        f"on={spell(rule)} matches none of the {len(paths)} {trainable}weights of model {model.name!r}: "
+        f'{", ".join(paths)}.{_wider(rule, paths)} Give on="all", or a function of (layer, variable) that is true for '
+        "the weights to penalise."
     )
+
+
+def _wider(rule: Any, paths: Sequence[str]) -> str:
+    """Suggest a pattern that finds what a string is the end, the layer or a part of, if there is one."""
+    core = rule.strip("*") if isinstance(rule, str) else ""
+    found = [like for like in (f"*{core}", f"*{core}/*", f"*{core}*") if any(fnmatchcase(path, like) for path in paths)]
+    return f' Did you mean "{found[0]}"?' if core and found else ""

@@ -1,5 +1,6 @@
 """The commands: what they write, what they say, and what they refuse."""
 
+import ast
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from shrinkage._quiet import require_tensorflow
 from shrinkage.cli import main
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._encoder import matrix, read_cells
+from shrinkage.cli._report import _WORDS, in_shell
 from shrinkage.cli._table import read_table
 
 require_tensorflow()
@@ -40,7 +42,11 @@ class FakePath:
         self.null_loss, self.null_se, self.null_metrics, self.epochs = 4.0, float("nan"), {}, np.array([3, 2, 1])
         self.target_mean = float(y.mean()) if standardize_target else 0.0
         self.target_sd = float(y.std()) if standardize_target else 1.0
-        self.template, self.notes, self.seconds = SimpleNamespace(loss_name=model.loss), ("a note",), 0.1
+        self.template, self.notes, self.seconds = (
+            SimpleNamespace(loss_name=model.loss),
+            ("a note: raise `epochs`",),
+            0.1,
+        )
 
     def model(self, lam: str = "min") -> Any:
         return self._model
@@ -49,7 +55,7 @@ class FakePath:
         return pd.DataFrame({"lam": self.lams, "loss": self.mean})
 
     def verdict(self) -> str:
-        return "a verdict"
+        return "a verdict: extend `lams` upwards"
 
     def plot(self, file: Any) -> None:
         file.write_bytes(b"picture")
@@ -58,7 +64,7 @@ class FakePath:
         (folder / "path.json").write_text(json.dumps({"format": "shrinkage path"}))
 
     def __str__(self) -> str:
-        return "the table"
+        return "the table: raise\n`epochs`"
 
 
 class FakeFit:
@@ -138,7 +144,7 @@ def test_fit_writes_a_folder_and_says_what_it_understood(fake_fit):
         "target price: regression",
         "missing cells: size 6",
         "64-64 ReLU network, Adam with learning rate 0.001, batch size 32",
-        "the table",
+        "the table: raise --epochs",
         "Root mean squared error in units of price: null",
     ):
         assert said in done.stdout
@@ -220,7 +226,26 @@ def test_fit_as_json_is_one_document(fake_fit):
     expected = {"null": 2.0, "none": 1.0, "min": 0.5, "1se": np.sqrt(0.5)}
     assert document["root_mean_squared_error"] == pytest.approx({key: sd * value for key, value in expected.items()})
     assert document["null"]["se"] is None  # NaN is not JSON
-    assert "the table" in done.stderr
+    assert "the table: raise --epochs" in done.stderr and document["notes"] == ["a note: raise --epochs"]
+    assert document["verdict"] == "a verdict: shrinkage.fit in Python takes `lams`, to extend upwards"
+
+
+def said_by(*modules: str) -> list[str]:
+    """The texts in modules of the library, but for docstrings."""
+    trees = [ast.parse((Path(sh.__file__).parent / f"{name}.py").read_text("utf-8")) for name in modules]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    docs = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    return [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docs]
+
+
+def test_the_shell_names_its_own_options():
+    """Each phrase that has other words in the shell is said by the library, and what it says of paths needs no more."""
+    of_paths = said_by("_path_words", "_path_text", "_search")
+    texts = of_paths + said_by("_choice", "_prepare")
+    assert [phrase for phrase in _WORDS if not any(phrase in text for text in texts)] == []
+    python = re.compile(r"`epochs`|\bpath\.|(give|extend) `lams`|batch_size|learning rate")
+    assert len(list(filter(python.search, of_paths))) >= 8
+    assert list(filter(python.search, map(in_shell, of_paths))) == []
 
 
 def test_rows_without_a_target_are_left_out_and_said(fake_fit):

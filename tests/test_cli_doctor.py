@@ -75,7 +75,68 @@ def test_a_loss_of_the_users_own_is_left_out_and_said():
     model = zoo.mlp()
     model.compile("sgd", loss_of_mine)
     done = run(saved(model))
-    assert done.exit_code == 0 and "cannot be loaded, and are left out: Could not locate function" in done.stderr
+    assert done.exit_code == 0 and "net: no errors" in done.stdout
+    assert (
+        "Note: the optimizer is not looked at. model.keras has code of yours, the function 'loss_of_mine'. Load it"
+        in done.stderr
+    )
+
+
+class MyMetric(keras.metrics.Mean):
+    pass
+
+
+class MyOptimizer(keras.optimizers.SGD):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer", "metrics"),
+    [("MyMetric", lambda: "sgd", lambda: [MyMetric()]), ("MyOptimizer", MyOptimizer, lambda: None)],
+)
+def test_so_are_an_optimizer_and_metrics(name, optimizer, metrics):
+    model = zoo.mlp()
+    model.compile(optimizer(), "mse", metrics=metrics())
+    done = run(saved(model))
+    assert done.exit_code == 0 and f"has code of yours, the class '{name}'." in done.stderr
+
+
+class MyRegularizer(keras.regularizers.Regularizer):
+    def __call__(self, x):
+        return keras.ops.sum(x)
+
+    def get_config(self):
+        return {}
+
+
+class MyInitializer(keras.initializers.Zeros):
+    pass
+
+
+class MyConstraint(keras.constraints.NonNeg):
+    __module__ = None  # as of a class in a notebook  # pyright: ignore[reportAssignmentType]
+
+
+def my_activation(x: Any) -> Any:
+    return x
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"kernel_regularizer": MyRegularizer()}, "the class 'MyRegularizer'"),
+        ({"kernel_initializer": MyInitializer()}, "the class 'MyInitializer'"),
+        ({"kernel_constraint": MyConstraint()}, "the class 'MyConstraint'"),
+        ({"activation": my_activation}, "the function 'my_activation'"),
+    ],
+)
+def test_parts_of_layers_of_the_users_own_are_said_and_the_advice_is_right(options, said):
+    file = saved(zoo.mlp(**options))
+    done = run(file)
+    assert done.exit_code == 2 and f"model.keras has code of yours, {said}." in done.stderr
+    call = done.stderr.split(" with ")[1].partition(", and call")[0]
+    model = eval(call, {"keras": keras, **globals()})
+    assert sh.doctor(model).model == "net"
 
 
 class Mine(layers.Layer):
@@ -115,7 +176,7 @@ def unbuilt() -> str:
         (cut, "cut.keras is damaged"),
         (lambda: zipped("zip.keras"), "cannot be loaded as a Keras model: There is no item named 'config.json'"),
         (lambda: saved(zoo.stack((4,), layers.Lambda(lambda x: 2 * x))), "holds a Lambda layer, whose code is not run"),
-        (lambda: saved(zoo.stack((4,), Mine())), "has code of yours: Could not locate class 'Mine'"),
+        (lambda: saved(zoo.stack((4,), Mine())), "has code of yours, the class 'Mine'. Load it in"),
         (unbuilt, "saved before it was built"),
     ],
 )
@@ -124,9 +185,14 @@ def test_files_that_are_refused(file, message):
     assert done.exit_code == 2 and message in done.stderr and not done.stdout
 
 
-def test_all_files_are_looked_for_before_any_is_loaded():
-    done = run(saved(half()), "no.keras")
-    assert done.exit_code == 2 and not done.stdout
+def test_a_file_that_is_refused_costs_no_other_its_report():
+    names = saved(zoo.mlp(), "mlp.keras"), "no.keras", text("text.keras"), saved(half(), "half.keras")
+    done = run(*names)
+    assert done.exit_code == 2
+    assert "mlp.keras\nnet: no errors" in done.stdout and "half.keras\nnet: 1 error" in done.stdout
+    assert "Error: no.keras does not exist" in done.stderr and "Error: text.keras is damaged" in done.stderr
+    document = json.loads(run(*names, "--format", "json").stdout)
+    assert [each["file"] for each in document["models"]] == ["mlp.keras", "half.keras"]
 
 
 def test_code_in_a_file_is_not_run(here):

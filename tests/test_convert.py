@@ -144,6 +144,39 @@ def test_an_elastic_net_of_two_strengths_goes_by_parts():
     assert np.abs(converted.glmnet_gaussian(lam / 2, RHO) - exact).max() > 0.1  # what one would have expected
 
 
+# --- names of losses, and optimizers
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        *("mse", "MSE", "mean_squared_error", "MeanSquaredError"),
+        keras.losses.mean_squared_error,
+        keras.losses.MeanSquaredError,
+        keras.losses.MeanSquaredError(name="mine"),
+    ],
+)
+def test_a_loss_has_the_names_that_keras_takes(loss):
+    assert keras.losses.get(loss) is not None
+    assert convert(0.01, "shrinkage.L2", "sklearn.Ridge", loss=loss, n=1000) == 5.0
+
+
+def test_every_loss_of_keras_is_known():
+    for name in dir(keras.losses):
+        if name in ("Loss", "deserialize", "get", "serialize") or name.startswith("_"):
+            continue
+        try:
+            assert convert(0.01, "shrinkage.L2", "precision", loss=name, n=10, sigma=1) > 0
+        except ValueError as error:
+            assert f"no equivalent with loss={name!r}: the loss must be a negative log-likelihood" in str(error)
+
+
+def test_an_optimizer_can_be_given_itself():
+    assert convert(0.01, "keras.L2", "keras.weight_decay", optimizer=keras.optimizers.SGD()) == 0.02
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
+    assert convert(0.01, "keras.L2", "keras.weight_decay", optimizer=scaled) == 0.02
+
+
 # --- no equivalent, something missing, bad input
 
 
@@ -174,7 +207,15 @@ def test_an_elastic_net_of_two_strengths_goes_by_parts():
         ("sklearn.Ridge", "precision", {"loss": "mse"}, "needs sigma=, the standard deviation of the noise"),
         ("keras.L2", "keras.weight_decay", {}, 'needs optimizer=.*Give optimizer="sgd"'),
         ("shrinkage.GroupLasso", "keras.L1", {}, "shrinkage.GroupLasso is GroupLasso, and keras.L1 is L1"),
+        ("keras.L2", "keras.weight_decay", {"optimizer": keras.optimizers.SGD(momentum=0.9)}, "SGD with momentum=0.9'"),
+        ("keras.L2", "keras.weight_decay", {"optimizer": keras.optimizers.SGD(clipnorm=1.0)}, "SGD with clipnorm=1'"),
+        ("keras.L2", "keras.weight_decay", {"optimizer": keras.optimizers.Adam()}, "with optimizer='Adam'"),
+        ("keras.L2", "sklearn.Ridge", {"loss": "MAE", "n": 9}, "with loss='MAE': its loss is mean_squared_error"),
         # bad input
+        ("keras.L2", "sklearn.Ridge", {"loss": "mze", "n": 9}, "loss='mze' is unknown. Did you mean 'mse'"),
+        ("keras.L2", "sklearn.Ridge", {"loss": "MeanSquareError", "n": 9}, "Did you mean 'mean_squared_error'"),
+        ("keras.L2", "sklearn.Ridge", {"loss": max, "n": 9}, "loss='max' is unknown. .*It must be a loss of Keras"),
+        ("keras.L2", "sklearn.Ridge", {"loss": keras.losses.MeanSquaredError(reduction="sum")}, "reduction='sum'"),
         ("Ridge", "keras.L2", {}, "source='Ridge' is unknown. Did you mean 'sklearn.Ridge'"),
         ("keras.L2", "pytorch.weight_decay", {}, "target='pytorch.weight_decay' is unknown. Did you mean 'torch.weig"),
         ("keras.L2", "", {}, "target='' is unknown. It must be one of shrinkage.L2, "),
@@ -185,6 +226,19 @@ def test_an_elastic_net_of_two_strengths_goes_by_parts():
 def test_what_is_refused(source, target, known, message):
     with pytest.raises(ValueError, match=message):
         convert(1e-3, source, target, **known)
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ({"optimizer": keras.optimizers.SGD}, 'optimizer must be a Keras optimizer or its name, "sgd" for SGD'),
+        ({"optimizer": 0.1}, "received 0.1"),
+        ({"loss": 3, "optimizer": "sgd"}, 'loss must be a Keras loss or its name, such as "mse"; received 3'),
+    ],
+)
+def test_what_is_no_loss_and_no_optimizer(known, message):
+    with pytest.raises(TypeError, match=message):
+        convert(1e-3, "keras.weight_decay", "sklearn.Ridge", **{"loss": "mse", "n": 9, **known})
 
 
 @pytest.mark.parametrize("lam", [-1, math.nan, math.inf, "1", None, True])
@@ -233,6 +287,16 @@ def test_any_text_is_converted_or_refused_in_a_sentence(source, target, loss):
         assert convert(1.0, source, target, loss=loss, optimizer=loss) > 0
     except ValueError as error:
         assert re.search(r"is unknown\. |has no equivalent|needs ", str(error))
+
+
+@pytest.mark.parametrize("number", ["-1", "-1e-4", "-.5", "-inf"])
+def test_a_negative_number_is_refused_as_one(number):
+    asked = ["convert", number, "--from", "keras.L2", "--to", "tf.nn.l2_loss"]
+    for arguments in (asked, [asked[0], *asked[2:], number]):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 2 and "lam must be a finite number, 0 or more; received -" in result.stderr
+    result = CliRunner().invoke(main, [asked[0], "1", "--fro", *asked[3:]])
+    assert result.exit_code == 2 and "No such option" in result.stderr and "--from" in result.stderr
 
 
 @given(st.text(max_size=20))

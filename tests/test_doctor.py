@@ -104,7 +104,7 @@ def test_of_many_weights_three_are_named_and_layers_are_listed():
 
 def test_a_finding_says_the_numbers_of_the_model():
     (finding,) = sh.doctor(zoo.adamw_as_it_comes()).warnings
-    assert "weight_decay=0.004 shrinks 2 bias, 1 gamma, 1 beta too (10 parameters)" in finding.why
+    assert "weight_decay=0.004 shrinks 2 biases, 1 gamma, 1 beta too (10 parameters)" in finding.why
     (finding,) = sh.doctor(zoo.excluding_by_layer_names()).warnings
     assert "(LayerNorm, bias) are searched in names of variables, not in paths, and match bias." in finding.why
 

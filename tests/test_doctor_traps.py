@@ -379,12 +379,77 @@ def test_a_penalty_on_an_inner_model_does_not_act_until_it_is_fixed():
     assert np.abs(model.get_weights()[0] - plain.get_weights()[0]).max() > 1e-5
 
 
-def test_a_penalty_on_frozen_weights_is_refused_until_it_is_fixed():
-    model = zoo.attached_to_frozen()
-    with pytest.raises(ValueError, match="matches none of the 2 trainable weights"):
-        model.compile("sgd", "mse")
-    fix(model, "attached-to-nothing")
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ({"around": "*a/kernel"}, ["net/b/kernel"]),
+        ({"around": "*out/kernel"}, ["net/a/kernel", "net/b/kernel"]),
+        ({"around": "*a/kernel", "on": {"kernel": 2, "bias": 0.5}}, ["net/b/kernel", "net/a/bias", "net/b/bias"]),
+    ],
+)
+def test_what_the_fix_of_an_inner_penalty_attaches_is_what_was_left_unpenalised(options, left):
+    model = zoo.attached_inside(**options)
+    wanted = {v.path: lam for v, lam in _strengths(model.layers[0]) if v.path in left}
+    assert wanted and not wanted.keys() & {v.path for v, _ in _strengths(model)}
+    (finding,) = sh.doctor(model).errors
+    assert sorted(finding.about) == sorted(left)
+    before = {v.path: lam for v, lam in _strengths(model)}
+    fix(model, "attached-inside")
+    assert {v.path: lam for v, lam in _strengths(model)} == pytest.approx(before | wanted)
+
+
+def _strengths(model: Any) -> list[tuple[Any, float]]:
+    """The penalised weights of a model, each with its strength."""
+    found = zip(model.trainable_variables, sh.describe(model).weights, strict=True)
+    return [(variable, weight.lam) for variable, weight in found if weight.lam is not None]
+
+
+def test_a_penalty_around_an_inner_one_trains_as_keras_regularizers_do():
+    """Which is why the doctor has nothing to say of it."""
+    model = zoo.attached_inside("kernels")
+    inner = zoo.mlp(kernel_regularizer=L2(0.01))  # half of lam
+    oracle = zoo.stack((4,), inner, layers.Dense(1, kernel_regularizer=L2(0.01)))
+    oracle.compile("sgd", "mse")
+    oracle.set_weights(model.get_weights())
+    start = model.get_weights()
+    assert sh.doctor(model).errors == ()
+    fit(model)
+    fit(oracle)
+    for one, other, before in zip(model.get_weights(), oracle.get_weights(), start, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)  # float32
+        assert np.abs(one - before).max() > 1e-4
+
+
+def test_a_regularizer_set_anew_after_building_does_not_act_until_it_is_fixed():
+    model = zoo.set_anew_after_build()
+    squares = sum(float(ops.sum(ops.square(w))) for w in model.trainable_variables if w.name == "kernel")
+    assert sum(map(float, model.losses)) == pytest.approx(0.01 * squares, rel=1e-5)
+    (finding,) = sh.doctor(model).errors
+    assert "keras.regularizers.L2(0.01) goes on penalising 2 weights with 15 parameters" in finding.why
+    fix(model, "regularizer-ignored")
+    assert sum(map(float, model.losses)) == pytest.approx(0.5 * squares, rel=1e-5)
+
+
+def test_a_penalty_on_frozen_weights_acts_on_nothing_until_they_are_unfrozen():
+    model = zoo.attached_and_all_frozen()
+    start = model.get_weights()
+    (finding,) = sh.doctor(model).warnings
+    assert finding.code == "attached-to-nothing"
     model.compile("sgd", "mse")
+    assert model.evaluate(zoo.X, zoo.Y, verbose=0, return_dict=True)["penalty"] == 0
+    model.trainable = True
+    model.compile("sgd", "mse")
+    fit(model)
+    assert model.history.history["penalty"][0] > 0 and np.abs(model.get_weights()[0] - start[0]).max() > 1e-5
+
+
+def test_a_loss_contains_what_activity_regularizers_add():
+    model = zoo.mlp(activity_regularizer=L2(0.1))
+    x, y = zoo.X, zoo.Y
+    added = model.evaluate(x, y, verbose=0) - float(np.mean((model.predict(x, verbose=0) - y) ** 2))
+    assert added > 1e-3
+    (finding,) = (each for each in sh.doctor(model).notes if each.code == "loss-contains-penalty")
+    assert "what activity_regularizer adds for the outputs of a, b" in finding.why
 
 
 def test_l1_by_gradient_has_no_zeros_until_it_is_fixed():

@@ -1,7 +1,9 @@
 """Which weights are penalised: every kind of Keras layer, nested and shared ones, a user's own, and the errors."""
 
 import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from shrinkage._selection import Selection, describe, select
@@ -246,6 +248,17 @@ def test_factors_of_a_dictionary():
         ({"kernel": True}, ValueError, "a factor of 0 or more. Received: True"),
         ({"kernel": "1"}, ValueError, "a factor of 0 or more. Received: '1'"),
         ({"kernels": 1, "recurrent": 2}, ValueError, "names these weights twice: .*memory/lstm_cell/recurrent_kernel"),
+        ("memory", ValueError, r'For the layer .memory. give model.get_layer\("memory"\) or "\*memory/\*"\.'),
+        ("lstm_cell", ValueError, r'For the layer .lstm_cell. give "\*lstm_cell/\*"\.'),
+        ("last/kernel", ValueError, r'on="last/kernel" matches none of .*\. Did you mean "\*last/kernel"\?'),
+        ("*last", ValueError, r'matches none of .*\. Did you mean "\*last/\*"\?'),
+        (
+            tf.Variable(1.0),
+            TypeError,
+            r"on= takes a variable of the model itself, such as on=layer.kernel.*of shape \(\)",
+        ),
+        ([np.ones((2, 3))], TypeError, r"Received: a ndarray of shape \(2, 3\)"),
+        (lambda layer: True, TypeError, r"on= takes a function of two arguments.*Received: <lambda>\(layer\)"),
         (None, TypeError, 'on= must be "kernels", "all", a kind'),
         (3, TypeError, "Received: 3"),
         (int, TypeError, "Received: <class 'int'>"),

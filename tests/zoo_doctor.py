@@ -55,6 +55,13 @@ def set_after_build_on_a_cell() -> keras.Model:
     return model
 
 
+def set_anew_after_build() -> keras.Model:
+    model = mlp(kernel_regularizer=L2(0.01))
+    for layer in model.layers:
+        layer.kernel_regularizer = L2(0.5)
+    return model
+
+
 def set_on_the_variable() -> keras.Model:
     model = mlp()
     model.layers[0].kernel.regularizer = L2(0.01)
@@ -215,17 +222,39 @@ def attached(optimizer: Any = "sgd", penalty: Any = None, lam: Any = 0.01, **opt
     return model
 
 
-def attached_inside() -> keras.Model:
+def attached_inside(around: Any = None, optimizer: Any = "sgd", **options: Any) -> keras.Model:
+    """A model inside another with a penalty attached, and one attached to the other too if `around` names weights."""
     inner = mlp()
-    sh.attach(inner, sh.L2(), lam=0.01)
-    model = stack((4,), inner, layers.Dense(1))
-    model.compile("sgd", "mse")
+    sh.attach(inner, sh.L2(), **{"lam": 0.01, **options})
+    model = stack((4,), inner, layers.Dense(1, name="out"))
+    model.compile(optimizer, "mse")
+    if around is not None:
+        sh.attach(model, sh.L2(), lam=0.02, on=around)
     return model
 
 
-def attached_to_frozen() -> keras.Model:
-    model = attached(on=lambda layer, variable: layer.name == "a")
+def attached_inside_twice() -> keras.Model:
+    model = attached_inside(on="*a/kernel")
+    sh.attach(model.layers[0], sh.L1(), lam=0.03, on={"bias": 0.5, lambda layer, v: v.path.endswith("b/kernel"): 2})
+    return model
+
+
+def attached_to_frozen(**options: Any) -> keras.Model:
+    model = attached(**{"on": lambda layer, variable: layer.name == "a", **options})
     model.layers[0].trainable = False
+    return model
+
+
+def attached_twice_and_frozen() -> keras.Model:
+    model = attached(on="*a/kernel")
+    sh.attach(model, sh.L1(), lam=0.1, on="*b/kernel")
+    model.layers[0].trainable = False
+    return model
+
+
+def attached_and_all_frozen() -> keras.Model:
+    model = attached()
+    model.trainable = False
     return model
 
 
@@ -233,16 +262,27 @@ stopping = keras.callbacks.EarlyStopping
 ILL: dict[str, list[tuple[Callable[[], keras.Model], dict[str, Any]]]] = {
     "regularizer-ignored": [
         (set_after_build, {}),
+        (set_anew_after_build, {}),
         (set_after_build_on_a_nested_model, {}),
         (set_after_build_on_a_cell, {}),
     ],
     "nothing-decayed": [(excluding_everything, {})],
-    "attached-inside": [(attached_inside, {})],
-    "attached-to-nothing": [(attached_to_frozen, {})],
+    "attached-inside": [
+        (attached_inside, {}),
+        (lambda: attached_inside("*a/kernel"), {}),
+        (lambda: attached_inside(on="all", rows="touched"), {}),
+        (lambda: attached_inside(optimizer=keras.optimizers.AdamW(weight_decay=0.01)), {}),
+        (attached_inside_twice, {}),
+    ],
     "strength-changed-after-tracing": [(strength_changed, {}), (decay_changed, {})],
     "train-step-without-penalty": [(own_step, {})],
     "float16-overflow": [(half_precision, {})],
     "decay-rounds-away": [(tiny_steps, {}), (half_precision_decay, {})],
+    "attached-to-nothing": [
+        (attached_to_frozen, {}),
+        (attached_twice_and_frozen, {}),
+        (attached_and_all_frozen, {}),
+    ],
     "regularizer-lost-on-save": [(set_on_the_variable, {})],
     "only-frozen-penalised": [(frozen_base, {})],
     "bias-penalised": [(everything_penalised, {})],
@@ -268,7 +308,10 @@ ILL: dict[str, list[tuple[Callable[[], keras.Model], dict[str, Any]]]] = {
     ],
     "depthwise-kernel-free": [(separable, {}), (mobile, {})],
     "adaptive-and-coupled": [(lambda: mlp("adam", kernel_regularizer=L2(0.01)), {})],
-    "loss-contains-penalty": [(lambda: mlp(kernel_regularizer=L2(0.01)), {})],
+    "loss-contains-penalty": [
+        (lambda: mlp(kernel_regularizer=L2(0.01)), {}),
+        (lambda: mlp(activity_regularizer=L2(0.01)), {}),
+    ],
     "keras-l2-has-no-half": [(lambda: mlp(kernel_regularizer=L2(0.01)), {})],
     "scale-invariant-kernel": [(normalized, {})],
     "dense-embedding-gradient": [(big_table, {}), (lambda: big_table(attached=True), {})],
@@ -277,6 +320,12 @@ ILL: dict[str, list[tuple[Callable[[], keras.Model], dict[str, Any]]]] = {
 
 
 # --- well-made ones
+
+
+def frozen_inside() -> keras.Model:
+    model = attached_inside()
+    model.layers[0].trainable = False
+    return model
 
 
 def convolutional() -> keras.Model:
@@ -385,6 +434,8 @@ WELL: dict[str, tuple[Callable[[], keras.Model], dict[str, Any]]] = {
     "plain mlp": (lambda: trained(mlp("adam")), {"callbacks": [stopping()]}),
     "cnn": (convolutional, {"callbacks": [keras.callbacks.ModelCheckpoint("f.keras")]}),
     "attached": (lambda: trained(attached("adam")), {"callbacks": [stopping("val_data_loss")], "steps": 1000}),
+    "attached inside and around": (lambda: attached_inside("kernels"), {}),
+    "attached inside and frozen": (lambda: frozen_inside(), {}),
     "attached L1": (lambda: trained(attached("adam", sh.L1())), {}),
     "attached decay": (lambda: trained(attached("adam", how=sh.Decoupled())), {}),
     "recurrent": (recurrent, {}),

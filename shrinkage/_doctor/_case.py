@@ -12,7 +12,6 @@ import numpy as np
 from shrinkage._attach._attach import attachments
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._lam import read_lam
-from shrinkage._attach._terms import Penalised
 from shrinkage._kinds import PENALISED, kind_of
 from shrinkage._selection import owners_of
 
@@ -92,7 +91,7 @@ class Case:
         found = dict[int, list[tuple[Attachment, float]]]()
         for each in attachments(self.model):
             lam = float(value_of(read_lam(each.lam, self.optimizer)))
-            for weight in attached_to(each):
+            for weight in each.weights:
                 found.setdefault(id(weight.variable), []).append((each, lam * weight.term.factor))
         return found
 
@@ -120,7 +119,7 @@ class Case:
     def penalty(self) -> float:
         """What the reported losses contain beside the data loss, at the present weights."""
         own = sum(penalty_of(weight) for weight in self.penalised)
-        return float(own + sum(float(each.value()) for each in attachments(self.model) if attached_to(each)))
+        return float(own + sum(float(each.value()) for each in attachments(self.model)))
 
     def siblings(self, weight: Weight) -> Iterator[Weight]:
         """The other weights of the same layer."""
@@ -155,14 +154,6 @@ class Case:
 
 def _spread(steps: int) -> list[int]:
     return np.linspace(0, steps, min(steps, 200), endpoint=False).astype(int).tolist()
-
-
-def attached_to(attachment: Attachment) -> tuple[Penalised, ...]:
-    """Return the weights that an attachment penalises now; none where its rule names frozen ones alone."""
-    try:
-        return attachment.weights
-    except ValueError:
-        return ()
 
 
 def value_of(variable: Any) -> np.ndarray:

@@ -1,12 +1,13 @@
 """Fixes as code: how a program reaches a layer, and the lines that set a regularizer or spare weights from decay."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
 
 from shrinkage._attach._attachment import Attachment
+from shrinkage._attach._terms import Penalised
 from shrinkage._doctor._case import Case, Weight, value_of
 from shrinkage._kinds import kind_of
 
@@ -159,14 +160,61 @@ def attach_instead(case: Case, weights: list[Weight]) -> str:
     return "".join(lines)
 
 
-def attach_again(each: Attachment, model: str = "model", **changes: str) -> str:
-    """Return the lines that attach a penalty anew, with some arguments changed."""
-    lam: Any = each.lam
-    arguments = {
-        "lam": f"{float(value_of(lam)):g}" if isinstance(lam, keras.Variable) else "lam",
-        "how": f"sh.{each.how!r}",
-    }
-    if isinstance(each.on, str) and each.on != "kernels":
-        arguments["on"] = repr(each.on)
-    listed = ", ".join(f"{name}={value}" for name, value in {**arguments, **changes}.items())
-    return f"sh.detach({model})\nsh.attach(model, sh.{each.penalty!r}, {listed})\n"
+def attach_again(
+    case: Case, attached: Iterable[tuple[Attachment, Sequence[Penalised]]], inner: keras.Layer, **changes: str
+) -> str:
+    """Return the lines that attach penalties anew, each to these weights, with some arguments changed.
+
+    Args:
+        case: The model that they are attached to.
+        attached: What was attached.
+        inner: The model that it was attached to: the same, or one inside it.
+        **changes: Arguments of `attach`, as code.
+    """
+    attached = list(attached)
+    spared = _spared(case, [weight for _, weights in attached for weight in weights])
+    lines = [spared, f"sh.detach({reach(case.model, inner)})\n"]
+    for each, weights in attached:
+        lam, penalty = each.lam, repr(each.penalty)
+        arguments = {"lam": "lam", "how": f"sh.{each.how!r}"}
+        if isinstance(lam, keras.Variable):
+            arguments["lam"] = f"{float(value_of(lam)):g}"
+        else:
+            lines.append("# lam: the function of the step that you gave\n")
+        if not isinstance(getattr(each.penalty, "toward", None), str | None):
+            lines.append("# toward: weights as model.get_weights() gives them\n")
+            penalty = "L2(toward=toward)"
+        if each.rows != "all":
+            arguments["rows"] = repr(each.rows)
+        on = _rule(case, each, weights, inner)
+        arguments |= {} if on is None else {"on": on}
+        listed = ", ".join(f"{name}={value}" for name, value in {**arguments, **changes}.items())
+        lines.append(f"sh.attach(model, sh.{penalty}, {listed})\n")
+    return "".join(lines)
+
+
+def _spared(case: Case, weights: Iterable[Penalised]) -> str:
+    """Return the lines that let the optimizer decay no weight that gets a penalty: `attach` refuses both."""
+    chosen = {id(weight.variable) for weight in weights}
+    if not any(id(weight.variable) in chosen for weight in case.decayed):
+        return ""
+    free = sorted(w.path for w in case.weights if id(w.variable) in chosen or not w.decay)
+    exclude = f"optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if v.path in {free}])\n"
+    return new_optimizer(case) + exclude + compiled(case)
+
+
+def _rule(case: Case, each: Attachment, weights: Sequence[Penalised], inner: keras.Layer) -> str | None:
+    """Return the rule that names these weights, as code; None for the default."""
+    if inner is case.model and isinstance(each.on, str):
+        return None if each.on == "kernels" else repr(each.on)
+    paths = dict[float, list[str]]()
+    for weight in weights:
+        paths.setdefault(weight.term.factor, []).append(weight.variable.path)
+    rules = {factor: f"lambda layer, v: v.path in {sorted(found)}" for factor, found in paths.items()}
+    if set(rules) != {1.0}:
+        return "{" + ", ".join(f"({rule}): {factor:g}" for factor, rule in rules.items()) + "}"
+    within = set(map(id, inner.trainable_variables))
+    kernels = {id(weight.variable) for weight in case.weights if weight.kernel} & within
+    if {id(weight.variable) for weight in weights} == kernels:
+        return None if inner is case.model else reach(case.model, inner)
+    return rules[1.0]

@@ -35,10 +35,13 @@ def l1_by_gradient(case: Case) -> Iterator[Symptom]:
 @check("note")
 def loss_contains_penalty(case: Case) -> Iterator[Symptom]:
     """The reported `loss` and `val_loss` contain the penalty: do not stop, select or compare models by them."""
-    if case.penalised and case.callbacks is None:
+    of_outputs = [layer.name for layer in case.layers if getattr(layer, "activity_regularizer", None) is not None]
+    parts = [f"the penalty, now {case.penalty:.3g}"] if case.penalised else []
+    parts += [f"what activity_regularizer adds for the outputs of {', '.join(of_outputs)}"] if of_outputs else []
+    if parts and case.callbacks is None:
         yield (
             ("loss, val_loss",),
-            f"both contain the penalty, now {case.penalty:.3g}. Compare models and stop early by a metric; give "
+            f"both contain {', and '.join(parts)}. Compare models and stop early by a metric; give "
             f"callbacks= to have them looked at.",
             "sh.doctor(model, callbacks=callbacks)",
         )
@@ -90,7 +93,7 @@ def scale_invariant_kernel(case: Case) -> Iterator[Symptom]:
 
 @check("note")
 def dense_embedding_gradient(case: Case) -> Iterator[Symptom]:
-    """A penalty on an embedding makes each step touch the whole table, and not only the rows that were looked up."""
+    """A penalty on an embedding of 1,000,000 parameters or more: a step touches all rows, not only those looked up."""
     tables = [w for w in case.weights if isinstance(w.layer, keras.layers.Embedding) and w.size >= _BIG_TABLE]
     own = [weight for weight in tables if weight.penalised]
     attached = [w for w in tables if any(_has_sparse(each) for each, _ in w.attached)]
@@ -118,6 +121,6 @@ def _sparse(case: Case, tables: list[Weight]) -> str:
     lazy = is_l2 and case.optimizer is not None and not more_than_decay(case.optimizer)
     rows = "'lazy'" if lazy else "'touched'"
     if attached:
-        return attach_again(attached, rows=rows)
+        return attach_again(case, [(attached, attached.weights)], case.model, rows=rows)
     bare, lam = set_regularizer(case, tables, "None"), 2 * tables[0].l2
     return f"{bare}sh.attach(model, sh.L2(), lam={lam:g}, on='embedding', rows={rows})" if lam else bare

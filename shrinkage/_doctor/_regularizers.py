@@ -17,8 +17,8 @@ from shrinkage._kinds import is_of_keras
 def regularizer_ignored(case: Case) -> Iterator[Symptom]:
     """A regularizer was set on a layer that was already built, and penalises nothing."""
     ignored = list(_ignored(case))
-    for name in dict.fromkeys(name for _, name, _, _ in ignored):
-        found = [each for each in ignored if each[1] == name]
+    for name, acting in dict.fromkeys((name, _acting(variable)) for _, name, _, variable in ignored):
+        found = [each for each in ignored if (each[1], _acting(each[3])) == (name, acting)]
         lines = dict[str, list[keras.Layer]]()
         for holder, _, layer, variable in found:
             own = holder is layer and name == argument(layer, variable)
@@ -28,22 +28,38 @@ def regularizer_ignored(case: Case) -> Iterator[Symptom]:
         count, size = plural(len(found), "weight"), sum(size_of(variable) for *_, variable in found)
         yield (
             (variable.path for *_, variable in found),
-            f"{name} was set after the layer was built, and is read only when it is built: nothing penalises {count} "
+            f"{name} was set after the layer was built, and is read only when it is built: {acting} {count} "
             f"with {size:,} parameters. Where the layer saves it, it begins to act when the model is loaded.",
             "".join(each_layer(case, layers, line) for line, layers in lines.items()) + retrace(case),
         )
 
 
 def _ignored(case: Case) -> Iterator[tuple[keras.Layer, str, keras.Layer, keras.Variable]]:
-    """A layer, its regularizer's name, and a weight of that name that is without: the weight's own layer and itself."""
+    """A layer, its regularizer's name, and a weight of that name that has another: the weight's layer and itself."""
     for holder in filter(is_of_keras, case.layers):  # one of the user's own may hand it to `add_loss`
         given = {name: value for name, value in vars(holder).items() if name.endswith("_regularizer") and value}
         for variable in holder.trainable_variables if given.keys() - {"activity_regularizer"} else ():
             layer = case.owners.get(id(variable))
-            if layer is not None and variable.regularizer is None:
+            if layer is not None and (variable.regularizer is None or holder is layer):
                 right = argument(layer, variable)
                 names = [right, f"_{right}", f"{variable.name}_regularizer"]  # MultiHeadAttention has an underscore
-                yield from [(holder, name, layer, variable) for name in names if name in given][:1]
+                for name in [name for name in names if name in given][:1]:
+                    if not _alike(variable.regularizer, given[name]):
+                        yield holder, name, layer, variable
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two regularizers are the same, or of Keras' own kinds with the same strengths."""
+    return one is other or (type(one) is type(other) and strengths(one) == strengths(other) != (0.0, 0.0, True))
+
+
+def _acting(variable: keras.Variable) -> str:
+    """Say what penalises a weight."""
+    l1, l2, acts = strengths(variable.regularizer)
+    if not acts:
+        return "nothing penalises"
+    kind = keras_code(l1, l2) if l1 or l2 else type(variable.regularizer).__name__
+    return f"{kind} goes on penalising"
 
 
 @check("warning")

@@ -9,16 +9,17 @@ from shrinkage._doctor._case import Weight
 def plural(count: int, thing: str) -> str:
     """Return a count of a thing.
 
-    >>> plural(1, "weight"), plural(1234, "weight")
-    ('1 weight', '1,234 weights')
+    >>> plural(1, "weight"), plural(1234, "weight"), plural(2, "bias"), plural(2, "embeddings")
+    ('1 weight', '1,234 weights', '2 biases', '2 embeddings')
     """
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+    many = f"{thing}es" if thing.endswith("bias") else thing if thing.endswith("s") else f"{thing}s"
+    return f"{count:,} {thing if count == 1 else many}"
 
 
 def names(weights: Iterable[Weight]) -> str:
     """Return the names of weights, each once with its count."""
     counts = Counter(weight.variable.name for weight in weights)
-    return ", ".join(f"{count:,} {name}" if len(counts) < counts.total() else name for name, count in counts.items())
+    return ", ".join(plural(count, name) if len(counts) < counts.total() else name for name, count in counts.items())
 
 
 def parameters(weights: Iterable[Weight]) -> str:

@@ -13,7 +13,22 @@ from ._errors import EXIT_CODES, BadInput
 _NAMES = "\b\nNames:\n" + "\n".join(f"  {name:<27} {row.written.format('NUMBER')}" for name, row in CONVENTIONS.items())
 
 
-@click.command(short_help="The same strength in another library.", epilog=f"{_NAMES}\n\n{EXIT_CODES}")
+class _Command(click.Command):
+    """A command whose argument may be a negative number, to be refused as such, and not as an unknown option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.ignore_unknown_options = any(map(_is_negative, args))
+        return super().parse_args(ctx, args)
+
+
+def _is_negative(text: str) -> bool:
+    try:
+        return float(text) < 0
+    except ValueError:
+        return False
+
+
+@click.command(cls=_Command, short_help="The same strength in another library.", epilog=f"{_NAMES}\n\n{EXIT_CODES}")
 @click.argument("lam", type=float)
 @click.option("--from", "source", required=True, metavar="NAME", help="Where LAM comes from.")
 @click.option("--to", "target", required=True, metavar="NAME", help="Where it is to go.")

@@ -29,7 +29,7 @@ def demo(overwrite: bool, console: Console) -> None:
     penalty is cross-validated over 5 folds.
     """
     from ._folder import check_folder, new_run
-    from ._report import files, path_document, write_path
+    from ._report import files, in_shell, path_document, write_path
 
     check_folder(FOLDER, overwrite)
     import_keras()
@@ -37,7 +37,7 @@ def demo(overwrite: bool, console: Console) -> None:
     with new_run(FOLDER) as fresh:
         path.model().save(fresh / "model.keras")
         write_path(path, fresh)
-    console.say(str(path))
+    console.say(in_shell(str(path)))
     console.say(f"\nThe model, the path and its picture are in {FOLDER}{os.sep}")
     console.result({**path_document(path, "min"), "folder": str(FOLDER), "files": files(FOLDER)})
 

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
     from shrinkage._doctor._report import Report
 
-_UNKNOWN = re.compile(r"Could not locate \w+ '[^']+'")  # how Keras says that a class or function is not imported
+# How Keras says that a class or function is not imported: of layers, models and functions; of their parts in two ways.
+_UNKNOWN = re.compile(
+    r"Could not locate (?P<kind>\w+) '(?P<name>[^']+)'"
+    r"|Cannot deserialize object of type `(?P<part>[^`]+)`"
+    r"|Could not interpret [\w ]+ identifier: \{[^{}]*'class_name': '(?P<other>[^']+)'"
+)
 
 
 @click.command(short_help="What is wrong with a saved model's regularization.", epilog=EXIT_CODES)
@@ -32,15 +37,27 @@ def doctor(context: click.Context, models: tuple[File, ...], steps: int | None, 
     note what is to be known. Code inside a file is not run. A file does not hold everything: shrinkage.doctor(model,
     callbacks=...) in Python sees more.
     """
+    reports: list[tuple[File, Report]] = []
+    refused: list[BadInput] = []
     for file in models:
-        _check_file(file)
+        try:
+            reports.append((file, _report(file, steps, console)))
+        except BadInput as error:
+            refused.append(error)
+    if reports:
+        console.say("\n\n".join(f"{file}\n{report}" if len(models) > 1 else str(report) for file, report in reports))
+        console.result({"models": [_document(file, report) for file, report in reports]})
+    for error in refused:
+        error.show()
+    context.exit(2 if refused else 1 if any(report.errors for _, report in reports) else 0)
+
+
+def _report(file: File, steps: int | None, console: Console) -> "Report":
+    _check_file(file)
     import_keras()
     import shrinkage as sh
 
-    reports = [(file, sh.doctor(_load(file, console), steps=steps)) for file in models]
-    console.say("\n\n".join(f"{file}\n{report}" if len(reports) > 1 else str(report) for file, report in reports))
-    console.result({"models": [_document(file, report) for file, report in reports]})
-    context.exit(1 if any(report.errors for _, report in reports) else 0)
+    return sh.doctor(_load(file, console), steps=steps)
 
 
 def _document(file: File, report: "Report") -> dict[str, Any]:
@@ -73,7 +90,7 @@ def _load(file: File, console: Console) -> "keras.Model":
                 model = keras.models.load_model(file, safe_mode=True, compile=False)
             except Exception as error:
                 raise BadInput(_why(file, error)) from error
-            console.note(f"{file}: its loss or optimizer cannot be loaded, and are left out: {_reason(whole)}.")
+            console.note(f"the optimizer is not looked at. {_why(file, whole)}")
     if not isinstance(model, keras.Model):
         raise BadInput(f"{file} holds a {type(model).__name__}; expected a Keras model.")
     if not model.built:
@@ -89,16 +106,18 @@ def _why(file: File, error: Exception) -> str:
             f"{file} holds a Lambda layer, whose code is not run. If you trust it, load it in Python with "
             f"keras.models.load_model({str(file)!r}, safe_mode=False), and call shrinkage.doctor(model)."
         )
-    if _UNKNOWN.search(text):
+    if unknown := _UNKNOWN.search(text):
+        name = (unknown["name"] or unknown["part"] or unknown["other"]).rpartition(">")[2]  # a package's is before it
+        kind = unknown["kind"] or "class"
         return (
-            f"{file} has code of yours: {_reason(error)}. Load it in Python, where that is, with "
-            f"keras.models.load_model, and call shrinkage.doctor(model)."
+            f"{file} has code of yours, the {kind} {name!r}. Load it in Python, where that is, with "
+            f"keras.models.load_model({str(file)!r}, custom_objects={{{name!r}: {name}}}), and call "
+            f"shrinkage.doctor(model)."
         )
     return f"{file} cannot be loaded as a Keras model: {_reason(error)}."
 
 
 def _reason(error: Exception) -> str:
-    """Return the one line of a Keras error that says something."""
+    """Return the first line of an error."""
     text = str(error.args[0] if error.args else "").strip()
-    unknown = _UNKNOWN.search(text)
-    return unknown[0] if unknown else (text.splitlines() or [type(error).__name__])[0].rstrip(".")
+    return (text.splitlines() or [type(error).__name__])[0].rstrip(".")

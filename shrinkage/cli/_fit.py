@@ -94,6 +94,7 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
     from shrinkage._choice import NothingToChoose
 
     from ._network import PATIENCE, network
+    from ._report import in_shell
 
     matrix = prepared.matrix()
     try:
@@ -113,7 +114,7 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
                 standardize_target=prepared.columns.task == "regression",
             )
     except NothingToChoose as error:
-        raise TrainingFailed(str(error).replace("Lower the learning rate", "Lower --learning-rate")) from error
+        raise TrainingFailed(in_shell(str(error))) from error
 
 
 def _targets(prepared: "Prepared") -> "np.ndarray":
@@ -136,10 +137,10 @@ def _write(columns: "Columns", path: "Path", settings: "Settings", folder: File)
 
 
 def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Settings", folder: File) -> None:
-    from ._report import files, path_document, root_mean_squares
+    from ._report import files, in_shell, path_document, root_mean_squares
 
     document = {"data": prepared.document(), "settings": settings.__dict__, **path_document(path, settings.choose)}
-    console.say(str(path))
+    console.say(in_shell(str(path)))
     if prepared.columns.task == "regression":
         errors = root_mean_squares(path, path.target_sd)
         document["root_mean_squared_error"] = errors

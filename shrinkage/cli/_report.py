@@ -1,6 +1,7 @@
 """What a finished path says: for people, for programs, and as files."""
 
 import math
+import re
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,34 @@ from ._folder import RUN_FILES
 
 if TYPE_CHECKING:
     from shrinkage._path import Path
+
+
+# What the library says of its arguments, and what that is in the shell.
+_WORDS = {
+    "raise `epochs`": "raise --epochs",
+    "raise the learning rate": "raise --learning-rate",
+    "Lower the learning rate": "Lower --learning-rate",
+    "a smaller batch_size, or fewer folds": "a smaller --batch-size, or fewer --folds",
+    "batch_size=": "--batch-size ",
+    "extend `lams`": "shrinkage.fit in Python takes `lams`, to extend",
+    "(give `lams`)": "(shrinkage.fit in Python takes `lams`)",
+    "give `lams` to go further": "shrinkage.fit in Python takes `lams`, to go further",
+    "path.folds.held_out": "shrinkage.Path.load(FOLDER).folds.held_out in Python",
+    "path.model() predicts standardised targets: path.target_mean + path.target_sd * prediction gives those of y": (
+        "model.keras and `shrinkage predict` give the target in its own units"
+    ),
+}
+
+
+def in_shell(text: str) -> str:
+    """Say what the library says in the words of the shell; lines may be broken anywhere.
+
+    >>> in_shell("The held-out loss still fell at the last epoch (200): raise\\n`epochs`.")
+    'The held-out loss still fell at the last epoch (200): raise --epochs.'
+    """
+    for python, shell in _WORDS.items():
+        text = re.sub(r"\s+".join(map(re.escape, python.split())), shell, text)
+    return text
 
 
 def write_path(path: "Path", folder: File) -> None:
@@ -31,8 +60,8 @@ def path_document(path: "Path", choose: str) -> dict[str, Any]:
         "loss": path.template.loss_name,
         "null": {"loss": path.null_loss, "se": path.null_se, **path.null_metrics},
         "path": path.table().to_dict("records"),
-        "verdict": path.verdict(),
-        "notes": list(path.notes),
+        "verdict": in_shell(path.verdict()),
+        "notes": list(map(in_shell, path.notes)),
         "seconds": path.seconds,
     }
 
