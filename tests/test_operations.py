@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras import ops
+from keras import layers, ops
 
 from shrinkage._cohort import _operations
 from shrinkage._cohort._forward import _run, nodes, way
@@ -12,6 +12,7 @@ from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
 
 F, S, BATCH = 2, 2, 4
+WIDTH = F * S * BATCH
 UNARY = """
     absolute arccosh arcsinh arctan ceil celu cos cosh elu erf exp expm1 floor gelu hard_shrink hard_sigmoid hard_silu
     hard_tanh isfinite isinf isnan leaky_relu log log10 log1p log2 log_sigmoid logical_not negative ones_like reciprocal
@@ -121,6 +122,19 @@ def test_operation_equals_calling_it_per_member(name):
         if mine is not None:
             assert mine.dtype == plain.dtype
             np.testing.assert_allclose(*np.broadcast_arrays(mine, plain), rtol=1e-9)  # the order of sums
+
+
+@pytest.mark.parametrize("merged", [layers.Add, layers.Average])
+@pytest.mark.parametrize("shape", [(WIDTH,), (3, WIDTH)])
+def test_one_column_is_no_bias(merged, shape):
+    """Folded members are as many rows as the first input has columns here."""
+    inputs = [keras.Input(each, dtype="float64") for each in (shape, (1,))]
+    model = keras.Model(inputs, merged(dtype="float64")(inputs))
+    generator = np.random.default_rng(0)
+    x, column = (generator.normal(size=(F, S, BATCH, *each)) for each in (shape, (1,)))
+    found = run(model, [Members(ops.convert_to_tensor(each)) for each in (x, column)])
+    total = x + column.reshape(F, S, BATCH, *[1] * len(shape))
+    np.testing.assert_allclose(found.value, total / (2 if merged is layers.Average else 1), rtol=1e-12)
 
 
 def run(model: keras.Model, x: list[Members]) -> Members:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras import layers, tree
+from keras import layers, ops, tree
 from keras.src.models.functional import Functional  # the class `keras.Model(inputs, outputs)` makes; has no public name
 
 from shrinkage._cohort import _operations
@@ -105,6 +105,21 @@ def _run(operation: Any, state: State, training: bool) -> Any:
     return call
 
 
+def _spread(parts: list[Any]) -> Iterator[Any]:
+    """Return tensors in the shape that merging layers give them: one column would be a bias for `ops.add`.
+
+    It is one for TensorFlow if it has as many rows as the other has columns, and folded members may well be as many.
+    """
+    rank = max(len(part.shape) for part in parts)
+    shapes = [(part.shape[0], *[1] * (rank - len(part.shape)), *part.shape[1:]) for part in parts]
+    shape = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
+    for part, own in zip(parts, shapes, strict=True):
+        spread = ops.broadcast_to(ops.reshape(part, own), shape)
+        if (mask := getattr(part, "_keras_mask", None)) is not None:
+            spread._keras_mask = mask
+        yield spread
+
+
 def _in_order(function: Any, inputs: Any, **ignored: Any) -> list[Any]:
     """Return the leaves of a graph's inputs in its own order; a dictionary may name those of a list, as in Keras."""
     del ignored  # `training` and the like, which the walk says itself
@@ -134,5 +149,7 @@ def _merge(operation: Any, args: Any, kwargs: Any) -> Any:
         return Members(carry_logits(output, unfold(output), unfold), None if mask is None else unfold(mask))
 
     args, kwargs = tree.map_structure(folded, (args, kwargs))
+    if isinstance(operation, (layers.Add, layers.Average)):
+        args = ([*_spread(args[0])], *args[1:])
     with keras.StatelessScope():
         return tree.map_structure(unfolded, operation(*args, **kwargs))
