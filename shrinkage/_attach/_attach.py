@@ -195,7 +195,8 @@ def _check_finite(attachment: Attachment) -> None:
 
 def _check_free(model: keras.Model, attachment: Attachment) -> None:
     """Refuse weights that are penalised already, or would be if they were not frozen."""
-    chosen = [variable for variable in model.weights if id(variable) in attachment.named]
+    named = attachment.named
+    chosen = [variable for variable in model.weights if id(variable) in named]
     taken = {key for each in attachments(model) for key in each.named}
     twice = [v.path for v in chosen if id(v) in taken]
     if twice:

@@ -149,7 +149,7 @@ def _merge(operation: Any, args: Any, kwargs: Any) -> Any:
         return Members(carry_logits(output, unfold(output), unfold), None if mask is None else unfold(mask))
 
     args, kwargs = tree.map_structure(folded, (args, kwargs))
-    if isinstance(operation, (layers.Add, layers.Average)):
+    if isinstance(operation, (layers.Add, layers.Average)) and len({tuple(part.shape) for part in args[0]}) > 1:
         args = ([*_spread(args[0])], *args[1:])
     with keras.StatelessScope():
         return tree.map_structure(unfolded, operation(*args, **kwargs))
