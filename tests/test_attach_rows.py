@@ -291,6 +291,14 @@ def test_lazy_refuses_another_optimizer_later_and_a_loop_without_one():
         reg.gradients([None, None, None], bare.trainable_variables)
 
 
+def test_lazy_refuses_a_table_that_has_got_lora():
+    model = plain()
+    sh.attach(model, sh.L2(), lam=LAM, rows="lazy")
+    model.layers[0].enable_lora(2)
+    with pytest.raises(ValueError, match="in parts"):
+        model(sequences()[0])
+
+
 def test_lazy_refuses_a_table_that_is_read_past_its_lookup():
     model = Tied()
     x, y = sequences()

@@ -49,10 +49,14 @@ OPTIONS = {
     "no bias": {"use_bias": False},
     "activations": {"activation": "relu", "recurrent_activation": "hard_sigmoid"},
     "unrolled in time": {"unroll": True, "return_sequences": True},
+    "backwards in time, zeros": {
+        "unroll": True, "go_backwards": True, "return_sequences": True, "zero_output_for_mask": True,
+    },
+    "backwards in time, last is zero": {"unroll": True, "go_backwards": True, "zero_output_for_mask": True},
     "dropout": {"dropout": 0.4},
     "recurrent dropout": {"recurrent_dropout": 0.4, "return_sequences": True},
     "both dropouts": {"dropout": 0.3, "recurrent_dropout": 0.4},
-}
+}  # fmt: skip
 DAILY = {
     ("simple", "both dropouts"), ("gates apart", "no bias"), ("lstm", "zeros for what is masked"),
     ("lstm", "recurrent dropout"), ("gru", "sequences and states"), ("gru", "dropout"),

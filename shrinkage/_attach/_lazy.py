@@ -2,8 +2,9 @@
 
 Under plain gradient descent a row that is not looked up is multiplied by 1 - eta*lam in a step and nothing else. These
 factors are gathered for the whole table in one number, log c = sum log(1 - eta*lam), and a row is given its share,
-c / c_row with c_row the value when it was last written, when it is next looked up (Langford et al., Sparse Online
-Learning via Truncated Gradient, 2009, section 4). A lookup multiplies what it has read and writes nothing.
+c / c_row with c_row the value when it was last written, when it is next looked up (Carpenter 2008, Lazy sparse
+stochastic gradient descent for regularized multinomial logistic regression). A lookup multiplies what it has read, and
+writes nothing.
 """
 
 from typing import Any
@@ -67,6 +68,7 @@ class LazyTable:
         return ops.cast(tf.exp(self._decay.value - ops.take(self._done, rows))[..., None], dtype)
 
     def _call(self, inputs: Any) -> Any:
+        check_table(self._layer)  # which may have got LoRA since
         if inputs.dtype not in ("int32", "int64"):
             inputs = ops.cast(inputs, "int32")
         rows = ops.take(self._variable, inputs, axis=0)

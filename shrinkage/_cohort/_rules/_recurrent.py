@@ -60,7 +60,8 @@ def recurrent(
         for cell, width in zip(cells, widths, strict=False)
     ]
     # Keras' loop over steps that are written out zeroes by a mask that it does not turn round; it is `layer`'s here.
-    as_given = layer.unroll and layer.go_backwards and layer.zero_output_for_mask and mask is not None
+    zeroed = layer.return_sequences and layer.zero_output_for_mask and mask is not None
+    as_given = layer.unroll and layer.go_backwards and zeroed
     last, outputs, states = rnn(
         lambda x, states: _step(cells, state, x, states, masks),
         ops.moveaxis(x, 3, 0),
@@ -73,7 +74,7 @@ def recurrent(
         zero_output_for_mask=layer.zero_output_for_mask and not as_given,
         return_all_outputs=layer.return_sequences,
     )
-    if as_given and layer.return_sequences:
+    if as_given:
         outputs = ops.where(ops.moveaxis(mask, 3, 0)[..., None], outputs, 0)
     y = ops.moveaxis(outputs, 0, 3) if layer.return_sequences else last
     return (y, *states) if layer.return_state else y
