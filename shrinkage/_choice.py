@@ -52,25 +52,37 @@ def summarise(fold_loss: ArrayLike, fold_weight: ArrayLike) -> tuple[Floats, Flo
         return mean, np.sqrt(_weighted_mean((loss - mean) ** 2, fold_weight) / (len(loss) - 1))
 
 
-def row_se(row_loss: ArrayLike) -> Floats:
-    """Give the standard error of the mean over the rows of a single split: `sd(row losses) / √n`.
+def row_se(row_loss: ArrayLike, weight: ArrayLike | None = None) -> Floats:
+    """Give the standard error of the (weighted) mean over the rows of a single split, by the jackknife.
+
+    Without row i the mean `m = Σ w_j l_j / W` changes by `w_i (m − l_i) / (W − w_i)`, with `W = Σ w_j`, and
+    `se = √((n − 1)/n · Σ_i (w_i (l_i − m) / (W − w_i))²)`. For equal weights that is `sd(row losses) / √n`. A row of
+    weight 0 counts nowhere; only the ratios of weights matter.
 
     It says how much the mean depends on which rows were held out, not on which rows the model was trained on.
 
     Args:
         row_loss: (n, S) loss of each held-out row.
+        weight: (n,) weights of the rows, not negative; None if all are equal.
 
     Returns:
-        se (S,) as float64; NaN for a strength with a row that is not finite, and for fewer than two rows.
+        se (S,) as float64; NaN for a strength with a row that is not finite, and for fewer than two rows that count.
+
+    Source: B. Efron and C. Stein, The jackknife estimate of variance, Annals of Statistics 9 (1981), 586-596.
 
     Example:
         >>> row_se([[1.0], [2.0], [3.0], [6.0]])
         array([1.08012345])
+        >>> row_se([[1.0], [2.0], [3.0], [6.0], [99.0]], weight=[1, 1, 1, 1, 0])
+        array([1.08012345])
     """
-    loss = _finite_or_nan(row_loss)
+    loss, weight = _counted(row_loss, weight)
     if len(loss) < 2:
         return np.full(loss.shape[1:], np.nan)
-    return loss.std(axis=0, ddof=1) / np.sqrt(len(loss))
+    pull = (weight / (weight.sum() - weight)).reshape(-1, *[1] * (loss.ndim - 1))
+    with np.errstate(over="ignore"):  # a loss on its way to infinity
+        changes = pull * (loss - _weighted_mean(loss, weight))
+        return np.sqrt((1 - 1 / len(loss)) * (changes**2).sum(axis=0))
 
 
 def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
@@ -202,35 +214,42 @@ def gain(
     return _interval(mean, np.sqrt((1 / n_folds + n_test / n_train) * variance), n_folds - 1)
 
 
-def row_gain(row_loss_a: ArrayLike, row_loss_b: ArrayLike) -> Difference:
+def row_gain(row_loss_a: ArrayLike, row_loss_b: ArrayLike, weight: ArrayLike | None = None) -> Difference:
     """Estimate how much lower the loss of b is than that of a, from the rows of a single split: the paired t-test.
 
-    The interval is `mean ± t(0.975; n − 1) · sd(d) / √n` with `d_i = a_i − b_i`. It is about these two trained models
-    on other rows; what another training sample would have changed, one split cannot say.
+    The interval is `mean ± t(0.975; n − 1) · sd(d) / √n` with `d_i = a_i − b_i`. With weights the mean is the weighted
+    one, its standard error that of `row_se`, and n the effective number of rows, `(Σw)² / Σw²` (Kish). It is about
+    these two trained models on other rows; what another training sample would have changed, one split cannot say.
 
     Args:
         row_loss_a: (n,) loss of each held-out row for a, the baseline.
         row_loss_b: (n,) the same for b; positive differences say that b is better.
+        weight: (n,) weights of the rows, not negative; None if all are equal.
 
     Returns:
         The mean difference and its 95 % interval; NaN if a row is not finite.
+
+    Source: L. Kish, Survey Sampling (1965), section 11.7, for the effective number of rows.
 
     Example:
         >>> row_gain([0.5, 0.7, 0.6], [0.4, 0.5, 0.6])
         Difference(mean=0.099..., low=-0.148..., high=0.348...)
     """
-    difference = _finite_or_nan(row_loss_a) - _finite_or_nan(row_loss_b)
-    return _interval(difference.mean(), row_se(difference), len(difference) - 1)
+    difference, weight = _counted(_finite_or_nan(row_loss_a) - _finite_or_nan(row_loss_b), weight)
+    effective = weight.sum() ** 2 / (weight**2).sum()
+    return _interval(_weighted_mean(difference, weight), row_se(difference, weight), effective - 1)
 
 
-def optimism(fold_loss: ArrayLike, chosen: int) -> float:
+def optimism(fold_loss: ArrayLike, fold_weight: ArrayLike, chosen: int) -> float:
     """Estimate by how much the least mean loss flatters itself, being the least of many.
 
     Each fold k would have chosen its own λ̂_k; what it would have won by that is the estimate:
-    `1/K Σ_k [e_k(λ̂) − e_k(λ̂_k)] ≥ 0`. Add it to the mean loss at λ̂ for an estimate of the loss on new rows.
+    `Σ_k v_k [e_k(λ̂) − e_k(λ̂_k)] ≥ 0`, with the weights v of the mean loss, which are 1/K for equal folds as in the
+    source. Add it to the mean loss at λ̂ for an estimate of the loss on new rows.
 
     Args:
         fold_loss: (K, S) mean loss of each fold's held-out rows; strengths with a NaN are left out.
+        fold_weight: (K,) number of held-out rows, or the sum of their weights.
         chosen: index of λ̂, the strength chosen on the mean of the folds.
 
     Returns:
@@ -240,21 +259,28 @@ def optimism(fold_loss: ArrayLike, chosen: int) -> float:
     Annals of Applied Statistics 3 (2009), 822-829.
 
     Example:
-        >>> optimism([[0.5, 0.4], [0.2, 0.5]], chosen=0)
+        >>> optimism([[0.5, 0.4], [0.2, 0.5]], [10, 10], chosen=0)
         0.0499...
     """
     loss = _finite_or_nan(fold_loss)
     if len(loss) < 2:
         return float("nan")
     candidates = loss[:, ~np.isnan(loss).any(axis=0)]
-    return float(np.mean(loss[:, chosen] - candidates.min(axis=1)))
+    return float(_weighted_mean(loss[:, chosen] - candidates.min(axis=1), fold_weight))
 
 
-def _interval(mean: Floats | np.floating, se: Floats | np.floating, degrees_of_freedom: int) -> Difference:
+def _interval(mean: Floats | np.floating, se: Floats | np.floating, degrees_of_freedom: float) -> Difference:
     from scipy.special import stdtrit  # here, as SciPy takes a while to import and most uses of a path need none
 
     margin = stdtrit(degrees_of_freedom, 0.975) * se
     return Difference(float(mean), float(mean - margin), float(mean + margin))
+
+
+def _counted(row_loss: ArrayLike, weight: ArrayLike | None) -> tuple[Floats, Floats]:
+    """Return the rows that count, and their weights."""
+    loss = _finite_or_nan(row_loss)
+    weight = np.ones(len(loss)) if weight is None else np.asarray(weight, dtype=np.float64)
+    return loss[weight > 0], weight[weight > 0]
 
 
 def _finite_or_nan(values: ArrayLike) -> Floats:

@@ -187,9 +187,14 @@ def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None) -> No
     )
 
 
-def steps_of(n_train: Sequence[int], batch_size: int) -> int:
-    """Return the steps in an epoch of folds with so many training rows, (F,): the same in all of them."""
-    return max(1, round(sum(n_train) / len(n_train) / batch_size))
+def batches_of(n_train: int, batch_size: int) -> tuple[int, int]:
+    """Return the steps in an epoch of so many training rows, and the rows in each of its batches.
+
+    Example:
+        >>> batches_of(100, 32), batches_of(20, 32)
+        ((3, 32), (1, 20))
+    """
+    return max(1, round(n_train / batch_size)), min(batch_size, n_train)
 
 
 def batch_rows(train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: int, batch_size: int) -> np.ndarray:

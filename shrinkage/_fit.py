@@ -164,6 +164,7 @@ def _path(
         held_out_rows=held,
         predictions=predictions,
         row_loss=scores.row_loss,
+        row_weight=task.data.weight[held] if np.ptp(task.data.weight[held]) else None,
         metrics=metrics_of(task.template, task.data, held, scores.predictions),
         norm=_norms(problem, penalised),
         nonzero=np.array([sum(int(np.count_nonzero(w)) for w in member) for member in penalised]),

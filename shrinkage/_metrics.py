@@ -78,7 +78,7 @@ def null_scores(
     fold_loss = [np.average(everything[rows], weights=w) for rows, w in zip(folds.held_out, weights, strict=True)]
     mean, se = summarise(np.array(fold_loss)[:, None], [w.sum() for w in weights])
     if len(fold_loss) == 1:
-        se = row_se(everything[held, None])
+        se = row_se(everything[held, None], data.weight[held])
     metrics = {}
     if all(known):
         metrics = metrics_of(template, data, held, tree.map_structure(lambda value: value[held][:, None], predictions))

@@ -37,8 +37,8 @@ def null_constant(
 ) -> np.ndarray | None:
     """Return the best constant for targets `y`, or None where it has no simple form.
 
-    It is the weighted class frequencies for log losses (their logarithms where the model gives logits), the mean for
-    squared error and Poisson, the median for absolute error.
+    It is the weighted class frequencies for log losses, smoothed as the loss smooths its labels (their logarithms where
+    the model gives logits), the weighted mean for squared error and Poisson, the weighted median for absolute error.
     """
     name = name_of(loss)
     if len(shape) != 1 or not is_listed(loss):
@@ -47,10 +47,10 @@ def null_constant(
         y = np.eye(shape[0])[y.reshape(-1).astype(int)]
     y = y.reshape(len(y), -1).astype(np.float64)
     if name == "mean_absolute_error":
-        return np.median(y, axis=0)
+        return np.array([_weighted_median(column, weight) for column in y.T])
     if name not in _BY_MEAN:
         return None
-    mean = np.average(y, axis=0, weights=weight)
+    mean = _smoothed(loss, np.average(y, axis=0, weights=weight.astype(np.float64)))
     if not _from_logits(loss):
         return mean
     mean = np.clip(mean, _TINY, 1 - _TINY)
@@ -66,6 +66,22 @@ _BY_MEAN = frozenset(
         "sparse_categorical_crossentropy",
     }
 )
+
+
+def _weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
+    """Return the middle of the values that have half of the weight on either side; rows of weight 0 count nowhere."""
+    order = np.argsort(values, kind="stable")
+    order = order[weight[order] > 0]
+    below = np.cumsum(weight[order], dtype=np.float64)
+    half = below[-1] / 2
+    return float(values[order[[np.searchsorted(below, half, side) for side in ("left", "right")]]].mean())
+
+
+def _smoothed(loss: Any, mean: np.ndarray) -> np.ndarray:
+    """Mix class frequencies with equal ones, as `label_smoothing` mixes the labels."""
+    share = loss.get_config().get("label_smoothing", 0.0)
+    n_classes = len(mean) if name_of(loss) == "categorical_crossentropy" else 2
+    return (1 - share) * mean + share / n_classes
 
 
 def _from_logits(loss: Any) -> bool:

@@ -56,6 +56,7 @@ class Path:
         predictions: (m, S, ...) out-of-fold predictions at the chosen epoch; for a model with several outputs, a
             dictionary or tuple of these in the structure that the model returns.
         row_loss: (m, S) their losses; NaN for a loss that mixes the rows of a batch.
+        row_weight: (m,) their sample weights; None where all are equal.
         metrics: the compiled metrics on them, each (S,).
         null_loss, null_se, null_metrics: the same for the best constant; NaN where there is none.
         norm: (S,) Euclidean norm of the penalised weights of the models trained on all rows; for `L2(toward=...)` their
@@ -123,6 +124,7 @@ class Path:
     target_mean: float = 0.0
     target_sd: float = 1.0
     zero_groups: Array | None = None
+    row_weight: Array | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -141,8 +143,10 @@ class Path:
 
     @property
     def se(self) -> Array:
-        """(S,) standard error of `mean`: over folds by glmnet's formula; for a single split, over its rows."""
-        return row_se(self.row_loss) if self.single_split else summarise(self.fold_loss, self.fold_weight)[1]
+        """(S,) standard error of `mean`: over folds by glmnet's formula; for a single split, over its weighted rows."""
+        if self.single_split:
+            return row_se(self.row_loss, self.row_weight)
+        return summarise(self.fold_loss, self.fold_weight)[1]
 
     @property
     def train_mean(self) -> Array:
@@ -199,7 +203,7 @@ class Path:
         """
         best = self.index_min
         if self.single_split:
-            return row_gain(self.row_loss[:, -1], self.row_loss[:, best])
+            return row_gain(self.row_loss[:, -1], self.row_loss[:, best], self.row_weight)
         n_train, n_test = (np.mean([len(rows) for rows in part]) for part in (self.folds.train, self.folds.held_out))
         none, least = self.fold_loss[:, -1], self.fold_loss[:, best]
         return gain(none, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
@@ -207,7 +211,7 @@ class Path:
     @property
     def optimism(self) -> float:
         """By how much the mean loss at `lam_min` flatters itself (Tibshirani & Tibshirani 2009); NaN for one split."""
-        return optimism(np.where(self.failed, np.nan, self.fold_loss), self.index_min)
+        return optimism(np.where(self.failed, np.nan, self.fold_loss), self.fold_weight, self.index_min)
 
     def model(self, lam: Literal["min", "1se"] | float = "min") -> keras.Model:
         """Make the model that was trained on all rows with strength `lam`.

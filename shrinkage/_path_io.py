@@ -19,6 +19,7 @@ _NUMBERS = (
     *("lams", "cv_loss", "train_loss", "fold_weight", "epochs", "held_out_rows", "row_loss"),
     *("norm", "nonzero", "null_loss", "null_se"),
 )
+_OPTIONAL = ("zero_groups", "row_weight")
 _PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd")
 
 
@@ -84,7 +85,7 @@ def _arrays(path: Path) -> dict[str, Any]:
     arrays |= {f"metrics.{name}": value for name, value in path.metrics.items()}
     arrays |= {f"null_metrics.{name}": value for name, value in path.null_metrics.items()}
     arrays |= _flat("predictions", path.predictions)
-    arrays |= {} if path.zero_groups is None else {"zero_groups": path.zero_groups}
+    arrays |= {name: getattr(path, name) for name in _OPTIONAL if getattr(path, name) is not None}
     for name in ("status", "full_status"):
         arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(getattr(path, name))
     parts = {"weights": path.weights, "train": path.folds.train, "held_out": path.folds.held_out}
@@ -169,7 +170,7 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
         metrics=_named(arrays, "metrics."),
         null_metrics={name: float(value) for name, value in _named(arrays, "null_metrics.").items()},
         weights=_numbered(arrays, "weights."),
-        zero_groups=arrays.get("zero_groups"),
+        **{name: arrays.get(name) for name in _OPTIONAL},
         folds=Folds(
             train=_numbered(arrays, "train."),
             held_out=_numbered(arrays, "held_out."),

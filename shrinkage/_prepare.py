@@ -12,16 +12,16 @@ from shrinkage._attach._attach import attachments
 from shrinkage._cohort._check import agrees
 from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import seed_variables
-from shrinkage._cohort._optimizers import check_optimizer, learning_rates
+from shrinkage._cohort._optimizers import check_optimizer
 from shrinkage._cohort._plan import ways
-from shrinkage._data import Data, TargetUnits, join, steps_of, take
+from shrinkage._data import Data, TargetUnits, batches_of, join, take
 from shrinkage._folds import Folds, given_folds, make_folds
+from shrinkage._grid import Grid, make_grid, sizes
 from shrinkage._losses import name_of
 from shrinkage._objective import Objective
-from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal, Weights, check_penalty, terms_of
+from shrinkage._penalties import L2, Penalty, Proximal, Weights, check_penalty, terms_of
 from shrinkage._rows import read_rows
 from shrinkage._selection import Selection, select
-from shrinkage._strengths import automatic_grid, check_lams
 from shrinkage._targets import classes_of
 from shrinkage._template import Template
 
@@ -34,10 +34,8 @@ class Problem:
     """What the members train."""
     folds: Folds
     """The split."""
-    lams: np.ndarray
-    """Strengths, descending, 0 last, (S,)."""
-    most: float | None
-    """What the grid may grow to at an end where the minimum lies; None for a grid that may not grow."""
+    grid: Grid
+    """The strengths, and how they may be extended."""
     selection: Selection
     """Which weights are penalised."""
     target: TargetUnits | None
@@ -46,6 +44,11 @@ class Problem:
     """Whether members computed together are what the model itself gives."""
     notes: tuple[str, ...]
     """What was changed, in words."""
+
+    @property
+    def lams(self) -> np.ndarray:
+        """Strengths, descending, 0 last, (S,)."""
+        return self.grid.lams
 
     @property
     def all_rows(self) -> np.ndarray:
@@ -109,13 +112,16 @@ def prepare(
     smallest = min(map(len, folds.train))
     if batch_size > smallest:
         notes.append(
-            f"batch_size={batch_size} is larger than the {smallest} training rows of a fold: there {smallest} is used."
+            f"batch_size={batch_size} is larger than the {smallest} training rows of a fold: its batch is all of them."
         )
         batch_size = min(batch_size, data.n_rows)
     target = _standardized(data, folds, objective) if standardize_target else None
-    n_rows, scale = len(_all_rows(folds)), 1.0 if target is not None else _scale(data, objective)
-    steps = epochs * steps_of([n_rows], min(batch_size, n_rows))
-    lams, most, more = _lams(lams, how, template.optimizer, n_rows, steps, scale)
+    rows = _all_rows(folds)
+    loss_size, variance = (1.0, 1.0) if target is not None else sizes(data, objective, rows)
+    grid = make_grid(
+        lams, penalty, how, template, selection.mask, loss_size=loss_size, target_variance=variance,
+        n_rows=int((data.weight[rows] > 0).sum()), steps=epochs * batches_of(len(rows), batch_size)[0],
+    )  # fmt: skip
     together = _agrees(template, objective, data, folds, batch_size, target)
     if not together and (cautious := objective.alone(listed=False)) != objective:
         objective = cautious  # a loss of the user's own may mix rows where its values do not show it
@@ -131,7 +137,7 @@ def prepare(
             "then has no standard error, and lam_1se is lam_min. Give cv=5 for one."
         )
     task = Task(template, data, objective, penalty, terms, how, batch_size, init, seed)
-    return Problem(task, folds, lams, most, selection, target, together, tuple(notes) + more)
+    return Problem(task, folds, grid, selection, target, together, tuple(notes) + grid.notes)
 
 
 def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epoch: Any) -> None:
@@ -241,46 +247,6 @@ def _standardized(data: Data, folds: Folds, objective: Objective) -> TargetUnits
 
 def _only_name(objective: Objective) -> str:
     return "several losses" if objective.only is None else name_of(objective.only)
-
-
-def _lams(
-    lams: Any, how: How, optimizer: Any, n_rows: int, steps: int, scale: float
-) -> tuple[np.ndarray, float | None, tuple[str, ...]]:
-    """Return the strengths, up to where they may be extended (None: not at all), and notes.
-
-    Args:
-        lams: As `fit` has them.
-        how: Where the penalty enters.
-        optimizer: The model's.
-        n_rows: The number of rows, n.
-        steps: Those of the run on all rows.
-        scale: The size of the loss.
-    """
-    if not isinstance(lams, str):
-        checked, notes = check_lams(lams)
-        return checked, None, notes
-    if lams != "auto":
-        raise ValueError(f'`lams` must be "auto" or a list of strengths. Received: {lams!r}.')
-    if not isinstance(how, Decoupled):
-        return automatic_grid(n_rows, scale), np.inf, ()
-    total, largest = learning_rates(optimizer, steps)
-    if not total > 0:
-        raise ValueError(
-            "`how`: Decoupled() shrinks by learning rate times strength, and no step has a learning rate above 0. "
-            "Compile the model with another `learning_rate`, train for longer, or give `lams`."
-        )
-    most = 1 / largest  # which is weights of 0 before every step; more turns them around
-    return automatic_grid(total, most=most), most, ()
-
-
-def _scale(data: Data, objective: Objective) -> float:
-    """Return the size of the loss that the automatic grid is in proportion to: a squared error has its target's."""
-    leaves, scale = keras.tree.flatten(data.y), 0.0
-    for term in objective.terms:
-        squared = name_of(term.loss) == "mean_squared_error"
-        variance = leaves[term.place].astype(np.float64).var(axis=0) if squared else 1.0
-        scale += term.weight * float(np.mean(variance))
-    return scale if scale > 0 else 1.0
 
 
 def _agrees(

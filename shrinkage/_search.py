@@ -115,9 +115,10 @@ class Search:
         lams = self._problem.lams
         scores = self._score(lams, tick)
         up = down = 0
-        while self._problem.most is not None:
+        most, far = self._problem.grid.most, self._problem.grid.far
+        while most is not None:
             mean = self._mean(scores)
-            more = extension(lams, mean, decades_up=up, decades_down=down, most=self._problem.most)
+            more = extension(lams, mean, decades_up=up, decades_down=down, most=most, far=far)
             if more is None:
                 break
             upwards = more[0] > lams[0]
@@ -128,6 +129,7 @@ class Search:
             lams, scores = lams[order], scores.take(order)
         if up == 3 or down == 3:
             self._warn_at_limit(lams, self._mean(scores), up, down)
+        self._warn_of_divergence(scores.diverged.any(axis=0)[:-1])
         return scores, lams
 
     def _warn_at_limit(self, lams: np.ndarray, mean: np.ndarray, up: int, down: int) -> None:
@@ -138,6 +140,14 @@ class Search:
             self.notes.append(
                 f"The grid was extended by three decades and its minimum is still at the end, lambda = "
                 f"{lams[best]:.3g}: give `lams` to go further."
+            )
+
+    def _warn_of_divergence(self, diverged: np.ndarray) -> None:
+        """Say it where most strengths above 0 diverged, (S - 1,): the choice was then made from few."""
+        if 2 * diverged.sum() > len(diverged):
+            self.notes.append(
+                f"{diverged.sum()} of the {len(diverged)} strengths above 0 diverged, and the choice is among the "
+                f"others: lower the learning rate, or give smaller `lams`."
             )
 
     def _mean(self, scores: Scores) -> np.ndarray:

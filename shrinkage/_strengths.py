@@ -5,6 +5,7 @@ import numpy as np
 _STEP = 0.25  # decades between neighbours of the automatic grid
 _TOP, _BOTTOM = 1.75, -3.0  # log10 of delta = n * lam at its ends
 _DECADE = int(1 / _STEP)  # strengths in a decade
+_ALIKE = 0.01  # the least strength does what no penalty does if their losses differ by no more than this share
 _LIMIT = 3  # decades that an end is extended by, at most
 
 
@@ -13,7 +14,7 @@ def automatic_grid(total: float, scale: float = 1.0, most: float = np.inf) -> np
 
     Args:
         total: what the strength adds up over: the number of rows, n; for `Decoupled` the sum of the learning rates.
-        scale: a factor on every delta, for a loss in other units: the variance of the target for squared error.
+        scale: a factor on every delta, for a loss in other units than 1.
         most: no strength is larger.
 
     Returns:
@@ -51,11 +52,19 @@ def check_lams(lams: object) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def extension(
-    lams: np.ndarray, mean: np.ndarray, *, decades_up: int, decades_down: int, most: float = np.inf
+    lams: np.ndarray,
+    mean: np.ndarray,
+    *,
+    decades_up: int,
+    decades_down: int,
+    most: float = np.inf,
+    far: bool = False,
 ) -> np.ndarray | None:
     """Return the next decade of strengths beyond the end of the grid where the minimum lies, or None.
 
-    Downwards only where lam = 0 is worse than the smallest strength: otherwise smaller ones have nothing left to gain.
+    Downwards where lam = 0 is worse than the smallest strength: otherwise smaller ones have nothing left to gain. But
+    where strengths diverged, or the grid may lie far from where it should, the minimum at lam = 0 is an end too: it is
+    concluded from only once the smallest strength is within 1 % of it.
 
     Args:
         lams: the grid so far (S,), descending, 0 last.
@@ -63,6 +72,7 @@ def extension(
         decades_up: how many decades the grid was extended upwards already; three is the limit.
         decades_down: the same downwards.
         most: no strength is larger.
+        far: whether the target is far from unit size.
 
     Returns:
         Four strengths (fewer below `most`), descending, a quarter of a decade apart, all above or all below the
@@ -72,16 +82,18 @@ def extension(
         >>> extension(np.array([1.0, 0.1, 0.0]), np.array([0.2, 0.3, 0.4]), decades_up=0, decades_down=0).round(2)
         array([10.  ,  5.62,  3.16,  1.78])
     """
-    if np.isnan(mean).all():
+    last = len(lams) - 2  # of the positive strengths
+    if np.isnan(mean).all() or last < 0:
         return None
-    best, last = int(np.nanargmin(mean)), len(lams) - 2  # of the positive strengths
+    best = int(np.nanargmin(mean))
     factors = 10.0 ** (_STEP * np.arange(_DECADE, 0, -1))
-    if best == 0 and last >= 0 and decades_up < _LIMIT:
+    if best == 0 and decades_up < _LIMIT:
         more = lams[0] * factors
         return more[more <= most] if more[-1] <= most else None
-    if best == last and mean[-1] > mean[best] and decades_down < _LIMIT:
-        return lams[last] / factors[::-1]
-    return None
+    doubtful = far or bool(np.isnan(mean[:-1]).any())
+    unlike = not np.isclose(mean[last], mean[-1], rtol=_ALIKE, atol=0)  # NaN is unlike
+    downwards = mean[-1] > mean[best] if best == last else best > last and doubtful and unlike
+    return lams[last] / factors[::-1] if downwards and decades_down < _LIMIT else None
 
 
 def fold_lams(lams: np.ndarray, n_rows: int, n_train: np.ndarray, *, decoupled: bool = False) -> np.ndarray:

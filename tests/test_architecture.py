@@ -37,6 +37,7 @@ ARROW = [
     {"_path_text", "_path_io"},
     {"_null"},
     {"_metrics"},
+    {"_grid"},
     {"_prepare", "_progress"},
     {"_search"},
     {"_fit"},

@@ -172,14 +172,14 @@ def test_gain_changes_sign_with_its_sides(losses):
 
 def test_optimism_by_hand():
     fold_loss = [[0.5, 0.3, np.nan], [0.1, 0.4, 0.0]]  # own choices 0.3 and 0.1; the NaN strength is no candidate
-    assert optimism(fold_loss, 0) == pytest.approx((0.5 - 0.3) / 2)
-    assert np.isnan(optimism([[0.5, 0.3]], 1))
+    assert optimism(fold_loss, [1, 1], 0) == pytest.approx((0.5 - 0.3) / 2)
+    assert np.isnan(optimism([[0.5, 0.3]], [1], 1))
 
 
 @given(arrays(float, (3, 5), elements=losses), st.integers(0, 4))
 def test_optimism_is_never_negative_and_zero_where_folds_agree(fold_loss, chosen):
-    assert optimism(fold_loss, chosen) >= 0
-    assert optimism(np.tile(fold_loss[:1], (3, 1)), int(np.argmin(fold_loss[0]))) == 0
+    assert optimism(fold_loss, np.ones(3), chosen) >= 0
+    assert optimism(np.tile(fold_loss[:1], (3, 1)), np.ones(3), int(np.argmin(fold_loss[0]))) == 0
 
 
 # --- a fold that is far from the others

@@ -115,7 +115,7 @@ def test_printed_with_its_notes():
         "lams: sorted in descending order.",
         "lams: repeated values kept once.",
         "lams: 0 added, for comparison.",
-        "batch_size=1000 is larger than the 38 training rows of a fold: there 38 is used.",
+        "batch_size=1000 is larger than the 38 training rows of a fold: its batch is all of them.",
     ):
         assert note in path.notes and note in repr(path)
     assert "3 strengths x 3 folds, then all rows: 12 models" in repr(path)
@@ -302,15 +302,45 @@ def test_each_strength_keeps_its_epoch():
     assert not np.array_equal(third.weights[0], best.weights[0])
 
 
-def test_patience_stops_when_no_curve_improves():
-    noise = np.random.default_rng(0).normal(size=N)
-    options: dict[str, Any] = {"lams": [0.5], "y": noise, "epochs": 100, "cv": 2, "batch_size": 29}
+@pytest.mark.parametrize("epoch", ["best", "last"])
+def test_patience_stops_each_strength_by_its_own_curve(epoch, float64):
+    """However strengths are cut into chunks: curves are those of a run without patience, up to the stop."""
+    y = np.random.default_rng(0).normal(size=N) + X[:, 0]
+    options: dict[str, Any] = {"lams": [3.0, 0.5, 0.02], "y": y, "epochs": 60, "cv": 2, "batch_size": 29}
+    options |= {"patience": 3, "epoch": epoch}
     model = line(optimizer=keras.optimizers.SGD(0.05))
-    path = fit(model, patience=3, **options)
-    stop = path.cv_loss.shape[2]
-    assert 4 < stop < 100 and path.epochs.max() == stop - 3
-    whole = fit(model, **options)
-    assert whole.cv_loss[:, :, :stop].tobytes() == path.cv_loss.tobytes()
+    whole = fit(model, **options | {"patience": None})
+    mean = np.average(whole.cv_loss, axis=0, weights=whole.fold_weight)
+    stops = np.array([_stop(curve, 3) for curve in mean])
+    assert len(set(stops)) > 1 and stops.min() > 4 and stops.max() < 60
+    for chunk in (1, 2, 4):
+        path = fit(model, plan={"chunk": chunk}, **options)
+        assert path.cv_loss.shape[2] == stops.max()
+        for s, stop in enumerate(stops):
+            np.testing.assert_allclose(path.cv_loss[:, s, :stop], whole.cv_loss[:, s, :stop], rtol=1e-10)
+            assert np.isnan(path.cv_loss[:, s, stop:]).all() and np.isnan(path.train_loss[:, s, stop:]).all()
+        expected = stops if epoch == "last" else stops - 3
+        np.testing.assert_array_equal(path.epochs, expected)
+        for fold in range(2):  # what is kept of each row is of that epoch too
+            of_rows = path.row_loss[held_by(path, fold)].mean(axis=0)
+            np.testing.assert_allclose(path.fold_loss[fold], of_rows, rtol=1e-10)
+        assert not path.failed.any() and str(path) and path.table().notna().all(axis=None)
+
+
+def _stop(curve: np.ndarray, patience: int) -> int:
+    """The epoch, from 1, at which the least loss so far is `patience` epochs old."""
+    return next(e + 1 for e in range(len(curve)) if e - int(curve[: e + 1].argmin()) == patience)
+
+
+def test_a_strength_that_would_diverge_after_its_stop_has_not_diverged():
+    """Its members go on beside others that have not stopped, and what becomes of them counts nowhere."""
+    options: dict[str, Any] = {"y": TARGET, "lams": [32.0, 0.01], "epochs": 60, "patience": 1, "cv": 2}
+    with np.errstate(all="ignore"):
+        together, apart = (fit(line(), plan={"chunk": chunk}, **options) for chunk in (3, 1))
+        whole = fit(line(), **options | {"patience": None})
+    assert whole.failed[0] and together.epochs[0] < together.epochs[1]
+    assert not together.failed.any() and not apart.failed.any() and np.isfinite(together.mean).all()
+    np.testing.assert_array_equal(together.epochs, apart.epochs)
 
 
 def test_patience_does_not_stop_before_the_epoch_to_keep():
@@ -327,7 +357,7 @@ def test_the_grid_grows_upwards_to_its_limit():
     options: dict[str, Any] = {"how": sh.Proximal(), "epochs": 25, "batch_size": 20, "epoch": "last"}
     path = fit(line(), y=noise, lams="auto", **options)
     assert len(path.lams) == 21 + 12 and (np.diff(path.lams) < 0).all() and path.lams[-1] == 0
-    assert N * path.lams[0] / noise.var() == pytest.approx(10**4.75, rel=1e-5) and path.index_min == 0
+    assert N * path.lams[0] == pytest.approx(10**4.75, rel=1e-5) and path.index_min == 0
     (note,) = path.notes
     assert "extended by three decades and its minimum is still at the end" in note and "give `lams`" in note
     assert path.cv_loss.shape == (3, 33, 25) and len(path.weights[0]) == 33
@@ -339,11 +369,11 @@ def test_the_grid_grows_downwards(float64):
     """Almost no noise, few rows: a little shrinkage is best, less than the grid's least."""
     generator = np.random.default_rng(3)
     x = generator.normal(size=(24, 6))
-    y = x @ generator.normal(size=6) + 0.001 * generator.normal(size=24)
+    y = x @ generator.normal(size=6) + 0.0002 * generator.normal(size=24)
     model = line(optimizer=keras.optimizers.SGD(0.1, momentum=0.8))
     path = fit(model, x=x, y=y, lams="auto", cv=2, epochs=400, batch_size=12, epoch="last")
-    assert len(path.lams) == 21 + 4 and 24 * path.lams[-2] / y.var() == pytest.approx(1e-4, rel=1e-5)
-    assert path.index_min == 20 and path.mean[-1] > path.mean.min() and path.notes == ()
+    assert len(path.lams) == 21 + 4 and 24 * path.lams[-2] == pytest.approx(1e-4, rel=1e-5)
+    assert 19 < path.index_min < 24 and path.mean[-1] > path.mean.min() and path.notes == ()
     assert (np.diff(path.lams) < 0).all() and path.lams[-1] == 0
 
 

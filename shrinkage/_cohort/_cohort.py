@@ -13,7 +13,7 @@ import numpy as np
 from shrinkage._cohort._first import first_values, origins
 from shrinkage._cohort._memory import side_by_side
 from shrinkage._cohort._tensorflow import Engine, tensors
-from shrinkage._data import Data, TargetUnits, batch_rows, random_seeds, steps_of
+from shrinkage._data import Data, TargetUnits, batch_rows, batches_of, random_seeds
 from shrinkage._folds import scored_training_rows
 from shrinkage._objective import Objective
 from shrinkage._penalties import Term
@@ -88,54 +88,71 @@ class Cohort:
         self._origins = origins(toward, task.template, self._first)
         self._members: list[Any] = []
         self._lam = np.zeros((len(train), 0))
-        self._batch_size = min(task.batch_size, *map(len, train))
-        self.steps = steps_of([len(rows) for rows in train], self._batch_size)
-        """Steps in an epoch."""
-        # Cohorts of other numbers of rows take as many steps of one compiled shape as they need.
-        self._most_steps = max(self.steps, math.ceil(data.n_rows / self._batch_size))
+        self._batches = [batches_of(len(rows), task.batch_size) for rows in train]
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch of the fold with most of them."""
+        return max(steps for steps, _ in self._batches)
 
     def start(self, lam: np.ndarray) -> None:
         """Begin anew at strengths (f, s)."""
         self._lam = lam
         pairs = zip(self._first, self._origins, strict=True)
         self._members = [self._engine.first(values, origin) for values, origin in pairs]
-        shape = self._task.data.n_rows, self._batch_size, self._most_steps, self._evaluated_rows
-        if shape not in self._engine.compiled:
-            self._compile()
-            self._engine.compiled.add(shape)
+        self._compile()
 
     def _compile(self) -> None:
-        """Compile the steps without taking one, side by side: XLA's compiler leaves a core partly idle."""
+        """Compile the steps without taking one, side by side: XLA's compiler leaves a core partly idle.
+
+        Batches of another size are another shape. Folds have one size, unless some of them have fewer rows than a
+        batch: these take all of their rows, which may differ by one.
+        """
+        shapes: dict[tuple[int, ...], int] = {}
+        for f, (_, size) in enumerate(self._batches):
+            shapes.setdefault((self._task.data.n_rows, size, self._most_steps(f), self._evaluated_rows), f)
+        missing = [f for shape, f in shapes.items() if shape not in self._engine.compiled]
+        if not missing:
+            return
         with ThreadPoolExecutor(2) as pool:
             evaluated = [pool.submit(self._scored, 0, rows) for rows in self._parts(self._held_out[0])[:1]]
-            self._step(0, epoch=0, steps=0)
+            for f in missing:
+                self._step(f, epoch=0, steps=0)
             for one in evaluated:
                 one.result()
+        self._engine.compiled.update(shapes)
+
+    def _most_steps(self, f: int) -> int:
+        """Return for how many steps rows are handed over; cohorts of other numbers of rows use one compiled shape."""
+        return math.ceil(self._task.data.n_rows / self._batches[f][1])
 
     def train_epoch(self, epoch: int) -> np.ndarray:
         """Train one epoch, counted from 0; return which members' losses stopped being finite, (f, s)."""
-        stepped = self._each_fold(lambda f: self._step(f, epoch, self.steps), self._engine.training.xla)
+        stepped = self._each_fold(lambda f: self._step(f, epoch, self._batches[f][0]), self._engine.training.xla)
         self._members = [members for members, _ in stepped]
         return np.stack([keras.ops.convert_to_numpy(diverged) for _, diverged in stepped])
 
     def time_steps(self, steps: int) -> float:
         """Return the seconds that so many steps of all folds take, at most an epoch's; the members stay as they are."""
         began = time.perf_counter()
-        for _, diverged in self._each_fold(lambda f: self._step(f, 0, steps), self._engine.training.xla):
+        for _, diverged in self._each_fold(
+            lambda f: self._step(f, 0, min(steps, self._batches[f][0])), self._engine.training.xla
+        ):
             keras.ops.convert_to_numpy(diverged)
         return time.perf_counter() - began
 
     def _step(self, f: int, epoch: int, steps: int) -> tuple[list[Any], Any]:
         key = {"seed": self._task.seed, "fold": self._numbers[f], "epoch": epoch}
-        rows = np.zeros((self._most_steps, self._batch_size), np.int32)
-        rows[: self.steps] = batch_rows(self._train[f], **key, steps=self.steps, batch_size=self._batch_size)
+        of_epoch, size = self._batches[f]
+        rows = np.zeros((self._most_steps(f), size), np.int32)
+        rows[:of_epoch] = batch_rows(self._train[f], **key, steps=of_epoch, batch_size=size)
         seeds = random_seeds(**key, count=len(self._engine.seeds))
         data = self._x, self._y[f], self._weight
         return self._engine.train(self._members[f], *data, rows, seeds, self._lam[f], np.int32(steps))
 
     def evaluate(self) -> Evaluation:
         """Score all members: one forward pass serves held-out and training loss."""
-        weight, held = self._task.data.weight, np.sort(np.concatenate(self._held_out))
+        weight, held = self._task.data.weight.astype(np.float64), np.sort(np.concatenate(self._held_out))
         scored = self._each_fold(self._score, self._engine.evaluation.xla)
         held_loss, train_loss, predictions = zip(*scored, strict=True)
 
@@ -179,7 +196,7 @@ class Cohort:
 
     def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
         """Return rows in parts that are scored together."""
-        size = self._evaluated_rows if self._task.objective.by_rows else self._batch_size
+        size = self._evaluated_rows if self._task.objective.by_rows else self._task.batch_size
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def _scored(self, f: int, rows: np.ndarray) -> tuple[np.ndarray, Any]:

@@ -18,9 +18,10 @@ class Scores:
     """What training a chunk of strengths in all folds gave."""
 
     cv_loss: np.ndarray
-    """Mean held-out loss, (fold, lam, epoch); NaN from the epoch on at which a member diverged."""
+    """Mean held-out loss, (fold, lam, epoch); NaN from the epoch on at which a member diverged, and after the stop of
+    a strength."""
     train_loss: np.ndarray
-    """Mean training loss in inference mode, (fold, lam, epoch)."""
+    """Mean training loss in inference mode, (fold, lam, epoch); NaN where `cv_loss` is."""
     row_loss: np.ndarray
     """Held-out rows' losses at each strength's kept epoch, (m, lam)."""
     predictions: Any
@@ -64,34 +65,40 @@ def score(
         cohort: F x S members.
         lam: Their strengths, (f, s).
         epochs: At most so many.
-        patience: Stop when no strength's mean curve has improved for so many epochs; None never stops early.
+        patience: A strength stops when its own mean curve has not improved for so many epochs, whatever others do; None
+            never stops early.
         keep: Which epoch's predictions to keep: "best" of the mean curve, "last", or a number counted from 1.
         average: Gives the mean curve (s,) of losses (f, s).
         tick: Called after every epoch.
     """
     cohort.start(lam)
     diverged = np.zeros(lam.shape, bool)
-    best, waited = np.full(lam.shape[1], np.inf), 0
+    best, waited = np.full(lam.shape[1], np.inf), np.zeros(lam.shape[1], int)
+    going = np.full(lam.shape[1], True)
     cv_loss, train_loss = [], []
     row_loss = predictions = None
     for epoch in range(epochs):
-        diverged = diverged | cohort.train_epoch(epoch)
+        stepped = cohort.train_epoch(epoch)
         now = cohort.evaluate()
-        diverged = diverged | ~np.isfinite(now.cv_loss)
-        cv_loss.append(np.where(diverged, np.nan, now.cv_loss))
-        train_loss.append(np.where(diverged, np.nan, now.train_loss))
+        # Members step together until all have stopped; what one does after its own stop counts nowhere.
+        diverged = diverged | (going & (stepped | ~np.isfinite(now.cv_loss)))
+        seen = going & ~diverged
+        cv_loss.append(np.where(seen, now.cv_loss, np.nan))
+        train_loss.append(np.where(seen, now.train_loss, np.nan))
         mean = average(cv_loss[-1])
         improved = mean < best
-        best, waited = np.where(improved, mean, best), 0 if improved.any() else waited + 1
+        best, waited = np.where(improved, mean, best), np.where(improved, 0, waited + 1)
         if row_loss is None or predictions is None:
             row_loss, predictions = tree.map_structure(_nothing, (now.row_loss, now.predictions))
-        kept = _kept(keep, epoch, improved)
+        kept = going & _kept(keep, epoch, improved)
         for mine, theirs in zip(
             *map(tree.flatten, ((row_loss, predictions), (now.row_loss, now.predictions))), strict=True
         ):
             mine[:, kept] = theirs[:, kept]
         tick()
-        if patience is not None and waited >= patience:
+        if patience is not None:
+            going = going & (waited < patience)
+        if not going.any():
             break
     if row_loss is None or predictions is None:
         raise ValueError(f"`epochs` must be at least 1. Received: {epochs}.")
