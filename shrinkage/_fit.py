@@ -59,15 +59,17 @@ def fit(
             loss needs none.
         penalty: `L2()`, `L1()`, `ElasticNet(rho)` or `GroupLasso(groups)`; `L2(toward="initial")` for fine-tuning.
         lams: "auto", or strengths >= 0 on the mean loss of all rows; 0 is always trained beside them. The automatic
-            grid has 20 strengths with n * lambda from 10**1.75 down to 10**-3 (times the target's variance for a
-            squared error), and grows by up to three decades at an end where the minimum lies. For `Decoupled` the sum
-            of the learning rates of the run on all rows stands in place of n.
+            grid has 20 strengths with n * lambda from 10**1.75 down to 10**-3, and grows by up to three decades at an
+            end where the minimum lies. For a squared error it moves with the target's standard deviation c as the best
+            strength of L penalised layers in a chain does: by c**(2 - 2/L) for L2 and c**(2 - 1/L) for L1. For
+            `Decoupled` the sum of the learning rates of the run on all rows stands in place of n.
         cv: A number of folds, or the fraction of rows to hold out once. They are stratified by the first output that
             has a classification loss, if one has.
         validation_data: (x, y) or (x, y, sample_weight) to hold out in place of rows of `x`.
         epochs: Epochs, at most.
-        batch_size: Rows in a batch.
-        patience: Stop when no strength's mean curve has improved for so many epochs; None trains all epochs.
+        batch_size: Rows in a batch; of a fold with fewer training rows, all of them.
+        patience: Stop a strength when its own mean held-out curve has not improved for so many epochs; None trains all
+            epochs. "last" is then its last trained epoch.
         sample_weight: Weights of the rows' losses in all outputs, (n,); they are divided by their mean.
         class_weight: A dictionary from class labels to weights, for a model with one output: rows of a class count so
             much, held-out rows too, and 1 if their class is not named. It multiplies `sample_weight`.
@@ -192,7 +194,7 @@ def _norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
     """Return each strength's Euclidean norm of the penalised weights, or their distance from what draws them."""
     task = problem.task
     (first,) = first_values(
-        task.template, task.data.x, [problem.all_rows], [len(problem.folds.train)], seed=task.seed, init=task.init
+        task.template, task.data, [problem.all_rows], [len(problem.folds.train)], seed=task.seed, init=task.init
     )
     (origin,) = origins(getattr(task.penalty, "toward", None), task.template, [first])
     drawn = [0.0] * len(task.terms) if origin is None else [value[0] for value in origin]

@@ -100,7 +100,7 @@ def scored_training_rows(
 
     Args:
         train, held_out: Each fold's rows.
-        weight: Weights of all rows, (n,); a row of weight 0 is not drawn.
+        weight: Weights of all rows, (n,); a row of weight 0 is not drawn, and counts nowhere.
         seed: The run's seed.
 
     Example:
@@ -112,7 +112,7 @@ def scored_training_rows(
     if len(train) > 1:
         return [*held_out[1:], held_out[0]]
     drawn = np.random.default_rng((seed, 4)).permutation(train[0][weight[train[0]] > 0])
-    return [np.sort(drawn[: len(held_out[0])])]
+    return [np.sort(drawn[: int((weight[held_out[0]] > 0).sum())])]
 
 
 def _k_folds(n_rows: int, k: int, classes: np.ndarray | None, seed: int) -> Folds:

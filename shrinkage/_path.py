@@ -47,7 +47,8 @@ class Path:
 
     Attributes:
         lams: (S,) strengths for all `n_rows` rows.
-        cv_loss: (F, S, E) mean loss of the held-out rows after each epoch; NaN past the last epoch of a member.
+        cv_loss: (F, S, E) mean loss of the held-out rows after each epoch; NaN from where a member diverged, or
+            `patience` stopped the strength.
         train_loss: (F, S, E) the same of as many rows that were trained on: in cross-validation of those that the
             next fold holds out.
         fold_weight: (F,) number of held-out rows, or the sum of their sample weights.

@@ -47,7 +47,7 @@ def trained_alone(
         epochs: How many.
         xla: Whether Keras compiles with XLA, as the cohort did.
     """
-    values = first_values(task.template, task.data.x, train, range(len(train)), seed=task.seed, init=task.init)
+    values = first_values(task.template, task.data, train, range(len(train)), seed=task.seed, init=task.init)
     model = task.template.model([value[0] for value in values[fold]])
     pairs = list(zip(model.trainable_variables, task.terms, strict=True))
     optimizer = fresh_optimizer(task.template.optimizer)
@@ -68,7 +68,14 @@ def trained_alone(
     model.compile(optimizer=optimizer, loss=source.loss, loss_weights=weights, jit_compile=xla)
     data = task.data
     for epoch in range(epochs):
-        rows = batch_rows(train[fold], seed=task.seed, fold=fold, epoch=epoch, steps=steps, batch_size=task.batch_size)
+        rows = batch_rows(
+            train[fold],
+            seed=task.seed,
+            fold=fold,
+            epoch=epoch,
+            steps=steps,
+            batch_size=min(task.batch_size, len(train[fold])),
+        )
         states = seed_variables(model)
         seeds = random_seeds(seed=task.seed, fold=fold, epoch=epoch, count=len(states))
         for step, batch in enumerate(rows):

@@ -14,7 +14,7 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 
 import shrinkage as sh
 from shrinkage._choice import choose, summarise
-from shrinkage._data import batch_rows
+from shrinkage._data import batch_rows, batches_of
 from shrinkage._prepare import Problem, prepare
 from shrinkage._strengths import extension
 
@@ -373,10 +373,32 @@ def test_the_automatic_grid():
     assert len(delta) == 21 and delta[-1] == 0
 
 
+def chain(depth: int) -> keras.Model:
+    hidden = [layers.Dense(2, "relu", use_bias=False) for _ in range(depth - 1)]
+    model = keras.Sequential([keras.Input((3,)), *hidden, layers.Dense(1)])
+    model.compile("sgd", "mean_squared_error")
+    return model
+
+
 def test_the_automatic_grid_has_the_units_of_the_loss():
-    lams = prepared(line("sgd")).lams
-    assert N * lams[0] == pytest.approx(10**1.75 * Y.var(), rel=1e-5) and abs(Y.var() - 1) > 0.5
-    np.testing.assert_allclose(prepared(line("sgd"), y=10 * Y).lams, 100 * lams, rtol=1e-5)
+    """With the target times c, L homogeneous layers train alike at lam times c**(2 - d / L), d = 2 for L2, 1 for L1."""
+    sd = np.std(Y)
+    for penalty, degree in ((sh.L2(), 2), (sh.L1(), 1), (sh.ElasticNet(1.0), 1), (sh.GroupLasso("inputs"), 1)):
+        for depth in (1, 2, 3):
+            lams, tenfold = (prepared(chain(depth), y=c * Y, penalty=penalty).lams for c in (1, 10))
+            assert N * lams[0] == pytest.approx(10**1.75 * sd ** (2 - degree / depth), rel=1e-5)
+            np.testing.assert_allclose(tenfold, 10 ** (2 - degree / depth) * lams, rtol=1e-5)
+    np.testing.assert_allclose(
+        prepared(chain(1)).lams, prepared(classifier(), y=CLASSES).lams
+    )  # a linear L2: not at all
+    free = prepared(chain(2), on=lambda layer, variable: variable.shape == (2, 1)).lams
+    assert N * free[0] == pytest.approx(10**1.75 * sd**2, rel=1e-5)  # the first layer takes the scale up for nothing
+
+
+def test_a_target_far_from_unit_size_is_said():
+    notes = prepared(line("sgd"), y=100 * Y).notes
+    assert "standardize_target=True" in notes[-1] and "variance is 3.7e+04" in notes[-1]
+    assert prepared(line("sgd")).notes == prepared(line("sgd"), y=100 * Y, standardize_target=True).notes == ()
 
 
 def test_the_automatic_grid_of_a_decay():
@@ -386,7 +408,7 @@ def test_the_automatic_grid_of_a_decay():
     delta = 10 ** np.arange(1.75, -3.01, -0.25)
     expected = np.append(delta[delta / total <= 1 / 0.2] / total, 0)
     np.testing.assert_allclose(problem.lams, expected, rtol=1e-6)  # Keras rounds the rates to float32
-    assert problem.most == pytest.approx(1 / 0.2) and len(expected) == 21
+    assert problem.grid.most == pytest.approx(1 / 0.2) and len(expected) == 21
     short = prepared(line(keras.optimizers.Adam(0.2)), how=sh.Decoupled(), epochs=4, batch_size=N // 2)
     assert short.lams[0] <= 1 / 0.2 < short.lams[0] * 10**0.25 and len(short.lams) < 21
 
@@ -399,7 +421,13 @@ def test_the_automatic_grid_grows():
     smallest = extension(lams, np.array([0.3, 0.1, 0.2]), decades_up=0, decades_down=2)
     assert smallest is not None and smallest[-1] == pytest.approx(0.01)
     assert extension(lams, np.array([0.3, 0.1, 0.1]), decades_up=0, decades_down=0) is None
-    assert prepared(line("sgd")).most == np.inf and prepared(line("sgd"), lams=[1.0]).most is None
+    unlike, alike = np.array([np.nan, 0.4, 0.2]), np.array([np.nan, 0.201, 0.2])
+    assert extension(lams, unlike, decades_up=0, decades_down=0) is not None  # strengths above 0 diverged
+    assert extension(lams, alike, decades_up=0, decades_down=0) is None
+    no_nan = np.array([0.5, 0.4, 0.2])
+    assert extension(lams, no_nan, decades_up=0, decades_down=0) is None
+    assert extension(lams, no_nan, decades_up=0, decades_down=0, far=True) is not None
+    assert prepared(line("sgd")).grid.most == np.inf and prepared(line("sgd"), lams=[1.0]).grid.most is None
 
 
 # --- which weights
@@ -525,6 +553,20 @@ def test_one_split_has_the_standard_error_of_its_rows():
     path = ridge()
     np.testing.assert_allclose(path.se, path.row_loss.std(axis=0, ddof=1) / np.sqrt(N))
     assert path.single_split and (path.se > 0).all() and not folds().single_split
+    weight = np.arange(N) % 4 / 1.5  # 10 rows of weight 0
+    path = fit(line(keras.optimizers.SGD(ETA)), validation_data=(X, Y, weight))
+    loss = path.row_loss - np.average(path.row_loss, axis=0, weights=weight)
+    left_out = [weight[i] * loss[i] / (weight.sum() - weight[i]) for i in range(N) if weight[i]]
+    np.testing.assert_allclose(path.se, np.sqrt(29 / 30 * np.sum(np.square(left_out), axis=0)), rtol=1e-6)
+    assert path.gain.mean == pytest.approx(path.mean[-1] - path.mean[path.index_min], abs=1e-12)
+
+
+def test_patience_is_of_each_strength():
+    """At lam = 3 the rate is too fast, so that the loss grows from the first epoch on."""
+    model = line(keras.optimizers.SGD(0.3))
+    path = fit(model, lams=[3.0, 0.1], epochs=9, patience=2, epoch="best")
+    trained = (~np.isnan(path.cv_loss[0])).sum(axis=1)
+    assert path.epochs.tolist()[0] == 1 and trained[0] == 3 and trained[2] == 9 and not path.failed.any()
 
 
 def test_folds_of_classes_are_stratified():
@@ -654,13 +696,25 @@ def test_batches_are_equal():
         assert sorted(stream[10 * k : 10 * k + 10]) == list(range(10, 20))
 
 
-def test_a_batch_size_above_the_rows_is_lowered():
-    path = fit(line(keras.optimizers.SGD(ETA)), cv=2, batch_size=N)
-    np.testing.assert_allclose(first_weights(path, 1)[0], W0 - ETA * slopes()[0], atol=1e-6)  # all rows: one step
+def test_steps_and_batches_are_of_each_fold():
+    path = fit(line(keras.optimizers.SGD(ETA)), cv=3, batch_size=27)  # of 26 or 27 training rows
+    assert sorted(len(rows) for rows in path.folds.train) == [26, 27, 27]
+    check_full_steps(path)
+    assert [batches_of(n, 10) for n in (9, 14, 16, 40)] == [(1, 9), (1, 10), (2, 10), (4, 10)]
+
+
+def check_full_steps(path: sh.Path) -> None:
+    """One step without a penalty on all rows of each fold."""
     for train, rows in zip(path.folds.train, path.folds.held_out, strict=True):
         error = X[train] @ W0 + B0 - Y[train, None]
         w, b = W0 - ETA * 2 * X[train].T @ error / len(train), B0 - ETA * 2 * error.mean(axis=0)
         np.testing.assert_allclose(path.predictions[np.isin(path.held_out_rows, rows), 1], X[rows] @ w + b, atol=1e-5)
+
+
+def test_a_batch_size_above_the_rows_is_lowered():
+    path = fit(line(keras.optimizers.SGD(ETA)), cv=2, batch_size=N)
+    np.testing.assert_allclose(first_weights(path, 1)[0], W0 - ETA * slopes()[0], atol=1e-6)  # all rows: one step
+    check_full_steps(path)
     assert any("batch_size=40 is larger than the 20 training rows" in note for note in path.notes)
 
 

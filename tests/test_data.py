@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkage._data import as_tree, batch_rows, join, make_data, random_seeds
+from shrinkage._data import as_tree, batch_rows, batches_of, join, make_data, random_seeds
 from shrinkage._targets import classes_of
 
 STREAMS = st.fixed_dictionaries(
@@ -40,6 +40,20 @@ def test_an_epoch_does_not_need_those_before_it(options, number):
     longer = options | {"steps": options["steps"] * (number + 1)}
     tail = epoch_of(0, **longer)[number * options["steps"] :]
     np.testing.assert_array_equal(epoch_of(number, **options), tail)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 50), st.integers(1, 8))
+def test_unequal_folds_have_streams_of_their_own(sizes, batch_size, epochs):
+    """A fold takes the steps that its own rows ask for; one with fewer rows than a batch sees all of them in each."""
+    for fold, n in enumerate(sizes):
+        steps, size = batches_of(n, batch_size)
+        assert steps == max(1, round(n / batch_size)) and size == min(n, batch_size)
+        options = {"n": n, "fold": fold, "seed": 1, "steps": steps, "batch_size": size}
+        stream = np.concatenate([epoch_of(number, **options) for number in range(epochs)])
+        used = np.bincount((stream.ravel() - 100) // 3, minlength=n)
+        assert used.max() - used.min() <= 1 and used.sum() == epochs * steps * size
+        if batch_size >= n:
+            assert steps == 1 and (np.sort(stream, axis=1) == 100 + 3 * np.arange(n)).all()
 
 
 def test_streams_differ_by_seed_fold_and_permutation():

@@ -169,7 +169,7 @@ def test_a_normalization_is_fitted_to_all_inputs_that_share_it(floatx):  # noqa:
     task, folds = problem.task, problem.folds
     layer = next(one for one in task.template.network.layers if isinstance(one, layers.Normalization))
     place = [v is layer.adapt_mean for v in task.template.network.variables].index(True)
-    values = first_values(task.template, task.data.x, folds.train, range(2), seed=task.seed, init=task.init)
+    values = first_values(task.template, task.data, folds.train, range(2), seed=task.seed, init=task.init)
     expected = np.concatenate([x[folds.train[1]] for x in task.data.x]).mean(axis=0)
     np.testing.assert_allclose(values[1][place].reshape(-1), expected, rtol=1e-6)
 

@@ -83,7 +83,7 @@ class Cohort:
             self._y = [tensors(data.y)] * len(train)
         else:
             self._y = [tensors(target.standardize(data.y, f)) for f in range(len(train))]
-        self._first = first_values(task.template, data.x, train, numbers, seed=task.seed, init=task.init)
+        self._first = first_values(task.template, data, train, numbers, seed=task.seed, init=task.init)
         toward = getattr(task.penalty, "toward", None)
         self._origins = origins(toward, task.template, self._first)
         self._members: list[Any] = []

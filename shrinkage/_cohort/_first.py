@@ -6,17 +6,18 @@ from typing import Any
 import keras
 import numpy as np
 
+from shrinkage._data import Data
 from shrinkage._template import Template
 
 
 def first_values(
-    template: Template, x: Any, train: Sequence[np.ndarray], numbers: Sequence[int], *, seed: int, init: str
+    template: Template, data: Data, train: Sequence[np.ndarray], numbers: Sequence[int], *, seed: int, init: str
 ) -> list[list[np.ndarray]]:
     """Return for each fold the first value of each of the network's variables, (1, ...): the same for all strengths.
 
     Args:
         template: The recipe.
-        x: All rows' inputs, which may be a tree.
+        data: All rows.
         train: Each fold's training rows.
         numbers: The folds' numbers, which their weights are drawn by.
         seed: The run's seed.
@@ -28,11 +29,12 @@ def first_values(
         drawn = [template.fresh_values((seed, number)) for number in numbers]
     index = {id(variable): i for i, variable in enumerate(template.network.variables)}
     folds = [[value[None] for value in values] for values in drawn]
-    inputs = keras.tree.flatten(x)
+    inputs = keras.tree.flatten(data.x)
     for layer, places in adapted_layers(template.network):
         for values, rows in zip(folds, train, strict=True):
             seen = np.concatenate([inputs[place][rows] for place in places])
-            for variable, moment in zip((layer.adapt_mean, layer.adapt_variance), _moments(layer, seen), strict=True):
+            moments = _moments(layer, seen, np.tile(data.weight[rows], len(places)))
+            for variable, moment in zip((layer.adapt_mean, layer.adapt_variance), moments, strict=True):
                 values[index[id(variable)]] = moment[None].astype(variable.dtype)
     return folds
 
@@ -72,11 +74,21 @@ def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
     return found
 
 
-def _moments(layer: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _moments(layer: Any, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weighted mean and variance of inputs, as glmnet standardises; `Normalization.adapt` has no weights."""
     axes = tuple(layer._reduce_axis)
-    variance = x.var(axis=axes, dtype=np.float64)
+    if not np.ptp(weight):
+        mean, variance = x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
+    else:
+        counted, weight = x[weight > 0].astype(np.float64), weight[weight > 0].astype(np.float64)
+        weight = np.broadcast_to(weight.reshape(-1, *[1] * (x.ndim - 1)), counted.shape)
+        # Counted from one value, a constant has a variance of exactly 0.
+        first = counted[tuple(slice(1) if axis in axes else slice(None) for axis in range(x.ndim))]
+        shift = np.average(counted - first, axis=axes, weights=weight, keepdims=True)
+        variance = np.average((counted - first - shift) ** 2, axis=axes, weights=weight)
+        mean = (first + shift).squeeze(axes)
     # As in scikit-learn: a column that is constant in these rows is not blown up where it varies, in the held-out ones.
-    return x.mean(axis=axes, dtype=np.float64), np.where(variance == 0, 1.0, variance)
+    return mean, np.where(variance == 0, 1.0, variance)
 
 
 def seed_variables(network: keras.Model) -> list[Any]:
