@@ -153,7 +153,8 @@ class Search:
     def _mean(self, scores: Scores) -> np.ndarray:
         kept = best_epochs(scores.cv_loss, self.fold_weight, self._keep)
         fold_loss = np.take_along_axis(scores.cv_loss, (kept - 1)[None, :, None], axis=2)[..., 0]
-        return self._average(fold_loss)
+        # Before it diverged, a member may have had any loss: it is no candidate.
+        return np.where(scores.diverged.any(axis=0), np.nan, self._average(fold_loss))
 
     def _average(self, fold_loss: np.ndarray) -> np.ndarray:
         return summarise(fold_loss, self.fold_weight)[0]
