@@ -69,7 +69,7 @@ def make_grid(
         return _grid_of_decay(template.optimizer, steps)
     scale = loss_size / _growth(penalty, math.sqrt(target_variance), depth(template.network, mask))
     far = not _UNIT_SIZE[0] <= target_variance <= _UNIT_SIZE[1]
-    return Grid(automatic_grid(n_rows, scale), np.inf, far, _note_of_size(target_variance) if far else ())
+    return Grid(automatic_grid(n_rows, scale), np.inf, far)
 
 
 def _grid_of_decay(optimizer: Any, steps: int) -> Grid:
@@ -83,10 +83,11 @@ def _grid_of_decay(optimizer: Any, steps: int) -> Grid:
     return Grid(automatic_grid(total, most=most), most)
 
 
-def _note_of_size(variance: float) -> tuple[str]:
+def note_of_size(variance: float, *, one_target: bool) -> str:
+    """Say of a target far from unit size what to do."""
     return (
-        f"The target's variance is {variance:.3g}, and initial weights, learning rates and the automatic strengths "
-        f"suit one of about 1: say standardize_target=True, or divide the targets by their standard deviation.",
+        f"The target's variance is {variance:.3g}, and initial weights and learning rates suit one of about 1: "
+        f"{'say standardize_target=True' if one_target else 'divide the targets by their standard deviations'}."
     )
 
 
@@ -147,7 +148,7 @@ def depth(network: keras.Model, mask: Sequence[bool]) -> float:
 
 
 def _length(operation: Any, penalised: set[int]) -> float:
-    graph = getattr(operation, "_functional", None) if isinstance(operation, keras.Sequential) else operation
+    graph: Any = getattr(operation, "_functional", None) if isinstance(operation, keras.Sequential) else operation
     if not isinstance(graph, keras.Function):
         return _own_length(operation, penalised)
     reached: dict[int, float] = {}

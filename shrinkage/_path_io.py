@@ -157,7 +157,8 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
     from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, GroupLasso, Proximal
     from shrinkage._selection import Selection, Weight
 
-    values = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
+    values: dict[str, Any] = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
+    values |= {name: arrays.get(name) for name in _OPTIONAL}
     values |= {name: float(values[name]) for name in ("null_loss", "null_se")}
     values["plan"] = _tuples(values["plan"])
     values |= {name: _statuses(arrays[name]) for name in ("status", "full_status")}
@@ -170,7 +171,6 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
         metrics=_named(arrays, "metrics."),
         null_metrics={name: float(value) for name, value in _named(arrays, "null_metrics.").items()},
         weights=_numbered(arrays, "weights."),
-        **{name: arrays.get(name) for name in _OPTIONAL},
         folds=Folds(
             train=_numbered(arrays, "train."),
             held_out=_numbered(arrays, "held_out."),

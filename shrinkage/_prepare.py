@@ -16,7 +16,7 @@ from shrinkage._cohort._optimizers import check_optimizer
 from shrinkage._cohort._plan import ways
 from shrinkage._data import Data, TargetUnits, batches_of, join, take
 from shrinkage._folds import Folds, given_folds, make_folds
-from shrinkage._grid import Grid, make_grid, sizes
+from shrinkage._grid import Grid, make_grid, note_of_size, sizes
 from shrinkage._losses import name_of
 from shrinkage._objective import Objective
 from shrinkage._penalties import L2, Penalty, Proximal, Weights, check_penalty, terms_of
@@ -122,6 +122,9 @@ def prepare(
         lams, penalty, how, template, selection.mask, loss_size=loss_size, target_variance=variance,
         n_rows=int((data.weight[rows] > 0).sum()), steps=epochs * batches_of(len(rows), batch_size)[0],
     )  # fmt: skip
+    notes += grid.notes
+    if grid.far:
+        notes.append(note_of_size(variance, one_target=_is_one_squared_error(data, objective)))
     together = _agrees(template, objective, data, folds, batch_size, target)
     if not together and (cautious := objective.alone(listed=False)) != objective:
         objective = cautious  # a loss of the user's own may mix rows where its values do not show it
@@ -137,7 +140,7 @@ def prepare(
             "then has no standard error, and lam_1se is lam_min. Give cv=5 for one."
         )
     task = Task(template, data, objective, penalty, terms, how, batch_size, init, seed)
-    return Problem(task, folds, grid, selection, target, together, tuple(notes) + grid.notes)
+    return Problem(task, folds, grid, selection, target, together, tuple(notes))
 
 
 def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epoch: Any) -> None:
@@ -228,11 +231,11 @@ def _classes(data: Data, objective: Objective) -> np.ndarray | None:
 
 def _standardized(data: Data, folds: Folds, objective: Objective) -> TargetUnits:
     """Return the mean and standard deviation of the targets in each fold's training rows and, last, in all rows."""
-    (target, *others), name = keras.tree.flatten(data.y), _only_name(objective)
-    if name != "mean_squared_error" or others or target.shape[1:] != (1,):
+    target, *others = keras.tree.flatten(data.y)
+    if not _is_one_squared_error(data, objective):
         raise ValueError(
             "`standardize_target` needs loss='mean_squared_error' and one output. "
-            f"Received: {name}, targets of shape {', '.join(str(y.shape) for y in (target, *others))}."
+            f"Received: {_only_name(objective)}, targets of shape {', '.join(str(y.shape) for y in (target, *others))}."
         )
     moments = []
     for rows in (*folds.train, _all_rows(folds)):
@@ -243,6 +246,11 @@ def _standardized(data: Data, folds: Folds, objective: Objective) -> TargetUnits
     if (sds == 0).any():
         raise ValueError("`y` must vary within every fold's training rows to be standardised. Received: a constant.")
     return TargetUnits(means, sds, float(sds[-1]))
+
+
+def _is_one_squared_error(data: Data, objective: Objective) -> bool:
+    target, *others = keras.tree.flatten(data.y)
+    return _only_name(objective) == "mean_squared_error" and not others and target.shape[1:] == (1,)
 
 
 def _only_name(objective: Objective) -> str:
