@@ -170,4 +170,5 @@ def _own_length(operation: Any, penalised: set[int]) -> float:
         if any(id(v) not in penalised and kind_of(layer, v) in (*PENALISED, "gain") for v in own):
             return math.inf
         count += any(id(v) in penalised for v in own)
-    return float(min(count, 1) if is_of_keras(operation) else count)
+    opaque = is_of_keras(operation) and not isinstance(operation, keras.Model)
+    return float(min(count, 1) if opaque else count)

@@ -129,7 +129,7 @@ class Search:
             lams, scores = lams[order], scores.take(order)
         if up == 3 or down == 3:
             self._warn_at_limit(lams, self._mean(scores), up, down)
-        self._warn_of_divergence(scores.diverged[:, :-1].any(axis=0))
+        self._warn_of_divergence(np.any(scores.diverged[:, :-1], axis=0))
         return scores, lams
 
     def _warn_at_limit(self, lams: np.ndarray, mean: np.ndarray, up: int, down: int) -> None:

@@ -32,7 +32,7 @@ class Settings:
     """Of a group lasso."""
     how: Literal["coupled", "proximal", "decoupled"] | None
     epochs: int
-    """The cap: training ends earlier when no strength's mean curve improves."""
+    """The cap: a strength stops earlier when its mean curve no longer improves."""
     batch_size: int
     learning_rate: float
     folds: int
@@ -49,7 +49,7 @@ class Settings:
         return (
             f"{network}, Adam with learning rate {self.learning_rate:g}, batch size {self.batch_size}, "
             f"{penalty_words(self)}, {self.folds} folds, seed {self.seed}, "
-            f"until no strength's mean curve improves for {PATIENCE} epochs, at most {self.epochs}"
+            f"each strength until its mean curve has not improved for {PATIENCE} epochs, at most {self.epochs}"
         )
 
 
