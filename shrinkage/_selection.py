@@ -5,6 +5,7 @@ from math import prod
 
 import keras
 
+from shrinkage._first_call import create_weights
 from shrinkage._kinds import per_input, per_unit
 from shrinkage._matching import Rule, resolve
 from shrinkage._scale import scale_invariant
@@ -207,6 +208,7 @@ def _check_built(model: keras.Model) -> None:
             f"Model {model.name!r} is not built, so it has no weights yet. Start it with keras.Input(shape), "
             "or call model.build((None, number_of_features)), or call it once on some rows."
         )
+    create_weights(model)
 
 
 def owners_of(model: keras.Model) -> dict[int, keras.Layer]:

@@ -1,0 +1,127 @@
+"""New models of the caller's class and architecture, with weights drawn anew."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+from keras.src.models.functional import Functional  # the class `keras.Model(inputs, outputs)` makes; has no public name
+
+from shrinkage._first_call import create_weights
+from shrinkage._kinds import is_of_keras
+
+Memo = dict[int, Any]  # the clone of each layer, by the layer's identity: one that is used twice stays one
+
+
+def clone(model: keras.Model) -> keras.Model:
+    """Return a model of the same class and architecture, with weights of its own; it is not compiled.
+
+    A class of the user's own is made anew in the first of these ways that gives the class and its weights: from its
+    configuration, if it has one of its own; on the same graph, if it takes a graph; with the arguments it was made with.
+
+    Raises:
+        ValueError: If none does; its message is a reason, without the model's name.
+    """
+    with keras.saving.custom_object_scope({type(part).__name__: type(part) for part in _own_parts(model)}):
+        return _cloned(model, {})
+
+
+def shapes_of(model: keras.Model) -> list[tuple[int, ...]]:
+    """Return the shapes of all variables of a model."""
+    return [tuple(variable.shape) for variable in model.variables]
+
+
+def _own_parts(model: keras.Model) -> list[Any]:
+    return [part for part in model._flatten_layers() if not is_of_keras(part)]
+
+
+def _cloned(model: keras.Model, memo: Memo) -> keras.Model:
+    reasons = []
+    for way in _ways(model):
+        made = dict(memo)
+        try:
+            found = _complete(way(model, made), model)
+        except Exception as error:  # of any class: it comes from the user's own code, or from Keras
+            reasons.append((str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."))
+            continue
+        if type(found) is not type(model):
+            reasons.append(f"the copy is of class {type(found).__name__}")
+        elif shapes_of(found) != shapes_of(model):
+            reasons.append("the copy has other weights")
+        elif {id(variable) for variable in found.variables} & {id(variable) for variable in model.variables}:
+            reasons.append("the copy shares weights with it")
+        else:
+            memo.update(made)
+            _copy_trainable(model, found)
+            return found
+    raise ValueError(reasons[0])
+
+
+def _ways(model: keras.Model) -> Iterator[Callable[[Any, Memo], Any]]:
+    own = not is_of_keras(model)
+    if own and type(model).get_config not in (Functional.get_config, keras.Sequential.get_config):
+        yield _from_configuration
+    if isinstance(model, keras.Sequential | Functional):
+        yield _from_graph
+    if own:
+        yield _from_configuration
+        yield _from_arguments
+
+
+def _from_configuration(model: Any, memo: Memo) -> Any:
+    del memo
+    return keras.saving.deserialize_keras_object(_uncompiled(model, keras.saving.serialize_keras_object), safe_mode=False)
+
+
+def _from_graph(model: Any, memo: Memo) -> Any:
+    def part(layer: Any) -> Any:
+        if id(layer) not in memo:
+            memo[id(layer)] = _cloned(layer, memo) if isinstance(layer, keras.Model) else _cloned_layer(layer)
+        return memo[id(layer)]
+
+    found = _uncompiled(model, lambda model: keras.models.clone_model(model, clone_function=part))
+    if type(found) is keras.Sequential and type(model) is not keras.Sequential:
+        found = type(model)([layer for layer in found._layers], name=model.name)
+    return found
+
+
+def _from_arguments(model: Any, memo: Memo) -> Any:
+    """Call the class with the arguments that Keras has noted, if they are plain numbers and texts."""
+    del memo
+    noted = model._auto_config
+    if noted is None:
+        raise ValueError("its class takes arguments that Keras does not keep")
+    return type(model)(**noted.config)
+
+
+def _uncompiled(model: Any, call: Callable[[Any], Any]) -> Any:
+    """Return what `call` makes of a model without its compile arguments: a metric of the user's own cannot be cloned."""
+    compiled, model.compiled = model.compiled, False
+    try:
+        return call(model)
+    finally:
+        model.compiled = compiled
+
+
+def _cloned_layer(layer: Any) -> Any:
+    if isinstance(layer, keras.layers.Lambda):  # from its configuration it would lose what its function refers to
+        options = {"output_shape": layer._output_shape, "mask": layer.mask, "arguments": layer.arguments}
+        return keras.layers.Lambda(layer.function, **options, name=layer.name, dtype=layer.dtype_policy)
+    return type(layer).from_config(layer.get_config())
+
+
+def _complete(found: Any, model: Any) -> Any:
+    """Build a clone, and make what weights its layers make at their first call."""
+    if not found.built:
+        found.build(model._build_shapes_dict or model.input_shape)
+    create_weights(found)
+    return found
+
+
+def _copy_trainable(model: Any, found: Any) -> None:
+    """Freeze in a clone what is frozen in the model: a class of one's own may not know of it."""
+    for theirs, mine in zip(model._flatten_layers(), found._flatten_layers(), strict=False):
+        if type(mine) is type(theirs) and mine.trainable != theirs.trainable:
+            mine.trainable = theirs.trainable
+    for theirs, mine in zip(model.variables, found.variables, strict=True):
+        if mine.trainable != theirs.trainable:
+            mine.trainable = theirs.trainable
