@@ -110,7 +110,8 @@ def describe(model: keras.Model, on: Rule = "kernels") -> Selection:
 
             - "kernels", the default of `fit`: the kernels of dense, convolutional and recurrent layers and of attention
               projections, recurrent and depthwise kernels, embeddings, and of a layer of your own every variable with
-              two axes or more; never biases, or the gains and offsets of normalizations.
+              two axes or more that are longer than 1; never biases, gains and offsets, which in a layer of your own
+              are told by words in their names, such as `attention_bias` or `layer_scale_gamma`.
             - "all": every trainable weight.
             - a kind of weight: "kernel", "recurrent", "embedding", "depthwise", "bias", "gain" or "offset".
             - a class of layers or a layer: of these, what "kernels" names, in layers inside them too.
