@@ -1,5 +1,6 @@
 """How a model behaves when it is called, found on a few real rows: what is trained must be what comes back."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,7 +103,9 @@ Call = tuple[list[np.ndarray], list[Any]]
 def _called(model: keras.Model, values: Sequence[np.ndarray], rows: Any, *, training: bool = False) -> Call:
     """Call a model with these values of its variables, which stay as they are."""
     given = [ops.convert_to_tensor(value, v.dtype) for v, value in zip(model.variables, values, strict=True)]
-    with keras.StatelessScope(state_mapping=[*zip(model.variables, given, strict=True)]) as scope:
+    scope = keras.StatelessScope(state_mapping=[*zip(model.variables, given, strict=True)])
+    with scope, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Keras, about a batch of one row
         outputs = model(rows, training=training)
     now = [scope.get_current_value(variable) for variable in model.variables]
     new = [None if a is b else _numbers(a) for a, b in zip(now, given, strict=True)]

@@ -1,14 +1,18 @@
 """New models of the caller's class and architecture, with weights drawn anew."""
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
+from keras import tree
 from keras.src.models.functional import Functional  # the class `keras.Model(inputs, outputs)` makes; has no public name
 
 from shrinkage._first_call import create_weights
 from shrinkage._kinds import is_of_keras
 
+_OF_COMPILE = ("optimizer", "loss", "compiled", "stop_training", "history")
 Memo = dict[int, Any]  # the clone of each layer, by the layer's identity: one that is used twice stays one
 
 
@@ -16,7 +20,8 @@ def clone(model: keras.Model) -> keras.Model:
     """Return a model of the same class and architecture, with weights of its own; it is not compiled.
 
     A class of the user's own is made anew in the first of these ways that gives the class and its weights: from its
-    configuration, if it has one of its own; on the same graph, if it takes a graph; with the arguments it was made with.
+    configuration, if it has one of its own; on the same graph; with the default arguments. What it keeps as numbers,
+    texts and arrays is copied.
 
     Raises:
         ValueError: If none does; its message is a reason, without the model's name.
@@ -39,13 +44,15 @@ def _cloned(model: keras.Model, memo: Memo) -> keras.Model:
     for way in _ways(model):
         made = dict(memo)
         try:
-            found = _complete(way(model, made), model)
+            found = way(model, made)
+            if type(found) is not type(model):
+                raise TypeError(f"the copy is of class {type(found).__name__}")
+            _copy_attributes(model, found)
+            _build(found, model)
         except Exception as error:  # of any class: it comes from the user's own code, or from Keras
             reasons.append((str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."))
             continue
-        if type(found) is not type(model):
-            reasons.append(f"the copy is of class {type(found).__name__}")
-        elif shapes_of(found) != shapes_of(model):
+        if shapes_of(found) != shapes_of(model):
             reasons.append("the copy has other weights")
         elif {id(variable) for variable in found.variables} & {id(variable) for variable in model.variables}:
             reasons.append("the copy shares weights with it")
@@ -57,14 +64,18 @@ def _cloned(model: keras.Model, memo: Memo) -> keras.Model:
 
 
 def _ways(model: keras.Model) -> Iterator[Callable[[Any, Memo], Any]]:
-    own = not is_of_keras(model)
-    if own and type(model).get_config not in (Functional.get_config, keras.Sequential.get_config):
-        yield _from_configuration
-    if isinstance(model, keras.Sequential | Functional):
-        yield _from_graph
-    if own:
-        yield _from_configuration
+    graph = isinstance(model, keras.Sequential | Functional)
+    if not is_of_keras(model):
+        configured = type(model).get_config not in (Functional.get_config, keras.Sequential.get_config)
+        if configured or not graph:
+            yield _from_configuration
+        if graph:
+            yield _from_graph
+            yield _from_graph_in_its_class
         yield _from_arguments
+        yield _from_configuration
+    else:
+        yield _from_graph if graph else _from_configuration
 
 
 def _from_configuration(model: Any, memo: Memo) -> Any:
@@ -84,13 +95,29 @@ def _from_graph(model: Any, memo: Memo) -> Any:
     return found
 
 
+def _from_graph_in_its_class(model: Any, memo: Memo) -> Any:
+    """Make a plain copy of the graph one of the model's class, whose `__init__` may take anything."""
+    found = _from_graph(model, memo)
+    if type(found) is not type(model):
+        found.__class__ = type(model)
+    for name, value in vars(model).items():
+        if not (name.startswith("_") or name in vars(found) or name in _OF_COMPILE):
+            vars(found)[name] = tree.map_structure(lambda leaf: _counterpart(leaf, memo), value)
+    return found
+
+
+def _counterpart(leaf: Any, memo: Memo) -> Any:
+    if not isinstance(leaf, (keras.Layer, keras.Variable)):
+        return leaf
+    if id(leaf) not in memo:
+        raise ValueError("it has layers or weights outside its graph")
+    return memo[id(leaf)]
+
+
 def _from_arguments(model: Any, memo: Memo) -> Any:
-    """Call the class with the arguments that Keras has noted, if they are plain numbers and texts."""
+    """Call the class with nothing: Keras does not keep the arguments of models."""
     del memo
-    noted = model._auto_config
-    if noted is None:
-        raise ValueError("its class takes arguments that Keras does not keep")
-    return type(model)(**noted.config)
+    return type(model)()
 
 
 def _uncompiled(model: Any, call: Callable[[Any], Any]) -> Any:
@@ -109,12 +136,11 @@ def _cloned_layer(layer: Any) -> Any:
     return type(layer).from_config(layer.get_config())
 
 
-def _complete(found: Any, model: Any) -> Any:
-    """Build a clone, and make what weights its layers make at their first call."""
+def _build(found: Any, model: Any) -> None:
+    """Build a clone as the model was built, and make what weights its layers make at their first call."""
     if not found.built:
         found.build(model._build_shapes_dict or model.input_shape)
-    create_weights(found)
-    return found
+    create_weights(found, model)
 
 
 def _copy_trainable(model: Any, found: Any) -> None:
@@ -125,3 +151,17 @@ def _copy_trainable(model: Any, found: Any) -> None:
     for theirs, mine in zip(model.variables, found.variables, strict=True):
         if mine.trainable != theirs.trainable:
             mine.trainable = theirs.trainable
+
+
+def _copy_attributes(model: Any, found: Any) -> None:
+    """Give a clone the numbers, texts and arrays that a model of the user's own class keeps as public attributes."""
+    if is_of_keras(model):
+        return
+    of_keras = vars(keras.Sequential())
+    for name, value in vars(model).items():
+        if not name.startswith("_") and name not in of_keras and all(map(_is_plain, tree.flatten(value))):
+            setattr(found, name, copy.deepcopy(value))
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, (str, int, float, np.ndarray, np.generic))

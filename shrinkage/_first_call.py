@@ -5,16 +5,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._kinds import is_of_keras
-
 _UNKNOWN = 32  # for sizes of the inputs that the model leaves open
 
 
-def create_weights(model: keras.Model) -> None:
+def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
     """Make the weights that layers of a built model would make at their first call; no value of a weight changes.
 
     Keras builds a graph from shapes. A layer that says its output's shape itself is not called then, so that layers
-    inside it may have no weights yet.
+    inside it may have no weights yet. Of a subclassed model the shape it was built with is known at most.
+
+    Args:
+        model: A built model.
+        like: A model of the same class that says which shape it was built with; None for the model itself.
 
     Raises:
         ValueError: If the model has such layers and cannot be called on a row of zeros.
@@ -35,14 +37,15 @@ def create_weights(model: keras.Model) -> None:
         >>> len(model.weights)
         2
     """
-    inputs = getattr(model, "inputs", None)
-    waiting = [layer.name for layer in model._flatten_layers() if _may_wait(layer)]
-    if not (inputs and waiting):
+    waiting = [layer.name for layer in model._flatten_layers() if not layer.built]
+    if not waiting:
         return
-    structure = getattr(model, "_functional", model).input  # a Sequential model hides its graph
+    rows = _zeros(like or model)
+    if rows is None:
+        return
     try:
         with keras.StatelessScope():
-            model(keras.tree.map_structure(_zeros, structure), training=False)
+            model(rows, training=False)
     except Exception as error:  # of any class: a layer may be the user's own code
         raise ValueError(
             f"Model {model.name!r} has layers that make their weights at the first call ({', '.join(waiting)}), and "
@@ -50,18 +53,16 @@ def create_weights(model: keras.Model) -> None:
         ) from error
 
 
-def _may_wait(layer: Any) -> bool:
-    """Whether a layer may make weights when it is called: it is not built, or its graph was made without a call."""
-    if not layer.built:
-        return True
-    own = type(layer)
-    says_shape = (own.compute_output_shape, own.compute_output_spec) != (
-        keras.Layer.compute_output_shape,
-        keras.Layer.compute_output_spec,
-    )
-    return says_shape and not is_of_keras(layer) and not isinstance(layer, keras.Model)
+def _zeros(model: Any) -> Any:
+    """Return a row of zeros for a model's inputs, or None where their shape is not known."""
+    if getattr(model, "inputs", None):
+        structure = getattr(model, "_functional", model).input  # a Sequential model hides its graph
+        return keras.tree.map_structure(lambda tensor: _row(tensor.shape, tensor.dtype), structure)
+    shapes = list((model._build_shapes_dict or {}).values())
+    is_one = len(shapes) == 1 and all(size is None or isinstance(size, int) for size in shapes[0])
+    return _row(shapes[0], model.compute_dtype) if is_one else None
 
 
-def _zeros(tensor: Any) -> np.ndarray:
-    shape = (1, *(size or _UNKNOWN for size in tensor.shape[1:]))
-    return np.full(shape, "") if tensor.dtype == "string" else np.zeros(shape, tensor.dtype)
+def _row(shape: Any, dtype: str) -> np.ndarray:
+    shape = (1, *(size or _UNKNOWN for size in shape[1:]))
+    return np.full(shape, "") if dtype == "string" else np.zeros(shape, dtype)
