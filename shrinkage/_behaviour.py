@@ -101,12 +101,22 @@ Call = tuple[list[np.ndarray], list[Any]]
 
 
 def _called(model: keras.Model, values: Sequence[np.ndarray], rows: Any, *, training: bool = False) -> Call:
-    """Call a model with these values of its variables, which stay as they are."""
+    """Call a model with these values of its variables, which stay as they are.
+
+    Raises:
+        ValueError: If it assigns a variable that is not among them.
+    """
     given = [ops.convert_to_tensor(value, v.dtype) for v, value in zip(model.variables, values, strict=True)]
     scope = keras.StatelessScope(state_mapping=[*zip(model.variables, given, strict=True)])
     with scope, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Keras, about a batch of one row
         outputs = model(rows, training=training)
+    if set(scope.state_mapping) - set(map(id, model.variables)):
+        raise ValueError(
+            f"`model` ({model.name}) changes a variable that is not its own when it is called: every step would find "
+            f"the same value. Random numbers of keras.random without a `seed` do that: let the layer keep "
+            f"self.seed_generator = keras.random.SeedGenerator(), and draw with seed=self.seed_generator."
+        )
     now = [scope.get_current_value(variable) for variable in model.variables]
     new = [None if a is b else _numbers(a) for a, b in zip(now, given, strict=True)]
     return [_numbers(output) for output in tree.flatten(outputs)], new

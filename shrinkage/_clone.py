@@ -13,6 +13,7 @@ from shrinkage._first_call import create_weights
 from shrinkage._kinds import is_of_keras
 
 _OF_COMPILE = ("optimizer", "loss", "compiled", "stop_training", "history")
+_GRAPH_CONFIGS = tuple(getattr(kind, "get_config") for kind in (Functional, keras.Sequential))  # noqa: B009
 Memo = dict[int, Any]  # the clone of each layer, by the layer's identity: one that is used twice stays one
 
 
@@ -66,7 +67,7 @@ def _cloned(model: keras.Model, memo: Memo) -> keras.Model:
 def _ways(model: keras.Model) -> Iterator[Callable[[Any, Memo], Any]]:
     graph = isinstance(model, keras.Sequential | Functional)
     if not is_of_keras(model):
-        configured = type(model).get_config not in (Functional.get_config, keras.Sequential.get_config)
+        configured = type(model).get_config not in _GRAPH_CONFIGS
         if configured or not graph:
             yield _from_configuration
         if graph:
@@ -80,7 +81,9 @@ def _ways(model: keras.Model) -> Iterator[Callable[[Any, Memo], Any]]:
 
 def _from_configuration(model: Any, memo: Memo) -> Any:
     del memo
-    return keras.saving.deserialize_keras_object(_uncompiled(model, keras.saving.serialize_keras_object), safe_mode=False)
+    return keras.saving.deserialize_keras_object(
+        _uncompiled(model, keras.saving.serialize_keras_object), safe_mode=False
+    )
 
 
 def _from_graph(model: Any, memo: Memo) -> Any:
@@ -109,6 +112,8 @@ def _from_graph_in_its_class(model: Any, memo: Memo) -> Any:
 def _counterpart(leaf: Any, memo: Memo) -> Any:
     if not isinstance(leaf, (keras.Layer, keras.Variable)):
         return leaf
+    if isinstance(leaf, keras.Model) and id(leaf) not in memo:  # a part of the graph whose layers are in the whole
+        memo[id(leaf)] = _cloned(leaf, memo)
     if id(leaf) not in memo:
         raise ValueError("it has layers or weights outside its graph")
     return memo[id(leaf)]
@@ -121,7 +126,7 @@ def _from_arguments(model: Any, memo: Memo) -> Any:
 
 
 def _uncompiled(model: Any, call: Callable[[Any], Any]) -> Any:
-    """Return what `call` makes of a model without its compile arguments: a metric of the user's own cannot be cloned."""
+    """Return what `call` makes of a model without its compile arguments: own metrics cannot be cloned."""
     compiled, model.compiled = model.compiled, False
     try:
         return call(model)
@@ -138,6 +143,8 @@ def _cloned_layer(layer: Any) -> Any:
 
 def _build(found: Any, model: Any) -> None:
     """Build a clone as the model was built, and make what weights its layers make at their first call."""
+    if not found.built and (shapes := model.get_build_config()):
+        found.build_from_config(shapes)
     if not found.built:
         found.build(model._build_shapes_dict or model.input_shape)
     create_weights(found, model)

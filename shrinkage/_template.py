@@ -155,7 +155,7 @@ class Template:
         return cls(keras.models.load_model(file, safe_mode=True))
 
     def _called(self) -> keras.Model:
-        model = self._build() if self._build is not None else None
+        model: Any = self._build() if self._build is not None else None
         if not isinstance(model, keras.Model):
             raise TypeError(f"`model` is a function and must return a keras.Model. Received: {type(model).__name__}.")
         if model.built:

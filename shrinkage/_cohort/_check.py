@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._cohort._forward import forward
 from shrinkage._behaviour import perturbed
+from shrinkage._cohort._forward import forward
 from shrinkage._cohort._state import State
 from shrinkage._cohort._tensorflow import loss_and_gradients
 from shrinkage._cohort._unroll import unroll
