@@ -1,5 +1,6 @@
 """What kind of weight each variable of a layer is, and which of its axes lead into one unit or out of one input."""
 
+import re
 from typing import Any
 
 import keras
@@ -27,6 +28,29 @@ _BY_NAME = {
     "gamma": "gain",
     "beta": "offset",
 }
+# What words in the names of other weights say, in layers of the user's own; of several words the last one counts:
+# "kernel_scale" is a gain, and "scale_kernel" a kernel.
+_BY_WORD = {
+    "kernel": "kernel",
+    "kernels": "kernel",
+    "embedding": "embedding",
+    "embeddings": "embedding",
+    "embed": "embedding",
+    "bias": "bias",
+    "biases": "bias",
+    "gain": "gain",
+    "gains": "gain",
+    "gamma": "gain",
+    "gammas": "gain",
+    "scale": "gain",
+    "scales": "gain",
+    "layerscale": "gain",
+    "beta": "offset",
+    "betas": "offset",
+    "offset": "offset",
+    "offsets": "offset",
+}
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 # They hold what was made elsewhere, under names of its own: it is as a layer of the user's.
 _FOREIGN = (layers.TFSMLayer, layers.JaxLayer, layers.TorchModuleWrapper)
@@ -36,7 +60,8 @@ _TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTran
 def kind_of(layer: keras.Layer, variable: Any) -> str | None:
     """Return the kind of a layer's variable, or None where it is none of `KINDS`.
 
-    In a layer of the user's own a variable with a name that Keras does not use is a kernel if it has two axes or more.
+    In a layer of the user's own the words in a variable's name tell, or those in the name of the attribute that holds
+    it. It is a kernel or an embedding only if it has two axes that are longer than one, and a kernel if no word tells.
 
     Example:
         >>> import keras
@@ -48,9 +73,43 @@ def kind_of(layer: keras.Layer, variable: Any) -> str | None:
     kind = _BY_NAME.get(variable.name)
     if kind == "kernel" and isinstance(layer, _DEPTHWISE):
         return "depthwise"
-    if kind is None and not is_of_keras(layer) and len(variable.shape) >= 2:
-        return "kernel"
+    if kind is None and not is_of_keras(layer):
+        kind = _by_words(layer, variable) or "kernel"
+        return kind if kind not in PENALISED or _is_matrix(layer, variable) else None
     return kind
+
+
+def _by_words(layer: keras.Layer, variable: Any) -> str | None:
+    """Return what the last word that tells says, in the variable's name or else in that of its attribute."""
+    for name in (variable.name, *_attributes(layer, variable)):
+        words = [word.lower() for word in _WORDS.findall(name)]
+        said = ["bias" if _ends_in_bias(word) else _BY_WORD.get(word) for word in words]
+        told = [kind for kind in said if kind]
+        if told:
+            return told[-1]
+    return None
+
+
+def _ends_in_bias(word: str) -> bool:
+    """Whether a word is "bias" with a prefix grown together, such as "qbias"."""
+    return word.endswith(("bias", "biases")) and not word.startswith(("unbias", "debias"))
+
+
+def _attributes(layer: keras.Layer, variable: Any) -> list[str]:
+    """Return the names of a layer's attributes that are a variable, or a list or dictionary with it."""
+    return [name for name, value in vars(layer).items() if _holds(value, variable)]
+
+
+def _holds(value: Any, variable: Any) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return value is variable or (isinstance(value, (list, tuple)) and any(one is variable for one in value))
+
+
+def _is_matrix(layer: keras.Layer, variable: Any) -> bool:
+    """Whether a variable has two axes or more; one of length one is none, but around other software any counts."""
+    least = 0 if isinstance(layer, _FOREIGN) else 1
+    return sum(size > least for size in variable.shape) >= 2
 
 
 def is_of_keras(layer: keras.Layer) -> bool:
@@ -61,13 +120,15 @@ def is_of_keras(layer: keras.Layer) -> bool:
 def kind_words(layer: keras.Layer, variable: Any) -> str:
     """Say what a variable is, for the table of `describe`."""
     kind, name = kind_of(layer, variable), type(layer).__name__
+    if variable.name not in _BY_NAME and kind is not None and _by_words(layer, variable):
+        return f"{kind}, by its name in {name}"
     if kind in ("bias", "gain", "offset"):
         return kind if kind == "bias" else f"normalization {kind}"
     if variable.name in _BY_NAME:
         return f"{variable.name} of {name}"
     if is_of_keras(layer):
         return f"{variable.name} of {name}, not a kernel"
-    return f"{name} is a custom layer: {'2 axes or more' if kind else 'fewer than 2 axes'}"
+    return f"{name} is a custom layer: {'2 axes or more' if kind else 'fewer than 2 axes longer than 1'}"
 
 
 def per_unit(layer: keras.Layer, variable: Any) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from shrinkage._attach._attach import attachments
+from shrinkage._behaviour import Behaviour, observe
 from shrinkage._cohort._check import agrees
 from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import seed_variables
@@ -97,6 +98,7 @@ def prepare(
     terms = terms_of(penalty, selection.weights)
     init = _check_init(template, init, seed)
     data, objective = read_rows(template, x, y, sample_weight, class_weight)
+    behaviour = observe(template, data.x)
     notes = list(data.notes)
     if validation_data is None:
         folds = make_folds(data.n_rows, cv, classes=_classes(data, objective), seed=seed)
@@ -125,22 +127,42 @@ def prepare(
     notes += grid.notes
     if grid.far:
         notes.append(note_of_size(variance, one_target=_is_one_squared_error(data, objective)))
-    together = _agrees(template, objective, data, folds, batch_size, target)
-    if not together and (cautious := objective.alone(listed=False)) != objective:
+    together = not behaviour.random and _agrees(template, objective, data, folds, batch_size, target)
+    if not together and not behaviour.random and (cautious := objective.alone(listed=False)) != objective:
         objective = cautious  # a loss of the user's own may mix rows where its values do not show it
         together = _agrees(template, objective, data, folds, batch_size, target)
-    if not together:
+    notes += _notes(behaviour, together, batch_size)
+    if len(folds.train) == 1 and not (objective.by_rows and not behaviour.mixes_rows):
         notes.append(
-            "Computing all members at once did not agree with the model itself (does a layer mix rows?): the model is "
-            "called once per member, which is slower."
+            f"The {'model' if objective.by_rows else 'loss'} mixes the rows of a batch, so that no held-out row has a "
+            f"loss of its own: a single split then has no standard error, and lam_1se is lam_min. Give cv=5 for one."
         )
-    if len(folds.train) == 1 and not objective.by_rows:
-        notes.append(
-            "The loss mixes the rows of a batch, so that no held-out row has a loss of its own: a single split "
-            "then has no standard error, and lam_1se is lam_min. Give cv=5 for one."
-        )
-    task = Task(template, data, objective, penalty, terms, how, batch_size, init, seed)
+    task = Task(template, data, objective, penalty, terms, how, batch_size, init, seed, behaviour)
     return Problem(task, folds, grid, selection, target, together, tuple(notes))
+
+
+def _notes(behaviour: Behaviour, together: bool, batch_size: int) -> list[str]:
+    """Say what the user should know of how the model behaves."""
+    notes = []
+    if behaviour.random:
+        notes.append(
+            "The model gives other predictions when it is called twice with the same weights and rows: it draws random "
+            "numbers outside Keras' seed generators (such as tf.random), or keeps something outside its variables. Two "
+            "equal calls of fit will differ, and so will strengths, by chance. Draw by keras.random, with "
+            "seed=keras.random.SeedGenerator(...). Meanwhile the model is called once per member, which is slower."
+        )
+    elif not together:
+        notes.append(
+            "Computing all members at once did not agree with the model itself: the model is called once per member, "
+            "which is slower."
+        )
+    if behaviour.mixes_rows:
+        notes.append(
+            f"The model mixes the rows of a batch: what it predicts for a row depends on the others. Held-out rows are "
+            f"scored in batches of {batch_size}, without training rows, as model.evaluate(batch_size={batch_size}) "
+            f"does; another batch_size gives other losses."
+        )
+    return notes
 
 
 def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epoch: Any) -> None:

@@ -5,6 +5,7 @@ from math import prod
 
 import keras
 
+from shrinkage._first_call import create_weights
 from shrinkage._kinds import per_input, per_unit
 from shrinkage._matching import Rule, resolve
 from shrinkage._scale import scale_invariant
@@ -109,7 +110,8 @@ def describe(model: keras.Model, on: Rule = "kernels") -> Selection:
 
             - "kernels", the default of `fit`: the kernels of dense, convolutional and recurrent layers and of attention
               projections, recurrent and depthwise kernels, embeddings, and of a layer of your own every variable with
-              two axes or more; never biases, or the gains and offsets of normalizations.
+              two axes or more that are longer than 1; never biases, gains and offsets, which in a layer of your own
+              are told by words in their names, such as `attention_bias` or `layer_scale_gamma`.
             - "all": every trainable weight.
             - a kind of weight: "kernel", "recurrent", "embedding", "depthwise", "bias", "gain" or "offset".
             - a class of layers or a layer: of these, what "kernels" names, in layers inside them too.
@@ -207,6 +209,7 @@ def _check_built(model: keras.Model) -> None:
             f"Model {model.name!r} is not built, so it has no weights yet. Start it with keras.Input(shape), "
             "or call model.build((None, number_of_features)), or call it once on some rows."
         )
+    create_weights(model)
 
 
 def owners_of(model: keras.Model) -> dict[int, keras.Layer]:

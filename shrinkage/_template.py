@@ -11,6 +11,8 @@ import numpy as np
 from keras import tree
 from keras.src.trainers.compile_utils import CompileMetrics  # what `compile` makes of `metrics`; has no public name
 
+from shrinkage._clone import clone, shapes_of
+from shrinkage._first_call import create_weights
 from shrinkage._objective import Objective, loss_name, make_objective
 
 _PRECISIONS = (("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64"))  # of weights, and of sums
@@ -36,6 +38,8 @@ class Template:
                 f"{type(model).__name__}."
             )
         source: Any = model if self._build is None else self._called()
+        if source.built:
+            create_weights(source)
         _check(source)
         self._source = source
         self._drawn: dict[tuple[int, ...], list[np.ndarray]] = {}
@@ -151,31 +155,26 @@ class Template:
         return cls(keras.models.load_model(file, safe_mode=True))
 
     def _called(self) -> keras.Model:
-        model = self._build() if self._build is not None else None
+        model: Any = self._build() if self._build is not None else None
         if not isinstance(model, keras.Model):
             raise TypeError(f"`model` is a function and must return a keras.Model. Received: {type(model).__name__}.")
+        if model.built:
+            create_weights(model)
         return model
 
     def _clone(self) -> keras.Model:
-        """Return a model of the same architecture with new weights, not compiled."""
+        """Return a model of the same class and architecture with new weights, not compiled."""
         if self._build is not None:
-            return self._called()
+            model = self._called()
+            _check_same(model, self._source)
+            return model
         try:
-            clone = _cloned(self._source)
-            if not clone.built:
-                clone.build(self._source._build_shapes_dict or self._source.input_shape)
-        except Exception as error:
+            return clone(self._source)
+        except ValueError as error:
             raise ValueError(
-                f"`model` of class {type(self._source).__name__} cannot be cloned by Keras ({_first_line(error)}). "
-                f"Give a function that builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
+                f"`model` of class {type(self._source).__name__} cannot be cloned ({error}). Give a function that "
+                f"builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
             ) from error
-        shapes = [[tuple(v.shape) for v in m.variables] for m in (clone, self._source)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"`model` of class {type(self._source).__name__} has other weights after keras.models.clone_model. "
-                f"Give a function that builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
-            )
-        return clone
 
 
 def fresh_optimizer(optimizer: Any) -> Any:
@@ -184,23 +183,6 @@ def fresh_optimizer(optimizer: Any) -> Any:
     if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         config["learning_rate"] = optimizer._learning_rate  # a class of the caller's need not be registered
     return type(optimizer).from_config(config)
-
-
-def _cloned(model: keras.Model) -> keras.Model:
-    if not (isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth")):
-        return keras.models.clone_model(model)
-    model.compiled = False  # or the compile arguments were cloned too, which fails for a user's own metric
-    try:
-        return keras.models.clone_model(model, clone_function=_cloned_layer, recursive=True)
-    finally:
-        model.compiled = True
-
-
-def _cloned_layer(layer: Any) -> Any:
-    if isinstance(layer, keras.layers.Lambda):  # from its configuration it would lose what its function refers to
-        options = {"output_shape": layer._output_shape, "mask": layer.mask, "arguments": layer.arguments}
-        return keras.layers.Lambda(layer.function, **options, name=layer.name, dtype=layer.dtype_policy)
-    return type(layer).from_config(layer.get_config())
 
 
 def _check(model: keras.Model) -> None:
@@ -220,6 +202,21 @@ def _check(model: keras.Model) -> None:
     if model.run_eagerly:
         raise ValueError(f"{name} is compiled with run_eagerly=True, which is not supported: compile without it.")
     _check_layers(model, name)
+
+
+def _check_same(model: keras.Model, first: keras.Model) -> None:
+    """Refuse a function whose models are not of one architecture, or not new."""
+    if {id(variable) for variable in model.variables} & {id(variable) for variable in first.variables}:
+        raise ValueError(
+            "`model` is a function and must build a new model at each call. Received: weights that two of its models "
+            "share. Make all layers inside the function, or give the model itself."
+        )
+    mine, theirs = ((shapes_of(part), [v.trainable for v in part.variables]) for part in (model, first))
+    if mine != theirs:
+        raise ValueError(
+            f"`model` is a function and must return the same architecture at each call. Received: weights of shapes "
+            f"{shapes_of(first)} and then {shapes_of(model)}, or others that are trainable."
+        )
 
 
 def _check_layers(model: keras.Model, name: str) -> None:
@@ -279,7 +276,3 @@ def _seeded(key: Sequence[int]) -> Iterator[None]:
 
 def _numpy(variable: Any) -> np.ndarray:
     return np.array(keras.ops.convert_to_numpy(variable))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -475,9 +475,16 @@ class Own(layers.Layer):
         return inputs @ self.matrix + self.vector
 
 
-def test_own_layers_go_by_axes():
+def test_own_layers_go_by_axes_and_names():
     model = keras.Sequential([keras.Input((3,)), Own()])
     assert sh.describe(model).mask == (True, False)
+    own = type("Own", (layers.Layer,), {})()
+    own.add_weight(shape=(2, 2), name="matrix")
+    own.add_weight(shape=(2, 2), name="attention_bias")
+    own.add_weight(shape=(1, 2), name="token")
+    model = keras.Sequential([own])
+    model.built = own.built = True
+    assert sh.describe(model).mask == (True, False, False)
 
 
 def test_on_all():

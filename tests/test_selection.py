@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from shrinkage._kinds import kind_of, kind_words
 from shrinkage._selection import Selection, describe, select
 
 IMAGE, SEQUENCE, VOLUME = (8, 8, 2), (6, 3), (5, 5, 5, 2)
@@ -306,3 +307,43 @@ def test_describe_changes_nothing_and_prints_the_share():
     assert table[1].split("  ")[-1] == "yes: kernel of Dense" and table[2].endswith("no: bias")
     assert len({line.index("yes: ") for line in table if "yes: " in line}) == 1
     assert table[-1] == "4,736 of 4,810 parameters penalised (98 %)"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        ("attention_bias", (4, 4), "bias"),
+        ("qkvBias", (4, 4), "bias"),
+        ("biases", (3, 4), "bias"),
+        ("relative_position_bias_table", (9, 4), "bias"),
+        ("layer_scale_gamma", (3, 4), "gain"),
+        ("scale", (1, 4), "gain"),
+        ("kernel_scale", (3, 4), "gain"),
+        ("unbiased_scale", (3, 4), "gain"),
+        ("gain_2", (3, 4), "gain"),
+        ("beta", (3, 4), "offset"),
+        ("query_offsets", (3, 4), "offset"),
+        ("scale_kernel", (3, 4), "kernel"),
+        ("upscale_matrix", (3, 4), "kernel"),
+        ("multiscale", (3, 4), "kernel"),
+        ("mixing", (3, 4), "kernel"),
+        ("mixing", (1, 4), None),
+        ("cls_token", (1, 1, 4), None),
+        ("positions", (1, 9, 4), "kernel"),
+        ("position_embedding", (1, 9, 4), "embedding"),
+        ("sigma", (4,), None),
+    ],
+)
+def test_words_in_the_names_of_own_weights(name, shape, expected):
+    """As the variable's name, and as that of the attribute that holds it, alone or in a list."""
+    for variable, held in ((name, "w"), ("v", name), ("v", [name])):
+        layer = Own()
+        weight = layer.add_weight(shape=shape, name=variable)
+        setattr(layer, held if isinstance(held, str) else held[0], weight if isinstance(held, str) else [weight])
+        assert kind_of(layer, weight) == expected
+        words = kind_words(layer, weight)
+        assert words.startswith(expected or "Own") or "axes" in words or words == "normalization offset"
+
+
+class Own(layers.Layer):
+    """A layer of the user's own."""

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from shrinkage._behaviour import perturbed
 from shrinkage._cohort._forward import forward
 from shrinkage._cohort._state import State
 from shrinkage._cohort._tensorflow import loss_and_gradients
@@ -29,7 +30,7 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
         seeds: The states of the network's seed generators.
     """
     generator = np.random.default_rng(0)
-    perturbed = [_perturbed(variable, generator) for variable in network.variables]
+    values = [_members(variable, generator) for variable in network.variables]
     tensors = keras.tree.map_structure(lambda array: keras.ops.convert_to_tensor(array)[:, None], x)
     weight = keras.ops.ones(keras.tree.flatten(x)[0].shape[:2], dtype=objective.dtype)
     seen = []
@@ -37,7 +38,7 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
         (lambda state, x, training: forward(network, state, x, training), objective),
         (lambda state, x, training: unroll(network, state, (x,), {}, training), objective.alone()),
     ):
-        state = State(list(network.variables), [keras.ops.convert_to_tensor(value) for value in perturbed])
+        state = State(list(network.variables), [keras.ops.convert_to_tensor(value) for value in values])
         member_loss, gradients = loss_and_gradients(run, network, losses, state, tensors, y, weight)
         drawn = {id(seed) for seed in seeds}
         moving = [state[v] for v in network.variables if not v.trainable and id(v) not in drawn]
@@ -51,10 +52,6 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
     )
 
 
-def _perturbed(variable: keras.Variable, generator: np.random.Generator) -> np.ndarray:
+def _members(variable: keras.Variable, generator: np.random.Generator) -> np.ndarray:
     """Return values near the variable's own for two folds and two strengths, (2, 2, ...); what is no weight stays."""
-    value = keras.ops.convert_to_numpy(variable)[None, None]
-    if not variable.trainable:
-        return np.broadcast_to(value, (2, 2 if "float" in variable.dtype else 1, *variable.shape))
-    noise = generator.normal(size=(2, 2, *variable.shape))
-    return (value + 0.1 * noise * max(float(value.std()), 0.1)).astype(variable.dtype)
+    return perturbed(variable, generator, (2, 2 if variable.trainable or "float" in variable.dtype else 1))

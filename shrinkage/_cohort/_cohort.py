@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from shrinkage._behaviour import Behaviour
 from shrinkage._cohort._first import first_values, origins
 from shrinkage._cohort._memory import side_by_side
 from shrinkage._cohort._tensorflow import Engine, tensors
@@ -35,6 +36,12 @@ class Task:
     batch_size: int
     init: str
     seed: int
+    behaviour: Behaviour = Behaviour()
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether each row has a loss of its own, which the other rows of its batch do not change."""
+        return self.objective.by_rows and not self.behaviour.mixes_rows
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Evaluation:
     train_loss: np.ndarray
     """Mean loss on as many of each member's training rows, in inference mode, (f, s)."""
     row_loss: np.ndarray
-    """Loss of each held-out row under its own fold, (m, s); NaN where the loss mixes rows."""
+    """Loss of each held-out row under its own fold, (m, s); NaN where loss or model mix rows."""
     predictions: Any
     """Prediction for each held-out row by its own fold, a tree of (m, s, ...)."""
 
@@ -171,7 +178,7 @@ class Cohort:
             return whole
 
         row_loss = gathered(*held_loss).astype(np.float64)
-        if not self._task.objective.by_rows:
+        if not self._task.by_rows:
             row_loss = np.full_like(row_loss, np.nan)
         return Evaluation(
             cv_loss=means(held_loss, self._held_out),
@@ -185,8 +192,8 @@ class Cohort:
         their predictions for the held-out rows.
         """
         held, train = self._held_out[f], self._train_scored[f]
-        # Where the loss mixes rows, these are in batches of their own, as `model.evaluate` has them.
-        parts = [np.concatenate([held, train])] if self._task.objective.by_rows else [held, train]
+        # Where loss or model mix rows, these are in batches of their own, as `model.evaluate` has them.
+        parts = [np.concatenate([held, train])] if self._task.by_rows else [held, train]
         scored = [self._scored(f, rows) for part in parts for rows in self._parts(part)]
         losses, predictions = keras.tree.map_structure(lambda *found: np.concatenate(found, axis=1), *scored)
         predictions = keras.tree.map_structure(lambda value: value[:, : len(held)], predictions)
@@ -196,13 +203,13 @@ class Cohort:
 
     def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
         """Return rows in parts that are scored together."""
-        size = self._evaluated_rows if self._task.objective.by_rows else self._task.batch_size
+        size = self._evaluated_rows if self._task.by_rows else self._task.batch_size
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def _scored(self, f: int, rows: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return the losses (s, b) and predictions (s, b, ...) of a fold's members on rows (b,)."""
         # The last rows of all are filled up to one compiled shape, unless these would change the others' loss.
-        filled = np.resize(rows, self._evaluated_rows) if self._task.objective.by_rows else rows
+        filled = np.resize(rows, self._evaluated_rows) if self._task.by_rows else rows
         data = self._x, self._y[f], self._weight
         found = self._engine.evaluate(self._members[f], *data, filled.astype(np.int32))
         return keras.tree.map_structure(lambda value: _numpy(value)[:, : len(rows)], found)

@@ -67,6 +67,6 @@ def _make(task: Task, plan: Plan, strengths: int) -> Engine:
         objective=task.objective,
         update=update,
         seeds=seed_variables(network),
-        shared=shared(network),
+        shared=shared(network, task.behaviour.written),
         strengths=strengths,
     )

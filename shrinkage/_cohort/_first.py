@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from shrinkage._cohort._forward import way
 from shrinkage._data import Data
 from shrinkage._template import Template
 
@@ -64,7 +65,9 @@ def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
 
     Each comes with the places of these inputs: more than one if it is shared between them.
     """
-    places = {id(tensor): place for place, tensor in enumerate(getattr(network, "inputs", None) or [])}
+    if way(network) != "graph":  # a `call` of its own may change the inputs first
+        return []
+    places = {id(tensor): place for place, tensor in enumerate(network.inputs)}
     found = []
     for layer in network.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
@@ -97,10 +100,15 @@ def seed_variables(network: keras.Model) -> list[Any]:
     return list({id(g.state): g.state for g in generators}.values())
 
 
-def shared(network: keras.Model) -> list[bool]:
-    """Say of each variable whether all strengths share its value: frozen weights, and a fold's own statistics."""
+def shared(network: keras.Model, written: Sequence[int] = ()) -> list[bool]:
+    """Say of each variable whether all strengths share its value: frozen weights, and a fold's own statistics.
+
+    Args:
+        network: The model.
+        written: The places of variables that a step assigns, which no two strengths share.
+    """
     layers = list(network._flatten_layers())
     normalization = [layer for layer in layers if isinstance(layer, keras.layers.Normalization)]
     statistics = {id(variable) for layer in normalization for variable in layer.variables}
     frozen = {id(v) for layer in layers for v in layer._trainable_variables if not v.trainable}
-    return [id(variable) in statistics | frozen for variable in network.variables]
+    return [id(v) in statistics | frozen and i not in written for i, v in enumerate(network.variables)]

@@ -46,7 +46,8 @@ def loss_and_gradients(
         predictions = run(state, x, True)
         shares = objective.rows(y, predictions, weight)
         member_loss = ops.mean(shares * ops.cast(weight, shares.dtype)[:, None], axis=-1)
-        for extra in [*state.losses, *_regularizers(trainable, values)]:
+        # As in Keras, at the values that the call may have assigned.
+        for extra in [*state.losses, *_regularizers(trainable, [state[variable] for variable in trainable])]:
             member_loss = member_loss + ops.cast(extra, member_loss.dtype)
         total = ops.sum(member_loss)
     gradients = tape.gradient(total, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)

@@ -87,12 +87,28 @@ def _call_one(
     args, kwargs = arguments
     if training is not None and isinstance(layer, keras.Layer):
         kwargs = {**kwargs, "training": training}
-    with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope, _statistics(layer):
+    with _Scope(state_mapping=mapping, collect_losses=True) as scope, _statistics(layer):
         output = layer(*args, **kwargs)
     # What is not written stays as it is stored: once, if all members share it.
     new = {id(v): now for v, value in mapping if (now := scope.get_current_value(v)) is not value}
     losses = scope.losses
     return output, new, sum(losses) if losses else None
+
+
+class _Scope(keras.StatelessScope):
+    """A scope in which gradients treat a value that a layer assigns as Keras' do: none flows through the assignment.
+
+    The gradient of a trainable weight is that at the values it was read with, assigned ones too.
+    """
+
+    def add_update(self, update: tuple[Any, Any]) -> None:
+        variable, value = update
+        before = self.get_current_value(variable)
+        if "float" in variable.dtype:
+            value = ops.stop_gradient(value)
+            if variable.trainable and before is not None:
+                value = value + (before - ops.stop_gradient(before))  # is zero, with a gradient of one
+        super().add_update((variable, value))
 
 
 @contextmanager

@@ -1,0 +1,68 @@
+"""Weights that layers make when they are first called: a model is called once, so that all of them are there."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+_UNKNOWN = 32  # for sizes of the inputs that the model leaves open
+
+
+def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
+    """Make the weights that layers of a built model would make at their first call; no value of a weight changes.
+
+    Keras builds a graph from shapes. A layer that says its output's shape itself is not called then, so that layers
+    inside it may have no weights yet. Of a subclassed model the shape it was built with is known at most.
+
+    Args:
+        model: A built model.
+        like: A model of the same class that says which shape it was built with; None for the model itself.
+
+    Raises:
+        ValueError: If the model has such layers and cannot be called on a row of zeros.
+
+    Example:
+        >>> import keras
+        >>> class Block(keras.layers.Layer):
+        ...     def build(self, input_shape):
+        ...         self.dense = keras.layers.Dense(4)
+        ...     def call(self, x):
+        ...         return self.dense(x)
+        ...     def compute_output_shape(self, input_shape):
+        ...         return (*input_shape[:-1], 4)
+        >>> model = keras.Sequential([keras.Input((3,)), Block()])
+        >>> len(model.weights)
+        0
+        >>> create_weights(model)
+        >>> len(model.weights)
+        2
+    """
+    waiting = [layer.name for layer in model._flatten_layers() if not layer.built]
+    if not waiting:
+        return
+    rows = _zeros(like or model)
+    if rows is None:
+        return
+    try:
+        with keras.StatelessScope():
+            model(rows, training=False)
+    except Exception as error:  # of any class: a layer may be the user's own code
+        raise ValueError(
+            f"Model {model.name!r} has layers that make their weights at the first call ({', '.join(waiting)}), and "
+            f"it cannot be called on a row of zeros: {error}. Call it once on some rows of your own."
+        ) from error
+
+
+def _zeros(model: Any) -> Any:
+    """Return a row of zeros for a model's inputs, or None where their shape is not known."""
+    if getattr(model, "inputs", None):
+        structure = getattr(model, "_functional", model).input  # a Sequential model hides its graph
+        return keras.tree.map_structure(lambda tensor: _row(tensor.shape, tensor.dtype), structure)
+    shapes = list((model._build_shapes_dict or {}).values())
+    is_one = len(shapes) == 1 and all(size is None or isinstance(size, int) for size in shapes[0])
+    return _row(shapes[0], model.compute_dtype) if is_one else None
+
+
+def _row(shape: Any, dtype: str) -> np.ndarray:
+    shape = (1, *(size or _UNKNOWN for size in shape[1:]))
+    return np.full(shape, "") if dtype == "string" else np.zeros(shape, dtype)
