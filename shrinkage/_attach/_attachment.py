@@ -92,6 +92,16 @@ class Attachment:
     @property
     def named(self) -> dict[int, float]:
         """The factor of each weight that is penalised or, while it is frozen, would be, by the variable's identity."""
+        late = {id(variable) for variable in self.late}
+        return {key: factor for key, factor in self._factors().items() if key not in late}
+
+    @property
+    def late(self) -> list[Any]:
+        """For `L2(toward=...)`, the weights that the model has got since: there is nothing to draw them towards."""
+        factors = {} if self._origins is None else self._factors()
+        return [v for v in self.model.weights if id(v) in factors and self._origin(v) is None]
+
+    def _factors(self) -> dict[int, float]:
         found = select_frozen_too(self.model, self.on, strict=False)
         return {key: weight.factor for key, weight in found.items() if weight.factor}
 
@@ -137,12 +147,11 @@ class Attachment:
         """Why it has no weight to act on; empty if it has."""
         if self.weights:
             return ""
-        trainable, named = self.model.trainable_variables, self.named
-        if not named:
-            return f"model {self.model.name!r} has no weights any more that on={spell(self.on)} names"
-        if any(id(v) in named for v in trainable):
-            return "the model has got these weights since, and they have none to be drawn towards"
-        return f"the weights that on={spell(self.on)} names are all frozen"
+        if self.named:
+            return f"the weights that on={spell(self.on)} names are all frozen"
+        if self.late:
+            return "the model has got its weights since, and there are none to draw them towards"
+        return f"model {self.model.name!r} has no weights any more that on={spell(self.on)} names"
 
     @property
     def tables(self) -> list[LazyTable]:

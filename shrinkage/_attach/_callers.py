@@ -32,4 +32,4 @@ def say(sentence: str) -> None:
     depth, frame = 2, sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").startswith(("keras.", "shrinkage._attach")):
         depth, frame = depth + 1, frame.f_back
-    warnings.warn(sentence, stacklevel=depth - 1)
+    warnings.warn(sentence, stacklevel=depth)

@@ -41,7 +41,7 @@ class Hooks:
         """Let the penalty's value and strengths be compiled anew, for other weights, attachments or optimizers."""
         for table in self.tables():
             table.hook()
-        self._now = None
+        self._now, self._keys = None, []
         self._stepped, self._elsewhere = {}, {}
 
     def steps(self, optimizer: Any, variables: Iterable[Any]) -> None:
@@ -101,12 +101,14 @@ class Hooks:
 
     def look(self) -> Any:
         """Return the penalty at the present weights, which a compiled step then reads in `seen`."""
-        self._now = self._now or tf.function(self._penalty_and_lams).get_concrete_function()
+        pairs = self._pairs()
+        keys = [id(v) for _, (v, *_) in pairs]
+        if self._now is None or keys != self._keys:
+            self._now, self._keys = tf.function(self._penalty_and_lams).get_concrete_function(), keys
         penalty, values, lams = self._now()
         self.seen.assign(penalty)
         if not tf.inside_function():
-            pairs = self._pairs()
-            self._values = dict(zip((id(v) for _, (v, *_) in pairs), np.array(values).tolist(), strict=True))
+            self._values = dict(zip(keys, np.array(values).tolist(), strict=True))
             self._warn(pairs, np.array(lams).tolist())
         return ops.convert_to_tensor(self.seen)
 

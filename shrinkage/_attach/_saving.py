@@ -40,7 +40,7 @@ def loaded(record: dict[str, Any], model: keras.Model) -> Attachment:
     if "rule" in on:
         rule = on["rule"]
     else:
-        rule = {_one(weights[place]): factor for place, factor in on["places"] if weights[place] is not None}
+        rule = {_one(weights[place]): factor for place, factor in on["places"] if weights[place] is not None} or _none
     penalty = _loaded(record["penalty"])
     if toward is not None:
         origin = {id(w): _unpacked(t) for w, t in zip(weights, toward, strict=True) if w is not None and t is not None}
@@ -58,9 +58,17 @@ def _weights_of(record: dict[str, Any], model: keras.Model) -> list[Any]:
     then = record.get("weights")
     if then is None or [tuple(shape) for _, shape in then] == [tuple(w.shape) for w in model.weights]:
         return list(model.weights)
-    now = {w.path: w for w in model.weights}
-    found = [now.get(path) for path, _ in then]
-    return [w if w is not None and tuple(w.shape) == tuple(shape) else None for w, (_, shape) in zip(found, then, strict=True)]
+    return [_found(path, tuple(shape), model.weights) for path, shape in then]
+
+
+def _found(path: str, shape: tuple[int, ...], weights: list[Any]) -> Any:
+    """Return the one weight of this shape and path, which may begin with a model's name or not."""
+    found = [
+        weight
+        for weight in weights
+        if tuple(weight.shape) == shape and (f"/{path}".endswith(f"/{weight.path}") or weight.path.endswith(f"/{path}"))
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _saved(thing: Any) -> dict[str, Any]:
@@ -113,6 +121,11 @@ def _packed(values: Any) -> dict[str, Any]:
 
 def _unpacked(record: dict[str, Any]) -> Any:
     return np.frombuffer(b64decode(record["data"]), record["dtype"]).reshape(record["shape"])
+
+
+def _none(layer: Any, variable: Any) -> bool:
+    """The rule of what has no weight any more."""
+    return False
 
 
 def _one(weight: Any) -> Callable[[Any, Any], bool]:
