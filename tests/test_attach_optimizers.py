@@ -131,7 +131,7 @@ def by_hand(model: Any, epochs: int = 2) -> None:
     for optimizer in model.optimizers.values():
         before = optimizer.apply
 
-        def apply(grads, variables=None, before=before):
+        def apply(grads: Any, variables: Any = None, before: Any = before) -> Any:
             pairs = zip(grads, variables, strict=True)
             return before([g + LAM * v if v.name == "kernel" else g for g, v in pairs], variables)
 

@@ -305,6 +305,7 @@ def test_pythons_random_state_is_left_alone(tmp_path):
     path.model("min")
     sh.fit(make, X, Y, penalty=sh.L2(), lams=[0.1], cv=2, epochs=1, init="fresh")
     reg = sh.attach(model, sh.L2(), lam=LAM)
-    sh.describe(model), sh.doctor(model), sh.export(model, tmp_path / "plain.keras"), repr(reg)
+    assert repr(reg) and repr(sh.describe(model)) and repr(sh.doctor(model))
+    sh.export(model, tmp_path / "plain.keras")
     sh.detach(model)
     assert random.getstate() == before

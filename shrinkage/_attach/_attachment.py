@@ -63,7 +63,9 @@ class Attachment:
     def lam(self) -> Any:
         """The strength: a `keras.Variable`, or the function of the step that was given.
 
-        Assign a number to it at any time: the next step uses it, and nothing is traced anew.
+        Assign a number to it at any time: the next step uses it, and nothing is traced anew. A negative number is
+        refused. `reg.lam.assign` is the variable's own and refuses nothing: `fit` warns of a negative value when an
+        epoch starts or ends.
         """
         return self._lam
 

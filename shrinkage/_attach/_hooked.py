@@ -17,7 +17,7 @@ from keras import ops
 from shrinkage._attach._callers import CLONES, WRITE, WRITES_OLD_FORMAT, caller, say, say_cloned
 from shrinkage._attach._hooks import KEY, Hooks, check_optimizer, hooks_of, optimizers_in
 from shrinkage._attach._lam import inner
-from shrinkage._attach._saving import loaded, saved
+from shrinkage._attach._saving import saved
 from shrinkage._attach._terms import added, decay, decay_rows, shrink
 from shrinkage._penalties import Coupled, Decoupled, Proximal
 
@@ -95,7 +95,7 @@ class HookedModel:
 
     @classmethod
     def from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        """Return the model with its penalties attached, built but not compiled; of a plain configuration, a plain one."""
+        """Return the model with its penalties, built but not compiled; of a plain configuration, a plain one."""
         from shrinkage._attach._attach import attach_loaded
 
         if "attached" not in config:

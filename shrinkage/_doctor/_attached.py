@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import keras
-
 from shrinkage._attach._attach import attachments
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._hooks import hooks_of, optimizer_of, optimizers_in
