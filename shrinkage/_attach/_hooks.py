@@ -195,7 +195,7 @@ def optimizers_in(model: Any) -> list[Any]:
 
 HOLD = (
     "Let the model hold that optimizer, as in model.second_optimizer = optimizer, and call fit again; or attach to the "
-    "part of the model that has these weights, compiled with it. If they are not to be penalised, leave them out by on=."
+    "part of the model that has these weights, compiled with it. If they are not to be penalised, leave them out: on=."
 )
 
 

@@ -52,7 +52,8 @@ def _lost(inner: Any, covered: set[int], optimizers: list[Any]) -> list[tuple[At
 def stepped_elsewhere(case: Case) -> Iterator[Symptom]:
     """Weights with a penalty attached are trained by an optimizer that the model does not hold (seen in `fit`)."""
     hooks = hooks_of(case.model)
-    if hooks is not None and hooks.elsewhere:
+    to_come = any(hooks_of(each) is None for each in optimizers_in(case.model))  # which the next `fit` hooks
+    if hooks is not None and hooks.elsewhere and not to_come:
         yield (
             hooks.trained_elsewhere,
             f"{hooks.elsewhere} A model holds its optimizers as attributes, as `compile` sets them; attached penalties "
