@@ -183,12 +183,13 @@ def optimizer_of(model: Any) -> Any:
 
 def optimizers_in(model: Any) -> list[Any]:
     """Return the optimizers that a model holds in its attributes, each once: `compile` of a class may set several."""
-    found, waiting = {}, list(vars(model).values())
+    found, seen, waiting = {}, set(), [vars(model)]
     while waiting:
-        each = waiting.pop(0)
+        each = waiting.pop()
         if isinstance(each, keras.Optimizer):
             found[id(inner(each))] = inner(each)
-        elif isinstance(each, (list, tuple, dict)):
+        elif isinstance(each, (list, tuple, dict)) and id(each) not in seen:
+            seen.add(id(each))
             waiting += each.values() if isinstance(each, dict) else each
     return list(found.values())
 
