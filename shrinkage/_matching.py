@@ -22,29 +22,33 @@ _FORMS = (
 )
 
 
-def resolve(model: keras.Model, on: Any, pairs: Sequence[tuple[keras.Layer, Any]]) -> list[tuple[float, str]]:
+def resolve(
+    model: keras.Model, on: Any, pairs: Sequence[tuple[keras.Layer, Any]], *, strict: bool = True
+) -> list[tuple[float, str]]:
     """Return for each of some variables of a model its factor, 0 where it is not penalised, and why.
 
     Args:
         model: A built model.
         on: The rule; see `shrinkage.describe`.
         pairs: The variables that it may name, each with its layer.
+        strict: Whether a rule must match something, and no two of a dictionary the same. It is so when a rule is given;
+            later Keras may have replaced the variables.
 
     Raises:
         TypeError, ValueError: If a rule is of no known form, matches nothing, or two rules of a dictionary overlap.
     """
     found: list[tuple[float, str] | None] = [None] * len(pairs)
     for rule, factor in _factors(on):
-        matched = _matched(model, rule, pairs)
-        if not any(matched):
+        matched = _matched(model, rule, pairs, strict)
+        if strict and not any(matched):
             raise ValueError(_nothing(model, rule, pairs))
         twice = [v.path for (_, v), mine, old in zip(pairs, matched, found, strict=True) if mine and old is not None]
-        if twice:
+        if strict and twice:
             raise ValueError(
                 f"on= names these weights twice: {', '.join(twice)}. Let each rule name weights of its own."
             )
         for i, (layer, variable) in enumerate(pairs):
-            if matched[i]:
+            if matched[i] and found[i] is None:
                 found[i] = factor, _why(rule, layer, variable) + (f", factor {factor:g}" if factor != 1 else "")
     by_kind = isinstance(on, str) and on == "kernels"
     return [
@@ -75,7 +79,7 @@ def _factors(on: Any) -> list[tuple[Any, float]]:
     return [(rule, float(factor)) for rule, factor in on.items()]
 
 
-def _matched(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, Any]]) -> list[bool]:
+def _matched(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, Any]], strict: bool) -> list[bool]:
     if isinstance(rule, str):
         return _by_word(model, rule, pairs)
     if isinstance(rule, keras.Variable):
@@ -89,9 +93,9 @@ def _matched(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, A
             f"{type(rule).__name__} of shape {tuple(rule.shape)}."
         )
     if isinstance(rule, Iterable) and not isinstance(rule, (bytes, type)):
-        each = [_matched(model, one, pairs) for one in rule]
+        each = [_matched(model, one, pairs, strict) for one in rule]
         for one, matched in zip(rule, each, strict=True):
-            if not any(matched):
+            if strict and not any(matched):
                 raise ValueError(_nothing(model, one, pairs))
         return [any(column) for column in zip(*each, strict=True)] if each else []
     if callable(rule) and not isinstance(rule, type):

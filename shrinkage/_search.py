@@ -13,7 +13,7 @@ from shrinkage._choice import best_epochs, summarise
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._engines import Engines
 from shrinkage._cohort._memory import measure
-from shrinkage._cohort._plan import Plan, Way, make_plan, ways, ways_left
+from shrinkage._cohort._plan import Plan, Way, make_plan, ways, ways_with_room
 from shrinkage._cohort._probe import Timing, choose, time_steps
 from shrinkage._cohort._tensorflow import threads
 from shrinkage._cohort._train import Scores, join, refit, score
@@ -58,7 +58,8 @@ class Search:
             batch_size=problem.task.batch_size, strengths=len(problem.lams), limit=max_memory,
         )  # fmt: skip
         network, batch_size = problem.task.template.network, problem.task.batch_size
-        found = ways_left(ways(network, agrees=problem.agrees, batch_size=batch_size), given)
+        found, note = ways_with_room(ways(network, agrees=problem.agrees, batch_size=batch_size), given)
+        self.notes += [note] if note else []
         self._way, self._reason = choose(found, self._timed, self._model_steps())
         self._plan = make_plan(self._way, self._memory, given, strengths=len(problem.lams))
         self._warn_of_memory()

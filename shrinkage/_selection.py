@@ -49,6 +49,7 @@ class Selection:
 
     Attributes:
         weights: one `Weight` per entry of `model.trainable_variables`, in the same order.
+        idle: what is attached and has no weight to act on, in sentences.
 
     Example:
         >>> import keras, shrinkage as sh
@@ -57,6 +58,7 @@ class Selection:
     """
 
     weights: tuple[Weight, ...]
+    idle: tuple[str, ...] = ()
 
     @property
     def mask(self) -> tuple[bool, ...]:
@@ -83,7 +85,8 @@ class Selection:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [_line(row, widths) for row in rows]
         share = 100 * self.n_penalised // max(self.n_weights, 1)  # rounded down: 100 % means all
-        return "\n".join([*lines, f"{self.n_penalised:,} of {self.n_weights:,} parameters penalised ({share} %)"])
+        count = f"{self.n_penalised:,} of {self.n_weights:,} parameters penalised ({share} %)"
+        return "\n".join([*lines, count, *self.idle])
 
 
 def _cells(weight: Weight) -> tuple[str, ...]:
@@ -102,7 +105,8 @@ def describe(model: keras.Model, on: Rule = "kernels") -> Selection:
 
     Where a normalization follows, the scale of a kernel does not matter, and the table says so: there lam acts only
     through eta * lam, as part of the step size (van Laarhoven 2017).
-    Of a model with a penalty attached it also shows how strongly each weight is penalised now.
+    Of a model with a penalty attached it also shows how strongly each weight is penalised now, and whether what is
+    attached has no weight to act on.
 
     Args:
         model: a built Keras model, compiled or not.
@@ -143,10 +147,17 @@ def describe(model: keras.Model, on: Rule = "kernels") -> Selection:
         net/output  bias    (1,)             1  no: bias
         36 of 41 parameters penalised (87 %)
     """
-    selection, free, attached = select(model, on), scale_invariant(model), _strengths(model)
+    hooks = vars(model).get("_shrinkage")  # `attach` leaves this note in the model
+    if hooks is None:
+        selection, attached, idle = select(model, on), {}, ()
+    else:  # Keras may have replaced all variables that are penalised
+        found = select_frozen_too(model, on, strict=False)
+        selection = Selection(tuple(found[id(v)] for v in model.trainable_variables))
+        attached, idle = hooks.strengths(), hooks.idle()
+    free = scale_invariant(model)
     pairs = zip(selection.weights, model.trainable_variables, strict=True)
     weights = [replace(_of_free_scale(w) if id(v) in free else w, lam=attached.get(id(v))) for w, v in pairs]
-    return Selection(tuple(weights))
+    return Selection(tuple(weights), idle)
 
 
 def _of_free_scale(weight: Weight) -> Weight:
@@ -169,8 +180,13 @@ def select(model: keras.Model, on: Rule = "kernels") -> Selection:
     return _selected(model, on, model.trainable_variables)
 
 
-def select_frozen_too(model: keras.Model, on: Rule = "kernels") -> dict[int, Weight]:
+def select_frozen_too(model: keras.Model, on: Rule = "kernels", *, strict: bool = True) -> dict[int, Weight]:
     """Resolve a rule to the variables of a built model and to those that training would change if none were frozen.
+
+    Args:
+        model: The model.
+        on: The rule.
+        strict: Whether a rule that names nothing is an error, as it is when it is given.
 
     Returns:
         What the rule says of each, by the identity of the variable.
@@ -182,25 +198,20 @@ def select_frozen_too(model: keras.Model, on: Rule = "kernels") -> dict[int, Wei
         >>> [weight.penalised for weight in select_frozen_too(model).values()]
         [True, False]
     """
-    _check_built(model)
+    if strict:
+        _check_built(model)
     known = owners_of(model)
     variables = [variable for variable in model.weights if id(variable) in known]
-    if not variables:
+    if strict and not variables:
         raise ValueError(f"Model {model.name!r} has no weights that can be trained: there is nothing to penalise.")
-    return dict(zip(map(id, variables), _selected(model, on, variables).weights, strict=True))
+    return dict(zip(map(id, variables), _selected(model, on, variables, strict).weights, strict=True))
 
 
-def _selected(model: keras.Model, on: Rule, variables: list[keras.Variable]) -> Selection:
+def _selected(model: keras.Model, on: Rule, variables: list[keras.Variable], strict: bool = True) -> Selection:
     known = owners_of(model)
     pairs = [(known.get(id(variable), model), variable) for variable in variables]
-    found = zip(pairs, resolve(model, on, pairs), strict=True)
+    found = zip(pairs, resolve(model, on, pairs, strict=strict), strict=True)
     return Selection(tuple(_weight(*pair, *verdict) for pair, verdict in found))
-
-
-def _strengths(model: keras.Model) -> dict[int, float]:
-    """The strength that is attached to each variable, by its identity: `attach` leaves this note in the model."""
-    hooks = vars(model).get("_shrinkage")
-    return {} if hooks is None else hooks.strengths()
 
 
 def _check_built(model: keras.Model) -> None:

@@ -1,8 +1,6 @@
 """The caller's model as a recipe: it is read once, never changed, and fresh networks come from it."""
 
-import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from keras.src.trainers.compile_utils import CompileMetrics  # what `compile` ma
 from shrinkage._clone import clone, shapes_of
 from shrinkage._first_call import create_weights
 from shrinkage._objective import Objective, loss_name, make_objective
+from shrinkage._random import random_state
 
 _PRECISIONS = (("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64"))  # of weights, and of sums
 
@@ -97,7 +96,7 @@ class Template:
             key: What the draw depends on, such as (seed, fold).
         """
         if tuple(key) not in self._drawn:
-            with _seeded(key):
+            with random_state(key):
                 model = self._clone()
             pairs = zip(model.variables, self.network.variables, strict=True)
             self._drawn[tuple(key)] = [_numpy(new if kept.trainable else kept) for new, kept in pairs]
@@ -152,10 +151,12 @@ class Template:
     @classmethod
     def load(cls, file: str | Path) -> "Template":
         """Read a recipe that `save` wrote; code inside the file is refused (Keras' `safe_mode`)."""
-        return cls(keras.models.load_model(file, safe_mode=True))
+        with random_state():
+            return cls(keras.models.load_model(file, safe_mode=True))
 
     def _called(self) -> keras.Model:
-        model: Any = self._build() if self._build is not None else None
+        with random_state():
+            model: Any = self._build() if self._build is not None else None
         if not isinstance(model, keras.Model):
             raise TypeError(f"`model` is a function and must return a keras.Model. Received: {type(model).__name__}.")
         if model.built:
@@ -169,7 +170,8 @@ class Template:
             _check_same(model, self._source)
             return model
         try:
-            return clone(self._source)
+            with random_state():
+                return clone(self._source)
         except ValueError as error:
             raise ValueError(
                 f"`model` of class {type(self._source).__name__} cannot be cloned ({error}). Give a function that "
@@ -261,17 +263,6 @@ def _finalize(model: keras.Model) -> None:
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
-
-
-@contextmanager
-def _seeded(key: Sequence[int]) -> Iterator[None]:
-    """Make Keras' initializers, which draw their seeds from Python's generator, depend on `key` alone."""
-    before = random.getstate()
-    random.seed(int(np.random.SeedSequence([*key, 3]).generate_state(1, np.uint64)[0]))
-    try:
-        yield
-    finally:
-        random.setstate(before)
 
 
 def _numpy(variable: Any) -> np.ndarray:

@@ -16,6 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A module imports only from those to its left (here: above); `_quiet` may be imported by all.
 ARROW = [
     {"_quiet"},
+    {"_random"},
     {"_penalties"},
     {"_kinds"},
     {"_matching", "_scale", "_first_call"},

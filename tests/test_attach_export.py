@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from keras import layers
+from keras import layers, ops
 
 import shrinkage as sh
 from tests.test_attach import LAM, X, Y, compiled, network, train
@@ -98,3 +98,126 @@ def test_a_model_without_a_penalty_is_saved_by_keras(tmp_path):
     with pytest.raises(ValueError, match="model.save"):
         sh.export(network(), tmp_path / "plain.keras")
     assert not (tmp_path / "plain.keras").exists()
+
+
+# --- classes and functions of the user's own, which are not registered
+
+
+def own_loss(y_true, y_pred):
+    return ops.mean(ops.square(y_true - y_pred), axis=-1)
+
+
+def own_activation(x):
+    return ops.tanh(x)
+
+
+class OwnLoss(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return own_loss(y_true, y_pred)
+
+
+class OwnMetric(keras.metrics.Mean):
+    pass
+
+
+class OwnOptimizer(keras.optimizers.SGD):
+    pass
+
+
+class OwnRegularizer(keras.regularizers.Regularizer):
+    def __call__(self, x):
+        return 0.0 * ops.sum(x)
+
+    def get_config(self):
+        return {}
+
+
+class Doubled(layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+class Unwritten(layers.Layer):
+    """Cannot be loaded: its configuration lacks an argument."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.inside = layers.Dense(units)
+
+    def call(self, x):
+        return self.inside(x)
+
+
+class OwnModel(keras.Model):
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.hidden, self.head = layers.Dense(3, own_activation), layers.Dense(1)
+
+    def build(self, shape):
+        self.hidden.build(shape)
+        self.head.build((None, 3))
+
+    def call(self, x):
+        return self.head(self.hidden(x))
+
+
+def subclassed() -> keras.Model:
+    model = OwnModel()
+    model(X[:1])
+    return model
+
+
+def chain(*more: keras.layers.Layer) -> keras.Model:
+    return keras.Sequential([keras.Input((5,)), *more, layers.Dense(1)])
+
+
+OWN: dict[str, tuple[Any, dict[str, Any]]] = {
+    "loss function": (chain, {"loss": own_loss}),
+    "loss and metric": (chain, {"loss": OwnLoss(), "metrics": [OwnMetric()]}),
+    "optimizer": (chain, {"optimizer": OwnOptimizer(0.1)}),
+    "layer": (lambda: chain(Doubled()), {}),
+    "activation": (lambda: chain(layers.Dense(3, own_activation)), {"loss": own_loss}),
+    "regularizer": (lambda: chain(layers.Dense(3, bias_regularizer=OwnRegularizer())), {}),
+    "model": (subclassed, {"loss": own_loss}),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.filterwarnings("ignore:Not in .*its layer does not save a regularizer")
+def test_own_classes_need_no_scope(name, tmp_path):
+    make, options = OWN[name]
+    model = make()
+    model.compile(**{"optimizer": "adam", "loss": "mse", **options})
+    reg = sh.attach(model, sh.L2(), lam=LAM)
+    before = [(id(v), v.regularizer) for v in model.variables], model.get_config(), type(model.optimizer)
+    missing = sh.export(model, tmp_path / "plain.keras")
+    assert before == ([(id(v), v.regularizer) for v in model.variables], model.get_config(), type(model.optimizer))
+    known = {each.__name__: each for each in (own_activation, OwnRegularizer, Doubled, OwnModel)}
+    plain: Any = keras.models.load_model(tmp_path / "plain.keras", known, compile=False)
+    if name != "model":  # whose class makes its layers anew, and does not ask for their configurations
+        assert missing == () and float(sum(plain.losses)) == pytest.approx(float(reg.value()), rel=1e-5)
+    np.testing.assert_array_equal(plain.get_weights()[0], model.get_weights()[0])
+    assert [file.name for file in tmp_path.iterdir()] == ["plain.keras"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_failure_leaves_what_was_there(there, tmp_path):
+    model, file = chain(Unwritten(2)), tmp_path / "plain.keras"
+    reg = sh.attach(model, sh.L2(), lam=LAM, on="*dense*/kernel")
+    if there:
+        file.write_text("mine")
+    with pytest.raises(ValueError, match="cannot be exported: Keras writes it, and cannot load"):
+        sh.export(model, file)
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["mine"] * there
+    assert all(v.regularizer is None for v in model.variables) and float(reg.value()) > 0
+
+
+def test_weights_that_keras_replaced_are_said(tmp_path):
+    model = network()
+    sh.attach(model, sh.L2(), lam=LAM)
+    for layer in model.layers:
+        layer.quantize("int8")
+    with pytest.warns(UserWarning, match='no weights any more that on="kernels" names'):
+        sh.export(model, tmp_path / "plain.keras")
+    plain: Any = keras.models.load_model(tmp_path / "plain.keras")
+    np.testing.assert_allclose(plain.predict(X, verbose=0), model.predict(X, verbose=0), atol=1e-6)

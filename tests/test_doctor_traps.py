@@ -367,7 +367,7 @@ def test_frozen_regularizers_add_nothing_until_it_is_fixed():
 
 def test_a_penalty_on_an_inner_model_does_not_act_until_it_is_fixed():
     model = zoo.attached_inside()
-    start, plain = model.get_weights(), keras.models.clone_model(model)
+    start, plain = model.get_weights(), zoo.stack((4,), zoo.mlp(), layers.Dense(1))
     plain.compile("sgd", "mse")
     plain.set_weights(start)
     fit(plain)
@@ -428,6 +428,20 @@ def test_a_regularizer_set_anew_after_building_does_not_act_until_it_is_fixed():
     assert "keras.regularizers.L2(0.01) goes on penalising 2 weights with 15 parameters" in finding.why
     fix(model, "regularizer-ignored")
     assert sum(map(float, model.losses)) == pytest.approx(0.5 * squares, rel=1e-5)
+
+
+def test_a_penalty_on_an_inner_model_acts_where_they_train_with_one_optimizer():
+    """Which is why the doctor has nothing to say of it."""
+    inner = zoo.mlp()
+    optimizer = keras.optimizers.SGD(0.01)
+    inner.compile(optimizer, "mse")
+    sh.attach(inner, sh.L2(), lam=50.0)
+    model = zoo.stack((4,), inner, layers.Dense(1))
+    model.compile(optimizer, "mse")
+    before = np.linalg.norm(model.get_weights()[0])
+    assert sh.doctor(model).errors == ()
+    fit(model)
+    assert np.linalg.norm(model.get_weights()[0]) < 0.6 * before and sh.doctor(model).errors == ()
 
 
 def test_a_penalty_on_frozen_weights_acts_on_nothing_until_they_are_unfrozen():

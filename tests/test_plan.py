@@ -15,7 +15,7 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._cohort import _engines, _probe
+from shrinkage._cohort import _engines, _maps, _probe
 from shrinkage._cohort._fingerprint import fingerprint
 from shrinkage._cohort._memory import Memory, free_memory
 from shrinkage._cohort._plan import Way, check_given, make_plan, ways, ways_left
@@ -77,6 +77,25 @@ def test_large_convolutions_are_tensorflows_own():
 def test_a_given_plan_leaves_ways(given, left):
     found = ways_left([XLA, NO_XLA], given)
     assert [(way.rules, way.xla) for way in found] == [(way.rules, way.xla) for way in left]
+
+
+@pytest.mark.parametrize("plan", [None, {"xla": True}])
+def test_a_process_near_the_limit_of_memory_maps_goes_on_without_xla(plan, monkeypatch):
+    before = fit(plan=plan)
+    assert before.plan["xla"] and not any("memory maps" in note for note in before.notes)
+    monkeypatch.setattr(_maps, "_maps", lambda: (62_000, 65_530))
+    path = fit(plan=plan)
+    assert not path.plan["xla"] and "without XLA" in path.plan["reason"]
+    (note,) = [note for note in path.notes if "62,000 of the 65,530 memory maps" in note]
+    assert note in repr(path).replace("\n", " ")
+    np.testing.assert_allclose(path.cv_loss, before.cv_loss, rtol=1e-4)  # float32
+    asked = fit(plan={"xla": False})
+    assert not any("memory maps" in note for note in asked.notes)
+
+
+def test_memory_maps_are_counted_where_linux_tells():
+    taken, most = _maps._maps()
+    assert 0 <= taken < most
 
 
 def test_rules_that_do_not_agree_cannot_be_had():

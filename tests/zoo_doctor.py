@@ -1,10 +1,12 @@
 """Models for the doctor: one or more that are ill with each finding, and well-made ones."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 from keras.regularizers import L1, L1L2, L2
 
@@ -258,6 +260,54 @@ def attached_and_all_frozen() -> keras.Model:
     return model
 
 
+class SteppedElsewhere(keras.Model):
+    """Its training step uses an optimizer that it does not hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = mlp()
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(x, y, self(x))
+        OUTSIDE.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        return {"mine": loss}
+
+
+OUTSIDE = keras.optimizers.SGD(0.1)
+
+
+def stepped_elsewhere() -> keras.Model:
+    global OUTSIDE
+    OUTSIDE = keras.optimizers.SGD(0.1)
+    model = SteppedElsewhere()
+    model(X)
+    model.compile("sgd", "mse")
+    sh.attach(model, sh.L2(), lam=0.01)
+    with warnings.catch_warnings(action="ignore"):
+        model.fit(X, Y, verbose=0)
+    return model
+
+
+def attached_and_quantized() -> keras.Model:
+    model = attached()
+    for layer in model.layers:
+        layer.quantize("int8")
+    return model
+
+
+def new_head(toward: Any = "initial") -> Any:
+    model: Any = attached(penalty=sh.L2(toward=toward))
+    model.pop()
+    model.add(layers.Dense(1, name="c"))
+    model.compile("sgd", "mse")
+    return model
+
+
 stopping = keras.callbacks.EarlyStopping
 ILL: dict[str, list[tuple[Callable[[], keras.Model], dict[str, Any]]]] = {
     "regularizer-ignored": [
@@ -274,6 +324,7 @@ ILL: dict[str, list[tuple[Callable[[], keras.Model], dict[str, Any]]]] = {
         (lambda: attached_inside(optimizer=keras.optimizers.AdamW(weight_decay=0.01)), {}),
         (attached_inside_twice, {}),
     ],
+    "stepped-elsewhere": [(stepped_elsewhere, {})],
     "strength-changed-after-tracing": [(strength_changed, {}), (decay_changed, {})],
     "train-step-without-penalty": [(own_step, {})],
     "float16-overflow": [(half_precision, {})],
@@ -282,7 +333,9 @@ ILL: dict[str, list[tuple[Callable[[], keras.Model], dict[str, Any]]]] = {
         (attached_to_frozen, {}),
         (attached_twice_and_frozen, {}),
         (attached_and_all_frozen, {}),
+        (attached_and_quantized, {}),
     ],
+    "drawn-to-nothing": [(new_head, {})],
     "regularizer-lost-on-save": [(set_on_the_variable, {})],
     "only-frozen-penalised": [(frozen_base, {})],
     "bias-penalised": [(everything_penalised, {})],

@@ -6,9 +6,10 @@ import keras
 import numpy as np
 
 from shrinkage._attach._attachment import Attachment, Rows
-from shrinkage._attach._hooked import HookedModel, HookedOptimizer, hook, unhook
+from shrinkage._attach._hooked import HookedModel, hook, hook_optimizers, unhook
 from shrinkage._attach._hooks import Hooks, check_optimizer, hooks_of, optimizer_of
 from shrinkage._attach._lam import Lam, make_lam
+from shrinkage._attach._saving import loaded
 from shrinkage._penalties import L2, Coupled, GroupLasso, How, Penalty, check_penalty
 from shrinkage._selection import Rule, select_frozen_too
 
@@ -69,16 +70,24 @@ def attach(
     attachment = Attachment(model, penalty, make_lam(lam, model), on, how, rows, toward)
     _check_finite(attachment)
     _check_free(model, attachment)
-    hooks, optimizer = hooks_of(model), optimizer_of(model)
+    optimizer = optimizer_of(model)
     if optimizer is not None:
-        check_optimizer(optimizer, hooks, [attachment])
-    hooks = hooks or Hooks(model)
+        check_optimizer(optimizer, hooks_of(model), [attachment])
+    _put(model, attachment)
+    return attachment
+
+
+def attach_loaded(model: keras.Model, record: dict[str, Any]) -> None:
+    """Attach to a model that is loaded what was attached when it was saved; see `_saving.saved`."""
+    _put(model, loaded(record, model))
+
+
+def _put(model: keras.Model, attachment: Attachment) -> None:
+    hooks = hooks_of(model) or Hooks(model)
     hooks.attachments = (*hooks.attachments, attachment)
     hook(model, HookedModel, hooks)
-    if optimizer is not None:
-        hook(optimizer, HookedOptimizer, hooks)
+    hook_optimizers(model)
     _retrace(model, hooks)
-    return attachment
 
 
 def detach(what: keras.Model | Attachment) -> None:
@@ -115,9 +124,8 @@ def detach(what: keras.Model | Attachment) -> None:
         each._attached = False
     hooks.attachments = tuple(each for each in attached if each._attached)
     if not hooks.attachments:
-        for thing in (model, optimizer_of(model)):
-            if thing is not None:
-                unhook(thing)
+        for thing in (model, *hooks.optimizers):
+            unhook(thing)
     _retrace(model, hooks)
 
 

@@ -13,6 +13,7 @@ from shrinkage._attach._lazy import LazyTable, check_table
 from shrinkage._attach._loop import check_gradients, check_has_stepped, check_step
 from shrinkage._attach._terms import Penalised, added, shrink, update
 from shrinkage._kinds import kind_of
+from shrinkage._matching import spell
 from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Term, terms_of
 from shrinkage._selection import Rule, Selection, owners_of, select_frozen_too
 from shrinkage._steps import check_proximal
@@ -27,9 +28,11 @@ class Attachment:
         model: the model.
         penalty: what is added to its loss.
         how: where the penalty enters.
-        on: the rule that says which weights are penalised. It is resolved again when other weights become trainable.
+        on: the rule that says which weights are penalised. It is resolved again when other weights become trainable or
+            Keras replaces them; it may then name none, and the penalty acts on nothing.
         rows: which rows of an embedding a step penalises.
-        toward: for `L2(toward=...)` the weights that it draws towards, in the order of `model.get_weights()`.
+        toward: for `L2(toward=...)` the weights that it draws towards, in the order of `model.get_weights()`, and None
+            for a weight that the model has got since: it is not penalised.
     """
 
     model: keras.Model
@@ -37,12 +40,12 @@ class Attachment:
     how: How
     on: Rule
     rows: Rows
-    toward: list[Any] | None
 
     def __init__(
         self, model: keras.Model, penalty: Penalty, lam: Any, on: Rule, how: How, rows: Rows, toward: list[Any] | None
     ):
-        vars(self).update(model=model, penalty=penalty, how=how, on=on, rows=rows, toward=toward)
+        vars(self).update(model=model, penalty=penalty, how=how, on=on, rows=rows)
+        self._origins = None if toward is None else list(zip(model.weights, toward, strict=True))
         self._lam = lam
         self._attached = True
         self._known: list[Any] | None = None
@@ -60,7 +63,9 @@ class Attachment:
     def lam(self) -> Any:
         """The strength: a `keras.Variable`, or the function of the step that was given.
 
-        Assign a number to it at any time: the next step uses it, and nothing is traced anew.
+        Assign a number to it at any time: the next step uses it, and nothing is traced anew. A negative number is
+        refused. `reg.lam.assign` is the variable's own and refuses nothing: `fit` warns of a negative value when an
+        epoch starts or ends.
         """
         return self._lam
 
@@ -83,35 +88,72 @@ class Attachment:
     @property
     def selection(self) -> Selection:
         """Which weights are penalised, which not, and why, as `describe` shows it."""
-        found = select_frozen_too(self.model, self.on)
+        found = select_frozen_too(self.model, self.on, strict=False)
         return Selection(tuple(found[id(v)] for v in self.model.trainable_variables))
 
     @property
     def named(self) -> dict[int, float]:
         """The factor of each weight that is penalised or, while it is frozen, would be, by the variable's identity."""
-        return {key: weight.factor for key, weight in select_frozen_too(self.model, self.on).items() if weight.factor}
+        late = {id(variable) for variable in self.late}
+        return {key: factor for key, factor in self._factors().items() if key not in late}
+
+    @property
+    def late(self) -> list[Any]:
+        """For `L2(toward=...)`, the weights that the model has got since: there is nothing to draw them towards."""
+        factors = {} if self._origins is None else self._factors()
+        return [v for v in self.model.weights if id(v) in factors and self._origin(v) is None]
+
+    def _factors(self) -> dict[int, float]:
+        found = select_frozen_too(self.model, self.on, strict=False)
+        return {key: weight.factor for key, weight in found.items() if weight.factor}
+
+    @property
+    def toward(self) -> list[Any] | None:
+        if self._origins is None:
+            return None
+        return [self._origin(variable) for variable in self.model.weights]
+
+    def _origin(self, variable: Any) -> Any:
+        """Return what a variable is drawn towards: it is the variable that counts, and not its place in the model."""
+        return next((origin for known, origin in self._origins or () if known is variable), None)
 
     @property
     def weights(self) -> tuple[Penalised, ...]:
         """The weights that are penalised, of those that are trainable now."""
         variables = self.model.trainable_variables
         if self._known is None or [id(v) for v in variables] != [id(v) for v in self._known]:
-            terms = terms_of(self.penalty, self.selection.weights)
+            terms = map(self._drawn, variables, terms_of(self.penalty, self.selection.weights))
             self._weights = tuple(
-                Penalised(v, self._drawn(v, term), self.rows == "touched", self._table(v))
+                Penalised(v, term, self.rows == "touched", self._table(v))
                 for v, term in zip(variables, terms, strict=True)
                 if term is not None
             )
             self._known = variables
         return self._weights
 
-    def _drawn(self, variable: Any, term: Term) -> Term:
-        """Return the term with what it draws the weight towards: a tensor of no graph, or each would hold a copy."""
-        if self.toward is None:
+    def _drawn(self, variable: Any, term: Term | None) -> Term | None:
+        """Return the term with what it draws the weight towards: a tensor of no graph, or each would hold a copy.
+
+        A weight that the model has got since has nothing to be drawn towards, and no term.
+        """
+        if self._origins is None or term is None:
             return term
-        place = next(i for i, w in enumerate(self.model.weights) if w is variable)
+        origin = self._origin(variable)
+        if origin is None:
+            return None
         with tf.init_scope():
-            return replace(term, origin=tf.constant(self.toward[place], variable.dtype))
+            return replace(term, origin=tf.constant(origin, variable.dtype))
+
+    @property
+    def idle(self) -> str:
+        """Why it has no weight to act on; empty if it has."""
+        if self.weights:
+            return ""
+        if self.named:
+            return f"the weights that on={spell(self.on)} names are all frozen"
+        if self.late:
+            return "the model has got its weights since, and there are none to draw them towards"
+        return f"model {self.model.name!r} has no weights any more that on={spell(self.on)} names"
 
     @property
     def tables(self) -> list[LazyTable]:
@@ -142,9 +184,7 @@ class Attachment:
         lam = read_lam(self._lam, inner(getattr(self.model, "optimizer", None)))
         total = ops.zeros((), wide(*(weight.variable.dtype for weight in self.weights)))
         for weight in self.weights:
-            term, w = weight.term, ops.cast(weight.now(), wide(weight.variable.dtype))
-            origin = None if term.origin is None else ops.cast(term.origin, w.dtype)
-            total += ops.cast(replace(term, origin=origin).value(w, ops.cast(lam, w.dtype)), total.dtype)
+            total += ops.cast(weight.value(lam), total.dtype)
         return total
 
     def gradients(self, grads: Iterable[Any], variables: Iterable[Any]) -> list[Any]:

@@ -1,6 +1,10 @@
 """An attached model as plain Keras: the same penalty where Keras has it, and a sentence where it has not."""
 
+import tempfile
+import types
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +13,12 @@ import keras
 from shrinkage._attach._attach import attachments
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._hooked import as_before
+from shrinkage._attach._hooks import optimizer_of
 from shrinkage._attach._terms import Penalised
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet
+from shrinkage._random import random_state
+
+Change = Callable[[Any, str, Any], None]
 
 _ARGUMENTS = {
     "kernel": "kernel_regularizer",
@@ -30,7 +38,7 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
 
     A `Coupled` L2, L1 or elastic net becomes the regularizer of the layer, with its strength of now; a `Decoupled` L2
     the optimizer's `weight_decay`, where all weights have the same. Whatever is said not to be in the file is also a
-    warning. The model stays as it is.
+    warning. The model stays as it is. The file takes its place when it is complete: a failure leaves nothing.
 
     Args:
         model: a model with a penalty attached.
@@ -40,8 +48,8 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
         A sentence for each attachment that plain Keras cannot express, or not on all its weights; () if there is none.
 
     Raises:
-        TypeError, ValueError: before anything is written: if no penalty is attached, or `path` is no path that ends in
-            `.keras`.
+        TypeError, ValueError: if no penalty is attached, `path` is no path that ends in `.keras`, or Keras cannot save
+            or load the model. No file is then left, and one that was there before stays.
 
     Example:
         >>> import keras, shrinkage as sh, tempfile
@@ -59,26 +67,61 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
         raise TypeError(f"`path` must be a str or a pathlib.Path that ends in .keras. Received: {path!r}.")
     if not str(path).endswith(".keras"):
         raise ValueError(f"`path` must end in .keras, the format that keeps regularizers. Received: {str(path)!r}.")
-    with as_before(model), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Skipping variable loading")  # of an optimizer that has taken no step
-        model.save(path)
-        plain: Any = keras.models.load_model(path, safe_mode=False)  # which has just been written
-    place = {id(w): i for i, w in enumerate(model.weights)}
     wanted: dict[int, Any] = {}
-    missing = []
-    for each in attachments(model):
-        if isinstance(each.how, Decoupled):
-            missing += _decay(each, model, plain)
-        elif why := _inexpressible(each):
-            missing.append(f"{each!r}: {why}.")
-        else:
-            wanted |= {place[id(weight.variable)]: _regularizer(weight, float(each.lam)) for weight in each.weights}
-    _regularize(plain, wanted)
-    plain.save(path)
-    missing += _lost(keras.models.load_model(path, safe_mode=False), wanted)
+    missing: list[str] = []
+    path = Path(path)
+    with random_state(), tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
+        written = Path(folder) / path.name  # beside its place, where it is moved to once it is known to be right
+        with as_before(model), _changes() as change:
+            for each in attachments(model):
+                if isinstance(each.how, Decoupled):
+                    missing += _decay(each, model, change)
+                elif why := each.idle or _inexpressible(each):
+                    missing.append(f"{each!r}: {why}.")
+                else:
+                    wanted |= {id(w.variable): _regularizer(w, float(each.lam)) for w in each.weights}
+            _regularize(model, wanted, change)
+            _build_optimizer(model, change)
+            model.save(written)
+        missing += _lost(model, _read(model, written), wanted)
+        written.replace(path)
     for sentence in missing:
         warnings.warn(f"Not in {path}: {sentence}", stacklevel=2)
     return tuple(missing)
+
+
+@contextmanager
+def _changes() -> Iterator[Change]:
+    """Yield a function that sets attributes as `setattr` does; all are put back at the end."""
+    before: list[tuple[Any, str, Any]] = []
+
+    def change(thing: Any, name: str, value: Any) -> None:
+        before.append((thing, name, getattr(thing, name)))
+        setattr(thing, name, value)
+
+    try:
+        yield change
+    finally:
+        for thing, name, value in reversed(before):
+            setattr(thing, name, value)
+
+
+def _read(model: keras.Model, path: Path) -> Any:
+    """Return what plain Keras makes of a file of a model whose own classes and functions it is given.
+
+    Raises:
+        ValueError: If it cannot be loaded.
+    """
+    parts = [part for layer in model._flatten_layers() for part in (layer, *vars(layer).values())]
+    own = [part if isinstance(part, (type, types.FunctionType)) else type(part) for part in parts]
+    named = {kind.__name__: kind for kind in own if not kind.__module__.startswith(("keras.", "builtins"))}
+    try:
+        return keras.models.load_model(path, named, compile=False, safe_mode=False)  # it has just been written
+    except Exception as error:
+        raise ValueError(
+            f"Model {model.name!r} cannot be exported: Keras writes it, and cannot load what it has written "
+            f"({type(error).__name__}: {str(error).splitlines()[0]}). Its classes need get_config() and from_config()."
+        ) from error
 
 
 def _inexpressible(each: Attachment) -> str:
@@ -101,44 +144,51 @@ def _regularizer(weight: Penalised, lam: float) -> Any:
     return keras.regularizers.L1L2(l1=lam * penalty.rho, l2=lam * (1 - penalty.rho) / 2)
 
 
-def _decay(each: Attachment, model: keras.Model, plain: Any) -> list[str]:
+def _decay(each: Attachment, model: keras.Model, change: Change) -> list[str]:
     """Set the optimizer's weight decay if that is the same; else say why it is not."""
-    optimizer = getattr(plain, "optimizer", None)
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer = optimizer_of(model)
     if optimizer is None:
         return [f"{each!r}: the model is not compiled, so it has no optimizer with a weight_decay."]
     if not isinstance(each.lam, keras.Variable) or each.toward is not None:
         return [f"{each!r}: Keras' weight_decay has a fixed strength, towards 0."]
     if [w.term.factor for w in each.weights] != [1.0] * len(model.trainable_variables):
         return [f"{each!r}: Keras' weight_decay is on all weights; those excluded from it are not saved."]
-    optimizer.weight_decay = float(each.lam)
+    change(optimizer, "weight_decay", float(each.lam))
     return []
 
 
-def _regularize(model: Any, wanted: dict[int, Any]) -> None:
+def _regularize(model: Any, wanted: dict[int, Any], change: Change) -> None:
     """Give weights a regularizer, and their layers, which are asked for it when they are saved."""
-    given = {id(model.weights[place]): regularizer for place, regularizer in wanted.items()}
     for layer in model._flatten_layers():
         for variable in layer._trainable_variables:
-            if id(variable) in given:
-                variable.regularizer = given[id(variable)]
+            if id(variable) in wanted:
+                change(variable, "regularizer", wanted[id(variable)])
                 depthwise = variable.name == "kernel" and hasattr(layer, "depthwise_regularizer")
                 argument = "depthwise_regularizer" if depthwise else _ARGUMENTS.get(variable.name, "")
                 if hasattr(layer, argument):
-                    setattr(layer, argument, variable.regularizer)
+                    change(layer, argument, variable.regularizer)
     for layer in model._flatten_layers():
         if isinstance(layer, (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)):
             found = [v.regularizer for v in layer.trainable_variables if v.name == "kernel"]
             if found and all(_config(each) == _config(found[0]) for each in found):
-                layer._kernel_regularizer = found[0]  # of its projections, whose own is not saved
+                change(layer, "_kernel_regularizer", found[0])  # of its projections, whose own is not saved
 
 
-def _lost(model: Any, wanted: dict[int, Any]) -> list[str]:
+def _build_optimizer(model: Any, change: Change) -> None:
+    """Let an optimizer that has taken no step be saved with its variables, or Keras warns when it loads the file."""
+    optimizer = optimizer_of(model)
+    if optimizer is not None and not optimizer.built:
+        built = type(model.optimizer).from_config(model.optimizer.get_config())
+        built.build(model.trainable_variables)
+        change(model, "optimizer", built)
+
+
+def _lost(model: Any, plain: Any, wanted: dict[int, Any]) -> list[str]:
     """Say which weights have come back from the file without their regularizer, or with one of others."""
     return [
-        f"{weight.path}: its layer does not save a regularizer of its own for it."
-        for place, weight in enumerate(model.weights)
-        if place in wanted and _config(weight.regularizer) != _config(wanted[place])
+        f"{mine.path}: its layer does not save a regularizer of its own for it."
+        for mine, theirs in zip(model.weights, plain.weights, strict=True)
+        if id(mine) in wanted and _config(theirs.regularizer) != _config(wanted[id(mine)])
     ]
 
 

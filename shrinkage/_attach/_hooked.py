@@ -5,7 +5,6 @@ penalties of its own: gradients are added after unscaling and before accumulatio
 regularizers are; decay comes where its weight decay does; the proximal operator follows the step.
 """
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,9 +14,10 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from shrinkage._attach._hooks import KEY, Hooks, check_optimizer, hooks_of, optimizer_of
+from shrinkage._attach._callers import CLONES, WRITE, WRITES_OLD_FORMAT, caller, say, say_cloned
+from shrinkage._attach._hooks import KEY, Hooks, check_optimizer, hooks_of, optimizers_in
 from shrinkage._attach._lam import inner
-from shrinkage._attach._saving import loaded, saved
+from shrinkage._attach._saving import saved
 from shrinkage._attach._terms import added, decay, decay_rows, shrink
 from shrinkage._penalties import Coupled, Decoupled, Proximal
 
@@ -37,6 +37,7 @@ class HookedOptimizer:
         return type(self).__bases__[1]._unpickle_model, arguments
 
     def _backend_apply_gradients(self: Any, grads: Any, trainable_variables: Any) -> None:
+        hooks_of(self).steps(self, trainable_variables)
         for weights, lam in hooks_of(self).of(Coupled, self, trainable_variables):
             keys = [self._var_key(v) for v in trainable_variables]
             decay_rows(grads, keys, self._var_key, weights, lam, self.learning_rate)
@@ -66,14 +67,11 @@ class HookedModel:
 
     @optimizer.setter
     def optimizer(self: Any, optimizer: Any) -> None:
-        hooks, new, old = hooks_of(self), inner(optimizer), optimizer_of(self)
+        hooks, new = hooks_of(self), inner(optimizer)
         if new is not None:
             check_optimizer(new, hooks, hooks.attachments)
-        if old is not None:
-            unhook(old)
-        if new is not None:
-            hook(new, HookedOptimizer, hooks)
         vars(self)["optimizer"] = optimizer
+        hook_optimizers(self)
         hooks.retrace()  # `compile` is when other weights become trainable
 
     def __new__(cls, *args: Any, **options: Any) -> Any:
@@ -81,30 +79,31 @@ class HookedModel:
         return cls.__bases__[1](*args, **options)
 
     def get_config(self: Any) -> dict[str, Any]:
-        """Return the model as Keras writes it without an attachment, and what is attached."""
+        """Return the model's configuration as without an attachment; to whoever writes it, what is attached with it."""
+        asks = caller()
+        if asks == WRITES_OLD_FORMAT:
+            say(f"The .h5 file has model {self.name!r} without its penalty. Save it as .keras.")
+            hooks_of(self).catch_up()  # that format reads the variables themselves
+        elif asks == CLONES:
+            say_cloned(self)
         with as_before(self):
+            if asks not in WRITE:
+                return self.get_config()
             model = keras.saving.serialize_keras_object(self)
         model.pop("compile_config", None)  # which is beside this one in a file
         return {"model": model, "attached": [saved(each) for each in hooks_of(self).attachments]}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        """Return the model with its penalties attached, built but not compiled."""
-        from shrinkage._attach._attach import attach
+    def from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """Return the model with its penalties, built but not compiled; of a plain configuration, a plain one."""
+        from shrinkage._attach._attach import attach_loaded
 
+        if "attached" not in config:
+            return cls.__bases__[1].from_config(config)
         model: Any = keras.saving.deserialize_keras_object(config["model"], custom_objects)
         for record in config["attached"]:
-            attach(model, **loaded(record, model))
+            attach_loaded(model, record)
         return model
-
-    def save(self: Any, filepath: Any, *args: Any, **options: Any) -> None:
-        """Save the model, in Keras' old format without what is attached, which that has no place for."""
-        if not str(filepath).endswith((".h5", ".hdf5")):
-            return super().save(filepath, *args, **options)  # pyright: ignore[reportAttributeAccessIssue]
-        warnings.warn(f"{filepath} has model {self.name!r} without its penalty. Save it as .keras.", stacklevel=2)
-        hooks_of(self).catch_up()  # that format reads the variables themselves
-        with as_before(self):
-            return self.save(filepath, *args, **options)
 
     def __reduce__(self: Any) -> Any:
         """Pickle and copy it as Keras does, through a file in memory, which has what is attached."""
@@ -113,8 +112,17 @@ class HookedModel:
 
     def get_compile_config(self: Any) -> dict[str, Any]:
         """Return the arguments of `compile`, with the optimizer as it is without hooks."""
+        if caller() == CLONES:
+            say_cloned(self)
         with as_before(self):
             return self.get_compile_config()
+
+    def make_train_function(self: Any, force: bool = False) -> Any:
+        """Hook the optimizers that the model holds by now: a `compile` of the user's own may have set some."""
+        if hook_optimizers(self):
+            hooks_of(self).retrace()
+            force = True
+        return super().make_train_function(force)  # pyright: ignore[reportAttributeAccessIssue]
 
     def get_weights(self: Any) -> list[Any]:
         """Return the weights, with all their decay."""
@@ -128,7 +136,7 @@ class HookedModel:
 
     def reset_metrics(self: Any) -> None:
         super().reset_metrics()  # pyright: ignore[reportAttributeAccessIssue]
-        hooks_of(self).look()
+        hooks_of(self).start()
 
     def get_metrics_result(self: Any) -> dict[str, Any]:
         """Return Keras' logs with `data_loss` and `penalty`, which `loss` then is the sum of.
@@ -150,7 +158,8 @@ class HookedModel:
         return {**logs, "loss": loss + penalty, **own}
 
     def _get_metrics_result_or_logs(self: Any, logs: dict[str, Any]) -> dict[str, Any]:
-        """Return the present metrics, unless a `train_step` of the user's own returned others."""
+        """Return the present metrics, unless a `train_step` of the user's own returned others. An epoch has ended."""
+        hooks_of(self).end()
         now = self.get_metrics_result()
         return now if set(logs) | _OURS == set(now) else logs
 
@@ -179,10 +188,28 @@ def unhook(thing: Any) -> None:
         del vars(thing)[KEY]
 
 
+def hook_optimizers(model: Any) -> bool:
+    """Hook the optimizers that a model holds, and let go those that it does not hold any more; say whether any is new.
+
+    A model with a training step of its own may have several, and `model.optimizer` one that takes no step. One that
+    another model with a penalty is compiled with is left to that.
+    """
+    hooks = hooks_of(model)
+    held = [each for each in optimizers_in(model) if hooks_of(each) in (None, hooks)]
+    for each in hooks.optimizers:
+        if not any(each is other for other in held):
+            unhook(each)
+    new = [each for each in held if hooks_of(each) is None]
+    for each in new:
+        hook(each, HookedOptimizer, hooks)
+    hooks.optimizers = held
+    return bool(new)
+
+
 @contextmanager
 def as_before(model: Any) -> Iterator[None]:
-    """Let a model and its optimizer have their own classes for a while, by which Keras writes them down."""
-    things = [thing for thing in (model, optimizer_of(model)) if thing is not None]
+    """Let a model and its optimizers have their own classes for a while, by which Keras writes them down."""
+    things = [model, *hooks_of(model).optimizers]
     kinds = [type(thing) for thing in things]
     for thing, kind in zip(things, kinds, strict=True):
         object.__setattr__(thing, "__class__", kind.__bases__[1])

@@ -68,6 +68,8 @@ class LazyTable:
         return ops.cast(tf.exp(self._decay.value - ops.take(self._done, rows))[..., None], dtype)
 
     def _call(self, inputs: Any) -> Any:
+        if self._layer.quantization_mode:  # its table is another one, which is not trained
+            return type(self._layer).call(self._layer, inputs)
         check_table(self._layer)  # which may have got LoRA since
         if inputs.dtype not in ("int32", "int64"):
             inputs = ops.cast(inputs, "int32")

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from shrinkage._attach._attachment import Attachment
-from shrinkage._attach._lam import name_of
+from shrinkage._attach._lam import make_lam, name_of
 from shrinkage._penalties import L2, How, Penalty
 
 _KINDS = {kind.__name__: kind for kind in (*get_args(Penalty), *get_args(How))}
@@ -21,28 +21,54 @@ def saved(attachment: Attachment) -> dict[str, Any]:
     Raises:
         ValueError: If its strength is a function that Keras cannot save.
     """
-    on = attachment.on
+    on, toward = attachment.on, attachment.toward
     return {
         "penalty": _saved(attachment.penalty),
-        "toward": None if attachment.toward is None else [_packed(w) for w in attachment.toward],
+        "toward": None if toward is None else [None if w is None else _packed(w) for w in toward],
         "rows": attachment.rows,
         "how": _saved(attachment.how),
         "lam": _saved_lam(attachment.lam),
         "on": {"rule": on} if _is_plain(on) else {"places": _places(attachment)},
+        "weights": [[w.path, tuple(w.shape)] for w in attachment.model.weights],
     }
 
 
-def loaded(record: dict[str, Any], model: keras.Model) -> dict[str, Any]:
-    """Return the arguments of `attach` that a record stands for."""
+def loaded(record: dict[str, Any], model: keras.Model) -> Attachment:
+    """Return the attachment that a record stands for: it may be on nothing, as it may have been when it was saved."""
     lam, on, toward = record["lam"], record["on"], record["toward"]
-    weights = model.weights
-    return {
-        "penalty": _loaded(record["penalty"]) if toward is None else L2(toward=[_unpacked(w) for w in toward]),
-        "rows": record["rows"],
-        "how": _loaded(record["how"]),
-        "lam": keras.saving.deserialize_keras_object(lam) if isinstance(lam, dict) else lam,
-        "on": on["rule"] if "rule" in on else {_one(weights[place]): factor for place, factor in on["places"]},
-    }
+    weights = _weights_of(record, model)
+    if "rule" in on:
+        rule = on["rule"]
+    else:
+        rule = {_one(weights[place]): factor for place, factor in on["places"] if weights[place] is not None} or _none
+    penalty = _loaded(record["penalty"])
+    if toward is not None:
+        origin = {id(w): _unpacked(t) for w, t in zip(weights, toward, strict=True) if w is not None and t is not None}
+        toward = [origin.get(id(w)) for w in model.weights]
+        penalty = L2(toward="initial" if any(w is None for w in toward) else toward)
+    lam = make_lam(keras.saving.deserialize_keras_object(lam) if isinstance(lam, dict) else lam, model)
+    return Attachment(model, penalty, lam, rule, _loaded(record["how"]), record["rows"], toward)
+
+
+def _weights_of(record: dict[str, Any], model: keras.Model) -> list[Any]:
+    """Return for each weight of the model that was saved that of the model that is loaded, None where there is none.
+
+    It has them in the same order, unless its class made some after it was built and does not when it is loaded.
+    """
+    then = record.get("weights")
+    if then is None or [tuple(shape) for _, shape in then] == [tuple(w.shape) for w in model.weights]:
+        return list(model.weights)
+    return [_found(path, tuple(shape), model.weights) for path, shape in then]
+
+
+def _found(path: str, shape: tuple[int, ...], weights: list[Any]) -> Any:
+    """Return the one weight of this shape and path, which may begin with a model's name or not."""
+    found = [
+        weight
+        for weight in weights
+        if tuple(weight.shape) == shape and (f"/{path}".endswith(f"/{weight.path}") or weight.path.endswith(f"/{path}"))
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _saved(thing: Any) -> dict[str, Any]:
@@ -95,6 +121,11 @@ def _packed(values: Any) -> dict[str, Any]:
 
 def _unpacked(record: dict[str, Any]) -> Any:
     return np.frombuffer(b64decode(record["data"]), record["dtype"]).reshape(record["shape"])
+
+
+def _none(layer: Any, variable: Any) -> bool:
+    """The rule of what has no weight any more."""
+    return False
 
 
 def _one(weight: Any) -> Callable[[Any, Any], bool]:

@@ -1,11 +1,13 @@
 """What a penalty does to the weights of a model in a training step: to gradients, before the step, or after it."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 from keras import ops
 
+from shrinkage._attach._lam import wide
 from shrinkage._attach._lazy import LazyTable
 from shrinkage._penalties import Term
 from shrinkage._steps import step_size
@@ -24,6 +26,12 @@ class Penalised(NamedTuple):
     def now(self) -> Any:
         """Return its present value."""
         return ops.convert_to_tensor(self.variable) if self.lazy is None else self.lazy.now()
+
+    def value(self, lam: Any) -> Any:
+        """Return lam * P(w) at its present value, a scalar of float32 or wider."""
+        w = ops.cast(self.now(), wide(self.variable.dtype))
+        origin = None if self.term.origin is None else ops.cast(self.term.origin, w.dtype)
+        return replace(self.term, origin=origin).value(w, ops.cast(lam, w.dtype))
 
 
 def added(

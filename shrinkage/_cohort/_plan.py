@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from shrinkage._cohort._forward import nodes, way
+from shrinkage._cohort._maps import maps_note
 from shrinkage._cohort._memory import Memory
 
 _UNROLLED_MEMBERS = 20  # a member costs 0.06 to 0.4 s of tracing: more of them in one function do not pay
@@ -143,6 +144,13 @@ def check_given(plan: Any) -> dict[str, Any]:
             expected = "True or False" if _KINDS[name] is bool else "a whole number of at least 1"
             raise ValueError(f"`plan`: {name} must be {expected}. Received: {value!r}.")
     return {name: plan[name] for name in _KINDS if name in plan}
+
+
+def ways_with_room(found: list[Way], given: Mapping[str, Any]) -> tuple[list[Way], str]:
+    """Return the ways that a user's plan leaves, without XLA where it could end the process, and a note of that."""
+    left = ways_left(found, given)
+    note = maps_note() if any(way.xla for way in left) else ""
+    return (ways_left(found, {**given, "xla": False}), note) if note else (left, "")
 
 
 def ways_left(found: list[Way], given: Mapping[str, Any]) -> list[Way]:

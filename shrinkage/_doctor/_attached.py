@@ -1,13 +1,14 @@
 """Checks of attached penalties: whether they act."""
 
 from collections.abc import Iterator
-
-import keras
+from typing import Any
 
 from shrinkage._attach._attach import attachments
 from shrinkage._attach._attachment import Attachment
+from shrinkage._attach._hooks import hooks_of, optimizer_of, optimizers_in
+from shrinkage._attach._lam import read_lam
 from shrinkage._attach._terms import Penalised
-from shrinkage._doctor._case import Case
+from shrinkage._doctor._case import Case, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_again
 from shrinkage._doctor._words import plural
@@ -17,9 +18,9 @@ from shrinkage._matching import spell
 @check("error")
 def attached_inside(case: Case) -> Iterator[Symptom]:
     """A penalty is attached to a model inside this one, and does not act when this one is trained."""
-    covered = {id(weight.variable) for weight in case.attached}
+    covered, optimizers = {id(weight.variable) for weight in case.attached}, optimizers_in(case.model)
     for inner in (layer for layer in case.layers if layer is not case.model):
-        lost = _lost(inner, covered)
+        lost = _lost(inner, covered, optimizers)
         weights = [weight.variable for _, found in lost for weight in found]
         covered |= set(map(id, weights))
         if weights:
@@ -33,25 +34,60 @@ def attached_inside(case: Case) -> Iterator[Symptom]:
             )
 
 
-def _lost(inner: keras.Layer, covered: set[int]) -> list[tuple[Attachment, list[Penalised]]]:
-    """What is attached to an inner model, each with the weights that no penalty of the model around it covers."""
+def _lost(inner: Any, covered: set[int], optimizers: list[Any]) -> list[tuple[Attachment, list[Penalised]]]:
+    """What is attached to an inner model, each with the weights that no penalty of the model around it covers.
+
+    One that hangs on an optimizer with which the model around trains acts all the same.
+    """
+    if any(optimizer_of(inner) is each for each in optimizers):
+        return []
     found = [
-        (each, [weight for weight in each.weights if id(weight.variable) not in covered])
-        for each in attachments(inner)  # pyright: ignore[reportArgumentType]
+        (each, [w for w in each.weights if id(w.variable) not in covered and not hooks_of(inner).acts_on(w.variable)])
+        for each in attachments(inner)
     ]
     return [(each, weights) for each, weights in found if weights]
 
 
+@check("error")
+def stepped_elsewhere(case: Case) -> Iterator[Symptom]:
+    """Weights with a penalty attached are trained by an optimizer that the model does not hold (seen in `fit`)."""
+    hooks = hooks_of(case.model)
+    to_come = any(hooks_of(each) is None for each in optimizers_in(case.model))  # which the next `fit` hooks
+    if hooks is not None and hooks.elsewhere and not to_come:
+        yield (
+            hooks.trained_elsewhere,
+            f"{hooks.elsewhere} A model holds its optimizers as attributes, as `compile` sets them; attached penalties "
+            f"enter the steps of all of these.",
+            "model.second_optimizer = optimizer  # that which trains these weights; and call fit again",
+        )
+
+
 @check("warning")
 def attached_to_nothing(case: Case) -> Iterator[Symptom]:
-    """A penalty is attached, and all of its weights are frozen: it acts on nothing until they are unfrozen."""
+    """A penalty is attached and acts on nothing: its weights are frozen, or the model does not have them any more."""
     found = attachments(case.model)
     for each in found:
-        if not each.weights:
+        if each.idle:
             off = "sh.detach(model)" if len(found) == 1 else "sh.detach(reg)  # reg is what sh.attach returned"
+            wait = "# or unfreeze its weights, and compile\n" if each.named else ""
             yield (
                 (case.model.name,),
-                f"{each.penalty!r} is attached with on={spell(each.on)}, and the weights that this names are all "
-                f"frozen: it acts on nothing until they are unfrozen and the model is compiled.",
-                f"# or unfreeze its weights, and compile\n{off}",
+                f"{each.penalty!r} is attached with on={spell(each.on)} and acts on nothing: {each.idle}.",
+                f"{wait}{off}",
+            )
+
+
+@check("warning")
+def drawn_to_nothing(case: Case) -> Iterator[Symptom]:
+    """`L2(toward=...)` leaves out weights that the model has got since it was attached."""
+    acts = {id(weight.variable) for weight in case.attached}
+    for each in attachments(case.model):
+        late = [variable.path for variable in each.late if variable.trainable and id(variable) not in acts]
+        if late and not each.idle:
+            lam = f"{float(value_of(read_lam(each.lam, case.optimizer))):g}"
+            yield (
+                late,
+                f"{each.penalty!r} knows no weights to draw {plural(len(late), 'weight')} towards, which the model has "
+                f"got since it was attached: nothing penalises them.",
+                f"sh.attach(model, sh.L2(), lam={lam}, on=lambda layer, v: v.path in {late})  # towards 0",
             )
