@@ -13,6 +13,8 @@ from shrinkage._choice import best_epochs
 from shrinkage._cohort._first import first_values, origins
 from shrinkage._cohort._plan import check_given
 from shrinkage._cohort._train import Scores
+from shrinkage._fit_hints import HINTS, missing_words
+from shrinkage._hints import hinted
 from shrinkage._metrics import metrics_of, null_scores
 from shrinkage._path import Path, Status
 from shrinkage._penalties import GroupLasso, How, Penalty
@@ -21,12 +23,13 @@ from shrinkage._progress import progress as progress_bar
 from shrinkage._search import Search
 
 
+@hinted(HINTS, missing_words)
 def fit(
     model: keras.Model | Callable[[], keras.Model],
     x: Any,
     y: Any,
     *,
-    penalty: Penalty,
+    penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso", "model"],
     lams: Any = "auto",
     cv: int | float = 5,
     validation_data: tuple[Any, ...] | None = None,

@@ -209,11 +209,11 @@ class Path:
         """By how much the mean loss at `lam_min` flatters itself (Tibshirani & Tibshirani 2009); NaN for one split."""
         return optimism(np.where(self.failed, np.nan, self.fold_loss), self.index_min)
 
-    def model(self, lam: Literal["min", "1se"] | float = "min") -> keras.Model:
+    def model(self, lam: Literal["min", "1se", "none"] | float = "min") -> keras.Model:
         """Make the model that was trained on all rows with strength `lam`.
 
         Args:
-            lam: "min" for `lam_min`, "1se" for `lam_1se`, or one of `lams`.
+            lam: "min" for `lam_min`, "1se" for `lam_1se`, "none" for no penalty, or one of `lams`.
 
         Returns:
             A new compiled Keras model with no penalty attached and an optimizer that has taken no step.
@@ -304,11 +304,11 @@ class Path:
 
     def _index(self, lam: str | float) -> int:
         if isinstance(lam, str):
-            if lam not in ("min", "1se"):
-                raise ValueError(f'`lam` must be "min", "1se" or one of `lams`. Received: {lam!r}.')
-            return self.index_min if lam == "min" else self.index_1se
+            if lam not in ("min", "1se", "none"):
+                raise ValueError(f'`lam` must be "min", "1se", "none" or one of `lams`. Received: {lam!r}.')
+            return {"min": self.index_min, "1se": self.index_1se, "none": len(self.lams) - 1}[lam]
         if not isinstance(lam, Real) or isinstance(lam, bool | np.bool_):
-            raise TypeError(f'`lam` must be "min", "1se" or a number of `lams`. Received: {lam!r}.')
+            raise TypeError(f'`lam` must be "min", "1se", "none" or a number of `lams`. Received: {lam!r}.')
         found = np.flatnonzero(np.isclose(self.lams, float(lam), rtol=1e-6, atol=0))
         if len(found) == 0:
             nearest = self.lams[np.argsort(np.abs(self.lams - lam), kind="stable")[:3]]

@@ -18,7 +18,7 @@ from shrinkage._data import Data, TargetUnits, join, steps_of, take
 from shrinkage._folds import Folds, given_folds, make_folds
 from shrinkage._losses import name_of
 from shrinkage._objective import Objective
-from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal, Weights, check_penalty, terms_of
+from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal, Weights, as_penalty, check_penalty, terms_of
 from shrinkage._rows import read_rows
 from shrinkage._selection import Selection, select
 from shrinkage._strengths import automatic_grid, check_lams
@@ -84,6 +84,7 @@ def prepare(
         TypeError, ValueError: Naming the argument, what was expected, what was received, and what to do.
     """
     _check_counts(epochs=epochs, batch_size=batch_size, seed=seed, patience=patience, epoch=epoch)
+    penalty = as_penalty(penalty)
     how = check_penalty(penalty, how)
     _check_detached(model)
     template = Template(model)
@@ -103,7 +104,7 @@ def prepare(
         data = join(data, validation)
     notes += folds.notes
     for note in folds.notes:
-        warnings.warn(note, stacklevel=3)  # before the training, which may be long, and not only with the path
+        warnings.warn(note, stacklevel=4)  # before the training, which may be long, and not only with the path
     _check_weights(data, folds)
     objective = replace(objective, weighted=bool(np.ptp(data.weight)))
     smallest = min(map(len, folds.train))

@@ -209,14 +209,20 @@ def _check(model: keras.Model) -> None:
     if not model.built:
         how = "Add keras.Input(shape) as its first layer" if isinstance(model, keras.Sequential) else "Call it on a row"
         raise ValueError(f"{name} must be built, so that it has weights. {how}.")
+    own = [
+        step for step in ("train_step", "compute_loss") if getattr(type(model), step) is not getattr(keras.Model, step)
+    ]
+    if own:
+        raise ValueError(
+            f"{name} has its own `{own[0]}`, which members trained side by side cannot call: they minimise "
+            f"compile's `loss`. To train one strength by a step of your own, penalise the model in place:\n"
+            f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
+            f"    model.fit(x, y, epochs=20)  # as ever"
+        )
     if not model.compiled or model.loss is None or model.optimizer is None:
         raise ValueError(f"{name} must be compiled with a loss and an optimizer. Call model.compile(optimizer, loss).")
     if not model.trainable_variables:
         raise ValueError(f"{name} must have trainable weights. Received: none; set layer.trainable = True on some.")
-    if type(model).train_step is not keras.Model.train_step or type(model).compute_loss is not keras.Model.compute_loss:
-        raise ValueError(
-            f"{name} has its own `train_step` or `compute_loss`, which is not supported: use compile's `loss`."
-        )
     if model.run_eagerly:
         raise ValueError(f"{name} is compiled with run_eagerly=True, which is not supported: compile without it.")
     _check_layers(model, name)

@@ -16,6 +16,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # A module imports only from those to its left (here: above); `_quiet` may be imported by all.
 ARROW = [
     {"_quiet"},
+    {"_hints"},
+    {"_fit_hints"},
     {"_penalties"},
     {"_kinds"},
     {"_matching", "_scale"},
@@ -25,6 +27,7 @@ ARROW = [
     {"_folds", "_strengths"},
     {"_losses"},
     {"_objective"},
+    {"_arrays"},
     {"_data"},
     {"_targets"},
     {"_template"},

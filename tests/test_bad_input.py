@@ -156,12 +156,12 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "own train_step": (
         {"model": lambda: model(lambda: OwnStep([keras.Input((6,)), layers.Dense(3)]))},
         ValueError,
-        "`model` .* own `train_step`.* use compile's `loss`",
+        r"(?s)`model` .* own `train_step`.* shrinkage.attach\(model, shrinkage.L2\(\), lam=1e-4\)",
     ),
     "own compute_loss": (
         {"model": lambda: model(lambda: OwnLoss([keras.Input((6,)), layers.Dense(3)]))},
         ValueError,
-        "`model` .* `compute_loss`.* use compile's `loss`",
+        r"(?s)`model` .* own `compute_loss`.* shrinkage.attach\(model, shrinkage.L2\(\), lam=1e-4\)",
     ),
     "run_eagerly": ({"model": lambda: model(run_eagerly=True)}, ValueError, "`model` .* run_eagerly=True.* without it"),
     "mixed_float16": (
@@ -281,7 +281,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         "`x` must be an array of real numbers.* dtype object",
     ),
     "complex x": ({"x": X + 1j}, TypeError, "`x` must be an array of real numbers"),
-    "Dataset": ({"x": tf.data.Dataset.from_tensor_slices((X, Y))}, TypeError, "`x` must be an array.* streams are not"),
+    "Dataset": ({"x": tf.data.Dataset.from_tensor_slices((X, Y))}, TypeError, "`x` must be an array.* Streams are not"),
     "generator": ({"x": (row for row in X)}, TypeError, "`x` must be an array.* generator"),
     "a number as x": ({"x": 1.0}, TypeError, "`x` must be an array with rows"),
     "no rows": ({"x": X[:0], "y": Y[:0]}, ValueError, "`x` must have rows. Received: none"),
@@ -290,7 +290,11 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     # y
     "lengths differ": ({"y": Y[:-1]}, ValueError, "`x` and `y` must have as many rows. Received: 40 and 39"),
     "NaN in y": ({"y": with_bad(Y, {(7,): np.nan})}, ValueError, "`y` must be finite.* 1 NaN .* in 1 of 40 rows. Drop"),
-    "strings in y": ({"y": np.array(list("abcd") * 10)}, TypeError, "`y` must be an array of real numbers.* Encode"),
+    "strings in y": (
+        {"y": np.array(list("abcd") * 10)},
+        TypeError,
+        "`y` must be an array of real numbers.* Number the classes: .* numpy.unique",
+    ),
     "labels too high": ({"y": Y + 1}, ValueError, "`y` must hold class labels 0 to 2 .* values from 1 to 3"),
     "labels negative": ({"y": Y - 1}, ValueError, "`y` must hold class labels 0 to 2 .* values from -1 to 1"),
     "labels not whole": ({"y": Y / 2}, ValueError, "`y` must hold whole numbers"),
@@ -387,7 +391,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "infinite lam": ({"lams": [np.inf]}, ValueError, "lams must be finite"),
     "no lams": ({"lams": []}, ValueError, "lams must be"),
     "lams are text": ({"lams": "all"}, ValueError, '`lams` must be "auto" or a list'),
-    "penalty by name": ({"penalty": "l2"}, TypeError, r"`penalty` must be shrinkage.L2\(\).* Received: 'l2'"),
+    "penalty by another name": ({"penalty": "ridge"}, ValueError, "'l2', 'l1', 'elastic-net', 'group-lasso'.* 'ridge'"),
     "Keras' penalty": ({"penalty": keras.regularizers.L2(0.1)}, TypeError, r"`penalty` must be shrinkage.L2\(\)"),
     "the class": ({"penalty": sh.L2}, TypeError, r"`penalty` must be shrinkage.L2\(\)"),
     "how": ({"how": "proximal"}, TypeError, r"`how` must be shrinkage.Coupled\(\)"),

@@ -3,18 +3,21 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from keras import ops
 
 from shrinkage._penalties._how import How, Proximal
+from shrinkage._penalties._strength import strength_words, without_strength
 
 Tensor = Any  # a NumPy array or what the Keras backend makes of one
 
 _ITERATIONS = 5  # of Newton's method: where step sizes lie twelve decades apart, they leave 1e-12 of the largest weight
 
 
+@without_strength("shrinkage.GroupLasso()")
 @dataclass(frozen=True)
 class GroupLasso:
     """The group lasso P(w) = Σ_g √|g| * ‖w_g‖, |g| being how many weights are in group g.
@@ -51,6 +54,10 @@ class GroupLasso:
 
     def __post_init__(self) -> None:
         groups = self.groups
+        if isinstance(groups, Real):
+            raise TypeError(
+                f'`groups` must be "units", "inputs", or a tuple of axes. Received: {groups}. {strength_words("shrinkage.GroupLasso()", groups)}'
+            )
         if not isinstance(groups, str) and isinstance(groups, Iterable):
             groups = tuple(groups)
             if len(set(groups)) == len(groups) and all(type(axis) is int and axis < 0 for axis in groups):
