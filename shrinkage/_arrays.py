@@ -97,7 +97,7 @@ def _as_numbers(name: str, values: Any) -> np.ndarray:
 
 def _text_columns(values: Any) -> str:
     """Name the columns of a data frame that hold no numbers."""
-    dtypes = getattr(values, "dtypes", None)
+    dtypes: Any = getattr(values, "dtypes", None)
     if not hasattr(dtypes, "items"):  # no data frame of pandas
         return ""
     numbers = (np.number, np.bool_)
@@ -116,7 +116,7 @@ def _to_numbers(called: str, array: np.ndarray) -> str:
         return f"Give both parts as columns: numpy.stack([{called}.real, {called}.imag], axis=-1)."
     if array.dtype.names:
         return f"Say numpy.lib.recfunctions.structured_to_unstructured({called})."
-    first = array.flat[0] if array.size else None
+    first = array.flat[0] if array.size else 0
     if array.dtype == object and np.ndim(first) > 0:
         lengths = {np.shape(value) for value in array.flat}
         if len(lengths) == 1:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from shrinkage._attach._attach import attachments
+from shrinkage._carried import check_free, take_over
 from shrinkage._cohort._check import agrees
 from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import seed_variables
@@ -21,7 +22,7 @@ from shrinkage._objective import Objective
 from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal, Weights, as_penalty, check_penalty, terms_of
 from shrinkage._rows import read_rows
 from shrinkage._selection import Selection, select
-from shrinkage._strengths import automatic_grid, check_lams
+from shrinkage._strengths import automatic_grid, check_lams, include
 from shrinkage._targets import classes_of
 from shrinkage._template import Template
 
@@ -46,6 +47,8 @@ class Problem:
     """Whether members computed together are what the model itself gives."""
     notes: tuple[str, ...]
     """What was changed, in words."""
+    lam_model: float | None = None
+    """The strength that the model's own regularizers have, where these are the penalty."""
 
     @property
     def all_rows(self) -> np.ndarray:
@@ -84,13 +87,20 @@ def prepare(
         TypeError, ValueError: Naming the argument, what was expected, what was received, and what to do.
     """
     _check_counts(epochs=epochs, batch_size=batch_size, seed=seed, patience=patience, epoch=epoch)
+    own = isinstance(penalty, str) and penalty == "model"
+    if not own:
+        check_penalty(as_penalty(penalty), how)
+    _check_detached(model)
+    template, lam_model = Template(model, plain=own), None
+    if own:
+        _check_own(on, how)
+        penalty, lam_model, on = take_over(template.source)
     penalty = as_penalty(penalty)
     how = check_penalty(penalty, how)
-    _check_detached(model)
-    template = Template(model)
     check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
     selection = select(template.source, on)
-    _check_unpenalised(template.network, selection)
+    if not own:
+        check_free(template.source, selection.mask)
     _check_toward(penalty, template)
     terms = terms_of(penalty, selection.weights)
     init = _check_init(template, init, seed)
@@ -117,6 +127,7 @@ def prepare(
     n_rows, scale = len(_all_rows(folds)), 1.0 if target is not None else _scale(data, objective)
     steps = epochs * steps_of([n_rows], min(batch_size, n_rows))
     lams, most, more = _lams(lams, how, template.optimizer, n_rows, steps, scale)
+    lams = lams if lam_model is None else include(lams, lam_model)
     together = _agrees(template, objective, data, folds, batch_size, target)
     if not together and (cautious := objective.alone(listed=False)) != objective:
         objective = cautious  # a loss of the user's own may mix rows where its values do not show it
@@ -132,7 +143,7 @@ def prepare(
             "then has no standard error, and lam_1se is lam_min. Give cv=5 for one."
         )
     task = Task(template, data, objective, penalty, terms, how, batch_size, init, seed)
-    return Problem(task, folds, lams, most, selection, target, together, tuple(notes) + more)
+    return Problem(task, folds, lams, most, selection, target, together, tuple(notes) + more, lam_model)
 
 
 def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epoch: Any) -> None:
@@ -172,15 +183,14 @@ def _check_toward(penalty: Penalty, template: Template) -> None:
         )
 
 
-def _check_unpenalised(network: keras.Model, selection: Selection) -> None:
-    """Refuse a penalty that the model already carries on a weight that is to be penalised."""
-    for variable, penalised in zip(network.trainable_variables, selection.mask, strict=True):
-        if penalised and variable.regularizer is not None:
-            name = type(variable.regularizer).__name__
-            raise ValueError(
-                f"`model` already carries a penalty on {variable.path} ({name}), which would be added to shrinkage's. "
-                f"Build the layer without it, for example keras.layers.Dense(..., kernel_regularizer=None)."
-            )
+def _check_own(on: Any, how: Any) -> None:
+    """Refuse what `penalty="model"` already says."""
+    if not (isinstance(on, str) and on == "kernels"):
+        raise ValueError('`on` must be left out with penalty="model", which is on the weights that have a regularizer.')
+    if isinstance(how, Decoupled):
+        raise ValueError(
+            '`how`: Decoupled() is weight decay, and no regularizer of Keras. Leave it out with penalty="model".'
+        )
 
 
 def _check_init(template: Template, init: str | None, seed: int) -> str:

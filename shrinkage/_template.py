@@ -11,6 +11,7 @@ import numpy as np
 from keras import tree
 from keras.src.trainers.compile_utils import CompileMetrics  # what `compile` makes of `metrics`; has no public name
 
+from shrinkage._carried import take_off
 from shrinkage._objective import Objective, loss_name, make_objective
 
 _PRECISIONS = (("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64"))  # of weights, and of sums
@@ -22,13 +23,14 @@ class Template:
     Args:
         model: A built and compiled Keras model, or a function without arguments that returns one (the way for classes
             that Keras cannot clone).
+        plain: Whether the networks are made without the regularizers that the model carries on its weights.
 
     Raises:
         TypeError: If `model` is neither.
         ValueError: If it is not built, not compiled, or of a kind that is not supported.
     """
 
-    def __init__(self, model: keras.Model | Callable[[], keras.Model]):
+    def __init__(self, model: keras.Model | Callable[[], keras.Model], *, plain: bool = False):
         self._build = None if isinstance(model, keras.Model) else model
         if self._build is not None and (not callable(self._build) or isinstance(model, keras.Layer)):
             raise TypeError(
@@ -37,7 +39,7 @@ class Template:
             )
         source: Any = model if self._build is None else self._called()
         _check(source)
-        self._source = source
+        self._source, self._plain = source, plain
         self._drawn: dict[tuple[int, ...], list[np.ndarray]] = {}
         self.network = self._clone()
         for mine, theirs in zip(self.network.variables, source.variables, strict=True):
@@ -63,6 +65,15 @@ class Template:
     def loss_name(self) -> str:
         """The loss' snake-case name, as in `keras.losses`; "loss" where outputs have different ones."""
         return loss_name(self._source.loss)
+
+    def has_loss(self, places: Sequence[Any]) -> list[bool]:
+        """Say for outputs, known by their names or keys, which were compiled with a loss."""
+        loss = self._source.loss
+        if isinstance(loss, dict):
+            return [loss.get(place) is not None for place in places]
+        if isinstance(loss, (list, tuple)) and len(loss) == len(places):
+            return [one is not None for one in loss]
+        return [True] * len(places)
 
     @property
     def optimizer(self) -> Any:
@@ -146,9 +157,9 @@ class Template:
         self.model(self.kept_values()).save(file)
 
     @classmethod
-    def load(cls, file: str | Path) -> "Template":
+    def load(cls, file: str | Path, **options: Any) -> "Template":
         """Read a recipe that `save` wrote; code inside the file is refused (Keras' `safe_mode`)."""
-        return cls(keras.models.load_model(file, safe_mode=True))
+        return cls(keras.models.load_model(file, safe_mode=True), **options)
 
     def _called(self) -> keras.Model:
         model = self._build() if self._build is not None else None
@@ -157,9 +168,12 @@ class Template:
         return model
 
     def _clone(self) -> keras.Model:
-        """Return a model of the same architecture with new weights, not compiled."""
-        if self._build is not None:
-            return self._called()
+        """Return a model of the same architecture with new weights, not compiled, with the model's regularizers or none."""
+        clone = self._copy() if self._build is None else self._called()
+        take_off(clone, None if self._plain else self._source)
+        return clone
+
+    def _copy(self) -> keras.Model:
         try:
             clone = _cloned(self._source)
             if not clone.built:

@@ -20,9 +20,10 @@ ARROW = [
     {"_fit_hints"},
     {"_penalties"},
     {"_kinds"},
-    {"_matching", "_scale"},
+    {"_matching", "_scale", "_reach"},
     {"_steps"},
     {"_selection"},
+    {"_carried"},
     {"_attach"},
     {"_folds", "_strengths"},
     {"_losses"},
@@ -37,6 +38,7 @@ ARROW = [
     {"_choice"},
     {"_path"},
     {"_path_words"},
+    {"_model_words"},
     {"_path_text", "_path_io"},
     {"_null"},
     {"_metrics"},
@@ -50,7 +52,13 @@ ARROW = [
 ]
 PLACE = {room: place for place, rooms in enumerate(ARROW) for room in rooms}
 # Path's methods plot, save, load and print delegate, by an import inside the method.
-EXCEPTIONS = {("_path", "_plot"), ("_path", "_path_io"), ("_path", "_path_text"), ("_path", "_path_words")}
+EXCEPTIONS = {
+    ("_path", "_plot"),
+    ("_path", "_path_io"),
+    ("_path", "_path_text"),
+    ("_path", "_path_words"),
+    ("_path", "_model_words"),
+}
 LONGEST_FILE = 400
 
 

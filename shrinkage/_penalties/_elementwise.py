@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from shrinkage._penalties._how import Coupled, How, Proximal
-from shrinkage._penalties._strength import strength_words, without_strength
+from shrinkage._penalties._strength import no_strength, without_strength
 
 Tensor = Any  # a NumPy array or what the Keras backend makes of one
 
@@ -66,14 +66,10 @@ class L2:
     def __post_init__(self) -> None:
         if isinstance(self.toward, list | tuple) and self.toward:
             object.__setattr__(self, "toward", Weights(np.array(value) for value in self.toward))
-        elif isinstance(self.toward, Real):
-            raise ValueError(
-                f'`toward` must be None, "initial", or a list of weights. Received: {self.toward}. {strength_words("shrinkage.L2()", self.toward)}'
-            )
         elif self.toward is not None and not (isinstance(self.toward, str) and self.toward == "initial"):
             raise ValueError(
                 '`toward` must be None, "initial", or a list of weights such as model.get_weights(). '
-                f"Received: {self.toward!r}."
+                f"Received: {self.toward!r}.{no_strength('shrinkage.L2()', self.toward)}"
             )
 
     def __repr__(self) -> str:

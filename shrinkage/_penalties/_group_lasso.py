@@ -3,14 +3,13 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from keras import ops
 
 from shrinkage._penalties._how import How, Proximal
-from shrinkage._penalties._strength import strength_words, without_strength
+from shrinkage._penalties._strength import no_strength, without_strength
 
 Tensor = Any  # a NumPy array or what the Keras backend makes of one
 
@@ -54,10 +53,6 @@ class GroupLasso:
 
     def __post_init__(self) -> None:
         groups = self.groups
-        if isinstance(groups, Real):
-            raise TypeError(
-                f'`groups` must be "units", "inputs", or a tuple of axes. Received: {groups}. {strength_words("shrinkage.GroupLasso()", groups)}'
-            )
         if not isinstance(groups, str) and isinstance(groups, Iterable):
             groups = tuple(groups)
             if len(set(groups)) == len(groups) and all(type(axis) is int and axis < 0 for axis in groups):
@@ -66,7 +61,7 @@ class GroupLasso:
         if groups not in ("units", "inputs"):
             raise ValueError(
                 f'`groups` must be "units", "inputs", or a tuple of the axes that a group spans, counted from the '
-                f"last, such as (-2,). Received: {self.groups!r}."
+                f"last, such as (-2,). Received: {self.groups!r}.{no_strength('shrinkage.GroupLasso()', self.groups)}"
             )
 
     @property

@@ -1,6 +1,7 @@
 """A penalty has no strength of its own: what its class answers to one that it is given, as Keras' regularizers are."""
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, TypeVar
 
 from shrinkage._hints import hinted
@@ -21,6 +22,11 @@ def strength_words(code: str, value: Any) -> str:
         f"A penalty has no strength of its own: shrinkage.fit(..., penalty={code}, lams=[{value}]) trains with it, and "
         f"shrinkage.attach(model, {code}, lam={value}) penalises a model in place."
     )
+
+
+def no_strength(code: str, value: Any) -> str:
+    """Say the same behind the refusal of a number, and nothing behind that of something else."""
+    return f" {strength_words(code, value)}" if isinstance(value, Real) else ""
 
 
 def without_strength(code: str, **more: str) -> Callable[[C], C]:
