@@ -168,7 +168,7 @@ class Template:
         return model
 
     def _clone(self) -> keras.Model:
-        """Return a model of the same architecture with new weights, not compiled, without regularizers that the model lacks."""
+        """Return a model of the same architecture with new weights, not compiled: no regularizer is added to it."""
         clone = self._copy() if self._build is None else self._called()
         take_off(clone, None if self._plain else self._source)
         return clone
