@@ -1,11 +1,13 @@
 """Rows in: the arrays, checked against the model, and the streams of batches that each fold trains on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from keras import tree, utils
+from keras import tree
+
+from shrinkage._arrays import as_array, from_list
 
 
 @dataclass(frozen=True)
@@ -73,17 +75,23 @@ def make_data(
     (first, n), *others = given
     for name, length in others:
         if length != n:
-            raise ValueError(f"{first} and {name} must have as many rows. Received: {n} and {length} rows.")
+            hint = " A list of arrays is several inputs; numpy.stack(x) makes one array of rows." * (first == "`x[0]`")
+            raise ValueError(f"{first} and {name} must have as many rows. Received: {n} and {length} rows.{hint}")
     if n == 0:
         raise ValueError(f"{first} must have rows. Received: none.")
     if sample_weight is None:
         return Data(x, y, np.ones(n, dtype))
-    if tree.is_nested(as_tree(sample_weight)):
+    sample_weight = as_tree(sample_weight)
+    if len(tree.flatten(sample_weight)) == 1:
+        (sample_weight,) = tree.flatten(sample_weight)  # of the only output
+    if tree.is_nested(sample_weight):
         raise TypeError(
             f"`sample_weight` must be one array of {n} weights, which hold for all outputs: weights per output are not "
-            f"supported yet. Received: a {type(sample_weight).__name__}."
+            f"supported yet. Received: a {type(sample_weight).__name__}. To weigh whole outputs compile with "
+            f"`loss_weights`; for rows without a label of one output, let a loss of your own skip a label such as -1."
         )
-    weight = _array("`sample_weight`", sample_weight, dtype)
+    weight = as_array("`sample_weight`", sample_weight, dtype)
+    weight = weight[:, 0] if weight.shape == (n, 1) else weight
     if weight.shape != (n,) or (weight < 0).any() or weight.sum() == 0:
         raise ValueError(
             f"`sample_weight` must be {n} weights, one a row, none negative and not all zero. "
@@ -104,7 +112,7 @@ def as_tree(values: Any) -> Any:
         return {key: as_tree(value) for key, value in values.items()}
     if isinstance(values, (list, tuple)) and any(isinstance(v, dict) or getattr(v, "ndim", 0) > 0 for v in values):
         return tuple(as_tree(value) for value in values)
-    return np.asarray(values) if isinstance(values, (list, tuple)) else values
+    return from_list(values) if isinstance(values, (list, tuple)) else values
 
 
 def labels(name: str, values: Any) -> list[str]:
@@ -131,60 +139,8 @@ def _leaves(values: Any, names: Sequence[str]) -> list[tuple[str, Any]]:
 
 def _checked(values: Any, names: Sequence[str], dtype: str) -> Any:
     pairs = zip(names, tree.flatten(values), strict=True)
-    arrays = [None if leaf is None and len(names) > 1 else _array(name, leaf, dtype) for name, leaf in pairs]
+    arrays = [None if leaf is None and len(names) > 1 else as_array(name, leaf, dtype) for name, leaf in pairs]
     return tree.pack_sequence_as(values, arrays)
-
-
-def _array(name: str, values: Any, dtype: str) -> np.ndarray:
-    streams = (Iterator, utils.PyDataset)
-    if isinstance(values, streams) or hasattr(values, "element_spec") or callable(getattr(values, "batch", None)):
-        raise TypeError(f"{name} must be an array. Received: a {type(values).__name__}; streams are not supported yet.")
-    columns = list(getattr(values, "columns", [])) or None
-    array = _as_numbers(values)
-    if array.ndim == 0:
-        raise TypeError(f"{name} must be an array with rows. Received: a {type(values).__name__}.")
-    if array.dtype == bool:
-        array = array.astype(dtype)
-    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
-        raise TypeError(
-            f"{name} must be an array of real numbers. Received: dtype {array.dtype}. "
-            f"Encode text and categories as numbers first."
-        )
-    if np.issubdtype(array.dtype, np.floating):
-        _check_finite(name, array, columns)
-        with np.errstate(over="ignore"):
-            array = array.astype(dtype)
-        _check_finite(name, array, columns)  # a float64 may overflow float32
-    return array
-
-
-def _as_numbers(values: Any) -> np.ndarray:
-    """Return an array; of the nullable numbers of a data frame, which NumPy takes for objects, floating-point ones."""
-    array = np.asarray(values)
-    if array.dtype == object and hasattr(values, "to_numpy"):
-        try:
-            return values.to_numpy(dtype="float64", na_value=np.nan)
-        except (TypeError, ValueError):  # text, and what else is no number
-            pass
-    return array
-
-
-def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None) -> None:
-    bad = ~np.isfinite(array)
-    if not bad.any():
-        return
-    rows = int(bad.reshape(len(array), -1).any(axis=1).sum())
-    where = ""
-    if array.ndim == 2 and array.shape[1] > 1:
-        counts = bad.sum(axis=0)
-        worst = [int(column) for column in np.argsort(-counts, kind="stable")[:3] if counts[column]]
-        named = [f"{columns[c]!r}" if columns else f"{c}" for c in worst]
-        where = " in column " + ", ".join(f"{n} ({counts[c]})" for n, c in zip(named, worst, strict=True))
-        where += " and others" if (counts > 0).sum() > 3 else ""
-    raise ValueError(
-        f"{name} must be finite{' in ' + str(array.dtype)}. Received: {int(bad.sum())} NaN or infinite values in "
-        f"{rows} of {len(array)} rows{where}. Drop or impute these rows."
-    )
 
 
 def batches_of(n_train: int, batch_size: int) -> tuple[int, int]:

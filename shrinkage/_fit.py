@@ -13,6 +13,8 @@ from shrinkage._choice import best_epochs
 from shrinkage._cohort._first import first_values, origins
 from shrinkage._cohort._plan import check_given
 from shrinkage._cohort._train import Scores
+from shrinkage._fit_hints import HINTS, missing_words
+from shrinkage._hints import hinted
 from shrinkage._metrics import metrics_of, null_scores
 from shrinkage._path import Path, Status
 from shrinkage._penalties import GroupLasso, How, Penalty
@@ -21,12 +23,13 @@ from shrinkage._progress import progress as progress_bar
 from shrinkage._search import Search
 
 
+@hinted(HINTS, missing_words)
 def fit(
     model: keras.Model | Callable[[], keras.Model],
     x: Any,
     y: Any,
     *,
-    penalty: Penalty,
+    penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso", "model"],
     lams: Any = "auto",
     cv: int | float = 5,
     validation_data: tuple[Any, ...] | None = None,
@@ -57,7 +60,11 @@ def fit(
         x: Inputs, an array (n, ...); for several a dictionary, list or tuple of arrays, as `model.fit` takes it.
         y: Targets, an array (n, ...) that the model's output and loss fit; for several the same. An output without a
             loss needs none.
-        penalty: `L2()`, `L1()`, `ElasticNet(rho)` or `GroupLasso(groups)`; `L2(toward="initial")` for fine-tuning.
+        penalty: `L2()`, `L1()`, `ElasticNet(rho)` or `GroupLasso(groups)`, or "l2", "l1", "elastic-net" or
+            "group-lasso"; `L2(toward="initial")` for fine-tuning. "model" takes over the regularizers that the model
+            already has, where they are the same L1, L2 or L1L2 of Keras on all weights that have one: the path is
+            theirs, their own strength is trained too and marked (`path.lam_model`; Keras' L2(l) is lambda = 2 l),
+            and `path.model()` has none.
         lams: "auto", or strengths >= 0 on the mean loss of all rows; 0 is always trained beside them. The automatic
             grid has 20 strengths with n * lambda from 10**1.75 down to 10**-3, and grows by up to three decades at an
             end where the minimum lies. For a squared error it moves with the target's standard deviation c as the best
@@ -186,6 +193,7 @@ def _path(
         seconds=time.perf_counter() - started,
         target_mean=0.0 if problem.target is None else float(problem.target.offset[-1]),
         target_sd=1.0 if problem.target is None else problem.target.reference,
+        lam_model=problem.lam_model,
         **null,
     )
 

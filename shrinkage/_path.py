@@ -78,6 +78,7 @@ class Path:
         plan: what else a run needs to be repeated to the bit.
         notes: what the user should know.
         seconds: wall-clock time of the fit.
+        lam_model: with `penalty="model"`, the strength that the model's own regularizers had, which is in `lams`.
         target_mean, target_sd: what turns predictions of standardised targets back: `target_mean + target_sd * p`.
 
     Example:
@@ -126,6 +127,7 @@ class Path:
     target_sd: float = 1.0
     zero_groups: Array | None = None
     row_weight: Array | None = None
+    lam_model: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -196,29 +198,39 @@ class Path:
         return float(self.lams[self.index_1se])
 
     @property
+    def index_model(self) -> int | None:
+        """Index in `lams` of the strength that the model's own regularizers had, or None."""
+        return None if self.lam_model is None else int(np.argmin(np.abs(self.lams - self.lam_model)))
+
+    @property
     def gain(self) -> Difference:
         """How much lower the mean loss is at `lam_min` than without a penalty, with its 95 % interval.
 
         Over folds by the corrected resampled t-test (Nadeau & Bengio 2003); for a single split by the paired t-test of
         its rows. That `lam_min` was chosen on the same rows is not in the interval: see `optimism`.
         """
+        return self.gain_over(-1)
+
+    def gain_over(self, index: int) -> Difference:
+        """Return how much lower the mean loss is at `lam_min` than at `lams[index]`; see `gain`."""
         best = self.index_min
         if self.single_split:
-            return row_gain(self.row_loss[:, -1], self.row_loss[:, best], self.row_weight)
+            return row_gain(self.row_loss[:, index], self.row_loss[:, best], self.row_weight)
         n_train, n_test = (np.mean([len(rows) for rows in part]) for part in (self.folds.train, self.folds.held_out))
-        none, least = self.fold_loss[:, -1], self.fold_loss[:, best]
-        return gain(none, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
+        other, least = self.fold_loss[:, index], self.fold_loss[:, best]
+        return gain(other, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
 
     @property
     def optimism(self) -> float:
         """By how much the mean loss at `lam_min` flatters itself (Tibshirani & Tibshirani 2009); NaN for one split."""
         return optimism(np.where(self.failed, np.nan, self.fold_loss), self.fold_weight, self.index_min)
 
-    def model(self, lam: Literal["min", "1se"] | float = "min") -> keras.Model:
+    def model(self, lam: Literal["min", "1se", "none", "model"] | float = "min") -> keras.Model:
         """Make the model that was trained on all rows with strength `lam`.
 
         Args:
-            lam: "min" for `lam_min`, "1se" for `lam_1se`, or one of `lams`.
+            lam: "min" for `lam_min`, "1se" for `lam_1se`, "none" for no penalty, "model" for `lam_model`, or one of
+                `lams`.
 
         Returns:
             A new compiled Keras model with no penalty attached and an optimizer that has taken no step.
@@ -252,9 +264,10 @@ class Path:
 
     def verdict(self) -> str:
         """Say in words what the curve shows: what the penalty gains over none, or that no gain is clear, and why."""
+        from shrinkage._model_words import model_words
         from shrinkage._path_words import verdict
 
-        return verdict(self)
+        return " ".join(filter(None, [verdict(self), model_words(self)]))
 
     def plot(self, file: Any = None) -> Figure:
         """Draw the held-out loss against log10(lam), with one-standard-error bars and the choices marked.
@@ -308,12 +321,14 @@ class Path:
         return np.where(self.failed, np.nan, self.mean)
 
     def _index(self, lam: str | float) -> int:
+        if isinstance(lam, str) and lam == "model" and self.index_model is not None:
+            return self.index_model
         if isinstance(lam, str):
-            if lam not in ("min", "1se"):
-                raise ValueError(f'`lam` must be "min", "1se" or one of `lams`. Received: {lam!r}.')
-            return self.index_min if lam == "min" else self.index_1se
+            if lam not in ("min", "1se", "none"):
+                raise ValueError(f'`lam` must be "min", "1se", "none" or one of `lams`. Received: {lam!r}.')
+            return {"min": self.index_min, "1se": self.index_1se, "none": len(self.lams) - 1}[lam]
         if not isinstance(lam, Real) or isinstance(lam, bool | np.bool_):
-            raise TypeError(f'`lam` must be "min", "1se" or a number of `lams`. Received: {lam!r}.')
+            raise TypeError(f'`lam` must be "min", "1se", "none" or a number of `lams`. Received: {lam!r}.')
         found = np.flatnonzero(np.isclose(self.lams, float(lam), rtol=1e-6, atol=0))
         if len(found) == 0:
             nearest = self.lams[np.argsort(np.abs(self.lams - lam), kind="stable")[:3]]

@@ -20,7 +20,7 @@ _NUMBERS = (
     *("norm", "nonzero", "null_loss", "null_se"),
 )
 _OPTIONAL = ("zero_groups", "row_weight")
-_PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd")
+_PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_model")
 
 
 def save(path: Path, folder: Any, *, overwrite: bool) -> None:
@@ -44,7 +44,8 @@ def load(folder: Any) -> Path:
         raise FileNotFoundError(f"There is no folder '{folder}'.")
     record = _read_record(folder)
     try:
-        return _restore(record, *_read_parts(folder))
+        record.setdefault("lam_model", None)  # of a path that an earlier version saved
+        return _restore(record, *_read_parts(folder, plain=record["lam_model"] is not None))
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         if problem := _own_code(error):
             raise ValueError(f"The model of the saved path in '{folder}' cannot be read: it has {problem}") from error
@@ -141,7 +142,7 @@ def _read_record(folder: File) -> dict[str, Any]:
     return record
 
 
-def _read_parts(folder: File) -> tuple[dict[str, Any], Any]:
+def _read_parts(folder: File, *, plain: bool) -> tuple[dict[str, Any], Any]:
     from shrinkage._template import Template  # here, as it imports Keras
 
     # Given a name, `np.load` leaves the file of a torn archive open.
@@ -149,7 +150,8 @@ def _read_parts(folder: File) -> tuple[dict[str, Any], Any]:
         arrays = {name: archive[name] for name in archive.files}
     for array in arrays.values():
         array.setflags(write=False)
-    return arrays, Template.load(folder / _TEMPLATE)
+    options = {"plain": True} if plain else {}  # code of the user's own may set its regularizers again
+    return arrays, Template.load(folder / _TEMPLATE, **options)
 
 
 def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> Path:

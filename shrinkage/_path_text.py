@@ -6,14 +6,14 @@ import textwrap
 import numpy as np
 
 from shrinkage._path import Path, Status
-from shrinkage._path_words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words, title, verdict
+from shrinkage._path_words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words, title
 
 _WIDTH = 110
 
 
 def summary(path: Path) -> str:
     """Lay out a path as cv.glmnet prints its own: a header, the choices, what they mean, and what went wrong."""
-    words = [verdict(path), _optimism(path), _largest_tried(path), _units(path), *_problems(path), *path.notes]
+    words = [path.verdict(), _optimism(path), _largest_tried(path), _units(path), *_problems(path), *path.notes]
     return "\n".join([_header(path), *_table(path), *(textwrap.fill(text, _WIDTH) for text in words if text)])
 
 
@@ -43,9 +43,11 @@ def _table(path: Path) -> list[str]:
     if math.isfinite(path.null_loss):
         rows["null"] = _null_cells(path, len(titles))
     rows |= {"none": _cells(path, -1), "min": _cells(path, path.index_min), "1se": _cells(path, path.index_1se)}
+    rows |= {} if path.index_model is None else {"model": _cells(path, path.index_model)}
     least = [8, 6] + [5] * (len(titles) - 2)
     widths = [max(width, *map(len, column)) for width, *column in zip(least, *rows.values(), strict=True)]
-    return [f"{label:4}" + _join(cells, widths) for label, cells in rows.items()]
+    longest = max(map(len, rows))
+    return [f"{label:{longest}}" + _join(cells, widths) for label, cells in rows.items()]
 
 
 def _join(cells: list[str], widths: list[int]) -> str:

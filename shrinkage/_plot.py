@@ -41,6 +41,7 @@ class CurveData:
         train: training loss at that epoch.
         failed: whether a model of this strength diverged.
         index_min, index_1se: the choices.
+        index_model: the strength that the model's own regularizers had, if they are the penalty.
         null: loss of the best constant, or NaN.
         complexity: norm of the penalised weights; for a penalty that gives zeros, how many are not zero.
         complexity_label: which of the two.
@@ -63,6 +64,7 @@ class CurveData:
     complexity_label: str
     low: float
     high: float
+    index_model: int | None = None
 
     @property
     def above(self) -> NDArray[np.bool_]:
@@ -93,6 +95,7 @@ def curve_data(path: Path) -> CurveData:
         complexity_label=_complexity_words(path),
         low=low,
         high=high,
+        index_model=path.index_model,
     )
 
 
@@ -116,6 +119,9 @@ def draw(data: CurveData, file: Any = None) -> Figure:
         handles = [_draw_held_out(axes, data), _draw_training(axes, data), *_draw_arrows(axes, data)]
         if data.low < data.null < data.high:
             handles.append(axes.axhline(data.null, color=_FAINT, linewidth=1, linestyle="--", label="best constant"))
+        if (own := data.index_model) is not None:
+            style = {"color": _TRAINING, "linewidth": 1, "linestyle": "-."}
+            handles.append(axes.axvline(data.position[own], label=f"model: λ = {lam_text(data.lams[own])}", **style))
         _draw_axes(axes, data)
         _draw_sizes(axes, data)
         # Outside: inside, every corner is some curve's way.

@@ -10,6 +10,7 @@ import numpy as np
 
 from shrinkage._attach._attach import attachments
 from shrinkage._behaviour import Behaviour, observe
+from shrinkage._carried import check_free, take_over
 from shrinkage._cohort._check import agrees
 from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import seed_variables
@@ -20,9 +21,10 @@ from shrinkage._folds import Folds, given_folds, make_folds
 from shrinkage._grid import Grid, make_grid, note_of_size, sizes
 from shrinkage._losses import name_of
 from shrinkage._objective import Objective
-from shrinkage._penalties import L2, Penalty, Proximal, Weights, check_penalty, terms_of
+from shrinkage._penalties import L2, Decoupled, Penalty, Proximal, Weights, as_penalty, check_penalty, terms_of
 from shrinkage._rows import read_rows
 from shrinkage._selection import Selection, select
+from shrinkage._strengths import include
 from shrinkage._targets import classes_of
 from shrinkage._template import Template
 
@@ -45,6 +47,8 @@ class Problem:
     """Whether members computed together are what the model itself gives."""
     notes: tuple[str, ...]
     """What was changed, in words."""
+    lam_model: float | None = None
+    """The strength that the model's own regularizers have, where these are the penalty."""
 
     @property
     def lams(self) -> np.ndarray:
@@ -88,12 +92,20 @@ def prepare(
         TypeError, ValueError: Naming the argument, what was expected, what was received, and what to do.
     """
     _check_counts(epochs=epochs, batch_size=batch_size, seed=seed, patience=patience, epoch=epoch)
-    how = check_penalty(penalty, how)
+    own = isinstance(penalty, str) and penalty == "model"
+    if not own:
+        check_penalty(as_penalty(penalty), how)
     _check_detached(model)
-    template = Template(model)
+    template, lam_model = Template(model, plain=own), None
+    if own:
+        _check_own(on, how)
+        penalty, lam_model, on = take_over(template.source)
+    penalty = as_penalty(penalty)
+    how = check_penalty(penalty, how)
     check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
     selection = select(template.source, on)
-    _check_unpenalised(template.network, selection)
+    if not own:
+        check_free(template.source, selection.mask)
     _check_toward(penalty, template)
     terms = terms_of(penalty, selection.weights)
     init = _check_init(template, init, seed)
@@ -108,7 +120,7 @@ def prepare(
         data = join(data, validation)
     notes += folds.notes
     for note in folds.notes:
-        warnings.warn(note, stacklevel=3)  # before the training, which may be long, and not only with the path
+        warnings.warn(note, stacklevel=4)  # before the training, which may be long, and not only with the path
     _check_weights(data, folds)
     objective = replace(objective, weighted=bool(np.ptp(data.weight)))
     smallest = min(map(len, folds.train))
@@ -124,6 +136,8 @@ def prepare(
         lams, penalty, how, template, selection.mask, loss_size=loss_size, target_variance=variance,
         n_rows=int((data.weight[rows] > 0).sum()), steps=epochs * batches_of(len(rows), batch_size)[0],
     )  # fmt: skip
+    if lam_model is not None:
+        grid = replace(grid, lams=include(grid.lams, lam_model))
     notes += grid.notes
     if grid.far:
         notes.append(note_of_size(variance, one_target=_is_one_squared_error(data, objective)))
@@ -138,7 +152,7 @@ def prepare(
             f"loss of its own: a single split then has no standard error, and lam_1se is lam_min. Give cv=5 for one."
         )
     task = Task(template, data, objective, penalty, terms, how, batch_size, init, seed, behaviour)
-    return Problem(task, folds, grid, selection, target, together, tuple(notes))
+    return Problem(task, folds, grid, selection, target, together, tuple(notes), lam_model)
 
 
 def _notes(behaviour: Behaviour, together: bool, batch_size: int) -> list[str]:
@@ -202,15 +216,14 @@ def _check_toward(penalty: Penalty, template: Template) -> None:
         )
 
 
-def _check_unpenalised(network: keras.Model, selection: Selection) -> None:
-    """Refuse a penalty that the model already carries on a weight that is to be penalised."""
-    for variable, penalised in zip(network.trainable_variables, selection.mask, strict=True):
-        if penalised and variable.regularizer is not None:
-            name = type(variable.regularizer).__name__
-            raise ValueError(
-                f"`model` already carries a penalty on {variable.path} ({name}), which would be added to shrinkage's. "
-                f"Build the layer without it, for example keras.layers.Dense(..., kernel_regularizer=None)."
-            )
+def _check_own(on: Any, how: Any) -> None:
+    """Refuse what `penalty="model"` already says."""
+    if not (isinstance(on, str) and on == "kernels"):
+        raise ValueError('`on` must be left out with penalty="model", which is on the weights that have a regularizer.')
+    if isinstance(how, Decoupled):
+        raise ValueError(
+            '`how`: Decoupled() is weight decay, and no regularizer of Keras. Leave it out with penalty="model".'
+        )
 
 
 def _check_init(template: Template, init: str | None, seed: int) -> str:

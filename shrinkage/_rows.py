@@ -13,7 +13,7 @@ from shrinkage._losses import is_listed, name_of, takes_labels
 from shrinkage._objective import Objective
 from shrinkage._targets import check_targets, class_weights
 from shrinkage._template import Template
-from shrinkage._tokens import check_tokens
+from shrinkage._tokens import check_text, check_tokens
 
 
 def read_rows(
@@ -37,6 +37,7 @@ def read_rows(
         TypeError, ValueError: Naming the input or output, what was expected, what was received, and what to do.
     """
     network = template.network
+    check_text(network, x)
     dtype = network.trainable_variables[0].dtype
     x, y = as_tree(x), as_tree(y)
     if class_weight is not None:
@@ -48,7 +49,8 @@ def read_rows(
     some = np.unique(np.linspace(0, data.n_rows - 1, 32).astype(int))
     outputs = _outputs(network, take(data.x, some))
     names = list(getattr(network, "output_names", None) or range(len(tree.flatten(outputs))))
-    places, keys = _places("y", data.y, outputs, names), _keys(outputs, names)
+    keys = _keys(outputs, names)
+    places = _places("y", data.y, outputs, names, template.has_loss(keys))
     arrays, given = tree.flatten(data.y), labels("y", y)
     leaves = [None if i is None else arrays[i] for i in places]
     called = [f"`y[{key!r}]`" if i is None else given[i] for i, key in zip(places, keys, strict=True)]
@@ -118,10 +120,13 @@ def _fitting_inputs(network: keras.Model, x: Any) -> Any:
     return tree.pack_sequence_as(structure, fitting)
 
 
-def _places(name: str, given: Any, structure: Any, names: Sequence[Any]) -> list[int | None]:
+def _places(
+    name: str, given: Any, structure: Any, names: Sequence[Any], needed: Sequence[bool] = ()
+) -> list[int | None]:
     """Return for each leaf of the model's structure which leaf of `given` it is; a target may be missing.
 
-    As in Keras, a dictionary may name the inputs or outputs of a model that has a list of them.
+    As in Keras, a dictionary may name the inputs or outputs of a model that has a list of them, and targets may be
+    given for those outputs alone that have a loss, which `needed` says.
     """
     paths, expected = ([path for path, _ in tree.flatten_with_path(part)] for part in (given, structure))
     if paths == expected:
@@ -133,7 +138,12 @@ def _places(name: str, given: Any, structure: Any, names: Sequence[Any]) -> list
     if flat and set(given) <= set(keys) and (name == "y" or len(given) == len(keys)):
         numbers = {path[0]: i for i, path in enumerate(paths)}
         return [numbers.get(key) for key in keys]
-    raise ValueError(f"`{name}` must be {_wanted(structure, keys)}. Received: {_received(given)}.")
+    if len(paths) == sum(needed) and not isinstance(given, dict) and all(len(path) < 2 for path in [*paths, *expected]):
+        numbers = iter(range(len(paths)))
+        return [next(numbers) if has_loss else None for has_loss in needed]
+    stack = len(keys) == 1 < len(paths) and isinstance(given, tuple)
+    hint = f" To make one array of these, say numpy.stack({name})." if stack else ""
+    raise ValueError(f"`{name}` must be {_wanted(structure, keys)}. Received: {_received(given)}.{hint}")
 
 
 def _keys(structure: Any, names: Sequence[Any]) -> list[Any]:

@@ -51,6 +51,16 @@ def check_lams(lams: object) -> tuple[np.ndarray, tuple[str, ...]]:
     return checked, tuple(f"lams: {change}." for change in _changes(given))
 
 
+def include(lams: np.ndarray, lam: float) -> np.ndarray:
+    """Return a grid with one more strength in its place; one that is equal but for rounding gives way to it.
+
+    Example:
+        >>> include(np.array([1.0, 0.1, 0.0]), 0.2)
+        array([1. , 0.2, 0.1, 0. ])
+    """
+    return np.unique(np.append(lams[~np.isclose(lams, lam, rtol=1e-6, atol=0)], lam))[::-1]
+
+
 def extension(
     lams: np.ndarray,
     mean: np.ndarray,

@@ -9,6 +9,7 @@ import numpy as np
 from keras import tree
 from keras.src.trainers.compile_utils import CompileMetrics  # what `compile` makes of `metrics`; has no public name
 
+from shrinkage._carried import take_off
 from shrinkage._clone import clone, shapes_of
 from shrinkage._first_call import create_weights
 from shrinkage._objective import Objective, loss_name, make_objective
@@ -23,13 +24,14 @@ class Template:
     Args:
         model: A built and compiled Keras model, or a function without arguments that returns one (the way for classes
             that Keras cannot clone).
+        plain: Whether the networks are made without the regularizers that the model carries on its weights.
 
     Raises:
         TypeError: If `model` is neither.
         ValueError: If it is not built, not compiled, or of a kind that is not supported.
     """
 
-    def __init__(self, model: keras.Model | Callable[[], keras.Model]):
+    def __init__(self, model: keras.Model | Callable[[], keras.Model], *, plain: bool = False):
         self._build = None if isinstance(model, keras.Model) else model
         if self._build is not None and (not callable(self._build) or isinstance(model, keras.Layer)):
             raise TypeError(
@@ -40,7 +42,7 @@ class Template:
         if source.built:
             create_weights(source)
         _check(source)
-        self._source = source
+        self._source, self._plain = source, plain
         self._drawn: dict[tuple[int, ...], list[np.ndarray]] = {}
         self.network = self._clone()
         for mine, theirs in zip(self.network.variables, source.variables, strict=True):
@@ -66,6 +68,15 @@ class Template:
     def loss_name(self) -> str:
         """The loss' snake-case name, as in `keras.losses`; "loss" where outputs have different ones."""
         return loss_name(self._source.loss)
+
+    def has_loss(self, places: Sequence[Any]) -> list[bool]:
+        """Say for outputs, known by their names or keys, which were compiled with a loss."""
+        loss = self._source.loss
+        if isinstance(loss, dict):
+            return [loss.get(place) is not None for place in places]
+        if isinstance(loss, (list, tuple)) and len(loss) == len(places):
+            return [one is not None for one in loss]
+        return [True] * len(places)
 
     @property
     def optimizer(self) -> Any:
@@ -149,10 +160,10 @@ class Template:
         self.model(self.kept_values()).save(file)
 
     @classmethod
-    def load(cls, file: str | Path) -> "Template":
+    def load(cls, file: str | Path, **options: Any) -> "Template":
         """Read a recipe that `save` wrote; code inside the file is refused (Keras' `safe_mode`)."""
         with random_state():
-            return cls(keras.models.load_model(file, safe_mode=True))
+            return cls(keras.models.load_model(file, safe_mode=True), **options)
 
     def _called(self) -> keras.Model:
         with random_state():
@@ -164,11 +175,16 @@ class Template:
         return model
 
     def _clone(self) -> keras.Model:
-        """Return a model of the same class and architecture with new weights, not compiled."""
-        if self._build is not None:
+        """Return a model of the same class and architecture with new weights, not compiled: no regularizer is added."""
+        if self._build is None:
+            model = self._copy()
+        else:
             model = self._called()
             _check_same(model, self._source)
-            return model
+        take_off(model, None if self._plain else self._source)
+        return model
+
+    def _copy(self) -> keras.Model:
         try:
             with random_state():
                 return clone(self._source)
@@ -193,14 +209,20 @@ def _check(model: keras.Model) -> None:
     if not model.built:
         how = "Add keras.Input(shape) as its first layer" if isinstance(model, keras.Sequential) else "Call it on a row"
         raise ValueError(f"{name} must be built, so that it has weights. {how}.")
+    own = [
+        step for step in ("train_step", "compute_loss") if getattr(type(model), step) is not getattr(keras.Model, step)
+    ]
+    if own:
+        raise ValueError(
+            f"{name} has its own `{own[0]}`, which members trained side by side cannot call: they minimise "
+            f"compile's `loss`. To train one strength by a step of your own, penalise the model in place:\n"
+            f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
+            f"    model.fit(x, y, epochs=20)  # as ever"
+        )
     if not model.compiled or model.loss is None or model.optimizer is None:
         raise ValueError(f"{name} must be compiled with a loss and an optimizer. Call model.compile(optimizer, loss).")
     if not model.trainable_variables:
         raise ValueError(f"{name} must have trainable weights. Received: none; set layer.trainable = True on some.")
-    if type(model).train_step is not keras.Model.train_step or type(model).compute_loss is not keras.Model.compute_loss:
-        raise ValueError(
-            f"{name} has its own `train_step` or `compute_loss`, which is not supported: use compile's `loss`."
-        )
     if model.run_eagerly:
         raise ValueError(f"{name} is compiled with run_eagerly=True, which is not supported: compile without it.")
     _check_layers(model, name)

@@ -1,10 +1,39 @@
-"""Tokens outside an embedding's table: TensorFlow raises at some step, and XLA takes the nearest row in silence."""
+"""Text for a model that looks tokens up itself, and tokens outside an embedding's table.
+
+At the latter TensorFlow raises at some step, and XLA takes the nearest row in silence.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
+
+_LOOKUPS = (keras.layers.TextVectorization, keras.layers.StringLookup, keras.layers.Hashing)
+
+
+def check_text(network: keras.Model, x: Any) -> None:
+    """Refuse text that the model looks up: members are trained on numbers, and the lookup is the same for all.
+
+    Raises:
+        TypeError: With code that runs the lookup once, and puts it back in front of the model chosen.
+    """
+    inputs = getattr(network, "inputs", None) or ()
+    lookups = [layer for layer in network._flatten_layers() if isinstance(layer, _LOOKUPS)]
+    if not lookups or not any(tensor.dtype == "string" for tensor in inputs):
+        return
+    found = [layer for layer in lookups if layer in network.layers]
+    reached = [f"model.get_layer({layer.name!r}).output" for layer in found]
+    numbers = [f"model.inputs[{i}]" for i, tensor in enumerate(inputs) if tensor.dtype != "string"]
+    tokens = ", ".join([*reached, *numbers]) if len(reached + numbers) == 1 else f"[{', '.join([*reached, *numbers])}]"
+    raise TypeError(
+        "`x` must be numbers, and the model looks up text. Look it up once, fit the rest, and put the lookup back:\n"
+        f"    tokens = {tokens}\n"
+        "    lookup, rest = keras.Model(model.inputs, tokens), keras.Model(tokens, model.outputs)\n"
+        "    rest.compile(type(model.optimizer).from_config(model.optimizer.get_config()), model.loss)\n"
+        "    path = shrinkage.fit(rest, lookup.predict(x), y, penalty=shrinkage.L2(), epochs=20)\n"
+        "    best = keras.Model(model.inputs, path.model()(tokens))"
+    )
 
 
 def check_tokens(network: keras.Model, x: Any) -> None:

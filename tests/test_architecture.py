@@ -17,15 +17,19 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ARROW = [
     {"_quiet"},
     {"_random"},
+    {"_hints"},
+    {"_fit_hints"},
     {"_penalties"},
     {"_kinds"},
-    {"_matching", "_scale", "_first_call"},
+    {"_matching", "_scale", "_first_call", "_reach"},
     {"_steps"},
     {"_selection"},
+    {"_carried"},
     {"_attach"},
     {"_folds", "_strengths"},
     {"_losses"},
     {"_objective"},
+    {"_arrays"},
     {"_data"},
     {"_targets"},
     {"_clone"},
@@ -37,6 +41,7 @@ ARROW = [
     {"_choice"},
     {"_path"},
     {"_path_words"},
+    {"_model_words"},
     {"_path_text", "_path_io"},
     {"_null"},
     {"_metrics"},
@@ -51,7 +56,13 @@ ARROW = [
 ]
 PLACE = {room: place for place, rooms in enumerate(ARROW) for room in rooms}
 # Path's methods plot, save, load and print delegate, by an import inside the method.
-EXCEPTIONS = {("_path", "_plot"), ("_path", "_path_io"), ("_path", "_path_text"), ("_path", "_path_words")}
+EXCEPTIONS = {
+    ("_path", "_plot"),
+    ("_path", "_path_io"),
+    ("_path", "_path_text"),
+    ("_path", "_path_words"),
+    ("_path", "_model_words"),
+}
 LONGEST_FILE = 400
 
 

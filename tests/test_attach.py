@@ -548,7 +548,7 @@ def frozen_state(model: keras.Model) -> Any:
         ({"on": "kernals"}, ValueError, "kernels"),
         ({"on": lambda layer, variable: False}, ValueError, "matches none"),
         ({"how": "coupled"}, TypeError, r"`how` must be shrinkage.Coupled\(\)"),
-        ({"penalty": "l2"}, TypeError, "`penalty` must be"),
+        ({"penalty": 2}, TypeError, "`penalty` must be"),
         ({"penalty": keras.regularizers.L2(0.1)}, TypeError, "`penalty` must be"),
         ({"penalty": sh.L1(), "how": sh.Decoupled()}, ValueError, "weight decay"),
     ],

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import tensorflow as tf
 from keras import layers
 
@@ -138,6 +139,12 @@ def sgd(**options: Any) -> Callable[[], keras.Model]:
     return lambda: model(optimizer=keras.optimizers.SGD(0.1, **options))
 
 
+def of_objects(rows: np.ndarray) -> np.ndarray:
+    made = np.empty(len(rows), object)
+    made[:] = list(rows)
+    return made
+
+
 ONE_HOT = np.eye(3)[Y]
 
 # name: (what differs from a good call; a function is called to make the model), the error, and what it must say
@@ -156,12 +163,12 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "own train_step": (
         {"model": lambda: model(lambda: OwnStep([keras.Input((6,)), layers.Dense(3)]))},
         ValueError,
-        "`model` .* own `train_step`.* use compile's `loss`",
+        r"(?s)`model` .* own `train_step`.* shrinkage.attach\(model, shrinkage.L2\(\), lam=1e-4\)",
     ),
     "own compute_loss": (
         {"model": lambda: model(lambda: OwnLoss([keras.Input((6,)), layers.Dense(3)]))},
         ValueError,
-        "`model` .* `compute_loss`.* use compile's `loss`",
+        r"(?s)`model` .* own `compute_loss`.* shrinkage.attach\(model, shrinkage.L2\(\), lam=1e-4\)",
     ),
     "run_eagerly": ({"model": lambda: model(run_eagerly=True)}, ValueError, "`model` .* run_eagerly=True.* without it"),
     "mixed_float16": (
@@ -198,7 +205,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "already penalised": (
         {"model": lambda: model(dense(kernel_regularizer="l2"))},
         ValueError,
-        r"`model` already carries a penalty on .*kernel \(L2\).* kernel_regularizer=None",
+        r"(?s)`model` already carries a penalty .*kernel_regularizer=keras.regularizers.L2\(0.01\).*penalty=.model",
     ),
     "trained": ({"model": trained}, ValueError, '`model` has been trained .* 2 steps.*init="keep".*init="fresh"'),
     # its loss and optimizer
@@ -281,16 +288,40 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         "`x` must be an array of real numbers.* dtype object",
     ),
     "complex x": ({"x": X + 1j}, TypeError, "`x` must be an array of real numbers"),
-    "Dataset": ({"x": tf.data.Dataset.from_tensor_slices((X, Y))}, TypeError, "`x` must be an array.* streams are not"),
+    "Dataset": ({"x": tf.data.Dataset.from_tensor_slices((X, Y))}, TypeError, "`x` must be an array.* Streams are not"),
     "generator": ({"x": (row for row in X)}, TypeError, "`x` must be an array.* generator"),
     "a number as x": ({"x": 1.0}, TypeError, "`x` must be an array with rows"),
     "no rows": ({"x": X[:0], "y": Y[:0]}, ValueError, "`x` must have rows. Received: none"),
     "too few columns": ({"x": X[:, :4]}, ValueError, r"`x` must have the shape .*\(n, 6\). Received: \(40, 4\)"),
     "one axis too few": ({"x": X[:, 0]}, ValueError, r"`x` must have the shape .*\(n, 6\). Received: \(40,\)"),
+    "a sparse matrix": ({"x": scipy.sparse.csr_matrix(X)}, TypeError, r"`x` must be a dense .* Say x.toarray\(\)"),
+    "a masked array": (
+        {"x": np.ma.masked_greater(X, 1.5)},
+        ValueError,
+        r"`x` must have no masked values, .* \d+ masked values in \d+ of 40 rows. Say x.filled\(value\)",
+    ),
+    "ragged lists": ({"x": [[1, 2], [3]] * 20}, TypeError, r"rows have different lengths: say keras.utils.pad_seq"),
+    "an array of arrays": (
+        {"x": of_objects(X)},
+        TypeError,
+        r"dtype object. Say numpy.stack\(list\(x\)\), as its rows have equal shapes",
+    ),
+    "a list of rows": ({"x": list(X)}, ValueError, r"as many rows. Received: 6 and 40 rows. .*numpy.stack\(x\)"),
+    "times": ({"x": X.astype("datetime64[s]")}, TypeError, r"numpy.timedelta64\(1, 'D'\) in days"),
+    "a column of text": (
+        {"x": pd.DataFrame(X).assign(town="a")},
+        TypeError,
+        "dtype object, from column 'town'. Encode text",
+    ),
     # y
+    "no y": ({"y": None}, TypeError, "`y` must be an array. Received: None. For an autoencoder y is x"),
     "lengths differ": ({"y": Y[:-1]}, ValueError, "`x` and `y` must have as many rows. Received: 40 and 39"),
     "NaN in y": ({"y": with_bad(Y, {(7,): np.nan})}, ValueError, "`y` must be finite.* 1 NaN .* in 1 of 40 rows. Drop"),
-    "strings in y": ({"y": np.array(list("abcd") * 10)}, TypeError, "`y` must be an array of real numbers.* Encode"),
+    "strings in y": (
+        {"y": np.array(list("abcd") * 10)},
+        TypeError,
+        "`y` must be an array of real numbers.* Number the classes: .* numpy.unique",
+    ),
     "labels too high": ({"y": Y + 1}, ValueError, "`y` must hold class labels 0 to 2 .* values from 1 to 3"),
     "labels negative": ({"y": Y - 1}, ValueError, "`y` must hold class labels 0 to 2 .* values from -1 to 1"),
     "labels not whole": ({"y": Y / 2}, ValueError, "`y` must hold whole numbers"),
@@ -387,7 +418,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "infinite lam": ({"lams": [np.inf]}, ValueError, "lams must be finite"),
     "no lams": ({"lams": []}, ValueError, "lams must be"),
     "lams are text": ({"lams": "all"}, ValueError, '`lams` must be "auto" or a list'),
-    "penalty by name": ({"penalty": "l2"}, TypeError, r"`penalty` must be shrinkage.L2\(\).* Received: 'l2'"),
+    "penalty by another name": ({"penalty": "ridge"}, ValueError, "'l2', 'l1', 'elastic-net', 'group-lasso'.* 'ridge'"),
     "Keras' penalty": ({"penalty": keras.regularizers.L2(0.1)}, TypeError, r"`penalty` must be shrinkage.L2\(\)"),
     "the class": ({"penalty": sh.L2}, TypeError, r"`penalty` must be shrinkage.L2\(\)"),
     "how": ({"how": "proximal"}, TypeError, r"`how` must be shrinkage.Coupled\(\)"),

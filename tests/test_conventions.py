@@ -531,6 +531,12 @@ def test_a_second_penalty_is_refused():
     assert prepared(line("sgd")).selection.n_penalised == 3
 
 
+def test_the_models_own_regularizer_is_taken_over():
+    problem = prepared(line("sgd", kernel_regularizer=keras.regularizers.L2(0.01)), penalty="model")
+    assert (problem.task.penalty, problem.lam_model) == (sh.L2(), 0.02) and 0.02 in problem.lams
+    assert problem.task.template.model(problem.task.template.kept_values()).losses == []
+
+
 # --- the choice
 
 

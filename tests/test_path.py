@@ -86,7 +86,7 @@ def test_the_model_is_the_one_of_its_strength():
 def test_a_strength_that_was_not_trained_is_an_error_that_lists_the_nearest():
     with pytest.raises(ValueError, match=r"Received: 0.0011. The nearest are 0.001, 0.00056\d*, 0.00177\d*"):
         make_path().model(0.0011)
-    with pytest.raises(ValueError, match='"min", "1se" or one of `lams`'):
+    with pytest.raises(ValueError, match='"min", "1se", "none" or one of `lams`'):
         make_path().model("best")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="nearest"):
         make_path().model(float("nan"))
@@ -94,7 +94,7 @@ def test_a_strength_that_was_not_trained_is_an_error_that_lists_the_nearest():
 
 @pytest.mark.parametrize("lam", [None, [0.1], np.array([0.1, 0.2]), {}, True, 1j])
 def test_a_strength_that_is_no_number_is_an_error_that_says_so(lam):
-    with pytest.raises(TypeError, match='"min", "1se" or a number of `lams`. Received: '):
+    with pytest.raises(TypeError, match='"min", "1se", "none" or a number of `lams`. Received: '):
         make_path().model(lam)
 
 

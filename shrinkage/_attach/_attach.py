@@ -1,6 +1,6 @@
 """`attach` and `detach`: everything is checked before anything is changed."""
 
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
@@ -10,13 +10,17 @@ from shrinkage._attach._hooked import HookedModel, hook, hook_optimizers, unhook
 from shrinkage._attach._hooks import Hooks, check_optimizer, hooks_of, optimizer_of
 from shrinkage._attach._lam import Lam, make_lam
 from shrinkage._attach._saving import loaded
-from shrinkage._penalties import L2, Coupled, GroupLasso, How, Penalty, check_penalty
+from shrinkage._hints import hinted
+from shrinkage._penalties import L2, Coupled, GroupLasso, How, Penalty, as_penalty, check_penalty
 from shrinkage._selection import Rule, select_frozen_too
 
+_STRENGTHS = ("lams", "lambda_", "alpha", "strength", "l1", "l2", "weight_decay")
 
+
+@hinted(dict.fromkeys(_STRENGTHS, "Say lam={value}.") | {"": "Name the strength: lam={value}."})
 def attach(
     model: keras.Model,
-    penalty: Penalty,
+    penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso"],
     *,
     lam: Lam,
     on: Rule = "kernels",
@@ -31,7 +35,7 @@ def attach(
 
     Args:
         model: a built `keras.Model`, compiled or not; loaded, pretrained, partly frozen or in mixed precision.
-        penalty: what is added to its loss.
+        penalty: what is added to its loss, such as `L2()`, or its name: "l2", "l1", "elastic-net", "group-lasso".
         lam: the strength, 0 or more: a number; a `keras.Variable`; or, read at every step of the optimizer, a
             `keras.optimizers.schedules` schedule or a function of the step written in `keras.ops`. Its values must
             stay 0 or more: a compiled step cannot refuse one, and a negative one is a warning at the epoch's end.
@@ -63,6 +67,7 @@ def attach(
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a keras.Model. Received: {type(model).__name__}.")
+    penalty = as_penalty(penalty)
     how = check_penalty(penalty, how)
     _check_rows(rows, penalty, how, model)
     select_frozen_too(model, on)  # which refuses models without weights, and rules that name none

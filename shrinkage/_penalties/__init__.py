@@ -1,7 +1,10 @@
 """What is added to the data loss, R(w) = lam * P(w), and where it enters a training step."""
 
 from shrinkage._penalties._check import Penalty as Penalty
+from shrinkage._penalties._check import as_penalty as as_penalty
 from shrinkage._penalties._check import check_penalty as check_penalty
+from shrinkage._penalties._check import keras_strengths as keras_strengths
+from shrinkage._penalties._check import matching as matching
 from shrinkage._penalties._elementwise import L1 as L1
 from shrinkage._penalties._elementwise import L2 as L2
 from shrinkage._penalties._elementwise import ElasticNet as ElasticNet

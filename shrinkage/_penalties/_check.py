@@ -2,28 +2,85 @@
 
 from typing import Any
 
+from keras import regularizers
+
 from shrinkage._penalties._elementwise import L1, L2, ElasticNet
 from shrinkage._penalties._group_lasso import GroupLasso
 from shrinkage._penalties._how import Decoupled, How
 
 Penalty = L2 | L1 | ElasticNet | GroupLasso
 
+_NAMES = {"l2": L2, "l1": L1, "elastic-net": ElasticNet, "group-lasso": GroupLasso}  # the shell's
 
-def check_penalty(penalty: Any, how: Any) -> How:
+
+def as_penalty(penalty: Any) -> Penalty:
+    """Return a penalty, which may be given by the name that it has in the shell.
+
+    Raises:
+        TypeError, ValueError: If it is neither; a strength in it is shown its place.
+
+    Example:
+        >>> as_penalty("l2"), as_penalty("elastic-net")
+        (L2(), ElasticNet(rho=0.5))
+    """
+    if isinstance(penalty, Penalty):
+        return penalty
+    if isinstance(penalty, str):
+        named = penalty.lower().replace("_", "-").replace(" ", "-")
+        found = _NAMES.get({"elasticnet": "elastic-net", "grouplasso": "group-lasso"}.get(named, named))
+        if found is None:
+            raise ValueError(
+                f"`penalty` must be a penalty such as shrinkage.L2(), or its name: {', '.join(map(repr, _NAMES))}. "
+                f"Received: {penalty!r}."
+            )
+        return found()
+    raise TypeError(
+        "`penalty` must be shrinkage.L2(), shrinkage.L1(), shrinkage.ElasticNet() or shrinkage.GroupLasso(), or its "
+        f"name, such as 'l2'. Received: {penalty!r}.{_hint(penalty)}"
+    )
+
+
+def _hint(penalty: Any) -> str:
+    if penalty in _NAMES.values():
+        return f" Call the class: shrinkage.{penalty.__name__}()."
+    strengths = keras_strengths(penalty)
+    if strengths is None or not any(strengths):
+        return ""
+    found, lam = matching(*strengths)
+    return f" In Keras that is a penalty and its strength: say penalty=shrinkage.{found!r}, lams=[{lam:g}]."
+
+
+def keras_strengths(regularizer: Any) -> tuple[float, float] | None:
+    """Return l1 and l2 of one of Keras' own L1, L2 and L1L2, or None for another."""
+    if type(regularizer) not in (regularizers.L1, regularizers.L2, regularizers.L1L2):
+        return None
+    l1, l2 = (float(f"{float(getattr(regularizer, name, 0)):.7g}") for name in ("l1", "l2"))  # L1 keeps a float32
+    return l1, l2
+
+
+def matching(l1: float, l2: float) -> tuple[Penalty, float]:
+    """Return the penalty and the strength that Keras' l1 * Σ|w| + l2 * Σw² is; one of the two is above 0.
+
+    Example:
+        >>> matching(0.0, 0.01), matching(0.02, 0.01)
+        ((L2(), 0.02), (ElasticNet(rho=0.5), 0.04))
+    """
+    lam = l1 + 2 * l2
+    if not l1:
+        return L2(), lam
+    return (ElasticNet(l1 / lam) if l2 else L1()), lam
+
+
+def check_penalty(penalty: Penalty, how: Any) -> How:
     """Return where the penalty enters, which is its default if `how` is None.
 
     Raises:
-        TypeError, ValueError: If either is not one, or they do not go together.
+        TypeError, ValueError: If it is no such way, or they do not go together.
 
     Example:
         >>> check_penalty(L1(), None)
         Proximal()
     """
-    if not isinstance(penalty, Penalty):
-        raise TypeError(
-            "`penalty` must be shrinkage.L2(), shrinkage.L1(), shrinkage.ElasticNet() or shrinkage.GroupLasso(). "
-            f"Received: {penalty!r}."
-        )
     how = penalty.default_how if how is None else how
     if not isinstance(how, How):
         raise TypeError(

@@ -9,12 +9,14 @@ import numpy as np
 from keras import ops
 
 from shrinkage._penalties._how import How, Proximal
+from shrinkage._penalties._strength import no_strength, without_strength
 
 Tensor = Any  # a NumPy array or what the Keras backend makes of one
 
 _ITERATIONS = 5  # of Newton's method: where step sizes lie twelve decades apart, they leave 1e-12 of the largest weight
 
 
+@without_strength("shrinkage.GroupLasso()")
 @dataclass(frozen=True)
 class GroupLasso:
     """The group lasso P(w) = Σ_g √|g| * ‖w_g‖, |g| being how many weights are in group g.
@@ -59,7 +61,7 @@ class GroupLasso:
         if groups not in ("units", "inputs"):
             raise ValueError(
                 f'`groups` must be "units", "inputs", or a tuple of the axes that a group spans, counted from the '
-                f"last, such as (-2,). Received: {self.groups!r}."
+                f"last, such as (-2,). Received: {self.groups!r}.{no_strength('shrinkage.GroupLasso()', self.groups)}"
             )
 
     @property

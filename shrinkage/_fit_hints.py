@@ -1,0 +1,139 @@
+"""What `sh.fit` answers to arguments of Keras, scikit-learn and glmnet that it does not have, and to rows without y."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from keras import tree, utils
+
+_ONE_STRENGTH = "shrinkage.attach(model, shrinkage.L2(), lam=1e-4), and then model.fit(...)"
+_COMPILED = "It is the model's own: say model.compile(...) with it, and give the model."
+_CV = "Say cv={value}: a number of folds, or a fraction of rows to hold out once."
+_LAMS = "Say lams=[{value}], or leave `lams` out for a grid that is found."
+_LIST = "Say lams={value}, or leave `lams` out for a grid that is found."
+_SEED = "Say seed={value}."
+_SCORED = "Every strength is scored on all held-out rows after every epoch, and there is nothing to set."
+_MEMORY = "Rows are arrays in memory, and all cores are used: there is nothing to set."
+_BEST = "Each strength keeps the best epoch of its mean held-out curve (epoch='best'); patience=5 also stops early."
+_CHOICE = (
+    "The held-out data loss chooses the strength and its epoch, and path.metrics has the compiled metrics of every "
+    "strength; patience=5 stops early."
+)
+
+HINTS: Mapping[str, str] = {
+    "": "Name the rest: shrinkage.fit(model, x, y, penalty=shrinkage.L2(), epochs=20).",
+    # Keras' fit and EarlyStopping
+    "callbacks": "All strengths train in one compiled loop, which calls none. For EarlyStopping say patience=5, for a "
+    f"schedule compile with a keras.optimizers.schedules. To train one strength with callbacks say {_ONE_STRENGTH}.",
+    "validation_split": "Say cv={value}, which holds out rows drawn at random, or give the last ones as "
+    "`validation_data`, as Keras does.",
+    "validation_freq": _SCORED,
+    "validation_steps": _SCORED,
+    "validation_batch_size": "Say plan={{'evaluated_rows': {value}}}.",
+    "shuffle": "Each epoch draws its rows in a new order. For rows in an order, such as a time series, give the later "
+    "ones as `validation_data`.",
+    "steps_per_epoch": "An epoch is round(rows / batch_size) steps: give `batch_size` and `epochs`.",
+    "initial_epoch": "Epochs count from 1. To go on from the model's weights say init='keep'.",
+    "workers": _MEMORY,
+    "use_multiprocessing": _MEMORY,
+    "max_queue_size": _MEMORY,
+    "n_jobs": _MEMORY,
+    "monitor": _CHOICE,
+    "scoring": _CHOICE,
+    "mode": _CHOICE,
+    "restore_best_weights": _BEST,
+    "early_stopping": _BEST,
+    "min_delta": _BEST,
+    "baseline": _BEST,
+    "start_from_epoch": _BEST,
+    "optimizer": _COMPILED,
+    "loss": _COMPILED,
+    "metrics": _COMPILED,
+    "learning_rate": "It is the optimizer's own: say model.compile(keras.optimizers.Adam({value}), loss).",
+    "lr": "It is the optimizer's own: say model.compile(keras.optimizers.Adam({value}), loss).",
+    "weight_decay": "Say penalty=shrinkage.L2(), how=shrinkage.Decoupled(), lams=[{value}].",
+    # a strength, or several
+    **dict.fromkeys(("lam", "lambda_", "lamb", "alpha", "strength", "l2", "l1", "lam_min", "lambda1"), _LAMS),
+    **dict.fromkeys(("lambdas", "alphas", "strengths", "grid", "lam_grid", "lam_path", "Cs"), _LIST),
+    **dict.fromkeys(
+        ("n_lams", "nlambda", "n_lambdas", "n_alphas", "num_lams"),
+        "Say lams=numpy.geomspace(1e-1, 1e-6, {value}), or leave `lams` out for a grid that is found.",
+    ),
+    "C": "It is 1 / (n * lambda) on the mean loss: say lams=[1 / (n * {value})] with n rows, or leave `lams` out.",
+    # the split
+    **dict.fromkeys(("n_folds", "k", "folds", "nfolds", "n_splits", "kfold", "k_folds", "test_size"), _CV),
+    **dict.fromkeys(("random_state", "random_seed"), _SEED),
+    # the penalty
+    **dict.fromkeys(("regularizer", "kernel_regularizer", "regularization", "reg"), "Say penalty=shrinkage.L2()."),
+    **dict.fromkeys(
+        ("rho", "l1_ratio"), "It is the elastic net's: say penalty=shrinkage.ElasticNet({value}) (L1's share)."
+    ),
+    "groups": "They are the group lasso's: say penalty=shrinkage.GroupLasso({value}).",
+    "toward": "It is the penalty's: say penalty=shrinkage.L2(toward={value}).",
+    # rows
+    "X": "Say x, in lower case.",
+    "Y": "Say y, in lower case.",
+    **dict.fromkeys(("weights", "weight", "sample_weights"), "Say sample_weight=..., one weight a row."),
+    **dict.fromkeys(
+        ("data", "dataset", "train_data", "generator", "train_ds"), "Give arrays x and y in the second and third place."
+    ),
+    **dict.fromkeys(
+        ("standardize", "normalize", "scale"),
+        "Inputs: put keras.layers.Normalization() first, which is fitted to each fold's own training rows. Targets: "
+        "standardize_target=True.",
+    ),
+}
+
+
+def missing_words(name: str, given: Mapping[str, Any]) -> str:
+    """Say what to give for an argument that `fit` needs and was not given."""
+    if name == "y" and (words := stream_words(given.get("x"))):
+        return words
+    return {
+        "model": "Say shrinkage.fit(model, x, y, penalty=shrinkage.L2(), epochs=20).",
+        "x": "Say shrinkage.fit(model, x, y, penalty=shrinkage.L2(), epochs=20).",
+        "y": "Give the targets; for an autoencoder y is x.",
+        "penalty": "Say penalty=shrinkage.L2(), or 'l2', 'l1', 'elastic-net', 'group-lasso'; or 'model' for the "
+        "regularizers that the model already has.",
+        "epochs": "Give as many as the model needs to train, such as epochs=20; each strength then keeps its best.",
+    }.get(name, "")
+
+
+def stream_words(x: Any) -> str:
+    """Say how a stream of rows becomes arrays, as code; nothing if `x` is no stream."""
+    code = _arrays_of(x)
+    return f"Streams are not supported yet. Read the rows into arrays first:\n{code}" if code else ""
+
+
+def is_stream(x: Any) -> bool:
+    """Whether `x` gives its rows one after the other: a `tf.data.Dataset`, a loader, a generator."""
+    streams = (Iterator, utils.PyDataset)
+    loader = hasattr(x, "__iter__") and hasattr(x, "dataset") and not hasattr(x, "__array__")  # PyTorch's
+    return isinstance(x, streams) or hasattr(x, "element_spec") or callable(getattr(x, "batch", None)) or loader
+
+
+def _arrays_of(x: Any) -> str:
+    """Return code that makes arrays of the stream `dataset`."""
+    if not is_stream(x):
+        return ""
+    if hasattr(x, "element_spec") and callable(getattr(x, "unbatch", None)):
+        spec = x.element_spec
+        names = ("x", "y", "sample_weight")[: len(spec)] if isinstance(spec, tuple) else ("x",)
+        rows = "dataset.unbatch()" if _is_batched(x) else "dataset"
+        named = ", ".join(names)
+        return f"    {named} = next({rows}.batch(10**9).as_numpy_iterator())"
+    if isinstance(x, utils.PyDataset):
+        parts = "(dataset[i] for i in range(len(dataset)))"
+    else:
+        parts = "dataset"
+    return f"    x, y = (numpy.concatenate(part) for part in zip(*{parts}))"
+
+
+def _is_batched(dataset: Any) -> bool:
+    """Whether a `tf.data.Dataset` gives batches: by their open first axis, or by what it was made with."""
+    if all(part.shape.rank and part.shape[0] is None for part in tree.flatten(dataset.element_spec)):
+        return True
+    while dataset is not None and "Unbatch" not in type(dataset).__name__:
+        if "Batch" in type(dataset).__name__:
+            return True
+        dataset = getattr(dataset, "_input_dataset", None)
+    return False

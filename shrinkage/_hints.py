@@ -1,0 +1,89 @@
+"""Arguments that people type by guess: a call that does not fit its signature is answered with the way out."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def hinted(
+    hints: Mapping[str, str], missing: Callable[[str, Mapping[str, Any]], str] | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator under which a call that does not fit raises a TypeError that leads on, before anything runs.
+
+    The function keeps its signature for type checkers and for `help`.
+
+    Args:
+        hints: For a name that is no argument, or for "" where too many are given by place: a sentence that says what
+            to do; `{value}` in it stands for what was given.
+        missing: Returns the same for an argument that must be given and was not, from its name and what was given.
+
+    Example:
+        >>> hinted({"lambda_": "Say lam={value}."})(lambda lam: lam)(lambda_=0.1)
+        Traceback (most recent call last):
+        TypeError: <lambda>() has no argument `lambda_`. Say lam=0.1.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(_words(function, signature, args, kwargs, hints, missing, error)) from None
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def _words(
+    function: Callable[..., Any],
+    signature: inspect.Signature,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    hints: Mapping[str, str],
+    missing: Callable[[str, Mapping[str, Any]], str] | None,
+    error: TypeError,
+) -> str:
+    name = function.__qualname__.removesuffix(".__init__")
+    unknown = [key for key in kwargs if key not in signature.parameters]
+    if unknown:
+        words = [_unknown(key, kwargs[key], signature, hints) for key in unknown]
+        return f"{name}() has no argument " + " It has no argument ".join(words)
+    by_place = [key for key, p in signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    if len(args) > len(by_place):
+        listed = ", ".join(key for key in by_place if key != "self") or "nothing"
+        hint = hints.get("", "Give the rest by name.").format(value=_shown(args[len(by_place)]))
+        return f"{name}() takes {listed} by place. {hint}"
+    given = {**dict(zip(by_place, args, strict=False)), **kwargs}
+    absent = [k for k, p in signature.parameters.items() if k not in given and p.default is p.empty]
+    if absent:
+        needed = " and ".join(f"`{key}`" for key in absent)
+        return f"{name}() needs {needed}. {missing(absent[0], given) if missing else ''}".rstrip()
+    return f"{name}(): {error}"
+
+
+def _unknown(key: str, value: Any, signature: inspect.Signature, hints: Mapping[str, str]) -> str:
+    hint = hints.get(key)
+    if hint is not None:
+        return f"`{key}`. {hint.format(value=_shown(value))}"
+    names = [name for name in signature.parameters if name != "self"]
+    folded = {name.replace("_", "").lower(): name for name in names}
+    near = difflib.get_close_matches(key.replace("_", "").lower(), folded, n=1, cutoff=0.7)
+    if near:
+        return f"`{key}`. Do you mean `{folded[near[0]]}`?"
+    return f"`{key}`. It has {', '.join(names) or 'none'}."
+
+
+def _shown(value: Any) -> str:
+    """Return a short value as code, and dots for another."""
+    text = repr(value)
+    return text if len(text) <= 40 and "\n" not in text else "..."

@@ -1,0 +1,193 @@
+"""What people type by guess works, or is answered with code that does: that code is run."""
+
+import re
+import textwrap
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import shrinkage as sh
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(48, 3)).astype("float32")
+Y = (X @ np.array([1.0, 2.0, -1.0]) + 0.1 * RNG.normal(size=48)).astype("float32")
+
+
+def line() -> keras.Model:
+    made = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    made.compile("sgd", "mse")
+    return made
+
+
+def said(call: Any, error: type[Exception] = TypeError) -> str:
+    with pytest.raises(error) as caught:
+        call()
+    return str(caught.value)
+
+
+def printed_code(text: str) -> str:
+    return textwrap.dedent("\n".join(line for line in text.splitlines() if line.startswith("    ")))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"callbacks": []}, "patience=5.*shrinkage.attach"),
+        ({"validation_split": 0.2}, "cv=0.2"),
+        ({"monitor": "val_loss"}, "held-out data loss"),
+        ({"shuffle": False}, "validation_data"),
+        ({"validation_freq": 2}, "after every epoch"),
+        ({"steps_per_epoch": 9}, "batch_size"),
+        ({"lam": 0.1}, r"lams=\[0.1\]"),
+        ({"lambda_": 0.1}, r"lams=\[0.1\]"),
+        ({"alphas": [1, 0.1]}, r"lams=\[1, 0.1\]"),
+        ({"n_folds": 4}, "cv=4"),
+        ({"k": 4}, "cv=4"),
+        ({"workers": 2}, "all cores"),
+        ({"random_state": 3}, "seed=3"),
+        ({"learning_rate": 0.1}, r"Adam\(0.1\)"),
+        ({"l1_ratio": 0.3}, r"ElasticNet\(0.3\)"),
+        ({"batchsize": 3}, "Do you mean `batch_size`"),
+        ({"colour": 3}, "It has model, x, y, penalty"),
+    ],
+)
+def test_arguments_of_other_packages(given, words):
+    arguments: dict[str, Any] = {"penalty": "l2", "epochs": 1} | given
+    text = said(lambda: sh.fit(line(), X, Y, **arguments))
+    assert text.startswith(f"fit() has no argument `{next(iter(given))}`.")
+    assert re.search(words, text), text
+
+
+def test_what_is_missing_or_by_place():
+    fit: Any = sh.fit
+    assert "needs `epochs`" in said(lambda: fit(line(), X, Y, penalty="l2"))
+    assert "'l2'" in said(lambda: fit(line(), X, Y, epochs=1))
+    assert "penalty=shrinkage.L2()" in said(lambda: fit(line(), X, Y, "l2", 3))
+
+
+@pytest.mark.parametrize("batch", [None, 8, "whole"])
+def test_a_dataset_without_y_is_read_by_the_code_that_is_shown(batch):
+    dataset: Any = tf.data.Dataset.from_tensor_slices((X, Y))
+    if batch:
+        dataset = dataset.batch(8, drop_remainder=batch == "whole").prefetch(1)
+    fit: Any = sh.fit
+    found: dict[str, Any] = {"dataset": dataset}
+    exec(printed_code(said(lambda: fit(line(), dataset, penalty="l2", epochs=1))), found)
+    np.testing.assert_array_equal(found["x"], X)
+    np.testing.assert_array_equal(found["y"], Y)
+
+
+def test_strengths_in_a_penalty():
+    penalties: Any = sh
+    for call in (lambda: penalties.L2(lam=0.1), lambda: penalties.L1(0.1), lambda: penalties.GroupLasso(alpha=0.1)):
+        assert "lams=[0.1]" in said(call)
+    for call in (lambda: penalties.L2(0.1), lambda: penalties.GroupLasso(0.1)):
+        assert "lams=[0.1]" in said(call, ValueError)
+    assert "l1 + 2 * l2" in said(lambda: penalties.ElasticNet(l1=0.1))
+    assert "lams=[0.2]" in said(lambda: penalties.fit(line(), X, Y, penalty=keras.regularizers.L2(0.1), epochs=1))
+
+
+def test_names():
+    path = sh.fit(line(), X, Y, penalty="l2", lams=[0.1], cv=3, epochs=2)
+    assert path.penalty == sh.L2() and repr(sh.attach(line(), "elastic-net", lam=0.1)).startswith("ElasticNet")
+    np.testing.assert_array_equal(path.model("none").get_weights()[0], path.model(0.0).get_weights()[0])
+    assert not np.array_equal(path.model("none").get_weights()[0], path.model(0.1).get_weights()[0])
+
+
+@pytest.mark.parametrize("outputs", ["list", "dict"])
+@pytest.mark.parametrize("form", [lambda y: y, lambda y: [y], lambda y: {"a": y}])
+def test_targets_for_the_outputs_with_a_loss(outputs, form):
+    """As Keras takes them."""
+    x = keras.Input((3,))
+    hidden = layers.Dense(4, "relu", name="h")(x)
+    a = layers.Dense(1, name="a")(hidden)
+    made: Any = keras.Model(x, [hidden, a] if outputs == "list" else {"a": a, "h": hidden})
+    made.compile("sgd", [None, "mse"] if outputs == "list" else {"a": "mse"})
+    path = sh.fit(made, X, form(Y), penalty="l2", lams=[1e-9], cv=3, epochs=1, init="keep", batch_size=48, epoch="last")
+    assert np.isfinite(path.mean).all()
+    losses = [made.evaluate(X[rows], Y[rows], verbose=0) for rows in path.folds.held_out]
+    assert path.mean[0] < np.mean(losses), "one step lowers the loss that Keras gives"
+
+
+def test_text_is_looked_up_by_the_code_that_is_shown():
+    text = np.array(["good film", "bad film", "good"] * 16)
+    lookup = layers.TextVectorization(output_sequence_length=3)
+    lookup.adapt(text)
+    made = keras.Sequential(
+        [keras.Input((1,), dtype="string"), lookup, layers.Embedding(9, 4), layers.Flatten(), layers.Dense(1)]
+    )
+    made.compile("sgd", "mse")
+    found: dict[str, Any] = {"model": made, "x": tf.constant(text), "y": Y, "keras": keras, "shrinkage": sh}
+    exec(printed_code(said(lambda: sh.fit(made, text, Y, penalty="l2", epochs=1))).replace("=20", "=1"), found)
+    assert found["best"].predict(tf.constant(text), verbose=0).shape == (48, 1)
+
+
+def test_missing_labels_do_not_count_by_the_code_that_is_shown():
+    y = Y.copy()
+    y[:3] = np.nan
+    found: dict[str, Any] = {"numpy": np, "y": y}
+    exec(printed_code(said(lambda: sh.fit(line(), X, y, penalty="l2", epochs=1), ValueError)), found)
+    assert found["sample_weight"].sum() == 45 and np.isfinite(found["y"]).all()
+
+
+def penalised(regularizer: Any, second: Any = None) -> keras.Model:
+    made = keras.Sequential(
+        [
+            keras.Input((3,)),
+            layers.Dense(6, "tanh", kernel_regularizer=regularizer, name="first"),
+            layers.Dense(1, kernel_regularizer=second or regularizer, name="second"),
+        ]
+    )
+    made.compile(keras.optimizers.Adam(0.01), "mse")
+    return made
+
+
+def test_a_regularizer_is_taken_off_by_the_code_that_is_shown():
+    made = penalised(keras.regularizers.L2(1e-4))
+    text = said(lambda: sh.fit(made, X, Y, penalty="l2", epochs=1), ValueError)
+    assert "kernel_regularizer=keras.regularizers.L2(0.0001), name='first'" in text and 'penalty="model"' in text
+    exec(printed_code(text[text.index("take it off") :]), {"model": made})
+    path = sh.fit(made, X, Y, penalty="l2", lams=[0.1], cv=3, epochs=1)
+    assert path.model().losses == []
+
+
+def test_the_path_of_a_models_own_regularizer(tmp_path):
+    """It is that of the same model without one; the model's own strength is in it, and nothing is added twice."""
+    options: dict[str, Any] = {"cv": 3, "epochs": 4}
+    path = sh.fit(penalised(keras.regularizers.L2(0.003)), X, Y, penalty="model", lams=[0.1], **options)
+    assert path.lam_model == 0.006 and path.lams.tolist() == [0.1, 0.006, 0.0] and path.index_model == 1
+    bare = keras.Sequential([keras.Input((3,)), layers.Dense(6, "tanh"), layers.Dense(1)])
+    bare.compile(keras.optimizers.Adam(0.01), "mse")
+    plain = sh.fit(bare, X, Y, penalty=sh.L2(), lams=[0.1, 0.006], plan=path.plan, **options)
+    np.testing.assert_allclose(path.cv_loss, plain.cv_loss, rtol=1e-6)
+    assert np.ptp(path.norm) > 1e-3
+    best = path.model("model")
+    assert best.losses == [] and best.layers[0].get_config()["kernel_regularizer"] is None
+    words = str(path)
+    assert "\nmodel" in words and "Keras' L2(0.003)" in words and "Keras' L2(0.003)" in path.verdict()
+    assert any("model: " in text.get_text() for text in path.plot().legends[0].get_texts())
+    path.save(tmp_path / "path")
+    loaded = sh.Path.load(tmp_path / "path")
+    assert loaded.lam_model == path.lam_model and str(loaded) == words
+
+
+def test_the_automatic_grid_has_the_models_own_strength():
+    path = sh.fit(penalised(keras.regularizers.L1(0.02)), X, Y, penalty="model", cv=3, epochs=1, how=sh.Coupled())
+    assert isinstance(path.penalty, sh.L1) and path.lam_model == 0.02 and 0.02 in path.lams
+
+
+@pytest.mark.parametrize(
+    ("regularizers", "words"),
+    [
+        (("l1", "l2"), r"L1\(0.01\), name='first'.*\n.*L2\(0.01\), name='second'"),
+        ((keras.regularizers.OrthogonalRegularizer(), None), r"OrthogonalRegularizer\(...\)"),
+        ((None, None), "no trainable weight of it has one"),
+    ],
+)
+def test_regularizers_that_are_not_one_are_listed(regularizers, words):
+    with pytest.raises(ValueError, match=words):
+        sh.fit(penalised(*regularizers), X, Y, penalty="model", epochs=1)
