@@ -19,6 +19,7 @@ _NUMBERS = (
     *("lams", "cv_loss", "train_loss", "fold_weight", "epochs", "held_out_rows", "row_loss"),
     *("norm", "nonzero", "null_loss", "null_se"),
 )
+_OPTIONAL = ("zero_groups", "null_fold_loss", "null_row_loss")
 _PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd")
 
 
@@ -84,7 +85,7 @@ def _arrays(path: Path) -> dict[str, Any]:
     arrays |= {f"metrics.{name}": value for name, value in path.metrics.items()}
     arrays |= {f"null_metrics.{name}": value for name, value in path.null_metrics.items()}
     arrays |= _flat("predictions", path.predictions)
-    arrays |= {} if path.zero_groups is None else {"zero_groups": path.zero_groups}
+    arrays |= {name: getattr(path, name) for name in _OPTIONAL if getattr(path, name) is not None}
     for name in ("status", "full_status"):
         arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(getattr(path, name))
     parts = {"weights": path.weights, "train": path.folds.train, "held_out": path.folds.held_out}
@@ -111,8 +112,8 @@ def _record(path: Path) -> dict[str, Any]:
         "shrinkage": __version__,
         "penalty": {"name": type(path.penalty).__name__} | _given(path.penalty),
         "how": {"name": type(path.how).__name__} | asdict(path.how),
-        "lam_min": path.lam_min,
-        "lam_1se": path.lam_1se,
+        "lam_min": None if path.failed.all() else path.lam_min,
+        "lam_1se": None if path.failed.all() else path.lam_1se,
         "verdict": path.verdict(),
         "notes": path.notes,
         "predictions": _structure("predictions", path.predictions),
@@ -159,6 +160,7 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
     values = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
     values |= {name: float(values[name]) for name in ("null_loss", "null_se")}
     values["plan"] = _tuples(values["plan"])
+    values |= {name: arrays[name] for name in _OPTIONAL if name in arrays}
     values |= {name: _statuses(arrays[name]) for name in ("status", "full_status")}
     weights = (Weight(**_tuples(weight)) for weight in record["selection"])
     toward = _numbered(arrays, "toward.")
@@ -169,7 +171,6 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
         metrics=_named(arrays, "metrics."),
         null_metrics={name: float(value) for name, value in _named(arrays, "null_metrics.").items()},
         weights=_numbered(arrays, "weights."),
-        zero_groups=arrays.get("zero_groups"),
         folds=Folds(
             train=_numbered(arrays, "train."),
             held_out=_numbered(arrays, "held_out."),

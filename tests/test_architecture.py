@@ -34,6 +34,8 @@ ARROW = [
     {"_choice"},
     {"_path"},
     {"_path_words"},
+    {"_path_findings"},
+    {"_path_verdict"},
     {"_path_text", "_path_io"},
     {"_null"},
     {"_metrics"},
@@ -47,7 +49,7 @@ ARROW = [
 ]
 PLACE = {room: place for place, rooms in enumerate(ARROW) for room in rooms}
 # Path's methods plot, save, load and print delegate, by an import inside the method.
-EXCEPTIONS = {("_path", "_plot"), ("_path", "_path_io"), ("_path", "_path_text"), ("_path", "_path_words")}
+EXCEPTIONS = {("_path", "_plot"), ("_path", "_path_io"), ("_path", "_path_text"), ("_path", "_path_verdict")}
 LONGEST_FILE = 400
 
 
