@@ -84,7 +84,8 @@ def progress(held_out: ArrayLike, epoch: int, se: float, null: float) -> Progres
 def rises_again(
     held_out: ArrayLike, fold_weight: ArrayLike, training: ArrayLike, se: float, scale: float
 ) -> Overfitting | None:
-    """Find whether the held-out loss rises after its best epoch, by more than chance, while the training loss falls.
+    """Find whether the held-out loss rises after its best epoch, by more than its
+    standard error and in most folds, while the training loss falls.
 
     Args:
         held_out: (F, E) held-out loss of each fold after each epoch, NaN past the last one.
@@ -100,9 +101,15 @@ def rises_again(
         return None
     best, last = int(np.nanargmin(mean)), int(known[-1])
     rise = float(mean[last] - mean[best])
-    paired = summarise((folds[:, last] - folds[:, best])[:, None], fold_weight)[1][0]
-    noise = float(np.nan_to_num(se if math.isnan(paired) else 2 * paired))
-    if rise <= noise or not matters(rise, mean[last], scale) or not training[last] < training[best]:
+    rises = folds[:, last] - folds[:, best]
+    paired = summarise(rises[:, None], fold_weight)[1][0]
+    noise = float(np.nan_to_num(se if math.isnan(paired) else paired))
+    if (
+        rise <= noise
+        or not np.median(rises) > 0
+        or not matters(rise, mean[last], scale)
+        or not training[last] < training[best]
+    ):
         return None
     return Overfitting(best + 1, float(mean[best]), last + 1, float(mean[last]), float(training[last]))
 

@@ -163,7 +163,7 @@ def _gain_words(path: Path, loss: str) -> str:
 
 def _only_none_words(path: Path) -> str:
     if not (path.lams > 0).any():
-        return "No strength above 0 was given in `lams`: there is nothing to compare."
+        return "Only lambda = 0 was trained: there is nothing to compare."
     return (
         "At every strength above 0 a model diverged, and only lambda = 0 is left: nothing is known of the penalty. "
         "Lower the learning rate, or give smaller `lams`."
@@ -198,7 +198,7 @@ def _small_words(path: Path) -> str:
     gain, none = path.gain.mean, path.mean[-1]
     if gain >= 0.01 * abs(none) or gain >= 0.01 * abs(scale_of(path)):
         return ""
-    return f" The gain is clear, and small: {gain / abs(none):.1%} of the loss without a penalty."
+    return f" The gain is clear, and small: {100 * gain / abs(none):.1g} % of the loss without a penalty."
 
 
 def _why_it_helps(path: Path) -> str:
@@ -215,6 +215,8 @@ def _why_it_helps(path: Path) -> str:
     lower_training = train_none - train_min
     if lower_training > (held_out_none - held_out_min) / 2:
         return ", mostly by a lower training loss: it helped the training itself"
+    if not matters(held_out_none - train_none, held_out_none, scale_of(path)):
+        return ""
     losses = f"{loss_text(path, train_none)} in training and {loss_text(path, held_out_none)} held out"
     return f": it was overfitting ({losses} after as many epochs without a penalty)"
 
@@ -288,7 +290,9 @@ def _gap_words(path: Path) -> str:
     real = held_out - train > path.se[-1]
     if real and matters(held_out - train, held_out, scale_of(path)):
         if closes_the_gap(path):
-            return f"The penalty closes the gap {losses} and gains nothing clear by it."
+            at_min = path.train_mean[path.index_min], path.mean[path.index_min]
+            both = " and ".join(loss_text(path, value) for value in at_min)
+            return f"The penalty closes the gap {losses[:-1]}; {both} with it) and gains nothing clear by it."
         return f"There is a gap that this penalty does not close {losses}{': more rows may gain more' * (not far)}."
     if far:
         return ""  # one fold's loss makes the standard error so large that any gap is within it

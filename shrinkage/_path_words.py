@@ -56,7 +56,9 @@ def loss_digits(path: Path) -> int:
 def fixed_text(value: float, digits: int) -> str:
     if not math.isfinite(value):
         return "diverged" if math.isinf(value) else "-"
-    return f"{value:.2e}" if digits > 6 or abs(value) >= 1e6 else f"{value:.{digits}f}"
+    if digits > 6 or abs(value) >= 1e6:
+        return f"{value:.2e}"
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0, as nothing is minus nothing
 
 
 def loss_text(path: Path, value: float) -> str:

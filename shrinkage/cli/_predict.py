@@ -66,8 +66,8 @@ def _check_run(run: File) -> None:
     absent = [name for name in ("model.keras", "columns.json") if not (run / name).is_file()]
     if absent == ["model.keras"] and chose_nothing(run):
         raise BadInput(
-            f"{run} has no model.keras, as at every strength a model diverged when `shrinkage fit` made it. Fit again with "
-            f"a lower --learning-rate."
+            f"{run} has no model.keras, as at every strength a model diverged when `shrinkage fit` made it. Fit again "
+            f"with a lower --learning-rate."
         )
     if absent:
         raise BadInput(f"{run} is not a folder that `shrinkage fit` wrote: it has no {' and no '.join(absent)}.")
