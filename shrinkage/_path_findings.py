@@ -84,8 +84,9 @@ def progress(held_out: ArrayLike, epoch: int, se: float, null: float) -> Progres
 def rises_again(
     held_out: ArrayLike, fold_weight: ArrayLike, training: ArrayLike, se: float, scale: float
 ) -> Overfitting | None:
-    """Find whether the held-out loss rises after its best epoch, by more than its
-    standard error and in most folds, while the training loss falls.
+    """Find whether the held-out loss rises after its best epoch while the training loss falls.
+
+    The rise must be larger than its standard error, happen in most folds, and matter.
 
     Args:
         held_out: (F, E) held-out loss of each fold after each epoch, NaN past the last one.
