@@ -274,7 +274,11 @@ class Path:
         return pd.DataFrame(columns | {"failed": self.failed})
 
     def verdict(self) -> str:
-        """Say in words what the curve shows: what the penalty gains over none, or that no gain is clear, and why."""
+        """Say in words what the curve shows: what the penalty gains over none, or that no gain is clear, and why.
+
+        It says so where that cannot be told: where training has hardly begun, where nothing clearly beats the best
+        constant, and where strengths diverged.
+        """
         from shrinkage._path_verdict import verdict
 
         return verdict(self)
