@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from shrinkage._attach._attach import attach as attach
     from shrinkage._attach._attach import detach as detach
     from shrinkage._attach._export import export as export
+    from shrinkage._choice import NothingToChoose as NothingToChoose
     from shrinkage._cohort._rules import rule as rule
     from shrinkage._convert import convert as convert
     from shrinkage._doctor._doctor import doctor as doctor
@@ -48,10 +49,11 @@ _HOME = {
     "fit": "_fit",
     "Path": "_path",
     "Status": "_path",
+    "NothingToChoose": "_choice",
     "convert": "_convert",
     "doctor": "_doctor._doctor",
 }
-_WITHOUT_KERAS = {"_convert"}
+_WITHOUT_KERAS = {"_convert", "_choice"}
 
 
 def __getattr__(name: str) -> object:

@@ -14,7 +14,15 @@ Floats = NDArray[np.float64]
 
 
 class NothingToChoose(ValueError):
-    """At every strength at least one model diverged."""
+    """Raised where a path is asked for its choice, and at every strength at least one model diverged.
+
+    The path itself is whole: `cv_loss` and `status` say where, and `print(path)` what to do.
+
+    Example:
+        >>> import shrinkage as sh
+        >>> issubclass(sh.NothingToChoose, ValueError)
+        True
+    """
 
 
 @dataclass(frozen=True)
@@ -109,8 +117,8 @@ def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
     mean = _finite_or_nan(mean)
     if np.isnan(mean).all():
         raise NothingToChoose(
-            "Nothing to choose from: no strength has a finite mean loss, so at every strength at least one model "
-            "diverged. Lower the learning rate, or scale the inputs."
+            "Nothing to choose from: at every strength at least one model diverged. Lower the learning rate, or scale "
+            "the inputs."
         )
     index_min = int(np.nanargmin(mean))
     threshold = mean[index_min] + np.nan_to_num(np.asarray(se, float)[index_min])

@@ -101,7 +101,8 @@ def fit(
         verbose: Whether to print the plan, its reason and the memory expected, before the training.
 
     Returns:
-        The path: losses, choices and models at every strength.
+        The path: losses, choices and models at every strength. Where every strength has a model that diverged, it has
+        nothing to choose, which `print(path)` says, and `path.model()` raises `NothingToChoose`.
 
     Raises:
         TypeError, ValueError: Before any training, if an argument is not right or not supported; the message says what
@@ -137,6 +138,8 @@ def fit(
     with progress_bar(search.expected, progress) as (tick, expect):
         scores, lams_ = search.grid(tick, expect)
         kept = best_epochs(scores.cv_loss, search.fold_weight, epoch)
+        if scores.diverged.any(axis=0).all():  # no strength can be chosen, so no model is asked for
+            return _path(problem, search, scores, lams_, kept, None, None, started)
         values, diverged = search.all_rows(lams_, kept, tick, expect)
     return _path(problem, search, scores, lams_, kept, values, diverged, started)
 
@@ -155,15 +158,14 @@ def _path(
     scores: Scores,
     lams: np.ndarray,
     kept: np.ndarray,
-    values: list[list[np.ndarray]],
-    diverged: np.ndarray,
+    values: list[list[np.ndarray]] | None,
+    diverged: np.ndarray | None,
     started: float,
 ) -> Path:
     task, folds = problem.task, problem.folds
     held = np.sort(np.concatenate(folds.held_out))
     predictions = _own_structure(scores.predictions)
     null = null_scores(task.template, task.data, task.objective, folds, scores.predictions, problem.target)
-    penalised = _penalised_values(problem, values)
     return Path(
         lams=lams,
         cv_loss=scores.cv_loss,
@@ -174,13 +176,8 @@ def _path(
         predictions=predictions,
         row_loss=scores.row_loss,
         row_weight=task.data.weight[held] if np.ptp(task.data.weight[held]) else None,
-        metrics=metrics_of(task.template, task.data, held, scores.predictions),
-        norm=_norms(problem, penalised),
-        nonzero=np.array([sum(int(np.count_nonzero(w)) for w in member) for member in penalised]),
-        zero_groups=_zero_groups(problem, penalised) if isinstance(task.penalty, GroupLasso) else None,
+        metrics=_known_metrics(metrics_of(task.template, task.data, held, scores.predictions), predictions),
         status=_status(scores.diverged),
-        full_status=_status(diverged),
-        weights=tuple(np.stack(value) for value in zip(*values, strict=True)),
         template=task.template,
         penalty=task.penalty,
         how=task.how,
@@ -194,8 +191,35 @@ def _path(
         target_mean=0.0 if problem.target is None else float(problem.target.offset[-1]),
         target_sd=1.0 if problem.target is None else problem.target.reference,
         lam_model=problem.lam_model,
+        **_all_rows(problem, values, diverged, len(lams)),
         **null,
     )
+
+
+def _all_rows(
+    problem: Problem, values: list[list[np.ndarray]] | None, diverged: np.ndarray | None, n_lams: int
+) -> dict[str, Any]:
+    """Return what a path keeps of the models trained on all rows, of which there may be none."""
+    groups = isinstance(problem.task.penalty, GroupLasso)
+    if values is None or diverged is None:
+        unknown, status = np.full(n_lams, np.nan), np.full(n_lams, Status.SKIPPED, dtype=object)
+        none = {"norm": unknown, "nonzero": unknown, "zero_groups": unknown if groups else None}
+        return none | {"full_status": status, "weights": ()}
+    penalised = _penalised_values(problem, values)
+    return {
+        "norm": _norms(problem, penalised),
+        "nonzero": np.array([sum(int(np.count_nonzero(w)) for w in member) for member in penalised]),
+        "zero_groups": _zero_groups(problem, penalised) if groups else None,
+        "full_status": _status(diverged),
+        "weights": tuple(np.stack(value) for value in zip(*values, strict=True)),
+    }
+
+
+def _known_metrics(metrics: dict[str, np.ndarray], predictions: Any) -> dict[str, np.ndarray]:
+    """Leave out the metrics of predictions that are no numbers: an accuracy of these looks like one."""
+    leaves = [leaf for leaf in tree.flatten(predictions) if np.issubdtype(leaf.dtype, np.floating)]
+    lost = np.any([np.isnan(leaf).any(axis=(0, *range(2, leaf.ndim))) for leaf in leaves], axis=0)
+    return {name: np.where(lost, np.nan, values) for name, values in metrics.items()}
 
 
 def _norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:

@@ -50,7 +50,9 @@ def _plain_name(metric: keras.metrics.Metric) -> str:
 def null_scores(
     template: Template, data: Data, objective: Objective, folds: Folds, outputs: Any, target: TargetUnits | None
 ) -> dict[str, Any]:
-    """Return the loss, standard error and metrics of the best constants of each fold on its held-out rows.
+    """Return loss, standard error and metrics of the best constants of each fold on its held-out rows.
+
+    The losses of each fold and of each row come with them.
 
     Args:
         template: The recipe.
@@ -69,7 +71,10 @@ def null_scores(
             whole[rows] = part
     known = [bool(np.isfinite(leaf).all()) for leaf in tree.flatten(constants[0])]
     if not all(known[term.place] for term in objective.terms):
-        return {"null_loss": math.nan, "null_se": math.nan, "null_metrics": {}}
+        return {
+            **{"null_loss": math.nan, "null_se": math.nan, "null_metrics": {}},
+            **{"null_fold_loss": np.full(len(folds.train), np.nan), "null_row_loss": np.full(len(held), np.nan)},
+        }
     ours = tree.map_structure(lambda value: value[held][None, None], predictions)
     losses = objective.rows(take(data.y, held[None]), ours, data.weight[held][None])
     everything = np.zeros(folds.n_rows)
@@ -85,5 +90,7 @@ def null_scores(
     return {
         "null_loss": float(mean[0]),
         "null_se": float(se[0]),
+        "null_fold_loss": np.array(fold_loss),
+        "null_row_loss": everything[held],
         "null_metrics": {name: float(value[0]) for name, value in metrics.items()},
     }

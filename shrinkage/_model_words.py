@@ -8,9 +8,10 @@ from shrinkage._path_words import decimals, fixed_text, lam_text, loss_digits, l
 
 def model_words(path: Path) -> str:
     """Compare the model's own strength with the best one; nothing for a path of another penalty."""
-    index, best = path.index_model, path.index_min
-    if index is None:
+    index = path.index_model
+    if index is None or path.failed.all():
         return ""
+    best = path.index_min
     loss, own = (
         loss_words(path.template.loss_name),
         f"The model's own strength ({_in_keras(path)}, lambda = {lam_text(path.lams[index])})",

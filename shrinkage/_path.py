@@ -35,6 +35,7 @@ class Status(Enum):
 
     OK = "finished"
     DIVERGED = "diverged (the loss became NaN or infinite)"
+    SKIPPED = "was not trained, as a fold's model diverged at every strength"
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -44,6 +45,11 @@ class Path:
     With F folds, S strengths, E epochs and m held-out rows; all losses are mean *data* losses, without the penalty.
     Arrays are read-only. Strengths descend, and the last is 0, no penalty. `print(path)` shows the table and what it
     means, `path.plot()` the curve, `path.model()` is the chosen model.
+
+    Where every strength has a model that diverged, there are curves and statuses but nothing to choose: `index_min`,
+    `index_1se`, `lam_min`, `lam_1se`, `gain`, `null_gain`, `optimism` and `model()` then raise `NothingToChoose`, a
+    ValueError, and all else works. If the folds alone leave nothing to choose, no model is trained on all rows:
+    `full_status` says so, `weights` is empty, and `norm`, `nonzero` and `zero_groups` are NaN.
 
     Attributes:
         lams: (S,) strengths for all `n_rows` rows.
@@ -60,6 +66,8 @@ class Path:
         row_weight: (m,) their sample weights; None where all are equal.
         metrics: the compiled metrics on them, each (S,).
         null_loss, null_se, null_metrics: the same for the best constant; NaN where there is none.
+        null_fold_loss, null_row_loss: (F,) and (m,) its losses in each fold and of each held-out row; None in a path
+            that was saved before they were kept.
         norm: (S,) Euclidean norm of the penalised weights of the models trained on all rows; for `L2(toward=...)` their
             distance from the weights that they are drawn towards.
         nonzero: (S,) how many of those weights are not zero.
@@ -128,11 +136,12 @@ class Path:
     zero_groups: Array | None = None
     row_weight: Array | None = None
     lam_model: float | None = None
+    null_fold_loss: Array | None = None
+    null_row_loss: Array | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
             object.__setattr__(self, field.name, _read_only(getattr(self, field.name)))
-        choose(self._candidates, self.se)  # a path without a choice is an error now, not at its first use
 
     @property
     def fold_loss(self) -> Array:
@@ -169,7 +178,8 @@ class Path:
     @property
     def failed(self) -> Array:
         """(S,) whether a model of this strength, a fold's or the one on all rows, diverged: then it is not chosen."""
-        return (self.status != Status.OK).any(axis=0) | (self.full_status != Status.OK)
+        bad = (self.status != Status.OK).any(axis=0) | (self.full_status != Status.OK)
+        return bad | ~np.isfinite(self.mean)
 
     @property
     def index_min(self) -> int:
@@ -221,6 +231,21 @@ class Path:
         return gain(other, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
 
     @property
+    def null_gain(self) -> Difference:
+        """How much lower the mean loss is at `lam_min` than that of the best constant, as `gain` has it for lambda = 0.
+
+        NaN where there is no best constant.
+        """
+        best = self.index_min
+        if self.null_fold_loss is None or self.null_row_loss is None:
+            return Difference(self.null_loss - float(self.mean[best]), np.nan, np.nan)
+        if self.single_split:
+            return row_gain(self.null_row_loss, self.row_loss[:, best], self.row_weight)
+        n_train, n_test = (np.mean([len(rows) for rows in part]) for part in (self.folds.train, self.folds.held_out))
+        least = self.fold_loss[:, best]
+        return gain(self.null_fold_loss, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
+
+    @property
     def optimism(self) -> float:
         """By how much the mean loss at `lam_min` flatters itself (Tibshirani & Tibshirani 2009); NaN for one split."""
         return optimism(np.where(self.failed, np.nan, self.fold_loss), self.fold_weight, self.index_min)
@@ -237,9 +262,12 @@ class Path:
 
         Raises:
             TypeError: if `lam` is neither a string nor a number.
+            NothingToChoose: if every strength has a model that diverged. It is a ValueError.
             ValueError: if `lam` is none of these, or if that model diverged.
         """
         index = self._index(lam)
+        if self.full_status[index] is Status.SKIPPED:
+            choose(self._candidates, self.se)  # which raises
         if self.full_status[index] is not Status.OK:
             message = self.full_status[index].value
             raise ValueError(
@@ -263,9 +291,13 @@ class Path:
         return pd.DataFrame(columns | {"failed": self.failed})
 
     def verdict(self) -> str:
-        """Say in words what the curve shows: what the penalty gains over none, or that no gain is clear, and why."""
+        """Say in words what the curve shows: what the penalty gains over none, or that no gain is clear, and why.
+
+        It says so where that cannot be told: where training has hardly begun, where nothing clearly beats the best
+        constant, and where strengths diverged.
+        """
         from shrinkage._model_words import model_words
-        from shrinkage._path_words import verdict
+        from shrinkage._path_verdict import verdict
 
         return " ".join(filter(None, [verdict(self), model_words(self)]))
 

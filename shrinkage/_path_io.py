@@ -19,7 +19,7 @@ _NUMBERS = (
     *("lams", "cv_loss", "train_loss", "fold_weight", "epochs", "held_out_rows", "row_loss"),
     *("norm", "nonzero", "null_loss", "null_se"),
 )
-_OPTIONAL = ("zero_groups", "row_weight")
+_OPTIONAL = ("zero_groups", "row_weight", "null_fold_loss", "null_row_loss")
 _PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_model")
 
 
@@ -113,8 +113,8 @@ def _record(path: Path) -> dict[str, Any]:
         "shrinkage": __version__,
         "penalty": {"name": type(path.penalty).__name__} | _given(path.penalty),
         "how": {"name": type(path.how).__name__} | asdict(path.how),
-        "lam_min": path.lam_min,
-        "lam_1se": path.lam_1se,
+        "lam_min": None if path.failed.all() else path.lam_min,
+        "lam_1se": None if path.failed.all() else path.lam_1se,
         "verdict": path.verdict(),
         "notes": path.notes,
         "predictions": _structure("predictions", path.predictions),

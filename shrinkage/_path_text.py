@@ -6,6 +6,7 @@ import textwrap
 import numpy as np
 
 from shrinkage._path import Path, Status
+from shrinkage._path_findings import beats_constant
 from shrinkage._path_words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words, title
 
 _WIDTH = 110
@@ -23,10 +24,11 @@ def summary(path: Path) -> str:
 def _header(path: Path) -> str:
     selection, n_strengths, n_folds = path.selection, len(path.lams), len(path.fold_weight)
     split = "1 split" if path.single_split else f"{n_folds} folds"
+    all_rows = bool((path.full_status != Status.SKIPPED).any())
     return (
         f"{title(path)}: {selection.n_weights:,} weights, "
-        f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}, then all rows: "
-        f"{n_strengths * (n_folds + 1):,} models in {_duration(path.seconds)}"
+        f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{', then all rows' * all_rows}: "
+        f"{n_strengths * (n_folds + all_rows):,} models in {_duration(path.seconds)}"
     )
 
 
@@ -42,7 +44,9 @@ def _table(path: Path) -> list[str]:
     rows = {"": titles}
     if math.isfinite(path.null_loss):
         rows["null"] = _null_cells(path, len(titles))
-    rows |= {"none": _cells(path, -1), "min": _cells(path, path.index_min), "1se": _cells(path, path.index_1se)}
+    rows["none"] = _cells(path, -1)
+    if not path.failed.all():
+        rows |= {"min": _cells(path, path.index_min), "1se": _cells(path, path.index_1se)}
     rows |= {} if path.index_model is None else {"model": _cells(path, path.index_model)}
     least = [8, 6] + [5] * (len(titles) - 2)
     widths = [max(width, *map(len, column)) for width, *column in zip(least, *rows.values(), strict=True)]
@@ -61,8 +65,8 @@ def _cells(path: Path, index: int) -> list[str]:
     cells += [fixed_text(path.mean[index], digits), fixed_text(path.se[index], digits)]
     cells += [_metric(values[index]) for values in path.metrics.values()]
     cells += [str(path.epochs[index]), _norm(path.norm[index])]
-    cells += [f"{int(path.nonzero[index]):,}"] * path.penalty.sparse
-    return cells + ([] if path.zero_groups is None else [f"{int(path.zero_groups[index]):,}"])
+    cells += [_count(path.nonzero[index])] * path.penalty.sparse
+    return cells + ([] if path.zero_groups is None else [_count(path.zero_groups[index])])
 
 
 def _zero_title(path: Path) -> list[str]:
@@ -82,6 +86,8 @@ def _null_cells(path: Path, n_cells: int) -> list[str]:
 
 
 def _optimism(path: Path) -> str:
+    if path.failed.all():
+        return ""
     least = path.mean[path.index_min]
     shown, corrected = loss_text(path, least), loss_text(path, least + path.optimism)
     if path.single_split or corrected == shown:
@@ -91,7 +97,9 @@ def _optimism(path: Path) -> str:
 
 def _largest_tried(path: Path) -> str:
     """Say that `1se` has no strength above it, unless that is plain: of a `min` there, or where nothing was learnt."""
-    hopeless = path.mean[path.index_min] >= path.null_loss
+    if path.failed.all():
+        return ""
+    hopeless = not beats_constant(path)
     if path.index_1se > 0 or path.index_min == 0 or path.nonzero[0] == 0 or hopeless:
         return ""
     return "1se lies at the largest strength tried: larger ones may be within one standard error too (give `lams`)."
@@ -109,12 +117,11 @@ def _units(path: Path) -> str:
 
 def _problems(path: Path) -> list[str]:
     statuses = np.vstack([path.status, path.full_status[None]])
-    kinds = [status for status in Status if status is not Status.OK and (statuses == status).any()]
-    return [
-        f"{(statuses == kind).sum()} of {statuses.size:,} models {kind.value}: "
-        f"{_where((statuses == kind).any(axis=0), path.lams)}. Not chosen."
-        for kind in kinds
-    ]
+    n_trained, hit = (statuses != Status.SKIPPED).sum(), statuses == Status.DIVERGED
+    if not hit.any():
+        return []
+    where = "at every strength" if hit.any(axis=0).all() else f"{_where(hit.any(axis=0), path.lams)}. Not chosen"
+    return [f"{hit.sum():,} of {n_trained:,} models {Status.DIVERGED.value}: {where}."]
 
 
 def _where(hit: np.ndarray, lams: np.ndarray) -> str:
@@ -134,7 +141,13 @@ def _metric(value: float) -> str:
     return "-" if not math.isfinite(value) else f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
 
 
+def _count(value: float) -> str:
+    return f"{int(value):,}" if math.isfinite(value) else "-"
+
+
 def _norm(value: float) -> str:
+    if not math.isfinite(value):
+        return "-"
     return f"{value:.1f}" if 1 <= abs(value) < 1e5 else f"{value:.3g}"
 
 

@@ -40,7 +40,7 @@ class CurveData:
         mean, se: held-out loss at the chosen epoch, and its standard error.
         train: training loss at that epoch.
         failed: whether a model of this strength diverged.
-        index_min, index_1se: the choices.
+        index_min, index_1se: the choices; None where every strength diverged.
         index_model: the strength that the model's own regularizers had, if they are the penalty.
         null: loss of the best constant, or NaN.
         complexity: norm of the penalised weights; for a penalty that gives zeros, how many are not zero.
@@ -57,8 +57,8 @@ class CurveData:
     se: Floats
     train: Floats
     failed: NDArray[np.bool_]
-    index_min: int
-    index_1se: int
+    index_min: int | None
+    index_1se: int | None
     null: float
     complexity: Floats
     complexity_label: str
@@ -75,7 +75,8 @@ class CurveData:
 def curve_data(path: Path) -> CurveData:
     """Collect what the picture of `path` shows."""
     sparse = path.penalty.sparse
-    low, high = _limits(path)
+    chosen = not path.failed.all()
+    low, high = _limits(path) if chosen else _limits_without_choice(path)
     return CurveData(
         title=title(path),
         loss=loss_words(path.template.loss_name),
@@ -88,8 +89,8 @@ def curve_data(path: Path) -> CurveData:
         se=path.se,
         train=path.train_mean,
         failed=path.failed,
-        index_min=path.index_min,
-        index_1se=path.index_1se,
+        index_min=path.index_min if chosen else None,
+        index_1se=path.index_1se if chosen else None,
         null=path.null_loss,
         complexity=path.nonzero if sparse else path.norm,
         complexity_label=_complexity_words(path),
@@ -116,7 +117,7 @@ def draw(data: CurveData, file: Any = None) -> Figure:
         figure = Figure(figsize=(7.6, 4.8), dpi=150, layout="constrained")
         axes = figure.add_subplot()
         _draw_choices(axes, data)
-        handles = [_draw_held_out(axes, data), _draw_training(axes, data), *_draw_arrows(axes, data)]
+        handles = [*_draw_held_out(axes, data), *_draw_training(axes, data), *_draw_arrows(axes, data)]
         if data.low < data.null < data.high:
             handles.append(axes.axhline(data.null, color=_FAINT, linewidth=1, linestyle="--", label="best constant"))
         if (own := data.index_model) is not None:
@@ -173,11 +174,19 @@ def _limits(path: Path) -> tuple[float, float]:
     return float(low - 0.06 * height), float(high + 0.06 * height)
 
 
+def _limits_without_choice(path: Path) -> tuple[float, float]:
+    """Find a range around the best constant, where every strength diverged; any range where there is none."""
+    high = 2 * path.null_loss if path.null_loss > 0 and np.isfinite(path.null_loss) else 1.0
+    return 0.0, float(high)
+
+
 # --- how to show it
 
 
 def _draw_choices(axes: Axes, data: CurveData) -> None:
     """Mark the choices by dotted lines, labelled in rows above all points."""
+    if data.index_min is None or data.index_1se is None:
+        return
     if data.index_min == data.index_1se:
         _draw_choice(axes, data, data.index_min, "min = 1se", row=0)
         return
@@ -195,24 +204,28 @@ def _draw_choice(axes: Axes, data: CurveData, index: int, name: str, row: int) -
     axes.annotate(f"{name}: λ = {lam_text(data.lams[index])}", (at, height), fontsize=9, **style)
 
 
-def _draw_held_out(axes: Axes, data: CurveData) -> Any:
+def _draw_held_out(axes: Axes, data: CurveData) -> list[Any]:
     inside = ~data.above & ~data.failed
+    if not inside.any():
+        return []
     style: dict[str, Any] = {"fmt": "o", "color": _HELD_OUT, "markersize": 5.5, "zorder": 3}
     style |= {"ecolor": _FAINT, "elinewidth": 1.1, "capsize": 2.5}
-    return axes.errorbar(data.position[inside], data.mean[inside], data.se[inside], label=data.bars, **style)
+    return [axes.errorbar(data.position[inside], data.mean[inside], data.se[inside], label=data.bars, **style)]
 
 
-def _draw_training(axes: Axes, data: CurveData) -> Any:
+def _draw_training(axes: Axes, data: CurveData) -> list[Any]:
     from matplotlib.patches import Rectangle
 
     shown = np.where(data.failed, np.nan, data.train)
+    if np.isnan(shown).all():
+        return []
     positive = data.lams > 0
     style: dict[str, Any] = {"color": _TRAINING, "marker": "o", "markersize": 3.2, "linewidth": 1.3}
     axes.plot(data.position[~positive], shown[~positive], **style)
     line = axes.plot(data.position[positive], shown[positive], label=_training_words(data), **style)[0]
     below = Rectangle((0, data.low), 1, data.high - data.low, transform=axes.get_yaxis_transform())
     line.set_clip_path(below)  # where the points end, the labels begin
-    return line
+    return [line]
 
 
 def _training_words(data: CurveData) -> str:
@@ -282,4 +295,6 @@ def _decades(data: CurveData) -> tuple[list[float], list[str]]:
 
 
 def _size(value: float) -> str:
+    if not np.isfinite(value):
+        return "-"
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from shrinkage._choice import best_epochs
 from shrinkage._folds import Folds
 from shrinkage._path import Path, Status
 from shrinkage._penalties import L2, Coupled
@@ -97,6 +98,53 @@ def make_path(
         "seconds": 5.93,
     }
     return Path(**fields | changes)
+
+
+def path_of_curves(
+    held_out: Any,
+    training: Any,
+    lams: Any,
+    *,
+    null: float = 1.0,
+    spread: float = 0.01,
+    wiggle: float = 0.002,
+    n_folds: int = 5,
+    epoch: Any = "best",
+    **changes: Any,
+) -> Path:
+    """Make a path whose mean curves (S, E) are given; folds differ by `spread`, the constant's too, and by `wiggle`.
+
+    Both are of mean 0 over folds, so that the mean curves are exact.
+    """
+    rng = np.random.default_rng(0)
+    held_out, training = (np.asarray(curve, float) for curve in (held_out, training))
+    shared = _centred(rng.normal(size=(n_folds, 1, 1)))
+    own = _centred(rng.normal(size=(n_folds, *held_out.shape[:1], 1)))
+    cv_loss = held_out + spread * shared + wiggle * own
+    base = make_path(lams, lambda lams: (0 * lams, 0 * lams), n_folds=n_folds)
+    epochs = best_epochs(cv_loss, base.fold_weight, epoch)
+    at = np.take_along_axis(cv_loss, epochs[None, :, None] - 1, axis=2)[..., 0]
+    rows = [
+        _rows(rng, len(r), len(epochs), 5 * spread, 5 * wiggle) + np.nan_to_num(at[f])
+        for f, r in enumerate(base.folds.held_out)
+    ]
+    fields: dict[str, Any] = {
+        "curves": lambda lams: (0 * lams, 0 * lams),
+        "n_folds": n_folds,
+        "cv_loss": cv_loss,
+        "train_loss": np.broadcast_to(training, cv_loss.shape),
+        "epochs": epochs,
+        "row_loss": np.concatenate(rows),
+        "null_loss": null,
+        "null_se": spread,
+        "null_fold_loss": null + spread * shared[:, 0, 0],
+        "null_row_loss": null + 5 * spread * rng.normal(size=len(np.concatenate(rows))),
+    }
+    return make_path(lams, **fields | changes)
+
+
+def _centred(values: Any) -> Any:
+    return values - values.mean(axis=0) if len(values) > 1 else 0 * values
 
 
 def _rows(rng, n, n_lams, spread, wiggle):

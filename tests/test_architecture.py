@@ -41,6 +41,8 @@ ARROW = [
     {"_choice"},
     {"_path"},
     {"_path_words"},
+    {"_path_findings"},
+    {"_path_verdict"},
     {"_model_words"},
     {"_path_text", "_path_io"},
     {"_null"},
@@ -60,7 +62,7 @@ EXCEPTIONS = {
     ("_path", "_plot"),
     ("_path", "_path_io"),
     ("_path", "_path_text"),
-    ("_path", "_path_words"),
+    ("_path", "_path_verdict"),
     ("_path", "_model_words"),
 }
 LONGEST_FILE = 400

@@ -16,7 +16,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 import shrinkage as sh
-from shrinkage._choice import NothingToChoose
 from shrinkage._quiet import require_tensorflow
 from shrinkage.cli import main
 from shrinkage.cli._columns import Columns
@@ -37,6 +36,7 @@ class FakePath:
 
     def __init__(self, model: Any, y: np.ndarray, standardize_target: bool) -> None:
         self._model = model
+        self.failed = np.array([False, False, False])
         self.lams, self.mean = np.array([1e-1, 1e-2, 0.0]), np.array([0.5, 0.25, 1.0])
         self.index_min, self.index_1se, self.lam_min, self.lam_1se = 1, 0, 1e-2, 1e-1
         self.null_loss, self.null_se, self.null_metrics, self.epochs = 4.0, float("nan"), {}, np.array([3, 2, 1])
@@ -240,7 +240,7 @@ def said_by(*modules: str) -> list[str]:
 
 def test_the_shell_names_its_own_options():
     """Each phrase that has other words in the shell is said by the library, and what it says of paths needs no more."""
-    of_paths = said_by("_path_words", "_path_text", "_search")
+    of_paths = said_by("_path_verdict", "_path_text", "_search")
     texts = of_paths + said_by("_choice", "_prepare")
     assert [phrase for phrase in _WORDS if not any(phrase in text for text in texts)] == []
     python = re.compile(r"`epochs`|\bpath\.|(give|extend) `lams`|batch_size|learning rate")
@@ -394,12 +394,24 @@ def test_a_file_that_cannot_be_read(fake_fit):
     refused(run("fit", "no.csv", "--target", "price"), "no.csv does not exist")
 
 
-def test_when_every_strength_diverges(monkeypatch):
-    nothing = NothingToChoose("Nothing to choose from: no strength has a finite mean loss. Lower the learning rate.")
-    monkeypatch.setattr(sh, "fit", FakeFit(nothing), raising=False)
-    done = run("fit", write(), "--target", "price")
+@pytest.mark.parametrize("column", ["price", "kind"])
+def test_when_every_strength_diverges(column):
+    data, folder = write(), Path("houses-shrinkage")
+    folder.mkdir()
+    for name, text in {"path.json": '{"format": "shrinkage path"}', "model.keras": "of an earlier run"}.items():
+        (folder / name).write_text(text)
+    options = ("--target", column, "--learning-rate", 1e38, "--epochs", 3, "--folds", 2, "--overwrite")
+    with np.errstate(all="ignore"):
+        done = run("fit", data, *options, "--format", "json")
     assert done.exit_code == 3 and "Lower --learning-rate" in done.stderr
-    assert not Path("houses-shrinkage").exists()
+    document = json.loads(done.stdout)
+    assert document["choice"] is document["lam_min"] is None and all(row["failed"] for row in document["path"])
+    assert "Nothing to choose from" in document["verdict"] and "scale the inputs" not in document["verdict"]
+    assert sorted(document["files"]) == ["arrays.npz", "columns.json", "path.json", "path.png", "template.keras"]
+    assert not (folder / "model.keras").exists() and sh.Path.load(folder).failed.all()
+    done = run("predict", folder, data, "-o", "predictions.csv")
+    assert done.exit_code == 2 and "has no model.keras, as at every strength a model diverged" in done.stderr
+    assert "Fit again with a lower --learning-rate" in done.stderr and not Path("predictions.csv").exists()
 
 
 def test_an_unexpected_error_is_one_sentence_and_a_log(monkeypatch):

@@ -391,9 +391,43 @@ def test_a_diverged_strength_is_shown_and_not_chosen():
     np.testing.assert_array_equal(path.cv_loss[:, 1:], steady.cv_loss[:, 1:])  # the others do not notice
 
 
-def test_when_all_diverge_it_is_an_error_with_a_way_out():
-    with np.errstate(all="ignore"), pytest.raises(ValueError, match="Lower the learning rate"):
-        fit(line(optimizer=keras.optimizers.SGD(1e4)), y=TARGET, epochs=12)
+@pytest.mark.parametrize(
+    ("changes", "extra"),
+    [
+        ({"lams": [0.1]}, {}),
+        ({"cv": 0.3}, {}),
+        ({"penalty": sh.GroupLasso()}, {"zero_groups"}),
+        ({"epoch": "last", "progress": True}, {}),
+        ({"patience": 2, "epochs": 9}, {}),
+    ],
+    ids=["strengths", "one split", "group lasso", "last epoch", "patience"],
+)
+def test_when_all_diverge_the_curves_come_back_without_a_choice(tmp_path, changes, extra):
+    model = line()
+    model.compile(keras.optimizers.SGD(10.0), "mean_squared_error", metrics=["mae"])
+    with np.errstate(all="ignore"):
+        path = fit(model, y=TARGET, **{"epochs": 12} | changes)
+    assert path.failed.all() and np.isnan(path.cv_loss[:, :, -1]).all() and np.isfinite(path.cv_loss[:, :, 0]).all()
+    assert {status.name for status in path.full_status} == {"SKIPPED"} and path.weights == ()
+    for name in {"norm", "nonzero", *extra}:
+        assert np.isnan(getattr(path, name)).all()
+    assert "then all rows" not in repr(path) and "Lower the learning rate" in " ".join(repr(path).split())
+    for lam in ("min", 0.0):
+        with pytest.raises(sh.NothingToChoose, match="Lower the learning rate"):
+            path.model(lam)
+    path.plot(tmp_path / "path.png")
+    path.save(tmp_path / "run")
+    assert repr(sh.Path.load(tmp_path / "run")) == repr(path)
+
+
+def test_metrics_of_predictions_that_are_no_numbers_are_none():
+    """An accuracy of NaN looks like that of the first class."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, "softmax")])
+    model.compile(keras.optimizers.SGD(1e38), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    with np.errstate(all="ignore"):
+        path = sh.fit(model, 1e20 * np.ones((24, 3)), np.arange(24) % 3, penalty=sh.L2(), cv=2, epochs=3)
+    lost = np.isnan(path.predictions).any(axis=(0, 2))
+    assert lost.any() and np.isnan(path.metrics["accuracy"][lost]).all()
 
 
 # --- rows

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -7,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+import shrinkage as sh
 from shrinkage._path import Path, Status
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, GroupLasso, Proximal
 from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
@@ -51,9 +53,65 @@ def test_a_strength_with_a_diverged_model_is_shown_and_not_chosen(where):
     assert list(np.flatnonzero(path.table()["failed"])) == [best]
 
 
-def test_a_path_on_which_all_diverged_is_an_error():
-    with pytest.raises(ValueError, match="Lower the learning rate"):
-        make_path(**diverged(make_path(), LAMS >= 0))
+UNKNOWN = np.full(21, np.nan)
+NOTHING: dict[str, dict[str, Any]] = {  # ways in which every strength has a model that diverged
+    "folds": diverged(make_path(), LAMS >= 0)
+    | {"full_status": np.full(21, Status.SKIPPED, dtype=object), "weights": ()}
+    | {"norm": UNKNOWN, "nonzero": UNKNOWN},
+    "all rows": {"full_status": np.full(21, Status.DIVERGED, dtype=object)},
+    "one fold": {"status": np.array([[Status.DIVERGED] * 21] + [[Status.OK] * 21] * 4, dtype=object)},
+    "losses": {"cv_loss": np.full((5, 21, 6), np.inf)},
+}
+
+
+@pytest.mark.parametrize("changes", NOTHING.values(), ids=NOTHING)
+@pytest.mark.parametrize("n_folds", [5, 1])
+def test_a_path_on_which_all_diverged_has_no_choice_and_all_else(tmp_path, stub_template, changes, n_folds):
+    if n_folds == 1:
+        changes = changes | {name: changes[name][:1] for name in ("status", "cv_loss") if name in changes}
+    path = make_path(**changes, n_folds=n_folds)
+    assert path.failed.all() and bool(np.all(path.table()["failed"]))
+    for name in ("index_min", "index_1se", "lam_min", "lam_1se", "gain", "null_gain", "optimism"):
+        with pytest.raises(sh.NothingToChoose, match="at every strength at least one model diverged. Lower the"):
+            getattr(path, name)
+    for lam in ("min", "1se"):
+        with pytest.raises(sh.NothingToChoose):
+            path.model(lam)
+    assert "diverged" in repr(path) and "\nmin" not in repr(path) and "\nnone" in repr(path)
+    assert path.verdict().startswith("Nothing to choose from: at every strength a model diverged.")
+    path.save(tmp_path / "run")
+    loaded = Path.load(tmp_path / "run")
+    assert repr(loaded) == repr(path) and json.loads((tmp_path / "run" / "path.json").read_text())["lam_min"] is None
+
+
+def test_no_model_is_given_out_where_none_was_trained_on_all_rows():
+    path = make_path(**NOTHING["folds"])
+    with pytest.raises(sh.NothingToChoose):
+        path.model(0.1)
+    with pytest.raises(ValueError, match="one of `lams`"):
+        path.model(0.123)
+    assert repr(path).splitlines()[0].endswith("21 strengths x 5 folds: 105 models in 5.9 s")
+    assert "105 of 105 models diverged (the loss became NaN or infinite): at every strength." in repr(path)
+
+
+@pytest.mark.parametrize(
+    ("folds", "words"), [([3], r"It was fold 4, and no other.*path.folds.train\[3\]"), ([0, 3], "1, 4")]
+)
+def test_folds_that_alone_diverged_are_named(folds, words):
+    status = make_path().status.copy()
+    status[folds] = Status.DIVERGED
+    assert re.search(words, make_path(status=status).verdict())
+    status[1, 5] = Status.DIVERGED
+    assert "no other" not in make_path(status=status).verdict()
+
+
+def test_the_gain_over_a_constant_is_measured_as_that_over_no_penalty():
+    """With the losses of lambda = 0 in place of the constant's both are the same."""
+    for n_folds in (5, 1):
+        path = make_path(n_folds=n_folds)
+        same = make_path(n_folds=n_folds, null_fold_loss=path.fold_loss[:, -1], null_row_loss=path.row_loss[:, -1])
+        assert same.null_gain == same.gain and same.gain.low < same.gain.mean != 0
+    assert np.isnan(make_path().null_gain.low)
 
 
 def test_the_record_cannot_be_changed():
@@ -145,6 +203,7 @@ def assert_same(ours, theirs):
         {"how": Decoupled()},
         {"penalty": GroupLasso((-2, -1)), "how": Proximal(), "zero_groups": np.arange(21)},
         {"penalty": L2(toward="initial")},
+        {"null_fold_loss": np.arange(5.0), "null_row_loss": np.arange(200.0)},
         {"null_loss": float("nan"), "null_se": float("nan"), "null_metrics": {}, "metrics": {}},
         diverged(make_path(), LAMS > 0.5)
         | {"plan": {"steps": np.int64(3), "unrolled": ("a", "b"), "versions": {"x": 1}}},

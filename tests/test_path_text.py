@@ -150,7 +150,7 @@ def test_an_interval_that_contains_zero_claims_no_gain():
     assert path.mean[-1] > path.mean[path.index_min] + path.se[path.index_min]
     assert path.gain.low < 0 < path.gain.mean
     assert path.verdict().startswith("No clear gain: L2 at 1.00e-01 lowers the log loss by 0.03")
-    assert "and the interval contains 0. There is a gap" in path.verdict()
+    assert "and the interval contains 0. The penalty closes the gap" in path.verdict()
 
 
 def test_a_flat_curve():
@@ -255,7 +255,7 @@ def test_losses_that_still_fell_at_the_last_epoch():
         "curves": lambda lams: (0.5 + np.maximum(lams - 0.01, 0), 0.499 + 0 * lams),
         "wiggle": 0.0002,
     }
-    assert "larger model or longer training" in make_path(**flat).verdict()
+    assert "a larger model may gain more" in make_path(**flat).verdict()
     words = falling(make_path(**flat)).verdict()
     assert re.search(
         r"The held-out loss still fell at the last epoch \(6\), at lambda = 0 and at lambda = \d\S+: raise `epochs`\.",

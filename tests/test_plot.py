@@ -60,7 +60,7 @@ def test_huge_losses_do_not_flatten_the_picture():
 def test_both_choices_and_their_bars_are_in_sight():
     for path in (make_path(), make_path(spread=0.2), make_path(n_folds=1), make_path(curves=exploding)):
         data = curve_data(path)
-        chosen = [data.index_min, data.index_1se]
+        chosen = [path.index_min, path.index_1se]
         assert (data.low < (data.mean - data.se)[chosen]).all() and ((data.mean + data.se)[chosen] < data.high).all()
 
 
@@ -74,6 +74,16 @@ def test_diverged_strengths_are_arrows_and_do_not_set_the_range():
     data = curve_data(make_path(**diverged(make_path(), LAMS > 0.5)))
     assert data.failed[:2].all() and data.above[:2].all()
     assert data.high - data.low < 2 * (base.high - base.low)
+
+
+@pytest.mark.parametrize("null", [2.3, float("nan")])
+def test_where_every_strength_diverged_there_are_no_marks(null):
+    data = curve_data(make_path(**diverged(make_path(), LAMS >= 0), null_loss=null, nonzero=np.full(21, np.nan)))
+    assert data.index_min is None and data.index_1se is None and data.low < data.high and data.failed.all()
+    assert (data.low < data.null < data.high) == (null == 2.3)
+    figure, legend = drawn(data)
+    assert legend == ["diverged"] + ["best constant"] * (null == 2.3)
+    assert not [text for text in figure.axes[0].texts if "λ" in text.get_text()]
 
 
 # --- the drawing

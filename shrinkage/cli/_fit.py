@@ -86,35 +86,36 @@ def fit(
     path = train(prepared, settings)
     _write(prepared.columns, path, settings, folder)
     _report(console, prepared, path, settings, folder)
+    if path.failed.all():
+        click.echo(
+            f"Error: at every strength a model diverged, so {folder} has no model.keras. Lower --learning-rate.",
+            err=True,
+        )
+        click.get_current_context().exit(TrainingFailed.exit_code)
 
 
 def train(prepared: "Prepared", settings: "Settings") -> "Path":
-    """The path over the encoded matrix; raise `TrainingFailed` if every strength diverged."""
+    """The path over the encoded matrix."""
     import shrinkage as sh
-    from shrinkage._choice import NothingToChoose
 
     from ._network import PATIENCE, network
-    from ._report import in_shell
 
     matrix = prepared.matrix()
-    try:
-        with warnings.catch_warnings():
-            # Its own warnings are notes of the path too, and here are said before the training.
-            warnings.filterwarnings("ignore", category=UserWarning, module=r"shrinkage\.")
-            return sh.fit(
-                network(prepared.columns, matrix, settings),
-                matrix,
-                _targets(prepared),
-                **penalty_arguments(settings),
-                cv=settings.folds,
-                epochs=settings.epochs,
-                batch_size=settings.batch_size,
-                patience=PATIENCE,
-                seed=settings.seed,
-                standardize_target=prepared.columns.task == "regression",
-            )
-    except NothingToChoose as error:
-        raise TrainingFailed(in_shell(str(error))) from error
+    with warnings.catch_warnings():
+        # Its own warnings are notes of the path too, and here are said before the training.
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"shrinkage\.")
+        return sh.fit(
+            network(prepared.columns, matrix, settings),
+            matrix,
+            _targets(prepared),
+            **penalty_arguments(settings),
+            cv=settings.folds,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            patience=PATIENCE,
+            seed=settings.seed,
+            standardize_target=prepared.columns.task == "regression",
+        )
 
 
 def _targets(prepared: "Prepared") -> "np.ndarray":
@@ -130,8 +131,9 @@ def _write(columns: "Columns", path: "Path", settings: "Settings", folder: File)
     from ._report import write_path
 
     with new_run(folder) as fresh:
-        network = path.model(settings.choose)
-        assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
+        if not path.failed.all():
+            network = path.model(settings.choose)
+            assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")
         write_path(path, fresh)
 
@@ -146,5 +148,6 @@ def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Set
         document["root_mean_squared_error"] = errors
         listed = ", ".join(f"{label} {error:.4g}" for label, error in errors.items())
         console.say(f"Root mean squared error in units of {prepared.columns.target}: {listed}.")
-    console.say(f"\nThe model at lambda {settings.choose}, the path and its picture are in {folder}{os.sep}")
+    model = "" if path.failed.all() else f"model at lambda {settings.choose}, the "
+    console.say(f"\nThe {model}path and its picture are in {folder}{os.sep}")
     console.result({**document, "folder": str(folder), "files": files(folder)})

@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ._errors import BadInput
 
@@ -33,10 +34,21 @@ def _check_existing(folder: Path, overwrite: bool) -> None:
 
 
 def _is_run(folder: Path) -> bool:
+    return _record(folder).get("format") == "shrinkage path"
+
+
+def chose_nothing(folder: Path) -> bool:
+    """Whether a run is in `folder` in which every strength diverged."""
+    return _is_run(folder) and _record(folder).get("lam_min", 0) is None
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """What `path.json` says; nothing where it is not there or no record."""
     try:
-        return json.loads((folder / MARK).read_text(encoding="utf-8"))["format"] == "shrinkage path"
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
+        record = json.loads((folder / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def check_file(file: Path, overwrite: bool, source: Path) -> None:

@@ -7,6 +7,7 @@ import click
 
 from ._console import Console, common, import_keras, plural
 from ._errors import EXIT_CODES, BadInput
+from ._folder import chose_nothing
 
 if TYPE_CHECKING:
     import keras
@@ -63,6 +64,11 @@ def predict(run: File, data: File, output: File, overwrite: bool, console: Conso
 
 def _check_run(run: File) -> None:
     absent = [name for name in ("model.keras", "columns.json") if not (run / name).is_file()]
+    if absent == ["model.keras"] and chose_nothing(run):
+        raise BadInput(
+            f"{run} has no model.keras, as at every strength a model diverged when `shrinkage fit` made it. Fit again "
+            f"with a lower --learning-rate."
+        )
     if absent:
         raise BadInput(f"{run} is not a folder that `shrinkage fit` wrote: it has no {' and no '.join(absent)}.")
 

@@ -16,12 +16,16 @@ _WORDS = {
     "raise `epochs`": "raise --epochs",
     "raise the learning rate": "raise --learning-rate",
     "Lower the learning rate": "Lower --learning-rate",
+    "lower the learning rate": "lower --learning-rate",
+    ", or scale the inputs": "",  # which the shell has done
+    ", or give smaller `lams`": "",
     "a smaller batch_size, or fewer folds": "a smaller --batch-size, or fewer --folds",
     "batch_size=": "--batch-size ",
     "extend `lams`": "shrinkage.fit in Python takes `lams`, to extend",
     "(give `lams`)": "(shrinkage.fit in Python takes `lams`)",
     "give `lams` to go further": "shrinkage.fit in Python takes `lams`, to go further",
     "path.folds.held_out": "shrinkage.Path.load(FOLDER).folds.held_out in Python",
+    "path.folds.train": "shrinkage.Path.load(FOLDER).folds.train in Python",
     "path.model() predicts standardised targets: path.target_mean + path.target_sd * prediction gives those of y": (
         "model.keras and `shrinkage predict` give the target in its own units"
     ),
@@ -53,10 +57,13 @@ def files(folder: File) -> dict[str, str]:
 def path_document(path: "Path", choose: str) -> dict[str, Any]:
     """The path for programs: the choice, a row for each strength, and the verdict."""
     index = chosen(path, choose)
+    choice = None
+    if index is not None:
+        choice = {"rule": choose, "lam": path.lams[index], "index": index + 1, "epoch": path.epochs[index]}
     return {
-        "choice": {"rule": choose, "lam": path.lams[index], "index": index + 1, "epoch": path.epochs[index]},
-        "lam_min": path.lam_min,
-        "lam_1se": path.lam_1se,
+        "choice": choice,
+        "lam_min": None if choice is None else path.lam_min,
+        "lam_1se": None if choice is None else path.lam_1se,
         "loss": path.template.loss_name,
         "null": {"loss": path.null_loss, "se": path.null_se, **path.null_metrics},
         "path": path.table().to_dict("records"),
@@ -66,17 +73,16 @@ def path_document(path: "Path", choose: str) -> dict[str, Any]:
     }
 
 
-def chosen(path: "Path", choose: str) -> int:
-    """The place in the path's strengths of the chosen one."""
+def chosen(path: "Path", choose: str) -> int | None:
+    """The place in the path's strengths of the chosen one; None where every strength diverged."""
+    if path.failed.all():
+        return None
     return path.index_min if choose == "min" else path.index_1se
 
 
 def root_mean_squares(path: "Path", target_sd: float) -> dict[str, float]:
     """Root mean squared errors in the target's own units, from a path whose target is standardised."""
-    losses = {
-        "null": path.null_loss,
-        "none": path.mean[-1],
-        "min": path.mean[path.index_min],
-        "1se": path.mean[path.index_1se],
-    }
+    losses = {"null": path.null_loss, "none": path.mean[-1]}
+    if not path.failed.all():
+        losses |= {"min": path.mean[path.index_min], "1se": path.mean[path.index_1se]}
     return {label: target_sd * math.sqrt(loss) for label, loss in losses.items()}

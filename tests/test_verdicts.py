@@ -1,0 +1,472 @@
+"""Situations whose truth is known, and what the verdict must and must not say of each."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import shrinkage as sh
+from shrinkage._path import Path, Status
+from shrinkage._penalties import L1, Proximal
+from shrinkage._plot import curve_data
+from shrinkage.cli._report import in_shell
+from tests.synthetic_path import StubTemplate, make_path, path_of_curves
+
+# --- curves of one strength, (E,)
+
+
+def decay(start: float, end: float, tau: float, n_epochs: int = 100) -> np.ndarray:
+    """A loss on its way from `start` to `end`, and a third of the rest left after every `tau` epochs."""
+    return end + (start - end) * np.exp(-np.arange(1, n_epochs + 1) / tau)
+
+
+def rise(best: float, at: int, end: float, n_epochs: int = 100) -> np.ndarray:
+    """A held-out loss that falls from 1 to `best` at epoch `at`, and rises to `end`."""
+    epochs = np.arange(1, n_epochs + 1)
+    return np.interp(epochs, [0, at, n_epochs], [1.0, best, end])
+
+
+def line(start: float, end: float, n_epochs: int = 20) -> np.ndarray:
+    return np.linspace(start, end, n_epochs)
+
+
+def stopped(curve: np.ndarray, epoch: int) -> np.ndarray:
+    """The same where patience ended it after `epoch`."""
+    return np.where(np.arange(len(curve)) < epoch, curve, np.nan)
+
+
+LAMS = [0.1, 0.01, 0.001, 0.0]
+LEVEL = decay(1.5, 0.2, 5)  # a training that has levelled off
+
+
+def flat(levels: Any, training: Any, lams: Any = LAMS, **changes: Any) -> Path:
+    """All trainings levelled off, each strength at a level of its own."""
+    shape = decay(1.0, 0.0, 5)
+    levels, training = (np.asarray(values, float)[:, None] for values in (levels, training))
+    return path_of_curves(levels + shape, training + shape, lams, **changes)
+
+
+def overfitting(penalised: Any, **changes: Any) -> Path:
+    """Without a penalty 0.498 at epoch 8 and 0.712 after 100, with 0.078 in training; with penalties as given."""
+    none = rise(0.498, 8, 0.712)
+    fitted = [decay(1.0, 0.3, 10), decay(1.0, 0.25, 10), decay(1.0, 0.2, 10), decay(1.0, 0.078, 10)]
+    return path_of_curves([*penalised, none], fitted, LAMS, **changes)
+
+
+def noise(levels: Any, training: Any, **changes: Any) -> Path:
+    """Losses about that of the constant, whose differences to it vary over folds."""
+    return flat(levels, training, **{"wiggle": 0.02} | changes)
+
+
+def with_status(make: Callable[[], Path], hit: list[int], where: str = "status") -> Path:
+    """The same with diverged members at some strengths."""
+    path = make()
+    status, cv_loss = getattr(path, where).copy(), path.cv_loss.copy()
+    status[..., hit] = Status.DIVERGED
+    if where == "status":
+        cv_loss[:, hit] = np.nan
+    fields = ("train_loss", "epochs", "row_loss", "null_loss", "null_se", "null_fold_loss", "null_row_loss", "lams")
+    kept = {name: getattr(path, name) for name in fields}
+    n_folds = len(path.fold_weight)
+    return make_path(
+        **kept, curves=lambda lams: (0 * lams, 0 * lams), n_folds=n_folds, cv_loss=cv_loss, **{where: status}
+    )
+
+
+MSE = StubTemplate(loss_name="mean_squared_error")
+GAIN = ["lowers the log loss by"]
+ADVICE = ["may gain more"]
+LARGER = ["more rows may", "larger model"]
+
+# name: (path, what must be said, what must not be)
+SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
+    # training that has hardly begun
+    "a straight line down": (
+        lambda: path_of_curves([line(9.2, 8.6)] * 4, [line(9, 8.4)] * 4, LAMS, null=9.0, spread=0.1),
+        ["Training has hardly begun", "9.2", "8.6", "(20)", "raise `epochs`", "cannot be compared"],
+        ["Flat", "overfitting", *ADVICE],
+    ),
+    "a slow start under a large standard error": (
+        lambda: path_of_curves([line(0.95, 0.9)] * 4, [line(0.94, 0.89)] * 4, LAMS, spread=0.3, wiggle=1e-4),
+        ["Training has hardly begun"],
+        ["Flat", "matter", *ADVICE],
+    ),
+    "accelerating": (
+        lambda: path_of_curves([1 - line(0, 0.5) ** 2] * 4, [1 - line(0, 0.5) ** 2] * 4, LAMS),
+        ["Training has hardly begun"],
+        ["Flat", *ADVICE],
+    ),
+    "hardly begun, and a penalty that gains already": (
+        lambda: path_of_curves([line(0.9, 0.5)] + [line(0.9, 0.7)] * 3, [line(0.9, 0.4)] * 4, LAMS),
+        ["Training has hardly begun", "So far L2 at 1.00e-01 lowers it by 0.2"],
+        ["Flat", "overfitting", *ADVICE],
+    ),
+    "worse than a constant, and still falling": (
+        lambda: path_of_curves([line(1.9, 1.5)] * 4, [line(1.5, 0.95)] * 4, LAMS),
+        ["No strength beats the best constant", "so far", "hardly begun", "raise `epochs`"],
+        ["little to do with", *ADVICE],
+    ),
+    "not even the training beats a constant": (
+        lambda: path_of_curves([line(1.9, 1.5)] * 4, [line(1.8, 1.4)] * 4, LAMS),
+        ["has not got as far as the best constant", "train longer or raise the learning rate"],
+        ["standardize_target", "little to do", *ADVICE],
+    ),
+    "the same with a raw target": (
+        lambda: path_of_curves(
+            [line(1900, 1500)] * 4, [line(1800, 1400)] * 4, LAMS, null=900.0, template=MSE,
+            predictions=np.zeros((200, 4, 1)),
+        ),
+        ["has not got as far", "standardize_target=True"],
+        [*ADVICE],
+    ),  # fmt: skip
+    "a fall of which a twentieth is left": (
+        lambda: path_of_curves([decay(1, 0.3, 33)] * 4, [decay(1, 0.3, 33)] * 4, LAMS, spread=0.05),
+        ["The held-out loss still fell at the last epoch (100)", "raise `epochs`"],
+        ["hardly begun", *ADVICE],
+    ),
+    "levelled off": (
+        lambda: flat([0.3, 0.3, 0.3, 0.3], [0.3] * 4),
+        ["not overfitting", "a larger model may gain more"],
+        ["epochs", "longer"],
+    ),
+    "most of the fall within the first epoch": (
+        lambda: path_of_curves([line(0.12, 0.10, 10)] * 4, [line(0.1, 0.09, 10)] * 4, LAMS, null=2.3),
+        ["still fell at the last epoch (10)"],
+        ["hardly begun"],
+    ),
+    "only the chosen strength still falls fast": (
+        lambda: path_of_curves([line(0.9, 0.1, 100), LEVEL, LEVEL, LEVEL], [LEVEL] * 4, LAMS),
+        ["L2 at 1.00e-01 lowers", "still fell at the last epoch (100), at lambda = 1.00e-01: raise `epochs`"],
+        ["hardly begun", "at lambda = 0"],
+    ),
+    # nothing but noise
+    "noise, a little above the constant": (
+        lambda: noise([1.01, 1.02, 1.05, 1.08], [0.98, 0.96, 0.9, 0.8]),
+        ["No strength beats the best constant (log loss 1.00)", "little to do with the target"],
+        ["epochs", "learning rate", "Flat", *ADVICE],
+    ),
+    "noise, a little below the constant": (
+        lambda: noise([0.995, 1.0, 1.02, 1.05], [0.98, 0.96, 0.9, 0.8]),
+        ["No strength clearly beats the best constant", "interval", "may be chance", "little to do with the target"],
+        ["epochs", "learning rate", "Flat", *ADVICE],
+    ),
+    "noise in one split": (
+        lambda: noise([0.999, 1.0, 1.02, 1.05], [0.98, 0.96, 0.9, 0.8], n_folds=1, spread=0.02),
+        ["No strength clearly beats the best constant", "over the rows of one split"],
+        ADVICE,
+    ),
+    "noise that is memorised": (
+        lambda: path_of_curves([rise(0.999, 3, 1.9)] * 4, [decay(1, 0.01, 9)] * 4, LAMS, wiggle=0.02),
+        ["clearly beats the best constant"],
+        ["Stopping", *ADVICE],
+    ),
+    "noise, and the penalty is better than none": (
+        lambda: noise([1.0, 1.1, 1.3, 1.5], [0.99, 0.9, 0.5, 0.1]),
+        ["No strength beats the best constant"],
+        GAIN + ADVICE,
+    ),
+    "no weight is left": (
+        lambda: noise([0.999, 1.0, 1.02, 1.05], [0.98] * 4, penalty=L1(), how=Proximal(), nonzero=np.arange(4)),
+        ["L1 at 1.00e-01 is the best, and leaves no penalised weight"],
+        ADVICE,
+    ),
+    "classes of which one is rare: the constant is strong": (
+        lambda: noise([0.198, 0.2, 0.21, 0.22], [0.19] * 4, null=0.2),
+        ["clearly beats the best constant (log loss 0.200)"],
+        ADVICE,
+    ),
+    "a small effect that is clear": (
+        lambda: flat([0.99, 0.985, 0.98, 0.98], [0.98] * 4, wiggle=1e-4),
+        ["Flat"],
+        ["constant"],
+    ),
+    "the folds' constants differ, and the model explains nearly all": (
+        lambda: flat([1e-3] * 4, [1e-3] * 4, null=5.8, n_folds=3, spread=1e-5, wiggle=1e-6, template=MSE,
+                     null_fold_loss=np.array([3.0, 5.4, 9.0]), null_row_loss=np.full(200, 5.8)),
+        ["nearly perfect"],
+        ["constant (", "chance. The inputs"],
+    ),  # fmt: skip
+    "far above the constant": (
+        lambda: noise([1e6, 1e7, 1e7, 1e7], [0.9] * 4, spread=1e5),
+        ["No strength beats the best constant", "lower the learning rate"],
+        ["little to do", *ADVICE],
+    ),
+    # the gap
+    "a gap that is real only against its own noise": (
+        lambda: flat([0.0805] * 4, [0.0789] * 4, null=0.7, spread=1e-3, wiggle=1e-5),
+        ["It is hardly overfitting (training 0.07890, held out 0.08050"],
+        ["There is a gap", "more rows"],
+    ),
+    "losses of 5e-7 and 1e-7": (
+        lambda: path_of_curves(
+            [decay(1e-6, 5e-7, 1)] * 4, [decay(1e-6, 1e-7, 1)] * 4, LAMS, null=2.3, spread=1e-8, wiggle=1e-9
+        ),
+        ["nearly perfect", "gives the target away"],
+        ["gap", "overfitting", *LARGER],
+    ),
+    "a gap that the penalty leaves": (
+        lambda: flat([0.5, 0.5, 0.5, 0.5], [0.1] * 4),
+        ["There is a gap that this penalty does not close (training 0.1", "more rows may gain more"],
+        ["larger model"],
+    ),
+    "a gap that `min` has closed": (
+        lambda: flat([0.6, 0.499, 0.5, 0.5], [0.6, 0.48, 0.3, 0.1], wiggle=0.003),
+        ["The penalty closes the gap", "gains nothing clear"],
+        ["does not close", *LARGER],
+    ),
+    "training above held out, as with dropout": (
+        lambda: flat([0.5] * 4, [0.55] * 4),
+        ["not overfitting", "larger model"],
+        ["gap", "more rows"],
+    ),
+    "own loss without a constant": (
+        lambda: flat([0.5] * 4, [0.1] * 4, null=math.nan, template=StubTemplate(loss_name="mine")),
+        ["There is a gap", "mine"],
+        ["constant", "perfect"],
+    ),
+    # near perfect
+    "separable": (
+        lambda: flat([0.002] * 4, [0.001] * 4, null=0.69, spread=1e-4, wiggle=1e-5),
+        ["nearly perfect, 0.003 of the best constant's", "surprise"],
+        ["gap", *LARGER],
+    ),
+    "good, and not perfect": (lambda: flat([0.06] * 4, [0.05] * 4, null=1.1), ["Flat"], ["perfect"]),
+    "a squared error that is good": (
+        lambda: flat([0.005] * 4, [0.004] * 4, template=MSE, spread=1e-4, wiggle=1e-5),
+        ["squared error"],
+        ["perfect"],
+    ),
+    # overfitting that the best epoch hides
+    "early stopping is all that is needed": (
+        lambda: overfitting([rise(0.52, 8, 0.69), rise(0.498, 8, 0.7), rise(0.497, 8, 0.71)]),
+        ["Training overfits: without a penalty the log loss is 0.498", "epoch, 8, and 0.712", "after all 100 (training",
+         "Stopping early mends it", "No strength stands in for stopping early"],
+        ["Flat", "part of it", *ADVICE],
+    ),
+    "the penalty stands in for early stopping": (
+        lambda: overfitting([rise(0.6, 30, 0.62), rise(0.497, 50, 0.498), rise(0.5, 8, 0.6)]),
+        ["Training overfits", "Stopping early mends it; L2 at 1.00e-02 lowers it by a further 0.001",
+         "may be chance", "With L2 at 1.00e-02 training need not be stopped: 0.498"],
+        ["Flat", "part of it"],
+    ),
+    "the penalty gains beyond early stopping": (
+        lambda: overfitting([rise(0.4, 60, 0.401), rise(0.45, 20, 0.5), rise(0.5, 8, 0.6)]),
+        ["Stopping early mends part of it; L2 at 1.00e-01 lowers it by a further 0.098", "need not be stopped"],
+        ["chance", "Flat"],
+    ),
+    "the penalty gains, and needs the stop too": (
+        lambda: overfitting([rise(0.4, 10, 0.7), rise(0.45, 10, 0.7), rise(0.5, 8, 0.7)]),
+        ["mends part of it", "No strength stands in for stopping early"],
+        ["need not"],
+    ),
+    "no penalty is best, at its best epoch": (
+        lambda: overfitting([rise(0.7, 8, 0.75), rise(0.6, 8, 0.72), rise(0.55, 8, 0.71)]),
+        ["Stopping early mends it, and no penalty lowers it further"],
+        ["L2 at 0", "Flat"],
+    ),
+    "epoch='last': stopping is known from the curve": (
+        lambda: overfitting([rise(0.6, 8, 0.69), rise(0.497, 90, 0.51), rise(0.5, 8, 0.71)], epoch="last"),
+        ["Training overfits", "At epoch 100 L2 at 1.00e-02 lowers it by 0.20", "stopping without a penalty at epoch 8",
+         "gives 0.498"],
+        ["further", "Flat", "chance"],
+    ),
+    "epoch=50": (
+        lambda: overfitting([rise(0.6, 8, 0.69), rise(0.497, 40, 0.51), rise(0.5, 8, 0.71)], epoch=50),
+        ["At epoch 50", "at epoch 8 gives 0.498"],
+        ["further", "Flat"],
+    ),
+    "one split that overfits": (
+        lambda: overfitting([rise(0.52, 8, 0.69), rise(0.497, 8, 0.7), rise(0.498, 8, 0.71)], n_folds=1),
+        ["Training overfits", "over the rows of one split"],
+        ["Flat"],
+    ),
+    "patience ended each strength by itself": (
+        lambda: overfitting(
+            [stopped(rise(0.4, 60, 0.402), 80), stopped(rise(0.45, 20, 0.5), 40), stopped(rise(0.5, 8, 0.6), 20)]
+        ),
+        ["Training overfits", "after all 80"],
+        ["nan", "hardly begun", "still fell"],
+    ),
+    "a rise within the noise": (
+        lambda: path_of_curves([rise(0.498, 90, 0.5)] * 4, [decay(1, 0.45, 9)] * 4, LAMS, wiggle=0.01),
+        ["Flat"],
+        ["Training overfits"],
+    ),
+    "both losses rise: no overfitting, but an unsteady training": (
+        lambda: path_of_curves([rise(0.498, 8, 0.712)] * 4, [rise(0.4, 8, 0.7)] * 4, LAMS),
+        ["Flat"],
+        ["Training overfits"],
+    ),
+    # gains
+    "a clear gain": (
+        lambda: flat([0.6, 0.4, 0.5, 0.5], [0.6, 0.38, 0.2, 0.1]),
+        ["L2 at 1.00e-02 lowers the log loss by 0.1", "it was overfitting"],
+        ["Flat", "chance", "small"],
+    ),
+    "a clear gain of hardly anything": (
+        lambda: flat([0.6, 0.4999, 0.5, 0.5], [0.6, 0.5, 0.5, 0.5], wiggle=1e-6, spread=1e-5),
+        ["lowers the log loss by 1.00e-04", "clear, and small: 0.02 % of"],
+        ["Flat", "chance"],
+    ),
+    "perhaps a gain": (
+        lambda: flat([0.6, 0.48, 0.5, 0.5], [0.6, 0.3, 0.2, 0.1], wiggle=0.03, spread=0.0001),
+        ["lowers", "interval"],
+        ["part of it", "was overfitting"],
+    ),
+    "a penalty that only harms": (
+        lambda: flat([0.9, 0.8, 0.7, 0.5], [0.9, 0.8, 0.7, 0.45]),
+        ["No penalty is best"],
+        ["Flat", "lowers", "diverge"],
+    ),
+    "a penalty that helps the training itself": (
+        lambda: flat([0.6, 0.3, 0.5, 0.5], [0.6, 0.28, 0.49, 0.49]),
+        ["it helped the training itself"],
+        ["overfitting"],
+    ),
+    # the grid
+    "the minimum at the top": (
+        lambda: flat([0.3, 0.4, 0.5, 0.5], [0.3, 0.2, 0.1, 0.1]),
+        ["extend `lams` upwards"],
+        ["downwards"],
+    ),
+    "the minimum at the bottom": (
+        lambda: flat([0.5, 0.4, 0.3, 0.5], [0.3, 0.2, 0.1, 0.1]),
+        ["extend `lams` downwards"],
+        ["upwards"],
+    ),
+    "two strengths": (
+        lambda: flat([0.4, 0.5], [0.35, 0.1], lams=[0.1, 0.0]),
+        ["L2 at 1.00e-01 lowers"],
+        ["extend", "every other"],
+    ),
+    "lambda = 0 alone": (
+        lambda: flat([0.5], [0.4], lams=[0.0]),
+        ["Only lambda = 0 was trained"],
+        ["every other", "Flat"],
+    ),
+    # divergence
+    "without a penalty": (
+        lambda: with_status(lambda: flat([0.6, 0.4, 0.5, 0.5], [0.1] * 4), [3]),
+        ["Without a penalty training diverged", "L2 at 1.00e-02 has the least"],
+        ["Flat", "No penalty"],
+    ),
+    "at all strengths above 0": (
+        lambda: with_status(lambda: flat([0.6, 0.4, 0.5, 0.5], [0.1] * 4), [0, 1, 2]),
+        ["only lambda = 0 is left", "nothing is known of the penalty", "ower the learning rate"],
+        ["No penalty is best", "Flat", "every other"],
+    ),
+    "on all rows at all strengths above 0": (
+        lambda: with_status(lambda: flat([0.6, 0.4, 0.5, 0.5], [0.1] * 4), [0, 1, 2], "full_status"),
+        ["nothing is known of the penalty"],
+        ["No penalty is best", "Flat"],
+    ),
+    "at most strengths, and none is best": (
+        lambda: with_status(lambda: flat([0.6, 0.7, 0.6, 0.5], [0.1] * 4), [0, 1]),
+        ["No penalty is best: at every other strength that did not diverge", "Only 1 of 3 strengths above 0"],
+        ["Flat"],
+    ),
+    "above the minimum": (
+        lambda: with_status(lambda: flat([0.6, 0.3, 0.4, 0.5], [0.1] * 4), [0]),
+        ["L2 at 1.00e-02 lowers", "All larger strengths diverged", "one of them may be better"],
+        ["extend"],
+    ),
+    "at a strength within the flat range": (
+        lambda: with_status(lambda: flat([0.4995, 0.499, 0.4998, 0.4999], [0.45] * 4, wiggle=1e-3), [2]),
+        ["at lambda = 0 as at 1.00e-02"],
+        ["from lambda = 0"],
+    ),
+    "everywhere": (
+        lambda: with_status(lambda: flat([0.6, 0.4, 0.5, 0.5], [0.1] * 4), [0, 1, 2, 3]),
+        ["Nothing to choose from: at every strength a model diverged.", "Lower the learning rate"],
+        ["Flat", "lowers", "fold", "finished"],
+    ),
+    "on all rows alone, everywhere": (
+        lambda: with_status(lambda: flat([0.6, 0.4, 0.5, 0.5], [0.1] * 4), [0, 1, 2, 3], "full_status"),
+        ["Nothing to choose from", "The folds' models finished"],
+        ["Flat"],
+    ),
+    # what cannot be said
+    "a loss that mixes rows, in one split": (
+        lambda: flat([0.5, 0.4, 0.5, 0.5], [0.1] * 4, n_folds=1, row_loss=np.full((40, 4), math.nan)),
+        ["there is no standard error to judge the difference by"],
+        ["interval", "nan"],
+    ),
+    "a path that was saved without the constant's folds": (
+        lambda: flat([0.5] * 4, [0.1] * 4, null_fold_loss=None, null_row_loss=None),
+        ["There is a gap"],
+        ["constant"],
+    ),
+    "another unit of the target": (
+        lambda: flat([0.3] * 4, [0.25] * 4, template=MSE, target_mean=1e6, target_sd=1e3),
+        ["squared error"],
+        ["standardize_target", "constant"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_the_verdict_says_what_is_true(name):
+    make, said, unsaid = SITUATIONS[name]
+    path = make()
+    words = path.verdict()
+    assert not [text for text in said if text not in words], words
+    assert not [text for text in unsaid if text in words], words
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_a_verdict_is_whole_sentences_that_agree(name):
+    path = SITUATIONS[name][0]()
+    words = path.verdict()
+    assert words.endswith(".") and "  " not in words and ".." not in words and " ." not in words
+    assert not re.search(r"\bnan\b|\binf\b|None|\[\d", words.replace("path.folds.held_out[", ""))
+    assert not ("may gain more" in words and ("best constant (" in words or "hardly begun" in words))
+    if "raise `epochs`" in words:  # some chosen epoch is the last
+        assert (path.epochs == np.isfinite(path.cv_loss[0]).sum(axis=1)).any()
+    assert words.split()[0] in " ".join(repr(path).splitlines())
+    assert curve_data(path).high > curve_data(path).low
+    shell = in_shell(words)
+    for python in ("takes `lams`", "Path.load(FOLDER).folds", "lambda =", "standardize_target=True"):  # which are meant
+        shell = shell.replace(python, "")
+    assert not re.search(r"`|learning rate|\bpath\.|\w=", shell.replace("raise the learning rate", "")), shell
+
+
+# --- really trained
+
+
+def network(hidden: tuple[int, ...], loss: str = "mse", units: int = 1, rate: float = 1e-3, activation: Any = None):
+    layers = [keras.layers.Dense(width, "relu") for width in hidden]
+    model = keras.Sequential([keras.Input((8,)), *layers, keras.layers.Dense(units, activation)])
+    model.compile(keras.optimizers.Adam(rate), loss)
+    return model
+
+
+X = np.random.default_rng(5).normal(size=(120, 8))
+NOISE = np.random.default_rng(6).normal(size=120)
+SIGNAL = X @ np.array([1.5, -1.2, 0.9, 0, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("model", "y", "epochs", "said", "unsaid"),
+    [
+        (network(()), SIGNAL + NOISE, 20, ["hardly begun|not got as far", "raise"], ["Flat", *ADVICE]),
+        (network((16,)), NOISE, 40, ["beats the best constant"], ["Flat", "epochs", *ADVICE]),
+        (
+            network((16,), "sparse_categorical_crossentropy", 3, activation="softmax"),
+            np.arange(120) % 3,
+            40,
+            ["beats the best constant"],
+            ["Flat", "Stopping", *ADVICE],
+        ),
+        (network((), rate=0.1), SIGNAL, 200, ["nearly perfect"], [*LARGER, "gap"]),
+        (network((64, 64), rate=0.01), SIGNAL + 2 * NOISE, 60, ["Training overfits", "after all 60"], ["Flat"]),
+    ],
+    ids=["hardly any training", "noise", "classes that are noise", "an exact function", "a large network on few rows"],
+)
+def test_of_what_is_trained(model, y, epochs, said, unsaid):
+    words = sh.fit(model, X, y, penalty=sh.L2(), cv=5, epochs=epochs).verdict()
+    assert not [text for text in said if not re.search(text, words)], words
+    assert not [text for text in unsaid if text in words], words
