@@ -360,7 +360,9 @@ def compiled() -> keras.Model:
     return model
 
 
-@pytest.mark.parametrize("loss", [SQUARED, BINARY, CLASSES, HINGE])
+@pytest.mark.parametrize(
+    "loss", [SQUARED, BINARY, *(pytest.param(x, marks=pytest.mark.full) for x in (CLASSES, HINGE))]
+)
 def test_what_is_printed_for_every_pair_is_code_that_runs(loss):
     """scikit-learn's also train, without a warning: it warns of an option that has no effect."""
     names = {name: getattr(module, name) for module in (linear_model, neural_network) for name in module.__all__}

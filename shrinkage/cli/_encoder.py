@@ -42,13 +42,13 @@ def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def _numbers(column: NumberColumn, cells: pd.Series) -> np.ndarray:
     values = _values(column, cells)
-    unknown = cells[unreadable(cells, values)]
-    unknown = unknown[~unknown.astype(str).isin(column.marks)]
+    wrong = unreadable(cells, values)
+    unknown = [cell for cell in cells[wrong] if str(cell) not in column.marks] if wrong.any() else []
     if len(unknown) > (1 - MOST) * len(cells):
         expected = "true or false" if column.boolean else "numbers"
         raise BadInput(
             f"column {column.name} should hold {expected}; {len(unknown)} of {len(cells)} cells do not, "
-            f"for example {unknown.iloc[0]!r}. Correct them or leave them empty."
+            f"for example {unknown[0]!r}. Correct them or leave them empty."
         )
     if np.isinf(values).any():
         raise BadInput(f"column {column.name} is infinite in {np.isinf(values).sum()} of {len(cells)} rows.")
@@ -64,9 +64,10 @@ def odd_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, dict[str, int]
     found = {}
     for each in columns.numbers:
         cells = column(frame, each.name)
-        odd = cells[unreadable(cells, _values(each, cells))].astype(str)
-        if len(odd):
-            found[each.name] = {str(text): int(count) for text, count in odd.value_counts().items()}
+        wrong = unreadable(cells, _values(each, cells))
+        if wrong.any():
+            counts = cells[wrong].astype(str).value_counts()
+            found[each.name] = {str(text): int(count) for text, count in counts.items()}
     return found
 
 

@@ -1,8 +1,11 @@
 """Cells of text that people read as numbers, dates or times."""
 
+import re
+
 import pandas as pd
 
 PLAIN = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_PLAIN = re.compile(PLAIN)
 # With a separator between thousands or without: 8,050.00 and 8.050,00.
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
 DECIMAL_POINT = rf"[+-]?(?=\.?\d)(?:[1-9]\d{{0,2}}(?:,\d{{3}})+|\d*)(?:\.\d*)?{_EXPONENT}"
@@ -43,10 +46,11 @@ def as_plain_numbers(texts: pd.Series, comma_separates: bool) -> pd.Series:
     >>> as_plain_numbers(pd.Series(["1.234,5", "0,7"]), False).tolist()
     ['1234.5', '0.7']
     """
-    cells = pd.Series(texts.dropna().unique(), dtype=str)
+    distinct = texts.dropna().unique().tolist()
+    if all(map(_PLAIN.fullmatch, distinct)):
+        return texts  # at once: a table may have thousands of columns
+    cells = pd.Series(distinct, dtype=str)
     plain = cells.str.fullmatch(PLAIN)
-    if plain.all():
-        return texts
     formats = [(DECIMAL_POINT, ",", "."), (DECIMAL_COMMA, ".", ",")]
     formats = formats if comma_separates else formats[::-1]
     shares = [float(cells.str.fullmatch(pattern).mean()) for pattern, _, _ in formats]
