@@ -396,7 +396,9 @@ def test_what_is_printed_for_every_pair_is_code_that_runs(loss):
         if isinstance(found, sklearn.base.BaseEstimator) and source.endswith((".L2", ".L1", ".ElasticNet")):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                found.fit(converted.X, converted.TARGETS[BINARY if loss == HINGE else loss])
+                found.fit(  # pyright: ignore[reportAttributeAccessIssue]
+                    converted.X, converted.TARGETS[BINARY if loss == HINGE else loss]
+                )
         n_run += 1
     assert n_run > 20
 

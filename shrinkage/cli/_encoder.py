@@ -43,7 +43,7 @@ def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
 def _numbers(column: NumberColumn, cells: pd.Series) -> np.ndarray:
     values = _values(column, cells)
     wrong = unreadable(cells, values)
-    unknown = [cell for cell in cells[wrong] if str(cell) not in column.marks] if wrong.any() else []
+    unknown = [cell for cell in cells.loc[wrong] if str(cell) not in column.marks] if wrong.any() else []
     if len(unknown) > (1 - MOST) * len(cells):
         expected = "true or false" if column.boolean else "numbers"
         raise BadInput(
@@ -66,7 +66,7 @@ def odd_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, dict[str, int]
         cells = column(frame, each.name)
         wrong = unreadable(cells, _values(each, cells))
         if wrong.any():
-            counts = cells[wrong].astype(str).value_counts()
+            counts = cells.loc[wrong].astype(str).value_counts()
             found[each.name] = {str(text): int(count) for text, count in counts.items()}
     return found
 

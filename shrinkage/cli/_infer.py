@@ -89,7 +89,7 @@ def _column(cells: pd.Series, given: Kind | None, clip: bool) -> NumberColumn | 
     if not given and _is_row_number(cells):
         raise Unused("it numbers the rows")
     values = as_booleans(cells) if kind == "boolean" else as_numbers(cells)
-    odd = cells[unreadable(cells, values)].astype(str)
+    odd = cells.loc[unreadable(cells, values)].astype(str)
     if np.isnan(values).all():
         raise BadInput(f"--number {cells.name}: no cell is a number; the first is {odd.iloc[0]!r}.")
     if np.isnan(values).any() and len(np.unique(values[~np.isnan(values)])) == 1:

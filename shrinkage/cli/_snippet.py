@@ -60,7 +60,7 @@ def snippet(strength: float, source: str, target: str, known: Mapping[str, Any],
         "logistic": _logistic(kind, mixture),
         "sgd": f"penalty={penalty!r}" + (f", l1_ratio={mixture:g}" if kind == "ElasticNet" else ""),
         "sgd_loss": repr("hinge" if loss == "hinge" else "log_loss"),
-        "family": {SQUARED: '"gaussian"', BINARY: '"binomial"', CLASSES: '"multinomial"'}.get(loss, '"gaussian"'),
+        "family": {SQUARED: '"gaussian"', BINARY: '"binomial"', CLASSES: '"multinomial"'}.get(loss or SQUARED, ""),
     }
     return _PLAIN[target].format(**parts) if target in _PLAIN else CONVENTIONS[target].written.format(number)
 

@@ -101,7 +101,7 @@ def _check_odd(column: pd.Series, kind: str) -> None:
     if odd.any():
         raise BadInput(
             f"the target {column.name} holds {'truth values' if kind == 'boolean' else 'numbers'}, but for "
-            f"{odd.sum()} of {len(column)} cells, for example {column[odd].iloc[0]!r}. "
+            f"{odd.sum()} of {len(column)} cells, for example {column.loc[odd].iloc[0]!r}. "
             "Correct them or leave them empty."
         )
 
@@ -133,7 +133,7 @@ def _infer(kind: str, distinct: list, n_rows: int) -> tuple[Task, str, str]:
 def _quantities(column: pd.Series, kind: str, cells: np.ndarray, reason: str) -> Target:
     if kind == "category":
         numbers = as_numbers(column)
-        odd = column[np.isnan(numbers)]
+        odd = column.loc[np.isnan(numbers)]
         if odd.empty:  # a Parquet column of categories that are numbers
             return Target("regression", reason, (), numbers)
         raise BadInput(

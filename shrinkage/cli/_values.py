@@ -61,7 +61,7 @@ def _are_odd(cells: pd.Series, wrong: np.ndarray) -> bool:
     """
     if not wrong.any():
         return True
-    odd, n_values = cells[wrong].astype(str), cells[~wrong].nunique()
+    odd, n_values = cells.loc[wrong].astype(str), cells.loc[~wrong].nunique()
     if n_values > FEW_VALUES and odd.nunique() == 1:
         return bool(wrong.mean() <= 0.5)
     if wrong.mean() > 1 - MOST + 1e-9:
@@ -116,7 +116,7 @@ def equal_in_float64(column: pd.Series) -> bool:
     """Whether cells that are one number in float64 are not all the same."""
     values = as_numbers(column)
     known = values[~np.isnan(values)]
-    return len(known) > 0 and known.min() == known.max() and column[~np.isnan(values)].astype(str).nunique() > 1
+    return len(known) > 0 and known.min() == known.max() and column.loc[~np.isnan(values)].astype(str).nunique() > 1
 
 
 def unreadable(column: pd.Series, values: np.ndarray) -> np.ndarray:
