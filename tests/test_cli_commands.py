@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,25 +32,28 @@ N = 60
 # --- `sh.fit` without training: the command line's own work is what these tests are about
 
 
+@dataclass
 class FakePath:
     """The part of `Path` that the command line uses, around a model that was not trained."""
 
-    def __init__(self, model: Any, y: np.ndarray, standardize_target: bool) -> None:
-        self._model = model
+    network: Any
+    target_mean: float
+    target_sd: float
+    predictions: Any
+
+    def __post_init__(self) -> None:
         self.failed = np.array([False, False, False])
         self.lams, self.mean = np.array([1e-1, 1e-2, 0.0]), np.array([0.5, 0.25, 1.0])
         self.index_min, self.index_1se, self.lam_min, self.lam_1se = 1, 0, 1e-2, 1e-1
         self.null_loss, self.null_se, self.null_metrics, self.epochs = 4.0, float("nan"), {}, np.array([3, 2, 1])
-        self.target_mean = float(y.mean()) if standardize_target else 0.0
-        self.target_sd = float(y.std()) if standardize_target else 1.0
         self.template, self.notes, self.seconds = (
-            SimpleNamespace(loss_name=model.loss),
+            SimpleNamespace(loss_name=self.network.loss),
             ("a note: raise `epochs`",),
             0.1,
         )
 
     def model(self, lam: str = "min") -> Any:
-        return self._model
+        return self.network
 
     def table(self) -> pd.DataFrame:
         return pd.DataFrame({"lam": self.lams, "loss": self.mean})
@@ -77,7 +81,8 @@ class FakeFit:
         self.calls.append(SimpleNamespace(model=model, x=x, y=y, **options))
         if self.error:
             raise self.error
-        return FakePath(model, y, options.get("standardize_target", False))
+        mean, sd = (float(y.mean()), float(y.std())) if options.get("standardize_target") else (0.0, 1.0)
+        return FakePath(model, mean, sd, y[None])
 
 
 # --- helpers
@@ -222,7 +227,7 @@ def test_fit_as_json_is_one_document(fake_fit):
     document = json.loads(done.stdout)
     assert document["data"]["task"] == "regression" and document["data"]["missing_cells"] == {"size": 6}
     assert document["choice"] == {"rule": "min", "lam": 0.01, "index": 2, "epoch": 2}
-    sd = fake_fit.calls[0].y.std()
+    sd = houses()["price"].std(ddof=0)
     expected = {"null": 2.0, "none": 1.0, "min": 0.5, "1se": np.sqrt(0.5)}
     assert document["root_mean_squared_error"] == pytest.approx({key: sd * value for key, value in expected.items()})
     assert document["null"]["se"] is None  # NaN is not JSON
@@ -261,7 +266,7 @@ def test_a_windows_file_is_said(fake_fit):
     done = run("fit", "houses.csv", "--target", "price", "-o", "run")
     assert "not UTF-8: read as cp1252" in done.stdout
     assert Columns.load(Path("run/columns.json")).categories[0].categories == ("Köln", "Ulm")
-    assert "houses.csv is not UTF-8" in run("predict", "run", "houses.csv", "-o", "out.csv").stderr
+    assert "houses.csv: not UTF-8" in run("predict", "run", "houses.csv", "-o", "out.csv").stderr
 
 
 @pytest.mark.parametrize(("folds", "said"), [(6, False), (7, True), (60, True)])
@@ -446,9 +451,10 @@ def test_predict_equals_the_network_on_the_encoded_rows_in_the_targets_units(fak
     done = run("predict", "run", "houses.csv", "-o", "out.csv")
     assert done.exit_code == 0, done.output
     call, columns = fake_fit.calls[0], Columns.load(Path("run/columns.json"))
-    encoded = matrix(columns, read_cells(columns, read_table(Path("houses.csv"))))
+    encoded = matrix(columns, read_cells(columns, read_table(Path("houses.csv")).frame))
     np.testing.assert_array_equal(encoded, call.x)
-    expected = call.y.mean() + call.y.std() * call.model.predict(call.x, verbose=0)[:, 0]
+    price = houses()["price"]
+    expected = price.mean() + price.std(ddof=0) * call.model.predict(call.x, verbose=0)[:, 0]
     got = pd.read_csv("out.csv")
     assert got.columns.tolist() == ["prediction"] and np.ptp(expected) > 1
     np.testing.assert_allclose(got["prediction"], expected, rtol=1e-4)
@@ -524,7 +530,7 @@ def test_a_run_from_end_to_end(here, target):
     assert document["choice"]["lam"] == path.lam_min and len(document["path"]) == len(path.lams)
     assert run("predict", "run", "houses.csv", "-o", "out.csv").exit_code == 0
     columns = Columns.load(Path("run/columns.json"))
-    encoded = matrix(columns, read_cells(columns, read_table(Path("houses.csv"))))
+    encoded = matrix(columns, read_cells(columns, read_table(Path("houses.csv")).frame))
     outputs = path.model().predict(encoded, verbose=0)  # pyright: ignore[reportArgumentType]
     expected = path.target_mean + path.target_sd * outputs[:, -1]
     if target == "price":

@@ -11,13 +11,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shrinkage._quiet import require_tensorflow
-from shrinkage.cli._columns import Columns, Task
-from shrinkage.cli._encoder import assemble, clipped, encoder, matrix, missing, predict, read_cells, unseen
+from shrinkage.cli._columns import Columns, Task, input_name
+from shrinkage.cli._encoder import (
+    assemble,
+    clipped,
+    encoder,
+    matrix,
+    missing,
+    number_matrix,
+    predict,
+    read_cells,
+    unseen,
+)
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
 
 require_tensorflow()
 import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
 
 N = 200
 
@@ -57,12 +68,9 @@ def later(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def through_keras(columns: Columns, cells: dict[str, np.ndarray]) -> np.ndarray:
-    inputs = {name: keras.Input(x.shape[1:], dtype=_dtype(x), name=name) for name, x in cells.items()}
-    return predict(keras.Model(inputs, encoder(columns)(list(inputs.values()))), cells)
-
-
-def _dtype(x: np.ndarray) -> str:
-    return "string" if x.dtype == object else "float32"
+    numbers = [tf.constant(number_matrix(columns, cells))] if columns.numbers else []
+    texts = [tf.constant(cells[input_name(column.name)].tolist()) for column in columns.categories]
+    return np.asarray(encoder(columns)([*numbers, *texts]))
 
 
 def test_both_routes_give_the_same_matrix(frame):
@@ -152,7 +160,7 @@ def test_the_whole_model_is_encoder_network_and_target_units(frame):
     network = keras.Sequential([keras.Input((len(columns.features),)), keras.layers.Dense(1)])
     cells = read_cells(columns, later(frame))
     expected = 3.0 + 2.0 * network.predict(matrix(columns, cells), verbose=0)  # pyright: ignore[reportArgumentType]
-    got = predict(assemble(columns, network, 3.0, 2.0), cells)
+    got = predict(assemble(columns, network, 3.0, 2.0), columns, cells)
     assert np.ptp(expected) > 0.1
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
@@ -160,12 +168,12 @@ def test_the_whole_model_is_encoder_network_and_target_units(frame):
 PLAIN_KERAS = """
 import json, sys
 sys.modules["shrinkage"] = None  # an import of it now fails
-import keras, numpy as np, tensorflow as tf
+import keras, tensorflow as tf
 model = keras.models.load_model(sys.argv[1])
 cells = json.loads(sys.argv[2])
 texts = {name for name, part in model.input.items() if part.dtype == "string"}
-inputs = {name: tf.constant(x) if name in texts else np.array(x, "float32") for name, x in cells.items()}
-print(json.dumps(model.predict(inputs, verbose=0).tolist()))
+inputs = {name: tf.constant(x, None if name in texts else "float64") for name, x in cells.items()}
+print(json.dumps(model(inputs).numpy().tolist()))
 """
 
 
@@ -179,7 +187,7 @@ def test_plain_keras_loads_the_file_and_predicts_the_same(frame, tmp_path):
     command = [sys.executable, "-c", PLAIN_KERAS, str(tmp_path / "model.keras"), sent]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    np.testing.assert_allclose(json.loads(done.stdout.splitlines()[-1]), predict(model, cells), rtol=1e-5)
+    np.testing.assert_allclose(json.loads(done.stdout.splitlines()[-1]), predict(model, columns, cells), rtol=1e-5)
 
 
 # --- any table

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from ._errors import BadInput
 
 Task = Literal["binary", "multi-class", "regression"]
@@ -24,12 +26,14 @@ class NumberColumn:
     high: float
     """Larger numbers become this one."""
     centre: float
-    """The median of all rows: what a missing cell becomes."""
+    """The median of all rows, as two float32 hold it: what a missing cell becomes."""
     scale: float
-    """The standard deviation of all clipped rows: keeps float32 precise; the network standardises fold by fold."""
+    """The standard deviation of all clipped rows, a float32; the network standardises fold by fold."""
     indicator: bool
     """Whether a column that marks missing cells goes with it."""
     boolean: bool = False
+    marks: tuple[str, ...] = ()
+    """Cells of the training rows that are no numbers, and count as missing."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class CategoryColumn:
     """Those with a column of their own; "" is the category of missing cells."""
     other: bool
     """Whether rare, and later unseen, categories share a column; without it they are all zeros."""
+    n_beyond: int = 0
+    """How many categories had enough rows and have no column because of the limit."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,17 @@ def input_name(name: str) -> str:
     return name.replace("/", "_")
 
 
+def halves(number: float | np.floating) -> tuple[float, float]:
+    """Two float32 whose sum is a float64 to 48 bits: Keras' layers keep their constants in float32.
+
+    >>> halves(1_700_000_000_001)
+    (1700000038912.0, -38911.0)
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        high = float(np.float32(number))
+        return high, float(np.float32(number - high))
+
+
 def _one_hot_names(column: CategoryColumn) -> list[str]:
     own = [f"{column.name} is missing" if name == MISSING else f"{column.name} = {name}" for name in column.categories]
     return [f"{column.name}: other", *own] if column.other else own
@@ -102,7 +119,9 @@ def _from_document(document: dict) -> Columns:
         raise ValueError(f"expected version {VERSION}")
     document.pop("inputs")
     document["labels"] = tuple(document["labels"])
-    document["numbers"] = tuple(NumberColumn(**column) for column in document["numbers"])
+    document["numbers"] = tuple(
+        NumberColumn(**{**column, "marks": tuple(column.get("marks", ()))}) for column in document["numbers"]
+    )
     document["categories"] = tuple(
         CategoryColumn(**{**column, "categories": tuple(column["categories"])}) for column in document["categories"]
     )

@@ -31,6 +31,23 @@ class Console:
             click.echo(json.dumps(plain(document), indent=2, allow_nan=False))
 
 
+class Number(click.FloatRange):
+    """A finite number in a range: comparisons let NaN through."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = float(click.FLOAT.convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"expected a finite number; received {value}.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def whole(least: int, most: int = 10**9) -> click.IntRange:
+    """A whole number that arrays and seeds can hold."""
+    return click.IntRange(min=least, max=most)
+
+
 def plain(value: Any) -> Any:
     """`value` as JSON knows it: NumPy scalars unpacked, NaN and infinity as null.
 

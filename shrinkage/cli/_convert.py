@@ -1,5 +1,7 @@
 """`shrinkage convert`: the same strength in another library."""
 
+import re
+import shlex
 from typing import Any
 
 import click
@@ -7,8 +9,9 @@ import click
 from shrinkage._convert import CONVENTIONS
 from shrinkage._convert import convert as convert_strength
 
-from ._console import Console, common
+from ._console import Console, Number, common
 from ._errors import EXIT_CODES, BadInput
+from ._snippet import RHO, kind_between, snippet
 
 _NAMES = "\b\nNames:\n" + "\n".join(f"  {name:<27} {row.written.format('NUMBER')}" for name, row in CONVENTIONS.items())
 
@@ -28,6 +31,26 @@ def _is_negative(text: str) -> bool:
         return False
 
 
+# What the library calls its arguments, and the shell's names of them.
+_OPTIONS = {"source": "--from", "target": "--to", "sd_y": "--sd-y", "lam": "LAM"}
+_ARGUMENT = re.compile(r"\b(loss|n|batch|eta|optimizer|sd_y|sigma|source|target)=(?:(['\"])([^'\"]*)\2)?")
+
+
+def _in_shell(text: str) -> str:
+    """Say what the library says in the words of the shell.
+
+    >>> _in_shell("source='keras.L3' is unknown."), _in_shell('Give optimizer="sgd" if it is that: sd_y=, the')
+    ('--from keras.L3 is unknown.', 'Give --optimizer sgd if it is that: --sd-y, the')
+    """
+
+    def option(found: re.Match[str]) -> str:
+        name = _OPTIONS.get(found[1], f"--{found[1]}")
+        return f"{name} {shlex.quote(found[3])}" if found[2] else name
+
+    text = re.sub(r"^(n|batch|eta|sd_y|sigma) must be", lambda m: f"{_OPTIONS.get(m[1], f'--{m[1]}')} must be", text)
+    return _ARGUMENT.sub(option, re.sub(r"^lam must be", "LAM must be", text))
+
+
 @click.command(cls=_Command, short_help="The same strength in another library.", epilog=f"{_NAMES}\n\n{EXIT_CODES}")
 @click.argument("lam", type=float)
 @click.option("--from", "source", required=True, metavar="NAME", help="Where LAM comes from.")
@@ -39,8 +62,9 @@ def _is_negative(text: str) -> bool:
 @click.option("--optimizer", metavar="NAME", help="sgd, if it is SGD without momentum.")
 @click.option("--sd-y", type=float, help="Standard deviation of the target, with 1/n.")
 @click.option("--sigma", type=float, help="Standard deviation of the noise.")
+@click.option("--rho", type=Number(min=0, max=1), help="Share of L1 in an elastic net, from 0 to 1.")
 @common
-def convert(lam: float, source: str, target: str, console: Console, **known: Any) -> None:
+def convert(lam: float, source: str, target: str, rho: float | None, console: Console, **known: Any) -> None:
     """Convert LAM, a strength of one library, to the strength of another that trains to the same weights.
 
     \b
@@ -51,10 +75,15 @@ def convert(lam: float, source: str, target: str, console: Console, **known: Any
     try:
         strength = convert_strength(lam, source, target, **known)
     except ValueError as error:
-        raise BadInput(str(error)) from error
+        raise BadInput(_in_shell(str(error))) from error
     notes = [f"{name}, if {CONVENTIONS[name].note}" for name in (source, target) if CONVENTIONS[name].note]
-    console.say(CONVENTIONS[target].written.format(f"{strength:.10g}"))
+    if kind_between(source, target) == "ElasticNet":
+        notes += [f"the share of L1, rho, is {RHO:g} here; --rho takes another"] if rho is None else []
+    code = snippet(strength, source, target, known, rho)
+    console.say(code)
     for note in notes:
         console.note(f"{note}.")
     given = {name: value for name, value in known.items() if value is not None}
-    console.result({"strength": strength, "lam": lam, "from": source, "to": target, **given, "notes": notes})
+    console.result(
+        {"strength": strength, "code": code, "lam": lam, "from": source, "to": target, **given, "notes": notes}
+    )

@@ -46,7 +46,8 @@ def doctor(context: click.Context, models: tuple[File, ...], steps: int | None, 
             refused.append(error)
     if reports:
         console.say("\n\n".join(f"{file}\n{report}" if len(models) > 1 else str(report) for file, report in reports))
-        console.result({"models": [_document(file, report) for file, report in reports]})
+    errors = {"error": " ".join(error.message for error in refused), "exit_code": 2} if refused else {}
+    console.result({"models": [_document(file, report) for file, report in reports], **errors})
     for error in refused:
         error.show()
     context.exit(2 if refused else 1 if any(report.errors for _, report in reports) else 0)

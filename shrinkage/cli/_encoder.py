@@ -1,8 +1,8 @@
 """From a table's columns to the matrix a network trains on: once in NumPy, once as Keras layers for the saved model.
 
-Both give the same matrix: numbers (clipped where they lie far outside the bulk, centred at the median of all rows and
-divided by their standard deviation; a missing cell is at the median), one column per indicator of missing cells, then
-the one-hot categories.
+Both give the same matrix: numbers (centred in float64 at the median of all rows, divided by their standard deviation,
+and clipped where they lie far outside the bulk; a missing cell is at the median), one column per indicator of missing
+cells, then the one-hot categories.
 """
 
 from collections.abc import Mapping
@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ._columns import MISSING, CategoryColumn, Columns, NumberColumn, input_name
+from ._columns import MISSING, CategoryColumn, Columns, NumberColumn, halves, input_name
 from ._errors import BadInput
+from ._formats import MOST
 from ._table import column
-from ._values import as_categories, as_inputs, unreadable
+from ._values import as_booleans, as_categories, as_numbers, unreadable
 
 if TYPE_CHECKING:
     import keras
 
 # Stands for rare and unseen categories inside the lookup, and must not be a category itself.
 OTHER = "[rare or unseen: shrinkage]"
+LARGEST = float(np.finfo(np.float32).max)
+_NETWORK, _TARGET = "shrinkage_network", "shrinkage_target"  # parts of the model that `predict` uses
 
 
 def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The model's inputs from a table, by input name: (n, 1) float32, NaN where missing, or text, "" where missing.
+    """The model's inputs from a table, by input name: (n, 1) float64, NaN where missing, or text, "" where missing.
 
     Raises:
         BadInput: A column that is missing, or cells that are not numbers or are infinite. Other columns are ignored.
@@ -38,37 +41,69 @@ def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def _numbers(column: NumberColumn, cells: pd.Series) -> np.ndarray:
-    values = as_inputs(cells, column.boolean)
+    values = _values(column, cells)
     wrong = unreadable(cells, values)
-    if wrong.any():
+    unknown = [cell for cell in cells.loc[wrong] if str(cell) not in column.marks] if wrong.any() else []
+    if len(unknown) > (1 - MOST) * len(cells):
         expected = "true or false" if column.boolean else "numbers"
-        example = cells.iloc[wrong.argmax()]
         raise BadInput(
-            f"column {column.name} should hold {expected}; {wrong.sum()} of {len(cells)} cells do not, "
-            f"for example {example!r}. Correct them or leave them empty."
+            f"column {column.name} should hold {expected}; {len(unknown)} of {len(cells)} cells do not, "
+            f"for example {unknown[0]!r}. Correct them or leave them empty."
         )
     if np.isinf(values).any():
         raise BadInput(f"column {column.name} is infinite in {np.isinf(values).sum()} of {len(cells)} rows.")
     return values
 
 
+def _values(column: NumberColumn, cells: pd.Series) -> np.ndarray:
+    return as_booleans(cells) if column.boolean else as_numbers(cells)
+
+
+def odd_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Cells of the number columns that are no numbers, and count as missing: by column how many of each text."""
+    found = {}
+    for each in columns.numbers:
+        cells = column(frame, each.name)
+        wrong = unreadable(cells, _values(each, cells))
+        if wrong.any():
+            counts = cells.loc[wrong].astype(str).value_counts()
+            found[each.name] = {str(text): int(count) for text, count in counts.items()}
+    return found
+
+
 def matrix(columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
     """The encoded matrix, (n, len(columns.features)) float32, from what `read_cells` gives."""
-    numbers = [cells[input_name(column.name)] for column in columns.numbers]
-    values = [np.nan_to_num(_scaled(x, c)).clip(*_bounds(c)) for x, c in zip(numbers, columns.numbers, strict=True)]
-    indicators = [np.isnan(x) for x, c in zip(numbers, columns.numbers, strict=True) if c.indicator]
+    parts = []
+    if columns.numbers:
+        values = _scaled(columns.numbers, number_matrix(columns, cells))
+        marked = [i for i, column in enumerate(columns.numbers) if column.indicator]
+        parts = [np.nan_to_num(values).clip(*_bounds(columns.numbers)), np.isnan(values[:, marked])]
     one_hots = [_one_hot(column, cells[input_name(column.name)]) for column in columns.categories]
-    return np.concatenate([*values, *indicators, *one_hots], axis=1).astype(np.float32)
+    return np.concatenate([*parts, *one_hots], axis=1).astype(np.float32)
 
 
-def _scaled(values: np.ndarray, column: NumberColumn) -> np.ndarray:
+def number_matrix(columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The raw numbers and booleans side by side, (n, d) float64."""
+    return np.concatenate([cells[input_name(column.name)] for column in columns.numbers], axis=1, dtype=np.float64)
+
+
+def _constants(columns: tuple[NumberColumn, ...]) -> tuple[list[float], list[float], list[float]]:
+    """What is added, in two halves, and what the sum is multiplied by."""
+    high, low = zip(*(halves(column.centre) for column in columns), strict=True)
+    return [-part for part in high], [-part for part in low], [float(np.float32(1 / c.scale)) for c in columns]
+
+
+def _scaled(columns: tuple[NumberColumn, ...], values: np.ndarray) -> np.ndarray:
+    """Numbers, (n, d) float64, centred before they lose digits, and scaled."""
+    high, low, factor = map(np.array, _constants(columns))
     with np.errstate(over="ignore"):  # clipped next
-        return (values - np.float32(column.centre)) * np.float32(1 / column.scale)
+        return (values + high + low) * factor
 
 
-def _bounds(column: NumberColumn) -> tuple[np.float32, np.float32]:
-    """Where the scaled column is clipped: after missing cells are filled, for NaN has no place in an order."""
-    low, high = np.nan_to_num(_scaled(np.array([column.low, column.high], dtype=np.float32), column))
+def _bounds(columns: tuple[NumberColumn, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Where the scaled columns are clipped: after missing cells are filled, for NaN has no place in an order."""
+    bounds = _scaled(columns, np.array([[c.low for c in columns], [c.high for c in columns]]))
+    low, high = bounds.clip(-LARGEST, LARGEST).astype(np.float32).astype(np.float64)
     return low, high
 
 
@@ -100,49 +135,45 @@ def missing(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]
     return {name: count for name, count in counts.items() if count}
 
 
-def predict(model: "keras.Model", cells: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The model's outputs, (n, ...), for what `read_cells` gives."""
-    import tensorflow as tf
+def predict(model: "keras.Model", columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The outputs, (n, ...), of a model that `assemble` made, for what `read_cells` gives.
 
-    # Keras' `predict` refuses NumPy arrays of text, but not tensors of it.
-    texts = {name: tf.constant(x.tolist()) for name, x in cells.items() if x.dtype == object}
-    verbosity: Any = 0  # Keras' annotation knows only "auto"
-    return np.asarray(model.predict({**cells, **texts}, batch_size=1024, verbose=verbosity))
+    The matrix goes into the network in one piece: handing a thousand columns to Keras one by one takes it seconds.
+    """
+    network: Any = model.get_layer(_NETWORK)
+    outputs = np.asarray(network.predict(matrix(columns, cells), batch_size=1024, verbose=0))
+    if columns.task != "regression":
+        return outputs
+    return np.asarray(model.get_layer(_TARGET)(outputs))
 
 
 def encoder(columns: Columns) -> "keras.Model":
-    """The encoder as a Keras model of Keras' own layers: a dictionary of raw columns in, the matrix out."""
+    """The encoder as a Keras model of Keras' layers: raw numbers side by side and each category in, the matrix out."""
     import keras
 
+    numbers = [keras.Input((len(columns.numbers),), dtype="float64", name="numbers")] if columns.numbers else []
     # Numbered, not named after the columns: a column may be called like one of Keras' layers.
-    inputs = {
-        input_name(c.name): keras.Input((1,), dtype="float32", name=f"number_{i}")
-        for i, c in enumerate(columns.numbers)
-    } | {
-        input_name(c.name): keras.Input((1,), dtype="string", name=f"category_{i}")
-        for i, c in enumerate(columns.categories)
-    }
-    parts = _number_layers(columns.numbers, inputs)
-    parts += [_category_layers(column, inputs[input_name(column.name)]) for column in columns.categories]
-    matrix = keras.layers.Concatenate(name="matrix")(parts)
-    return keras.Model(list(inputs.values()), matrix, name="shrinkage_encoder")
+    texts = [keras.Input((1,), dtype="string", name=f"category_{i}") for i in range(len(columns.categories))]
+    parts = _number_layers(columns.numbers, numbers[0]) if numbers else []
+    parts += [_category_layers(column, cells) for column, cells in zip(columns.categories, texts, strict=True)]
+    matrix = keras.layers.Concatenate(name="matrix")(parts) if len(parts) > 1 else parts[0]
+    return keras.Model([*numbers, *texts], matrix, name="shrinkage_encoder")
 
 
-def _number_layers(columns: tuple[NumberColumn, ...], inputs: Mapping[str, Any]) -> list[Any]:
+def _number_layers(columns: tuple[NumberColumn, ...], raw: Any) -> list[Any]:
     import keras
 
-    if not columns:
-        return []
-    raw = keras.layers.Concatenate(name="numbers")([inputs[input_name(column.name)] for column in columns])
-    # Two layers: scale and offset in one would round the offset of large numbers.
-    offset: Any = [-column.centre for column in columns]
-    centred = keras.layers.Rescaling(1.0, offset, name="centred")(raw)
-    scaled = keras.layers.Rescaling([1 / column.scale for column in columns], name="scaled")(centred)
-    low, high = zip(*(map(float, _bounds(column)) for column in columns), strict=True)
-    parts = [keras.ops.clip(keras.ops.nan_to_num(scaled), list(low), list(high))]
-    marked = [inputs[input_name(column.name)] for column in columns if column.indicator]
+    high, low, factor = _constants(columns)
+    values: Any = raw
+    # Keras keeps a layer's constants in float32: hence two offsets, and the factor apart.
+    for name, offset in (("centred", high), ("centred_finely", low)):
+        values = keras.layers.Rescaling(1.0, offset, name=name, dtype="float64")(values)  # pyright: ignore
+    values = keras.layers.Rescaling(factor, name="scaled", dtype="float64")(values)  # pyright: ignore
+    least, largest = (bound.tolist() for bound in _bounds(columns))
+    parts = [keras.ops.cast(keras.ops.clip(keras.ops.nan_to_num(values), least, largest), "float32")]
+    marked = [i for i, column in enumerate(columns) if column.indicator]
     if marked:
-        parts.append(keras.ops.cast(keras.ops.isnan(keras.layers.Concatenate(name="marked")(marked)), "float32"))
+        parts.append(keras.ops.cast(keras.ops.isnan(keras.ops.take(raw, marked, axis=1)), "float32"))
     return parts
 
 
@@ -164,20 +195,31 @@ def assemble(columns: Columns, network: "keras.Model", target_mean: float, targe
         target_sd: In the target's units.
 
     Returns:
-        A model that takes a dictionary, input name -> (n, 1): float32 numbers with NaN where missing (booleans as 0
-        and 1), text with "" where missing.
+        A model that takes a dictionary, input name -> (n, 1): float64 numbers with NaN where missing (booleans as 0
+        and 1), text with "" where missing. Call it on the dictionary: Keras' `predict` turns arrays into float32, which
+        has 7 digits, before the model sees them, and a time stamp has 10 and more.
     """
     import keras
 
-    inputs = {
-        input_name(c.name): keras.Input(
-            (1,), dtype="float32" if isinstance(c, NumberColumn) else "string", name=input_name(c.name)
-        )
-        for c in (*columns.numbers, *columns.categories)
-    }
+    numbers = {input_name(c.name): keras.Input((1,), dtype="float64", name=input_name(c.name)) for c in columns.numbers}
+    texts = {input_name(c.name): keras.Input((1,), dtype="string", name=input_name(c.name)) for c in columns.categories}
+    side_by_side = keras.layers.Concatenate(name="shrinkage_numbers", dtype="float64")
+    raw = [side_by_side(list(numbers.values()))] if len(numbers) > 1 else list(numbers.values())
     # A copy of the graph (the layers are shared) that is not compiled: the file needs no optimizer.
-    bare = keras.Model(network.inputs[0], network.outputs[0], name="shrinkage_network")
-    outputs = bare(encoder(columns)(list(inputs.values())))
+    bare = keras.Model(network.inputs[0], network.outputs[0], name=_NETWORK)
+    outputs = bare(encoder(columns)([*raw, *texts.values()]))
     if columns.task == "regression":
-        outputs = keras.layers.Rescaling(target_sd, offset=target_mean, name="shrinkage_target")(outputs)
-    return keras.Model(inputs, outputs, name="shrinkage_model")
+        outputs = _target_layers(outputs.shape[1:], target_mean, target_sd)(outputs)
+    return keras.Model({**numbers, **texts}, outputs, name="shrinkage_model")
+
+
+def _target_layers(shape: tuple[int, ...], mean: float, sd: float) -> "keras.Model":
+    """From standardised predictions to float64 in the target's units, which may be large numbers close together."""
+    import keras
+
+    high, low = halves(mean)
+    layers = [
+        keras.layers.Rescaling(float(np.float32(sd)), low, name="shrinkage_units", dtype="float64"),
+        keras.layers.Rescaling(1.0, high, name="shrinkage_mean", dtype="float64"),
+    ]
+    return keras.Sequential([keras.Input(shape), *layers], name=_TARGET)

@@ -1,5 +1,8 @@
 """What a command ends with: an exit code that is documented and a sentence that says what to do."""
 
+import errno
+import json
+import os
 import sys
 import tempfile
 import traceback
@@ -11,8 +14,8 @@ EXIT_CODES = """\b
 Exit codes:
   0    done
   1    doctor found an error in a model
-  2    wrong usage or bad input; the message says what to change
-  3    training failed, for example every strength diverged
+  2    wrong usage or bad input, or a full disk; the message says what to change
+  3    training failed, for example every strength diverged, or memory ran out
   70   an unexpected error; the message names a log file
   130  interrupted with Ctrl-C
 """
@@ -37,25 +40,75 @@ class Unexpected(click.ClickException):
 
 
 class Commands(click.Group):
-    """A group whose commands end with a documented exit code, whatever happens in them."""
+    """A group whose commands end with a documented exit code, whatever happens in them.
+
+    With `--format json` an error is one JSON document on standard output, too.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta["shrinkage.json"] = "--format=json" in args or ("--format", "json") in zip(
+            args, args[1:], strict=False
+        )
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            click.echo("\nInterrupted: nothing was written.", err=True)
+            message = "Interrupted: nothing was written."
+            click.echo(f"\n{message}", err=True)
+            _echo_json(ctx, message, 130)
             ctx.exit(130)
         except Exception as error:
-            raise _unexpected(error, debug=ctx.meta.get("shrinkage.debug", False)) from error
+            known = _known(error, debug=ctx.meta.get("shrinkage.debug", False))
+            _echo_json(ctx, known.format_message(), known.exit_code)
+            if known is error:
+                raise
+            raise known from error
+
+
+def _echo_json(ctx: click.Context, message: str, exit_code: int) -> None:
+    if ctx.meta["shrinkage.json"]:
+        click.echo(json.dumps({"error": message, "exit_code": exit_code}, indent=2))
+
+
+def full(error: BaseException | None) -> str | None:
+    """Return in words that a disk is full, if that is what an error or one before it says."""
+    while error is not None:
+        number = getattr(error, "errno", None)
+        text = str(error).lower()
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return str(os.strerror(number)).lower()
+        if any(os.strerror(code).lower() in text for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)):
+            return "the disk is full, or a file is larger than allowed"
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _known(error: Exception, debug: bool) -> click.ClickException:
+    if isinstance(error, click.ClickException):
+        return error
+    # TensorFlow's and PyArrow's errors are known by name: neither is imported for this.
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return TrainingFailed("memory ran out. Give fewer rows or columns, a smaller network, or fewer --folds.")
+    if reason := full(error):
+        return BadInput(f"a file could not be written: {reason}. Free space, or give another place.")
+    return _unexpected(error, debug)
 
 
 def _unexpected(error: Exception, debug: bool) -> Unexpected:
     details = "".join(traceback.format_exception(error))
-    with tempfile.NamedTemporaryFile("w", prefix="shrinkage-", suffix=".log", delete=False, encoding="utf-8") as log:
-        log.write(f"command: {sys.argv}\npython: {sys.version}\n\n{details}")
     if debug:
         click.echo(details, err=True)
     summary = str(error).strip().partition("\n")[0].rstrip(".")
-    return Unexpected(f"unexpected {type(error).__name__}: {summary}. The traceback is in {log.name}.")
+    said = f"unexpected {type(error).__name__}: {summary}."
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="shrinkage-", suffix=".log", delete=False, encoding="utf-8"
+        ) as log:
+            log.write(f"command: {sys.argv}\npython: {sys.version}\n\n{details}")
+    except OSError:
+        return Unexpected(f"{said} Add --debug to see the traceback.")
+    return Unexpected(f"{said} The traceback is in {log.name}.")

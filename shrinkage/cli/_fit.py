@@ -2,12 +2,13 @@
 
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._console import Console, common, import_keras
+from ._console import Console, Number, common, import_keras, whole
 from ._errors import EXIT_CODES, TrainingFailed
 from ._penalty import check_penalty, penalty_arguments, penalty_options
 
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
     from ._prepare import Prepared
 
 
-def _units(_context: click.Context, _option: click.Parameter, text: str) -> tuple[int, ...]:
+MOST_UNITS = 100_000
+
+
+def _units(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
     parts = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
-        raise click.BadParameter(f"expected whole numbers such as 64,64; received {text!r}.")
+    if not all(part.strip().isdecimal() and 0 < int(part[:12]) <= MOST_UNITS for part in parts):
+        raise click.BadParameter(f"expected whole numbers such as 64,64, at most {MOST_UNITS:,}; received {text!r}.")
     return tuple(int(part) for part in parts)
 
 
@@ -50,12 +56,16 @@ def _units(_context: click.Context, _option: click.Parameter, text: str) -> tupl
 )
 @click.option("--model", type=click.Choice(["mlp", "linear"]), default="mlp")
 @penalty_options
-@click.option("--hidden", default="64,64", callback=_units, help="Units of each hidden layer of an mlp.")
-@click.option("--epochs", type=click.IntRange(min=1), default=200, help="At most so many epochs.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=32)
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, help="Of Adam.")
-@click.option("--folds", type=click.IntRange(min=2), default=5, help="Folds of the cross-validation.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of everything random.")
+@click.option("--drop", multiple=True, metavar="NAME", help="A column not to use; may be repeated, as the next two.")
+@click.option("--category", multiple=True, metavar="NAME", help="A column to take as categories, however many.")
+@click.option("--number", multiple=True, metavar="NAME", help="A column to take as numbers; other cells are missing.")
+@click.option("--clip/--no-clip", default=True, help="Clip numbers that lie far outside the others.")
+@click.option("--hidden", callback=_units, show_default="64,64", help="Units of each hidden layer of an mlp.")
+@click.option("--epochs", type=whole(1), default=200, help="At most so many epochs.")
+@click.option("--batch-size", type=whole(1), default=32)
+@click.option("--learning-rate", type=Number(min=0, min_open=True), default=1e-3, help="Of Adam.")
+@click.option("--folds", type=whole(2), default=5, help="Folds of the cross-validation.")
+@click.option("--seed", type=whole(0, 2**32 - 1), default=0, help="Of everything random.")
 @click.option(
     "--choose",
     type=click.Choice(["min", "1se"]),
@@ -64,28 +74,43 @@ def _units(_context: click.Context, _option: click.Parameter, text: str) -> tupl
 )
 @common
 def fit(
-    data: File, target: str, output: File | None, overwrite: bool, task: "Task | None", console: Console, **options: Any
+    data: File,
+    target: str,
+    output: File | None,
+    overwrite: bool,
+    task: "Task | None",
+    drop: tuple[str, ...],
+    category: tuple[str, ...],
+    number: tuple[str, ...],
+    clip: bool,
+    console: Console,
+    **options: Any,
 ) -> None:
     """Train a network on DATA, a CSV or Parquet file, at every strength of a penalty, and keep the best.
 
     Cross-validation picks the strength; the model that is kept was trained on all rows with it. The folder gets
     model.keras (takes the raw columns; plain Keras loads it), columns.json, the path and its picture.
     """
-    from ._folder import check_folder
+    from ._folder import check_folder, keeping_the_table
     from ._network import Settings
-    from ._prepare import prepare
+    from ._prepare import Wishes, prepare
+    from ._report import files
 
     settings = Settings(**options)
     check_penalty(settings)
     folder = output or File(f"{data.stem}-shrinkage")
-    prepared = prepare(data, target, task, settings.folds)
+    prepared = prepare(data, target, task, settings.folds, Wishes(drop, category, number, clip))
     check_folder(folder, overwrite)
     console.say(prepared.describe())
     console.say(f"training: {settings}\n")
     import_keras()
     path = train(prepared, settings)
-    _write(prepared.columns, path, settings, folder)
-    _report(console, prepared, path, settings, folder)
+    document = _report(console, prepared, path, settings)
+    with keeping_the_table(folder):
+        _write(prepared.columns, path, settings, folder)
+    model = "" if path.failed.all() else f"model at lambda {settings.choose}, the "
+    console.say(f"\nThe {model}path and its picture are in {folder}{os.sep}")
+    console.result({**document, "folder": str(folder), "files": files(folder)})
     if path.failed.all():
         click.echo(
             f"Error: at every strength a model diverged, so {folder} has no model.keras. Lower --learning-rate.",
@@ -100,14 +125,14 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
 
     from ._network import PATIENCE, network
 
-    matrix = prepared.matrix()
+    matrix, (targets, centre, scale) = prepared.matrix(), _targets(prepared)
     with warnings.catch_warnings():
         # Its own warnings are notes of the path too, and here are said before the training.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"shrinkage\.")
-        return sh.fit(
+        path = sh.fit(
             network(prepared.columns, matrix, settings),
             matrix,
-            _targets(prepared),
+            targets,
             **penalty_arguments(settings),
             cv=settings.folds,
             epochs=settings.epochs,
@@ -116,13 +141,34 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
             seed=settings.seed,
             standardize_target=prepared.columns.task == "regression",
         )
+    return path if prepared.columns.task != "regression" else _in_target_units(path, centre, scale)
 
 
-def _targets(prepared: "Prepared") -> "np.ndarray":
-    """(n,) classes, or (n, 1) as one output unit has it."""
+def _targets(prepared: "Prepared") -> "tuple[np.ndarray, float, float]":
+    """Targets as the network has them, (n,) classes or (n, 1), and what was taken off them and divided by.
+
+    Quantities are centred in float64, for `shrinkage.fit` takes float32: 1,000,000.001 has more digits.
+    """
+    import numpy as np
+
+    values = prepared.target.values
     if prepared.columns.task == "multi-class":
-        return prepared.target.values
-    return prepared.target.values[:, None].astype("float32")
+        return values, 0.0, 1.0
+    if prepared.columns.task == "binary":
+        return values[:, None].astype("float32"), 0.0, 1.0
+    centre = float(np.median(values))
+    scale = float(np.abs(values - centre).max())
+    return ((values - centre) / scale)[:, None].astype("float32"), centre, scale
+
+
+def _in_target_units(path: "Path", centre: float, scale: float) -> "Path":
+    """The path of targets that were centred and divided, as if they had not been."""
+    return replace(
+        path,
+        target_mean=centre + scale * path.target_mean,
+        target_sd=scale * path.target_sd,
+        predictions=centre + scale * path.predictions,
+    )
 
 
 def _write(columns: "Columns", path: "Path", settings: "Settings", folder: File) -> None:
@@ -138,16 +184,17 @@ def _write(columns: "Columns", path: "Path", settings: "Settings", folder: File)
         write_path(path, fresh)
 
 
-def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Settings", folder: File) -> None:
-    from ._report import files, in_shell, path_document, root_mean_squares
+def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Settings") -> dict[str, Any]:
+    """Print the table, before files are written, which may fail; return it for programs."""
+    from ._report import in_shell, path_document, root_mean_squares
 
-    document = {"data": prepared.document(), "settings": settings.__dict__, **path_document(path, settings.choose)}
-    console.say(in_shell(str(path)))
+    labels = prepared.columns.labels
+    told = {**settings.__dict__, "hidden": settings.layers}
+    document = {"data": prepared.document(), "settings": told, **path_document(path, settings.choose, labels)}
+    console.say(in_shell(str(path), labels))
     if prepared.columns.task == "regression":
         errors = root_mean_squares(path, path.target_sd)
         document["root_mean_squared_error"] = errors
         listed = ", ".join(f"{label} {error:.4g}" for label, error in errors.items())
         console.say(f"Root mean squared error in units of {prepared.columns.target}: {listed}.")
-    model = "" if path.failed.all() else f"model at lambda {settings.choose}, the "
-    console.say(f"\nThe {model}path and its picture are in {folder}{os.sep}")
-    console.result({**document, "folder": str(folder), "files": files(folder)})
+    return document

@@ -2,12 +2,13 @@
 
 import contextlib
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ._errors import BadInput
+from ._errors import BadInput, full
 
 # What a folder is known by as a run.
 MARK = "path.json"
@@ -71,6 +72,20 @@ def _check_writable(target: Path) -> None:
             pass
     except OSError as error:
         raise BadInput(f"{target} cannot be written ({error.strerror}); give another place with -o.") from error
+
+
+@contextlib.contextmanager
+def keeping_the_table(place: Path) -> Iterator[None]:
+    """Say in a sentence what kept a result from being written, after hours of training maybe."""
+    try:
+        yield
+    except Exception as error:
+        if (reason := full(error)) is None:
+            raise
+        raise BadInput(
+            f"{place}{os.sep} was not written: {reason}. What is printed above is complete. Free space, or give "
+            f"another place with -o."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -1,8 +1,11 @@
 """Cells of text that people read as numbers, dates or times."""
 
+import re
+
 import pandas as pd
 
 PLAIN = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_PLAIN = re.compile(PLAIN)
 # With a separator between thousands or without: 8,050.00 and 8.050,00.
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
 DECIMAL_POINT = rf"[+-]?(?=\.?\d)(?:[1-9]\d{{0,2}}(?:,\d{{3}})+|\d*)(?:\.\d*)?{_EXPONENT}"
@@ -14,6 +17,7 @@ _UNIT = r"(?:[$€£¥₹%‰]|USD|EUR|GBP|CHF|JPY)?"
 _SPACE = r"[\s\u00a0\u202f]*"
 _GROUPS = r"(?:[1-9]\d{0,2}(?:[.,'’\u00a0\u202f ]\d{3})+|\d+)(?:[.,]\d+)?"
 QUANTITY = rf"[+-]?{_UNIT}{_SPACE}[+-]?{_GROUPS}{_SPACE}{_UNIT}"
+# What nearly all cells are, the column is: the others are odd ones.
 MOST = 0.9
 
 _DAY = r"(?:[0-2]?\d|3[01])"
@@ -31,7 +35,7 @@ DATE_OR_TIME = rf"(?i:(?:{_DATE})(?:[T ]+{_TIME})?|{_TIME})"
 
 
 def as_plain_numbers(texts: pd.Series, comma_separates: bool) -> pd.Series:
-    """The same numbers as computers write them, if all cells are numbers of one format; else the cells as they are.
+    """The same numbers as computers write them, where nearly all cells are numbers of one format; else as they are.
 
     Args:
         texts: (n,) text or missing.
@@ -42,14 +46,20 @@ def as_plain_numbers(texts: pd.Series, comma_separates: bool) -> pd.Series:
     >>> as_plain_numbers(pd.Series(["1.234,5", "0,7"]), False).tolist()
     ['1234.5', '0.7']
     """
-    cells = pd.Series(texts.dropna().unique(), dtype=str)
-    if cells.str.fullmatch(PLAIN).all():
-        return texts
+    distinct = texts.dropna().unique().tolist()
+    if all(map(_PLAIN.fullmatch, distinct)):
+        return texts  # at once: a table may have thousands of columns
+    cells = pd.Series(distinct, dtype=str)
+    plain = cells.str.fullmatch(PLAIN)
     formats = [(DECIMAL_POINT, ",", "."), (DECIMAL_COMMA, ".", ",")]
-    for pattern, thousands, decimal in formats if comma_separates else reversed(formats):
-        if cells.str.fullmatch(pattern).all():
-            return texts.str.replace(thousands, "", regex=False).str.replace(decimal, ".", regex=False)
-    return texts
+    formats = formats if comma_separates else formats[::-1]
+    shares = [float(cells.str.fullmatch(pattern).mean()) for pattern, _, _ in formats]
+    best = shares.index(max(shares))
+    if shares[best] < MOST or (shares[best] < 1 and plain.mean() >= shares[best]):
+        return texts
+    pattern, thousands, decimal = formats[best]
+    written = texts.str.replace(thousands, "", regex=False).str.replace(decimal, ".", regex=False)
+    return texts.where(~texts.str.fullmatch(pattern).fillna(False).astype(bool), written)
 
 
 def unusable(column: pd.Series) -> str | None:
@@ -62,7 +72,7 @@ def unusable(column: pd.Series) -> str | None:
     >>> unusable(pd.Series(["00501", "10-12", "a"]))
     """
     cells = column.dropna().astype(str)
-    if cells.str.fullmatch(DATE_OR_TIME).all():
+    if cells.str.fullmatch(DATE_OR_TIME).mean() >= MOST:
         return "dates and times are not used"
     quantities = cells.str.fullmatch(QUANTITY)
     marked = cells.loc[quantities & ~cells.str.fullmatch(PLAIN)].tolist()

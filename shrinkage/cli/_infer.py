@@ -1,30 +1,52 @@
 """Which columns a model can use, and how: numbers, booleans, categories; the rest is dropped and said."""
 
+import shlex
 from collections import Counter
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
 
-from ._columns import MISSING, CategoryColumn, NumberColumn
+from ._columns import MISSING, CategoryColumn, NumberColumn, halves
 from ._console import plural
 from ._errors import BadInput
 from ._table import column
-from ._values import as_categories, as_inputs, as_numbers, describe_cells, kind_of
+from ._values import (
+    Kind,
+    as_booleans,
+    as_categories,
+    as_numbers,
+    describe_cells,
+    equal_in_float64,
+    kind_of,
+    rare,
+    unreadable,
+)
 
+# Each has an input of its own.
 MAX_CATEGORIES = 100
+MAX_MARKS = 20
 # Numbers are clipped beyond the 1 % and 99 % quantiles, three times as far from them as they lie apart. Ordinary
 # columns (uniform, normal, exponential) do not reach that; one cell of a thousand times the usual size would rule the
 # network. Nearer bounds cost more where far cells count in full, such as the departure delays of flights.
 TAIL = 0.01
 REACH = 3
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class Unused(Exception):
     """A column that says nothing; its argument is the reason."""
 
 
-def infer_columns(frame: pd.DataFrame) -> tuple[tuple[NumberColumn, ...], tuple[CategoryColumn, ...], dict[str, str]]:
+def infer_columns(
+    frame: pd.DataFrame, *, number: Collection[str] = (), category: Collection[str] = (), clip: bool = True
+) -> tuple[tuple[NumberColumn, ...], tuple[CategoryColumn, ...], dict[str, str]]:
     """The usable columns of a frame without its target; its index says where in the file a row was.
+
+    Args:
+        number: Names of columns that hold numbers, whatever they look like: other cells are missing.
+        category: Names of columns that hold categories, as many as there are.
+        clip: Whether numbers far outside the others are clipped.
 
     Returns:
         (numbers and booleans, categories, the reason by name of what is dropped). The encoded training matrix has no
@@ -36,7 +58,8 @@ def infer_columns(frame: pd.DataFrame) -> tuple[tuple[NumberColumn, ...], tuple[
     columns, dropped, infinite = [], {}, []
     for name in frame.columns:
         try:
-            columns.append(_column(column(frame, name)))
+            given: Kind | None = "number" if name in number else "category" if name in category else None
+            columns.append(_column(column(frame, name), given, clip))
         except Unused as reason:
             dropped[name] = str(reason)
         except _Infinite as found:
@@ -54,33 +77,31 @@ class _Infinite(Exception):
     """Its argument is the number of rows."""
 
 
-def rare(n_rows: int) -> int:
-    """The rows a category needs for a column of its own: fewer would often all lie in one fold, and be new to it.
-
-    >>> rare(10), rare(60), rare(5000)
-    (2, 3, 5)
-    """
-    return max(2, min(5, n_rows // 20))
-
-
-def _column(cells: pd.Series) -> NumberColumn | CategoryColumn:
+def _column(cells: pd.Series, given: Kind | None, clip: bool) -> NumberColumn | CategoryColumn:
+    """What a column is; `given` is what the user said."""
     if cells.isna().all():
         raise Unused("every cell is missing")
-    kind = kind_of(cells)
+    kind = given or kind_of(cells)
     if kind is None:
         raise Unused(describe_cells(cells))
     if kind == "category":
-        return _categories(str(cells.name), as_categories(cells))
-    if _is_row_number(cells):
+        return _categories(str(cells.name), as_categories(cells), limit=None if given else MAX_CATEGORIES)
+    if not given and _is_row_number(cells):
         raise Unused("it numbers the rows")
-    values = as_inputs(cells, kind == "boolean").astype(np.float64)
+    values = as_booleans(cells) if kind == "boolean" else as_numbers(cells)
+    odd = cells.loc[unreadable(cells, values)].astype(str)
+    if np.isnan(values).all():
+        raise BadInput(f"--number {cells.name}: no cell is a number; the first is {odd.iloc[0]!r}.")
     if np.isnan(values).any() and len(np.unique(values[~np.isnan(values)])) == 1:
         # One value or nothing: all it can say is whether the cell is filled, as a category does.
-        return _categories(str(cells.name), as_categories(cells))
-    return _numbers(str(cells.name), values, boolean=kind == "boolean")
+        return _categories(str(cells.name), as_categories(cells), limit=MAX_CATEGORIES)
+    if equal_in_float64(cells):
+        raise Unused("its numbers have the same first 16 digits, and more are not read")
+    marks = tuple(odd.value_counts().index[:MAX_MARKS])
+    return _numbers(str(cells.name), values, kind == "boolean", marks, clip)
 
 
-def _numbers(name: str, values: np.ndarray, boolean: bool) -> NumberColumn:
+def _numbers(name: str, values: np.ndarray, boolean: bool, marks: tuple[str, ...], clip: bool) -> NumberColumn:
     infinite = int(np.isinf(values).sum())
     if infinite:
         raise _Infinite(infinite)
@@ -91,12 +112,13 @@ def _numbers(name: str, values: np.ndarray, boolean: bool) -> NumberColumn:
     n_other = len(known) - int(np.unique(known, return_counts=True)[1].max())
     if n_other < rare(len(values)):
         raise Unused(f"it is constant but for {plural(n_other, 'row')}")
-    # float32, so that Keras' subtraction loses nothing even where the numbers are large and close together.
-    low, high = _bounds(known)
-    centre, scale = float(np.float32(np.median(known))), float(np.float32(_spread(known.clip(low, high))))
-    if not 1e-30 < scale < 1e30:
-        raise Unused(f"its standard deviation, {scale:.0e}, is out of float32's range")
-    return NumberColumn(name, low, high, centre, scale, n_missing >= rare(len(values)), boolean)
+    low, high = _bounds(known) if clip else (float(known.min()), float(known.max()))
+    centre, scale = float(sum(halves(np.median(known)))), float(np.float32(_spread(known.clip(low, high))))
+    if not (1e-30 < scale < 1e30 and abs(centre) < 1e36):
+        raise Unused(f"its median, {centre:.0e}, or its standard deviation, {scale:.0e}, is out of float32's range")
+    if not clip:
+        low, high = -LARGEST, LARGEST
+    return NumberColumn(name, low, high, centre, scale, n_missing >= rare(len(values)), boolean, marks)
 
 
 def _is_row_number(cells: pd.Series) -> bool:
@@ -112,11 +134,11 @@ def _bounds(known: np.ndarray) -> tuple[float, float]:
     """Where numbers are clipped: far outside the bulk, in float32's range."""
     # Order statistics, not values in between: the least and the greatest number never count.
     low, high = np.quantile(known, TAIL, method="higher"), np.quantile(known, 1 - TAIL, method="lower")
-    reach = REACH * (high - low)
-    if reach <= 0:  # nearly all are equal: the others are no outliers but all that the column says
-        return float(known.min()), float(known.max())
-    largest = float(np.finfo(np.float32).max)
-    low, high = np.clip([low - reach, high + reach], -largest, largest).astype(np.float32)
+    with np.errstate(over="ignore"):
+        reach = REACH * (high - low)
+        if reach <= 0:  # nearly all are equal: the others are no outliers but all that the column says
+            return float(known.min()), float(known.max())
+        low, high = np.clip([low - reach, high + reach], -LARGEST, LARGEST)
     return float(low), float(high)
 
 
@@ -126,16 +148,27 @@ def _spread(known: np.ndarray) -> float:
     return float(largest * np.std(known / largest))
 
 
-def _categories(name: str, cells: np.ndarray) -> CategoryColumn:
+def _categories(name: str, cells: np.ndarray, limit: int | None) -> CategoryColumn:
+    """The categories with enough rows; beyond a limit, those more frequent than the first one after it."""
     counts = Counter(cells.tolist())
     known = len(cells) - counts[MISSING]
     if len(counts) == 1:
         raise Unused("it is constant")
     enough = rare(len(cells))
-    frequent = [value for value, count in counts.most_common(MAX_CATEGORIES) if count >= enough]
-    if sum(counts[value] for value in frequent if value != MISSING) < known / 2:
+    frequent = [value for value, count in counts.most_common() if count >= enough]
+    if limit is not None and sum(counts[value] for value in frequent if value != MISSING) < known / 2:
         raise Unused(f"most of its {len(counts)} values are nearly unique, as names and identifiers are")
+    n_frequent = len(frequent)
+    if limit is not None and n_frequent > limit:
+        frequent = [value for value in frequent[:limit] if counts[value] > counts[frequent[limit]]]
+        if not frequent:
+            raise Unused(
+                f"it has {n_frequent} equally frequent categories, and the limit is {limit} with an input each; "
+                f"--category {shlex.quote(name)} gives every one its input"
+            )
     n_rest = len(cells) - sum(counts[value] for value in frequent)
     if n_rest == 0 and len(frequent) == 1:
         raise Unused("it is constant")
-    return CategoryColumn(name, tuple(sorted(frequent)), other=n_rest >= enough)
+    if not frequent:
+        raise Unused("each of its values is nearly unique")
+    return CategoryColumn(name, tuple(sorted(frequent)), n_rest >= enough, n_frequent - len(frequent))

@@ -23,8 +23,8 @@ class Settings:
     """How to train; every field is an option of `shrinkage fit`."""
 
     model: Literal["mlp", "linear"]
-    hidden: tuple[int, ...]
-    """Units of each hidden layer of an mlp."""
+    hidden: tuple[int, ...] | None
+    """Units of each hidden layer of an mlp; None for `HIDDEN`."""
     penalty: Literal["l2", "l1", "elastic-net", "group-lasso"]
     rho: float | None
     """Of an elastic net; None for its default, as the next two."""
@@ -42,7 +42,7 @@ class Settings:
     @property
     def layers(self) -> tuple[int, ...]:
         """Units of the hidden layers."""
-        return self.hidden if self.model == "mlp" else ()
+        return () if self.model == "linear" else HIDDEN if self.hidden is None else self.hidden
 
     def __str__(self) -> str:
         network = f"{'-'.join(map(str, self.layers))} ReLU network" if self.layers else "linear model"
@@ -54,6 +54,7 @@ class Settings:
 
 
 PATIENCE = 10
+HIDDEN = (64, 64)
 
 
 def network(columns: Columns, matrix: np.ndarray, settings: Settings) -> "keras.Model":

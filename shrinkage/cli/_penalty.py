@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._console import Number
 from ._errors import BadInput
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def penalty_options(command: Callable[..., Any]) -> Callable[..., Any]:
     penalty = click.option("--penalty", type=click.Choice(list(_NAMES)), default="l2")
     rho = click.option(
         "--rho",
-        type=click.FloatRange(min=0, max=1),
+        type=Number(min=0, max=1),
         show_default="0.5",
         help="The share of L1 in an elastic net, from 0 to 1.",
     )
@@ -40,6 +41,8 @@ def penalty_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def check_penalty(settings: "Settings") -> None:
     """Refuse options that do not go together, before seconds of importing: `shrinkage.fit` would, too."""
+    if settings.hidden is not None and settings.model == "linear":
+        raise BadInput("--hidden goes with --model mlp: a linear model has no hidden layer. Received: --model linear.")
     for option, penalty in _BELONGS.items():
         if getattr(settings, option) is not None and settings.penalty != penalty:
             raise BadInput(f"--{option} goes with --penalty {penalty}. Received: --penalty {settings.penalty}.")

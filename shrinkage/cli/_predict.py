@@ -36,30 +36,34 @@ def predict(run: File, data: File, output: File, overwrite: bool, console: Conso
     outside the training rows' are clipped.
     """
     from ._columns import Columns
-    from ._encoder import clipped, missing, read_cells, unseen
+    from ._encoder import clipped, missing, odd_cells, read_cells, unseen
     from ._encoder import predict as predict_cells
     from ._folder import check_file
-    from ._table import encoding_note, read_table
+    from ._prepare import odd_words
+    from ._table import read_table
 
     _check_run(run)
     _check_suffix(output)
     check_file(output, overwrite, source=data)
     columns = Columns.load(run / "columns.json")
     table = read_table(data)
-    cells = read_cells(columns, table)
+    cells = read_cells(columns, table.frame)
+    odd = odd_cells(columns, table.frame)
     counts = {
         "missing": missing(columns, cells),
         "clipped": clipped(columns, cells),
         "unseen": unseen(columns, cells),
     }
-    if note := encoding_note(data):
-        console.note(f"{data} is {note}.")
+    for note in table.notes:
+        console.note(f"{data}: {note}.")
     _say_counts(console, counts)
+    if odd:
+        console.note(f"cells that are no numbers, missing ones too: {', '.join(odd_words(odd))}.")
     import_keras()
-    result = _as_frame(columns, predict_cells(_load(run / "model.keras"), cells))
+    result = _as_frame(columns, predict_cells(_load(run / "model.keras"), columns, cells))
     _write(result, output)
     console.say(f"{plural(len(result), 'prediction')} of {columns.target} written to {output}.")
-    console.result({"output": str(output), "rows": len(result), "columns": list(result.columns), **counts})
+    console.result({"output": str(output), "rows": len(result), "columns": list(result.columns), **counts, "odd": odd})
 
 
 def _check_run(run: File) -> None:

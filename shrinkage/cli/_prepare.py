@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ._columns import Columns, Task, input_name
 from ._console import plural
-from ._encoder import clipped, matrix, missing, read_cells, unseen
+from ._encoder import clipped, matrix, missing, odd_cells, read_cells, unseen
 from ._errors import BadInput
-from ._infer import infer_columns
-from ._table import column, encoding_note, read_table
+from ._infer import MAX_CATEGORIES, infer_columns
+from ._table import column, read_table
 from ._target import Target, check_named, drop_unlabelled, read_target
 
 # Fewer rows held out at a time than this: the losses of a fold are mostly chance.
@@ -31,8 +32,10 @@ class Prepared:
     n_folds: int
     n_unlabelled: int
     """Rows left out because their target is missing."""
-    encoding: str | None
-    """What to say of the file's encoding, if anything."""
+    notes: tuple[str, ...]
+    """What to say of the file, if anything."""
+    odd: dict[str, dict[str, int]]
+    """Cells of number columns that are no numbers: by column how many of each text."""
 
     def matrix(self) -> np.ndarray:
         """The encoded matrix, (n, d) float32."""
@@ -44,7 +47,7 @@ class Prepared:
         lines = [
             f"{self.file}: {plural(len(target.values), 'row')}; {plural(len(columns.names), 'column')}, encoded as "
             f"{plural(len(columns.features), 'input')}",
-            *([self.encoding] if self.encoding else []),
+            *self.notes,
             *(f"{kind}: {_listed(names)}" for kind, names in self._kinds().items() if names),
             f"target {columns.target}: {target.task} ({target.reason})",
             *_counted("rows of each class", self._class_sizes()),
@@ -57,7 +60,15 @@ class Prepared:
         lines += _counted(f"classes with fewer rows than the {self.n_folds} folds", self._small_classes())
         lines += [f"not used: {name} ({reason})" for name, reason in columns.dropped.items()]
         lines += _counted("missing cells", missing(columns, self.cells))
+        if self.odd:
+            lines.append(f"cells that are no numbers, missing ones too: {_listed(odd_words(self.odd))}")
         lines += self._clipped()
+        beyond = [f"{c.name} {c.n_beyond}" for c in columns.categories if c.n_beyond]
+        if beyond:
+            lines.append(
+                f"categories beyond the {MAX_CATEGORIES} with an input each, which share one: {_listed(beyond)}; "
+                "--category NAME gives every one its input"
+            )
         return "\n".join([*lines, *_counted("cells with rare categories", unseen(columns, self.cells))])
 
     def document(self) -> dict[str, Any]:
@@ -75,6 +86,8 @@ class Prepared:
             **self._kinds(),
             "not_used": columns.dropped,
             "missing_cells": missing(columns, self.cells),
+            "odd_cells": self.odd,
+            "notes": self.notes,
             "clipped_cells": clipped(columns, self.cells),
             "inputs": len(columns.features),
         }
@@ -111,7 +124,28 @@ def _listed(items: list[str], most: int = 15) -> str:
     return ", ".join(items[:most]) + rest
 
 
-def prepare(file: Path, target_name: str, task: Task | None, n_folds: int) -> Prepared:
+def odd_words(odd: dict[str, dict[str, int]]) -> list[str]:
+    """For each column how many cells, and the most frequent text.
+
+    >>> odd_words({"size": {"oops": 2, "-": 1}})
+    ["size 3 (such as 'oops')"]
+    """
+    return [
+        f"{name} {sum(texts.values()):,} (such as {max(texts, key=texts.__getitem__)!r})" for name, texts in odd.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user said of columns; every field is an option of `shrinkage fit`."""
+
+    drop: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
+    number: tuple[str, ...] = ()
+    clip: bool = True
+
+
+def prepare(file: Path, target_name: str, task: Task | None, n_folds: int, wishes: Wishes = Wishes()) -> Prepared:
     """Read and understand a table.
 
     Args:
@@ -119,23 +153,40 @@ def prepare(file: Path, target_name: str, task: Task | None, n_folds: int) -> Pr
         target_name: The column to predict.
         task: What the user said, or None to infer it.
         n_folds: There must be as many rows.
+        wishes: What the user said of other columns.
 
     Raises:
         BadInput: For everything about the table that cannot be used.
     """
     table = read_table(file)
-    check_named(table, target_name)
-    frame = drop_unlabelled(table, target_name)
+    check_named(table.frame, target_name)
+    _check_wishes(table.frame, target_name, wishes)
+    frame = drop_unlabelled(table.frame, target_name)
     if len(frame) < n_folds:
         raise BadInput(
             f"{plural(len(frame), 'row')} cannot be split into {n_folds} folds; give more rows or fewer --folds."
         )
     target = read_target(column(frame, target_name), task)
-    features = frame.drop(columns=target_name)
-    columns = Columns(target_name, target.task, target.labels, *infer_columns(features))
+    features = frame.drop(columns=[target_name, *wishes.drop])
+    inferred = infer_columns(features, number=wishes.number, category=wishes.category, clip=wishes.clip)
+    numbers, categories, dropped = inferred
+    dropped = {**dropped, **dict.fromkeys(wishes.drop, "--drop")}
+    columns = Columns(target_name, target.task, target.labels, numbers, categories, dropped)
     _check_input_names(columns)
-    n_unlabelled = len(table) - len(frame)
-    return Prepared(file, columns, target, read_cells(columns, features), n_folds, n_unlabelled, encoding_note(file))
+    cells = read_cells(columns, features)
+    n_unlabelled = len(table.frame) - len(frame)
+    return Prepared(file, columns, target, cells, n_folds, n_unlabelled, table.notes, odd_cells(columns, features))
+
+
+def _check_wishes(frame: pd.DataFrame, target: str, wishes: Wishes) -> None:
+    said: dict[str, str] = {}
+    for option, names in (("--drop", wishes.drop), ("--category", wishes.category), ("--number", wishes.number)):
+        for name in names:
+            check_named(frame, name, what=option)
+            if name == target:
+                raise BadInput(f"{option} {name}: that is the target, whose kind --task says.")
+            if said.setdefault(name, option) != option:
+                raise BadInput(f"{said[name]} {name} and {option} {name} contradict each other; give one of them.")
 
 
 def _check_input_names(columns: Columns) -> None:

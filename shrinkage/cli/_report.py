@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +33,28 @@ _WORDS = {
 }
 
 
-def in_shell(text: str) -> str:
-    """Say what the library says in the words of the shell; lines may be broken anywhere.
+# What the library says of classes, by their number: "class 0 (2 rows), 3 (1 row)".
+_CLASS = re.compile(r"\bclass(?:es)?\s+\d+(?:\s\(\d+\srows?\))?(?:(?:,|,?\sand)\s\d+(?:\s\(\d+\srows?\))?)*")
+
+
+def in_shell(text: str, labels: Sequence[object] = ()) -> str:
+    """Say what the library says in the words of the shell, of classes by their labels; lines may be broken anywhere.
 
     >>> in_shell("The held-out loss still fell at the last epoch (200): raise\\n`epochs`.")
     'The held-out loss still fell at the last epoch (200): raise --epochs.'
+    >>> in_shell("Fewer rows than the 5 folds in class 0 (2 rows), 1 (1 row): some folds", ["fig", "plum"])
+    'Fewer rows than the 5 folds in class fig (2 rows), plum (1 row): some folds'
     """
     for python, shell in _WORDS.items():
         text = re.sub(r"\s+".join(map(re.escape, python.split())), shell, text)
-    return text
+    if not labels:
+        return text
+
+    def label(number: re.Match[str]) -> str:
+        place = int(number[0])
+        return str(labels[place]) if place < len(labels) else number[0]
+
+    return _CLASS.sub(lambda found: re.sub(r"(?<!\()\b\d+\b(?!\srows?\))", label, found[0]), text)
 
 
 def write_path(path: "Path", folder: File) -> None:
@@ -54,7 +68,7 @@ def files(folder: File) -> dict[str, str]:
     return {name: str(folder / name) for name in sorted(RUN_FILES) if (folder / name).is_file()}
 
 
-def path_document(path: "Path", choose: str) -> dict[str, Any]:
+def path_document(path: "Path", choose: str, labels: Sequence[object] = ()) -> dict[str, Any]:
     """The path for programs: the choice, a row for each strength, and the verdict."""
     index = chosen(path, choose)
     choice = None
@@ -67,8 +81,8 @@ def path_document(path: "Path", choose: str) -> dict[str, Any]:
         "loss": path.template.loss_name,
         "null": {"loss": path.null_loss, "se": path.null_se, **path.null_metrics},
         "path": path.table().to_dict("records"),
-        "verdict": in_shell(path.verdict()),
-        "notes": list(map(in_shell, path.notes)),
+        "verdict": in_shell(path.verdict(), labels),
+        "notes": [in_shell(note, labels) for note in path.notes],
         "seconds": path.seconds,
     }
 

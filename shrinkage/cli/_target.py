@@ -9,12 +9,22 @@ import pandas as pd
 
 from ._columns import Label, Task
 from ._errors import BadInput
-from ._values import as_booleans, as_categories, as_numbers, describe_cells, kind_of
+from ._values import (
+    FEW_VALUES,
+    as_booleans,
+    as_categories,
+    as_numbers,
+    describe_cells,
+    equal_in_float64,
+    kind_of,
+    unreadable,
+)
 
 TASKS: tuple[str, ...] = get_args(Task)
 # Few distinct whole numbers, each standing for many rows, are more often grades or codes than quantities.
-FEW_VALUES = 20
 FEW_SHARE = 0.05
+# More whole numbers than this are quantities beyond doubt.
+MANY_VALUES = 100
 
 
 @dataclass(frozen=True)
@@ -39,15 +49,15 @@ def drop_unlabelled(frame: pd.DataFrame, target: str) -> pd.DataFrame:
     return kept
 
 
-def check_named(frame: pd.DataFrame, target: str) -> None:
-    """Raise `BadInput`, with the nearest name, unless the frame has the column."""
+def check_named(frame: pd.DataFrame, target: str, what: str = "") -> None:
+    """Raise `BadInput`, with the nearest name, unless the frame has the column that an option names."""
     names = list(frame.columns)
     if target in names:
         return
     lowered = {name.lower(): name for name in names}
     near = difflib.get_close_matches(target.lower(), lowered, n=1)
     hint = f"did you mean {lowered[near[0]]}?" if near else f"its columns are {', '.join(names[:20])}."
-    raise BadInput(f"there is no column {target} in the data; {hint}")
+    raise BadInput(f"{what and f'{what} {target}: '}there is no column {target} in the data; {hint}")
 
 
 def read_target(column: pd.Series, task: Task | None) -> Target:
@@ -63,15 +73,37 @@ def read_target(column: pd.Series, task: Task | None) -> Target:
     kind = kind_of(column)
     if kind is None:
         raise BadInput(f"the target {column.name} cannot be used: {describe_cells(column)}.")
+    if task in ("binary", "multi-class") and kind != "category" and _odd(column, kind).any():
+        kind = "category"
+    _check_odd(column, kind)
     cells = {"number": as_numbers, "boolean": as_booleans, "category": as_categories}[kind](column)
     distinct = sorted(set(cells.tolist()))
+    if kind == "number" and equal_in_float64(column):
+        raise BadInput(
+            f"the target {column.name} has numbers with the same first 16 digits, and more are not read: subtract "
+            f"{distinct[0]:.0f} from them."
+        )
     _check_cells(str(column.name), kind, cells, distinct)
-    inferred, reason = _infer(kind, distinct, len(cells))
+    inferred, reason, other = _infer(kind, distinct, len(cells))
     chosen = task or inferred
-    reason = f"{reason}; as told by --task" if task else reason
+    reason = f"{reason}, as told by --task" if task else f"{reason}{other}"
     if chosen == "regression":
-        return _quantities(str(column.name), kind, cells, reason)
+        return _quantities(column, kind, cells, reason)
     return _classes(str(column.name), chosen, reason, kind, cells, distinct)
+
+
+def _odd(column: pd.Series, kind: str) -> np.ndarray:
+    return unreadable(column, (as_booleans if kind == "boolean" else as_numbers)(column))
+
+
+def _check_odd(column: pd.Series, kind: str) -> None:
+    odd = np.zeros(len(column), bool) if kind == "category" else _odd(column, kind)
+    if odd.any():
+        raise BadInput(
+            f"the target {column.name} holds {'truth values' if kind == 'boolean' else 'numbers'}, but for "
+            f"{odd.sum()} of {len(column)} cells, for example {column.loc[odd].iloc[0]!r}. "
+            "Correct them or leave them empty."
+        )
 
 
 def _check_cells(name: str, kind: str, cells: np.ndarray, distinct: list) -> None:
@@ -82,21 +114,32 @@ def _check_cells(name: str, kind: str, cells: np.ndarray, distinct: list) -> Non
         raise BadInput(f"the target {name} has the single value {distinct[0]}: there is nothing to predict.")
 
 
-def _infer(kind: str, distinct: list, n_rows: int) -> tuple[Task, str]:
+def _infer(kind: str, distinct: list, n_rows: int) -> tuple[Task, str, str]:
+    """The task, why, and which option takes the other one, if there is another."""
     words = {"number": "numbers", "boolean": "values, true and false", "category": "categories"}[kind]
+    quantities = "; if they are quantities, say --task regression"
     if len(distinct) == 2:
-        return "binary", f"2 distinct {words}"
+        return "binary", f"2 distinct {words}", quantities if kind == "number" else ""
     if kind == "category":
-        return "multi-class", f"{len(distinct)} distinct {words}"
+        return "multi-class", f"{len(distinct)} distinct {words}", ""
     whole = all(float(value).is_integer() for value in distinct)
-    if whole and len(distinct) <= FEW_VALUES and len(distinct) <= FEW_SHARE * n_rows:
-        return "multi-class", f"{len(distinct)} distinct whole numbers; if they are quantities, say --task regression"
-    return "regression", f"{len(distinct)} distinct {words}"
+    words = "whole numbers" if whole else words
+    if whole and len(distinct) <= min(FEW_VALUES, FEW_SHARE * n_rows):
+        return "multi-class", f"{len(distinct)} distinct {words}", quantities
+    possible = len(distinct) <= min(MANY_VALUES if whole else FEW_VALUES, n_rows / 2)
+    return "regression", f"{len(distinct)} distinct {words}", "; if they are classes, say --task multi-class" * possible
 
 
-def _quantities(name: str, kind: str, cells: np.ndarray, reason: str) -> Target:
+def _quantities(column: pd.Series, kind: str, cells: np.ndarray, reason: str) -> Target:
     if kind == "category":
-        raise BadInput(f"--task regression needs numbers; the target {name} holds text such as {cells[0]!r}.")
+        numbers = as_numbers(column)
+        odd = column.loc[np.isnan(numbers)]
+        if odd.empty:  # a Parquet column of categories that are numbers
+            return Target("regression", reason, (), numbers)
+        raise BadInput(
+            f"--task regression needs numbers; in the target {column.name} {len(odd)} of {len(column)} cells hold "
+            f"text such as {odd.iloc[0]!r}."
+        )
     return Target("regression", reason, (), cells.astype(np.float64))
 
 

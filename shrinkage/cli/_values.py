@@ -8,32 +8,65 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ._formats import LEADING_ZERO, unusable
+from ._formats import LEADING_ZERO, MOST, unusable
 
 Kind = Literal["number", "boolean", "category"]
 
 TRUTH = {"true": 1.0, "false": 0.0}
+# Fewer distinct numbers than this may be codes.
+FEW_VALUES = 20
+
+
+def rare(n_rows: int) -> int:
+    """The rows a category needs for a column of its own: fewer would often all lie in one fold, and be new to it.
+
+    >>> rare(10), rare(60), rare(5000)
+    (2, 3, 5)
+    """
+    return max(2, min(5, n_rows // 20))
 
 
 def kind_of(column: pd.Series) -> Kind | None:
     """What the cells are; None for what the program does not handle (dates, amounts of money, lists, bytes).
 
+    Among numbers, or truth values, a few odd cells are missing ones: see `_are_odd`.
+
     >>> kind_of(pd.Series(["1", "2.5", None])), kind_of(pd.Series(["TRUE", "false"])), kind_of(pd.Series(["1", "b"]))
     ('number', 'boolean', 'category')
+    >>> kind_of(pd.Series([*map(str, range(30)), "oops"])), kind_of(pd.Series([1, 2, 1], dtype="category"))
+    ('number', 'category')
     """
     cells = column.dropna()
+    if isinstance(cells.dtype, pd.CategoricalDtype):  # whoever made it has said so
+        return "category"
     if pd.api.types.is_bool_dtype(cells.dtype):
         return "boolean"
     if pd.api.types.is_numeric_dtype(cells.dtype):
         return None if pd.api.types.is_complex_dtype(cells.dtype) else "number"
     if not cells.map(lambda cell: isinstance(cell, str | Number | Decimal)).all():
         return None
-    if not unreadable(cells, _truth(cells)).any():
+    if _are_odd(cells, unreadable(cells, _truth(cells))):
         return "boolean"
     codes = cells.map(lambda cell: isinstance(cell, str)) & cells.astype(str).str.fullmatch(LEADING_ZERO)
-    if not codes.any() and not unreadable(cells, as_numbers(cells)).any():
+    if not codes.any() and _are_odd(cells, unreadable(cells, as_numbers(cells))):
         return "number"
     return None if unusable(cells) else "category"
+
+
+def _are_odd(cells: pd.Series, wrong: np.ndarray) -> bool:
+    """Whether the cells that are wrong, if any, are odd ones in a column of the others, and no categories of it.
+
+    They are a tenth at most, and beside few distinct values none is frequent enough for a category; or they are all the
+    same mark, such as "n.a.", between many distinct values.
+    """
+    if not wrong.any():
+        return True
+    odd, n_values = cells.loc[wrong].astype(str), cells.loc[~wrong].nunique()
+    if n_values > FEW_VALUES and odd.nunique() == 1:
+        return bool(wrong.mean() <= 0.5)
+    if wrong.mean() > 1 - MOST + 1e-9:
+        return False
+    return n_values > FEW_VALUES or int(odd.value_counts().iloc[0]) < rare(len(cells))
 
 
 def describe_cells(column: pd.Series) -> str:
@@ -51,14 +84,8 @@ def as_numbers(column: pd.Series) -> np.ndarray:
     if column.dtype == object:
         column = column.map(lambda cell: float(cell) if isinstance(cell, Decimal) else cell)
     if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
+        column = column.astype(object)
     return pd.Series(pd.to_numeric(column, errors="coerce")).to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def as_inputs(column: pd.Series, boolean: bool) -> np.ndarray:
-    """(n,) float32, as Keras' `predict` hands numbers on: NaN where missing, infinite beyond 3.4e38."""
-    with np.errstate(over="ignore"):
-        return (as_booleans(column) if boolean else as_numbers(column)).astype(np.float32)
 
 
 def as_booleans(column: pd.Series) -> np.ndarray:
@@ -83,6 +110,13 @@ def _as_text(cell: object) -> str:
     if isinstance(cell, float | np.floating) and float(cell).is_integer():
         return str(int(cell))
     return str(cell)
+
+
+def equal_in_float64(column: pd.Series) -> bool:
+    """Whether cells that are one number in float64 are not all the same."""
+    values = as_numbers(column)
+    known = values[~np.isnan(values)]
+    return len(known) > 0 and known.min() == known.max() and column.loc[~np.isnan(values)].astype(str).nunique() > 1
 
 
 def unreadable(column: pd.Series, values: np.ndarray) -> np.ndarray:

@@ -1,0 +1,125 @@
+"""What a file holds, known by its content and not by its name: compressed bytes are unpacked, other formats refused."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import zipfile
+import zlib
+from pathlib import Path
+
+from ._errors import BadInput
+
+_ZIP, _ZSTD = b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZSTD: "Zstandard", _ZIP: "zip"}
+_SPREADSHEET = "is a spreadsheet ({}). Save the sheet as CSV (UTF-8) there, or in Python: {}"
+_EXCEL = _SPREADSHEET.format("Excel", "pandas.read_excel('{}').to_csv('table.csv', index=False).")
+_IN_PYTHON = "is {}, not CSV or Parquet. In Python: pandas.read_{}('{{}}').to_csv('table.csv', index=False)."
+_UNPACK = "is an archive ({}). Unpack it, and give the table in it."
+# How other formats begin, and what to do with them.
+_OTHERS = {
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _EXCEL,
+    b"ARROW1": _IN_PYTHON.format("an Arrow (Feather) file", "feather"),
+    b"ORC": _IN_PYTHON.format("an ORC file", "orc"),
+    b"\x89HDF\r\n\x1a\n": _IN_PYTHON.format("an HDF5 file", "hdf"),
+    b"SQLite format 3\x00": "is a database (SQLite). Export the table as CSV, and give that.",
+    b"\x93NUMPY": "is a NumPy array, not CSV or Parquet. Save it with the columns' names as CSV.",
+    b"%PDF-": "is a PDF document, not CSV or Parquet.",
+    b"<?xml": _IN_PYTHON.format("XML", "xml"),
+    b"<!doctype html": "is a web page (HTML), not CSV or Parquet: the download may have failed.",
+    b"<html": "is a web page (HTML), not CSV or Parquet: the download may have failed.",
+    b"7z\xbc\xaf\x27\x1c": _UNPACK.format("7z"),
+    b"Rar!\x1a\x07": _UNPACK.format("rar"),
+    b"\x04\x22\x4d\x18": _UNPACK.format("lz4"),
+}
+_JSON = _IN_PYTHON.format("JSON", "json")
+_JSON_LINES = (
+    "is JSON, not CSV or Parquet. In Python: pandas.read_json('{}', lines=True).to_csv('table.csv', index=False)."
+)
+PARQUET = b"PAR1"
+
+
+def read_content(file: Path) -> bytes:
+    """Return what a CSV or Parquet file holds, unpacked if it is compressed (gzip, bzip2, xz, Zstandard or zip).
+
+    Raises:
+        BadInput: Not there, not readable, empty, damaged, an archive of several files, or of another format.
+    """
+    if not file.is_file():
+        raise BadInput(f"{file} does not exist or is not a file.")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read: {error.strerror}.") from error
+    while packing := _packing(content):
+        content = _unpack(file, content, packing)
+    if not content:
+        raise BadInput(f"{file} is empty.")
+    if way_out := _other_format(content):
+        raise BadInput(f"{file} {way_out.format(file)}")
+    return content
+
+
+def _packing(content: bytes) -> str | None:
+    if content.startswith(b"BZh") and content[4:10] not in (b"1AY&SY", b"\x17rE8P\x90"):
+        return None  # text
+    return next((name for magic, name in _PACKED.items() if content.startswith(magic)), None)
+
+
+def _unpack(file: Path, content: bytes, packing: str) -> bytes:
+    import pyarrow
+
+    try:
+        if packing == "zip":
+            return _only_member(file, content)
+        if packing == "Zstandard":
+            return pyarrow.input_stream(pyarrow.BufferReader(content), compression="zstd").read()
+        return {"gzip": gzip, "bzip2": bz2, "xz": lzma}[packing].decompress(content)
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+        raise BadInput(f"{file} is compressed ({packing}) and damaged: {error}.") from error
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # an encrypted one is a RuntimeError
+        raise BadInput(f"{file} is a zip archive that cannot be unpacked here: {error}.") from error
+
+
+def _only_member(file: Path, content: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        if "[Content_Types].xml" in names:
+            raise BadInput(f"{file} {_EXCEL.format(file)}")
+        if "mimetype" in names:
+            raise BadInput(f"{file} {_EXCEL.replace('Excel', 'OpenDocument').format(file)}")
+        # macOS adds files of its own.
+        names = [name for name in names if not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")]
+        if len(names) != 1:
+            listed = f"{len(names)} files: {', '.join(names[:5])}{', ...' * (len(names) > 5)}" if names else "no file"
+            raise BadInput(f"{file} is a zip archive of {listed}. Unpack it, and give the table in it.")
+        return archive.read(names[0])
+
+
+def _other_format(content: bytes) -> str | None:
+    """Return what to do with a file that is neither CSV nor Parquet, with {} for its name."""
+    if content[257:262] == b"ustar":
+        return _UNPACK.format("tar")
+    begin = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    for magic, way_out in _OTHERS.items():
+        if content.startswith(magic) or begin.lower().startswith(magic):
+            # A column of a CSV may be called ORC.
+            if magic not in (b"ORC", b"ARROW1") or b"\0" in content[:64]:
+                return way_out
+    return _json_format(content) if begin[:1] in (b"{", b"[") else None
+
+
+def _json_format(content: bytes) -> str | None:
+    text = content.removeprefix(b"\xef\xbb\xbf").strip()
+    first, _, rest = text.partition(b"\n")
+    if rest and _is_json(first):
+        return _JSON_LINES
+    return _JSON if _is_json(text) or text.startswith((b'{"', b"[{")) else None
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        return isinstance(json.loads(text), dict | list)
+    except (ValueError, RecursionError):
+        return False
