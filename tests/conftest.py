@@ -33,3 +33,8 @@ def float64():
     use("float64")
     yield
     use(before)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes by their length: compressed ones hold the time, and the names of tests are equal in all processes."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
