@@ -62,7 +62,7 @@ class Path:
         held_out_rows: (m,) which rows were held out, in the order of the next two.
         predictions: (m, S, ...) out-of-fold predictions at the chosen epoch; for a model with several outputs, a
             dictionary or tuple of these in the structure that the model returns.
-        row_loss: (m, S) their losses; NaN for a loss that mixes the rows of a batch.
+        row_loss: (m, S) their losses; NaN for a loss or a model that mixes the rows of a batch.
         row_weight: (m,) their sample weights; None where all are equal.
         metrics: the compiled metrics on them, each (S,).
         null_loss, null_se, null_metrics: the same for the best constant; NaN where there is none.
