@@ -112,12 +112,12 @@ def test_exclusions_can_leave_nothing_to_decay():
 
 def test_a_name_in_a_name_is_excluded_too_until_it_is_fixed():
     model = zoo.excluding_too_much()
-    before = values(model)["net/own/unbiased_scale"]
+    before = values(model)["net/own/unbiased_kernel"]
     penalty_steps(model)
-    np.testing.assert_array_equal(values(model)["net/own/unbiased_scale"], before)
+    np.testing.assert_array_equal(values(model)["net/own/unbiased_kernel"], before)
     fix(model, "exclusion-catches-kernel")
     penalty_steps(model)
-    np.testing.assert_allclose(values(model)["net/own/unbiased_scale"], before * (1 - 0.01 * 0.1), rtol=1e-6)
+    np.testing.assert_allclose(values(model)["net/own/unbiased_kernel"], before * (1 - 0.01 * 0.1), rtol=1e-6)
     assert np.abs(before).min() > 0
 
 

@@ -159,7 +159,7 @@ class Unbiased(layers.Layer):
     """A layer of the user's own with an unlucky name."""
 
     def build(self, input_shape):
-        self.scale = self.add_weight(shape=(input_shape[-1], 2), name="unbiased_scale")
+        self.scale = self.add_weight(shape=(input_shape[-1], 2), name="unbiased_kernel")
 
     def call(self, x):
         return keras.ops.matmul(x, self.scale)
