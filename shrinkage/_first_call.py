@@ -54,9 +54,11 @@ def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
 
 
 def _zeros(model: Any) -> Any:
-    """Return a row of zeros for a model's inputs, or None where their shape is not known."""
+    """Return a row of zeros for a model's inputs, or None where their shape is not known or they are text."""
     if getattr(model, "inputs", None):
         structure = getattr(model, "_functional", model).input  # a Sequential model hides its graph
+        if any(tensor.dtype == "string" for tensor in keras.tree.flatten(structure)):
+            return None  # text goes to a lookup, which has no weights
         return keras.tree.map_structure(lambda tensor: _row(tensor.shape, tensor.dtype), structure)
     shapes = list((model._build_shapes_dict or {}).values())
     is_one = len(shapes) == 1 and all(size is None or isinstance(size, int) for size in shapes[0])
@@ -65,4 +67,4 @@ def _zeros(model: Any) -> Any:
 
 def _row(shape: Any, dtype: str) -> np.ndarray:
     shape = (1, *(size or _UNKNOWN for size in shape[1:]))
-    return np.full(shape, "") if dtype == "string" else np.zeros(shape, dtype)
+    return np.zeros(shape, dtype)
