@@ -390,7 +390,7 @@ WRITERS: dict[str, tuple[Callable[[], list[Any]], Callable[[], Any]]] = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_what_a_step_assigns_is_as_in_keras(name):
+def test_what_a_step_assigns_is_as_in_keras(name, float64):
     """Three steps on all rows; in float64 nothing but rounding is left."""
     make, optimizer = WRITERS[name]
     source, plain = (compiled(stack(*make()), optimizer()) for _ in range(2))
