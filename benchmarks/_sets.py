@@ -1,9 +1,10 @@
-"""Real data for the engine's benchmark: scikit-learn's digits, and files as they are published, looked for by name."""
+"""Real data for the benchmarks: scikit-learn's small sets, and files as they are published, looked for by name."""
 
 import gzip
 import struct
-from collections.abc import Sequence
-from functools import cache
+import warnings
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,22 @@ FILES: dict[str, tuple[tuple[str, ...], ...]] = {
     "fashion14": (("train-images-idx3-ubyte.gz",), ("train-labels-idx1-ubyte.gz",)),
     "fashion28": (("train-images-idx3-ubyte.gz",), ("train-labels-idx1-ubyte.gz",)),
     "movielens": (("MovieLens100k_data.parquet.brotli", "u.data"),),
+    "breast_cancer": (),
+    "diabetes": (),
+    "wine": (),
+    "california": (("california_housing.parquet.brotli", "california_housing.parquet"),),
+    "flights": (("flights.csv.zip", "flights.csv"),),
+    "letter": (("LetterRecognition.rda",),),
+    "satellite": (("Satellite.rda",),),
+    "dna": (("DNA.rda",),),
+    "vowel": (("Vowel.rda",),),
+    "ionosphere": (("Ionosphere.rda",),),
+    "pima": (("PimaIndiansDiabetes.rda",),),
+    "sonar": (("Sonar.rda",),),
+    "vehicle": (("Vehicle.rda",),),
+    "spambase": (("spam.rda",),),
 }
-"""The files that a set consists of, each under any of these names."""
+"""The files that a set consists of, each under any of these names; `.rda` files are from R's mlbench and kernlab."""
 Folders = tuple[str, ...]
 
 
@@ -101,11 +116,67 @@ def _movielens(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([user - 1, item + user.max() - 1], axis=1).astype("int32"), rating.astype("float32")
 
 
-_READERS = {
+def _of_sklearn(name: str) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn import datasets
+
+    x, y = map(np.asarray, getattr(datasets, f"load_{name}")(return_X_y=True))
+    return x.astype("float32"), y
+
+
+def _california(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the districts' eight numbers (a categorical column is left out), and the value of their houses."""
+    import pandas as pd
+
+    frame = pd.read_parquet(path).dropna()
+    target = frame.pop("MedHouseVal")
+    return frame.select_dtypes("number").to_numpy("float32"), target.to_numpy("float32")
+
+
+def _flights(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is known at departure, carriers and origins one-hot, and the delay at arrival in minutes."""
+    import pandas as pd
+
+    frame = pd.read_csv(path)
+    columns = ["month", "day", "sched_dep_time", "dep_delay", "sched_arr_time", "distance", "carrier", "origin"]
+    frame = frame[[*columns, "arr_delay"]].dropna()
+    target = frame.pop("arr_delay")
+    return pd.get_dummies(frame).to_numpy("float32"), target.to_numpy("float32")
+
+
+def _of_r(path: Path, target: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers, and factors one-hot unless their levels are 0 and 1, of a data frame of R; and the classes."""
+    import pandas as pd
+    import rdata
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Unknown encoding")  # said for every string
+        (frame,) = rdata.read_rda(path).values()
+    classes = frame.pop(target).astype("category").cat.codes.to_numpy("int64")
+    for column in frame.columns:
+        if set(frame[column].astype(str)) <= {"0", "1"}:
+            frame[column] = frame[column].astype(int)
+    return pd.get_dummies(frame).to_numpy("float32"), classes
+
+
+_READERS: dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
     "digits": _digits,
     "digit_rows": _digit_rows,
     "adult": _adult,
     "fashion14": _fashion14,
     "fashion28": _fashion28,
     "movielens": _movielens,
+    "breast_cancer": partial(_of_sklearn, "breast_cancer"),
+    "diabetes": partial(_of_sklearn, "diabetes"),
+    "wine": partial(_of_sklearn, "wine"),
+    "california": _california,
+    "flights": _flights,
+    "letter": partial(_of_r, target="lettr"),
+    "satellite": partial(_of_r, target="classes"),
+    "dna": partial(_of_r, target="Class"),
+    "vowel": partial(_of_r, target="Class"),
+    "ionosphere": partial(_of_r, target="Class"),
+    "pima": partial(_of_r, target="diabetes"),
+    "sonar": partial(_of_r, target="Class"),
+    "vehicle": partial(_of_r, target="Class"),
+    "spambase": partial(_of_r, target="type"),
 }
