@@ -58,7 +58,8 @@ def reason_of(error: Exception) -> str:
     """Return the sentence of an error that Keras raised or passed on, without what it prints around that.
 
     Example:
-        >>> text = "Exception encountered when calling N.call()." + chr(10) * 2 + chr(27) + "[1mNo mean." + chr(27) + "[0m"
+        >>> bold = chr(27) + "[1m{}" + chr(27) + "[0m"
+        >>> text = "Exception encountered when calling N.call()." + chr(10) * 2 + bold.format("No mean.")
         >>> reason_of(ValueError(text))
         'No mean.'
     """
