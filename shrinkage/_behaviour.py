@@ -33,7 +33,9 @@ class Behaviour:
     """What a few calls of a model show."""
 
     mixes_rows: bool = False
-    """Whether a prediction depends on the other rows of the batch, in inference mode."""
+    """Whether a prediction depends on the batch, in inference mode: on the other rows, or on the row's place."""
+    by_place: bool = False
+    """Whether it depends on the row's place alone: random numbers are drawn when the model predicts, too."""
     random: bool = False
     """Whether two equal calls differ: random numbers outside Keras' seed generators."""
     written: tuple[int, ...] = ()
@@ -70,7 +72,8 @@ def observe(template: Template, x: Any) -> Behaviour:
         _check_copy(template, trained, _called(network, values, rows, training=True), precision)
     written = [i for i, (new, old) in enumerate(zip(trained[1], values, strict=True)) if new is not None]
     mixes = not random_scores and _mixes_rows(network, values, rows, predicted[0], precision)
-    return Behaviour(mixes, random, tuple(written))
+    by_place = mixes and _depends_on_place_alone(network, values, rows, predicted[0], precision)
+    return Behaviour(mixes, by_place, random, tuple(written))
 
 
 def _is_known(layer: Any) -> bool:
@@ -172,6 +175,20 @@ def _mixes_rows(
             if len(whole) != n or _distance(whole[way], alone) > _ALONE[precision]:
                 changed.add(len(way))
     return n in changed or len(changed) > (n > 3)
+
+
+def _depends_on_place_alone(
+    network: keras.Model, values: Sequence[np.ndarray], rows: Any, together: Sequence[np.ndarray], precision: str
+) -> bool:
+    """Whether predictions for the first rows stay when only the rows behind them are others."""
+    n = len(tree.flatten(rows)[0])
+    half = n // 2
+    other = np.where(np.arange(n) < half, np.arange(n), 0)
+    found, _ = _called(network, values, take(rows, other))
+    return half > 0 and all(
+        len(alone) == n and _distance(whole[:half], alone[:half]) <= _ALONE[precision]
+        for alone, whole in zip(found, together, strict=True)
+    )
 
 
 def _check_copy(template: Template, mine: Call, copied: Call, precision: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from keras import tree
 from keras.src.models.functional import Functional  # the class `keras.Model(inputs, outputs)` makes; has no public name
 
-from shrinkage._first_call import create_weights
+from shrinkage._first_call import create_weights, reason_of
 from shrinkage._kinds import is_of_keras
 
 _OF_COMPILE = ("optimizer", "loss", "compiled", "stop_training", "history")
@@ -51,7 +51,7 @@ def _cloned(model: keras.Model, memo: Memo) -> keras.Model:
             _copy_attributes(model, found)
             _build(found, model)
         except Exception as error:  # of any class: it comes from the user's own code, or from Keras
-            reasons.append((str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."))
+            reasons.append(reason_of(error).rstrip("."))
             continue
         if shapes_of(found) != shapes_of(model):
             reasons.append("the copy has other weights")
@@ -167,7 +167,14 @@ def _copy_attributes(model: Any, found: Any) -> None:
     of_keras = vars(keras.Sequential())
     for name, value in vars(model).items():
         if not name.startswith("_") and name not in of_keras and all(map(_is_plain, tree.flatten(value))):
-            setattr(found, name, copy.deepcopy(value))
+            setattr(found, name, _copied(value))
+
+
+def _copied(value: Any) -> Any:
+    """Copy a structure without Keras' tracking of lists and dictionaries, which holds the whole model."""
+    if isinstance(value, dict):
+        return {key: _copied(part) for key, part in value.items()}
+    return [_copied(part) for part in value] if isinstance(value, list) else copy.deepcopy(value)
 
 
 def _is_plain(value: Any) -> bool:

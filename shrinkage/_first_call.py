@@ -1,5 +1,6 @@
 """Weights that layers make when they are first called: a model is called once, so that all of them are there."""
 
+import re
 from typing import Any
 
 import keras
@@ -49,8 +50,24 @@ def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
     except Exception as error:  # of any class: a layer may be the user's own code
         raise ValueError(
             f"Model {model.name!r} has layers that make their weights at the first call ({', '.join(waiting)}), and "
-            f"it cannot be called on a row of zeros: {error}. Call it once on some rows of your own."
+            f"it cannot be called on a row of zeros: {reason_of(error)} Call it once on some rows of your own."
         ) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Return the sentence of an error that Keras raised or passed on, without what it prints around that.
+
+    Example:
+        >>> bold = chr(27) + "[1m{}" + chr(27) + "[0m"
+        >>> text = "Exception encountered when calling N.call()." + chr(10) * 2 + bold.format("No mean.")
+        >>> reason_of(ValueError(text))
+        'No mean.'
+    """
+    text = str(error).strip()
+    inner = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)  # Keras prints in bold what a layer raised
+    parts = inner[1].strip().split("\n\n") if inner else text.split("\n\n")
+    sentence = " ".join(parts[-1 if inner else 0].split()) or type(error).__name__
+    return sentence if sentence.endswith(".") else f"{sentence}."
 
 
 def _zeros(model: Any) -> Any:

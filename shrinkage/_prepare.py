@@ -97,6 +97,8 @@ def prepare(
         check_penalty(as_penalty(penalty), how)
     _check_detached(model)
     template, lam_model = Template(model, plain=own), None
+    if template.is_function:
+        _check_detached(template.source)
     if own:
         _check_own(on, how)
         penalty, lam_model, on = take_over(template.source)
@@ -147,9 +149,12 @@ def prepare(
         together = _agrees(template, objective, data, folds, batch_size, target)
     notes += _notes(behaviour, together, batch_size)
     if len(folds.train) == 1 and not (objective.by_rows and not behaviour.mixes_rows):
+        cause = "loss mixes the rows of a batch" if not objective.by_rows else "model mixes the rows of a batch"
+        if objective.by_rows and behaviour.by_place:
+            cause = "model draws random numbers when it predicts"
         notes.append(
-            f"The {'model' if objective.by_rows else 'loss'} mixes the rows of a batch, so that no held-out row has a "
-            f"loss of its own: a single split then has no standard error, and lam_1se is lam_min. Give cv=5 for one."
+            f"The {cause}, so that no held-out row has a loss of its own: a single split then has no standard "
+            f"error, and lam_1se is lam_min. Give cv=5 for one."
         )
     task = Task(template, data, objective, penalty, terms, how, batch_size, init, seed, behaviour)
     return Problem(task, folds, grid, selection, target, together, tuple(notes), lam_model)
@@ -170,7 +175,13 @@ def _notes(behaviour: Behaviour, together: bool, batch_size: int) -> list[str]:
             "Computing all members at once did not agree with the model itself: the model is called once per member, "
             "which is slower."
         )
-    if behaviour.mixes_rows:
+    if behaviour.by_place:
+        notes.append(
+            f"The model draws random numbers when it predicts, too: what it predicts for a row depends on the row's "
+            f"place in the batch. Held-out losses contain that noise; held-out rows are scored in batches of "
+            f"{batch_size}, without training rows. Draw only in training: if training: ..."
+        )
+    elif behaviour.mixes_rows:
         notes.append(
             f"The model mixes the rows of a batch: what it predicts for a row depends on the others. Held-out rows are "
             f"scored in batches of {batch_size}, without training rows, as model.evaluate(batch_size={batch_size}) "
@@ -195,12 +206,22 @@ def _check_counts(*, epochs: Any, batch_size: Any, seed: Any, patience: Any, epo
 
 
 def _check_detached(model: Any) -> None:
-    """Refuse a model that would be penalised twice."""
-    if isinstance(model, keras.Model) and attachments(model):
+    """Refuse a model that would be penalised twice, or whose parts would silently lose their penalty."""
+    if not isinstance(model, keras.Model):
+        return
+    if attachments(model):
         raise ValueError(
             f"`model` ({model.name}) has a penalty attached: {attachments(model)[0]!r}. Call shrinkage.detach(model), "
             f"and give the penalty to shrinkage.fit."
         )
+    for part in model._flatten_layers():
+        acting = [each for each in attachments(part) if each.weights] if isinstance(part, keras.Model) else []
+        if acting:
+            raise ValueError(
+                f"`model` ({model.name}) holds the model {part.name!r}, which has a penalty attached: {acting[0]!r}. "
+                f"shrinkage.fit would train it without. Call shrinkage.detach on that inner model, and give the "
+                f"penalty to shrinkage.fit, with `on` for its weights alone."
+            )
 
 
 def _check_toward(penalty: Penalty, template: Template) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from keras import tree
 
 from shrinkage._data import Data, as_tree, labels, make_data, take
+from shrinkage._first_call import reason_of
 from shrinkage._losses import is_listed, name_of, takes_labels
 from shrinkage._objective import Objective
 from shrinkage._targets import check_targets, class_weights
@@ -70,9 +71,10 @@ def read_rows(
 def _outputs(network: keras.Model, x: Any) -> Any:
     """Return the model's outputs for some rows, a tree of arrays."""
     try:
-        outputs = network(x, training=False)
+        with keras.StatelessScope():  # a layer may assign its weights in every call
+            outputs = network(x, training=False)
     except Exception as error:  # of any class: a subclassed model is the user's own code
-        raise ValueError(f"`model` cannot be called on the first rows of `x`: {error}") from error
+        raise ValueError(f"`model` cannot be called on the first rows of `x`: {reason_of(error)}") from error
     return tree.map_structure(_unmasked, outputs)
 
 

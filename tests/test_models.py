@@ -1,5 +1,6 @@
 """Models of other people: what comes back is what was trained, whatever their layers do."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -100,6 +101,14 @@ class Bare(keras.Model):
         return super().call(inputs) + ops.sum(self.backbone(inputs), axis=-1, keepdims=True)
 
 
+class Held(keras.Model):
+    """A head on a nested backbone with parts of it as attributes, without a configuration."""
+
+    def __init__(self, backbone):
+        super().__init__(backbone.input, layers.Dense(1)(backbone(backbone.input)))
+        self.backbone, self.classes = backbone, {"names": ["a", "b"]}
+
+
 class Stacked(keras.Sequential):
     """A Sequential model that makes its layers itself."""
 
@@ -154,6 +163,7 @@ CLASSES: dict[str, Make] = {
     "own arguments": lambda: Multiple(5.0, units=6),
     "own configuration": lambda: Headed(backbone()),
     "no configuration": lambda: Bare(backbone()),
+    "nested, of a class without a configuration": lambda: Held(Multiple(2.0)),
     "sequential": Stacked,
     "nested": nested,
     "set later": set_later,
@@ -223,6 +233,34 @@ def test_what_a_layer_keeps_outside_its_weights_is_refused(layer):
         fit(stack(layer()))
     with pytest.raises(ValueError, match="the function returns.*fixed seed inside the function"):
         fit(lambda: stack(layer()))
+
+
+class Unset(layers.Layer):
+    """It computes with what nobody has set in a copy."""
+
+    def call(self, x):
+        return x - self.mean
+
+
+def test_the_reason_for_no_copy_is_the_layers_own():
+    layer = Unset()
+    layer.mean = np.zeros(3)
+    with pytest.raises(ValueError, match=r"cannot be cloned \('Unset' object has no attribute 'mean'\)\. Give"):
+        fit(stack(layer))
+
+
+@pytest.mark.parametrize("is_function", [False, True])
+def test_a_penalty_attached_to_an_inner_model_is_not_dropped(is_function):
+    def make(frozen: bool = False) -> keras.Model:
+        inner = keras.Sequential([keras.Input((3,)), layers.Dense(4)], name="inner")
+        sh.attach(inner, sh.L2(), lam=1.0)
+        inner.trainable = not frozen
+        return stack(inner)
+
+    with pytest.raises(ValueError, match="holds the model 'inner', which has a penalty attached.*shrinkage.detach"):
+        fit(make if is_function else make())
+    if not is_function:
+        assert np.isfinite(fit(make(frozen=True), init="keep", epochs=1).mean).all()  # it would act on nothing anyway
 
 
 def test_a_function_must_return_one_model_anew():
@@ -379,6 +417,17 @@ def spectral(**options: Any) -> keras.Layer:
     return layer
 
 
+class AlwaysCentred(layers.Layer):
+    """A moving mean that predictions move too."""
+
+    def build(self, input_shape):
+        self.mean = self.add_weight(shape=(input_shape[-1],), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.mean.assign(0.5 * self.mean + 0.5 * ops.mean(x, axis=0))
+        return x - self.mean
+
+
 WRITERS: dict[str, tuple[Callable[[], list[Any]], Callable[[], Any]]] = {
     "spectral": (lambda: [spectral()], lambda: keras.optimizers.SGD(0.1)),
     "spectral, averaged": (lambda: [spectral()], lambda: keras.optimizers.Adam(0.05, use_ema=True)),
@@ -386,6 +435,7 @@ WRITERS: dict[str, tuple[Callable[[], list[Any]], Callable[[], Any]]] = {
     "between two uses": (lambda: [Shrunk()], lambda: keras.optimizers.SGD(0.1, momentum=0.9)),
     "in every call": (lambda: [Normed()], lambda: keras.optimizers.SGD(0.1)),
     "statistics": (lambda: [layers.Dense(4), Centred()], lambda: keras.optimizers.SGD(0.1)),
+    "statistics, in every call": (lambda: [AlwaysCentred(), layers.Dense(4)], lambda: keras.optimizers.SGD(0.1)),
 }
 
 
@@ -448,6 +498,24 @@ def test_random_numbers_of_keras_own_generators_are_fine():
     assert observe(Template(model), X) == Behaviour(written=(0,))
     paths = [fit(model) for _ in range(2)]
     np.testing.assert_array_equal(paths[0].cv_loss, paths[1].cv_loss)
+
+
+class Always(layers.Dropout):
+    """Dropout in predictions too, as Monte Carlo dropout has it."""
+
+    def call(self, inputs, training=False):
+        return super().call(inputs, training=True)
+
+
+def test_random_numbers_in_predictions_are_not_called_mixing():
+    model = stack(layers.Dense(8), Always(0.5))
+    assert observe(Template(model), X).by_place and not observe(Template(mixer("a little")), X).by_place
+    for options in ({}, {"cv": 0.3}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            notes = fit(model, epochs=1, **options).notes
+        assert any("draws random numbers when it predicts" in note for note in notes)
+        assert not any("mixes the rows" in note for note in notes)
 
 
 def test_looking_changes_nothing():
