@@ -68,7 +68,7 @@ def infer_columns(
         raise BadInput(f"infinite numbers in {', '.join(infinite)}; correct them or leave the cells empty.")
     if not columns:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in dropped.items())
-        raise BadInput(f"no column is left to predict from ({reasons or 'the target is the only one'}).")
+        raise BadInput(f"no column is left to predict from ({reasons or 'beside the target there is none to use'}).")
     numbers = tuple(column for column in columns if isinstance(column, NumberColumn))
     return numbers, tuple(column for column in columns if isinstance(column, CategoryColumn)), dropped
 

@@ -81,6 +81,8 @@ def describe_cells(column: pd.Series) -> str:
 
 def as_numbers(column: pd.Series) -> np.ndarray:
     """(n,) float64; NaN where a cell is missing or not a number."""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_timedelta64_dtype(column.dtype):
+        return np.full(len(column), np.nan)  # pandas would give nanoseconds
     if column.dtype == object:
         column = column.map(lambda cell: float(cell) if isinstance(cell, Decimal) else cell)
     if isinstance(column.dtype, pd.CategoricalDtype):
