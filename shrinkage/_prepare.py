@@ -17,6 +17,7 @@ from shrinkage._cohort._first import seed_variables
 from shrinkage._cohort._optimizers import check_optimizer
 from shrinkage._cohort._plan import ways
 from shrinkage._data import Data, TargetUnits, batches_of, join, take
+from shrinkage._fit_hints import stream_words
 from shrinkage._folds import Folds, given_folds, make_folds
 from shrinkage._grid import Grid, make_grid, note_of_size, sizes
 from shrinkage._losses import name_of
@@ -249,7 +250,7 @@ def _validation_rows(template: Template, objective: Objective, validation_data: 
         size = f" of {len(validation_data)}" if isinstance(validation_data, (tuple, list)) else ""
         raise ValueError(
             "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays. "
-            f"Received: a {type(validation_data).__name__}{size}."
+            f"Received: a {type(validation_data).__name__}{size}. {stream_words(validation_data, '_val')}".rstrip()
         )
     try:
         x, y, weight = (*validation_data, None)[:3]
