@@ -644,7 +644,7 @@ def test_files_of_two_runs_in_one_folder(tmp_path):
     from shrinkage.cli._infer import infer_columns
 
     frame = pd.DataFrame({"a": np.arange(30.0) ** 2, "b": np.arange(30) % 7})
-    one, two = (Columns("y", "regression", (), *infer_columns(part)) for part in (frame[["a"]], frame))
+    one, two = (Columns("y", "regression", (), *infer_columns(part)) for part in (frame.drop(columns="b"), frame))
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model = assemble(two, network, 0.0, 1.0)
     check_model(model, two)

@@ -305,6 +305,7 @@ def test_memory_that_runs_out_is_a_sentence(tmp_path):
         (b"<!-- saved --><TABLE><tr><td>1</td></tr></TABLE>", "web page"),
         ('{"a": 1, "y": 2}\n{"a": 2, "y": 3}\n'.encode("utf-16"), "is JSON, .*lines=True"),
         ("<html><body></body></html>".encode("utf-16"), "web page"),
+        (b'<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en" dir="ltr" class="no-js">', "web page"),
         (b"@relation r\n@attribute a numeric\n@data\n1\n", "loadarff"),
         (bytes(12) + b"\xc2\xea\x81\x60" + bytes(200), "neither Parquet nor UTF-8 text"),  # SAS
         (zipped(**{"x.npy": b"1", "y.npy": b"2"}), "holds NumPy arrays"),
@@ -315,6 +316,12 @@ def test_memory_that_runs_out_is_a_sentence(tmp_path):
 def test_what_is_no_table_is_said_with_a_way_out(tmp_path, content, words):
     with pytest.raises(BadInput, match=words):
         read_table(write(tmp_path, content))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_names_in_angle_brackets_are_no_page(tmp_path, separator):
+    table = read_table(write(tmp_path, f"<DATE>{separator}<OPEN>\n1{separator}2\n"))
+    assert table.frame.columns.tolist() == ["<DATE>", "<OPEN>"]
 
 
 def test_a_table_with_another_separator_names_the_way_to_say_it(tmp_path):

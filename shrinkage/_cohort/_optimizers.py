@@ -52,7 +52,7 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
 
 def _without_decay(name: str) -> str:
     by_default = {
-        "AdamW": "AdamW(..., weight_decay=0.0), or with keras.optimizers.Adam(...)",
+        "AdamW": "AdamW(..., weight_decay=0.0), or with keras.optimizers.Adam",
         "Muon": "Muon(..., weight_decay=0.0, adam_weight_decay=0.0)",
     }
     return by_default.get(name, f"{name}(...)")

@@ -41,8 +41,11 @@ _JSON = _IN_PYTHON.format("JSON", "json")
 _JSON_LINES = (
     "is JSON, not CSV or Parquet. In Python: pandas.read_json('{}', lines=True).to_csv('table.csv', index=False)."
 )
-# A tag or a comment of HTML; a CSV's header does not begin so.
-_TAG = re.compile(rb"<(?:!--|!doctype|/?[a-z][a-z0-9]*(?:[ \t\r\n][^,;]*)?/?>)", re.IGNORECASE)
+# A tag or a comment of HTML; where a separator follows, it is a column's name: <DATE>,<OPEN>.
+_TAG = re.compile(
+    rb"<(?:!--|!doctype|html[\s>]|/?[a-z][a-z0-9]*(?:\s[^,;]*)?/?>(?![ ]*[,;|\t\"]))",
+    re.IGNORECASE,
+)
 _HTML = "is a web page (HTML) or a part of one, not CSV or Parquet: the download may have failed."
 PARQUET = b"PAR1"
 

@@ -10,16 +10,7 @@ import pandas as pd
 
 from ._columns import Label, Task
 from ._errors import BadInput
-from ._values import (
-    FEW_VALUES,
-    as_booleans,
-    as_categories,
-    as_numbers,
-    describe_cells,
-    equal_in_float64,
-    kind_of,
-    unreadable,
-)
+from ._values import FEW_VALUES, Kind, as_numbers, describe_cells, equal_in_float64, kind_of, unreadable, values_as
 
 TASKS: tuple[str, ...] = get_args(Task)
 # Few distinct whole numbers, each standing for many rows, are more often grades or codes than quantities.
@@ -84,7 +75,7 @@ def read_target(column: pd.Series, task: Task | None) -> Target:
     if task in ("binary", "multi-class") and kind != "category" and _odd(column, kind).any():
         kind = "category"
     _check_odd(column, kind)
-    cells = {"number": as_numbers, "boolean": as_booleans, "category": as_categories}[kind](column)
+    cells = values_as(kind, column)
     distinct = sorted(set(cells.tolist()))
     if kind == "number" and equal_in_float64(column):
         raise BadInput(
@@ -104,11 +95,11 @@ def read_target(column: pd.Series, task: Task | None) -> Target:
     return Target(chosen, reason, labels, np.array([place[cell] for cell in cells.tolist()], dtype=np.int32))
 
 
-def _odd(column: pd.Series, kind: str) -> np.ndarray:
-    return unreadable(column, (as_booleans if kind == "boolean" else as_numbers)(column))
+def _odd(column: pd.Series, kind: Kind) -> np.ndarray:
+    return unreadable(column, values_as(kind, column))
 
 
-def _check_odd(column: pd.Series, kind: str) -> None:
+def _check_odd(column: pd.Series, kind: Kind) -> None:
     odd = np.zeros(len(column), bool) if kind == "category" else _odd(column, kind)
     if odd.any():
         raise BadInput(

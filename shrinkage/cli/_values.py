@@ -97,6 +97,11 @@ def as_booleans(column: pd.Series) -> np.ndarray:
     return np.where(np.isin(numbers, (0.0, 1.0)), numbers, words)
 
 
+def values_as(kind: Kind, column: pd.Series) -> np.ndarray:
+    """(n,) a column's cells as what they are taken for."""
+    return {"number": as_numbers, "boolean": as_booleans, "category": as_categories}[kind](column)
+
+
 def _truth(column: pd.Series) -> np.ndarray:
     return column.astype(str).str.lower().map(TRUTH).to_numpy(dtype=np.float64)
 
