@@ -651,3 +651,10 @@ def test_files_of_two_runs_in_one_folder(tmp_path):
     for columns, given in ((one, model), (two, network)):
         with pytest.raises(BadInput, match="not of the same run"):
             check_model(given, columns)
+
+
+def test_a_share_of_l1_without_an_elastic_net_is_refused():
+    words = ["convert", "1e-4", "--from", "keras.L2", "--to", "sklearn.Ridge", "--loss", "mse", "--n", "9"]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    done = CliRunner().invoke(main, [*words, "--rho", "0.3"])
+    assert done.exit_code == 2 and "--rho is of an elastic net" in done.stderr
