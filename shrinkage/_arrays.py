@@ -1,7 +1,9 @@
 """One array of real, finite numbers from whatever holds them: what is none is refused with the code that makes one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import date, timedelta
 from numbers import Real
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,10 @@ def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
     columns = list(getattr(values, "columns", [])) or None
     array = _as_numbers(name, values)
     if array.ndim == 0:
-        raise TypeError(f"{name} must be an array with rows. Received: a {type(values).__name__}.")
+        raise TypeError(
+            f"{name} must be an array with rows. Received: a {type(values).__name__}. "
+            f"{_to_rows(name.strip('`'), values)}".rstrip()
+        )
     if array.dtype == bool:
         array = array.astype(dtype)
     if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
@@ -56,14 +61,16 @@ def _check_kind(name: str, values: Any) -> None:
     called, kind = name.strip("`"), type(values).__name__
     if is_stream(values):
         raise TypeError(f"{name} must be an array. Received: a {kind}. {stream_words(values)}")
+    if kind == "LazyFrame":  # of polars, which nothing here imports
+        raise TypeError(f"{name} must be an array. Received: a LazyFrame. Say {called}.collect().")
     if values is None:
         raise TypeError(f"{name} must be an array. Received: None. For an autoencoder y is x.")
     if callable(getattr(values, "toarray", None)):  # SciPy's sparse matrices
         mib = np.prod(values.shape) * 4 / 2**20
+        fewer = "; or take fewer columns, for example by sklearn.decomposition.TruncatedSVD" if called[0] == "x" else ""
         raise TypeError(
             f"{name} must be a dense array. Received: a {kind} of shape {tuple(values.shape)}. Say "
-            f"{called}.toarray(), which takes {mib:,.0f} MiB in float32; or take fewer columns, for example by "
-            f"sklearn.decomposition.TruncatedSVD."
+            f"{called}.toarray(), which takes {max(mib, 0.1):,.1f} MiB in float32{fewer}."
         )
     if kind in ("SparseTensor", "RaggedTensor"):
         code = {"SparseTensor": f"tensorflow.sparse.to_dense({called})", "RaggedTensor": f"{called}.to_tensor()"}[kind]
@@ -72,9 +79,30 @@ def _check_kind(name: str, values: Any) -> None:
         rows = int(np.ma.getmaskarray(values).reshape(len(values), -1).any(axis=1).sum())
         raise ValueError(
             f"{name} must have no masked values, as their masks would be lost. Received: {count} masked values in "
-            f"{rows} of {len(values)} rows. Say {called}.filled(value) with a value that means missing to the model, "
-            f"or drop these rows."
+            f"{rows} of {len(values)} rows. {_without_masked(called, values)}"
         )
+
+
+def _without_masked(called: str, values: np.ma.MaskedArray) -> str:
+    """Say what to do with masked values: rows of weight 0 do not count."""
+    if called == "sample_weight":
+        return "Say sample_weight.filled(0), under which these rows do not count."
+    if called == "y" and values.size == len(values):
+        return (
+            "Drop these rows, or let them not count:\n"
+            "    sample_weight = 1.0 - numpy.ma.getmaskarray(y).reshape(len(y))\n"
+            "    y = y.filled(y.mean())"
+        )
+    return f"Say {called}.filled(value) with a value that means missing to the model, or drop these rows."
+
+
+def _to_rows(called: str, values: Any) -> str:
+    """Say how what holds no rows becomes an array of rows."""
+    if isinstance(values, str | PathLike):
+        return (
+            f"Read the file first, for example by pandas.read_csv({called}); the command `shrinkage fit` takes tables."
+        )
+    return f"Say numpy.array(list({called}))." if isinstance(values, Collection) else ""
 
 
 def _as_numbers(name: str, values: Any) -> np.ndarray:
@@ -85,7 +113,7 @@ def _as_numbers(name: str, values: Any) -> np.ndarray:
         raise TypeError(
             f"{name} must be an array. Received: a {type(values).__name__}, of which NumPy can make none: {error}"
         ) from error
-    if array.dtype == object and hasattr(values, "to_numpy"):
+    if array.dtype == object and hasattr(values, "to_numpy") and not _has_times(values):
         try:
             return values.to_numpy(dtype="float64", na_value=np.nan)
         except (TypeError, ValueError):  # text, and what else is no number
@@ -93,6 +121,12 @@ def _as_numbers(name: str, values: Any) -> np.ndarray:
     if array.dtype == object and array.size and all(isinstance(value, Real) for value in array.flat):
         return array.astype(np.float64)
     return array
+
+
+def _has_times(values: Any) -> bool:
+    """Whether a data frame has a column of times or durations, of which pandas would make nanoseconds."""
+    dtypes: Any = getattr(values, "dtypes", None)
+    return hasattr(dtypes, "items") and any(getattr(dtype, "kind", "") in "mM" for _, dtype in dtypes.items())
 
 
 def _text_columns(values: Any) -> str:
@@ -126,13 +160,29 @@ def _to_numbers(called: str, array: np.ndarray) -> str:
             f"dtype='float32' where they are no tokens."
         )
     if any(isinstance(value, str | bytes) for value in array.flat[:100]):
+        if _are_numbers(array):
+            return f"It holds numbers as text: say {called}.astype('float32')."
         if called.startswith("y"):
             return f"Number the classes: classes, {called} = numpy.unique({called}, return_inverse=True)."
         return (
             "Encode text and categories as numbers first, for example by pandas.get_dummies or "
             "keras.layers.StringLookup; or give a file to the command `shrinkage fit`, which does."
         )
+    if array.dtype == object and any(isinstance(value, date | timedelta) for value in array[:1].flat):
+        return (
+            f"Give times and durations as numbers, for example "
+            f"{called}['a'] = ({called}['a'] - {called}['a'].min()).dt.total_seconds()."
+        )
     return f"Say {called}.astype('float32'), if all in it are numbers; a missing one then is NaN, to drop or to impute."
+
+
+def _are_numbers(array: np.ndarray) -> bool:
+    """Whether text can be read as numbers."""
+    try:
+        array.astype(np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None) -> None:

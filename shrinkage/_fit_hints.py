@@ -12,6 +12,7 @@ _LAMS = "Say lams=[{value}], or leave `lams` out for a grid that is found."
 _LIST = "Say lams={value}, or leave `lams` out for a grid that is found."
 _SEED = "Say seed={value}."
 _SCORED = "Every strength is scored on all held-out rows after every epoch, and there is nothing to set."
+_INFINITE = -1  # what `tf.data.Dataset.cardinality` gives for one without end
 _MEMORY = "Rows are arrays in memory, and all cores are used: there is nothing to set."
 _BEST = "Each strength keeps the best epoch of its mean held-out curve (epoch='best'); patience=5 also stops early."
 _CHOICE = (
@@ -98,9 +99,14 @@ def missing_words(name: str, given: Mapping[str, Any]) -> str:
     }.get(name, "")
 
 
-def stream_words(x: Any) -> str:
-    """Say how a stream of rows becomes arrays, as code; nothing if `x` is no stream."""
-    code = _arrays_of(x)
+def stream_words(x: Any, suffix: str = "") -> str:
+    """Say how a stream of rows becomes arrays, as code; nothing if `x` is no stream.
+
+    Args:
+        x: What was given.
+        suffix: Of the arrays' names.
+    """
+    code = _arrays_of(x, suffix)
     return f"Streams are not supported yet. Read the rows into arrays first:\n{code}" if code else ""
 
 
@@ -111,21 +117,29 @@ def is_stream(x: Any) -> bool:
     return isinstance(x, streams) or hasattr(x, "element_spec") or callable(getattr(x, "batch", None)) or loader
 
 
-def _arrays_of(x: Any) -> str:
+def _arrays_of(x: Any, suffix: str) -> str:
     """Return code that makes arrays of the stream `dataset`."""
     if not is_stream(x):
         return ""
     if hasattr(x, "element_spec") and callable(getattr(x, "unbatch", None)):
-        spec = x.element_spec
-        names = ("x", "y", "sample_weight")[: len(spec)] if isinstance(spec, tuple) else ("x",)
+        endless = int(x.cardinality()) == _INFINITE
         rows = "dataset.unbatch()" if _is_batched(x) else "dataset"
-        named = ", ".join(names)
-        return f"    {named} = next({rows}.batch(10**9).as_numpy_iterator())"
+        take = "    dataset = dataset.take(1000)  # the steps of an epoch: it repeats without end\n" if endless else ""
+        return f"{take}    {_names(x.element_spec, suffix)} = next({rows}.batch(10**9).as_numpy_iterator())"
     if isinstance(x, utils.PyDataset):
-        parts = "(dataset[i] for i in range(len(dataset)))"
+        parts, named = "(dataset[i] for i in range(len(dataset)))", _names(x[0], suffix)
     else:
-        parts = "dataset"
-    return f"    x, y = (numpy.concatenate(part) for part in zip(*{parts}))"
+        parts, named = "dataset", f"x{suffix}, y{suffix}"
+    code = f"    {named} = keras.tree.map_structure(lambda *parts: numpy.concatenate(parts), *{parts})"
+    if isinstance(x, Iterator):
+        code = f"    # If it has no end: dataset = itertools.islice(dataset, steps)\n{code}"
+    return code
+
+
+def _names(batch: Any, suffix: str) -> str:
+    """Return names for the parts of a batch, as Keras takes them: x, or (x, y), or with the rows' weights."""
+    n_parts = len(batch) if isinstance(batch, tuple) else 1
+    return ", ".join(f"{name}{suffix}" for name in ("x", "y", "sample_weight")[:n_parts])
 
 
 def _is_batched(dataset: Any) -> bool:

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
-_FIX = "Give an integer of 2 or more for k-fold cross-validation, or a number between 0 and 1 for a hold-out share."
+_EXPECTED = "`cv` must be a whole number of 2 or more, the folds, or a share between 0 and 1 of rows to hold out once."
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +64,26 @@ def make_folds(n_rows: int, cv: int | float, *, classes: np.ndarray | None = Non
         ('stratified k-fold', [2, 2, 2])
     """
     if isinstance(cv, bool) or not isinstance(cv, Real):
-        raise ValueError(f"cv is {cv!r}. {_FIX}")
+        raise ValueError(f"{_EXPECTED} Received: {cv!r}. {_way_out(cv)}")
     if isinstance(cv, Integral) and cv >= 2:
         return _k_folds(n_rows, int(cv), classes, seed)
     if 0 < cv < 1:
         return _hold_out(n_rows, float(cv), classes, seed)
-    raise ValueError(f"cv is {cv!r}. {_FIX}")
+    whole = f"cv={int(cv)}" if cv >= 2 and float(cv).is_integer() else "cv=5"
+    raise ValueError(f"{_EXPECTED} Received: {cv!r}. Say {whole}, or cv=0.2 for a single split.")
+
+
+def _way_out(cv: object) -> str:
+    """Say what stands for scikit-learn's splitters and for lists of rows."""
+    n_splits = getattr(cv, "n_splits", None)
+    if isinstance(n_splits, int) and n_splits >= 2:
+        return (
+            f"Say cv={n_splits}, which stratifies by the classes; for rows that belong together or are in an order "
+            "hold out rows of your own: validation_data=(x[rows], y[rows])."
+        )
+    if isinstance(cv, Iterable) and not isinstance(cv, str):
+        return "To hold out rows of your own say validation_data=(x[rows], y[rows])."
+    return "Say cv=5, or cv=0.2 for a single split."
 
 
 def given_folds(n_train: int, n_validation: int) -> Folds:

@@ -108,9 +108,14 @@ def _largest_tried(path: Path) -> str:
 def _units(path: Path) -> str:
     if (path.target_mean, path.target_sd) == (0, 1):
         return ""
-    return (
+    losses = (
         f"Losses are in units of the target's variance (sd {path.target_sd:.4g})"
-        f"{', metrics in units of y' if path.metrics else ''}. path.model() predicts standardised targets: "
+        f"{', metrics in units of y' if path.metrics else ''}."
+    )
+    if path.failed.all():
+        return losses  # there is no model
+    return (
+        f"{losses} path.model() predicts standardised targets: "
         f"path.target_mean + path.target_sd * prediction gives those of y."
     )
 

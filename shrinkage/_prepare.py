@@ -17,11 +17,12 @@ from shrinkage._cohort._first import seed_variables
 from shrinkage._cohort._optimizers import check_optimizer
 from shrinkage._cohort._plan import ways
 from shrinkage._data import Data, TargetUnits, batches_of, join, take
+from shrinkage._fit_hints import stream_words
 from shrinkage._folds import Folds, given_folds, make_folds
 from shrinkage._grid import Grid, make_grid, note_of_size, sizes
 from shrinkage._losses import name_of
 from shrinkage._objective import Objective
-from shrinkage._penalties import L2, Decoupled, Penalty, Proximal, Weights, as_penalty, check_penalty, terms_of
+from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal, Weights, as_penalty, check_penalty, terms_of
 from shrinkage._rows import read_rows
 from shrinkage._selection import Selection, select
 from shrinkage._strengths import include
@@ -92,23 +93,7 @@ def prepare(
         TypeError, ValueError: Naming the argument, what was expected, what was received, and what to do.
     """
     _check_counts(epochs=epochs, batch_size=batch_size, seed=seed, patience=patience, epoch=epoch)
-    own = isinstance(penalty, str) and penalty == "model"
-    if not own:
-        check_penalty(as_penalty(penalty), how)
-    _check_detached(model)
-    template, lam_model = Template(model, plain=own), None
-    if template.is_function:
-        _check_detached(template.source)
-    if own:
-        _check_own(on, how)
-        penalty, lam_model, on = take_over(template.source)
-    penalty = as_penalty(penalty)
-    how = check_penalty(penalty, how)
-    check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
-    selection = select(template.source, on)
-    if not own:
-        check_free(template.source, selection.mask)
-    _check_toward(penalty, template)
+    template, penalty, how, selection, lam_model = _penalised(model, penalty, on, how)
     terms = terms_of(penalty, selection.weights)
     init = _check_init(template, init, seed)
     data, objective = read_rows(template, x, y, sample_weight, class_weight)
@@ -118,8 +103,7 @@ def prepare(
         folds = make_folds(data.n_rows, cv, classes=_classes(data, objective), seed=seed)
     else:
         validation = _validation_rows(template, objective, validation_data, class_weight)
-        folds = given_folds(data.n_rows, validation.n_rows)
-        data = join(data, validation)
+        folds, data = given_folds(data.n_rows, validation.n_rows), join(data, validation)
     notes += folds.notes
     for note in folds.notes:
         warnings.warn(note, stacklevel=4)  # before the training, which may be long, and not only with the path
@@ -143,21 +127,68 @@ def prepare(
     notes += grid.notes
     if grid.far:
         notes.append(note_of_size(variance, one_target=_is_one_squared_error(data, objective)))
-    together = not behaviour.random and _agrees(template, objective, data, folds, batch_size, target)
-    if not together and not behaviour.random and (cautious := objective.alone(listed=False)) != objective:
-        objective = cautious  # a loss of the user's own may mix rows where its values do not show it
-        together = _agrees(template, objective, data, folds, batch_size, target)
+    objective, together = _compared(behaviour, template, objective, data, folds, batch_size, target)
     notes += _notes(behaviour, together, batch_size)
     if len(folds.train) == 1 and not (objective.by_rows and not behaviour.mixes_rows):
-        cause = "loss mixes the rows of a batch" if not objective.by_rows else "model mixes the rows of a batch"
-        if objective.by_rows and behaviour.by_place:
-            cause = "model draws random numbers when it predicts"
-        notes.append(
-            f"The {cause}, so that no held-out row has a loss of its own: a single split then has no standard "
-            f"error, and lam_1se is lam_min. Give cv=5 for one."
-        )
+        notes.append(_no_standard_error(objective, behaviour))
     task = Task(template, data, objective, penalty, terms, how, batch_size, init, seed, behaviour)
     return Problem(task, folds, grid, selection, target, together, tuple(notes), lam_model)
+
+
+def _penalised(model: Any, penalty: Any, on: Any, how: Any) -> tuple[Template, Penalty, How, Selection, float | None]:
+    """Return the model as a template, its penalty, where that enters, on which weights, and the model's own strength.
+
+    The last is None unless the penalty is the model's own.
+    """
+    own = isinstance(penalty, str) and penalty == "model"
+    if not own:
+        check_penalty(as_penalty(penalty), how)
+    _check_detached(model)
+    template, lam_model = Template(model, plain=own), None
+    if template.is_function:
+        _check_detached(template.source)
+    if own:
+        _check_own(on, how)
+        penalty, lam_model, on = take_over(template.source)
+    penalty = as_penalty(penalty)
+    how = check_penalty(penalty, how)
+    check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
+    selection = select(template.source, on)
+    if not own:
+        check_free(template.source, selection.mask)
+    _check_toward(penalty, template)
+    return template, penalty, how, selection, lam_model
+
+
+def _compared(
+    behaviour: Behaviour,
+    template: Template,
+    objective: Objective,
+    data: Data,
+    folds: Folds,
+    batch_size: int,
+    target: TargetUnits | None,
+) -> tuple[Objective, bool]:
+    """Return the losses as members compute them, and whether members together are what the model itself gives."""
+    if behaviour.random:
+        return objective, False
+    together = _agrees(template, objective, data, folds, batch_size, target)
+    cautious = objective.alone(listed=False)
+    if together or cautious == objective:
+        return objective, together
+    # A loss of the user's own may mix rows where its values do not show it.
+    return cautious, _agrees(template, cautious, data, folds, batch_size, target)
+
+
+def _no_standard_error(objective: Objective, behaviour: Behaviour) -> str:
+    """Say it of a single split whose rows have no losses of their own."""
+    cause = "loss mixes the rows of a batch" if not objective.by_rows else "model mixes the rows of a batch"
+    if objective.by_rows and behaviour.by_place:
+        cause = "model draws random numbers when it predicts"
+    return (
+        f"The {cause}, so that no held-out row has a loss of its own: a single split then has no standard error, and "
+        f"lam_1se is lam_min. Give cv=5 for one."
+    )
 
 
 def _notes(behaviour: Behaviour, together: bool, batch_size: int) -> list[str]:
@@ -270,7 +301,7 @@ def _validation_rows(template: Template, objective: Objective, validation_data: 
         size = f" of {len(validation_data)}" if isinstance(validation_data, (tuple, list)) else ""
         raise ValueError(
             "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays. "
-            f"Received: a {type(validation_data).__name__}{size}."
+            f"Received: a {type(validation_data).__name__}{size}. {stream_words(validation_data, '_val')}".rstrip()
         )
     try:
         x, y, weight = (*validation_data, None)[:3]

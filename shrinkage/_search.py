@@ -130,7 +130,7 @@ class Search:
             lams, scores = lams[order], scores.take(order)
         if up == 3 or down == 3:
             self._warn_at_limit(lams, self._mean(scores), up, down)
-        self._warn_of_divergence(np.any(scores.diverged[:, :-1], axis=0))
+        self._warn_of_divergence(np.any(scores.diverged, axis=0))
         return scores, lams
 
     def _warn_at_limit(self, lams: np.ndarray, mean: np.ndarray, up: int, down: int) -> None:
@@ -144,10 +144,11 @@ class Search:
             )
 
     def _warn_of_divergence(self, diverged: np.ndarray) -> None:
-        """Say it where most strengths above 0 diverged, (S - 1,): the choice was then made from few."""
-        if 2 * diverged.sum() > len(diverged):
+        """Say it where most strengths above 0 diverged, of (S,): the choice was then made from few."""
+        above = diverged[:-1]
+        if 2 * above.sum() > len(above) and not diverged.all():  # where all did, there is no choice, and print says so
             self.notes.append(
-                f"{diverged.sum()} of the {len(diverged)} strengths above 0 diverged, and the choice is among the "
+                f"{above.sum()} of the {len(above)} strengths above 0 diverged, and the choice is among the "
                 f"others: lower the learning rate, or give smaller `lams`."
             )
 

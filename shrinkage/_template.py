@@ -1,5 +1,6 @@
 """The caller's model as a recipe: it is read once, never changed, and fresh networks come from it."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,10 @@ class Template:
     def __init__(self, model: keras.Model | Callable[[], keras.Model], *, plain: bool = False):
         self._build = None if isinstance(model, keras.Model) else model
         if self._build is not None and (not callable(self._build) or isinstance(model, keras.Layer)):
+            hint = " Say keras.models.load_model(file)." if isinstance(model, (str, Path)) else ""
             raise TypeError(
                 f"`model` must be a compiled keras.Model or a function that returns one. Received: "
-                f"{type(model).__name__}."
+                f"{type(model).__name__}.{hint}"
             )
         source: Any = model if self._build is None else self._called()
         if source.built:
@@ -166,8 +168,18 @@ class Template:
             return cls(keras.models.load_model(file, safe_mode=True), **options)
 
     def _called(self) -> keras.Model:
+        build: Any = self._build
+        try:
+            inspect.signature(build).bind()
+        except ValueError:  # a function of C has no signature
+            pass
+        except TypeError as error:
+            raise TypeError(
+                f"`model` is a function and is called without arguments. Received: one that cannot be ({error}). Say "
+                f"lambda: function(...) with what it needs."
+            ) from error
         with random_state():
-            model: Any = self._build() if self._build is not None else None
+            model = build()
         if not isinstance(model, keras.Model):
             raise TypeError(f"`model` is a function and must return a keras.Model. Received: {type(model).__name__}.")
         if model.built:

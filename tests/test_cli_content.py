@@ -298,6 +298,81 @@ def test_memory_that_runs_out_is_a_sentence(tmp_path):
     assert done.returncode == 3 and done.stderr.startswith("Error: memory ran out."), done.stderr[-500:]
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"PK\x05\x06" + bytes(18), "zip archive of no file"),
+        (b"<!-- saved --><TABLE><tr><td>1</td></tr></TABLE>", "web page"),
+        ('{"a": 1, "y": 2}\n{"a": 2, "y": 3}\n'.encode("utf-16"), "is JSON, .*lines=True"),
+        ("<html><body></body></html>".encode("utf-16"), "web page"),
+        (b'<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en" dir="ltr" class="no-js">', "web page"),
+        (b"@relation r\n@attribute a numeric\n@data\n1\n", "loadarff"),
+        (bytes(12) + b"\xc2\xea\x81\x60" + bytes(200), "neither Parquet nor UTF-8 text"),  # SAS
+        (zipped(**{"x.npy": b"1", "y.npy": b"2"}), "holds NumPy arrays"),
+        (b"a,b\n1,2,3\n1,2,3\n", "rows have more cells than its header has names. Name every column"),
+        (b"sep=,\nTitle\n\n# note\na,b\n1,2\n# note\n1,2,3\n" + b"1,2\n" * 9, "line 8, saw 3. Correct that line"),
+    ],
+)
+def test_what_is_no_table_is_said_with_a_way_out(tmp_path, content, words):
+    with pytest.raises(BadInput, match=words):
+        read_table(write(tmp_path, content))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_names_in_angle_brackets_are_no_page(tmp_path, separator):
+    table = read_table(write(tmp_path, f"<DATE>{separator}<OPEN>\n1{separator}2\n"))
+    assert table.frame.columns.tolist() == ["<DATE>", "<OPEN>"]
+
+
+def test_a_table_with_another_separator_names_the_way_to_say_it(tmp_path):
+    rows = "".join(f"{i * i % 13}|{i * 7 % 5}\n" for i in range(20))
+    with pytest.raises(BadInput, match=r"single column 'a\|y'.*sep=\|"):
+        prepare(write(tmp_path, "a|y\n" + rows), "y", None, 2)
+    assert prepare(write(tmp_path, "sep=|\na|y\n" + rows), "y", None, 2).columns.target == "y"
+
+
+def test_categories_of_numbers_in_parquet(tmp_path):
+    """Pandas reads them as numbers; the file says what they were."""
+    codes = np.arange(40) % 4
+    frame = pd.DataFrame({"code": pd.Categorical(codes), "same": codes, "y": pd.Categorical(codes % 3)})
+    found = prepare(write(tmp_path, parquet(frame)), "y", None, 2)
+    assert [c.name for c in found.columns.categories] == ["code"] and [c.name for c in found.columns.numbers] == [
+        "same"
+    ]
+    assert found.target.task == "multi-class" and "--task regression" in found.target.reason
+
+
+def test_names_that_repeat_in_parquet(tmp_path):
+    frame = pd.DataFrame({"a": [1.0, 2.0], "y": [1.0, 2.0]}, index=pd.Index([1, 2], name="a"))
+    with pytest.raises(BadInput, match="columns with the same name: a; rename"):
+        read_table(write(tmp_path, parquet(frame)))
+
+
+@pytest.mark.parametrize(("unit", "words"), [(1e300, "as large as"), (1e-300, "apart"), (1e31, "as large as")])
+def test_a_target_that_float32_cannot_hold(unit, words):
+    """Its predictions would be infinite or NaN."""
+    with pytest.raises(BadInput, match=f"{words}.*another unit"):
+        read_target(pd.Series(np.linspace(1, 2, 50) * unit, name="y"), None)
+
+
+@pytest.mark.parametrize("times", [pd.date_range("2020", periods=30), pd.to_timedelta(np.arange(30), unit="s")])
+def test_times_are_no_numbers(times):
+    """Pandas would give nanoseconds, which `predict` would take for numbers far outside."""
+    numbers = pd.DataFrame({"a": np.arange(30.0) ** 2, "b": np.arange(30) % 7})
+    columns = Columns("y", "regression", (), *infer_columns(numbers))
+    with pytest.raises(BadInput, match="column a should hold numbers; 30 of 30"):
+        read_cells(columns, numbers.assign(a=times))
+    with pytest.raises(BadInput, match="--number a: no cell is a number"):
+        infer_columns(numbers.assign(a=times), number=["a"])
+
+
+def test_columns_that_differ_in_case_are_named():
+    numbers = pd.DataFrame({"a": np.arange(30.0) ** 2, "b": np.arange(30) % 7})
+    columns = Columns("y", "regression", (), *infer_columns(numbers))
+    with pytest.raises(BadInput, match="lacks a, .*; rename 'A' to 'a'"):
+        read_cells(columns, numbers.rename(columns={"a": "A"}))
+
+
 # --- anything
 
 PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=12)

@@ -111,7 +111,7 @@ def test_unreadable_files(tmp_path, text, message):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(BadInput, match="does not exist"):
         read_table(tmp_path / "no.csv")
-    with pytest.raises(BadInput, match="not a file"):
+    with pytest.raises(BadInput, match="is a folder; give the file"):
         read_table(tmp_path)
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from keras import layers
+from sklearn.model_selection import KFold
 
 import shrinkage as sh
 
@@ -191,3 +193,121 @@ def test_the_automatic_grid_has_the_models_own_strength():
 def test_regularizers_that_are_not_one_are_listed(regularizers, words):
     with pytest.raises(ValueError, match=words):
         sh.fit(penalised(*regularizers), X, Y, penalty="model", epochs=1)
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        rows = slice(16 * index, 16 * index + 16)
+        return {"a": X[rows], "b": [X[rows]]}, Y[rows], np.ones(16)
+
+
+class Loader:
+    """As PyTorch's: it has a `dataset`, and gives lists."""
+
+    dataset = (X, Y)
+
+    def __iter__(self):
+        return iter([[X[:40], Y[:40]], [X[40:], Y[40:]]])
+
+
+class OwnStep(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(1)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+class OwnOptimizer(keras.optimizers.SGD):
+    pass
+
+
+def own_step() -> keras.Model:
+    made = OwnStep()
+    made(X[:1])
+    made.compile("sgd", "mse")
+    return made
+
+
+def own_optimizer() -> keras.Model:
+    made = line()
+    made.compile(OwnOptimizer(0.01), "mse")
+    return made
+
+
+def differing() -> keras.Model:
+    return penalised(keras.regularizers.L2(1e-4), keras.regularizers.L1(1e-4))
+
+
+MASKED = np.ma.masked_array(Y, mask=np.arange(48) < 5)
+SHOWN: dict[str, tuple[Any, Any, Any, Any, Any]] = {
+    "a PyDataset with weights": (line, Batches(), None, "l2", lambda f: np.array_equal(f["x"]["b"][0], X)),
+    "a generator": (line, ((X[i : i + 1], Y[i : i + 1]) for i in range(48)), None, "l2", lambda f: len(f["y"]) == 48),
+    "a loader": (line, Loader(), None, "l2", lambda f: np.array_equal(f["x"], X) and np.array_equal(f["y"], Y)),
+    "a dataset without end": (
+        line,
+        tf.data.Dataset.from_tensor_slices((X, Y)).batch(48).repeat(),
+        None,
+        "l2",
+        lambda f: np.array_equal(f["x"][:48], X) and len(f["y"]) == 48_000,
+    ),
+    "masked targets": (
+        line,
+        X,
+        MASKED,
+        "l2",
+        lambda f: f["sample_weight"].sum() == 43 and not np.ma.is_masked(f["y"]),
+    ),
+    "an own train_step": (own_step, X, Y, "l2", lambda f: "penalty" in f["model"].history.history),
+    "an own optimizer": (own_optimizer, X, Y, "l2", lambda f: "penalty" in f["model"].history.history),
+    "regularizers that differ": (differing, X, Y, "model", lambda f: not f["model"].losses),
+    "regularizers beside a penalty": (differing, X, Y, "l2", lambda f: not f["model"].losses),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_code_of_every_refusal_runs(name):
+    """It is run as it is shown, on what was refused, and gives what it says."""
+    make, x, y, penalty, is_right = SHOWN[name]
+    made = make()
+    with pytest.raises((TypeError, ValueError)) as caught:
+        sh.fit(made, x, y, penalty=penalty, lams=[0.1], cv=3, epochs=1)
+    text = str(caught.value)
+    shown = printed_code(
+        text[text.rindex("take it off") :] if "take it off" in text else text.split("Take them off")[-1]
+    )
+    assert shown
+    found: dict[str, Any] = {"model": made, "dataset": x, "x": x, "y": y, "numpy": np, "keras": keras, "shrinkage": sh}
+    exec(shown.replace("epochs=20", "epochs=1, verbose=0"), found)
+    assert is_right(found)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"cv": KFold(4)}, "KFold.* Say cv=4.*validation_data"),
+        ({"cv": [(range(9), range(9, 12))]}, "validation_data="),
+        ({"cv": 5.0}, "Say cv=5, "),
+        ({"validation_data": Loader()}, r"x_val, y_val = .*\*dataset"),
+        ({"how": "coupled"}, r"Say how=shrinkage.Coupled\(\)"),
+        ({"penalty": "ridge"}, "'l2' here"),
+        ({"penalty": [sh.L1(), sh.L2()]}, "ElasticNet"),
+        ({"model": lambda units: line()}, "lambda: function"),
+        ({"model": "model.keras"}, "load_model"),
+        ({"x": "t.csv"}, "read_csv"),
+        ({"x": set(range(48))}, r"numpy.array\(list\(x\)\)"),
+        ({"y": Y.astype(str)}, r"numbers as text: say y.astype\('float32'\)"),
+        ({"x": pd.DataFrame({"a": pd.date_range("2020", periods=48), "b": 1, "c": 2.0})}, r"total_seconds\(\)"),
+    ],
+)
+def test_each_refusal_leads_on(given, words):
+    arguments: dict[str, Any] = {"model": line(), "x": X, "y": Y, "penalty": "l2", "epochs": 1} | given
+    with pytest.raises((TypeError, ValueError), match=words):
+        sh.fit(**arguments)

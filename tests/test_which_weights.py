@@ -88,3 +88,12 @@ def test_the_page_has_a_part_for_each_kind():
     table = PAGE.partition("<!-- table:which_weights -->")[2]
     assert all(f"| {kind.title} | {name} |" in table for kind in which_weights.KINDS for name in kind.ways)
     assert PAGE.count("\n### ") == len(which_weights.KINDS)
+
+
+def test_the_example_of_a_model_with_regularizers(capsys):
+    code = PAGE.partition("```python\n")[2].partition("```")[0]
+    found: dict = {}
+    exec(compile(code, "which-weights.md", "exec"), found)
+    path = found["path"]
+    assert path.lam_model == 0.02 and "\nmodel" in capsys.readouterr().out
+    assert len(found["model"].losses) == 2 and path.model().losses == path.model("model").losses == []

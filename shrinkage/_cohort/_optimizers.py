@@ -28,13 +28,16 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
     if type(optimizer) not in [getattr(keras.optimizers, each, None) for each in known]:
         raise ValueError(
             f"`model` must be compiled with one of {', '.join(known)}, whose steps are known to be right for each "
-            f"member. Received: optimizer {name}."
+            f"member. Received: optimizer {name}. To train one strength with yours, penalise the model in place:\n"
+            f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
+            f"    model.fit(x, y, epochs=20)  # as ever"
         )
     rate = optimizer._learning_rate
     if callable(rate) and not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         raise ValueError(
             "The optimizer's `learning_rate` must be a number or a keras.optimizers.schedules schedule. "
-            "Received: a function, whose value cannot be followed from step to step."
+            "Received: a function, whose value cannot be followed from step to step. Write it as the `__call__` of a "
+            "class derived from keras.optimizers.schedules.LearningRateSchedule."
         )
     for option in ("weight_decay", "adam_weight_decay"):
         if getattr(optimizer, option, None):

@@ -11,6 +11,7 @@ from shrinkage._penalties._how import Decoupled, How
 Penalty = L2 | L1 | ElasticNet | GroupLasso
 
 _NAMES = {"l2": L2, "l1": L1, "elastic-net": ElasticNet, "group-lasso": GroupLasso}  # the shell's
+_ELSEWHERE = {"ridge": "l2", "weight-decay": "l2", "lasso": "l1", "l1-l2": "elastic-net", "l1l2": "elastic-net"}
 
 
 def as_penalty(penalty: Any) -> Penalty:
@@ -29,9 +30,11 @@ def as_penalty(penalty: Any) -> Penalty:
         named = penalty.lower().replace("_", "-").replace(" ", "-")
         found = _NAMES.get({"elasticnet": "elastic-net", "grouplasso": "group-lasso"}.get(named, named))
         if found is None:
+            known = _ELSEWHERE.get(named)
+            hint = f" That is {known!r} here." if known else ""
             raise ValueError(
                 f"`penalty` must be a penalty such as shrinkage.L2(), or its name: {', '.join(map(repr, _NAMES))}. "
-                f"Received: {penalty!r}."
+                f"Received: {penalty!r}.{hint}"
             )
         return found()
     raise TypeError(
@@ -41,6 +44,8 @@ def as_penalty(penalty: Any) -> Penalty:
 
 
 def _hint(penalty: Any) -> str:
+    if isinstance(penalty, (list, tuple)):
+        return " L1 and L2 together are shrinkage.ElasticNet(rho), rho the share of L1."
     if penalty in _NAMES.values():
         return f" Call the class: shrinkage.{penalty.__name__}()."
     strengths = keras_strengths(penalty)
@@ -48,6 +53,12 @@ def _hint(penalty: Any) -> str:
         return ""
     found, lam = matching(*strengths)
     return f" In Keras that is a penalty and its strength: say penalty=shrinkage.{found!r}, lams=[{lam:g}]."
+
+
+def _hint_how(how: Any) -> str:
+    """Show the call that a name or a class stands for."""
+    named = (how if isinstance(how, str) else getattr(how, "__name__", "")).capitalize()
+    return f" Say how=shrinkage.{named}()." if named in ("Coupled", "Proximal", "Decoupled") else ""
 
 
 def keras_strengths(regularizer: Any) -> tuple[float, float] | None:
@@ -85,6 +96,7 @@ def check_penalty(penalty: Penalty, how: Any) -> How:
     if not isinstance(how, How):
         raise TypeError(
             f"`how` must be shrinkage.Coupled(), shrinkage.Proximal() or shrinkage.Decoupled(). Received: {how!r}."
+            f"{_hint_how(how)}"
         )
     if isinstance(how, Decoupled) and not isinstance(penalty, L2):
         raise ValueError(

@@ -5,14 +5,17 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zipfile
 import zlib
 from pathlib import Path
 
 from ._errors import BadInput
 
-_ZIP, _ZSTD = b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
-_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZSTD: "Zstandard", _ZIP: "zip"}
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZSTD: "Zstandard"}
+# The second begins an archive without files.
+_PACKED |= {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
 _SPREADSHEET = "is a spreadsheet ({}). Save the sheet as CSV (UTF-8) there, or in Python: {}"
 _EXCEL = _SPREADSHEET.format("Excel", "pandas.read_excel('{}').to_csv('table.csv', index=False).")
 _IN_PYTHON = "is {}, not CSV or Parquet. In Python: pandas.read_{}('{{}}').to_csv('table.csv', index=False)."
@@ -27,8 +30,9 @@ _OTHERS = {
     b"\x93NUMPY": "is a NumPy array, not CSV or Parquet. Save it with the columns' names as CSV.",
     b"%PDF-": "is a PDF document, not CSV or Parquet.",
     b"<?xml": _IN_PYTHON.format("XML", "xml"),
-    b"<!doctype html": "is a web page (HTML), not CSV or Parquet: the download may have failed.",
-    b"<html": "is a web page (HTML), not CSV or Parquet: the download may have failed.",
+    b"<stata_dta>": _IN_PYTHON.format("a Stata file", "stata"),
+    b"$FL2@(#)": _IN_PYTHON.format("an SPSS file", "spss"),
+    b"@relation": "is an ARFF file, not CSV or Parquet. In Python: scipy.io.arff.loadarff('{}') reads it.",
     b"7z\xbc\xaf\x27\x1c": _UNPACK.format("7z"),
     b"Rar!\x1a\x07": _UNPACK.format("rar"),
     b"\x04\x22\x4d\x18": _UNPACK.format("lz4"),
@@ -37,6 +41,12 @@ _JSON = _IN_PYTHON.format("JSON", "json")
 _JSON_LINES = (
     "is JSON, not CSV or Parquet. In Python: pandas.read_json('{}', lines=True).to_csv('table.csv', index=False)."
 )
+# A tag or a comment of HTML; where a separator follows, it is a column's name: <DATE>,<OPEN>.
+_TAG = re.compile(
+    rb"<(?:!--|!doctype|html[\s>]|/?[a-z][a-z0-9]*(?:\s[^,;]*)?/?>(?![ ]*[,;|\t\"]))",
+    re.IGNORECASE,
+)
+_HTML = "is a web page (HTML) or a part of one, not CSV or Parquet: the download may have failed."
 PARQUET = b"PAR1"
 
 
@@ -46,6 +56,8 @@ def read_content(file: Path) -> bytes:
     Raises:
         BadInput: Not there, not readable, empty, damaged, an archive of several files, or of another format.
     """
+    if file.is_dir():
+        raise BadInput(f"{file} is a folder; give the file of the table.")
     if not file.is_file():
         raise BadInput(f"{file} does not exist or is not a file.")
     try:
@@ -91,6 +103,8 @@ def _only_member(file: Path, content: bytes) -> bytes:
             raise BadInput(f"{file} {_EXCEL.replace('Excel', 'OpenDocument').format(file)}")
         # macOS adds files of its own.
         names = [name for name in names if not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")]
+        if names and all(name.endswith(".npy") for name in names):
+            raise BadInput(f"{file} holds NumPy arrays, not CSV or Parquet. Save them as columns with names, as CSV.")
         if len(names) != 1:
             listed = f"{len(names)} files: {', '.join(names[:5])}{', ...' * (len(names) > 5)}" if names else "no file"
             raise BadInput(f"{file} is a zip archive of {listed}. Unpack it, and give the table in it.")
@@ -101,13 +115,23 @@ def _other_format(content: bytes) -> str | None:
     """Return what to do with a file that is neither CSV nor Parquet, with {} for its name."""
     if content[257:262] == b"ustar":
         return _UNPACK.format("tar")
+    content = _as_utf8(content)
     begin = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     for magic, way_out in _OTHERS.items():
         if content.startswith(magic) or begin.lower().startswith(magic):
             # A column of a CSV may be called ORC.
             if magic not in (b"ORC", b"ARROW1") or b"\0" in content[:64]:
                 return way_out
+    if _TAG.match(begin):
+        return _HTML
     return _json_format(content) if begin[:1] in (b"{", b"[") else None
+
+
+def _as_utf8(content: bytes) -> bytes:
+    """Return text that is marked as UTF-16 as UTF-8, in which formats are known by how they begin."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) and not content.startswith(b"\xff\xfe\0\0"):
+        return content.decode("utf-16", errors="replace").encode()
+    return content
 
 
 def _json_format(content: bytes) -> str | None:

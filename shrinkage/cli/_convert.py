@@ -76,6 +76,10 @@ def convert(lam: float, source: str, target: str, rho: float | None, console: Co
         strength = convert_strength(lam, source, target, **known)
     except ValueError as error:
         raise BadInput(_in_shell(str(error))) from error
+    if rho is not None and kind_between(source, target) != "ElasticNet":
+        raise BadInput(
+            f"--rho is of an elastic net, and {source} and {target} have {kind_between(source, target)} alone."
+        )
     notes = [f"{name}, if {CONVENTIONS[name].note}" for name in (source, target) if CONVENTIONS[name].note]
     if kind_between(source, target) == "ElasticNet":
         notes += [f"the share of L1, rho, is {RHO:g} here; --rho takes another"] if rho is None else []

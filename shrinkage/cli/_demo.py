@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ._console import Console, common, import_keras
-from ._errors import EXIT_CODES
+from ._errors import EXIT_CODES, TrainingFailed
 
 if TYPE_CHECKING:
     import keras
@@ -28,18 +28,23 @@ def demo(overwrite: bool, console: Console) -> None:
     The 1,797 images are 8 x 8 pixels, the network has two hidden layers of 64 units, and every strength of an L2
     penalty is cross-validated over 5 folds.
     """
-    from ._folder import check_folder, new_run
+    from ._folder import check_folder, keeping_the_table, new_run
     from ._report import files, in_shell, path_document, write_path
 
     check_folder(FOLDER, overwrite)
     import_keras()
     path = _train()
-    with new_run(FOLDER) as fresh:
-        path.model().save(fresh / "model.keras")
-        write_path(path, fresh)
     console.say(in_shell(str(path)))
-    console.say(f"\nThe model, the path and its picture are in {FOLDER}{os.sep}")
+    with keeping_the_table(FOLDER), new_run(FOLDER) as fresh:
+        if not path.failed.all():
+            path.model().save(fresh / "model.keras")
+        write_path(path, fresh)
+    model = "" if path.failed.all() else "model, the "
+    console.say(f"\nThe {model}path and its picture are in {FOLDER}{os.sep}")
     console.result({**path_document(path, "min"), "folder": str(FOLDER), "files": files(FOLDER)})
+    if path.failed.all():
+        click.echo(f"Error: at every strength a model diverged, so {FOLDER} has no model.keras.", err=True)
+        click.get_current_context().exit(TrainingFailed.exit_code)
 
 
 def _train() -> "Path":

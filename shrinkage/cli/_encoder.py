@@ -34,10 +34,17 @@ def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
     """
     missing = [name for name in columns.names if name not in frame.columns]
     if missing:
-        raise BadInput(f"the data lacks {', '.join(missing)}, which the model was fitted with.")
+        raise BadInput(f"the data lacks {', '.join(missing)}, which the model was fitted with{_near(missing, frame)}.")
     cells = {c.name: _numbers(c, column(frame, c.name)) for c in columns.numbers}
     cells |= {c.name: as_categories(column(frame, c.name)) for c in columns.categories}
     return {input_name(name): values[:, None] for name, values in cells.items()}
+
+
+def _near(missing: list[str], frame: pd.DataFrame) -> str:
+    """Name columns that may be meant, for they differ in case or spaces alone."""
+    others = {name.strip().lower(): name for name in frame.columns}
+    near = [f"{others[name.strip().lower()]!r} to {name!r}" for name in missing if name.strip().lower() in others]
+    return f"; rename {', '.join(near)}" if near else ""
 
 
 def _numbers(column: NumberColumn, cells: pd.Series) -> np.ndarray:
@@ -51,7 +58,10 @@ def _numbers(column: NumberColumn, cells: pd.Series) -> np.ndarray:
             f"for example {unknown[0]!r}. Correct them or leave them empty."
         )
     if np.isinf(values).any():
-        raise BadInput(f"column {column.name} is infinite in {np.isinf(values).sum()} of {len(cells)} rows.")
+        raise BadInput(
+            f"column {column.name} is infinite in {np.isinf(values).sum()} of {len(cells)} rows; "
+            "correct them or leave them empty."
+        )
     return values
 
 
@@ -133,6 +143,16 @@ def missing(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]
     counts = {name: int(pd.isna(cells[input_name(name)]).sum()) for name in columns.names}
     counts |= {c.name: int((cells[input_name(c.name)] == MISSING).sum()) for c in columns.categories}
     return {name: count for name, count in counts.items() if count}
+
+
+def check_model(model: "keras.Model", columns: Columns) -> None:
+    """Refuse a model that `assemble` did not make of these columns: files of two runs in one folder."""
+    parts = {layer.name: layer for layer in model.layers}
+    needed = [_NETWORK, _TARGET] if columns.task == "regression" else [_NETWORK]
+    fits = all(name in parts for name in needed) and parts[_NETWORK].input_shape == (None, len(columns.features))
+    n_outputs = 1 if columns.task != "multi-class" else len(columns.labels)
+    if not fits or parts[_NETWORK].output_shape != (None, n_outputs):
+        raise BadInput("model.keras and columns.json are not of the same run of `shrinkage fit`; fit again.")
 
 
 def predict(model: "keras.Model", columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:

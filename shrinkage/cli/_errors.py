@@ -98,6 +98,13 @@ def _known(error: Exception, debug: bool) -> click.ClickException:
     return _unexpected(error, debug)
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether the package raised an error itself, with a sentence for the user, and not NumPy or Keras in it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return bool(frames) and frames[-1].filename.startswith(package + os.sep)
+
+
 def _unexpected(error: Exception, debug: bool) -> Unexpected:
     details = "".join(traceback.format_exception(error))
     if debug:

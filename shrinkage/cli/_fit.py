@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._console import Console, Number, common, import_keras, whole
-from ._errors import EXIT_CODES, TrainingFailed
+from ._errors import EXIT_CODES, BadInput, TrainingFailed, is_refusal
 from ._penalty import check_penalty, penalty_arguments, penalty_options
 
 if TYPE_CHECKING:
@@ -124,23 +124,29 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
     import shrinkage as sh
 
     from ._network import PATIENCE, network
+    from ._report import in_shell
 
     matrix, (targets, centre, scale) = prepared.matrix(), _targets(prepared)
     with warnings.catch_warnings():
         # Its own warnings are notes of the path too, and here are said before the training.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"shrinkage\.")
-        path = sh.fit(
-            network(prepared.columns, matrix, settings),
-            matrix,
-            targets,
-            **penalty_arguments(settings),
-            cv=settings.folds,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            patience=PATIENCE,
-            seed=settings.seed,
-            standardize_target=prepared.columns.task == "regression",
-        )
+        try:
+            path = sh.fit(
+                network(prepared.columns, matrix, settings),
+                matrix,
+                targets,
+                **penalty_arguments(settings),
+                cv=settings.folds,
+                epochs=settings.epochs,
+                batch_size=settings.batch_size,
+                patience=PATIENCE,
+                seed=settings.seed,
+                standardize_target=prepared.columns.task == "regression",
+            )
+        except ValueError as error:
+            if not is_refusal(error):
+                raise
+            raise BadInput(in_shell(str(error), prepared.columns.labels)) from error
     return path if prepared.columns.task != "regression" else _in_target_units(path, centre, scale)
 
 

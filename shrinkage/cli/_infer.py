@@ -13,7 +13,6 @@ from ._errors import BadInput
 from ._table import column
 from ._values import (
     Kind,
-    as_booleans,
     as_categories,
     as_numbers,
     describe_cells,
@@ -21,6 +20,7 @@ from ._values import (
     kind_of,
     rare,
     unreadable,
+    values_as,
 )
 
 # Each has an input of its own.
@@ -68,7 +68,7 @@ def infer_columns(
         raise BadInput(f"infinite numbers in {', '.join(infinite)}; correct them or leave the cells empty.")
     if not columns:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in dropped.items())
-        raise BadInput(f"no column is left to predict from ({reasons or 'the target is the only one'}).")
+        raise BadInput(f"no column is left to predict from ({reasons or 'beside the target there is none to use'}).")
     numbers = tuple(column for column in columns if isinstance(column, NumberColumn))
     return numbers, tuple(column for column in columns if isinstance(column, CategoryColumn)), dropped
 
@@ -88,7 +88,7 @@ def _column(cells: pd.Series, given: Kind | None, clip: bool) -> NumberColumn | 
         return _categories(str(cells.name), as_categories(cells), limit=None if given else MAX_CATEGORIES)
     if not given and _is_row_number(cells):
         raise Unused("it numbers the rows")
-    values = as_booleans(cells) if kind == "boolean" else as_numbers(cells)
+    values = values_as(kind, cells)
     odd = cells.loc[unreadable(cells, values)].astype(str)
     if np.isnan(values).all():
         raise BadInput(f"--number {cells.name}: no cell is a number; the first is {odd.iloc[0]!r}.")

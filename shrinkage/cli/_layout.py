@@ -26,7 +26,7 @@ class Layout:
     names: list[str]
     """The header's cells."""
     body: str
-    """The header and the rows, without lines that are neither."""
+    """The header and the rows, and blank lines in place of those that are neither."""
     notes: tuple[str, ...]
     """What was left out."""
 
@@ -40,8 +40,9 @@ def decode(content: bytes) -> tuple[str, str | None]:
         # Of western text in UTF-16, every second byte is zero.
         halves = {"utf-16-le": content[1:2000:2], "utf-16-be": content[:2000:2]}
         for encoding, half in halves.items():
-            if half.count(0) > 0.6 * len(half):
-                return content.decode(encoding), "not UTF-8: read as UTF-16; if letters look wrong, save it as UTF-8"
+            text = content.decode(encoding) if half.count(0) > 0.6 * len(half) else "\0"
+            if "\0" not in text:
+                return text, "not UTF-8: read as UTF-16; if letters look wrong, save it as UTF-8"
         raise ValueError("zero bytes")
     try:
         return content.decode(ENCODINGS[0]), None
@@ -80,6 +81,7 @@ def find_table(text: str) -> Layout | None:
     if marked and not start and (header := _header_in(comments[marked[-1]], separator, [row for row, _ in rows])):
         names, first, marked = header, marked[-1], marked[:-1]
     body, n_below = _without_comments(lines[first:], separator, len(names))
+    body = "\n" * (first + bool(given)) + body  # errors then name the lines of the file
     notes = [f"left out above the header: {', '.join(map(repr, titles))}"] if titles else []
     if marked or n_below:
         count = len(marked) + n_below
@@ -144,7 +146,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _without_comments(lines: list[str], separator: str, width: int) -> tuple[str, int]:
-    """Return a table's lines without comments, and how many there were."""
+    """Return a table's lines with blank ones in place of comments, and how many there were."""
     if not any(line.startswith("#") for line in lines[1:]):
         return "".join(lines), 0
     kept, n_comments, begin = [], 0, 0
@@ -152,6 +154,6 @@ def _without_comments(lines: list[str], separator: str, width: int) -> tuple[str
     for place, row in enumerate(reader):
         comment = place > 0 and lines[begin].startswith("#") and len(row) != width
         n_comments += comment
-        kept += [] if comment else lines[begin : reader.line_num]
+        kept += ["\n"] * (reader.line_num - begin) if comment else lines[begin : reader.line_num]
         begin = reader.line_num
     return "".join(kept), n_comments

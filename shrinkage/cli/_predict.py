@@ -36,7 +36,7 @@ def predict(run: File, data: File, output: File, overwrite: bool, console: Conso
     outside the training rows' are clipped.
     """
     from ._columns import Columns
-    from ._encoder import clipped, missing, odd_cells, read_cells, unseen
+    from ._encoder import check_model, clipped, missing, odd_cells, read_cells, unseen
     from ._encoder import predict as predict_cells
     from ._folder import check_file
     from ._prepare import odd_words
@@ -60,7 +60,9 @@ def predict(run: File, data: File, output: File, overwrite: bool, console: Conso
     if odd:
         console.note(f"cells that are no numbers, missing ones too: {', '.join(odd_words(odd))}.")
     import_keras()
-    result = _as_frame(columns, predict_cells(_load(run / "model.keras"), columns, cells))
+    model = _load(run / "model.keras")
+    check_model(model, columns)
+    result = _as_frame(columns, predict_cells(model, columns, cells))
     _write(result, output)
     console.say(f"{plural(len(result), 'prediction')} of {columns.target} written to {output}.")
     console.result({"output": str(output), "rows": len(result), "columns": list(result.columns), **counts, "odd": odd})

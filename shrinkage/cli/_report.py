@@ -24,6 +24,10 @@ _WORDS = {
     "batch_size=": "--batch-size ",
     "extend `lams`": "shrinkage.fit in Python takes `lams`, to extend",
     "(give `lams`)": "(shrinkage.fit in Python takes `lams`)",
+    "`y` must vary within every fold's training rows to be standardised. Received: a constant.": (
+        "The target has a single value in the training rows of a fold. Give more rows of other values, or say --folds "
+        "with another number."
+    ),
     "give `lams` to go further": "shrinkage.fit in Python takes `lams`, to go further",
     "path.folds.held_out": "shrinkage.Path.load(FOLDER).folds.held_out in Python",
     "path.folds.train": "shrinkage.Path.load(FOLDER).folds.train in Python",

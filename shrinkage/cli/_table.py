@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import cast
 
 import pandas as pd
+import pyarrow
+from pyarrow import parquet
 
 from ._content import PARQUET, read_content
 from ._errors import BadInput
@@ -52,14 +54,23 @@ def column(frame: pd.DataFrame, name: str) -> pd.Series:
 
 def _read_parquet(file: Path, content: bytes) -> pd.DataFrame:
     try:
+        schema = parquet.read_schema(io.BytesIO(content))
+        _check_names(file, schema.names)  # pandas cannot read such a file
         frame = pd.read_parquet(io.BytesIO(content))
         # An index with a name is a column; one without is pandas' own numbering, or what is left of it.
-        frame = frame.reset_index(level=[name for name in frame.index.names if name is not None])
+        named = [name for name in frame.index.names if name is not None]
+        _check_names(file, [str(name) for name in (*frame.columns, *named)])
+        frame = frame.reset_index(level=named)
     except (OSError, ValueError, KeyError, NotImplementedError) as error:
         raise BadInput(f"{file} is not a readable Parquet file: {error}") from error
-    names = [str(name) for name in frame.columns]
-    _check_names(file, names)
-    return frame.set_axis(names, axis="columns").reset_index(drop=True)
+    frame = frame.set_axis(list(map(str, frame.columns)), axis="columns").reset_index(drop=True)
+    return frame.astype({name: "category" for name in _categoricals(schema) if name in frame.columns})
+
+
+def _categoricals(schema: "pyarrow.Schema") -> list[str]:
+    """Name the columns that were categorical in pandas: it reads those of numbers as numbers."""
+    recorded = (schema.pandas_metadata or {}).get("columns", [])
+    return [column["name"] for column in recorded if column.get("pandas_type") == "categorical"]
 
 
 def _read_csv(file: Path, content: bytes) -> Table:
@@ -80,7 +91,11 @@ def _read_csv(file: Path, content: bytes) -> Table:
         reason = str(error).replace("Error tokenizing data. C error: ", "").strip()
         if "out of memory" in reason:
             raise MemoryError(reason) from error
-        raise BadInput(f"{file} is not a regular table: {reason}") from error
+        if "Length of header" in reason:
+            reason = "its rows have more cells than its header has names. Name every column"
+        elif "Expected" in reason:
+            reason = f"{reason}. Correct that line; a cell that holds the separator belongs in quotes"
+        raise BadInput(f"{file} is not a regular table: {reason.rstrip('.')}.") from error
 
 
 def _check_names(file: Path, names: list[str]) -> None:

@@ -1,6 +1,7 @@
 """The target column: its task, its labels, its values."""
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import get_args
 
@@ -9,22 +10,15 @@ import pandas as pd
 
 from ._columns import Label, Task
 from ._errors import BadInput
-from ._values import (
-    FEW_VALUES,
-    as_booleans,
-    as_categories,
-    as_numbers,
-    describe_cells,
-    equal_in_float64,
-    kind_of,
-    unreadable,
-)
+from ._values import FEW_VALUES, Kind, as_numbers, describe_cells, equal_in_float64, kind_of, unreadable, values_as
 
 TASKS: tuple[str, ...] = get_args(Task)
 # Few distinct whole numbers, each standing for many rows, are more often grades or codes than quantities.
 FEW_SHARE = 0.05
 # More whole numbers than this are quantities beyond doubt.
 MANY_VALUES = 100
+# How far apart a target's numbers may be, and how large.
+SIZES = (1e-30, 1e30)
 
 
 @dataclass(frozen=True)
@@ -57,6 +51,11 @@ def check_named(frame: pd.DataFrame, target: str, what: str = "") -> None:
     lowered = {name.lower(): name for name in names}
     near = difflib.get_close_matches(target.lower(), lowered, n=1)
     hint = f"did you mean {lowered[near[0]]}?" if near else f"its columns are {', '.join(names[:20])}."
+    if len(names) == 1 and not near and re.search(r"[\s,;|:]", names[0]):
+        hint = (
+            f"it was read as the single column {names[0]!r}. Columns are to be separated by commas, semicolons or tabs "
+            "(a first line sep=| names another character), and every quote that opens is to close."
+        )
     raise BadInput(f"{what and f'{what} {target}: '}there is no column {target} in the data; {hint}")
 
 
@@ -76,7 +75,7 @@ def read_target(column: pd.Series, task: Task | None) -> Target:
     if task in ("binary", "multi-class") and kind != "category" and _odd(column, kind).any():
         kind = "category"
     _check_odd(column, kind)
-    cells = {"number": as_numbers, "boolean": as_booleans, "category": as_categories}[kind](column)
+    cells = values_as(kind, column)
     distinct = sorted(set(cells.tolist()))
     if kind == "number" and equal_in_float64(column):
         raise BadInput(
@@ -84,19 +83,23 @@ def read_target(column: pd.Series, task: Task | None) -> Target:
             f"{distinct[0]:.0f} from them."
         )
     _check_cells(str(column.name), kind, cells, distinct)
-    inferred, reason, other = _infer(kind, distinct, len(cells))
+    numeric = kind != "category" or not np.isnan(as_numbers(column)).any()
+    inferred, reason, other = _infer(kind, distinct, len(cells), numeric)
     chosen = task or inferred
     reason = f"{reason}, as told by --task" if task else f"{reason}{other}"
     if chosen == "regression":
         return _quantities(column, kind, cells, reason)
-    return _classes(str(column.name), chosen, reason, kind, cells, distinct)
+    _check_classes(str(column.name), chosen, distinct, len(cells), numeric)
+    labels = tuple(_label(kind, value) for value in distinct)
+    place = {value: index for index, value in enumerate(distinct)}
+    return Target(chosen, reason, labels, np.array([place[cell] for cell in cells.tolist()], dtype=np.int32))
 
 
-def _odd(column: pd.Series, kind: str) -> np.ndarray:
-    return unreadable(column, (as_booleans if kind == "boolean" else as_numbers)(column))
+def _odd(column: pd.Series, kind: Kind) -> np.ndarray:
+    return unreadable(column, values_as(kind, column))
 
 
-def _check_odd(column: pd.Series, kind: str) -> None:
+def _check_odd(column: pd.Series, kind: Kind) -> None:
     odd = np.zeros(len(column), bool) if kind == "category" else _odd(column, kind)
     if odd.any():
         raise BadInput(
@@ -114,14 +117,14 @@ def _check_cells(name: str, kind: str, cells: np.ndarray, distinct: list) -> Non
         raise BadInput(f"the target {name} has the single value {distinct[0]}: there is nothing to predict.")
 
 
-def _infer(kind: str, distinct: list, n_rows: int) -> tuple[Task, str, str]:
+def _infer(kind: str, distinct: list, n_rows: int, numeric: bool) -> tuple[Task, str, str]:
     """The task, why, and which option takes the other one, if there is another."""
     words = {"number": "numbers", "boolean": "values, true and false", "category": "categories"}[kind]
     quantities = "; if they are quantities, say --task regression"
     if len(distinct) == 2:
-        return "binary", f"2 distinct {words}", quantities if kind == "number" else ""
+        return "binary", f"2 distinct {words}", quantities if numeric and kind != "boolean" else ""
     if kind == "category":
-        return "multi-class", f"{len(distinct)} distinct {words}", ""
+        return "multi-class", f"{len(distinct)} distinct {words}", quantities if numeric else ""
     whole = all(float(value).is_integer() for value in distinct)
     words = "whole numbers" if whole else words
     if whole and len(distinct) <= min(FEW_VALUES, FEW_SHARE * n_rows):
@@ -135,25 +138,37 @@ def _quantities(column: pd.Series, kind: str, cells: np.ndarray, reason: str) ->
         numbers = as_numbers(column)
         odd = column.loc[np.isnan(numbers)]
         if odd.empty:  # a Parquet column of categories that are numbers
+            _check_size(str(column.name), numbers)
             return Target("regression", reason, (), numbers)
         raise BadInput(
             f"--task regression needs numbers; in the target {column.name} {len(odd)} of {len(column)} cells hold "
             f"text such as {odd.iloc[0]!r}."
         )
+    _check_size(str(column.name), cells)
     return Target("regression", reason, (), cells.astype(np.float64))
 
 
-def _classes(name: str, task: Task, reason: str, kind: str, cells: np.ndarray, distinct: list) -> Target:
+def _check_size(name: str, values: np.ndarray) -> None:
+    """Refuse numbers that predictions cannot be: Keras' layers keep their constants in float32."""
+    largest = float(np.abs(values).max())
+    spread = float(np.abs(values - np.median(values)).max()) if largest < SIZES[1] else np.inf
+    if not (SIZES[0] < spread < SIZES[1]):
+        what = f"numbers as large as {largest:.0e}" if largest >= SIZES[1] else f"numbers only {spread:.0e} apart"
+        raise BadInput(
+            f"the target {name} has {what}, which float32 cannot hold; give it in another unit, so that its numbers "
+            f"lie between 1e-30 and 1e30."
+        )
+
+
+def _check_classes(name: str, task: Task, distinct: list, n_rows: int, numeric: bool) -> None:
     if task == "binary" and len(distinct) > 2:
         raise BadInput(f"--task binary needs two classes; the target {name} has {len(distinct)}.")
-    if len(distinct) > len(cells) / 2:
+    if len(distinct) > n_rows / 2:
+        hint = " For quantities say --task regression." if numeric else ""
         raise BadInput(
-            f"the target {name} has {len(distinct)} distinct values in {len(cells)} rows, too many for classes; "
-            "is it the right column? For quantities say --task regression."
+            f"the target {name} has {len(distinct)} distinct values in {n_rows} rows, too many for classes; "
+            f"is it the right column?{hint}"
         )
-    labels = tuple(_label(kind, value) for value in distinct)
-    place = {value: index for index, value in enumerate(distinct)}
-    return Target(task, reason, labels, np.array([place[cell] for cell in cells.tolist()], dtype=np.int32))
 
 
 def _label(kind: str, value: float | str) -> Label:

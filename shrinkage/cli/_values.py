@@ -81,6 +81,8 @@ def describe_cells(column: pd.Series) -> str:
 
 def as_numbers(column: pd.Series) -> np.ndarray:
     """(n,) float64; NaN where a cell is missing or not a number."""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_timedelta64_dtype(column.dtype):
+        return np.full(len(column), np.nan)  # pandas would give nanoseconds
     if column.dtype == object:
         column = column.map(lambda cell: float(cell) if isinstance(cell, Decimal) else cell)
     if isinstance(column.dtype, pd.CategoricalDtype):
@@ -93,6 +95,11 @@ def as_booleans(column: pd.Series) -> np.ndarray:
     words = _truth(column)
     numbers = as_numbers(column)
     return np.where(np.isin(numbers, (0.0, 1.0)), numbers, words)
+
+
+def values_as(kind: Kind, column: pd.Series) -> np.ndarray:
+    """(n,) a column's cells as what they are taken for."""
+    return {"number": as_numbers, "boolean": as_booleans, "category": as_categories}[kind](column)
 
 
 def _truth(column: pd.Series) -> np.ndarray:
