@@ -14,11 +14,14 @@ from shrinkage._path_findings import (
     Progress,
     beats_constant,
     closes_the_gap,
+    falls_towards,
     far_folds,
+    gap,
     has_raw_target,
     held_out_curve,
     is_near_perfect,
     last_losses,
+    late_speed,
     least_training_loss,
     main_progress,
     matters,
@@ -27,6 +30,8 @@ from shrinkage._path_findings import (
     progress_at,
     scale_of,
     training_curve,
+    training_is_stuck,
+    trains_above_constant,
     tried_strengths,
 )
 from shrinkage._path_words import capital, decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
@@ -80,21 +85,23 @@ def _nothing_to_choose_words(path: Path) -> str:
 
 def _no_better_words(path: Path, loss: str) -> str:
     """Say that a constant does as well, and that more training or a larger model is not what is missing."""
-    if least_training_loss(path) >= path.null_loss:
+    if trains_above_constant(path):
         return _undertrained_words(path, loss)
     best, null = float(path.mean[path.index_min]), path.null_loss
     constant = f"the best constant ({loss} {_figures(null)})"
     if best >= null:
-        start = f"No strength beats {constant}: nothing was learnt that holds on other rows"
+        start = f"No strength beats {constant}: nothing was learnt that shows on held-out rows"
     elif path.nonzero[path.index_min] == 0:
         start = f"No strength beats {constant}: {_at_min(path)} is the best, and leaves no penalised weight"
     else:
         start = (
-            f"No strength clearly beats {constant}: {_at_min(path)} lowers it by "
+            f"No strength clearly beats {constant}: {_subject(path)} lowers it by "
             f"{_interval_words(path, path.null_gain)}, which may be chance"
         )
     if main_progress(path) is Progress.BEGINNING:
         return f"{start}, so far. {_beginning_words(path, loss)}"
+    if main_progress(path) is Progress.FALLING:
+        return f"{start}, so far. {_epoch_limit_words(path, loss)}"
     if best > 10 * null:
         return f"{start}. The least held-out loss is {_figures(best)}: lower the learning rate, or look for outliers."
     training = path.train_mean[path.index_min]
@@ -108,10 +115,16 @@ def _undertrained_words(path: Path, loss: str) -> str:
     """Not even in training is the best constant beaten: that says nothing yet of what there is to learn."""
     raw = has_raw_target(path)
     least, null = (loss_text(path, value) for value in (least_training_loss(path), path.null_loss))
+    losses = f"({loss} {least} in training at the least, best constant {null})"
+    if training_is_stuck(path):
+        return (
+            f"Training does not beat the best constant on the rows that it trains on, and no longer falls {losses}: "
+            f"lower the learning rate, or raise it{', or say standardize_target=True' * raw}. If that changes nothing, "
+            f"the inputs may have little to do with the target."
+        )
     return (
-        f"Training has not got as far as the best constant ({loss} {least} in training at the least, best constant "
-        f"{null}): train longer{', ' if raw else ' or '}raise the learning rate"
-        f"{', or say standardize_target=True' * raw}."
+        f"Training has not got as far as the best constant {losses}: train longer{', ' if raw else ' or '}raise the "
+        f"learning rate{', or say standardize_target=True' * raw}."
     )
 
 
@@ -121,13 +134,15 @@ def _beginning_words(path: Path, loss: str) -> str:
     curve = held_out_curve(path)[index]
     first, last = (loss_text(path, value) for value in (curve[0], curve[path.epochs[index] - 1]))
     without = "without a penalty" if path.lams[index] == 0 else f"at lambda = {lam_text(path.lams[index])}"
+    share = max(late_speed(curve, null) for null in (path.null_loss, math.nan))
+    speed = "as fast as on average" if share > 0.95 else f"at {100 * share:.0f} % of its average speed"
     so_far = ""
     if path.lam_min > 0 and not path.failed[-1] and path.gain.low > 0:
         so_far = f" So far {_at_min(path)} lowers it by {_interval_words(path, path.gain)} against no penalty."
     return (
         f"Training has hardly begun: {without} the {loss} is {first} after the first epoch and {last} after the last "
-        f"({path.epochs[index]}), and still falls almost as fast as before. Train longer (raise `epochs`) or raise the "
-        f"learning rate; until then the strengths cannot be compared.{so_far}"
+        f"({path.epochs[index]}), and in the last tenth of the epochs it fell {speed}. Train longer (raise `epochs`) "
+        f"or raise the learning rate; until then the strengths cannot be compared.{so_far}"
     )
 
 
@@ -286,17 +301,18 @@ def _gap_words(path: Path) -> str:
     losses = f"(training {loss_text(path, train)}, held out {loss_text(path, held_out)}, without a penalty)"
     if not math.isfinite(train) or is_near_perfect(path):
         return ""
+    difference, error = gap(path)
+    real, large = difference > error, matters(difference, held_out, scale_of(path))
     far = bool(far_folds(path))
-    real = held_out - train > path.se[-1]
-    if real and matters(held_out - train, held_out, scale_of(path)):
+    if real and large:
         if closes_the_gap(path):
             at_min = path.train_mean[path.index_min], path.mean[path.index_min]
             both = " and ".join(loss_text(path, value) for value in at_min)
             return f"The penalty closes the gap {losses[:-1]}; {both} with it) and gains nothing clear by it."
         return f"There is a gap that this penalty does not close {losses}{': more rows may gain more' * (not far)}."
-    if far:
-        return ""  # one fold's loss makes the standard error so large that any gap is within it
-    remedy = "" if _epoch_limit_words(path, "") else ": a larger model may gain more"
+    if large:
+        return f"The gap is within one standard error {losses}: whether it is overfitting cannot be told." * (not far)
+    remedy = "" if far or _epoch_limit_words(path, "") else ": a larger model may gain more"
     return f"It is {'hardly' if real else 'not'} overfitting {losses}{remedy}."
 
 
@@ -350,9 +366,9 @@ def _edge_words(path: Path) -> str:
     n_positive = int(np.sum(path.lams > 0))
     if n_positive < 2:
         return ""
-    if path.index_min == 0:
+    if falls_towards(path, 0, 1):
         return "The minimum lies at the largest strength of the grid: extend `lams` upwards."
-    if path.index_min == n_positive - 1 and path.gain.low > 0:
+    if falls_towards(path, n_positive - 1, n_positive - 2) and path.gain.low > 0:
         return "The minimum lies at the smallest strength above 0: extend `lams` downwards."
     return ""
 
@@ -366,6 +382,11 @@ def _at(path: Path, index: int) -> str:
 
 def _at_min(path: Path) -> str:
     return _at(path, path.index_min)
+
+
+def _subject(path: Path) -> str:
+    """Name the best strength at the head of a sentence, where "no penalty lowers it" would mean that none does."""
+    return _at_min(path) if path.lam_min > 0 else "training without a penalty"
 
 
 def _figures(value: float) -> str:
