@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 
-from shrinkage._choice import Difference
 from shrinkage._path import Path, Status
 from shrinkage._path_findings import (
     Overfitting,
@@ -34,7 +33,7 @@ from shrinkage._path_findings import (
     trains_above_constant,
     tried_strengths,
 )
-from shrinkage._path_words import capital, decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
+from shrinkage._path_words import capital, decimals, fixed_text, interval_text, lam_text, loss_text, loss_words
 
 
 def verdict(path: Path) -> str:
@@ -43,7 +42,9 @@ def verdict(path: Path) -> str:
     if path.failed.all():
         sentences = [_nothing_to_choose_words(path)]
     elif not beats_constant(path):
-        sentences = [_no_better_words(path, loss), _few_tried_words(path), _far_fold_words(path, loss)]
+        trained = main_progress(path) is Progress.LEVELLED and not trains_above_constant(path)
+        sentences = [_no_better_words(path, loss), _edge_words(path) if trained else "", _few_tried_words(path)]
+        sentences += [_far_fold_words(path, loss)]
     elif main_progress(path) is Progress.BEGINNING:
         sentences = [_beginning_words(path, loss), _few_tried_words(path), _far_fold_words(path, loss)]
     else:
@@ -71,11 +72,9 @@ def _nothing_to_choose_words(path: Path) -> str:
     elif 0 < len(whole) < len(hit) and not np.delete(hit, whole, axis=0).any():
         numbers = ", ".join(str(fold + 1) for fold in whole)
         rows = ", ".join(f"path.folds.train[{fold}]" for fold in whole)
-        where = (
-            f"It was fold {numbers}, and no other: look for outliers in the rows that its models trained on, {rows}."
-            if len(whole) == 1
-            else f"It was folds {numbers}, and no other: look for outliers in the rows that they trained on, {rows}."
-        )
+        one = len(whole) == 1
+        where = f"It was fold{'s' * (not one)} {numbers}, and no other: look for outliers in the rows that "
+        where += f"{'its models' if one else 'they'} trained on, {rows}."
     unit = ", or say standardize_target=True" if has_raw_target(path) and path.null_loss > 10 else ""
     return (
         f"Nothing to choose from: at every strength a model diverged. {where} "
@@ -96,8 +95,11 @@ def _no_better_words(path: Path, loss: str) -> str:
     else:
         start = (
             f"No strength clearly beats {constant}: {_subject(path)} lowers it by "
-            f"{_interval_words(path, path.null_gain)}, which may be chance"
+            f"{interval_text(path, path.null_gain)}, which may be chance"
         )
+    found = overfitting_without_penalty(path)
+    if found and found.best < null <= best:
+        return f"No strength beats {constant} at its chosen epoch. {_overfitting_words(path, loss, found)}"
     if main_progress(path) is Progress.BEGINNING:
         return f"{start}, so far. {_beginning_words(path, loss)}"
     if main_progress(path) is Progress.FALLING:
@@ -105,9 +107,10 @@ def _no_better_words(path: Path, loss: str) -> str:
     if best > 10 * null:
         return f"{start}. The least held-out loss is {_figures(best)}: lower the learning rate, or look for outliers."
     training = path.train_mean[path.index_min]
+    idle = ", the model may not learn at all (not even its training loss is far below)" * bool(training > 0.97 * null)
     return (
         f"{start} (training {_figures(training)}, held out {_figures(best)}). The inputs may have little to do with "
-        f"the target, or the rows may be too few to show it."
+        f"the target{idle}, or the rows may be too few to show it."
     )
 
 
@@ -138,7 +141,7 @@ def _beginning_words(path: Path, loss: str) -> str:
     speed = "as fast as on average" if share > 0.95 else f"at {100 * share:.0f} % of its average speed"
     so_far = ""
     if path.lam_min > 0 and not path.failed[-1] and path.gain.low > 0:
-        so_far = f" So far {_at_min(path)} lowers it by {_interval_words(path, path.gain)} against no penalty."
+        so_far = f" So far {_at_min(path)} lowers it by {interval_text(path, path.gain)} against no penalty."
     return (
         f"Training has hardly begun: {without} the {loss} is {first} after the first epoch and {last} after the last "
         f"({path.epochs[index]}), and in the last tenth of the epochs it fell {speed}. Train longer (raise `epochs`) "
@@ -165,13 +168,13 @@ def _gain_words(path: Path, loss: str) -> str:
         return _overfitting_words(path, loss, found)
     if path.lam_min == 0:
         return _no_penalty_words(path, loss)
-    lowers = f"lowers the {loss} by {_interval_words(path, path.gain)} against no penalty"
+    lowers = f"lowers the {loss} by {interval_text(path, path.gain)} against no penalty"
     if path.gain.low > 0:
         return f"{capital(_at_min(path))} {lowers}{_why_it_helps(path)}.{_small_words(path)}"
     if path.mean[-1] <= path.mean[path.index_min] + path.se[path.index_min]:
         return (
             f"Flat: {_flat_range(path)} the {loss} is within one standard error of the least; {_at_min(path)} lowers "
-            f"it by {_interval_words(path, path.gain)} against no penalty, which may be chance. {_gap_words(path)}"
+            f"it by {interval_text(path, path.gain)} against no penalty, which may be chance. {_gap_words(path)}"
         )
     return f"No clear gain: {_at_min(path)} {lowers}, and the interval contains 0. {_gap_words(path)}"
 
@@ -255,7 +258,7 @@ def _beyond_stopping_words(path: Path) -> str:
     """Compare with no penalty at its best epoch, which `none` is: what the penalty adds to early stopping."""
     if path.lam_min == 0:
         return "Stopping early mends it, and no penalty lowers it further."
-    lowers = f"{_at_min(path)} lowers it by a further {_interval_words(path, path.gain)}"
+    lowers = f"{_at_min(path)} lowers it by a further {interval_text(path, path.gain)}"
     if path.gain.low > 0:
         return f"Stopping early mends part of it; {lowers}.{_small_words(path)}"
     return f"Stopping early mends it; {lowers}, which may be chance."
@@ -270,7 +273,7 @@ def _instead_of_stopping_words(path: Path, found: Overfitting) -> str:
     chance = "" if path.gain.low > 0 else ", which may be chance"
     least = loss_text(path, path.mean[path.index_min])
     return (
-        f"At epoch {chosen} {_at_min(path)} lowers it by {_interval_words(path, path.gain)}{chance}, to {least}; "
+        f"At epoch {chosen} {_at_min(path)} lowers it by {interval_text(path, path.gain)}{chance}, to {least}; "
         f"{stopping}."
     )
 
@@ -282,7 +285,7 @@ def _unstopped_words(path: Path, found: Overfitting) -> str:
         return ""
     ends = np.where(tried, last_losses(held_out_curve(path)), np.inf)
     index = int(path.index_min)
-    near = found.best + np.nan_to_num(path.se[-1])
+    near = found.best + 0.25 * (found.last - found.best)  # most of the rise is gone
     if not tried[index] or ends[index] > near:
         index = int(np.argmin(ends))
     n_epochs = int(np.isfinite(held_out_curve(path)[index]).sum())
@@ -363,12 +366,15 @@ def _epoch_limit_words(path: Path, loss: str) -> str:
 
 
 def _edge_words(path: Path) -> str:
-    n_positive = int(np.sum(path.lams > 0))
-    if n_positive < 2:
+    """Say where strengths beyond those tried are likely to be better; a flat curve has its minimum anywhere."""
+    last = int(np.sum(path.lams > 0)) - 1  # of the strengths above 0
+    if last >= 0 and path.lam_min == 0 and falls_towards(path, last):
+        return "Every strength above 0 is clearly too large: extend `lams` downwards."
+    if last < 1:
         return ""
-    if falls_towards(path, 0, 1):
+    if path.index_min == 0 and falls_towards(path, 1):
         return "The minimum lies at the largest strength of the grid: extend `lams` upwards."
-    if falls_towards(path, n_positive - 1, n_positive - 2) and path.gain.low > 0:
+    if path.index_min == last and falls_towards(path, last - 1) and path.gain.low > 0:
         return "The minimum lies at the smallest strength above 0: extend `lams` downwards."
     return ""
 
@@ -391,10 +397,3 @@ def _subject(path: Path) -> str:
 
 def _figures(value: float) -> str:
     return fixed_text(value, decimals(value, 3))
-
-
-def _interval_words(path: Path, gain: Difference) -> str:
-    digits = min(decimals((gain.high - gain.low) / 2), loss_digits(path) + 1)
-    mean, low, high = (fixed_text(value, digits) for value in (gain.mean, gain.low, gain.high))
-    rows = " over the rows of one split," if path.single_split else ""
-    return f"{mean} (95 % interval{rows} {low} to {high})"

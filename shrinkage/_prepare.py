@@ -137,7 +137,7 @@ def prepare(
         n_rows=int((data.weight[rows] > 0).sum()), steps=epochs * batches_of(len(rows), batch_size)[0],
     )  # fmt: skip
     if lam_model is not None:
-        grid = replace(grid, lams=include(grid.lams, lam_model))
+        grid = replace(grid, lams=include(grid.lams, lam_model, filled=grid.most is not None))
     notes += grid.notes
     if grid.far:
         notes.append(note_of_size(variance, one_target=_is_one_squared_error(data, objective)))

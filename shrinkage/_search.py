@@ -130,13 +130,16 @@ class Search:
             lams, scores = lams[order], scores.take(order)
         if up == 3 or down == 3:
             self._warn_at_limit(lams, self._mean(scores), up, down)
-        self._warn_of_divergence(np.any(scores.diverged[:, :-1], axis=0))
+        self._warn_of_divergence(np.any(scores.diverged, axis=0))
         return scores, lams
 
     def _warn_at_limit(self, lams: np.ndarray, mean: np.ndarray, up: int, down: int) -> None:
         if np.isnan(mean).all():
             return
         best = int(np.nanargmin(mean))
+        beside = mean[best + 1] if best == 0 else mean[best - 1]
+        if np.isclose(beside, mean[best], rtol=1e-3, atol=0):
+            return  # where all are alike, the least is at an end by chance, and further ones are no better
         if (up == 3 and best == 0) or (down == 3 and best == len(lams) - 2):
             self.notes.append(
                 f"The grid was extended by three decades and its minimum is still at the end, lambda = "
@@ -144,10 +147,11 @@ class Search:
             )
 
     def _warn_of_divergence(self, diverged: np.ndarray) -> None:
-        """Say it where most strengths above 0 diverged, (S - 1,): the choice was then made from few."""
-        if 2 * diverged.sum() > len(diverged):
+        """Say it where most strengths above 0 diverged, but not all (S,): the choice was then made from few."""
+        hit = diverged[:-1]
+        if 2 * hit.sum() > len(hit) and not diverged.all():
             self.notes.append(
-                f"{diverged.sum()} of the {len(diverged)} strengths above 0 diverged, and the choice is among the "
+                f"{hit.sum()} of the {len(hit)} strengths above 0 diverged, and the choice is among the "
                 f"others: lower the learning rate, or give smaller `lams`."
             )
 
