@@ -103,6 +103,32 @@ def given_folds(n_train: int, n_validation: int) -> Folds:
     return _frozen([(np.arange(n_train), np.arange(n_train, n_rows))], n_rows, "given")
 
 
+def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int) -> Folds:
+    """Return a split of the rows that count as one of all rows: the others are dealt to its parts at random.
+
+    Args:
+        folds: the split of the rows of a weight above 0, numbered among themselves.
+        weight: weights of all rows, (n,).
+        seed: the same seed gives the same split.
+
+    Example:
+        >>> folds = with_rows_that_do_not_count(make_folds(4, 2), np.array([1, 0, 1, 0, 1, 1]), seed=0)
+        >>> [rows.size for rows in folds.held_out], sum(int((rows % 2 == 1).sum()) for rows in folds.held_out)
+        ([3, 3], 3)
+    """
+    counting, idle = (
+        np.flatnonzero(weight > 0),
+        np.random.default_rng((seed, 5)).permutation(np.flatnonzero(weight == 0)),
+    )
+    if len(folds.train) > 1:
+        dealt = np.array_split(idle, len(folds.train))
+    else:
+        dealt = [idle[: round(len(idle) * len(folds.held_out[0]) / len(counting))]]
+    held_out = [np.concatenate([counting[rows], more]) for rows, more in zip(folds.held_out, dealt, strict=True)]
+    everything = np.arange(len(weight))
+    return _frozen(((np.setdiff1d(everything, rows), rows) for rows in held_out), len(weight), folds.kind, folds.notes)
+
+
 def scored_training_rows(
     train: Sequence[np.ndarray], held_out: Sequence[np.ndarray], weight: np.ndarray, seed: int
 ) -> list[np.ndarray]:

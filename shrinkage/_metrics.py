@@ -80,7 +80,8 @@ def null_scores(
     everything = np.zeros(folds.n_rows)
     everything[held] = np.asarray(losses).reshape(-1) / (1.0 if target is None else target.reference**2)
     weights = [data.weight[rows] for rows in folds.held_out]
-    fold_loss = [np.average(everything[rows], weights=w) for rows, w in zip(folds.held_out, weights, strict=True)]
+    pairs = zip(folds.held_out, weights, strict=True)
+    fold_loss = [np.average(everything[rows][w > 0], weights=w[w > 0]) for rows, w in pairs]
     mean, se = summarise(np.array(fold_loss)[:, None], [w.sum() for w in weights])
     if len(fold_loss) == 1:
         se = row_se(everything[held, None], data.weight[held])

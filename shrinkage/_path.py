@@ -318,6 +318,7 @@ class Path:
         """Write the path to a folder: `path.json`, `arrays.npz` and `template.keras`; nothing in them is pickled.
 
         It warns if `load` could not read the model back, which is so for classes that are not registered with Keras.
+        The files take their places when all are complete: a failure leaves an earlier path as it was.
 
         Args:
             folder: is made, with its parents.

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 import warnings
 import zipfile
 from dataclasses import asdict
@@ -28,13 +29,29 @@ def save(path: Path, folder: Any, *, overwrite: bool) -> None:
     folder = File(folder)
     if folder.exists() and not overwrite:
         raise FileExistsError(f"'{folder}' exists. Choose another folder, or say `overwrite=True`.")
-    folder.mkdir(parents=True, exist_ok=True)
-    # Without path.json a folder is not a saved path, so a save that breaks off never looks like a whole one.
-    (folder / _JSON).unlink(missing_ok=True)
-    np.savez(folder / _ARRAYS, **_arrays(path))
-    path.template.save(folder / _TEMPLATE)
+    place = folder if folder.exists() else folder.absolute().parent
+    place.mkdir(parents=True, exist_ok=True)
+    # Beside its place until it is whole: a save that breaks off leaves an earlier path as it was.
+    with tempfile.TemporaryDirectory(dir=place, prefix=".saving-") as scratch:
+        fresh = File(scratch, "path")
+        fresh.mkdir()
+        np.savez(fresh / _ARRAYS, **_arrays(path))
+        path.template.save(fresh / _TEMPLATE)
+        record = json.dumps(_record(path), indent=1, default=_plain) + "\n"
+        (fresh / _JSON).write_text(record, encoding="utf-8")
+        _move(fresh, folder)
     _warn_unless_readable(path.template, folder / _TEMPLATE)
-    (folder / _JSON).write_text(json.dumps(_record(path), indent=1, default=_plain) + "\n", encoding="utf-8")
+
+
+def _move(fresh: File, folder: File) -> None:
+    """Move the files of a saved path to their place, which may hold an earlier path and other files."""
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    # Without path.json a folder is not a saved path: a mixture of two, left by a kill right here, never looks like one.
+    (folder / _JSON).unlink(missing_ok=True)
+    for name in (_ARRAYS, _TEMPLATE, _JSON):
+        (fresh / name).replace(folder / name)
 
 
 def load(folder: Any) -> Path:

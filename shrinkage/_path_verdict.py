@@ -7,18 +7,20 @@ import math
 
 import numpy as np
 
-from shrinkage._choice import Difference
 from shrinkage._path import Path, Status
 from shrinkage._path_findings import (
     Overfitting,
     Progress,
     beats_constant,
     closes_the_gap,
+    falls_towards,
     far_folds,
+    gap,
     has_raw_target,
     held_out_curve,
     is_near_perfect,
     last_losses,
+    late_speed,
     least_training_loss,
     main_progress,
     matters,
@@ -27,9 +29,11 @@ from shrinkage._path_findings import (
     progress_at,
     scale_of,
     training_curve,
+    training_is_stuck,
+    trains_above_constant,
     tried_strengths,
 )
-from shrinkage._path_words import capital, decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
+from shrinkage._path_words import capital, decimals, fixed_text, interval_text, lam_text, loss_text, loss_words
 
 
 def verdict(path: Path) -> str:
@@ -38,7 +42,9 @@ def verdict(path: Path) -> str:
     if path.failed.all():
         sentences = [_nothing_to_choose_words(path)]
     elif not beats_constant(path):
-        sentences = [_no_better_words(path, loss), _few_tried_words(path), _far_fold_words(path, loss)]
+        trained = main_progress(path) is Progress.LEVELLED and not trains_above_constant(path)
+        sentences = [_no_better_words(path, loss), _edge_words(path) if trained else "", _few_tried_words(path)]
+        sentences += [_far_fold_words(path, loss)]
     elif main_progress(path) is Progress.BEGINNING:
         sentences = [_beginning_words(path, loss), _few_tried_words(path), _far_fold_words(path, loss)]
     else:
@@ -66,11 +72,9 @@ def _nothing_to_choose_words(path: Path) -> str:
     elif 0 < len(whole) < len(hit) and not np.delete(hit, whole, axis=0).any():
         numbers = ", ".join(str(fold + 1) for fold in whole)
         rows = ", ".join(f"path.folds.train[{fold}]" for fold in whole)
-        where = (
-            f"It was fold {numbers}, and no other: look for outliers in the rows that its models trained on, {rows}."
-            if len(whole) == 1
-            else f"It was folds {numbers}, and no other: look for outliers in the rows that they trained on, {rows}."
-        )
+        one = len(whole) == 1
+        where = f"It was fold{'s' * (not one)} {numbers}, and no other: look for outliers in the rows that "
+        where += f"{'its models' if one else 'they'} trained on, {rows}."
     unit = ", or say standardize_target=True" if has_raw_target(path) and path.null_loss > 10 else ""
     return (
         f"Nothing to choose from: at every strength a model diverged. {where} "
@@ -80,27 +84,33 @@ def _nothing_to_choose_words(path: Path) -> str:
 
 def _no_better_words(path: Path, loss: str) -> str:
     """Say that a constant does as well, and that more training or a larger model is not what is missing."""
-    if least_training_loss(path) >= path.null_loss:
+    if trains_above_constant(path):
         return _undertrained_words(path, loss)
     best, null = float(path.mean[path.index_min]), path.null_loss
     constant = f"the best constant ({loss} {_figures(null)})"
     if best >= null:
-        start = f"No strength beats {constant}: nothing was learnt that holds on other rows"
+        start = f"No strength beats {constant}: nothing was learnt that shows on held-out rows"
     elif path.nonzero[path.index_min] == 0:
         start = f"No strength beats {constant}: {_at_min(path)} is the best, and leaves no penalised weight"
     else:
         start = (
-            f"No strength clearly beats {constant}: {_at_min(path)} lowers it by "
-            f"{_interval_words(path, path.null_gain)}, which may be chance"
+            f"No strength clearly beats {constant}: {_subject(path)} lowers it by "
+            f"{interval_text(path, path.null_gain)}, which may be chance"
         )
+    found = overfitting_without_penalty(path)
+    if found and found.best < null <= best:
+        return f"No strength beats {constant} at its chosen epoch. {_overfitting_words(path, loss, found)}"
     if main_progress(path) is Progress.BEGINNING:
         return f"{start}, so far. {_beginning_words(path, loss)}"
+    if main_progress(path) is Progress.FALLING:
+        return f"{start}, so far. {_epoch_limit_words(path, loss)}"
     if best > 10 * null:
         return f"{start}. The least held-out loss is {_figures(best)}: lower the learning rate, or look for outliers."
     training = path.train_mean[path.index_min]
+    idle = ", the model may not learn at all (not even its training loss is far below)" * bool(training > 0.97 * null)
     return (
         f"{start} (training {_figures(training)}, held out {_figures(best)}). The inputs may have little to do with "
-        f"the target, or the rows may be too few to show it."
+        f"the target{idle}, or the rows may be too few to show it."
     )
 
 
@@ -108,10 +118,16 @@ def _undertrained_words(path: Path, loss: str) -> str:
     """Not even in training is the best constant beaten: that says nothing yet of what there is to learn."""
     raw = has_raw_target(path)
     least, null = (loss_text(path, value) for value in (least_training_loss(path), path.null_loss))
+    losses = f"({loss} {least} in training at the least, best constant {null})"
+    if training_is_stuck(path):
+        return (
+            f"Training does not beat the best constant on the rows that it trains on, and no longer falls {losses}: "
+            f"lower the learning rate, or raise it{', or say standardize_target=True' * raw}. If that changes nothing, "
+            f"the inputs may have little to do with the target."
+        )
     return (
-        f"Training has not got as far as the best constant ({loss} {least} in training at the least, best constant "
-        f"{null}): train longer{', ' if raw else ' or '}raise the learning rate"
-        f"{', or say standardize_target=True' * raw}."
+        f"Training has not got as far as the best constant {losses}: train longer{', ' if raw else ' or '}raise the "
+        f"learning rate{', or say standardize_target=True' * raw}."
     )
 
 
@@ -121,13 +137,15 @@ def _beginning_words(path: Path, loss: str) -> str:
     curve = held_out_curve(path)[index]
     first, last = (loss_text(path, value) for value in (curve[0], curve[path.epochs[index] - 1]))
     without = "without a penalty" if path.lams[index] == 0 else f"at lambda = {lam_text(path.lams[index])}"
+    share = max(late_speed(curve, null) for null in (path.null_loss, math.nan))
+    speed = "as fast as on average" if share > 0.95 else f"at {100 * share:.0f} % of its average speed"
     so_far = ""
     if path.lam_min > 0 and not path.failed[-1] and path.gain.low > 0:
-        so_far = f" So far {_at_min(path)} lowers it by {_interval_words(path, path.gain)} against no penalty."
+        so_far = f" So far {_at_min(path)} lowers it by {interval_text(path, path.gain)} against no penalty."
     return (
         f"Training has hardly begun: {without} the {loss} is {first} after the first epoch and {last} after the last "
-        f"({path.epochs[index]}), and still falls almost as fast as before. Train longer (raise `epochs`) or raise the "
-        f"learning rate; until then the strengths cannot be compared.{so_far}"
+        f"({path.epochs[index]}), and in the last tenth of the epochs it fell {speed}. Train longer (raise `epochs`) "
+        f"or raise the learning rate; until then the strengths cannot be compared.{so_far}"
     )
 
 
@@ -150,13 +168,13 @@ def _gain_words(path: Path, loss: str) -> str:
         return _overfitting_words(path, loss, found)
     if path.lam_min == 0:
         return _no_penalty_words(path, loss)
-    lowers = f"lowers the {loss} by {_interval_words(path, path.gain)} against no penalty"
+    lowers = f"lowers the {loss} by {interval_text(path, path.gain)} against no penalty"
     if path.gain.low > 0:
         return f"{capital(_at_min(path))} {lowers}{_why_it_helps(path)}.{_small_words(path)}"
     if path.mean[-1] <= path.mean[path.index_min] + path.se[path.index_min]:
         return (
             f"Flat: {_flat_range(path)} the {loss} is within one standard error of the least; {_at_min(path)} lowers "
-            f"it by {_interval_words(path, path.gain)} against no penalty, which may be chance. {_gap_words(path)}"
+            f"it by {interval_text(path, path.gain)} against no penalty, which may be chance. {_gap_words(path)}"
         )
     return f"No clear gain: {_at_min(path)} {lowers}, and the interval contains 0. {_gap_words(path)}"
 
@@ -240,7 +258,7 @@ def _beyond_stopping_words(path: Path) -> str:
     """Compare with no penalty at its best epoch, which `none` is: what the penalty adds to early stopping."""
     if path.lam_min == 0:
         return "Stopping early mends it, and no penalty lowers it further."
-    lowers = f"{_at_min(path)} lowers it by a further {_interval_words(path, path.gain)}"
+    lowers = f"{_at_min(path)} lowers it by a further {interval_text(path, path.gain)}"
     if path.gain.low > 0:
         return f"Stopping early mends part of it; {lowers}.{_small_words(path)}"
     return f"Stopping early mends it; {lowers}, which may be chance."
@@ -255,7 +273,7 @@ def _instead_of_stopping_words(path: Path, found: Overfitting) -> str:
     chance = "" if path.gain.low > 0 else ", which may be chance"
     least = loss_text(path, path.mean[path.index_min])
     return (
-        f"At epoch {chosen} {_at_min(path)} lowers it by {_interval_words(path, path.gain)}{chance}, to {least}; "
+        f"At epoch {chosen} {_at_min(path)} lowers it by {interval_text(path, path.gain)}{chance}, to {least}; "
         f"{stopping}."
     )
 
@@ -267,7 +285,7 @@ def _unstopped_words(path: Path, found: Overfitting) -> str:
         return ""
     ends = np.where(tried, last_losses(held_out_curve(path)), np.inf)
     index = int(path.index_min)
-    near = found.best + np.nan_to_num(path.se[-1])
+    near = found.best + 0.25 * (found.last - found.best)  # most of the rise is gone
     if not tried[index] or ends[index] > near:
         index = int(np.argmin(ends))
     n_epochs = int(np.isfinite(held_out_curve(path)[index]).sum())
@@ -286,17 +304,18 @@ def _gap_words(path: Path) -> str:
     losses = f"(training {loss_text(path, train)}, held out {loss_text(path, held_out)}, without a penalty)"
     if not math.isfinite(train) or is_near_perfect(path):
         return ""
+    difference, error = gap(path)
+    real, large = difference > error, matters(difference, held_out, scale_of(path))
     far = bool(far_folds(path))
-    real = held_out - train > path.se[-1]
-    if real and matters(held_out - train, held_out, scale_of(path)):
+    if real and large:
         if closes_the_gap(path):
             at_min = path.train_mean[path.index_min], path.mean[path.index_min]
             both = " and ".join(loss_text(path, value) for value in at_min)
             return f"The penalty closes the gap {losses[:-1]}; {both} with it) and gains nothing clear by it."
         return f"There is a gap that this penalty does not close {losses}{': more rows may gain more' * (not far)}."
-    if far:
-        return ""  # one fold's loss makes the standard error so large that any gap is within it
-    remedy = "" if _epoch_limit_words(path, "") else ": a larger model may gain more"
+    if large:
+        return f"The gap is within one standard error {losses}: whether it is overfitting cannot be told." * (not far)
+    remedy = "" if far or _epoch_limit_words(path, "") else ": a larger model may gain more"
     return f"It is {'hardly' if real else 'not'} overfitting {losses}{remedy}."
 
 
@@ -347,12 +366,15 @@ def _epoch_limit_words(path: Path, loss: str) -> str:
 
 
 def _edge_words(path: Path) -> str:
-    n_positive = int(np.sum(path.lams > 0))
-    if n_positive < 2:
+    """Say where strengths beyond those tried are likely to be better; a flat curve has its minimum anywhere."""
+    last = int(np.sum(path.lams > 0)) - 1  # of the strengths above 0
+    if last >= 0 and path.lam_min == 0 and falls_towards(path, last):
+        return "Every strength above 0 is clearly too large: extend `lams` downwards."
+    if last < 1:
         return ""
-    if path.index_min == 0:
+    if path.index_min == 0 and falls_towards(path, 1):
         return "The minimum lies at the largest strength of the grid: extend `lams` upwards."
-    if path.index_min == n_positive - 1 and path.gain.low > 0:
+    if path.index_min == last and falls_towards(path, last - 1) and path.gain.low > 0:
         return "The minimum lies at the smallest strength above 0: extend `lams` downwards."
     return ""
 
@@ -368,12 +390,10 @@ def _at_min(path: Path) -> str:
     return _at(path, path.index_min)
 
 
+def _subject(path: Path) -> str:
+    """Name the best strength at the head of a sentence, where "no penalty lowers it" would mean that none does."""
+    return _at_min(path) if path.lam_min > 0 else "training without a penalty"
+
+
 def _figures(value: float) -> str:
     return fixed_text(value, decimals(value, 3))
-
-
-def _interval_words(path: Path, gain: Difference) -> str:
-    digits = min(decimals((gain.high - gain.low) / 2), loss_digits(path) + 1)
-    mean, low, high = (fixed_text(value, digits) for value in (gain.mean, gain.low, gain.high))
-    rows = " over the rows of one split," if path.single_split else ""
-    return f"{mean} (95 % interval{rows} {low} to {high})"

@@ -2,6 +2,7 @@
 
 import math
 
+from shrinkage._choice import Difference
 from shrinkage._path import Path
 
 _LOG_LOSSES = ("binarycrossentropy", "categoricalcrossentropy", "sparsecategoricalcrossentropy")
@@ -63,3 +64,11 @@ def fixed_text(value: float, digits: int) -> str:
 
 def loss_text(path: Path, value: float) -> str:
     return fixed_text(value, loss_digits(path))
+
+
+def interval_text(path: Path, gain: Difference) -> str:
+    """Write a difference of losses and its interval, to two figures of the interval's half width."""
+    digits = min(decimals((gain.high - gain.low) / 2), loss_digits(path) + 1)
+    mean, low, high = (fixed_text(value, digits) for value in (gain.mean, gain.low, gain.high))
+    rows = " over the rows of one split," if path.single_split else ""
+    return f"{mean} (95 % interval{rows} {low} to {high})"

@@ -18,7 +18,7 @@ from shrinkage._cohort._optimizers import check_optimizer
 from shrinkage._cohort._plan import ways
 from shrinkage._data import Data, TargetUnits, batches_of, join, take
 from shrinkage._fit_hints import stream_words
-from shrinkage._folds import Folds, given_folds, make_folds
+from shrinkage._folds import Folds, given_folds, make_folds, with_rows_that_do_not_count
 from shrinkage._grid import Grid, make_grid, note_of_size, sizes
 from shrinkage._losses import name_of
 from shrinkage._objective import Objective
@@ -100,7 +100,7 @@ def prepare(
     behaviour = observe(template, data.x)
     notes = list(data.notes)
     if validation_data is None:
-        folds = make_folds(data.n_rows, cv, classes=_classes(data, objective), seed=seed)
+        folds = _split(data, objective, cv, seed)
     else:
         validation = _validation_rows(template, objective, validation_data, class_weight)
         folds, data = given_folds(data.n_rows, validation.n_rows), join(data, validation)
@@ -123,7 +123,7 @@ def prepare(
         n_rows=int((data.weight[rows] > 0).sum()), steps=epochs * batches_of(len(rows), batch_size)[0],
     )  # fmt: skip
     if lam_model is not None:
-        grid = replace(grid, lams=include(grid.lams, lam_model))
+        grid = replace(grid, lams=include(grid.lams, lam_model, filled=grid.most is not None))
     notes += grid.notes
     if grid.far:
         notes.append(note_of_size(variance, one_target=_is_one_squared_error(data, objective)))
@@ -291,9 +291,10 @@ def _check_init(template: Template, init: str | None, seed: int) -> str:
 
 def _check_weights(data: Data, folds: Folds) -> None:
     if any(data.weight[rows].sum() == 0 for rows in (*folds.train, *folds.held_out)):
-        raise ValueError(
-            "`sample_weight` must leave rows that count in every fold. Drop the rows whose weight is zero."
-        )
+        raise ValueError(_NO_WEIGHT)
+
+
+_NO_WEIGHT = "`sample_weight` must leave rows that count in every fold. Drop the rows whose weight is zero."
 
 
 def _validation_rows(template: Template, objective: Objective, validation_data: Any, class_weight: Any) -> Data:
@@ -310,10 +311,15 @@ def _validation_rows(template: Template, objective: Objective, validation_data: 
         raise type(error)(f"`validation_data`: {error}") from error
 
 
-def _classes(data: Data, objective: Objective) -> np.ndarray | None:
-    """Return the labels to stratify by: those of the first output whose loss compares with classes."""
-    place = objective.stratifying()
-    return None if place is None else classes_of(keras.tree.flatten(data.y)[place])
+def _split(data: Data, objective: Objective, cv: int | float, seed: int) -> Folds:
+    """Split the rows, those that count as if there were no others, by the labels of the first output with classes."""
+    counts, place = data.weight > 0, objective.stratifying()
+    classes = None if place is None else classes_of(keras.tree.flatten(data.y)[place])
+    try:
+        folds = make_folds(int(counts.sum()), cv, classes=None if classes is None else classes[counts], seed=seed)
+    except ValueError as error:
+        raise error if counts.all() else ValueError(f"{_NO_WEIGHT} ({error})") from error
+    return folds if counts.all() else with_rows_that_do_not_count(folds, data.weight, seed)
 
 
 def _standardized(data: Data, folds: Folds, objective: Objective) -> TargetUnits:

@@ -137,6 +137,9 @@ class Search:
         if np.isnan(mean).all():
             return
         best = int(np.nanargmin(mean))
+        beside = mean[best + 1] if best == 0 else mean[best - 1]
+        if np.isclose(beside, mean[best], rtol=1e-3, atol=0):
+            return  # where all are alike, the least is at an end by chance, and further ones are no better
         if (up == 3 and best == 0) or (down == 3 and best == len(lams) - 2):
             self.notes.append(
                 f"The grid was extended by three decades and its minimum is still at the end, lambda = "

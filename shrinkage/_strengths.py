@@ -51,14 +51,34 @@ def check_lams(lams: object) -> tuple[np.ndarray, tuple[str, ...]]:
     return checked, tuple(f"lams: {change}." for change in _changes(given))
 
 
-def include(lams: np.ndarray, lam: float) -> np.ndarray:
+def include(lams: np.ndarray, lam: float, *, filled: bool = False) -> np.ndarray:
     """Return a grid with one more strength in its place; one that is equal but for rounding gives way to it.
+
+    Args:
+        lams: the grid (S,), descending, 0 last.
+        lam: the strength, positive.
+        filled: whether the way from an end of the grid to a strength beyond it is filled, by quarter decades as far as
+            a grid may grow, then by decades: the best strength may lie there.
 
     Example:
         >>> include(np.array([1.0, 0.1, 0.0]), 0.2)
         array([1. , 0.2, 0.1, 0. ])
+        >>> include(np.array([1.0, 0.1, 0.0]), 5.0, filled=True).round(2)
+        array([5.  , 3.16, 1.78, 1.  , 0.1 , 0.  ])
     """
-    return np.unique(np.append(lams[~np.isclose(lams, lam, rtol=1e-6, atol=0)], lam))[::-1]
+    kept, way = lams[~np.isclose(lams, lam, rtol=1e-6, atol=0)], np.zeros(0)
+    if filled and lam > lams[0] > 0:
+        way = lams[0] * _decades(lam / lams[0])
+    elif filled and len(lams) > 1 and lam < lams[-2]:
+        way = lams[-2] / _decades(lams[-2] / lam)
+    return np.unique(np.concatenate([kept, way, [lam]]))[::-1]
+
+
+def _decades(ratio: float) -> np.ndarray:
+    """Return the factors on the way from 1 to `ratio`, both left out."""
+    quarters, decades = _STEP * np.arange(1, _LIMIT * _DECADE + 1), np.arange(_LIMIT + 1, _LIMIT + 300)
+    steps = np.concatenate([quarters, decades])
+    return 10.0 ** steps[steps < np.log10(ratio) - _STEP / 10]
 
 
 def extension(

@@ -293,10 +293,31 @@ def test_a_folder_that_is_not_there(tmp_path):
         Path.load(tmp_path / "nowhere")
 
 
-def test_a_save_that_breaks_off_does_not_look_whole(tmp_path, stub_template):
-    make_path().save(tmp_path / "run")
-    broken = make_path(plan={"unsaveable": object()})
-    with pytest.raises(TypeError, match="object cannot be written"):
-        broken.save(tmp_path / "run", overwrite=True)
+@pytest.mark.parametrize("at", ["the arrays", "the template", "the record"])
+def test_a_save_that_breaks_off_leaves_what_was_there(tmp_path, stub_template, monkeypatch, at):
+    make_path(seed=3).save(tmp_path / "run")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()}
+    broken = make_path(plan={"unsaveable": object()} if at == "the record" else {})
+    if at == "the arrays":
+        monkeypatch.setattr(np, "savez", _full_disk)
+    elif at == "the template":
+        monkeypatch.setattr(type(broken.template), "save", _full_disk)
+    for folder in ("run", "new"):
+        with pytest.raises((TypeError, OSError), match=r"object cannot be written|No space left"):
+            broken.save(tmp_path / folder, overwrite=True)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "run").iterdir()} == before
+    assert [file.name for file in tmp_path.iterdir()] == ["run"]
+    assert Path.load(tmp_path / "run").seed == 3
+
+
+def _full_disk(*arguments: Any, **named: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_mixture_of_two_saved_paths_does_not_look_whole(tmp_path, stub_template, monkeypatch):
+    make_path(seed=3).save(tmp_path / "run")
+    monkeypatch.setattr(type(tmp_path), "replace", _full_disk)  # a kill while the files are moved to their place
+    with pytest.raises(OSError, match="No space left"):
+        make_path(seed=4).save(tmp_path / "run", overwrite=True)
     with pytest.raises(ValueError, match="is not a folder that `Path.save` wrote"):
         Path.load(tmp_path / "run")

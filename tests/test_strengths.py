@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkage._strengths import automatic_grid, check_lams, extension, fold_lams
+from shrinkage._strengths import automatic_grid, check_lams, extension, fold_lams, include
 
 GRID = automatic_grid(100)
 
@@ -130,6 +130,18 @@ def test_a_grid_keeps_below_a_largest_strength():
         more = extension(GRID, _curve(0), decades_up=0, decades_down=0, most=bound)
         assert (None if more is None else len(more)) == extended
         assert more is None or more.max() <= bound * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("lam", [40.0, 0.3, 1e-9, 1e-6, 0.05, 1e9])
+def test_the_way_to_a_strength_far_outside_the_grid_is_filled(lam):
+    """The best strength may lie between: by quarter decades as far as the grid may grow, then by decades."""
+    grid = automatic_grid(1000)
+    lams = include(grid, lam, filled=True)
+    assert lam in lams and set(grid) <= set(lams) and (np.diff(lams) < 0).all()
+    steps = -np.diff(np.log10(lams[:-1]))
+    near = (lams[:-2] < 1001 * grid[0]) & (lams[1:-1] > grid[-2] / 1001)
+    assert steps[near].max() < 0.2751 and steps.max() < 1.0251 and len(lams) < 21 + 12 + 13
+    assert set(include(grid, lam)) <= {*grid, lam}  # a user's own strengths are left as they are
 
 
 def test_a_decay_is_the_same_in_every_fold():

@@ -164,9 +164,9 @@ class Cohort:
         held_loss, train_loss, predictions = zip(*scored, strict=True)
 
         def means(losses: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> np.ndarray:
-            pairs = zip(losses, rows, strict=True)
+            pairs = [(loss, weight[own]) for loss, own in zip(losses, rows, strict=True)]
             with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
-                return np.stack([np.average(loss, axis=1, weights=weight[own]) for loss, own in pairs])
+                return np.stack([np.average(loss[:, w > 0], axis=1, weights=w[w > 0]) for loss, w in pairs])
 
         places = [np.searchsorted(held, rows) for rows in self._held_out]
 
