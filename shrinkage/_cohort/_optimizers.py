@@ -24,8 +24,9 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
     Raises:
         ValueError: Saying what is not supported and what to use in its place.
     """
-    name, known = type(optimizer).__name__, (*ELEMENTWISE, *PER_MEMBER)
-    if type(optimizer) not in [getattr(keras.optimizers, each, None) for each in known]:
+    name = type(optimizer).__name__
+    known = [each for each in (*ELEMENTWISE, *PER_MEMBER) if hasattr(keras.optimizers, each)]
+    if type(optimizer) not in [getattr(keras.optimizers, each) for each in known]:
         raise ValueError(
             f"`model` must be compiled with one of {', '.join(known)}, whose steps are known to be right for each "
             f"member. Received: optimizer {name}."
@@ -40,17 +41,20 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
         if getattr(optimizer, option, None):
             raise ValueError(
                 f"The optimizer already decays the weights ({option}={getattr(optimizer, option)}), beside the "
-                f"penalty. Compile the model with keras.optimizers.{_without_decay(name)}; for the decay itself, of "
-                f"which a path then has many strengths, say penalty=shrinkage.L2(), how=shrinkage.Decoupled()."
+                f"penalty. Compile the model with keras.optimizers.{_without_decay(optimizer)}; for the decay itself, "
+                f"of which a path then has many strengths, say penalty=shrinkage.L2(), how=shrinkage.Decoupled()."
             )
     if proximal:
         check_proximal(optimizer)
 
 
-def _without_decay(name: str) -> str:
+def _without_decay(optimizer: Any) -> str:
+    name = type(optimizer).__name__
+    if name == "Muon" and hasattr(optimizer, "adam_weight_decay"):  # from Keras 3.13 on
+        return "Muon(..., weight_decay=0.0, adam_weight_decay=0.0)"
     by_default = {
         "AdamW": "AdamW(..., weight_decay=0.0), or with keras.optimizers.Adam",
-        "Muon": "Muon(..., weight_decay=0.0, adam_weight_decay=0.0)",
+        "Muon": "Muon(..., weight_decay=0.0)",
     }
     return by_default.get(name, f"{name}(...)")
 
