@@ -53,7 +53,7 @@ def trained_alone(
     optimizer = fresh_optimizer(task.template.optimizer)
     if isinstance(task.how, Decoupled):
         optimizer.weight_decay = lam
-        if hasattr(optimizer, "adam_weight_decay"):  # Muon, from Keras 3.13 on
+        if isinstance(optimizer, keras.optimizers.Muon):
             optimizer.adam_weight_decay = lam
         optimizer.exclude_from_weight_decay(var_list=[variable for variable, term in pairs if term is None])
     else:

@@ -59,8 +59,6 @@ OPTIMIZERS = {
 }  # fmt: skip
 if KERAS < (3, 14):
     del OPTIMIZERS["schedule_free"]
-if KERAS < (3, 13):  # whose Muon has one decay for all
-    OPTIMIZERS["muon"] = lambda: keras.optimizers.Muon(0.02, weight_decay=0.0)
 RARE = {"sgd", "adam", "adamw", "schedule", "loss_scale", "accumulated", "overwritten"}  # parts of others
 
 

@@ -10,7 +10,7 @@ from shrinkage._steps import check_proximal
 
 ELEMENTWISE = (
     "SGD", "Adam", "AdamW", "RMSprop", "Nadam", "Lion", "Adagrad", "Adadelta", "Adamax", "Ftrl",
-    "ScheduleFreeAdamW",
+    "ScheduleFreeAdamW",  # from Keras 3.14 on
 )  # fmt: skip
 """Optimizers whose step on one weight does not depend on other weights."""
 
@@ -41,20 +41,17 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
         if getattr(optimizer, option, None):
             raise ValueError(
                 f"The optimizer already decays the weights ({option}={getattr(optimizer, option)}), beside the "
-                f"penalty. Compile the model with keras.optimizers.{_without_decay(optimizer)}; for the decay itself, "
-                f"of which a path then has many strengths, say penalty=shrinkage.L2(), how=shrinkage.Decoupled()."
+                f"penalty. Compile the model with keras.optimizers.{_without_decay(name)}; for the decay itself, of "
+                f"which a path then has many strengths, say penalty=shrinkage.L2(), how=shrinkage.Decoupled()."
             )
     if proximal:
         check_proximal(optimizer)
 
 
-def _without_decay(optimizer: Any) -> str:
-    name = type(optimizer).__name__
-    if name == "Muon" and hasattr(optimizer, "adam_weight_decay"):  # from Keras 3.13 on
-        return "Muon(..., weight_decay=0.0, adam_weight_decay=0.0)"
+def _without_decay(name: str) -> str:
     by_default = {
         "AdamW": "AdamW(..., weight_decay=0.0), or with keras.optimizers.Adam",
-        "Muon": "Muon(..., weight_decay=0.0)",
+        "Muon": "Muon(..., weight_decay=0.0, adam_weight_decay=0.0)",
     }
     return by_default.get(name, f"{name}(...)")
 

@@ -184,9 +184,7 @@ def decay_of(optimizer: Any, variable: keras.Variable) -> float:
     if optimizer is None or not optimizer._use_weight_decay(variable):
         return 0.0
     by_adam = getattr(optimizer, "_should_use_adamw", None)  # Muon's, which has a decay for each of its two parts
-    decay = optimizer.weight_decay
-    if by_adam and by_adam(variable):
-        decay = getattr(optimizer, "adam_weight_decay", decay)  # from Keras 3.13 on; before, one decay for both parts
+    decay = optimizer.adam_weight_decay if by_adam and by_adam(variable) else optimizer.weight_decay
     return 0.0 if decay is None else float(value_of(decay))
 
 
