@@ -3,7 +3,25 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all check clean
+
+# What pyproject.toml declares: every Python with the locked versions, and the oldest versions on the oldest Python.
+VERSIONS := py311 py312 py313 oldest
+RELEASE_py311 := 3.11
+RELEASE_py312 := 3.12
+RELEASE_py313 := 3.13
+RELEASE_oldest := 3.11
+LOCK := constraints.txt
+LOCK_oldest := constraints-oldest.txt
+# Old packages warn of each other, which is nothing that this project can mend.
+OPTIONS_oldest := -W default::DeprecationWarning -W default::FutureWarning
+# The files that meet most of Keras and TensorFlow, for a daily run of a few minutes on each; TESTS= is all.
+TESTS ?= shrinkage tests/test_fit.py tests/test_optimizers.py tests/test_rules.py tests/test_forward.py \
+    tests/test_attach.py tests/test_attach_life.py tests/test_attach_saving.py tests/test_doctor.py tests/test_path.py \
+    tests/test_plot.py tests/test_versions.py
+# Pyenv's commands for interpreters that are not selected fail unless they are told the version.
+python = PYENV_VERSION=$(1) python$(1)
+
+.PHONY: demo test test-all test-versions test-wheel $(VERSIONS:%=test-%) check lock clean
 
 demo: .venv/demo.stamp ## real data, the table, the picture, the model: results in ./shrinkage-demo
 	$(BIN)/shrinkage demo
@@ -16,13 +34,44 @@ test-all: .venv/dev.stamp ## the full product of cases
 	$(BIN)/python -m pytest -n 2 -m "" --ignore=tests/test_optimizers.py
 	$(BIN)/python -m pytest -n 2 -m "" tests/test_optimizers.py
 
+$(VERSIONS:%=test-%): test-%: ## a part of the tests on one of VERSIONS: make test-py312, make test-oldest
+	@if $(call python,$(RELEASE_$*)) --version >/dev/null 2>&1; then \
+	    $(MAKE) --no-print-directory .venv-$*/test.stamp && \
+	    .venv-$*/bin/python -m pytest -n 2 $(OPTIONS_$*) $(TESTS); \
+	else \
+	    echo "test-$*: skipped, as this machine has no Python $(RELEASE_$*)"; \
+	fi
+
+test-versions: ## the tests of every day on all of VERSIONS
+	@failed=; for each in $(VERSIONS); do \
+	    $(MAKE) --no-print-directory test-$$each TESTS= || failed="$$failed $$each"; \
+	done; \
+	test -z "$$failed" || { echo "test-versions: failed on$$failed" >&2; exit 1; }
+
+test-wheel: ## the built wheel in an environment without the checkout: fit, predict, plot
+	$(PYTHON) -m venv --clear .venv-wheel
+	.venv-wheel/bin/python -m pip wheel --quiet --no-deps --wheel-dir .venv-wheel/dist .
+	.venv-wheel/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo .venv-wheel/dist/*.whl)[cpu]"
+	cd .venv-wheel && bin/python -I ../tests/try_wheel.py && bin/shrinkage --version
+
 check: .venv/dev.stamp ## formatting, lint, types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/pyright
 
+# Of the oldest versions only the bounds of pyproject.toml are old: what these need is the newest that fits.
+lock: ## renew constraints.txt and constraints-oldest.txt
+	$(call python,3.11) -m venv --clear .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --editable '.[cpu,dev]'
+	.venv-lock/bin/python -m pip freeze --exclude-editable >constraints.txt
+	$(call python,$(RELEASE_oldest)) -m venv --clear .venv-lock
+	grep -oE '"[a-z-]+>=[0-9.]+' pyproject.toml | sed 's/"//; s/>=/==/' >.venv-lock/bounds.txt
+	.venv-lock/bin/python -m pip install --quiet --constraint .venv-lock/bounds.txt --editable '.[cpu,test]'
+	.venv-lock/bin/python -m pip freeze --exclude-editable >constraints-oldest.txt
+	rm -rf .venv-lock
+
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-* .pytest_cache .ruff_cache .hypothesis build dist
 
 .venv/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
@@ -36,4 +85,10 @@ clean:
 
 .venv/dev.stamp: .venv/demo.stamp
 	$(PIP) --editable '.[cpu,dev]'
+	@touch $@
+
+.venv-%/test.stamp: pyproject.toml constraints.txt constraints-oldest.txt
+	$(call python,$(RELEASE_$*)) -m venv --clear .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint $(or $(LOCK_$*),$(LOCK)) --editable '.[cpu,test]'
 	@touch $@

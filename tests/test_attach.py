@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 import shrinkage as sh
+from tests.versions import KERAS, float64_l1
 
 LAM = 0.25  # a half of it is a float32, which Keras makes of it even in float64
 RNG = np.random.default_rng(0)
@@ -83,6 +84,7 @@ def test_however_the_step_is_compiled(float64, options):
     assert_same(mine, theirs)
 
 
+@float64_l1
 def test_coupled_l1_is_keras_own(float64):
     theirs, mine = compiled(network(keras.regularizers.L1(LAM)), "adam"), compiled(network(), "adam")
     sh.attach(mine, sh.L1(), lam=LAM, how=sh.Coupled())
@@ -221,6 +223,7 @@ def test_factors_multiply_the_strength(float64):
     assert_same(mine, theirs)
 
 
+@float64_l1
 def test_several_attachments(float64):
     mine, theirs = compiled(network()), network()
     first = sh.attach(mine, sh.L2(), lam=LAM, on="*hidden/kernel")
@@ -391,6 +394,7 @@ def test_lists_of_logs_are_as_long_as_before():
     assert len(model.evaluate(X, Y, verbose=0)) == len(before) == len(model.train_on_batch(X, Y)) == len(batch) == 2
 
 
+@pytest.mark.skipif(KERAS < (3, 15), reason="before Keras 3.15, train_on_batch logs the mean since the last reset")
 def test_a_batch_is_logged_at_the_weights_before_its_step(float64):
     theirs, mine = compiled(network(keras.regularizers.L2(LAM / 2))), compiled(network())
     sh.attach(mine, sh.L2(), lam=LAM)

@@ -237,16 +237,17 @@ def test_bad_steps_are_refused(penalty, how, step, error):
         reg.after_step(model)
 
 
+@pytest.mark.parametrize("autograph", [True, False], ids=["autograph", "traced"])
 @pytest.mark.parametrize("step", [0.1, np.float32(0.1), np.array(0.1), tf.constant(0.1), tf.Variable(0.1), "variable"])
-def test_a_step_size_is_any_number_in_compiled_loops_too(step):
+def test_a_step_size_is_any_number_in_compiled_loops_too(step, autograph):
     model, compiled_loop = network(), network()
     step = keras.Variable(0.1) if isinstance(step, str) else step
     first = model.get_weights()[0]
     reg, compiled_reg = (sh.attach(each, sh.L1(), lam=LAM) for each in (model, compiled_loop))
     reg.after_step(step)
-    tf.function(lambda: compiled_reg.after_step(step))()
+    tf.function(lambda: compiled_reg.after_step(step), autograph=autograph)()
     assert_same(compiled_loop, model, tolerance=1e-7)  # float32
-    symbolic = tf.function(compiled_reg.after_step)
+    symbolic = tf.function(compiled_reg.after_step, autograph=autograph)
     symbolic(tf.constant(0.1))
     assert np.abs(model.get_weights()[0] - first).max() == pytest.approx(0.1 * LAM, rel=1e-4)
     assert np.abs(compiled_loop.get_weights()[0] - first).max() == pytest.approx(0.2 * LAM, rel=1e-4)

@@ -12,6 +12,7 @@ from shrinkage._cohort._engines import Engines
 from shrinkage._cohort._plan import Plan, Way, ways
 from shrinkage._prepare import Problem, prepare
 from tests.oracle import trained_alone
+from tests.versions import NO_FLOAT64_L1
 from tests.zoo import MODELS, SLOW, mlp, rows
 
 EPOCHS = 3
@@ -90,6 +91,8 @@ def compiled(model: keras.Model, optimizer="adam", loss="sparse_categorical_cros
 
 @pytest.mark.parametrize("name", [n if n not in SLOW else pytest.param(n, marks=pytest.mark.full) for n in MODELS])
 def test_member_equals_plain_keras(name, floatx):
+    if NO_FLOAT64_L1 and (name, floatx) == ("activity_regularized", "float64"):
+        pytest.skip("before Keras 3.14, its own L1 fails on float64 weights")
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
     assert bool(first_way(problem).unrolled) == unrolled

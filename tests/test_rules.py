@@ -16,6 +16,7 @@ from shrinkage._cohort._rules._embedding import embedding
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
 from tests import test_convolution, test_recurrent
+from tests.versions import KERAS
 
 F, S, BATCH = 2, 2, 4
 # float64: a different order of the same sums.
@@ -23,6 +24,8 @@ TOLERANCE = 1e-9
 
 attention = partial(layers.MultiHeadAttention, 2, 3)
 grouped = partial(layers.GroupQueryAttention, 3, 4, 2)
+# What attention has from Keras 3.14 on.
+GATE, WINDOW = ({}, {}) if KERAS < (3, 14) else ({"use_gate": True}, {"sliding_window": 2})
 
 # name: (how to make the layer, shape of one row of each input, which inputs have a mask, call arguments)
 CASES: dict[str, tuple[Any, list[tuple[int, ...]], tuple[int, ...], dict[str, Any]]] = {
@@ -37,10 +40,10 @@ CASES: dict[str, tuple[Any, list[tuple[int, ...]], tuple[int, ...], dict[str, An
     "embedding masks": (partial(layers.Embedding, 7, 3, mask_zero=True), [(5,)], (), {}),
     "attention": (attention, [(5, 4), (6, 3)], (), {}),
     "attention of key": (partial(attention, value_dim=4, output_shape=5), [(5, 4), (6, 3), (6, 2)], (), {}),
-    "attention no bias": (partial(attention, use_bias=False, use_gate=True), [(5, 4), (6, 3)], (), {}),
+    "attention no bias": (partial(attention, use_bias=False, **GATE), [(5, 4), (6, 3)], (), {}),
     "attention over long": (attention, [(17, 4), (16, 3)], (), {}),
     "attention causal": (attention, [(5, 4), (5, 3)], (), {"use_causal_mask": True}),
-    "attention window": (partial(attention, sliding_window=2), [(5, 4), (5, 3)], (), {"use_causal_mask": True}),
+    "attention window": (partial(attention, **WINDOW), [(5, 4), (5, 3)], (), {"use_causal_mask": True}),
     "attention scores": (attention, [(5, 4), (5, 3)], (0,), {"return_attention_scores": True}),
     "attention masked": (attention, [(5, 4), (6, 3)], (0, 1), {}),
     "attention masked, dropout": (partial(attention, dropout=0.4), [(5, 4), (6, 3)], (0, 1), {}),
@@ -52,7 +55,7 @@ CASES: dict[str, tuple[Any, list[tuple[int, ...]], tuple[int, ...], dict[str, An
     "attention over images": (partial(attention, attention_axes=(2,)), [(2, 5, 4), (2, 6, 3)], (), {}),
     "attention over all": (partial(attention, attention_axes=(1, 2), dropout=0.2), [(2, 3, 4), (2, 2, 3)], (), {}),
     "grouped attention": (grouped, [(5, 4), (6, 4)], (), {}),
-    "grouped masked": (partial(grouped, use_bias=False, use_gate=True), [(5, 4), (6, 4)], (0, 1), {}),
+    "grouped masked": (partial(grouped, use_bias=False, **GATE), [(5, 4), (6, 4)], (0, 1), {}),
     "grouped dropout": (
         partial(grouped, dropout=0.4), [(5, 4), (5, 4)], (), {"use_causal_mask": True, "return_attention_scores": True}
     ),

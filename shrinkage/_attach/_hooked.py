@@ -153,7 +153,9 @@ class HookedModel:
         inside = tf.inside_function()
         if not inside:
             hooks.catch_up()  # the epoch has ended, and callbacks may read the weights
-        penalty = ops.cast(ops.convert_to_tensor(hooks.seen) if inside else hooks.look(), loss.dtype)
+        penalty = ops.convert_to_tensor(hooks.seen) if inside else hooks.look()
+        # Outside a compiled step Keras 3.13 returns Python floats; later versions make them from tensors themselves.
+        penalty = float(penalty) if isinstance(loss, float) else ops.cast(penalty, loss.dtype)
         own = {} if inside else {"data_loss": loss, "penalty": penalty}
         return {**logs, "loss": loss + penalty, **own}
 

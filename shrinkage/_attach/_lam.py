@@ -51,7 +51,7 @@ def as_number(value: Any) -> Any:
     dtype = tf.as_dtype(value.dtype)
     if not (dtype.is_floating or dtype.is_integer):
         return None
-    tensor = value if isinstance(value, np.ndarray) else ops.convert_to_tensor(value)
+    tensor = value if isinstance(value, np.ndarray) else tf.convert_to_tensor(value)  # which reads a variable
     return tensor if tf.is_symbolic_tensor(tensor) else float(tensor)
 
 

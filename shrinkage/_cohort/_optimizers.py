@@ -10,7 +10,7 @@ from shrinkage._steps import check_proximal
 
 ELEMENTWISE = (
     "SGD", "Adam", "AdamW", "RMSprop", "Nadam", "Lion", "Adagrad", "Adadelta", "Adamax", "Ftrl",
-    "ScheduleFreeAdamW",
+    "ScheduleFreeAdamW",  # from Keras 3.14 on
 )  # fmt: skip
 """Optimizers whose step on one weight does not depend on other weights."""
 
@@ -24,8 +24,9 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
     Raises:
         ValueError: Saying what is not supported and what to use in its place.
     """
-    name, known = type(optimizer).__name__, (*ELEMENTWISE, *PER_MEMBER)
-    if type(optimizer) not in [getattr(keras.optimizers, each, None) for each in known]:
+    name = type(optimizer).__name__
+    known = [each for each in (*ELEMENTWISE, *PER_MEMBER) if hasattr(keras.optimizers, each)]
+    if type(optimizer) not in [getattr(keras.optimizers, each) for each in known]:
         raise ValueError(
             f"`model` must be compiled with one of {', '.join(known)}, whose steps are known to be right for each "
             f"member. Received: optimizer {name}. To train one strength with yours, penalise the model in place:\n"

@@ -71,7 +71,8 @@ class Update:
         for slot, own in zip(self._slots, self._own, strict=True):
             if own and not self._stacked:
                 state[slot] = ops.broadcast_to(state[slot], (1, self._strengths, *slot.shape))
-        if isinstance(self._optimizer, keras.optimizers.ScheduleFreeAdamW):  # its momentum begins at the weights
+        # From Keras 3.14 on. Its momentum begins at the weights.
+        if type(self._optimizer).__name__ == "ScheduleFreeAdamW":
             for momentum, weight in zip(self._optimizer._momentums, weights, strict=True):
                 state[momentum] = weight
         drawn = [] if origins is None else [o for o, term in zip(origins, self._terms, strict=True) if term is not None]

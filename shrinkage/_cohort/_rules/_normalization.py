@@ -10,7 +10,8 @@ from shrinkage._cohort._state import State
 
 
 def _one_axis(layer: Any) -> bool:
-    return isinstance(layer.axis, int) and not layer.synchronized and not layer.renorm
+    renorm = getattr(layer, "renorm", False)  # from Keras 3.14 on
+    return isinstance(layer.axis, int) and not layer.synchronized and not renorm
 
 
 @rule(layers.BatchNormalization, _one_axis)

@@ -1,0 +1,40 @@
+"""What `pyproject.toml` declares is what `make test-versions` runs on."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import shrinkage
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def test_the_oldest_versions_are_the_declared_bounds():
+    declared = PYPROJECT["dependencies"] + PYPROJECT["optional-dependencies"]["cpu"][:1]
+    lines = (ROOT / "constraints-oldest.txt").read_text().split()
+    locked = {name.replace("_", "-"): version for name, _, version in (line.partition("==") for line in lines)}
+    assert len(declared) > 8
+    for name, bound in re.findall(r"^([\w-]+)>=([\d.]+)", "\n".join(declared), re.M):
+        assert locked[name] == bound + ".0" * (2 - bound.count(".")), name
+
+
+def test_every_declared_interpreter_is_run():
+    minors = [int(n) for n in re.findall(r"Python :: 3\.(\d+)", " ".join(PYPROJECT["classifiers"]))]
+    assert PYPROJECT["requires-python"] == f">=3.{min(minors)},<3.{max(minors) + 1}"
+    run = re.findall(r"^RELEASE_py3\d+ := 3\.(\d+)$", MAKEFILE, re.M)
+    assert minors == list(range(min(minors), max(minors) + 1)) == [int(n) for n in run]
+    assert f"RELEASE_oldest := 3.{min(minors)}\n" in MAKEFILE
+
+
+def test_the_version_stands_in_one_place():
+    assert PYPROJECT["dynamic"] == ["version"] and "version" not in PYPROJECT
+    assert re.fullmatch(r"\d+\.\d+\.\d+", shrinkage.__version__)
+
+
+def test_the_files_of_the_daily_run_are_there():
+    files = re.search(r"^TESTS \?= ((?:.*\\\n)*.*)$", MAKEFILE, re.M)
+    assert files is not None
+    for name in files[1].replace("\\", "").split():
+        assert (ROOT / name).exists(), name
