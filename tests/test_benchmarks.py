@@ -4,6 +4,7 @@ import json
 from collections import OrderedDict
 from pkgutil import resolve_name
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -50,12 +51,25 @@ def test_the_table_of_costs_is_measured_in_new_processes():
 
 
 def test_the_tables_of_choices_have_all_ways():
-    setting = choice.Setting("wine", 40, epochs=2)
-    losses = choice.losses(setting, seed=0)
-    assert losses["oracle best"] <= min(losses["min best"], losses["1se best"], losses["none best"])
+    found = choice.compare(choice.Split("wine", 0, (), epochs=2))
+    assert found.oracle <= min(found.none, found.min, found.one_se) and found.rows == 119
+    sets = {"wine": choice.columns([found, found])}
     for table, header in ((choice.losses_table, choice.LOSSES), (choice.gains_table, choice.GAINS)):
-        lines = table({setting: [losses, losses]}).splitlines()
-        assert [line.count("|") for line in lines] == [len(header) + 1] * 4
+        lines = table(sets).splitlines()
+        assert [line.count("|") for line in lines] == [len(header) + 1] * 3
+    summary = choice.summary_table(sets)
+    assert f"gain of min over none | {found.none - found.min:+.3f} |" in summary and "of 2 |" in summary
+
+
+def test_the_interval_of_the_gain_is_judged_by_the_gain_on_the_test_rows():
+    """Gains of 0.1, -0.1, 0.005 and 0.2 with intervals that cover two of them, and miss one on the wrong side."""
+    columns = {name: np.zeros(4) for name in ("early", "plain", "one_se", "oracle", "min")}
+    columns |= {"none": np.array([0.1, -0.1, 0.005, 0.2])}
+    columns |= {"low": np.array([0.05, 0.01, -0.1, -0.1]), "high": np.array([0.15, 0.05, 0.1, 0.1])}
+    summary = choice.summary_table({"one": columns})
+    assert "covers the gain on the test rows | 0.50 | 2 of 4" in summary
+    assert "where the gain is above 0.01 | 0.50 | 1 of 2" in summary
+    assert "on the wrong side | 0.25 | 1 of 4" in summary
 
 
 def test_a_table_replaces_the_one_between_its_markers(tmp_path):
@@ -69,7 +83,8 @@ def test_a_table_replaces_the_one_between_its_markers(tmp_path):
 
 @pytest.mark.parametrize(
     ("page", "name"), [("cost.md", "path_cost"), ("cost.md", "path_phases"), ("cost.md", "path_widths"),
-                       ("cost.md", "path_machine"), ("choice.md", "choice_losses"), ("choice.md", "choice_gains")],
+                       ("cost.md", "path_machine"), ("choice.md", "choice_losses"), ("choice.md", "choice_gains"),
+                       ("choice.md", "choice_summary"), ("linear.md", "linear")],
 )  # fmt: skip
 def test_the_pages_have_their_markers(page, name):
     assert (_page.DOCS / page).read_text("utf-8").count(f"<!-- table:{name} -->") == 1
