@@ -276,6 +276,11 @@ def has_raw_target(path: Path) -> bool:
     return squared and one_output and (path.target_mean, path.target_sd) == (0, 1)
 
 
+def has_far_target(path: Path) -> bool:
+    """Whether the target could be standardised, was not, and has a variance outside 0.1 to 10."""
+    return has_raw_target(path) and not 0.1 <= path.null_loss <= 10
+
+
 def scale_of(path: Path) -> float:
     """What there is to learn: the best constant's loss, or the loss after the first epoch where none is known."""
     return path.null_loss if math.isfinite(path.null_loss) else float(held_out_curve(path)[-1, 0])

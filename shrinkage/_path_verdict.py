@@ -16,7 +16,7 @@ from shrinkage._path_findings import (
     falls_towards,
     far_folds,
     gap,
-    has_raw_target,
+    has_far_target,
     held_out_curve,
     is_near_perfect,
     last_losses,
@@ -34,6 +34,8 @@ from shrinkage._path_findings import (
     tried_strengths,
 )
 from shrinkage._path_words import capital, decimals, fixed_text, interval_text, lam_text, loss_text, loss_words
+
+_FAR_TARGET = "The unit of the target may be the cause: say standardize_target=True, and judge then."
 
 
 def verdict(path: Path) -> str:
@@ -72,10 +74,9 @@ def _nothing_to_choose_words(path: Path) -> str:
     elif 0 < len(whole) < len(hit) and not np.delete(hit, whole, axis=0).any():
         numbers = ", ".join(str(fold + 1) for fold in whole)
         rows = ", ".join(f"path.folds.train[{fold}]" for fold in whole)
-        one = len(whole) == 1
-        where = f"It was fold{'s' * (not one)} {numbers}, and no other: look for outliers in the rows that "
-        where += f"{'its models' if one else 'they'} trained on, {rows}."
-    unit = ", or say standardize_target=True" if has_raw_target(path) and path.null_loss > 10 else ""
+        where = f"It was fold{'s' * (len(whole) > 1)} {numbers}, and no other: look for outliers in the rows that "
+        where += f"{'its models' if len(whole) == 1 else 'they'} trained on, {rows}."
+    unit = ", or say standardize_target=True" if has_far_target(path) and path.null_loss > 10 else ""
     return (
         f"Nothing to choose from: at every strength a model diverged. {where} "
         f"Lower the learning rate, or scale the inputs{unit}."
@@ -106,6 +107,8 @@ def _no_better_words(path: Path, loss: str) -> str:
         return f"{start}, so far. {_epoch_limit_words(path, loss)}"
     if best > 10 * null:
         return f"{start}. The least held-out loss is {_figures(best)}: lower the learning rate, or look for outliers."
+    if has_far_target(path):
+        return f"{start}. {_FAR_TARGET}"
     training = path.train_mean[path.index_min]
     idle = ", the model may not learn at all (not even its training loss is far below)" * bool(training > 0.97 * null)
     return (
@@ -116,19 +119,17 @@ def _no_better_words(path: Path, loss: str) -> str:
 
 def _undertrained_words(path: Path, loss: str) -> str:
     """Not even in training is the best constant beaten: that says nothing yet of what there is to learn."""
-    raw = has_raw_target(path)
     least, null = (loss_text(path, value) for value in (least_training_loss(path), path.null_loss))
     losses = f"({loss} {least} in training at the least, best constant {null})"
+    if has_far_target(path):
+        return f"Training has not got as far as the best constant {losses}. {_FAR_TARGET}"
     if training_is_stuck(path):
         return (
             f"Training does not beat the best constant on the rows that it trains on, and no longer falls {losses}: "
-            f"lower the learning rate, or raise it{', or say standardize_target=True' * raw}. If that changes nothing, "
-            f"the inputs may have little to do with the target."
+            "lower the learning rate, or raise it. If that changes nothing, the inputs may have little to do with the "
+            "target."
         )
-    return (
-        f"Training has not got as far as the best constant {losses}: train longer{', ' if raw else ' or '}raise the "
-        f"learning rate{', or say standardize_target=True' * raw}."
-    )
+    return f"Training has not got as far as the best constant {losses}: train longer or raise the learning rate."
 
 
 def _beginning_words(path: Path, loss: str) -> str:

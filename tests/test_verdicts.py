@@ -123,6 +123,14 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
         ["has not got as far", "standardize_target=True"],
         [*ADVICE],
     ),  # fmt: skip
+    "no better than a constant, and a target far from unit size": (
+        lambda: path_of_curves(
+            [1000 + decay(500, 0, 5)] * 4, [900 + decay(500, 0, 5)] * 4, LAMS, null=990.0, template=MSE,
+            predictions=np.zeros((200, 4, 1)),
+        ),
+        ["No strength beats the best constant", "standardize_target=True"],
+        ["little to do with", "learning rate", *ADVICE],
+    ),
     "a fall of which a twentieth is left": (
         lambda: path_of_curves([decay(1, 0.3, 33)] * 4, [decay(1, 0.3, 33)] * 4, LAMS, spread=0.05),
         ["The held-out loss still fell at the last epoch (100)", "raise `epochs`"],
