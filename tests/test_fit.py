@@ -13,6 +13,7 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
+from shrinkage._search import Search
 from tests.zoo import mlp, recurrent, rows, subclassed
 
 N, EPOCHS = 58, 3  # folds of 20, 19 and 19 rows
@@ -358,11 +359,19 @@ def test_the_grid_grows_upwards_to_its_limit():
     path = fit(line(), y=noise, lams="auto", **options)
     assert len(path.lams) == 21 + 12 and (np.diff(path.lams) < 0).all() and path.lams[-1] == 0
     assert N * path.lams[0] == pytest.approx(10**4.75, rel=1e-5) and path.index_min == 0
-    (note,) = path.notes
-    assert "extended by three decades and its minimum is still at the end" in note and "give `lams`" in note
+    assert path.notes == ()  # the last strengths are alike: stronger ones would be no better, and no note says so
     assert path.cv_loss.shape == (3, 33, 25) and len(path.weights[0]) == 33
     alone = fit(line(), y=noise, lams=path.lams[:3], **options)
     np.testing.assert_allclose(path.cv_loss[:, :3], alone.cv_loss[:, :3], rtol=1e-5)  # in their places
+
+
+@pytest.mark.parametrize(("mean", "n_notes"), [([0.5, 0.6, 0.7, 0.8], 1), ([0.5, 0.5001, 0.7, 0.8], 0)])
+def test_the_limit_of_the_grid_is_noted_where_the_loss_still_falls_towards_it(mean, n_notes):
+    search = object.__new__(Search)
+    search.notes = []
+    search._warn_at_limit(np.array([100.0, 10.0, 1.0, 0.0]), np.array(mean), up=3, down=0)
+    assert len(search.notes) == n_notes
+    assert all("extended by three decades" in note and "give `lams`" in note for note in search.notes)
 
 
 def test_the_grid_grows_downwards(float64):
