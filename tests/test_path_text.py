@@ -177,7 +177,7 @@ def test_a_minimum_at_an_end_of_the_grid():
     falling = make_path(curves=lambda lams: (0.5 - 0.3 * np.sqrt(lams), 0.1 + 0 * lams))
     assert falling.verdict().endswith("The minimum lies at the largest strength of the grid: extend `lams` upwards.")
     rising = make_path(
-        curves=lambda lams: (0.5 + np.where(lams > 0, np.sqrt(lams), 0.5), 0.1 + 0 * lams), wiggle=0.0002
+        curves=lambda lams: (0.5 + np.where(lams > 0, 10 * np.sqrt(lams), 0.5), 0.1 + 0 * lams), wiggle=0.0002
     )
     assert rising.verdict().endswith("The minimum lies at the smallest strength above 0: extend `lams` downwards.")
     one = make_path(lams=[0.1, 0.0], curves=lambda lams: (0.5 + (lams == 0), 0.1 + 0 * lams))
@@ -202,7 +202,7 @@ def test_a_model_that_has_not_got_as_far_as_a_constant():
     words = make_path(template=mse, **far).verdict()
     assert words.startswith(
         "Training has not got as far as the best constant (squared error 13000.0000 in training at the least, best "
-        "constant 5931.0000): train longer, raise the learning rate, or say standardize_target=True."
+        "constant 5931.0000). The unit of the target may be the cause: say standardize_target=True, and judge then."
     )
     standardised: dict[str, Any] = {"target_mean": 152.0, "target_sd": 77.0}
     two_outputs: dict[str, Any] = {"predictions": np.zeros((200, 21, 2))}
