@@ -192,7 +192,7 @@ def test_a_model_no_better_than_a_constant():
     )
 
 
-def test_a_model_that_has_not_got_as_far_as_a_constant():
+def test_a_model_that_does_not_get_as_far_as_a_constant():
     mse = StubTemplate(loss_name="mean_squared_error")
     far: dict[str, Any] = {
         "curves": lambda lams: (14000 + lams, 13000 + lams),
@@ -207,8 +207,8 @@ def test_a_model_that_has_not_got_as_far_as_a_constant():
     standardised: dict[str, Any] = {"target_mean": 152.0, "target_sd": 77.0}
     two_outputs: dict[str, Any] = {"predictions": np.zeros((200, 21, 2))}
     for changes in (standardised, two_outputs):
-        assert "longer or raise the learning rate." in make_path(template=mse, **far | changes).verdict()
-    assert "longer or raise the learning rate." in make_path(curves=lambda lams: (3 + lams, 2.5 + lams)).verdict()
+        assert "lower the learning rate, or raise it." in make_path(template=mse, **far | changes).verdict()
+    assert "lower the learning rate, or raise it." in make_path(curves=lambda lams: (3 + lams, 2.5 + lams)).verdict()
 
 
 def with_far_fold(path, ratio=7.0, where: Any = slice(None), **changes):
