@@ -104,7 +104,8 @@ def _no_better_words(path: Path, loss: str) -> str:
     if main_progress(path) is Progress.BEGINNING:
         return f"{start}, so far. {_beginning_words(path, loss)}"
     if main_progress(path) is Progress.FALLING:
-        return f"{start}, so far. {_epoch_limit_words(path, loss)}"
+        start += ", so far: the inputs may have little to do with the target, or training is too short"
+        return f"{start}. {_epoch_limit_words(path, loss)}"
     if best > 10 * null:
         return f"{start}. The least held-out loss is {_figures(best)}: lower the learning rate, or look for outliers."
     if has_far_target(path):
@@ -371,11 +372,9 @@ def _edge_words(path: Path) -> str:
     last = int(np.sum(path.lams > 0)) - 1  # of the strengths above 0
     if last >= 0 and path.lam_min == 0 and falls_towards(path, last):
         return "Every strength above 0 is clearly too large: extend `lams` downwards."
-    if last < 1:
-        return ""
-    if path.index_min == 0 and falls_towards(path, 1):
+    if 0 == path.index_min < last and falls_towards(path, 1):
         return "The minimum lies at the largest strength of the grid: extend `lams` upwards."
-    if path.index_min == last and falls_towards(path, last - 1) and path.gain.low > 0:
+    if 0 < path.index_min == last and falls_towards(path, last - 1) and path.gain.low > 0:
         return "The minimum lies at the smallest strength above 0: extend `lams` downwards."
     return ""
 
