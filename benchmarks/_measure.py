@@ -37,7 +37,7 @@ def measure(row: Row, case: Case, *, full: bool = False) -> Cost:
         case: The job.
         full: Measure all fits, extrapolate nothing.
     """
-    for name in ("sklearn.datasets", "sklearn.model_selection", "shrinkage._strengths", *row.imports):
+    for name in ("sklearn.datasets", "sklearn.model_selection", "shrinkage._cv._strengths", *row.imports):
         importlib.import_module(name)
     digits(case)
     before = _peak(row)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._curves import Point
-from shrinkage._plot import _FAINT, _HELD_OUT, _INK, _STYLE, _TRAINING
+from shrinkage._path._plot import _FAINT, _HELD_OUT, _INK, _STYLE, _TRAINING
 
 _TITLES = {
     "members": "members",

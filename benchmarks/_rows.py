@@ -27,7 +27,7 @@ class Case:
     @property
     def lams(self) -> np.ndarray:
         """(strengths,) the automatic grid without its 0, or its first values."""
-        from shrinkage._strengths import automatic_grid
+        from shrinkage._cv._strengths import automatic_grid
 
         return automatic_grid(self.rows)[:-1][: self.strengths]
 

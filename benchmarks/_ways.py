@@ -74,7 +74,7 @@ class Loop:
     def __init__(self, work: Work, data: Arrays, variant: Variant):
         import keras
 
-        from shrinkage._selection import select
+        from shrinkage._weights._selection import select
 
         self._work, self.variant, (self._x, self._y) = work, variant, data
         self._lam = keras.Variable(0.0, trainable=False)
@@ -260,8 +260,8 @@ WAYS: dict[str, Callable[[Work, Arrays, Variant], Cost]] = {
     "vmap": vmap,
 }
 IMPORTS = {
-    "loop": ("tensorflow", "keras", "shrinkage._selection"),
-    "trial": ("tensorflow", "keras", "shrinkage._selection"),
+    "loop": ("tensorflow", "keras", "shrinkage._weights._selection"),
+    "trial": ("tensorflow", "keras", "shrinkage._weights._selection"),
     "ours": ("shrinkage._fit",),
     "grid": ("sklearn.neural_network",),
     "grid2": ("sklearn.neural_network",),

@@ -18,8 +18,8 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks import _sets
 from benchmarks._page import DOCS, machine, markdown, write
-from shrinkage._choice import gain
-from shrinkage._quiet import require_tensorflow
+from shrinkage._cv._choice import gain
+from shrinkage._host._quiet import require_tensorflow
 
 REGRESSIONS = {"diabetes", "california", "flights"}
 CLASSES = (

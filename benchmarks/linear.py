@@ -16,7 +16,7 @@ import numpy as np
 from sklearn import datasets
 
 from benchmarks._page import DOCS, machine, markdown, write
-from shrinkage._quiet import require_tensorflow
+from shrinkage._host._quiet import require_tensorflow
 
 LAMS = np.geomspace(1, 1e-3, 13)
 GLMNET = """

@@ -7,7 +7,7 @@ import keras
 from benchmarks import _page
 from benchmarks._layers import WITH_WEIGHTS
 from shrinkage._convert import CONVENTIONS, Convention, Factor
-from shrinkage._selection import Weight, select
+from shrinkage._weights._selection import Weight, select
 
 
 def conventions() -> str:

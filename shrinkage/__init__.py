@@ -8,19 +8,19 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from shrinkage._quiet import require_tensorflow
+from shrinkage._host._quiet import require_tensorflow
 
 if TYPE_CHECKING:
     from shrinkage._attach._attach import attach as attach
     from shrinkage._attach._attach import detach as detach
     from shrinkage._attach._export import export as export
-    from shrinkage._choice import NothingToChoose as NothingToChoose
     from shrinkage._cohort._rules import rule as rule
     from shrinkage._convert import convert as convert
+    from shrinkage._cv._choice import NothingToChoose as NothingToChoose
     from shrinkage._doctor._doctor import doctor as doctor
     from shrinkage._fit import fit as fit
-    from shrinkage._path import Path as Path
-    from shrinkage._path import Status as Status
+    from shrinkage._path._path import Path as Path
+    from shrinkage._path._path import Status as Status
     from shrinkage._penalties import L1 as L1
     from shrinkage._penalties import L2 as L2
     from shrinkage._penalties import Coupled as Coupled
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shrinkage._penalties import ElasticNet as ElasticNet
     from shrinkage._penalties import GroupLasso as GroupLasso
     from shrinkage._penalties import Proximal as Proximal
-    from shrinkage._selection import describe as describe
+    from shrinkage._weights._selection import describe as describe
 
 __version__ = "0.1.0"
 
@@ -41,19 +41,19 @@ _HOME = {
     "Coupled": "_penalties",
     "Proximal": "_penalties",
     "Decoupled": "_penalties",
-    "describe": "_selection",
+    "describe": "_weights._selection",
     "attach": "_attach._attach",
     "detach": "_attach._attach",
     "export": "_attach._export",
     "rule": "_cohort._rules",
     "fit": "_fit",
-    "Path": "_path",
-    "Status": "_path",
-    "NothingToChoose": "_choice",
+    "Path": "_path._path",
+    "Status": "_path._path",
+    "NothingToChoose": "_cv._choice",
     "convert": "_convert",
     "doctor": "_doctor._doctor",
 }
-_WITHOUT_KERAS = {"_convert", "_choice"}
+_WITHOUT_KERAS = {"_convert", "_cv._choice"}
 
 
 def __getattr__(name: str) -> object:

@@ -9,18 +9,18 @@ import keras
 import numpy as np
 from keras import tree
 
-from shrinkage._choice import best_epochs
 from shrinkage._cohort._first import first_values, origins
-from shrinkage._cohort._plan import check_given
 from shrinkage._cohort._train import Scores
-from shrinkage._fit_hints import HINTS, missing_words
-from shrinkage._hints import hinted
-from shrinkage._metrics import metrics_of, null_scores
-from shrinkage._path import Path, Status
+from shrinkage._cv._choice import best_epochs
+from shrinkage._hints._arguments import hinted
+from shrinkage._hints._fit import HINTS, missing_words
+from shrinkage._model._metrics import metrics_of, null_scores
+from shrinkage._path._path import Path, Status
 from shrinkage._penalties import GroupLasso, How, Penalty
-from shrinkage._prepare import Problem, prepare
-from shrinkage._progress import progress as progress_bar
-from shrinkage._search import Search
+from shrinkage._plan._plan import check_given
+from shrinkage._problem._prepare import Problem, prepare
+from shrinkage._search._progress import progress as progress_bar
+from shrinkage._search._search import Search
 
 
 @hinted(HINTS, missing_words)

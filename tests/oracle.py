@@ -8,9 +8,9 @@ import numpy as np
 
 from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import first_values, seed_variables
-from shrinkage._data import batch_rows, random_seeds, take
+from shrinkage._data._data import batch_rows, random_seeds, take
+from shrinkage._model._template import fresh_optimizer
 from shrinkage._penalties import L2, Decoupled
-from shrinkage._template import fresh_optimizer
 
 
 class Toward(keras.regularizers.Regularizer):

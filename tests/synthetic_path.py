@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from shrinkage._choice import best_epochs
-from shrinkage._folds import Folds
-from shrinkage._path import Path, Status
+from shrinkage._cv._choice import best_epochs
+from shrinkage._cv._folds import Folds
+from shrinkage._path._path import Path, Status
 from shrinkage._penalties import L2, Coupled
-from shrinkage._selection import Selection, Weight
+from shrinkage._weights._selection import Selection, Weight
 
 LAMS = np.append(10.0 ** np.arange(0, -5, -0.25), 0.0)
 

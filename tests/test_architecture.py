@@ -125,7 +125,7 @@ def test_relative_imports_stay_in_their_room(file):
 
 
 def test_the_check_of_the_arrow_can_fail():
-    tree = ast.parse("from shrinkage._fit import fit\nimport shrinkage._path\nfrom shrinkage import _plot, L2")
+    tree = ast.parse("from shrinkage._fit import fit\nimport shrinkage._path._path\nfrom shrinkage import _plot, L2")
     assert [room for room, _ in _imports(tree)] == ["_fit", "_path", "_plot"]
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from shrinkage._choice import best_epochs, choose, far_fold, gain, optimism, row_gain, row_se, summarise
+from shrinkage._cv._choice import best_epochs, choose, far_fold, gain, optimism, row_gain, row_se, summarise
 
 GLMNET = json.loads((Path(__file__).parent / "fixtures" / "glmnet_cv.json").read_text())["curves"]
 

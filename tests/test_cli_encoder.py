@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shrinkage._quiet import require_tensorflow
+from shrinkage._host._quiet import require_tensorflow
 from shrinkage.cli._columns import Columns, Task, input_name
 from shrinkage.cli._encoder import (
     assemble,

@@ -8,9 +8,9 @@ import pytest
 
 from shrinkage import L1, L2, Coupled, Decoupled, Proximal
 from shrinkage._cohort._cohort import Cohort
-from shrinkage._cohort._engines import Engines
-from shrinkage._cohort._plan import Plan, Way, ways
-from shrinkage._prepare import Problem, prepare
+from shrinkage._plan._engines import Engines
+from shrinkage._plan._plan import Plan, Way, ways
+from shrinkage._problem._prepare import Problem, prepare
 from tests.oracle import trained_alone
 from tests.versions import NO_FLOAT64_L1
 from tests.zoo import MODELS, SLOW, mlp, rows
@@ -269,7 +269,7 @@ def test_run_repeats_to_the_bit():
 
 
 def test_steps_are_traced_once_for_all_chunks_epochs_and_strengths(monkeypatch):
-    monkeypatch.setattr("shrinkage._cohort._engines._SHARED", OrderedDict())
+    monkeypatch.setattr("shrinkage._plan._engines._SHARED", OrderedDict())
     problem = problem_of(compiled(mlp()), *rows("table"))
     cohort = train_cohort(problem, True)
     cohort.start(np.repeat(problem.lams[None] * 2, 2, axis=0))

@@ -13,10 +13,10 @@ from keras import layers
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 
 import shrinkage as sh
-from shrinkage._choice import choose, summarise
-from shrinkage._data import batch_rows, batches_of
-from shrinkage._prepare import Problem, prepare
-from shrinkage._strengths import extension
+from shrinkage._cv._choice import choose, summarise
+from shrinkage._cv._strengths import extension
+from shrinkage._data._data import batch_rows, batches_of
+from shrinkage._problem._prepare import Problem, prepare
 
 PAGE = Path(__file__).parents[1] / "docs" / "conventions.md"
 

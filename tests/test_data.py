@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkage._data import as_tree, batch_rows, batches_of, join, make_data, random_seeds
-from shrinkage._targets import classes_of
+from shrinkage._data._data import as_tree, batch_rows, batches_of, join, make_data, random_seeds
+from shrinkage._problem._targets import classes_of
 
 STREAMS = st.fixed_dictionaries(
     {

@@ -18,8 +18,8 @@ from shrinkage._attach._attach import attachments
 from shrinkage._doctor._code import argument
 from shrinkage._doctor._doctor import CHECKS
 from shrinkage._doctor._report import Report
-from shrinkage._kinds import is_of_keras
-from shrinkage._selection import select
+from shrinkage._weights._kinds import is_of_keras
+from shrinkage._weights._selection import select
 from tests import zoo_doctor as zoo
 from tests.zoo import MODELS
 

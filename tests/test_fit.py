@@ -13,7 +13,7 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._search import Search
+from shrinkage._search._search import Search
 from tests.zoo import mlp, recurrent, rows, subclassed
 
 N, EPOCHS = 58, 3  # folds of 20, 19 and 19 rows

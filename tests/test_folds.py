@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shrinkage._folds import Folds, given_folds, make_folds, scored_training_rows
+from shrinkage._cv._folds import Folds, given_folds, make_folds, scored_training_rows
 
 sizes = st.integers(2, 60)
 seeds = st.integers(0, 2**32 - 1)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from keras import layers, ops, tree
 
-from shrinkage._cohort._check import agrees
 from shrinkage._cohort._forward import _ROW_WISE, _run, forward, nodes, way
 from shrinkage._cohort._rules import rule_for
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
-from shrinkage._objective import Objective, Term
+from shrinkage._model._objective import Objective, Term
+from shrinkage._plan._check import agrees
 from tests.versions import KERAS
 from tests.zoo import MODELS, mixes_rows, mlp
 

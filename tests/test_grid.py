@@ -9,8 +9,8 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._grid import depth
-from shrinkage._selection import select
+from shrinkage._problem._grid import depth
+from shrinkage._weights._selection import select
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(40, 5))

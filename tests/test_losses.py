@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from keras import losses
 
-from shrinkage._losses import _PER_ROW, is_classification, is_listed, mixes_rows, name_of, resolve, row_losses
-from shrinkage._objective import loss_name, make_objective
+from shrinkage._model._losses import _PER_ROW, is_classification, is_listed, mixes_rows, name_of, resolve, row_losses
+from shrinkage._model._objective import loss_name, make_objective
 
 FOLDS, STRENGTHS, BATCH = 2, 3, 8
 GENERATOR = np.random.default_rng(0)

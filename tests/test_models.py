@@ -11,8 +11,8 @@ import tensorflow as tf
 from keras import layers, ops
 
 import shrinkage as sh
-from shrinkage._behaviour import Behaviour, observe
-from shrinkage._template import Template
+from shrinkage._model._behaviour import Behaviour, observe
+from shrinkage._model._template import Template
 from tests.zoo import MODELS
 from tests.zoo import rows as zoo_rows
 

@@ -9,8 +9,8 @@ import pytest
 from keras import layers, ops
 
 from shrinkage import L1, Decoupled, Proximal
-from shrinkage._cohort._optimizers import ELEMENTWISE, PER_MEMBER, learning_rates
-from shrinkage._prepare import Problem
+from shrinkage._model._optimizers import ELEMENTWISE, PER_MEMBER, learning_rates
+from shrinkage._problem._prepare import Problem
 from tests.oracle import trained_alone
 from tests.test_cohort import (
     EPOCHS,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
-from shrinkage._path import Path, Status
+from shrinkage._path._path import Path, Status
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, GroupLasso, Proximal
 from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
 
@@ -17,9 +17,9 @@ from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
 @pytest.fixture
 def stub_template(monkeypatch):
     """Let `Path.load` find the stub where it looks for `Template`."""
-    module = ModuleType("shrinkage._template")
+    module = ModuleType("shrinkage._model._template")
     module.__dict__["Template"] = StubTemplate
-    monkeypatch.setitem(sys.modules, "shrinkage._template", module)
+    monkeypatch.setitem(sys.modules, "shrinkage._model._template", module)
 
 
 # --- what is derived

@@ -15,11 +15,11 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._cohort import _engines, _maps, _probe
-from shrinkage._cohort._fingerprint import fingerprint
-from shrinkage._cohort._memory import Memory, free_memory
-from shrinkage._cohort._plan import Way, check_given, make_plan, ways, ways_left
-from shrinkage._template import Template
+from shrinkage._model._template import Template
+from shrinkage._plan import _engines, _maps, _probe
+from shrinkage._plan._fingerprint import fingerprint
+from shrinkage._plan._memory import Memory, free_memory
+from shrinkage._plan._plan import Way, check_given, make_plan, ways, ways_left
 from tests import peak_memory
 from tests.zoo import MODELS, dropped_out, mlp, rows
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from shrinkage._path import Path
+from shrinkage._path._path import Path
+from shrinkage._path._plot import CurveData, curve_data, draw
 from shrinkage._penalties import L1
-from shrinkage._plot import CurveData, curve_data, draw
 from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
 
 

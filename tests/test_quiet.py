@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from shrinkage import _quiet
+from shrinkage._host import _quiet
 
 FIRST_USE = "import shrinkage as sh; print(float(sh.L2().value(2.0, 1.0)))"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import keras
 import pytest
 
-from shrinkage._cohort._optimizers import ELEMENTWISE, PER_MEMBER
-from shrinkage._losses import _PER_ROW
-from shrinkage._steps import _METRICS
+from shrinkage._model._losses import _PER_ROW
+from shrinkage._model._optimizers import ELEMENTWISE, PER_MEMBER
+from shrinkage._penalties._steps import _METRICS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._scale import scale_invariant
+from shrinkage._weights._scale import scale_invariant
 
 Conv = layers.Conv2D
 IMAGE, VECTOR, SEQUENCE = (8, 8, 2), (6,), (6, 3)

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from shrinkage._kinds import kind_of, kind_words
-from shrinkage._selection import Selection, describe, select
+from shrinkage._weights._kinds import kind_of, kind_words
+from shrinkage._weights._selection import Selection, describe, select
 
 IMAGE, SEQUENCE, VOLUME = (8, 8, 2), (6, 3), (5, 5, 5, 2)
 

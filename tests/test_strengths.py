@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkage._strengths import automatic_grid, check_lams, extension, fold_lams, include
+from shrinkage._cv._strengths import automatic_grid, check_lams, extension, fold_lams, include
 
 GRID = automatic_grid(100)
 

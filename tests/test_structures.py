@@ -14,11 +14,11 @@ from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_
 import shrinkage as sh
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._first import first_values
-from shrinkage._cohort._plan import Way, ways
-from shrinkage._data import as_tree, take
-from shrinkage._prepare import Problem
-from shrinkage._rows import _places
-from shrinkage._targets import class_weights
+from shrinkage._data._data import as_tree, take
+from shrinkage._plan._plan import Way, ways
+from shrinkage._problem._prepare import Problem
+from shrinkage._problem._rows import _places
+from shrinkage._problem._targets import class_weights
 from tests.test_cohort import assert_member_equals_plain_keras, floatx, problem_of, train_cohort  # noqa: F401
 from tests.zoo_losses import LOSSES, X, own_mixes_rows
 from tests.zoo_losses import model as loss_model

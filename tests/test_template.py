@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from shrinkage._template import Template
+from shrinkage._model._template import Template
 from tests.zoo import MODELS, mlp, rows
 
 LOSS = "sparse_categorical_crossentropy"

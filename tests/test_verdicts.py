@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
-from shrinkage._path import Path, Status
+from shrinkage._path._path import Path, Status
+from shrinkage._path._plot import curve_data
 from shrinkage._penalties import L1, Proximal
-from shrinkage._plot import curve_data
 from shrinkage.cli._report import in_shell
 from tests.synthetic_path import StubTemplate, make_path, path_of_curves
 

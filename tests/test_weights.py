@@ -9,8 +9,8 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._null import null_constant
-from shrinkage._prepare import prepare
+from shrinkage._model._null import null_constant
+from shrinkage._problem._prepare import prepare
 
 N, OUTLIERS = 48, slice(40, 48)
 RNG = np.random.default_rng(4)

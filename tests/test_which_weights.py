@@ -8,7 +8,7 @@ from keras import layers
 
 import shrinkage as sh
 from benchmarks import _layers, _page, pages, which_weights
-from shrinkage._selection import select
+from shrinkage._weights._selection import select
 
 PAGE = (_page.DOCS / "which-weights.md").read_text("utf-8")
 

@@ -10,9 +10,9 @@ from shrinkage._attach._hooked import HookedModel, hook, hook_optimizers, unhook
 from shrinkage._attach._hooks import Hooks, check_optimizer, hooks_of, optimizer_of
 from shrinkage._attach._lam import Lam, make_lam
 from shrinkage._attach._saving import loaded
-from shrinkage._hints import hinted
+from shrinkage._hints._arguments import hinted
 from shrinkage._penalties import L2, Coupled, GroupLasso, How, Penalty, as_penalty, check_penalty
-from shrinkage._selection import Rule, select_frozen_too
+from shrinkage._weights._selection import Rule, select_frozen_too
 
 _STRENGTHS = ("lams", "lambda_", "alpha", "strength", "l1", "l2", "weight_decay")
 

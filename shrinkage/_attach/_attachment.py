@@ -12,11 +12,11 @@ from shrinkage._attach._lam import as_number, check_lam, inner, name_of, read_la
 from shrinkage._attach._lazy import LazyTable, check_table
 from shrinkage._attach._loop import check_gradients, check_has_stepped, check_step
 from shrinkage._attach._terms import Penalised, added, shrink, update
-from shrinkage._kinds import kind_of
-from shrinkage._matching import spell
 from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Term, terms_of
-from shrinkage._selection import Rule, Selection, owners_of, select_frozen_too
-from shrinkage._steps import check_proximal
+from shrinkage._penalties._steps import check_proximal
+from shrinkage._weights._kinds import kind_of
+from shrinkage._weights._matching import spell
+from shrinkage._weights._selection import Rule, Selection, owners_of, select_frozen_too
 
 Rows = Literal["all", "touched", "lazy"]
 

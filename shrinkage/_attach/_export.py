@@ -15,8 +15,8 @@ from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._hooked import as_before
 from shrinkage._attach._hooks import optimizer_of
 from shrinkage._attach._terms import Penalised
+from shrinkage._host._random import random_state
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet
-from shrinkage._random import random_state
 
 Change = Callable[[Any, str, Any], None]
 

@@ -14,11 +14,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from shrinkage._attach._callers import CLONES, WRITE, WRITES_OLD_FORMAT, caller, say, say_cloned
 from shrinkage._attach._hooks import KEY, Hooks, check_optimizer, hooks_of, optimizers_in
 from shrinkage._attach._lam import inner
 from shrinkage._attach._saving import saved
 from shrinkage._attach._terms import added, decay, decay_rows, shrink
+from shrinkage._host._callers import CLONES, WRITE, WRITES_OLD_FORMAT, caller, say, say_cloned
 from shrinkage._penalties import Coupled, Decoupled, Proximal
 
 _OURS = {"data_loss", "penalty"}  # logs beside those of Keras

@@ -10,12 +10,12 @@ import tensorflow as tf
 from keras import ops
 
 from shrinkage._attach._attachment import Attachment
-from shrinkage._attach._callers import say
 from shrinkage._attach._lam import inner, read_lam, wide
 from shrinkage._attach._lazy import LazyTable, check_lazy_optimizer
 from shrinkage._attach._terms import Penalised
+from shrinkage._host._callers import say
 from shrinkage._penalties import Proximal
-from shrinkage._steps import check_proximal
+from shrinkage._penalties._steps import check_proximal
 
 KEY = "_shrinkage"
 """Where it is in the `__dict__` of a model and of its optimizer, past Keras' tracking of attributes."""

@@ -10,7 +10,7 @@ from keras import ops
 from shrinkage._attach._lam import wide
 from shrinkage._attach._lazy import LazyTable
 from shrinkage._penalties import Term
-from shrinkage._steps import step_size
+from shrinkage._penalties._steps import step_size
 
 
 class Penalised(NamedTuple):

@@ -10,15 +10,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._behaviour import Behaviour
 from shrinkage._cohort._first import first_values, origins
-from shrinkage._cohort._memory import side_by_side
 from shrinkage._cohort._tensorflow import Engine, tensors
-from shrinkage._data import Data, TargetUnits, batch_rows, batches_of, random_seeds
-from shrinkage._folds import scored_training_rows
-from shrinkage._objective import Objective
+from shrinkage._cv._folds import scored_training_rows
+from shrinkage._data._data import Data, TargetUnits, batch_rows, batches_of, random_seeds
+from shrinkage._model._behaviour import Behaviour
+from shrinkage._model._objective import Objective
+from shrinkage._model._template import Template
 from shrinkage._penalties import Term
-from shrinkage._template import Template
+from shrinkage._plan._memory import side_by_side
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from shrinkage._cohort._forward import way
-from shrinkage._data import Data
-from shrinkage._template import Template
+from shrinkage._data._data import Data
+from shrinkage._model._template import Template
 
 
 def first_values(

@@ -18,7 +18,7 @@ from shrinkage._cohort._apply import apply, arguments_for
 from shrinkage._cohort._rules import fold_members, is_built_in_activation, rule_for, unfold_members
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
-from shrinkage._losses import carry_logits
+from shrinkage._model._losses import carry_logits
 
 # No weights, no seeds, no losses, and each row of the result depends on that row alone. A list, and not a test: a
 # Lambda holds no weights either, and may well average over rows.

@@ -14,7 +14,7 @@ from keras import ops
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import member_of
 from shrinkage._cohort._update import Update
-from shrinkage._objective import Objective
+from shrinkage._model._objective import Objective
 
 Run = Callable[[State, Any, bool], Any]
 """How a forward pass is made: (state, x, training) -> predictions; `x` and the predictions may be trees."""

@@ -7,11 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from shrinkage._cohort._optimizers import ELEMENTWISE
 from shrinkage._cohort._state import State
+from shrinkage._model._optimizers import ELEMENTWISE
+from shrinkage._model._template import fresh_optimizer
 from shrinkage._penalties import Coupled, Decoupled, Proximal, Term
-from shrinkage._steps import step_size
-from shrinkage._template import fresh_optimizer
+from shrinkage._penalties._steps import step_size
 
 Values = list[Any]
 Terms = list[Term | None]

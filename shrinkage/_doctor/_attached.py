@@ -12,7 +12,7 @@ from shrinkage._doctor._case import Case, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_again
 from shrinkage._doctor._words import plural
-from shrinkage._matching import spell
+from shrinkage._weights._matching import spell
 
 
 @check("error")

@@ -12,8 +12,8 @@ import numpy as np
 from shrinkage._attach._attach import attachments
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._lam import read_lam
-from shrinkage._kinds import PENALISED, kind_of
-from shrinkage._selection import owners_of
+from shrinkage._weights._kinds import PENALISED, kind_of
+from shrinkage._weights._selection import owners_of
 
 _ENOUGH = 1000  # steps that an optimizer has taken before they count as a training, and not as a trial
 

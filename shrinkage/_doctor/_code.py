@@ -9,9 +9,9 @@ import keras
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._terms import Penalised
 from shrinkage._doctor._case import Case, Weight, value_of
-from shrinkage._reach import argument as argument
-from shrinkage._reach import attribute as attribute
-from shrinkage._reach import reach as reach
+from shrinkage._weights._reach import argument as argument
+from shrinkage._weights._reach import attribute as attribute
+from shrinkage._weights._reach import reach as reach
 
 _WIDTH = 96  # of a list of names
 

@@ -12,7 +12,7 @@ from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_again, attach_instead, set_regularizer
 from shrinkage._doctor._words import parameters, paths
 from shrinkage._penalties import L2, Coupled, GroupLasso
-from shrinkage._scale import scale_invariant
+from shrinkage._weights._scale import scale_invariant
 
 _BIG_TABLE = 1_000_000  # parameters of an embedding from which the cost of a dense gradient is felt
 _ADAPTIVE = ("Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Adagrad", "Adadelta", "Adafactor", "Lamb")

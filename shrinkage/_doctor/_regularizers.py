@@ -10,7 +10,7 @@ from shrinkage._doctor._case import Case, Weight, size_of, strengths
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import argument, attribute, each_layer, keras_code, reach, retrace, set_regularizer
 from shrinkage._doctor._words import names, parameters, paths, plural
-from shrinkage._kinds import is_of_keras
+from shrinkage._weights._kinds import is_of_keras
 
 
 @check("error")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any, TypeVar
 
-from shrinkage._hints import hinted
+from shrinkage._hints._arguments import hinted
 
 C = TypeVar("C", bound=type)
 

@@ -97,7 +97,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def import_keras() -> None:
     """Import Keras on TensorFlow; raise `BadInput` if that is not what is here."""
-    from shrinkage._quiet import require_tensorflow
+    from shrinkage._host._quiet import require_tensorflow
 
     try:
         require_tensorflow()

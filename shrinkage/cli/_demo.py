@@ -12,7 +12,7 @@ from ._errors import EXIT_CODES, TrainingFailed
 if TYPE_CHECKING:
     import keras
 
-    from shrinkage._path import Path
+    from shrinkage._path._path import Path
 
 FOLDER = File("shrinkage-demo")
 

@@ -15,7 +15,7 @@ from ._penalty import check_penalty, penalty_arguments, penalty_options
 if TYPE_CHECKING:
     import numpy as np
 
-    from shrinkage._path import Path
+    from shrinkage._path._path import Path
 
     from ._columns import Columns, Task
     from ._network import Settings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ._folder import RUN_FILES
 
 if TYPE_CHECKING:
-    from shrinkage._path import Path
+    from shrinkage._path._path import Path
 
 
 # What the library says of its arguments, and what that is in the shell.

@@ -9,7 +9,7 @@ from keras import ops
 
 from shrinkage._cohort._rules import align, is_built_in_activation, rule
 from shrinkage._cohort._state import State
-from shrinkage._losses import carry_logits
+from shrinkage._model._losses import carry_logits
 
 
 def _covers(layer: Any) -> bool:

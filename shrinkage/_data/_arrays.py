@@ -1,0 +1,219 @@
+"""One array of real, finite numbers from whatever holds them: what is none is refused with the code that makes one."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, timedelta
+from numbers import Real
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from shrinkage._hints._fit import is_stream, stream_words
+
+
+def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
+    """Return an array (n, ...) of numbers, floating-point ones and booleans as `dtype`, all finite.
+
+    Args:
+        name: What to call it in errors.
+        values: An array, a tensor, a data frame, or another that NumPy makes one of.
+        dtype: Of floating-point values.
+
+    Raises:
+        TypeError: If these are no numbers; the message has the code that makes numbers of them.
+        ValueError: If one is missing, NaN or infinite.
+    """
+    _check_kind(name, values)
+    columns = list(getattr(values, "columns", [])) or None
+    array = _as_numbers(name, values)
+    if array.ndim == 0:
+        raise TypeError(
+            f"{name} must be an array with rows. Received: a {type(values).__name__}. "
+            f"{_to_rows(name.strip('`'), values)}".rstrip()
+        )
+    if array.dtype == bool:
+        array = array.astype(dtype)
+    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+        raise TypeError(
+            f"{name} must be an array of real numbers. Received: dtype {array.dtype}{_text_columns(values)}. "
+            f"{_to_numbers(name.strip('`'), array)}"
+        )
+    if np.issubdtype(array.dtype, np.floating):
+        _check_finite(name, array, columns)
+        with np.errstate(over="ignore"):
+            array = array.astype(dtype)
+        _check_finite(name, array, columns)  # a float64 may overflow float32
+    return array
+
+
+def from_list(values: Sequence[Any]) -> np.ndarray:
+    """Return a list of numbers, or of lists of them, as an array; one of lists of different lengths as it is."""
+    try:
+        return np.asarray(values)
+    except ValueError:  # the rows have different lengths
+        ragged = np.empty(len(values), object)
+        ragged[:] = list(values)
+        return ragged
+
+
+def _check_kind(name: str, values: Any) -> None:
+    """Refuse what NumPy would make something else of, or nothing."""
+    called, kind = name.strip("`"), type(values).__name__
+    if is_stream(values):
+        raise TypeError(f"{name} must be an array. Received: a {kind}. {stream_words(values)}")
+    if kind == "LazyFrame":  # of polars, which nothing here imports
+        raise TypeError(f"{name} must be an array. Received: a LazyFrame. Say {called}.collect().")
+    if values is None:
+        raise TypeError(f"{name} must be an array. Received: None. For an autoencoder y is x.")
+    if callable(getattr(values, "toarray", None)):  # SciPy's sparse matrices
+        mib = np.prod(values.shape) * 4 / 2**20
+        fewer = "; or take fewer columns, for example by sklearn.decomposition.TruncatedSVD" if called[0] == "x" else ""
+        raise TypeError(
+            f"{name} must be a dense array. Received: a {kind} of shape {tuple(values.shape)}. Say "
+            f"{called}.toarray(), which takes {max(mib, 0.1):,.1f} MiB in float32{fewer}."
+        )
+    if kind in ("SparseTensor", "RaggedTensor"):
+        code = {"SparseTensor": f"tensorflow.sparse.to_dense({called})", "RaggedTensor": f"{called}.to_tensor()"}[kind]
+        raise TypeError(f"{name} must be a dense array. Received: a {kind}. Say {code}, which fills up with zeros.")
+    if isinstance(values, np.ma.MaskedArray) and (count := int(np.ma.count_masked(values))):
+        rows = int(np.ma.getmaskarray(values).reshape(len(values), -1).any(axis=1).sum())
+        raise ValueError(
+            f"{name} must have no masked values, as their masks would be lost. Received: {count} masked values in "
+            f"{rows} of {len(values)} rows. {_without_masked(called, values)}"
+        )
+
+
+def _without_masked(called: str, values: np.ma.MaskedArray) -> str:
+    """Say what to do with masked values: rows of weight 0 do not count."""
+    if called == "sample_weight":
+        return "Say sample_weight.filled(0), under which these rows do not count."
+    if called == "y" and values.size == len(values):
+        return (
+            "Drop these rows, or let them not count:\n"
+            "    sample_weight = 1.0 - numpy.ma.getmaskarray(y).reshape(len(y))\n"
+            "    y = y.filled(y.mean())"
+        )
+    return f"Say {called}.filled(value) with a value that means missing to the model, or drop these rows."
+
+
+def _to_rows(called: str, values: Any) -> str:
+    """Say how what holds no rows becomes an array of rows."""
+    if isinstance(values, str | PathLike):
+        return (
+            f"Read the file first, for example by pandas.read_csv({called}); the command `shrinkage fit` takes tables."
+        )
+    return f"Say numpy.array(list({called}))." if isinstance(values, Collection) else ""
+
+
+def _as_numbers(name: str, values: Any) -> np.ndarray:
+    """Return an array; of numbers that NumPy takes for objects, as a data frame may hold them, floating-point ones."""
+    try:
+        array = np.asarray(values)
+    except Exception as error:  # of any class: a tensor on another device, or one that has no values yet
+        raise TypeError(
+            f"{name} must be an array. Received: a {type(values).__name__}, of which NumPy can make none: {error}"
+        ) from error
+    if array.dtype == object and hasattr(values, "to_numpy") and not _has_times(values):
+        try:
+            return values.to_numpy(dtype="float64", na_value=np.nan)
+        except (TypeError, ValueError):  # text, and what else is no number
+            pass
+    if array.dtype == object and array.size and all(isinstance(value, Real) for value in array.flat):
+        return array.astype(np.float64)
+    return array
+
+
+def _has_times(values: Any) -> bool:
+    """Whether a data frame has a column of times or durations, of which pandas would make nanoseconds."""
+    dtypes: Any = getattr(values, "dtypes", None)
+    return hasattr(dtypes, "items") and any(getattr(dtype, "kind", "") in "mM" for _, dtype in dtypes.items())
+
+
+def _text_columns(values: Any) -> str:
+    """Name the columns of a data frame that hold no numbers."""
+    dtypes: Any = getattr(values, "dtypes", None)
+    if not hasattr(dtypes, "items"):  # no data frame of pandas
+        return ""
+    numbers = (np.number, np.bool_)
+    found = [column for column, dtype in dtypes.items() if not issubclass(getattr(dtype, "type", object), numbers)]
+    listed = ", ".join(map(repr, found[:3])) + ", ..." * (len(found) > 3)
+    return f", from column{'s' * (len(found) > 1)} {listed}" if found else ""
+
+
+def _to_numbers(called: str, array: np.ndarray) -> str:
+    """Say how what is in an array becomes numbers, as code."""
+    if array.dtype.kind == "M":
+        return f"Give times as numbers, for example ({called} - {called}.min()) / numpy.timedelta64(1, 'D') in days."
+    if array.dtype.kind == "m":
+        return f"Give durations as numbers, for example {called} / numpy.timedelta64(1, 'D') in days."
+    if array.dtype.kind == "c":
+        return f"Give both parts as columns: numpy.stack([{called}.real, {called}.imag], axis=-1)."
+    if array.dtype.names:
+        return f"Say numpy.lib.recfunctions.structured_to_unstructured({called})."
+    first = array.flat[0] if array.size else 0
+    if array.dtype == object and np.ndim(first) > 0:
+        lengths = {np.shape(value) for value in array.flat}
+        if len(lengths) == 1:
+            return f"Say numpy.stack(list({called})), as its rows have equal shapes."
+        return (
+            f"Its rows have different lengths: say keras.utils.pad_sequences({called}, padding='post'), with "
+            f"dtype='float32' where they are no tokens."
+        )
+    if any(isinstance(value, str | bytes) for value in array.flat[:100]):
+        if _are_numbers(array):
+            return f"It holds numbers as text: say {called}.astype('float32')."
+        if called.startswith("y"):
+            return f"Number the classes: classes, {called} = numpy.unique({called}, return_inverse=True)."
+        return (
+            "Encode text and categories as numbers first, for example by pandas.get_dummies or "
+            "keras.layers.StringLookup; or give a file to the command `shrinkage fit`, which does."
+        )
+    if array.dtype == object and any(isinstance(value, date | timedelta) for value in array[:1].flat):
+        return (
+            f"Give times and durations as numbers, for example "
+            f"{called}['a'] = ({called}['a'] - {called}['a'].min()).dt.total_seconds()."
+        )
+    return f"Say {called}.astype('float32'), if all in it are numbers; a missing one then is NaN, to drop or to impute."
+
+
+def _are_numbers(array: np.ndarray) -> bool:
+    """Whether text can be read as numbers."""
+    try:
+        array.astype(np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None) -> None:
+    bad = ~np.isfinite(array)
+    if not bad.any():
+        return
+    rows = int(bad.reshape(len(array), -1).any(axis=1).sum())
+    where = ""
+    if array.ndim == 2 and array.shape[1] > 1:
+        counts = bad.sum(axis=0)
+        worst = [int(column) for column in np.argsort(-counts, kind="stable")[:3] if counts[column]]
+        named = [f"{columns[c]!r}" if columns else f"{c}" for c in worst]
+        where = " in column " + ", ".join(f"{n} ({counts[c]})" for n, c in zip(named, worst, strict=True))
+        where += " and others" if (counts > 0).sum() > 3 else ""
+    raise ValueError(
+        f"{name} must be finite in {array.dtype}. Received: {int(bad.sum())} NaN or infinite values in "
+        f"{rows} of {len(array)} rows{where}. {_without_bad(name.strip('`'), array)}"
+    )
+
+
+def _without_bad(called: str, array: np.ndarray) -> str:
+    """Say what to do with values that are not finite; a loss may be meant to skip labels that are NaN."""
+    if not called.startswith("y"):
+        return "Drop or impute these rows."
+    if array.size > len(array):
+        return (
+            "Drop these rows; or, where some labels of a row are missing and a loss of your own skips NaN, let it skip "
+            f"a number that no label has, such as -1, and say {called} = numpy.nan_to_num({called}, nan=-1)."
+        )
+    return (
+        "Drop these rows, or let them not count:\n"
+        f"    sample_weight = numpy.isfinite({called}).astype('float32')\n"
+        f"    {called} = numpy.nan_to_num({called}, posinf=0, neginf=0)"
+    )

@@ -1,0 +1,180 @@
+"""Rows in: the arrays, checked against the model, and the streams of batches that each fold trains on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from keras import tree
+
+from shrinkage._data._arrays import as_array, from_list
+
+
+@dataclass(frozen=True)
+class Data:
+    """Arrays that are known to fit the model and to be finite."""
+
+    x: Any
+    """Inputs, (n, ...): an array, or a tree of arrays in the structure of the model's inputs."""
+    y: Any
+    """Targets, (n, ...): the same in the structure of the model's outputs."""
+    weight: np.ndarray
+    """Weights of the rows' losses, (n,), of mean one."""
+    notes: tuple[str, ...] = ()
+    """What was changed on the way in, in words."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.weight)
+
+
+@dataclass(frozen=True)
+class TargetUnits:
+    """The units that regression targets are trained in, (y - offset) / scale, for each of several sets of rows."""
+
+    offset: np.ndarray
+    """Means of the targets, (F,)."""
+    scale: np.ndarray
+    """Their standard deviations, (F,)."""
+    reference: float
+    """The standard deviation in all rows, whose square is the unit of the losses reported."""
+
+    def take(self, part: slice) -> "TargetUnits":
+        """Return the units of some members."""
+        return TargetUnits(self.offset[part], self.scale[part], self.reference)
+
+    def standardize(self, y: Any, f: int) -> Any:
+        """Return targets in the units that member `f` trains in."""
+        return tree.map_structure(lambda a: ((a - self.offset[f]) / self.scale[f]).astype(a.dtype), y)
+
+    def restore(self, loss: np.ndarray, predictions: Any, f: int) -> tuple[np.ndarray, Any]:
+        """Return member `f`'s squared errors in units of all rows, and its predictions in the targets' own."""
+        restored = tree.map_structure(lambda a: a * self.scale[f] + self.offset[f], predictions)
+        return loss * (self.scale[f] / self.reference) ** 2, restored
+
+
+def make_data(
+    x: Any, y: Any, sample_weight: Any, dtype: str, *, names: tuple[Sequence[str], Sequence[str]] | None = None
+) -> Data:
+    """Return checked arrays: floating-point values as `dtype`, finite, of equal length; weights scaled to mean one.
+
+    Args:
+        x, y: Trees of arrays, as `as_tree` gives them; a target may be None.
+        sample_weight: Weights of the rows, (n,), or None.
+        dtype: Of floating-point values.
+        names: What to call the leaves of `x` and `y` in errors; None names them by their places.
+
+    Raises:
+        TypeError: If a leaf of `x` or `y` is no array of numbers.
+        ValueError: If lengths differ or a value is NaN or infinite (naming its column), or a weight is negative.
+    """
+    named = names or (labels("x", x), labels("y", y))
+    x, y = (_checked(part, some, dtype) for part, some in zip((x, y), named, strict=True))
+    given = [(name, len(a)) for part, some in zip((x, y), named, strict=True) for name, a in _leaves(part, some)]
+    (first, n), *others = given
+    for name, length in others:
+        if length != n:
+            hint = " A list of arrays is several inputs; numpy.stack(x) makes one array of rows." * (first == "`x[0]`")
+            raise ValueError(f"{first} and {name} must have as many rows. Received: {n} and {length} rows.{hint}")
+    if n == 0:
+        raise ValueError(f"{first} must have rows. Received: none.")
+    if sample_weight is None:
+        return Data(x, y, np.ones(n, dtype))
+    sample_weight = as_tree(sample_weight)
+    if len(tree.flatten(sample_weight)) == 1:
+        (sample_weight,) = tree.flatten(sample_weight)  # of the only output
+    if tree.is_nested(sample_weight):
+        raise TypeError(
+            f"`sample_weight` must be one array of {n} weights, which hold for all outputs: weights per output are not "
+            f"supported yet. Received: a {type(sample_weight).__name__}. To weigh whole outputs compile with "
+            f"`loss_weights`; for rows without a label of one output, let a loss of your own skip a label such as -1."
+        )
+    weight = as_array("`sample_weight`", sample_weight, dtype)
+    weight = weight[:, 0] if weight.shape == (n, 1) else weight
+    if weight.shape != (n,) or (weight < 0).any() or weight.sum() == 0:
+        raise ValueError(
+            f"`sample_weight` must be {n} weights, one a row, none negative and not all zero. "
+            f"Received: shape {weight.shape}, least {weight.min() if weight.size else 'none'}."
+        )
+    # Keras divides a batch's loss by its rows, not by their weights: only with mean one is lambda still the strength on
+    # the mean loss.
+    note = () if np.isclose(weight.mean(), 1) else (f"sample_weight was divided by its mean, {weight.mean():.4g}.",)
+    return Data(x, y, (weight / weight.mean()).astype(dtype), note)
+
+
+def as_tree(values: Any) -> Any:
+    """Return nested dictionaries, lists and tuples of arrays as such, and all else as one leaf.
+
+    A list of numbers, or of lists of numbers, is one array; a list that holds an array or a dictionary is several.
+    """
+    if isinstance(values, dict):
+        return {key: as_tree(value) for key, value in values.items()}
+    if isinstance(values, (list, tuple)) and any(isinstance(v, dict) or getattr(v, "ndim", 0) > 0 for v in values):
+        return tuple(as_tree(value) for value in values)
+    return from_list(values) if isinstance(values, (list, tuple)) else values
+
+
+def labels(name: str, values: Any) -> list[str]:
+    """Return what to call the leaves of a tree in errors: `x`, or `x['user']`, `x[0]`, ..."""
+    found = tree.flatten_with_path(values)
+    return [f"`{name}{''.join(f'[{key!r}]' for key in path)}`" for path, _ in found]
+
+
+def take(values: Any, rows: Any) -> Any:
+    """Return some rows of each array of a tree."""
+    return tree.map_structure(lambda array: array[rows], values)
+
+
+def join(train: Data, validation: Data) -> Data:
+    """Return the rows of both, the validation rows last."""
+    parts = zip((train.x, train.y, train.weight), (validation.x, validation.y, validation.weight), strict=True)
+    x, y, weight = (tree.map_structure(lambda *pair: np.concatenate(pair), *pair) for pair in parts)
+    return replace(train, x=x, y=y, weight=weight)
+
+
+def _leaves(values: Any, names: Sequence[str]) -> list[tuple[str, Any]]:
+    return [(name, leaf) for name, leaf in zip(names, tree.flatten(values), strict=True) if leaf is not None]
+
+
+def _checked(values: Any, names: Sequence[str], dtype: str) -> Any:
+    pairs = zip(names, tree.flatten(values), strict=True)
+    arrays = [None if leaf is None and len(names) > 1 else as_array(name, leaf, dtype) for name, leaf in pairs]
+    return tree.pack_sequence_as(values, arrays)
+
+
+def batches_of(n_train: int, batch_size: int) -> tuple[int, int]:
+    """Return the steps in an epoch of so many training rows, and the rows in each of its batches.
+
+    Example:
+        >>> batches_of(100, 32), batches_of(20, 32)
+        ((3, 32), (1, 20))
+    """
+    return max(1, round(n_train / batch_size)), min(batch_size, n_train)
+
+
+def batch_rows(train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: int, batch_size: int) -> np.ndarray:
+    """Return the rows of one epoch's batches, (steps, batch_size), of a fold's endless stream.
+
+    The stream is permutations of the fold's training rows joined end to end, cut into batches of equal size: every row
+    is used equally often, with no padding. Each permutation depends on (seed, fold, its number) alone, so any epoch
+    can be had without those before it.
+
+    Args:
+        train: The fold's training rows, (n_f,).
+        seed: The run's seed.
+        fold: The fold's number; all-rows members use the number of folds.
+        epoch: Counted from 0.
+        steps: Batches in an epoch.
+        batch_size: Rows in a batch.
+    """
+    start, stop = epoch * steps * batch_size, (epoch + 1) * steps * batch_size
+    first, last = start // len(train), -(-stop // len(train))
+    rows = [train[np.random.default_rng((seed, 1, fold, k)).permutation(len(train))] for k in range(first, last)]
+    offset = start - first * len(train)
+    return np.concatenate(rows)[offset : offset + stop - start].reshape(steps, batch_size)
+
+
+def random_seeds(*, seed: int, fold: int, epoch: int, count: int) -> np.ndarray:
+    """Return the seeds, (count,) below 2**31, of a fold's random layers in one epoch."""
+    return np.random.default_rng((seed, 2, fold, epoch)).integers(2**31, size=count)

@@ -1,0 +1,257 @@
+"""A path on disk: `path.json` for what people may want to read, `arrays.npz`, and `template.keras`. No pickle."""
+
+import json
+import re
+import tempfile
+import warnings
+import zipfile
+from dataclasses import asdict
+from pathlib import Path as File
+from typing import Any
+
+import numpy as np
+
+from shrinkage import __version__
+from shrinkage._path._path import Path, Status
+
+SCHEMA = 2
+_JSON, _ARRAYS, _TEMPLATE = "path.json", "arrays.npz", "template.keras"
+_NUMBERS = (
+    *("lams", "cv_loss", "train_loss", "fold_weight", "epochs", "held_out_rows", "row_loss"),
+    *("norm", "nonzero", "null_loss", "null_se"),
+)
+_OPTIONAL = ("zero_groups", "row_weight", "null_fold_loss", "null_row_loss")
+_PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_model")
+
+
+def save(path: Path, folder: Any, *, overwrite: bool) -> None:
+    """Write `path`; see `Path.save`."""
+    folder = File(folder)
+    if folder.exists() and not overwrite:
+        raise FileExistsError(f"'{folder}' exists. Choose another folder, or say `overwrite=True`.")
+    place = folder if folder.exists() else folder.absolute().parent
+    place.mkdir(parents=True, exist_ok=True)
+    # Beside its place until it is whole: a save that breaks off leaves an earlier path as it was.
+    with tempfile.TemporaryDirectory(dir=place, prefix=".saving-") as scratch:
+        fresh = File(scratch, "path")
+        fresh.mkdir()
+        np.savez(fresh / _ARRAYS, **_arrays(path))
+        path.template.save(fresh / _TEMPLATE)
+        record = json.dumps(_record(path), indent=1, default=_plain) + "\n"
+        (fresh / _JSON).write_text(record, encoding="utf-8")
+        _move(fresh, folder)
+    _warn_unless_readable(path.template, folder / _TEMPLATE)
+
+
+def _move(fresh: File, folder: File) -> None:
+    """Move the files of a saved path to their place, which may hold an earlier path and other files."""
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    # Without path.json a folder is not a saved path: a mixture of two, left by a kill right here, never looks like one.
+    (folder / _JSON).unlink(missing_ok=True)
+    for name in (_ARRAYS, _TEMPLATE, _JSON):
+        (fresh / name).replace(folder / name)
+
+
+def load(folder: Any) -> Path:
+    """Read a path; see `Path.load`."""
+    folder = File(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder '{folder}'.")
+    record = _read_record(folder)
+    try:
+        record.setdefault("lam_model", None)  # of a path that an earlier version saved
+        return _restore(record, *_read_parts(folder, plain=record["lam_model"] is not None))
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        if problem := _own_code(error):
+            raise ValueError(f"The model of the saved path in '{folder}' cannot be read: it has {problem}") from error
+        raise ValueError(
+            f"The saved path in '{folder}' is damaged ({error}). Restore the folder, or fit again."
+        ) from error
+
+
+def _warn_unless_readable(template: Any, file: File) -> None:
+    """Warn now, while the model's code is at hand, of what `load` cannot read."""
+    try:
+        type(template).load(file)
+    except Exception as error:  # of any class: it comes from the code of the model's layers
+        problem = _own_code(error) or f"something that Keras cannot read back ({error})."
+        warnings.warn(f"The path is saved, but `Path.load` cannot read its model: it has {problem}", stacklevel=4)
+
+
+def _own_code(error: Exception) -> str:
+    """Say which code of the user's own Keras does not find or does not take from a file, and what to do; or nothing."""
+    if found := re.search(r"Could not locate (class|function) '([^']+)'", str(error)):
+        kind, name = found.groups()
+        return (
+            f"the {kind} {name}, which is not registered with Keras. Put @keras.saving.register_keras_serializable() "
+            f"before its definition, fit and save again, and import it before loading; or load this folder inside "
+            f"`with keras.saving.custom_object_scope({{'{name}': {name}}}):`."
+        )
+    if "Python lambda" in str(error):
+        return (
+            "a Python lambda, and Keras takes no code from files. Write it as a layer or function with a name, "
+            "registered by @keras.saving.register_keras_serializable(), and fit again."
+        )
+    return ""
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    """All numbers that are not for reading, under one flat name each."""
+    arrays = {name: getattr(path, name) for name in _NUMBERS}
+    arrays |= {f"metrics.{name}": value for name, value in path.metrics.items()}
+    arrays |= {f"null_metrics.{name}": value for name, value in path.null_metrics.items()}
+    arrays |= _flat("predictions", path.predictions)
+    arrays |= {name: getattr(path, name) for name in _OPTIONAL if getattr(path, name) is not None}
+    for name in ("status", "full_status"):
+        arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(getattr(path, name))
+    parts = {"weights": path.weights, "train": path.folds.train, "held_out": path.folds.held_out}
+    for name, values in (parts | {"toward": _toward(path.penalty)}).items():
+        arrays |= {f"{name}.{index}": value for index, value in enumerate(values)}
+    return arrays
+
+
+def _toward(penalty: Any) -> tuple[Any, ...]:
+    """Return the weights that a penalty draws towards, if they were given."""
+    toward = getattr(penalty, "toward", None)
+    return toward if isinstance(toward, tuple) else ()
+
+
+def _given(penalty: Any) -> dict[str, Any]:
+    """Return a penalty's arguments, but for weights among them, which are arrays."""
+    return asdict(penalty) | ({"toward": None} if _toward(penalty) else {})
+
+
+def _record(path: Path) -> dict[str, Any]:
+    return {
+        "format": "shrinkage path",
+        "schema": SCHEMA,
+        "shrinkage": __version__,
+        "penalty": {"name": type(path.penalty).__name__} | _given(path.penalty),
+        "how": {"name": type(path.how).__name__} | asdict(path.how),
+        "lam_min": None if path.failed.all() else path.lam_min,
+        "lam_1se": None if path.failed.all() else path.lam_1se,
+        "verdict": path.verdict(),
+        "notes": path.notes,
+        "predictions": _structure("predictions", path.predictions),
+        **{name: getattr(path, name) for name in _PLAIN},
+        "folds": {"n_rows": path.folds.n_rows, "kind": path.folds.kind, "notes": path.folds.notes},
+        "selection": [asdict(weight) for weight in path.selection.weights],
+    }
+
+
+def _read_record(folder: File) -> dict[str, Any]:
+    try:
+        record = json.loads((folder / _JSON).read_text(encoding="utf-8"))
+        if record["format"] != "shrinkage path":
+            raise ValueError(f"its format is {record['format']!r}")
+        schema = int(record["schema"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"'{folder}' is not a folder that `Path.save` wrote: its {_JSON} cannot be read ({error})."
+        ) from error
+    if schema != SCHEMA:
+        raise ValueError(
+            f"'{folder}' was written by shrinkage {record.get('shrinkage')} in schema {schema}; this version "
+            f"({__version__}) reads schema {SCHEMA}. Use the version that wrote it, or fit again."
+        )
+    return record
+
+
+def _read_parts(folder: File, *, plain: bool) -> tuple[dict[str, Any], Any]:
+    from shrinkage._model._template import Template  # here, as it imports Keras
+
+    # Given a name, `np.load` leaves the file of a torn archive open.
+    with (folder / _ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    for array in arrays.values():
+        array.setflags(write=False)
+    options = {"plain": True} if plain else {}  # code of the user's own may set its regularizers again
+    return arrays, Template.load(folder / _TEMPLATE, **options)
+
+
+def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> Path:
+    from shrinkage._cv._folds import Folds
+    from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, GroupLasso, Proximal
+    from shrinkage._weights._selection import Selection, Weight
+
+    values: dict[str, Any] = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
+    values |= {name: arrays.get(name) for name in _OPTIONAL}
+    values |= {name: float(values[name]) for name in ("null_loss", "null_se")}
+    values["plan"] = _tuples(values["plan"])
+    values |= {name: _statuses(arrays[name]) for name in ("status", "full_status")}
+    weights = (Weight(**_tuples(weight)) for weight in record["selection"])
+    toward = _numbered(arrays, "toward.")
+    penalty = record["penalty"] | ({"toward": toward} if toward else {})
+    return Path(
+        **values,
+        predictions=_packed(record["predictions"], arrays),
+        metrics=_named(arrays, "metrics."),
+        null_metrics={name: float(value) for name, value in _named(arrays, "null_metrics.").items()},
+        weights=_numbered(arrays, "weights."),
+        folds=Folds(
+            train=_numbered(arrays, "train."),
+            held_out=_numbered(arrays, "held_out."),
+            **record["folds"] | {"notes": tuple(record["folds"]["notes"])},
+        ),
+        selection=Selection(tuple(weights)),
+        penalty=_revive(penalty, L1, L2, ElasticNet, GroupLasso),
+        how=_revive(record["how"], Coupled, Proximal, Decoupled),
+        notes=tuple(record["notes"]),
+        template=template,
+    )
+
+
+def _tuples(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with tuples in place of JSON's lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
+
+
+def _revive(record: dict[str, Any], *kinds: type) -> Any:
+    known = {kind.__name__: kind for kind in kinds}
+    return known[record["name"]](**{name: value for name, value in record.items() if name != "name"})
+
+
+def _statuses(names: Any) -> Any:
+    return np.vectorize(lambda name: Status[name], otypes=[object])(names)
+
+
+def _named(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def _numbered(arrays: dict[str, Any], prefix: str) -> tuple[Any, ...]:
+    found = _named(arrays, prefix)
+    return tuple(found[str(index)] for index in range(len(found)))
+
+
+def _structure(name: str, values: Any) -> Any:
+    """Return the names of a tree's arrays in `arrays.npz`, in the structure of the tree."""
+    if isinstance(values, dict):
+        return {key: _structure(f"{name}.{key}", value) for key, value in values.items()}
+    if isinstance(values, tuple):
+        return [_structure(f"{name}.{index}", value) for index, value in enumerate(values)]
+    return name
+
+
+def _flat(name: str, values: Any) -> dict[str, Any]:
+    if isinstance(values, (dict, tuple)):
+        pairs = values.items() if isinstance(values, dict) else enumerate(values)
+        return {key: array for index, value in pairs for key, array in _flat(f"{name}.{index}", value).items()}
+    return {name: values}
+
+
+def _packed(structure: Any, arrays: dict[str, Any]) -> Any:
+    if isinstance(structure, dict):
+        return {key: _packed(value, arrays) for key, value in structure.items()}
+    if isinstance(structure, list):
+        return tuple(_packed(value, arrays) for value in structure)
+    return arrays[structure]
+
+
+def _plain(value: Any) -> Any:
+    """Let JSON write NumPy's numbers and arrays, which a plan may hold."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be written to {_JSON}: {value!r}")

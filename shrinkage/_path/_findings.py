@@ -1,0 +1,324 @@
+"""What the curves of a path show: numbers in, a decision out. `_path_words` puts the decisions into words."""
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from shrinkage._cv._choice import Difference, far_fold, gain, row_gain, summarise
+from shrinkage._path._path import Path
+from shrinkage._path._words import loss_words
+
+Floats = NDArray[np.float64]
+
+
+class Progress(Enum):
+    """How far a training got."""
+
+    BEGINNING = "at the last epoch the loss falls nearly as fast as on average since the start"
+    FALLING = "the loss still falls at the last epoch"
+    LEVELLED = "the loss has its minimum before the last epoch, or hardly falls any more"
+
+
+@dataclass(frozen=True)
+class Overfitting:
+    """A held-out loss that rises again while the training loss falls; epochs count from 1."""
+
+    best_epoch: int
+    best: float
+    last_epoch: int
+    last: float
+    training: float
+    """Training loss at the last epoch."""
+
+
+def matters(difference: float, loss: float, scale: float) -> bool:
+    """Whether a difference between losses is worth a word: 5 % of the loss, and 1 % of what there is to learn.
+
+    Args:
+        difference: of two losses.
+        loss: the larger of the two.
+        scale: the loss of the best constant, or where training started.
+
+    Example:
+        >>> matters(0.0016, 0.0805, 2.3), matters(4e-7, 5e-7, 2.3), matters(0.06, 0.10, 2.3)
+        (False, False, True)
+    """
+    return difference >= 0.05 * abs(loss) and difference >= 0.01 * abs(scale)
+
+
+def progress(held_out: ArrayLike, epoch: int, se: float, null: float) -> Progress:
+    """Compare what the last tenth of the epochs gained with the whole fall of the loss.
+
+    Args:
+        held_out: (E,) mean held-out loss after each epoch, NaN past the last one.
+        epoch: the chosen epoch, from 1.
+        se: standard error of the loss at that epoch, or NaN.
+        null: loss of the best constant, or NaN.
+
+    Example:
+        >>> steps = np.arange(40)
+        >>> [progress(np.exp(-steps / tau), 40, 0.01, math.nan).name for tau in (100, 20, 5)]
+        ['BEGINNING', 'FALLING', 'LEVELLED']
+    """
+    curve = _trained(held_out)
+    n_epochs = len(curve)
+    if n_epochs < 2 or epoch != n_epochs or curve[-1] > curve.min():
+        return Progress.LEVELLED
+    window = max(1, n_epochs // 10)
+    late, seen = curve[-1 - window] - curve[-1], curve[0] - curve[-1]
+    if not late > 0:
+        return Progress.LEVELLED
+    whole = max(seen, null - curve[-1]) if null > curve[0] else seen
+    speed = late_speed(curve, null)
+    if not late > 0.1 * se and (speed < _FALLS or whole < 0.01 * abs(curve[-1])):  # also where the error is NaN
+        return Progress.LEVELLED
+    straight = speed >= _HALF or (seen >= 0.2 * whole and late_speed(curve, math.nan) >= _HALF)
+    return Progress.BEGINNING if straight and n_epochs > 3 else Progress.FALLING
+
+
+_FALLS, _HALF = 0.2, 0.5
+"""Speeds of the last tenth of the epochs. Of an exponential fall that is 1.26 time constants long, the speed at the
+end is half of the average and 28 % is to come; after 2.65 of them it is a fifth, and 7 % is to come."""
+
+
+def late_speed(held_out: ArrayLike, null: float) -> float:
+    """Return how fast the loss fell in the last tenth of the epochs, relative to its average: 1 for a straight line.
+
+    The fall begins at the best constant where the first epoch is below it: most of the training may lie in it.
+
+    Args:
+        held_out, null: as in `progress`.
+
+    Example:
+        >>> round(late_speed([1.0, 0.7, 0.5, 0.4], math.nan), 3), round(late_speed([0.5, 0.4], 2.0), 3)
+        (0.5, 0.125)
+    """
+    curve = _trained(held_out)
+    window = max(1, len(curve) // 10)
+    from_null = null > curve[0]
+    whole = (null if from_null else curve[0]) - curve[-1]
+    average = whole / (len(curve) if from_null else len(curve) - 1)
+    return float((curve[-1 - window] - curve[-1]) / window / average)
+
+
+def rises_again(
+    held_out: ArrayLike, fold_weight: ArrayLike, training: ArrayLike, se: float, scale: float
+) -> Overfitting | None:
+    """Find whether the held-out loss rises after its best epoch while the training loss falls.
+
+    The rise must be larger than its standard error, happen in most folds, and matter.
+
+    Args:
+        held_out: (F, E) held-out loss of each fold after each epoch, NaN past the last one.
+        fold_weight: (F,) the folds' weights.
+        training: (E,) mean training loss.
+        se: standard error of the mean loss, for a single split, where folds cannot tell it.
+        scale: as in `matters`.
+    """
+    folds = np.asarray(held_out, float)
+    mean, training = summarise(folds, fold_weight)[0], np.asarray(training, float)
+    known = np.flatnonzero(np.isfinite(mean))
+    if not len(known):
+        return None
+    best, last = int(np.nanargmin(mean)), int(known[-1])
+    rise = float(mean[last] - mean[best])
+    rises = folds[:, last] - folds[:, best]
+    paired = summarise(rises[:, None], fold_weight)[1][0]
+    noise = float(np.nan_to_num(se if math.isnan(paired) else paired))
+    if (
+        rise <= noise
+        or not np.median(rises) > 0
+        or not matters(rise, mean[last], scale)
+        or not training[last] < training[best]
+    ):
+        return None
+    return Overfitting(best + 1, float(mean[best]), last + 1, float(mean[last]), float(training[last]))
+
+
+def last_losses(held_out: ArrayLike) -> Floats:
+    """Return the loss after the last epoch that each strength was trained, (S,), from curves (S, E)."""
+    return np.array([np.append(math.nan, _trained(curve))[-1] for curve in np.asarray(held_out, float)])
+
+
+def near_perfect(loss: float, null: float, *, log_loss: bool) -> bool:
+    """Whether hardly anything is left of the best constant's loss: 0.3 %, of a log loss a hundredth.
+
+    A squared error of 0.3 % is an R squared of 0.997: with noise in the target few models get there.
+
+    Example:
+        >>> near_perfect(5e-7, 2.3, log_loss=True), near_perfect(0.06, 1.1, log_loss=True)
+        (True, False)
+    """
+    return math.isfinite(null) and 0 <= loss <= (0.01 if log_loss else 0.003) * null
+
+
+def _trained(curve: ArrayLike) -> Floats:
+    curve = np.asarray(curve, float)
+    return curve[np.isfinite(curve)]
+
+
+# --- of a path
+
+
+def none_and_min(path: Path) -> list[int]:
+    none = len(path.lams) - 1
+    return [index for index in dict.fromkeys((none, path.index_min)) if not path.failed[index]]
+
+
+def tried_strengths(path: Path) -> np.ndarray:
+    """(S,) which strengths above 0 have no model that diverged."""
+    return (path.lams > 0) & ~path.failed
+
+
+def main_progress(path: Path) -> Progress:
+    """How far training got without a penalty, or at `min` where that diverged."""
+    return progress_at(path, none_and_min(path)[0])
+
+
+def progress_at(path: Path, index: int) -> Progress:
+    return progress(held_out_curve(path)[index], path.epochs[index], path.se[index], path.null_loss)
+
+
+def training_is_stuck(path: Path) -> bool:
+    """Whether in the second half of the epochs the training loss did not fall by more than its unsteadiness.
+
+    It is the loss without a penalty, or at `min` where that diverged.
+    """
+    curve = _trained(training_curve(path)[none_and_min(path)[0]])
+    steps = np.diff(curve)[(len(curve) - 1) // 2 :]
+    return len(steps) > 1 and bool(steps.mean() >= -2 * steps.std() / math.sqrt(len(steps)))
+
+
+def trains_above_constant(path: Path) -> bool:
+    """Whether not even the training loss, at any strength or epoch, is below the best constant's.
+
+    The training loss of a single split is of other rows than the constant's, and may be larger for that: there it must
+    still be falling too.
+    """
+    above = least_training_loss(path) >= path.null_loss
+    return above and not (path.single_split and training_is_stuck(path))
+
+
+def overfitting_without_penalty(path: Path) -> Overfitting | None:
+    """Find what the best epoch hides: that without a penalty the loss rises again."""
+    training = training_curve(path)[-1]
+    return rises_again(path.cv_loss[:, -1], path.fold_weight, training, path.se[-1], scale_of(path))
+
+
+def beats_constant(path: Path) -> bool:
+    """Whether the least loss is below the best constant's by more than chance; True where no constant is known.
+
+    One of three intervals must be clear of 0: that of `null_gain`; the same of the loss as a share of the constant's in
+    each fold, as where a model explains nearly all, the constant's loss is what differs between folds; and that of the
+    rows, as a few folds say little.
+    """
+    least = path.mean[path.index_min]
+    if math.isnan(path.null_loss):
+        return True
+    if not least < path.null_loss:
+        return False
+    if not path.null_gain.low <= 0:  # NaN where no fold is known: no doubt
+        return True
+    return _share_of_null(path).low > 0 or _row_gain_of_null(path) > 0
+
+
+def _row_gain_of_null(path: Path) -> float:
+    """Return the lower end of the 95 % interval of the gain over the constant, over all held-out rows.
+
+    The variance is corrected as that of folds is: it is J/n times a row's for the mean of a fold of J, and rows that
+    train together are not independent.
+    """
+    if path.null_row_loss is None or path.single_split:
+        return -math.inf
+    rows = row_gain(path.null_row_loss, path.row_loss[:, path.index_min], path.row_weight)
+    wider = math.sqrt(1 + len(path.fold_weight) / (len(path.fold_weight) - 1))
+    return rows.mean - wider * (rows.mean - rows.low)
+
+
+def _share_of_null(path: Path) -> Difference:
+    """How much lower than 1 the least loss is as a share of the best constant's, fold by fold."""
+    null = path.null_fold_loss
+    if null is None or path.single_split or not (null > 0).all():
+        return Difference(math.nan, -math.inf, math.nan)
+    n_train, n_test = (float(np.mean([len(rows) for rows in part])) for part in (path.folds.train, path.folds.held_out))
+    share = path.fold_loss[:, path.index_min] / null
+    return gain(np.ones(len(null)), share, path.fold_weight, n_train=n_train, n_test=n_test)
+
+
+def is_near_perfect(path: Path) -> bool:
+    log_loss = loss_words(path.template.loss_name) == "log loss"
+    return near_perfect(path.mean[path.index_min], path.null_loss, log_loss=log_loss)
+
+
+def closes_the_gap(path: Path) -> bool:
+    """Whether less than half of the gap without a penalty is left at `min`."""
+    gaps = path.mean - path.train_mean
+    return bool(path.lam_min > 0 and gaps[path.index_min] < 0.5 * gaps[-1])
+
+
+def far_folds(path: Path) -> dict[int, dict[float, float]]:
+    """Find folds that are far from the others, without a penalty or at `min`: for each the strengths and how far."""
+    found: dict[int, dict[float, float]] = {}
+    for index in none_and_min(path):
+        fold, ratio = far_fold(path.fold_loss[:, index])
+        if fold is not None:
+            found.setdefault(fold, {})[float(path.lams[index])] = ratio
+    return found
+
+
+def has_raw_target(path: Path) -> bool:
+    """Whether `standardize_target` could be said, and was not."""
+    one_output = getattr(path.predictions, "shape", ())[2:] == (1,)
+    squared = loss_words(path.template.loss_name) == "squared error"
+    return squared and one_output and (path.target_mean, path.target_sd) == (0, 1)
+
+
+def has_far_target(path: Path) -> bool:
+    """Whether the target could be standardised, was not, and has a variance outside 0.1 to 10."""
+    return has_raw_target(path) and not 0.1 <= path.null_loss <= 10
+
+
+def scale_of(path: Path) -> float:
+    """What there is to learn: the best constant's loss, or the loss after the first epoch where none is known."""
+    return path.null_loss if math.isfinite(path.null_loss) else float(held_out_curve(path)[-1, 0])
+
+
+def gap(path: Path) -> tuple[float, float]:
+    """Return how much lower the training loss is than the held-out one, without a penalty, and its standard error.
+
+    In cross-validation both are of the same rows: those that a fold holds out are scored as training rows in the fold
+    before. What differs between these parts of the rows is then not in the error. A single split scores other rows.
+    """
+    training, held_out = (
+        curve[np.arange(len(curve)), -1, path.epochs[-1] - 1] for curve in (path.train_loss, path.cv_loss)
+    )
+    if path.single_split:
+        return float(held_out[0] - training[0]), math.sqrt(2) * float(path.se[-1])
+    mean, se = summarise((held_out - np.roll(training, 1))[:, None], path.fold_weight)
+    return float(mean[0]), float(se[0])
+
+
+def falls_towards(path: Path, neighbour: int) -> bool:
+    """Whether the least loss is clearly below that of a strength beside it, by 1 % or more.
+
+    A flat curve has its minimum anywhere, and at an end of the grid by chance.
+    """
+    difference = path.gain_over(neighbour)
+    return difference.low > 0 and difference.mean >= 0.01 * abs(path.mean[neighbour])
+
+
+def least_training_loss(path: Path) -> float:
+    return float(np.nanmin(training_curve(path)))
+
+
+def held_out_curve(path: Path) -> np.ndarray:
+    """Average the held-out losses over folds, to (S, E)."""
+    return np.tensordot(path.fold_weight / path.fold_weight.sum(), path.cv_loss, axes=1)
+
+
+def training_curve(path: Path) -> np.ndarray:
+    """Average the training losses over folds, to (S, E)."""
+    return np.tensordot(path.train_weight / path.train_weight.sum(), path.train_loss, axes=1)

@@ -1,0 +1,300 @@
+"""The picture of a path, in two steps: what is to be seen, as plain numbers, and its drawing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shrinkage._path._path import Path
+from shrinkage._path._words import lam_text, loss_words, title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+_HELD_OUT, _TRAINING, _INK, _FAINT = "#D55E00", "#0072B2", "#333333", "#8C8C8C"
+_LABELS = 0.15  # of the picture's height is kept, at the top, for the choices' labels
+_STYLE: Any = {
+    **{"font.family": "sans-serif", "font.size": 11, "text.color": _INK, "axes.labelcolor": _INK},
+    **{"axes.edgecolor": _FAINT, "xtick.color": _FAINT, "ytick.color": _FAINT},
+    **{"xtick.labelcolor": _INK, "ytick.labelcolor": _INK, "axes.spines.right": False, "svg.fonttype": "none"},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class CurveData:
+    """What the picture of a path shows; arrays have one entry per strength, in the order of `lams`.
+
+    Attributes:
+        title: what path it is.
+        loss: the loss in words.
+        bars: what the bars are, in words.
+        position: log10(lam); lam = 0 stands apart at the left.
+        lams: the strengths.
+        mean, se: held-out loss at the chosen epoch, and its standard error.
+        train: training loss at that epoch.
+        failed: whether a model of this strength diverged.
+        index_min, index_1se: the choices; None where every strength diverged.
+        index_model: the strength that the model's own regularizers had, if they are the penalty.
+        null: loss of the best constant, or NaN.
+        complexity: norm of the penalised weights; for a penalty that gives zeros, how many are not zero.
+        complexity_label: which of the two.
+        low, high: the range of losses to show.
+    """
+
+    title: str
+    loss: str
+    bars: str
+    position: Floats
+    lams: Floats
+    mean: Floats
+    se: Floats
+    train: Floats
+    failed: NDArray[np.bool_]
+    index_min: int | None
+    index_1se: int | None
+    null: float
+    complexity: Floats
+    complexity_label: str
+    low: float
+    high: float
+    index_model: int | None = None
+
+    @property
+    def above(self) -> NDArray[np.bool_]:
+        """(S,) which held-out losses do not fit below the top with their bars: an arrow stands for them."""
+        return ~(self.mean + np.nan_to_num(self.se) <= self.high)
+
+
+def curve_data(path: Path) -> CurveData:
+    """Collect what the picture of `path` shows."""
+    sparse = path.penalty.sparse
+    chosen = not path.failed.all()
+    low, high = _limits(path) if chosen else _limits_without_choice(path)
+    return CurveData(
+        title=title(path),
+        loss=loss_words(path.template.loss_name),
+        bars="held out, ± 1 SE over rows"
+        if path.single_split
+        else f"held out, ± 1 SE over {len(path.fold_weight)} folds",
+        position=_positions(path.lams),
+        lams=path.lams,
+        mean=path.mean,
+        se=path.se,
+        train=path.train_mean,
+        failed=path.failed,
+        index_min=path.index_min if chosen else None,
+        index_1se=path.index_1se if chosen else None,
+        null=path.null_loss,
+        complexity=path.nonzero if sparse else path.norm,
+        complexity_label=_complexity_words(path),
+        low=low,
+        high=high,
+        index_model=path.index_model,
+    )
+
+
+def draw(data: CurveData, file: Any = None) -> Figure:
+    """Draw the picture, in glmnet's manner: losses with bars over log λ, choices dotted, model size on top.
+
+    Args:
+        data: what to show.
+        file: a name or file object to save it to; the ending of a name says the format, PNG without one.
+
+    Returns:
+        The figure, which belongs to no pyplot state and no window.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7.6, 4.8), dpi=150, layout="constrained")
+        axes = figure.add_subplot()
+        _draw_choices(axes, data)
+        handles = [*_draw_held_out(axes, data), *_draw_training(axes, data), *_draw_arrows(axes, data)]
+        if data.low < data.null < data.high:
+            handles.append(axes.axhline(data.null, color=_FAINT, linewidth=1, linestyle="--", label="best constant"))
+        if (own := data.index_model) is not None:
+            style = {"color": _TRAINING, "linewidth": 1, "linestyle": "-."}
+            handles.append(axes.axvline(data.position[own], label=f"model: λ = {lam_text(data.lams[own])}", **style))
+        _draw_axes(axes, data)
+        _draw_sizes(axes, data)
+        # Outside: inside, every corner is some curve's way.
+        style: dict[str, Any] = {"frameon": False, "fontsize": 9.5, "handlelength": 1.6, "columnspacing": 1.4}
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), **style)
+        if file is not None:
+            figure.savefig(file)
+    return figure
+
+
+# --- what to see
+
+
+def _complexity_words(path: Path) -> str:
+    if path.penalty.sparse:
+        return "nonzero weights"
+    return "distance from the first weights" if path.penalty.name == "L2-SP" else "norm of the penalised weights"
+
+
+def _positions(lams: Floats) -> Floats:
+    positive = lams > 0
+    position = np.log10(lams, out=np.zeros(len(lams)), where=positive)
+    if positive.any():
+        shown = position[positive]
+        position[~positive] = shown.min() - max(0.5, 0.1 * np.ptp(shown))
+    return position
+
+
+def _limits(path: Path) -> tuple[float, float]:
+    """Find a range in which the choice can be seen: the far end of a curve may be a hundred times as high.
+
+    The reach above the least loss is what half of the strengths need, or three bars, or no penalty if that is not far.
+    Below there is more room, for the training loss, and for the best constant where the whole curve is worse.
+    """
+    mean, se, train = path.mean, np.nan_to_num(path.se), path.train_mean
+    mean = np.where(path.failed, np.nan, mean)
+    least, bar = mean[path.index_min], se[path.index_min]
+    reach = max(np.nanmedian(mean) - least, 3 * bar, 1e-3 * abs(least), 1e-12)
+    none = mean[-1] + se[-1] - least
+    if reach < none <= 5 * reach:
+        reach = none
+    if path.null_loss <= least:
+        reach = max(reach, least - path.null_loss)
+    high = min(least + 3 * reach, np.nanmax(mean + se))
+    low = max(least - 5 * reach, min(np.nanmin(mean - se), np.nanmin(train)))
+    if path.null_loss <= least:
+        low = min(low, path.null_loss)
+    height = max(high - low, reach)
+    return float(low - 0.06 * height), float(high + 0.06 * height)
+
+
+def _limits_without_choice(path: Path) -> tuple[float, float]:
+    """Find a range around the best constant, where every strength diverged; any range where there is none."""
+    high = 2 * path.null_loss if path.null_loss > 0 and np.isfinite(path.null_loss) else 1.0
+    return 0.0, float(high)
+
+
+# --- how to show it
+
+
+def _draw_choices(axes: Axes, data: CurveData) -> None:
+    """Mark the choices by dotted lines, labelled in rows above all points."""
+    if data.index_min is None or data.index_1se is None:
+        return
+    if data.index_min == data.index_1se:
+        _draw_choice(axes, data, data.index_min, "min = 1se", row=0)
+        return
+    _draw_choice(axes, data, data.index_min, "min", row=0)
+    _draw_choice(axes, data, data.index_1se, "1se", row=1)
+
+
+def _draw_choice(axes: Axes, data: CurveData, index: int, name: str, row: int) -> None:
+    at, start, width = data.position[index], data.position.min(), np.ptp(data.position)
+    axes.axvline(at, color=_INK, linewidth=1, linestyle=":")
+    style: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
+    style |= {"xytext": (-4, 0), "ha": "right"} if at - start > 0.7 * width else {"xytext": (4, 0), "ha": "left"}
+    style["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # over the other choice's line
+    height = 0.98 - row * (_LABELS - 0.02) / 2
+    axes.annotate(f"{name}: λ = {lam_text(data.lams[index])}", (at, height), fontsize=9, **style)
+
+
+def _draw_held_out(axes: Axes, data: CurveData) -> list[Any]:
+    inside = ~data.above & ~data.failed
+    if not inside.any():
+        return []
+    style: dict[str, Any] = {"fmt": "o", "color": _HELD_OUT, "markersize": 5.5, "zorder": 3}
+    style |= {"ecolor": _FAINT, "elinewidth": 1.1, "capsize": 2.5}
+    return [axes.errorbar(data.position[inside], data.mean[inside], data.se[inside], label=data.bars, **style)]
+
+
+def _draw_training(axes: Axes, data: CurveData) -> list[Any]:
+    from matplotlib.patches import Rectangle
+
+    shown = np.where(data.failed, np.nan, data.train)
+    if np.isnan(shown).all():
+        return []
+    positive = data.lams > 0
+    style: dict[str, Any] = {"color": _TRAINING, "marker": "o", "markersize": 3.2, "linewidth": 1.3}
+    axes.plot(data.position[~positive], shown[~positive], **style)
+    line = axes.plot(data.position[positive], shown[positive], label=_training_words(data), **style)[0]
+    below = Rectangle((0, data.low), 1, data.high - data.low, transform=axes.get_yaxis_transform())
+    line.set_clip_path(below)  # where the points end, the labels begin
+    return [line]
+
+
+def _training_words(data: CurveData) -> str:
+    """Name the training loss, and say so where all of it is out of sight."""
+    train = data.train[~data.failed & np.isfinite(data.train)]
+    if len(train) and (train > data.high).all():
+        return "training: higher than shown"
+    return "training: lower than shown" if len(train) and (train < data.low).all() else "training"
+
+
+def _draw_arrows(axes: Axes, data: CurveData) -> list[Any]:
+    """Stand in for the losses that are out of sight, filled, and for what diverged, hollow."""
+    top = data.high - 0.022 * (data.high - data.low)
+    style: dict[str, Any] = {"color": _HELD_OUT, "markersize": 6.5, "zorder": 3}
+    kinds = ((data.above & ~data.failed, _HELD_OUT, "higher than shown"), (data.failed, "white", "diverged"))
+    return [
+        axes.plot(data.position[hit], np.full(hit.sum(), top), "^", markerfacecolor=face, label=label, **style)[0]
+        for hit, face, label in kinds
+        if hit.any()
+    ]
+
+
+def _draw_axes(axes: Axes, data: CurveData) -> None:
+    axes.set_ylim(data.low, data.low + (data.high - data.low) / (1 - _LABELS))
+    axes.margins(x=0.04)
+    axes.set_title(data.title, loc="left", fontsize=13, pad=10)
+    axes.set_ylabel(data.loss + _draw_power(axes, data))
+    axes.set_xlabel("strength λ of the penalty")
+    axes.set_xticks(*_decades(data))
+    axes.grid(axis="y", color="#E6E6E6", linewidth=0.7)
+    axes.set_axisbelow(True)
+    if (data.lams > 0).any() and (data.lams == 0).any():  # the axis is broken between λ = 0 and the others
+        gap = float(np.mean([data.position[data.lams == 0].max(), data.position[data.lams > 0].min()]))
+        style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 10, "color": _FAINT}
+        where = {"xy": (gap, 0), "xycoords": ("data", "axes fraction")}
+        axes.annotate("//", **where, **style, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+
+
+def _draw_power(axes: Axes, data: CurveData) -> str:
+    """Take a power of ten out of large or small losses, and return it for the label: above the axis is no room."""
+    power = int(np.floor(np.log10(max(abs(data.low), abs(data.high)))))
+    if -4 <= power <= 5:
+        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+        return ""
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(power, power), useOffset=False)
+    axes.yaxis.get_offset_text().set_visible(False)
+    return f", in $10^{{{power}}}$"
+
+
+def _draw_sizes(axes: Axes, data: CurveData) -> None:
+    """Write the models' sizes along the top, as glmnet does, with no more labels than there is room for."""
+    n = len(data.position)
+    shown = [*range(0, n - 1, max(1, round(n / 7))), n - 1]
+    sizes = axes.secondary_xaxis("top")
+    sizes.set_xticks(data.position[shown], [_size(value) for value in data.complexity[shown]])
+    sizes.set_xlabel(data.complexity_label, fontsize=9.5)
+    sizes.tick_params(labelsize=9)
+
+
+def _decades(data: CurveData) -> tuple[list[float], list[str]]:
+    """Label whole powers of ten (a few, on a long axis), and λ = 0 by a plain 0."""
+    positive = data.position[data.lams > 0]
+    exponents = range(int(np.ceil(positive.min())), int(np.floor(positive.max())) + 1) if len(positive) else []
+    exponents = list(exponents)[:: max(1, len(exponents) // 8)]
+    zeros = data.position[data.lams == 0]
+    return [*zeros, *exponents], ["0"] * len(zeros) + [f"$10^{{{exponent}}}$" for exponent in exponents]
+
+
+def _size(value: float) -> str:
+    if not np.isfinite(value):
+        return "-"
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

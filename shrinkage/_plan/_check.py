@@ -1,0 +1,57 @@
+"""Before training: is the fast way right for this very model?"""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from shrinkage._cohort._forward import forward
+from shrinkage._cohort._state import State
+from shrinkage._cohort._tensorflow import loss_and_gradients
+from shrinkage._cohort._unroll import unroll
+from shrinkage._model._behaviour import perturbed
+from shrinkage._model._objective import Objective
+
+# Rounding alone differs: relative to the largest value compared, a few hundred units in the last place, and a dozen
+# where a step has that many roundings at most.
+_TOLERANCE = {"bfloat16": 0.1, "float32": 1e-3, "float64": 1e-9}
+
+
+def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: list) -> bool:
+    """Say whether a few perturbed members, run the fast way, equal the model itself called on real batches.
+
+    Compared are the loss, the gradient of every weight, and the new value of every moving average. A layer or loss that
+    mixes rows, or a layer that Keras has changed since its rule was written, shows here.
+
+    Args:
+        network: The model.
+        objective: Its losses.
+        x, y: The rows of one batch for each of two folds, trees of (2, batch, ...).
+        seeds: The states of the network's seed generators.
+    """
+    generator = np.random.default_rng(0)
+    values = [_members(variable, generator) for variable in network.variables]
+    tensors = keras.tree.map_structure(lambda array: keras.ops.convert_to_tensor(array)[:, None], x)
+    weight = keras.ops.ones(keras.tree.flatten(x)[0].shape[:2], dtype=objective.dtype)
+    seen = []
+    for run, losses in (
+        (lambda state, x, training: forward(network, state, x, training), objective),
+        (lambda state, x, training: unroll(network, state, (x,), {}, training), objective.alone()),
+    ):
+        state = State(list(network.variables), [keras.ops.convert_to_tensor(value) for value in values])
+        member_loss, gradients = loss_and_gradients(run, network, losses, state, tensors, y, weight)
+        drawn = {id(seed) for seed in seeds}
+        moving = [state[v] for v in network.variables if not v.trainable and id(v) not in drawn]
+        seen.append([keras.ops.convert_to_numpy(value) for value in (member_loss, *gradients, *moving)])
+    mixed = any(layer.compute_dtype == "bfloat16" for layer in network._flatten_layers())
+    tolerance = _TOLERANCE["bfloat16" if mixed else objective.dtype]
+    scale = max(float(np.abs(gradient).max()) for gradient in seen[1][1 : 1 + len(network.trainable_variables)])
+    return all(
+        np.allclose(fast, plain, rtol=tolerance, atol=tolerance * max(scale, 1e-6))
+        for fast, plain in zip(*seen, strict=True)
+    )
+
+
+def _members(variable: keras.Variable, generator: np.random.Generator) -> np.ndarray:
+    """Return values near the variable's own for two folds and two strengths, (2, 2, ...); what is no weight stays."""
+    return perturbed(variable, generator, (2, 2 if variable.trainable or "float" in variable.dtype else 1))

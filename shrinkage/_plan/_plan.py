@@ -1,0 +1,171 @@
+"""How a cohort is run: by rules or unrolled, with XLA or without, how many strengths and rows at a time.
+
+A table of rules names at most two ways to run a model. Where two are left and the run is long enough for the decision
+to pay, `_probe.py` times both.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+import keras
+
+from shrinkage._cohort._forward import nodes, way
+from shrinkage._plan._maps import maps_note
+from shrinkage._plan._memory import Memory
+
+_UNROLLED_MEMBERS = 20  # a member costs 0.06 to 0.4 s of tracing: more of them in one function do not pay
+_LARGE_CONVOLUTIONS = 1e8  # multiplications a step, from where TensorFlow's own are twice as fast as those by rules
+_MANY_CONVOLUTIONS = 12  # so many small ones took 4.9 s with compiling, and 2.7 s unrolled
+_EVALUATED_VALUES = 2**21  # of one layer's output at a time: 8 MB of float32; fewer cost calls, more leave the cache
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What decides, beside the seed, the last bit of the results on one machine."""
+
+    rules: bool
+    """Whether layers that have a rule are computed for all members at once; if not, each member calls the model."""
+    xla: bool
+    """Whether training and evaluation are compiled by XLA."""
+    chunk: int
+    """Strengths that are trained together."""
+    evaluated_rows: int
+    """Rows that are evaluated together."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to run a model: by rules or not, with XLA or not, and which layers are called once per member."""
+
+    rules: bool
+    xla: bool
+    unrolled: tuple[str, ...] = ()
+    scores_by_calls: bool = False
+    """Whether evaluation calls the model once per member."""
+
+    def __str__(self) -> str:
+        how = "all layers by rules" if self.rules and not self.unrolled else "the model once per member"
+        if self.rules and self.unrolled:
+            named = ", ".join(self.unrolled[:3]) + (" and others" if len(self.unrolled) > 3 else "")
+            how = f"{named} once per member and the rest by rules"
+        return f"{how}, {'with' if self.xla else 'without'} XLA"
+
+
+def ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
+    """Return one or two ways to run a model, the likeliest first.
+
+    Args:
+        network: The model.
+        agrees: Whether the rules give what the model itself gives.
+        batch_size: Rows in a batch.
+    """
+    whole = Way(rules=False, xla=False, unrolled=(network.name,), scores_by_calls=True)
+    if not agrees or way(network) == "unroll":
+        return [whole]
+    plain = Way(rules=True, xla=False, unrolled=_unrolled(network, xla=False))
+    if _unrolled(network, xla=True):  # tracing many copies of a layer for XLA takes longer than it saves
+        return [plain, whole]
+    if not plain.unrolled:  # XLA has the fewer calls, and TensorFlow at times the faster products of large matrices
+        return [Way(rules=True, xla=True), plain]
+    if batch_size * _multiplications(network) > _LARGE_CONVOLUTIONS or len(plain.unrolled) > _MANY_CONVOLUTIONS:
+        return [whole]
+    return [Way(rules=True, xla=True, scores_by_calls=scores_by_calls(network, rules=True, xla=True)), whole]
+
+
+def scores_by_calls(network: keras.Model, *, rules: bool, xla: bool) -> bool:
+    """Say whether evaluation calls the model once per member.
+
+    Convolutions go through XLA for the sake of their gradients; forward alone TensorFlow's own take half the time.
+    """
+    return not rules or (xla and bool(_unrolled(network, xla=False)))
+
+
+def _multiplications(network: keras.Model) -> int:
+    """Return how many multiplications of kernels and inputs a row takes, as far as the model's graph tells."""
+    total = 0
+    for operation in nodes(network):
+        kernels = [v for v in getattr(operation, "trainable_variables", []) if len(v.shape) > 1]
+        try:
+            positions = math.prod(size or 1 for size in operation.output.shape[1:-1])
+        except (AttributeError, ValueError):  # several outputs, or never called on symbolic tensors
+            positions = 1
+        total += positions * sum(math.prod(kernel.shape) for kernel in kernels)
+    return total
+
+
+def _unrolled(network: keras.Model, *, xla: bool) -> tuple[str, ...]:
+    return tuple(operation.name for operation in nodes(network) if way(operation, xla) == "unroll")
+
+
+def make_plan(way: Way, memory: Memory, given: Mapping[str, Any], *, strengths: int) -> Plan:
+    """Return the plan of one way: as many strengths at a time as memory has room for.
+
+    Args:
+        way: Rules or not, XLA or not.
+        memory: What a run takes.
+        given: What the user has fixed of the plan.
+        strengths: S.
+    """
+    most = min(strengths, memory.affordable(way.xla), _UNROLLED_MEMBERS if way.unrolled else strengths)
+    chunk = given.get("chunk") or math.ceil(strengths / math.ceil(strengths / most))
+    chunk = min(chunk, strengths)
+    together = 1 if way.scores_by_calls else chunk
+    rows = max(memory.batch_size, _EVALUATED_VALUES // (memory.widest * together))
+    rows = math.ceil(memory.scored / math.ceil(memory.scored / rows))  # parts of equal size: the last is filled up
+    return Plan(way.rules, way.xla, chunk, min(memory.scored, given.get("evaluated_rows") or rows))
+
+
+_KINDS = {"rules": bool, "xla": bool, "chunk": int, "evaluated_rows": int}
+_RECORDED = ("unrolled", "reason", "memory", "threads", "versions", "batch_size", "init")
+
+
+def check_given(plan: Any) -> dict[str, Any]:
+    """Return what a user's plan fixes, without what a path's record says beside it.
+
+    Raises:
+        TypeError, ValueError: Naming the part that is not right.
+    """
+    if plan is None:
+        return {}
+    if not isinstance(plan, Mapping):
+        raise TypeError(f"`plan` must be a dictionary such as path.plan. Received: a {type(plan).__name__}.")
+    for name, value in plan.items():
+        if name in _RECORDED:
+            continue
+        if name not in _KINDS:
+            near = get_close_matches(str(name), _KINDS, n=1)
+            meant = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"`plan` may fix {', '.join(_KINDS)}. Received: {name!r}.{meant}")
+        right = isinstance(value, bool) if _KINDS[name] is bool else type(value) is int and value >= 1
+        if not right:
+            expected = "True or False" if _KINDS[name] is bool else "a whole number of at least 1"
+            raise ValueError(f"`plan`: {name} must be {expected}. Received: {value!r}.")
+    return {name: plan[name] for name in _KINDS if name in plan}
+
+
+def ways_with_room(found: list[Way], given: Mapping[str, Any]) -> tuple[list[Way], str]:
+    """Return the ways that a user's plan leaves, without XLA where it could end the process, and a note of that."""
+    left = ways_left(found, given)
+    note = maps_note() if any(way.xla for way in left) else ""
+    return (ways_left(found, {**given, "xla": False}), note) if note else (left, "")
+
+
+def ways_left(found: list[Way], given: Mapping[str, Any]) -> list[Way]:
+    """Return the ways that a user's plan leaves; what it fixes and the table does not name is taken as it is.
+
+    Raises:
+        ValueError: If the plan wants rules where they do not give what the model itself gives.
+    """
+    fixed = {name: given[name] for name in ("rules", "xla") if name in given}
+    left = [way for way in found if all(getattr(way, name) == value for name, value in fixed.items())]
+    if left or not fixed:
+        return left or found
+    if fixed.get("rules") and not any(way.rules for way in found):
+        raise ValueError(
+            "`plan`: rules=True is not possible for this model: it has no rules, or slow ones, or members computed "
+            "together are not what the model itself gives. Leave `rules` out."
+        )
+    return [replace(found[0] if fixed.get("rules", found[0].rules) == found[0].rules else found[-1], **fixed)]

@@ -1,0 +1,174 @@
+"""The strengths of a call: the user's own, or an automatic grid in the units of the loss and of the penalty."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from shrinkage._cv._strengths import automatic_grid, check_lams
+from shrinkage._data._data import Data
+from shrinkage._model._losses import name_of
+from shrinkage._model._objective import Objective
+from shrinkage._model._optimizers import learning_rates
+from shrinkage._model._template import Template
+from shrinkage._penalties import Decoupled, How, Penalty
+from shrinkage._weights._kinds import PENALISED, is_of_keras, kind_of
+
+_UNIT_SIZE = 0.1, 10.0  # variances of a target that trains as one of variance 1 does
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The strengths to begin with, and how they may be extended."""
+
+    lams: np.ndarray
+    """Descending, 0 last, (S,)."""
+    most: float | None = None
+    """What the grid may grow to at an end where the minimum lies; None for a grid that may not grow."""
+    far: bool = False
+    """Whether the strengths follow from the variance of a target that is far from unit size."""
+    notes: tuple[str, ...] = ()
+    """What was changed, or is to be known, in words."""
+
+
+def make_grid(
+    lams: Any,
+    penalty: Penalty,
+    how: How,
+    template: Template,
+    mask: Sequence[bool],
+    *,
+    loss_size: float,
+    target_variance: float,
+    n_rows: int,
+    steps: int,
+) -> Grid:
+    """Return the strengths of a call.
+
+    Args:
+        lams: As `fit` has them.
+        penalty, how: What is added to the loss, and where it enters.
+        template: The model.
+        mask: Which of its trainable variables are penalised.
+        loss_size, target_variance: As `sizes` gives them.
+        n_rows: The number of training rows that count.
+        steps: Those of the run on all rows.
+
+    Raises:
+        ValueError: If `lams` is not right, or no learning rate of a `Decoupled` run is above 0.
+    """
+    if not isinstance(lams, str):
+        checked, notes = check_lams(lams)
+        return Grid(checked, notes=notes)
+    if lams != "auto":
+        raise ValueError(f'`lams` must be "auto" or a list of strengths. Received: {lams!r}.')
+    if isinstance(how, Decoupled):
+        return _grid_of_decay(template.optimizer, steps)
+    scale = loss_size / _growth(penalty, math.sqrt(target_variance), depth(template.network, mask))
+    far = not _UNIT_SIZE[0] <= target_variance <= _UNIT_SIZE[1]
+    return Grid(automatic_grid(n_rows, scale), np.inf, far)
+
+
+def _grid_of_decay(optimizer: Any, steps: int) -> Grid:
+    total, largest = learning_rates(optimizer, steps)
+    if not total > 0:
+        raise ValueError(
+            "`how`: Decoupled() shrinks by learning rate times strength, and no step has a learning rate above 0. "
+            "Compile the model with another `learning_rate`, train for longer, or give `lams`."
+        )
+    most = 1 / largest  # which is weights of 0 before every step; more turns them around
+    return Grid(automatic_grid(total, most=most), most)
+
+
+def note_of_size(variance: float, *, one_target: bool) -> str:
+    """Say of a target far from unit size what to do."""
+    return (
+        f"The target's variance is {variance:.3g}, and initial weights and learning rates suit one of about 1: "
+        f"{'say standardize_target=True' if one_target else 'divide the targets by their standard deviations'}."
+    )
+
+
+def sizes(data: Data, objective: Objective, rows: np.ndarray) -> tuple[float, float]:
+    """Return the size of the loss, and the variance of the targets that it follows from.
+
+    A squared error is of the size of its target's weighted variance; any other loss counts as 1. Several outputs add
+    up by their `loss_weights`, and their variance is the mean by these.
+
+    Args:
+        data: All rows.
+        objective: The outputs' losses.
+        rows: The training rows.
+    """
+    leaves, size, total = keras.tree.flatten(data.y), 0.0, 0.0
+    weight = data.weight[rows].astype(np.float64)
+    for term in objective.terms:
+        variance = 1.0
+        if name_of(term.loss) == "mean_squared_error":
+            y = leaves[term.place][rows].astype(np.float64)
+            mean = np.average(y, axis=0, weights=weight)
+            variance = float(np.mean(np.average((y - mean) ** 2, axis=0, weights=weight)))
+        size, total = size + term.weight * variance, total + term.weight
+    return (size, size / total) if size > 0 and total > 0 else (1.0, 1.0)
+
+
+def _growth(penalty: Penalty, sd: float, depth: float) -> float:
+    """Return how many times as large the penalty becomes where the target becomes `sd` times as large.
+
+    A chain of L homogeneous layers, all penalised, takes it up by `sd**(1/L)` in each: L2 then grows by `sd**(2/L)`, L1
+    and the group lasso by `sd**(1/L)`, an elastic net as its value at a weight of 1. The loss grows by `sd**2`, and
+    with the strength times `sd**2` over this growth the same network is best, up to its scale.
+    """
+    weight = sd ** (1 / depth)
+    rho = getattr(penalty, "rho", float(penalty.sparse))
+    return (rho * weight + (1 - rho) * weight**2 / 2) / (rho + (1 - rho) / 2)
+
+
+def depth(network: keras.Model, mask: Sequence[bool]) -> float:
+    """Return how many penalised layers the longest way from the inputs to the outputs goes through, at least 1.
+
+    It is infinite where a kernel or a gain on some way is trained and not penalised: the size of the outputs is then
+    free. A layer of your own counts as many times as there are layers in it with a penalised weight, and so does a
+    model without a graph; recurrent layers, attention and other layers of Keras count once.
+
+    Args:
+        network: A built model.
+        mask: Which of its trainable variables are penalised.
+
+    Example:
+        >>> layers = [keras.layers.Dense(4, "relu"), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+        >>> model = keras.Sequential([keras.Input((3,)), *layers])
+        >>> depth(model, [True, False, True, False]), depth(model, [True, False, False, False])
+        (2.0, inf)
+    """
+    penalised = {id(v) for v, covered in zip(network.trainable_variables, mask, strict=True) if covered}
+    return max(1.0, _length(network, penalised))
+
+
+def _length(operation: Any, penalised: set[int]) -> float:
+    graph: Any = getattr(operation, "_functional", None) if isinstance(operation, keras.Sequential) else operation
+    if not isinstance(graph, keras.Function):
+        return _own_length(operation, penalised)
+    reached: dict[int, float] = {}
+    for layer_depth in sorted(graph._nodes_by_depth, reverse=True):
+        for node in graph._nodes_by_depth[layer_depth]:
+            before = max((reached.get(id(tensor), 0.0) for tensor in node.input_tensors), default=0.0)
+            length = before + _length(node.operation, penalised)
+            reached |= {id(tensor): length for tensor in node.outputs}
+    return max(reached[id(tensor)] for tensor in keras.tree.flatten(graph.outputs))
+
+
+def _own_length(operation: Any, penalised: set[int]) -> float:
+    """Return how many penalised layers an operation without a graph stands for."""
+    if not isinstance(operation, keras.Layer):
+        return 0.0
+    count = 0
+    for layer in operation._flatten_layers():
+        own = [v for v in layer._trainable_variables if v.trainable]
+        if any(id(v) not in penalised and kind_of(layer, v) in (*PENALISED, "gain") for v in own):
+            return math.inf
+        count += any(id(v) in penalised for v in own)
+    opaque = is_of_keras(operation) and not isinstance(operation, keras.Model)
+    return float(min(count, 1) if opaque else count)

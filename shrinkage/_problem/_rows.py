@@ -1,0 +1,212 @@
+"""From what the caller gives as `x` and `y` to checked arrays in the structure of the model's inputs and outputs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import tree
+
+from shrinkage._data._data import Data, as_tree, labels, make_data, take
+from shrinkage._model._losses import is_listed, name_of, takes_labels
+from shrinkage._model._objective import Objective
+from shrinkage._model._template import Template
+from shrinkage._problem._targets import check_targets, class_weights
+from shrinkage._problem._tokens import check_text, check_tokens
+from shrinkage._weights._first_call import reason_of
+
+
+def read_rows(
+    template: Template,
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    objective: Objective | None = None,
+) -> tuple[Data, Objective]:
+    """Return the rows as checked arrays that fit the model, and what their losses are.
+
+    Args:
+        template: The recipe.
+        x, y: As `model.fit` takes them.
+        sample_weight: Weights of the rows, (n,), or None.
+        class_weight: A dictionary from class labels to weights, or None; the two are multiplied.
+        objective: That of the training rows, for rows that are held out; None makes it.
+
+    Raises:
+        TypeError, ValueError: Naming the input or output, what was expected, what was received, and what to do.
+    """
+    network = template.network
+    check_text(network, x)
+    dtype = network.trainable_variables[0].dtype
+    x, y = as_tree(x), as_tree(y)
+    if class_weight is not None:
+        weight = class_weights(make_data(x, y, None, dtype).y, class_weight)
+        sample_weight = weight if sample_weight is None else weight * np.asarray(sample_weight)
+    data = make_data(x, y, sample_weight, dtype)
+    data = replace(data, x=_fitting_inputs(network, data.x))
+    check_tokens(network, data.x)
+    some = np.unique(np.linspace(0, data.n_rows - 1, 32).astype(int))
+    outputs = _outputs(network, take(data.x, some))
+    names = list(getattr(network, "output_names", None) or range(len(tree.flatten(outputs))))
+    keys = _keys(outputs, names)
+    places = _places("y", data.y, outputs, names, template.has_loss(keys))
+    arrays, given = tree.flatten(data.y), labels("y", y)
+    leaves = [None if i is None else arrays[i] for i in places]
+    called = [f"`y[{key!r}]`" if i is None else given[i] for i, key in zip(places, keys, strict=True)]
+    if objective is None:
+        sample = [None if leaf is None else leaf[some] for leaf in leaves]
+        objective = template.objective(tree.pack_sequence_as(outputs, sample), outputs, called)
+    fitting = []
+    for place, output in enumerate(tree.flatten(outputs)):
+        term = objective.term_of(place)
+        fitting.append(_fitting_targets(leaves[place], output, term and term.loss, called[place], data.n_rows, dtype))
+    data = replace(data, y=tree.pack_sequence_as(outputs, fitting))
+    absent = [name if leaf is None else None for name, leaf in zip(called, leaves, strict=True)]
+    _check_metrics(template, take(data.y, some), outputs, absent)
+    return data, objective
+
+
+def _outputs(network: keras.Model, x: Any) -> Any:
+    """Return the model's outputs for some rows, a tree of arrays."""
+    try:
+        with keras.StatelessScope():  # a layer may assign its weights in every call
+            outputs = network(x, training=False)
+    except Exception as error:  # of any class: a subclassed model is the user's own code
+        raise ValueError(f"`model` cannot be called on the first rows of `x`: {reason_of(error)}") from error
+    return tree.map_structure(_unmasked, outputs)
+
+
+def _check_metrics(template: Template, y: Any, outputs: Any, absent: Sequence[str | None]) -> None:
+    """Try the compiled metrics on some rows: they are needed only after the training.
+
+    Args:
+        template: The recipe.
+        y, outputs: Targets and predictions, in the structure of the model's outputs.
+        absent: For each output what to call its targets, if they were not given.
+    """
+    metrics = template.metrics()
+    if metrics is None:
+        return
+    try:
+        metrics.update_state(y, outputs, np.ones(len(tree.flatten(y)[0])))
+        flat = zip(absent, metrics._flat_metrics, metrics._flat_weighted_metrics, strict=True)
+        missing = [name for name, *own in flat if name and any(own)]
+    except Exception as error:  # of any class: a metric may be the user's own function
+        raise ValueError(f"`metrics` does not fit the model's outputs. Keras says: {error}") from error
+    if missing:
+        raise ValueError(f"{missing[0]} must be given, as that output has metrics. Received: none.")
+
+
+def _unmasked(output: Any) -> np.ndarray:
+    if getattr(output, "_keras_mask", None) is not None:
+        raise ValueError(
+            "`model` puts a mask on its output (an Embedding with mask_zero, and a prediction for each time step), "
+            "which is not supported yet. Build it without mask_zero, or let it give one prediction a row."
+        )
+    array = keras.ops.convert_to_numpy(output)
+    return array if array.dtype.kind == "f" else array.astype(np.float32)  # NumPy does not know bfloat16
+
+
+def _fitting_inputs(network: keras.Model, x: Any) -> Any:
+    """Return the inputs in the structure, shapes and types of the model's own; a subclassed model takes any."""
+    tensors = getattr(network, "inputs", None)
+    if not tensors:
+        return x
+    structure = getattr(network, "_functional", network).input  # a Sequential model hides its graph
+    places = _places("x", x, structure, [tensor.name for tensor in tensors])
+    leaves, called = tree.flatten(x), labels("x", x)
+    pairs = zip(places, tensors, strict=True)
+    fitting = [_shaped(leaves[i], tensor.shape, called[i]).astype(tensor.dtype) for i, tensor in pairs if i is not None]
+    return tree.pack_sequence_as(structure, fitting)
+
+
+def _places(
+    name: str, given: Any, structure: Any, names: Sequence[Any], needed: Sequence[bool] = ()
+) -> list[int | None]:
+    """Return for each leaf of the model's structure which leaf of `given` it is; a target may be missing.
+
+    As in Keras, a dictionary may name the inputs or outputs of a model that has a list of them, and targets may be
+    given for those outputs alone that have a loss, which `needed` says.
+    """
+    paths, expected = ([path for path, _ in tree.flatten_with_path(part)] for part in (given, structure))
+    if paths == expected:
+        return list(range(len(paths)))
+    if len(paths) == len(expected) == 1 and all(path in ((), (0,), (names[0],)) for path in paths):
+        return [0]
+    keys = _keys(structure, names)
+    flat = isinstance(given, dict) and all(len(path) == 1 for path in [*paths, *expected] if path)
+    if flat and set(given) <= set(keys) and (name == "y" or len(given) == len(keys)):
+        numbers = {path[0]: i for i, path in enumerate(paths)}
+        return [numbers.get(key) for key in keys]
+    if len(paths) == sum(needed) and not isinstance(given, dict) and all(len(path) < 2 for path in [*paths, *expected]):
+        numbers = iter(range(len(paths)))
+        return [next(numbers) if has_loss else None for has_loss in needed]
+    stack = len(keys) == 1 < len(paths) and isinstance(given, tuple)
+    hint = f" To make one array of these, say numpy.stack({name})." if stack else ""
+    raise ValueError(f"`{name}` must be {_wanted(structure, keys)}. Received: {_received(given)}.{hint}")
+
+
+def _keys(structure: Any, names: Sequence[Any]) -> list[Any]:
+    """Return the keys of a dictionary's leaves, or the names of a list's."""
+    return [path[0] for path, _ in tree.flatten_with_path(structure)] if isinstance(structure, dict) else list(names)
+
+
+def _wanted(structure: Any, keys: Sequence[Any]) -> str:
+    listed = ", ".join(map(repr, keys))
+    if len(keys) == 1:
+        return f"one array (for {listed})"
+    if any(map(tree.is_nested, structure.values() if isinstance(structure, dict) else structure)):
+        return f"of the model's structure, {tree.map_structure(lambda _: 'array', structure)}"
+    if isinstance(structure, dict):
+        return f"a dictionary of {len(keys)} arrays with the model's keys {listed}"
+    return f"a list of {len(keys)} arrays in the model's order {listed}, or a dictionary with these names"
+
+
+def _received(given: Any) -> str:
+    if isinstance(given, dict):
+        return f"a dictionary with keys {', '.join(map(repr, given))}"
+    return f"a list of {len(given)}" if isinstance(given, tuple) else f"one array of shape {np.shape(given)}"
+
+
+def _shaped(x: np.ndarray, shape: tuple[int | None, ...], name: str) -> np.ndarray:
+    if x.ndim == len(shape) - 1 and shape[-1] == 1:
+        x = x[..., None]  # as Keras does
+    if x.ndim != len(shape) or any(e not in (None, s) for e, s in zip(shape[1:], x.shape[1:], strict=True)):
+        raise ValueError(
+            f"{name} must have the shape of the model's input, (n, {', '.join(map(str, shape[1:]))}). "
+            f"Received: {x.shape}."
+        )
+    return x
+
+
+def _fitting_targets(
+    y: np.ndarray | None, output: np.ndarray, loss: keras.losses.Loss | None, name: str, n_rows: int, dtype: str
+) -> np.ndarray:
+    """Return an output's targets as its loss takes them; without a loss nothing reads them, and zeros will do."""
+    if y is None:
+        if loss is not None:
+            raise ValueError(f"{name} must be given, as that output has a loss. Received: none.")
+        return np.zeros((n_rows, *[1] * (output.ndim - 1)), dtype)
+    if loss is None:
+        return y
+    _check_probabilities(output, loss)
+    check_targets(y, (None, *output.shape[1:]), loss, name)
+    if takes_labels(loss):
+        return y if is_listed(loss) else y.reshape(len(y))
+    return (y.reshape(len(y), *(output.shape[1:] or (1,))) if is_listed(loss) else y).astype(dtype)
+
+
+def _check_probabilities(output: np.ndarray, loss: keras.losses.Loss) -> None:
+    """Refuse an output that the loss takes for a probability and that is none: Keras would clip it and say nothing."""
+    name = name_of(loss)
+    if not is_listed(loss) or "crossentropy" not in name or loss.get_config().get("from_logits"):
+        return
+    if output.min() < -1e-6 or output.max() > 1 + 1e-6:
+        activation = "sigmoid" if "binary" in name else "softmax"
+        raise ValueError(
+            f"`model` must give probabilities for {name}. Received: outputs from {output.min():.3g} to "
+            f"{output.max():.3g}. Give its last layer activation='{activation}', or compile with "
+            f"keras.losses.{type(loss).__name__}(from_logits=True)."
+        )

@@ -1,0 +1,119 @@
+"""What targets must be for the loss of their output, and what they say about classes."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import tree
+
+from shrinkage._model._losses import is_listed, name_of, takes_labels
+
+
+def check_targets(y: np.ndarray, output_shape: tuple[int | None, ...], loss: keras.losses.Loss, name: str) -> None:
+    """Refuse targets that the model's output and loss do not fit.
+
+    Args:
+        y: Targets, (n, ...).
+        output_shape: The model's, (None, ...).
+        loss: The output's; of one that is not Keras' own nothing is known.
+        name: What to call the targets in errors.
+
+    Raises:
+        ValueError: Naming the shape or the values expected.
+    """
+    width, loss_name = output_shape[-1], name_of(loss)
+    if takes_labels(loss):
+        values = y.reshape(len(y), -1)
+        if y.ndim > 1 and tuple(y.shape[1:]) not in ((*output_shape[1:-1],), (*output_shape[1:-1], 1)):
+            raise ValueError(
+                f"{name} must hold one class label a row for {loss_name}. Received: shape {y.shape} for an output of "
+                f"shape {output_shape}. For one-hot rows compile with loss='categorical_crossentropy'."
+            )
+        if (values != np.floor(values)).any():
+            raise ValueError(
+                f"{name} must hold whole numbers, the class labels, for {loss_name}. Received: values such as "
+                f"{values[values != np.floor(values)][0]:g}. For regression compile with loss='mean_squared_error'."
+            )
+        if values.min() < 0 or (width is not None and values.max() >= width):
+            shift = f" Subtract {values.min():g}." if np.ptp(values) < (width or 0) else ""
+            raise ValueError(
+                f"{name} must hold class labels 0 to {width - 1 if width else 'k - 1'} for {loss_name} and an output "
+                f"of {width} units. Received: values from {values.min():g} to {values.max():g}.{shift}"
+            )
+        if len(np.unique(values)) < 2:
+            raise ValueError(f"{name} must hold at least two classes. Received: only class {values.flat[0]:g}.")
+        return
+    if not is_listed(loss):
+        return
+    expected = tuple(output_shape[1:]) or (1,)
+    shape = tuple(y.shape[1:]) or (1,)
+    if len(shape) != len(expected) or any(e not in (None, s) for e, s in zip(expected, shape, strict=True)):
+        hint = ""
+        if "categorical" in loss_name and y.ndim == 1:
+            hint = " For class labels compile with loss='sparse_categorical_crossentropy'."
+        raise ValueError(
+            f"{name} must have the shape of the model's output, (n, {', '.join(map(str, expected))}), for {loss_name}. "
+            f"Received: shape {y.shape}.{hint}"
+        )
+    _check_range(y, loss_name, name)
+
+
+def _check_range(y: np.ndarray, loss_name: str, name: str) -> None:
+    """Refuse values that a probability's or a count's loss has no meaning for."""
+    if "crossentropy" in loss_name:
+        if y.min() < 0 or y.max() > 1:
+            raise ValueError(
+                f"{name} must lie between 0 and 1 for {loss_name}. Received: values from {y.min():g} to {y.max():g}."
+            )
+        one_class = (
+            y.min() == y.max() if "binary" in loss_name else (y.reshape(-1, y.shape[-1]).max(axis=0) > 0).sum() < 2
+        )
+        if one_class:
+            raise ValueError(f"{name} must hold at least two classes. Received: only one.")
+    if loss_name == "poisson" and y.min() < 0:
+        raise ValueError(f"{name} must not be negative for {loss_name}. Received: least value {y.min():g}.")
+
+
+def classes_of(y: np.ndarray) -> np.ndarray | None:
+    """Return one integer label a row, to stratify folds by, or None where rows hold several labels."""
+    if y.ndim == 2 and y.shape[1] > 1:
+        one_hot = np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()
+        return y.argmax(axis=1) if one_hot else None
+    if y.ndim > 2 or not (y == np.floor(y)).all():
+        return None
+    return y.reshape(len(y)).astype(np.int64)
+
+
+def class_weights(y: Any, class_weight: Any) -> np.ndarray:
+    """Return each row's weight (n,) as `model.fit(class_weight=...)` has it: 1 for a class that is not named.
+
+    Args:
+        y: Targets, (n,), (n, 1) or one-hot (n, k).
+        class_weight: A dictionary from class labels to weights.
+
+    Raises:
+        TypeError, ValueError: If it is no such dictionary, or there are several outputs.
+    """
+    if not isinstance(class_weight, dict):
+        raise TypeError(
+            f"`class_weight` must be a dictionary from class labels to weights, such as {{0: 1.0, 1: 5.0}}. "
+            f"Received: a {type(class_weight).__name__}."
+        )
+    leaves = tree.flatten(y)
+    if len(leaves) > 1 or leaves[0].ndim > 2:
+        raise ValueError(
+            "`class_weight` needs one output and one label a row, as in Keras. Give `sample_weight` in its place."
+        )
+    try:
+        found = {int(label): float(weight) for label, weight in class_weight.items() if int(label) == label}
+    except (TypeError, ValueError):
+        found = {}
+    if len(found) < len(class_weight) or not all(0 <= weight < np.inf for weight in found.values()):
+        raise ValueError(
+            f"`class_weight` must give whole numbers, the class labels, finite weights that are not negative. "
+            f"Received: {class_weight!r}."
+        )
+    (values,) = leaves
+    values = values.argmax(axis=-1) if values.ndim > 1 and values.shape[-1] > 1 else values.reshape(len(values))
+    labels, which = np.unique(np.round(values), return_inverse=True)
+    return np.array([found.get(int(label), 1.0) for label in labels])[which]
