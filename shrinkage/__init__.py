@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from shrinkage._attach._attach import attach as attach
     from shrinkage._attach._attach import detach as detach
     from shrinkage._attach._export import export as export
-    from shrinkage._cohort._rules import rule as rule
+    from shrinkage._cohort._rules._registry import rule as rule
     from shrinkage._convert import convert as convert
     from shrinkage._cv._choice import NothingToChoose as NothingToChoose
     from shrinkage._doctor._doctor import doctor as doctor
     from shrinkage._fit import fit as fit
+    from shrinkage._path._curve import Status as Status
     from shrinkage._path._path import Path as Path
-    from shrinkage._path._path import Status as Status
     from shrinkage._penalties import L1 as L1
     from shrinkage._penalties import L2 as L2
     from shrinkage._penalties import Coupled as Coupled
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from shrinkage._weights._selection import describe as describe
 
 __version__ = "0.1.0"
+__path__.append(f"{__path__[0]}/_pickled")  # where pickles of version 0.1 find the modules that they name
 
 # A name's module is imported when the name is first used: importing Keras and TensorFlow takes seconds.
 _HOME = {
@@ -45,10 +46,10 @@ _HOME = {
     "attach": "_attach._attach",
     "detach": "_attach._attach",
     "export": "_attach._export",
-    "rule": "_cohort._rules",
+    "rule": "_cohort._rules._registry",
     "fit": "_fit",
     "Path": "_path._path",
-    "Status": "_path._path",
+    "Status": "_path._curve",
     "NothingToChoose": "_cv._choice",
     "convert": "_convert",
     "doctor": "_doctor._doctor",

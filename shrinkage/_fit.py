@@ -6,19 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import keras
-import numpy as np
-from keras import tree
 
-from shrinkage._cohort._first import first_values, origins
-from shrinkage._cohort._train import Scores
-from shrinkage._cv._choice import best_epochs
 from shrinkage._hints._arguments import hinted
 from shrinkage._hints._fit import HINTS, missing_words
-from shrinkage._model._metrics import metrics_of, null_scores
-from shrinkage._path._path import Path, Status
-from shrinkage._penalties import GroupLasso, How, Penalty
-from shrinkage._plan._plan import check_given
-from shrinkage._problem._prepare import Problem, prepare
+from shrinkage._path._assemble import assemble
+from shrinkage._path._path import Path
+from shrinkage._penalties import How, Penalty
+from shrinkage._plan._trainer import Trainer
+from shrinkage._problem._prepare import prepare
+from shrinkage._problem._request import Request
 from shrinkage._search._progress import progress as progress_bar
 from shrinkage._search._search import Search
 
@@ -125,136 +121,16 @@ def fit(
         42
     """
     started = time.perf_counter()
-    given, limit = check_given(plan), _bytes(max_memory)
-    problem = prepare(
+    request = Request(
         model, x, y, penalty=penalty, lams=lams, cv=cv, validation_data=validation_data, epochs=epochs,
-        batch_size=batch_size, patience=patience, sample_weight=sample_weight,
-        class_weight=class_weight, on=on, how=how, init=init, epoch=epoch,
-        standardize_target=standardize_target, seed=seed,
+        batch_size=batch_size, patience=patience, sample_weight=sample_weight, class_weight=class_weight, on=on,
+        how=how, init=init, epoch=epoch, standardize_target=standardize_target, seed=seed, plan=plan,
+        max_memory=max_memory,
     )  # fmt: skip
-    search = Search(problem, epochs=epochs, patience=patience, keep=epoch, given=given, max_memory=limit)
+    trainer = Trainer(prepare(request), request.plan, request.max_memory)
+    search = Search(trainer)
     if verbose:
-        print(search.words, file=sys.stderr)
+        print(trainer.words, file=sys.stderr)
     with progress_bar(search.expected, progress) as (tick, expect):
-        scores, lams_ = search.grid(tick, expect)
-        kept = best_epochs(scores.cv_loss, search.fold_weight, epoch)
-        if scores.diverged.any(axis=0).all():  # no strength can be chosen, so no model is asked for
-            return _path(problem, search, scores, lams_, kept, None, None, started)
-        values, diverged = search.all_rows(lams_, kept, tick, expect)
-    return _path(problem, search, scores, lams_, kept, values, diverged, started)
-
-
-def _bytes(max_memory: Any) -> int | None:
-    if max_memory is None:
-        return None
-    if isinstance(max_memory, bool) or not isinstance(max_memory, (int, float, np.number)) or not max_memory > 0:
-        raise ValueError(f"`max_memory` must be None or a number of bytes, such as 4e9. Received: {max_memory!r}.")
-    return int(max_memory)
-
-
-def _path(
-    problem: Problem,
-    search: Search,
-    scores: Scores,
-    lams: np.ndarray,
-    kept: np.ndarray,
-    values: list[list[np.ndarray]] | None,
-    diverged: np.ndarray | None,
-    started: float,
-) -> Path:
-    task, folds = problem.task, problem.folds
-    held = np.sort(np.concatenate(folds.held_out))
-    predictions = _own_structure(scores.predictions)
-    null = null_scores(task.template, task.data, task.objective, folds, scores.predictions, problem.target)
-    return Path(
-        lams=lams,
-        cv_loss=scores.cv_loss,
-        train_loss=scores.train_loss,
-        fold_weight=search.fold_weight,
-        epochs=kept,
-        held_out_rows=held,
-        predictions=predictions,
-        row_loss=scores.row_loss,
-        row_weight=task.data.weight[held] if np.ptp(task.data.weight[held]) else None,
-        metrics=_known_metrics(metrics_of(task.template, task.data, held, scores.predictions), predictions),
-        status=_status(scores.diverged),
-        template=task.template,
-        penalty=task.penalty,
-        how=task.how,
-        selection=problem.selection,
-        folds=folds,
-        n_rows=len(problem.all_rows),
-        seed=task.seed,
-        plan=search.plan | {"batch_size": task.batch_size, "init": task.init},
-        notes=problem.notes + tuple(search.notes),
-        seconds=time.perf_counter() - started,
-        target_mean=0.0 if problem.target is None else float(problem.target.offset[-1]),
-        target_sd=1.0 if problem.target is None else problem.target.reference,
-        lam_model=problem.lam_model,
-        **_all_rows(problem, values, diverged, len(lams)),
-        **null,
-    )
-
-
-def _all_rows(
-    problem: Problem, values: list[list[np.ndarray]] | None, diverged: np.ndarray | None, n_lams: int
-) -> dict[str, Any]:
-    """Return what a path keeps of the models trained on all rows, of which there may be none."""
-    groups = isinstance(problem.task.penalty, GroupLasso)
-    if values is None or diverged is None:
-        unknown, status = np.full(n_lams, np.nan), np.full(n_lams, Status.SKIPPED, dtype=object)
-        none = {"norm": unknown, "nonzero": unknown, "zero_groups": unknown if groups else None}
-        return none | {"full_status": status, "weights": ()}
-    penalised = _penalised_values(problem, values)
-    return {
-        "norm": _norms(problem, penalised),
-        "nonzero": np.array([sum(int(np.count_nonzero(w)) for w in member) for member in penalised]),
-        "zero_groups": _zero_groups(problem, penalised) if groups else None,
-        "full_status": _status(diverged),
-        "weights": tuple(np.stack(value) for value in zip(*values, strict=True)),
-    }
-
-
-def _known_metrics(metrics: dict[str, np.ndarray], predictions: Any) -> dict[str, np.ndarray]:
-    """Leave out the metrics of predictions that are no numbers: an accuracy of these looks like one."""
-    leaves = [leaf for leaf in tree.flatten(predictions) if np.issubdtype(leaf.dtype, np.floating)]
-    lost = np.any([np.isnan(leaf).any(axis=(0, *range(2, leaf.ndim))) for leaf in leaves], axis=0)
-    return {name: np.where(lost, np.nan, values) for name, values in metrics.items()}
-
-
-def _norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
-    """Return each strength's Euclidean norm of the penalised weights, or their distance from what draws them."""
-    task = problem.task
-    (first,) = first_values(
-        task.template, task.data, [problem.all_rows], [len(problem.folds.train)], seed=task.seed, init=task.init
-    )
-    (origin,) = origins(getattr(task.penalty, "toward", None), task.template, [first])
-    drawn = [0.0] * len(task.terms) if origin is None else [value[0] for value in origin]
-    drawn = [value for value, term in zip(drawn, task.terms, strict=True) if term is not None]
-    squares = [
-        sum(float(((w - o).astype(np.float64) ** 2).sum()) for w, o in zip(member, drawn, strict=True))
-        for member in penalised
-    ]
-    return np.sqrt(squares)
-
-
-def _zero_groups(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
-    groups = [term.penalty for term in problem.task.terms if term is not None]
-    return np.array([sum(g.zero_groups(w) for g, w in zip(groups, member, strict=True)) for member in penalised])
-
-
-def _own_structure(predictions: Any) -> Any:
-    """Return one array for one output, and a structure without lists for several: a path never changes."""
-    leaves = tree.flatten(predictions)
-    return leaves[0] if len(leaves) == 1 else tree.lists_to_tuples(predictions)
-
-
-def _status(diverged: np.ndarray) -> np.ndarray:
-    return np.array([Status.OK, Status.DIVERGED])[diverged.astype(int)]
-
-
-def _penalised_values(problem: Problem, values: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
-    network = problem.task.template.network
-    ids = {id(v) for v, on in zip(network.trainable_variables, problem.selection.mask, strict=True) if on}
-    places = [i for i, variable in enumerate(network.variables) if id(variable) in ids]
-    return [[member[i] for i in places] for member in values]
+        outcome = search.run(tick, expect)
+    return assemble(trainer, outcome, seconds=time.perf_counter() - started)

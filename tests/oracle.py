@@ -6,11 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._cohort._cohort import Task
 from shrinkage._cohort._first import first_values, seed_variables
 from shrinkage._data._data import batch_rows, random_seeds, take
 from shrinkage._model._template import fresh_optimizer
 from shrinkage._penalties import L2, Decoupled
+from shrinkage._problem._problem import Training
 
 
 class Toward(keras.regularizers.Regularizer):
@@ -33,13 +33,13 @@ def _regularizer(penalty: L2, model: keras.Model, variable: keras.Variable, lam:
 
 
 def trained_alone(
-    task: Task, train: Sequence[np.ndarray], fold: int, lam: float, *, steps: int, epochs: int, xla: bool
+    training: Training, train: Sequence[np.ndarray], fold: int, lam: float, *, steps: int, epochs: int, xla: bool
 ) -> list[np.ndarray]:
     """Return the values of all variables after `Model.fit` of member (fold, lam) with Keras' own L2(lam / 2), or with
     its optimizer's `weight_decay` where the penalty is decoupled.
 
     Args:
-        task: What the cohort trains.
+        training: What the cohort trains.
         train: The folds' training rows.
         fold: Which of them, which is also its number.
         lam: Strength on the member's own rows.
@@ -47,11 +47,13 @@ def trained_alone(
         epochs: How many.
         xla: Whether Keras compiles with XLA, as the cohort did.
     """
-    values = first_values(task.template, task.data, train, range(len(train)), seed=task.seed, init=task.init)
-    model = task.template.model([value[0] for value in values[fold]])
-    pairs = list(zip(model.trainable_variables, task.terms, strict=True))
-    optimizer = fresh_optimizer(task.template.optimizer)
-    if isinstance(task.how, Decoupled):
+    values = first_values(
+        training.template, training.data, train, range(len(train)), seed=training.seed, init=training.init
+    )
+    model = training.template.model([value[0] for value in values[fold]])
+    pairs = list(zip(model.trainable_variables, training.terms, strict=True))
+    optimizer = fresh_optimizer(training.template.optimizer)
+    if isinstance(training.how, Decoupled):
         optimizer.weight_decay = lam
         if isinstance(optimizer, keras.optimizers.Muon):
             optimizer.adam_weight_decay = lam
@@ -59,25 +61,25 @@ def trained_alone(
     else:
         for variable, term in pairs:
             if term is not None and lam:
-                variable.regularizer = _regularizer(task.penalty, model, variable, lam * term.factor)
+                variable.regularizer = _regularizer(training.penalty, model, variable, lam * term.factor)
     optimizer.build(model.trainable_variables)
     for layer in model._flatten_layers():
         layer.supports_jit = True  # which Keras takes from GRU and LSTM for the sake of cuDNN, even without a GPU
-    source = task.template._source
+    source = training.template._source
     weights = source._compile_loss._user_loss_weights
     model.compile(optimizer=optimizer, loss=source.loss, loss_weights=weights, jit_compile=xla)
-    data = task.data
+    data = training.data
     for epoch in range(epochs):
         rows = batch_rows(
             train[fold],
-            seed=task.seed,
+            seed=training.seed,
             fold=fold,
             epoch=epoch,
             steps=steps,
-            batch_size=min(task.batch_size, len(train[fold])),
+            batch_size=min(training.batch_size, len(train[fold])),
         )
         states = seed_variables(model)
-        seeds = random_seeds(seed=task.seed, fold=fold, epoch=epoch, count=len(states))
+        seeds = random_seeds(seed=training.seed, fold=fold, epoch=epoch, count=len(states))
         for step, batch in enumerate(rows):
             for state, seed in zip(states, seeds, strict=True):
                 state.assign(np.array([seed, step * 4096]))

@@ -8,7 +8,8 @@ import numpy as np
 
 from shrinkage._cv._choice import best_epochs
 from shrinkage._cv._folds import Folds
-from shrinkage._path._path import Path, Status
+from shrinkage._path._curve import Status
+from shrinkage._path._path import Path
 from shrinkage._penalties import L2, Coupled
 from shrinkage._weights._selection import Selection, Weight
 
@@ -46,7 +47,7 @@ def make_path(
     n_epochs=6,
     spread=0.02,
     wiggle=0.004,
-    template=None,
+    template=StubTemplate(),  # noqa: B008 (it never changes)
     **changes: Any,
 ) -> Path:
     """Make a path; folds differ by `spread`, which strengths share, and by `wiggle`, which they do not."""
@@ -81,7 +82,8 @@ def make_path(
         "status": np.full((n_folds, n_lams), Status.OK, dtype=object),
         "full_status": np.full(n_lams, Status.OK, dtype=object),
         "weights": (np.outer(norm, np.ones(4)).reshape(n_lams, 2, 2), np.arange(n_lams * 3.0).reshape(n_lams, 3)),
-        "template": cast(Any, template or StubTemplate()),
+        "template": cast(Any, template),
+        "loss_name": template.loss_name,
         "penalty": L2(),
         "how": Coupled(),
         "selection": Selection(

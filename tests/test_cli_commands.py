@@ -246,7 +246,7 @@ def said_by(*modules: str) -> list[str]:
 def test_the_shell_names_its_own_options():
     """Each phrase that has other words in the shell is said by the library, and what it says of paths needs no more."""
     of_paths = said_by("_path/_verdict", "_path/_text", "_search/_search")
-    texts = of_paths + said_by("_cv/_choice", "_problem/_prepare")
+    texts = of_paths + said_by("_cv/_choice", "_problem/_prepare", "_problem/_split", "_plan/_trainer")
     assert [phrase for phrase in _WORDS if not any(phrase in text for text in texts)] == []
     python = re.compile(r"`epochs`|\bpath\.|(give|extend) `lams`|batch_size|learning rate")
     assert len(list(filter(python.search, of_paths))) >= 8

@@ -8,9 +8,12 @@ import pytest
 
 from shrinkage import L1, L2, Coupled, Decoupled, Proximal
 from shrinkage._cohort._cohort import Cohort
+from shrinkage._plan._check import compare
 from shrinkage._plan._engines import Engines
 from shrinkage._plan._plan import Plan, Way, ways
-from shrinkage._problem._prepare import Problem, prepare
+from shrinkage._problem._prepare import prepare
+from shrinkage._problem._problem import Problem
+from shrinkage._problem._request import Request
 from tests.oracle import trained_alone
 from tests.versions import NO_FLOAT64_L1
 from tests.zoo import MODELS, SLOW, mlp, rows
@@ -34,25 +37,23 @@ def floatx(request):
 
 
 def problem_of(model: keras.Model, x, y, **changes) -> Problem:
-    arguments = {
-        "penalty": L2(), "lams": LAMS, "cv": 2, "validation_data": None, "epochs": EPOCHS, "batch_size": 7,
-        "patience": None, "sample_weight": None, "on": "kernels", "how": None, "init": None, "epoch": "best",
-        "standardize_target": False, "seed": 3, "class_weight": None,
-    }  # fmt: skip
-    return prepare(model, x, y, **(arguments | changes))
+    arguments = {"penalty": L2(), "lams": LAMS, "cv": 2, "epochs": EPOCHS, "batch_size": 7, "seed": 3}
+    return compare(prepare(Request(model, x, y, **(arguments | changes))))[0]
 
 
 def first_way(problem: Problem) -> Way:
-    return ways(problem.task.template.network, agrees=problem.agrees, batch_size=problem.task.batch_size)[0]
+    return ways(problem.training.template.network, agrees=compare(problem)[1], batch_size=problem.training.batch_size)[
+        0
+    ]
 
 
 def cohort_of(problem: Problem, xla: bool | None = None, rules: bool | None = None) -> Cohort:
     """All folds and strengths of a problem, at the start; lam is on each fold's own rows."""
     folds, strengths, first = problem.folds, len(problem.lams), first_way(problem)
     rules, xla = first.rules if rules is None else rules, first.xla if xla is None else xla
-    plan = Plan(rules, xla, strengths, problem.task.data.n_rows)
-    engine = Engines(problem.task).get(plan, strengths)
-    cohort = Cohort(problem.task, engine, plan.evaluated_rows, folds.train, folds.held_out, range(len(folds.train)))
+    plan = Plan(rules, xla, strengths, problem.training.data.n_rows)
+    engine = Engines(problem.training).get(plan, strengths)
+    cohort = Cohort(problem.training, engine, plan.evaluated_rows, folds.train, folds.held_out, range(len(folds.train)))
     cohort.start(np.repeat(problem.lams[None], len(folds.train), axis=0))
     return cohort
 
@@ -68,12 +69,16 @@ def assert_member_equals_plain_keras(
     problem: Problem, cohort: Cohort, fold: int, s: int, *, xla: bool, floatx: str
 ) -> None:
     folds, lam = problem.folds, float(problem.lams[s])
-    alone = trained_alone(problem.task, folds.train, fold, lam, steps=cohort.steps, epochs=EPOCHS, xla=xla)
+    alone = trained_alone(problem.training, folds.train, fold, lam, steps=cohort.steps, epochs=EPOCHS, xla=xla)
     together = cohort.values(fold, s)
-    network = problem.task.template.network
+    network = problem.training.template.network
     moved = 0
     for variable, mine, plain, first in zip(
-        network.variables, together, alone, problem.task.template.fresh_values((problem.task.seed, fold)), strict=True
+        network.variables,
+        together,
+        alone,
+        problem.training.template.fresh_values((problem.training.seed, fold)),
+        strict=True,
     ):
         if "seed_generator" in variable.path:
             continue
@@ -154,7 +159,7 @@ def test_sample_weight_equals_plain_keras(floatx):
     weight = np.random.default_rng(2).uniform(0, 3, len(x))
     problem = problem_of(compiled(mlp(), keras.optimizers.Adam(0.02)), x, y, sample_weight=weight)
     cohort = train_cohort(problem, xla=True)
-    assert problem.task.data.weight.mean() == pytest.approx(1)
+    assert problem.training.data.weight.mean() == pytest.approx(1)
     assert_member_equals_plain_keras(problem, cohort, 0, 1, xla=True, floatx=floatx)
 
 
@@ -163,10 +168,10 @@ def test_evaluation_equals_plain_keras(name, floatx):
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make()), *rows(kind))
     cohort = train_cohort(problem, xla=not unrolled)
-    found, data, folds = cohort.evaluate(), problem.task.data, problem.folds
+    found, data, folds = cohort.evaluate(), problem.training.data, problem.folds
     held = np.sort(np.concatenate(folds.held_out))
     for fold, s in ((0, 0), (1, 2)):
-        model = problem.task.template.model(cohort.values(fold, s))
+        model = problem.training.template.model(cohort.values(fold, s))
         for expected_rows, loss in ((folds.held_out[fold], found.cv_loss), (folds.train[fold], found.train_loss)):
             expected = model.evaluate(data.x[expected_rows], data.y[expected_rows], verbose=0)
             assert loss[fold, s] == pytest.approx(expected, rel=1e-6)  # Keras adds up its batches in float32
@@ -186,7 +191,7 @@ def test_l2_towards_other_weights_equals_plain_keras(name, toward, floatx):
     cohort = train_cohort(problem, not unrolled)
     for fold, s in ((0, 0), (1, 1)):
         assert_member_equals_plain_keras(problem, cohort, fold, s, xla=not unrolled, floatx=floatx)
-    origin = problem.task.template.fresh_values((3, 1)) if toward == "initial" else elsewhere
+    origin = problem.training.template.fresh_values((3, 1)) if toward == "initial" else elsewhere
     distances = [np.linalg.norm(cohort.values(1, s)[0] - origin[0]) for s in range(3)]
     assert distances[0] < 0.9 * distances[2]
 
@@ -201,9 +206,9 @@ def test_proximal_l1_step_follows_its_formula(optimizer, floatx):
     x, y = rows("table")
     problem = problem_of(compiled(mlp(), make()), x, y, penalty=L1(), lams=[1.0], batch_size=20, cv=2)
     cohort = train_one_step(problem)
-    kernel = next(i for i, v in enumerate(problem.task.template.network.variables) if v.path.endswith("kernel"))
+    kernel = next(i for i, v in enumerate(problem.training.template.network.variables) if v.path.endswith("kernel"))
     (penalised,), (free,) = ([cohort.values(0, s)[kernel]] for s in (0, 1))
-    first = problem.task.template.fresh_values((3, 0))[kernel]
+    first = problem.training.template.fresh_values((3, 0))[kernel]
     if optimizer == "adam":  # the first step is η·g/(|g| + ε'), and so D = (step) / g up to ε
         gradient = gradient_at_first_batch(problem, kernel)
         size = 0.02 / (np.abs(gradient) + 1e-7 / np.sqrt(1 - 0.999))
@@ -225,9 +230,9 @@ def train_one_step(problem: Problem) -> Cohort:
 
 def gradient_at_first_batch(problem: Problem, kernel: int) -> np.ndarray:
     """Return ∂L/∂w by central differences of plain Keras' loss."""
-    values = problem.task.template.fresh_values((3, 0))
-    x, y = (part[problem.folds.train[0]] for part in (problem.task.data.x, problem.task.data.y))
-    model = problem.task.template.model(values)
+    values = problem.training.template.fresh_values((3, 0))
+    x, y = (part[problem.folds.train[0]] for part in (problem.training.data.x, problem.training.data.y))
+    model = problem.training.template.model(values)
     loss = keras.losses.SparseCategoricalCrossentropy()
     gradient, variable = np.zeros_like(values[kernel]), model.variables[kernel]
     for place in np.ndindex(gradient.shape):
@@ -263,7 +268,7 @@ def test_run_repeats_to_the_bit():
     problems = [problem_of(compiled(MODELS["dropped_out"][0]()), x, y) for _ in range(2)]
     runs = [train_cohort(problem, True) for problem in problems]
     values = [run.values(1, 1) for run in runs]
-    for variable, mine, other in zip(problems[0].task.template.network.variables, *values, strict=True):
+    for variable, mine, other in zip(problems[0].training.template.network.variables, *values, strict=True):
         if "seed_generator" not in variable.path:  # the caller's two models differ in these
             np.testing.assert_array_equal(mine, other)
 

@@ -1,6 +1,5 @@
 """Every line of docs/conventions.md, each by the test that the line names."""
 
-import inspect
 import re
 from functools import cache
 from pathlib import Path
@@ -16,7 +15,9 @@ import shrinkage as sh
 from shrinkage._cv._choice import choose, summarise
 from shrinkage._cv._strengths import extension
 from shrinkage._data._data import batch_rows, batches_of
-from shrinkage._problem._prepare import Problem, prepare
+from shrinkage._problem._prepare import prepare
+from shrinkage._problem._problem import Problem
+from shrinkage._problem._request import Request
 
 PAGE = Path(__file__).parents[1] / "docs" / "conventions.md"
 
@@ -65,9 +66,7 @@ def soft_threshold(u: np.ndarray, t: Any) -> np.ndarray:
 
 def prepared(model: keras.Model, x: np.ndarray = X, y: Any = Y, **options: Any) -> Problem:
     """Return what `fit` is about to train, with its own defaults."""
-    given, taken = (inspect.signature(function).parameters for function in (sh.fit, prepare))
-    defaults = {name: p.default for name, p in given.items() if p.default is not p.empty and name in taken}
-    return prepare(model, x, y, **{**defaults, "penalty": sh.L2(), "epochs": 1, "init": "keep", **options})
+    return prepare(Request(model, x, y, **{"penalty": sh.L2(), "epochs": 1, "init": "keep", **options}))
 
 
 def classifier(n_classes: int = 3) -> keras.Model:
@@ -143,10 +142,10 @@ def test_the_group_lasso_weighs_groups_by_their_size():
     assert float(sh.GroupLasso().value(w, 0.1)) == pytest.approx(0.1 * 2**0.5 * (5 + 2))
     assert float(sh.GroupLasso("inputs").value(w, 0.1)) == pytest.approx(0.1 * 2**0.5 * (3 + 20**0.5))
     assert float(sh.GroupLasso((-2, -1)).value(w, 0.1)) == pytest.approx(0.1 * 4**0.5 * 29**0.5)
-    terms = [prepared(line("sgd"), penalty=sh.GroupLasso(groups)).task.terms for groups in ("units", "inputs")]
+    terms = [prepared(line("sgd"), penalty=sh.GroupLasso(groups)).training.terms for groups in ("units", "inputs")]
     spanned = [term.penalty.groups for (term, none) in terms if term is not None and none is None]
     assert spanned == [(-2,), (-1,)]
-    kernel, bias = prepared(line("sgd"), penalty=sh.GroupLasso(), on="all").task.terms
+    kernel, bias = prepared(line("sgd"), penalty=sh.GroupLasso(), on="all").training.terms
     assert kernel is not None and bias is not None
     assert (kernel.penalty.groups, bias.penalty.groups) == ((-2,), ())  # a bias has no inputs
 
@@ -251,9 +250,9 @@ def test_momentum_lengthens_the_proximal_step():
 
 
 def test_default_how():
-    assert sh.L2().default_how == sh.Coupled() == prepared(line("sgd"), penalty=sh.L2()).task.how
+    assert sh.L2().default_how == sh.Coupled() == prepared(line("sgd"), penalty=sh.L2()).training.how
     for penalty in (sh.L1(), sh.ElasticNet(), sh.GroupLasso()):
-        assert penalty.default_how == sh.Proximal() == prepared(line("sgd"), penalty=penalty).task.how
+        assert penalty.default_how == sh.Proximal() == prepared(line("sgd"), penalty=penalty).training.how
 
 
 # --- attached penalties
@@ -533,8 +532,8 @@ def test_a_second_penalty_is_refused():
 
 def test_the_models_own_regularizer_is_taken_over():
     problem = prepared(line("sgd", kernel_regularizer=keras.regularizers.L2(0.01)), penalty="model")
-    assert (problem.task.penalty, problem.lam_model) == (sh.L2(), 0.02) and 0.02 in problem.lams
-    assert problem.task.template.model(problem.task.template.kept_values()).losses == []
+    assert (problem.training.penalty, problem.lam_model) == (sh.L2(), 0.02) and 0.02 in problem.lams
+    assert problem.training.template.model(problem.training.template.kept_values()).losses == []
 
 
 # --- the choice
@@ -648,7 +647,7 @@ def test_a_trained_model_must_say_which():
         prepared(line("sgd"), init=None)  # its bias is not what an initializer gives
     new = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
     new.compile("sgd", "mean_squared_error")
-    assert prepared(new, init=None).task.init == "fresh"
+    assert prepared(new, init=None).training.init == "fresh"
 
 
 @cache
@@ -734,7 +733,7 @@ def test_a_batch_size_above_the_rows_is_lowered():
 def test_sample_weights_have_mean_one():
     weight = np.arange(N, dtype=float)
     problem = prepared(classifier(), y=CLASSES, sample_weight=weight)
-    np.testing.assert_allclose(problem.task.data.weight, weight / weight.mean(), rtol=1e-6)
+    np.testing.assert_allclose(problem.training.data.weight, weight / weight.mean(), rtol=1e-6)
     assert any("sample_weight was divided by its mean" in note for note in problem.notes)
 
 
@@ -742,7 +741,7 @@ def test_class_weights_are_weights_of_rows():
     weight = np.arange(1.0, N + 1)
     both = prepared(classifier(), y=CLASSES, sample_weight=weight, class_weight={1: 3.0})
     expected = weight * np.where(CLASSES == 1, 3.0, 1.0)
-    np.testing.assert_allclose(both.task.data.weight, expected / expected.mean(), rtol=1e-6)
+    np.testing.assert_allclose(both.training.data.weight, expected / expected.mean(), rtol=1e-6)
 
 
 # --- randomness

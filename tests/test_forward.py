@@ -8,7 +8,7 @@ import pytest
 from keras import layers, ops, tree
 
 from shrinkage._cohort._forward import _ROW_WISE, _run, forward, nodes, way
-from shrinkage._cohort._rules import rule_for
+from shrinkage._cohort._rules._registry import rule_for
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
 from shrinkage._model._objective import Objective, Term

@@ -10,7 +10,8 @@ from keras import layers, ops
 
 from shrinkage import L1, Decoupled, Proximal
 from shrinkage._model._optimizers import ELEMENTWISE, PER_MEMBER, learning_rates
-from shrinkage._problem._prepare import Problem
+from shrinkage._plan._check import compare
+from shrinkage._problem._problem import Problem
 from tests.oracle import trained_alone
 from tests.test_cohort import (
     EPOCHS,
@@ -179,12 +180,18 @@ def test_averaged_weights_are_what_is_scored_and_kept(floatx):  # noqa: F811
     cohort.train_epoch(1)
     for epochs, values in ((1, first), (2, cohort.values(1, 0))):
         alone = trained_alone(
-            problem.task, problem.folds.train, 1, float(problem.lams[0]), steps=cohort.steps, epochs=epochs, xla=False
+            problem.training,
+            problem.folds.train,
+            1,
+            float(problem.lams[0]),
+            steps=cohort.steps,
+            epochs=epochs,
+            xla=False,
         )
         for mine, plain in zip(values, alone, strict=True):
             np.testing.assert_allclose(mine, plain, atol=1e-9)
-    held, data = problem.folds.held_out[1], problem.task.data
-    expected = problem.task.template.model(values).evaluate(data.x[held], data.y[held], verbose=0)
+    held, data = problem.folds.held_out[1], problem.training.data
+    expected = problem.training.template.model(values).evaluate(data.x[held], data.y[held], verbose=0)
     assert cohort.evaluate().cv_loss[1, 0] == pytest.approx(expected, rel=1e-6)  # Keras adds up in float32
     raw = cohort._members[1][1][0, 0]
     assert np.abs(np.array(raw) - values[1]).max() > 1e-3
@@ -261,7 +268,7 @@ def _mixed():
 
 def distance(problem: Problem, values: list[np.ndarray], others: list[np.ndarray]) -> float:
     """Return the largest difference of two members' kernels, relative to the kernel's largest weight."""
-    names = [variable.path for variable in problem.task.template.network.variables]
+    names = [variable.path for variable in problem.training.template.network.variables]
     pairs = [pair for name, *pair in zip(names, values, others, strict=True) if name.endswith("kernel")]
     return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
 
@@ -285,10 +292,10 @@ def test_mixed_precision_equals_plain_keras(name):
     """Within ten times what two plain runs differ by that are compiled with XLA and without; weights are float32."""
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
-    assert problem.agrees, "the rules must agree with the model itself"
+    assert compare(problem)[1], "the rules must agree with the model itself"
     cohort = train_cohort(problem, xla=False)
     alone = [
-        trained_alone(problem.task, problem.folds.train, 1, 0.25, steps=cohort.steps, epochs=EPOCHS, xla=xla)
+        trained_alone(problem.training, problem.folds.train, 1, 0.25, steps=cohort.steps, epochs=EPOCHS, xla=xla)
         for xla in (False, True)
     ]
     mine = cohort.values(1, 0)
@@ -297,7 +304,7 @@ def test_mixed_precision_equals_plain_keras(name):
         10 * distance(problem, alone[1], alone[0]) if name != "dropped_out" else 0.1
     )  # it draws others under XLA
     assert distance(problem, mine, alone[0]) < tolerance
-    assert distance(problem, mine, problem.task.template.fresh_values((3, 1))) > 2 * tolerance
+    assert distance(problem, mine, problem.training.template.fresh_values((3, 1))) > 2 * tolerance
     assert cohort.evaluate().predictions.dtype == np.float32
 
 

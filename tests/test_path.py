@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
-from shrinkage._path._path import Path, Status
+from shrinkage._path._curve import Status
+from shrinkage._path._path import Path
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, GroupLasso, Proximal
 from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
 

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shrinkage._path._path import Status
+from shrinkage._path._curve import Status
 from shrinkage._path._words import loss_words
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, GroupLasso, Proximal
 from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path

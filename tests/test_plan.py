@@ -19,7 +19,7 @@ from shrinkage._model._template import Template
 from shrinkage._plan import _engines, _maps, _probe
 from shrinkage._plan._fingerprint import fingerprint
 from shrinkage._plan._memory import Memory, free_memory
-from shrinkage._plan._plan import Way, check_given, make_plan, ways, ways_left
+from shrinkage._plan._plan import Way, check_fixed, make_plan, ways, ways_left
 from tests import peak_memory
 from tests.zoo import MODELS, dropped_out, mlp, rows
 
@@ -177,7 +177,7 @@ def test_a_wrong_plan_is_refused(plan, error, message):
 
 def test_the_parts_of_a_recorded_plan_are_known():
     path = fit()
-    assert check_given(path.plan) == {name: path.plan[name] for name in ("rules", "xla", "chunk", "evaluated_rows")}
+    assert check_fixed(path.plan) == {name: path.plan[name] for name in ("rules", "xla", "chunk", "evaluated_rows")}
 
 
 def test_verbose_prints_the_plan_and_why(capsys):

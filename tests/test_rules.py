@@ -11,8 +11,8 @@ from keras import layers, ops, tree
 
 import shrinkage as sh
 from shrinkage._cohort._apply import apply, arguments_for
-from shrinkage._cohort._rules import _RULES, rule_for
 from shrinkage._cohort._rules._embedding import embedding
+from shrinkage._cohort._rules._registry import _RULES, rule_for
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
 from tests import test_convolution, test_recurrent
@@ -207,7 +207,7 @@ class Gain(layers.Layer):
 @pytest.fixture
 def own_rules(monkeypatch):
     """The registry as it is, for the length of a test."""
-    monkeypatch.setattr("shrinkage._cohort._rules._RULES", dict(_RULES))
+    monkeypatch.setattr("shrinkage._cohort._rules._registry._RULES", dict(_RULES))
 
 
 def fitted() -> sh.Path:

@@ -15,8 +15,9 @@ import shrinkage as sh
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._first import first_values
 from shrinkage._data._data import as_tree, take
+from shrinkage._plan._check import compare
 from shrinkage._plan._plan import Way, ways
-from shrinkage._problem._prepare import Problem
+from shrinkage._problem._problem import Problem
 from shrinkage._problem._rows import _places
 from shrinkage._problem._targets import class_weights
 from tests.test_cohort import assert_member_equals_plain_keras, floatx, problem_of, train_cohort  # noqa: F401
@@ -33,14 +34,16 @@ def problem_of_case(case: Case, **changes: Any) -> Problem:
 
 
 def likeliest_way(problem: Problem) -> Way:
-    return ways(problem.task.template.network, agrees=problem.agrees, batch_size=problem.task.batch_size)[0]
+    return ways(problem.training.template.network, agrees=compare(problem)[1], batch_size=problem.training.batch_size)[
+        0
+    ]
 
 
 @pytest.mark.parametrize("name", DAILY)
 def test_member_equals_plain_keras(name, floatx):  # noqa: F811
     make, unrolled, _ = STRUCTURES[name]
     problem = problem_of_case(make())
-    assert bool(likeliest_way(problem).unrolled) == unrolled and problem.agrees
+    assert bool(likeliest_way(problem).unrolled) == unrolled and compare(problem)[1]
     cohort = train_cohort(problem, not unrolled)
     assert_member_equals_plain_keras(problem, cohort, 1, 1, xla=not unrolled, floatx=floatx)
 
@@ -61,7 +64,7 @@ def test_any_loss_equals_plain_keras(name, weighted, floatx):  # noqa: F811
     model.compile(keras.optimizers.Adam(0.02), fit.loss())
     weight = np.random.default_rng(3).uniform(0.2, 2, len(X)) if weighted else None
     problem = problem_of(model, X, fit.y, sample_weight=weight)
-    assert problem.task.objective.by_rows == fit.by_rows and problem.agrees
+    assert problem.training.objective.by_rows == fit.by_rows and compare(problem)[1]
     cohort = train_cohort(problem, xla := likeliest_way(problem).xla)
     assert_member_equals_plain_keras(problem, cohort, 1, 1, xla=xla, floatx=floatx)
     assert_evaluation_equals_plain_keras(problem, cohort, 0, 2)
@@ -69,17 +72,17 @@ def test_any_loss_equals_plain_keras(name, weighted, floatx):  # noqa: F811
 
 def assert_evaluation_equals_plain_keras(problem: Problem, cohort: Cohort, fold: int, s: int) -> None:
     """The scores of a member are those of `model.evaluate` in batches of the same size."""
-    found, data, rows = cohort.evaluate(), problem.task.data, problem.folds.held_out[fold]
-    model = problem.task.template.model(cohort.values(fold, s))
+    found, data, rows = cohort.evaluate(), problem.training.data, problem.folds.held_out[fold]
+    model = problem.training.template.model(cohort.values(fold, s))
     weight = data.weight[rows] if np.ptp(data.weight) else None
-    size = problem.task.batch_size
+    size = problem.training.batch_size
     plain = model.evaluate(
         take(data.x, rows), take(data.y, rows), sample_weight=weight, batch_size=size, verbose=0, return_dict=True
     )
     # Keras adds up batches in float32, and divides by their rows, not by the sum of weights.
     expected = plain["loss"] / (1.0 if weight is None else weight.mean())
     assert found.cv_loss[fold, s] == pytest.approx(expected, rel=2e-6)
-    assert np.isnan(found.row_loss).all() != problem.task.objective.by_rows
+    assert np.isnan(found.row_loss).all() != problem.training.objective.by_rows
 
 
 def fit(case: Case, compiled: dict[str, Any] | None = None, **options: Any) -> sh.Path:
@@ -166,11 +169,13 @@ def test_a_loss_that_mixes_rows_has_no_standard_error_in_one_split():
 
 def test_a_normalization_is_fitted_to_all_inputs_that_share_it(floatx):  # noqa: F811
     problem = problem_of_case(STRUCTURES["shared"][0]())
-    task, folds = problem.task, problem.folds
-    layer = next(one for one in task.template.network.layers if isinstance(one, layers.Normalization))
-    place = [v is layer.adapt_mean for v in task.template.network.variables].index(True)
-    values = first_values(task.template, task.data, folds.train, range(2), seed=task.seed, init=task.init)
-    expected = np.concatenate([x[folds.train[1]] for x in task.data.x]).mean(axis=0)
+    training, folds = problem.training, problem.folds
+    layer = next(one for one in training.template.network.layers if isinstance(one, layers.Normalization))
+    place = [v is layer.adapt_mean for v in training.template.network.variables].index(True)
+    values = first_values(
+        training.template, training.data, folds.train, range(2), seed=training.seed, init=training.init
+    )
+    expected = np.concatenate([x[folds.train[1]] for x in training.data.x]).mean(axis=0)
     np.testing.assert_allclose(values[1][place].reshape(-1), expected, rtol=1e-6)
 
 
@@ -203,7 +208,7 @@ def test_class_weight_equals_plain_keras(floatx):  # noqa: F811
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3, "softmax")])
     case = Case(model, {"loss": "sparse_categorical_crossentropy"}, A, LABELS)
     problem = problem_of_case(case, class_weight={0: 3.0, 2: 0.5})
-    weight = problem.task.data.weight
+    weight = problem.training.data.weight
     assert weight.mean() == pytest.approx(1)
     assert weight[LABELS == 0][0] / weight[LABELS == 2][0] == pytest.approx(6)
     assert_member_equals_plain_keras(problem, train_cohort(problem, True), 0, 1, xla=True, floatx=floatx)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
-from shrinkage._path._path import Path, Status
+from shrinkage._path._curve import Status
+from shrinkage._path._path import Path
 from shrinkage._path._plot import curve_data
 from shrinkage._penalties import L1, Proximal
 from shrinkage.cli._report import in_shell

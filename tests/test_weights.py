@@ -11,6 +11,7 @@ from keras import layers
 import shrinkage as sh
 from shrinkage._model._null import null_constant
 from shrinkage._problem._prepare import prepare
+from shrinkage._problem._request import Request
 
 N, OUTLIERS = 48, slice(40, 48)
 RNG = np.random.default_rng(4)
@@ -88,12 +89,8 @@ def _variance(values: np.ndarray, weight: np.ndarray) -> float:
 
 
 def _prepared(rows: slice, **options: Any) -> Any:
-    defaults: dict[str, Any] = {
-        "penalty": sh.L2(), "lams": "auto", "cv": 2, "validation_data": None, "epochs": 1, "batch_size": 8,
-        "patience": None, "sample_weight": WEIGHT[rows], "class_weight": None, "on": "kernels", "how": None,
-        "init": None, "epoch": "best", "standardize_target": False, "seed": 1,
-    }  # fmt: skip
-    return prepare(network(), X[rows], Y[rows], **defaults | options)
+    defaults: dict[str, Any] = {"penalty": sh.L2(), "epochs": 1, "cv": 2, "batch_size": 8, "seed": 1}
+    return prepare(Request(network(), X[rows], Y[rows], sample_weight=WEIGHT[rows], **defaults | options))
 
 
 # --- the best constant

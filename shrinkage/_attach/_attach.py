@@ -6,11 +6,11 @@ import keras
 import numpy as np
 
 from shrinkage._attach._attachment import Attachment, Rows
-from shrinkage._attach._hooked import HookedModel, hook, hook_optimizers, unhook
-from shrinkage._attach._hooks import Hooks, check_optimizer, hooks_of, optimizer_of
+from shrinkage._attach._hooked import put, retrace, unhook
+from shrinkage._attach._hooks import check_optimizer, optimizer_of
 from shrinkage._attach._lam import Lam, make_lam
-from shrinkage._attach._saving import loaded
 from shrinkage._hints._arguments import hinted
+from shrinkage._model._attached import attachments, hooks_of
 from shrinkage._penalties import L2, Coupled, GroupLasso, How, Penalty, as_penalty, check_penalty
 from shrinkage._weights._selection import Rule, select_frozen_too
 
@@ -78,21 +78,8 @@ def attach(
     optimizer = optimizer_of(model)
     if optimizer is not None:
         check_optimizer(optimizer, hooks_of(model), [attachment])
-    _put(model, attachment)
+    put(model, attachment)
     return attachment
-
-
-def attach_loaded(model: keras.Model, record: dict[str, Any]) -> None:
-    """Attach to a model that is loaded what was attached when it was saved; see `_saving.saved`."""
-    _put(model, loaded(record, model))
-
-
-def _put(model: keras.Model, attachment: Attachment) -> None:
-    hooks = hooks_of(model) or Hooks(model)
-    hooks.attachments = (*hooks.attachments, attachment)
-    hook(model, HookedModel, hooks)
-    hook_optimizers(model)
-    _retrace(model, hooks)
 
 
 def detach(what: keras.Model | Attachment) -> None:
@@ -131,25 +118,7 @@ def detach(what: keras.Model | Attachment) -> None:
     if not hooks.attachments:
         for thing in (model, *hooks.optimizers):
             unhook(thing)
-    _retrace(model, hooks)
-
-
-def attachments(model: keras.Model) -> tuple[Attachment, ...]:
-    """Return what is attached to a model.
-
-    Example:
-        >>> import keras
-        >>> attachments(keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]))
-        ()
-    """
-    hooks = hooks_of(model)
-    return hooks.attachments if hooks else ()
-
-
-def _retrace(model: keras.Model, hooks: Hooks) -> None:
-    """Let steps that were compiled before be compiled anew."""
-    hooks.retrace()
-    model.train_function = model.test_function = model.predict_function = None
+    retrace(model, hooks)
 
 
 def _check_rows(rows: Any, penalty: Penalty, how: How, model: keras.Model) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 
 import keras
 
-from shrinkage._attach._attach import attachments
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._hooked import as_before
 from shrinkage._attach._hooks import optimizer_of
 from shrinkage._attach._terms import Penalised
 from shrinkage._host._random import random_state
+from shrinkage._model._attached import attachments
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet
 
 Change = Callable[[Any, str, Any], None]

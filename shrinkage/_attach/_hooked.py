@@ -14,11 +14,13 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from shrinkage._attach._hooks import KEY, Hooks, check_optimizer, hooks_of, optimizers_in
+from shrinkage._attach._attachment import Attachment
+from shrinkage._attach._hooks import Hooks, check_optimizer, optimizers_in
 from shrinkage._attach._lam import inner
-from shrinkage._attach._saving import saved
+from shrinkage._attach._saving import loaded, saved
 from shrinkage._attach._terms import added, decay, decay_rows, shrink
 from shrinkage._host._callers import CLONES, WRITE, WRITES_OLD_FORMAT, caller, say, say_cloned
+from shrinkage._model._attached import KEY, hooks_of
 from shrinkage._penalties import Coupled, Decoupled, Proximal
 
 _OURS = {"data_loss", "penalty"}  # logs beside those of Keras
@@ -96,13 +98,11 @@ class HookedModel:
     @classmethod
     def from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """Return the model with its penalties, built but not compiled; of a plain configuration, a plain one."""
-        from shrinkage._attach._attach import attach_loaded
-
         if "attached" not in config:
             return cls.__bases__[1].from_config(config)
         model: Any = keras.saving.deserialize_keras_object(config["model"], custom_objects)
         for record in config["attached"]:
-            attach_loaded(model, record)
+            put(model, loaded(record, model))
         return model
 
     def __reduce__(self: Any) -> Any:
@@ -174,6 +174,21 @@ class HookedModel:
 def unpickled(file: Any) -> Any:
     """Return the model in a pickle. That this function is in it lets its reader know of attachments."""
     return keras.Model._unpickle_model(file)
+
+
+def put(model: keras.Model, attachment: Attachment) -> None:
+    """Add an attachment to those of a model, and hook the model and its optimizers."""
+    hooks = hooks_of(model) or Hooks(model)
+    hooks.attachments = (*hooks.attachments, attachment)
+    hook(model, HookedModel, hooks)
+    hook_optimizers(model)
+    retrace(model, hooks)
+
+
+def retrace(model: keras.Model, hooks: Hooks) -> None:
+    """Let steps that were compiled before be compiled anew."""
+    hooks.retrace()
+    model.train_function = model.test_function = model.predict_function = None
 
 
 def hook(thing: Any, mixin: type, hooks: Hooks) -> None:

@@ -14,11 +14,9 @@ from shrinkage._attach._lam import inner, read_lam, wide
 from shrinkage._attach._lazy import LazyTable, check_lazy_optimizer
 from shrinkage._attach._terms import Penalised
 from shrinkage._host._callers import say
+from shrinkage._model._attached import hooks_of
 from shrinkage._penalties import Proximal
 from shrinkage._penalties._steps import check_proximal
-
-KEY = "_shrinkage"
-"""Where it is in the `__dict__` of a model and of its optimizer, past Keras' tracking of attributes."""
 
 
 class Hooks:
@@ -169,11 +167,6 @@ class Hooks:
             if isinstance(each.how, how):
                 weights = [weight for weight in each.weights if optimizer._var_key(weight.variable) in keys]
                 yield weights, read_lam(each.lam, optimizer)
-
-
-def hooks_of(model: Any) -> Any:
-    """Return the `Hooks` of a model or an optimizer, or None."""
-    return vars(model).get(KEY)
 
 
 def optimizer_of(model: Any) -> Any:

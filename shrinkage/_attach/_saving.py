@@ -2,17 +2,15 @@
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import fields
-from typing import Any, get_args
+from typing import Any
 
 import keras
 import numpy as np
 
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._lam import make_lam, name_of
-from shrinkage._penalties import L2, How, Penalty
-
-_KINDS = {kind.__name__: kind for kind in (*get_args(Penalty), *get_args(How))}
+from shrinkage._penalties import L2
+from shrinkage._penalties._record import from_record, to_record
 
 
 def saved(attachment: Attachment) -> dict[str, Any]:
@@ -23,10 +21,10 @@ def saved(attachment: Attachment) -> dict[str, Any]:
     """
     on, toward = attachment.on, attachment.toward
     return {
-        "penalty": _saved(attachment.penalty),
+        "penalty": to_record(attachment.penalty),
         "toward": None if toward is None else [None if w is None else _packed(w) for w in toward],
         "rows": attachment.rows,
-        "how": _saved(attachment.how),
+        "how": to_record(attachment.how),
         "lam": _saved_lam(attachment.lam),
         "on": {"rule": on} if _is_plain(on) else {"places": _places(attachment)},
         "weights": [[w.path, tuple(w.shape)] for w in attachment.model.weights],
@@ -41,13 +39,13 @@ def loaded(record: dict[str, Any], model: keras.Model) -> Attachment:
         rule = on["rule"]
     else:
         rule = {_one(weights[place]): factor for place, factor in on["places"] if weights[place] is not None} or _none
-    penalty = _loaded(record["penalty"])
+    penalty = from_record(record["penalty"])
     if toward is not None:
         origin = {id(w): _unpacked(t) for w, t in zip(weights, toward, strict=True) if w is not None and t is not None}
         toward = [origin.get(id(w)) for w in model.weights]
         penalty = L2(toward="initial" if any(w is None for w in toward) else toward)
     lam = make_lam(keras.saving.deserialize_keras_object(lam) if isinstance(lam, dict) else lam, model)
-    return Attachment(model, penalty, lam, rule, _loaded(record["how"]), record["rows"], toward)
+    return Attachment(model, penalty, lam, rule, from_record(record["how"]), record["rows"], toward)
 
 
 def _weights_of(record: dict[str, Any], model: keras.Model) -> list[Any]:
@@ -69,22 +67,6 @@ def _found(path: str, shape: tuple[int, ...], weights: list[Any]) -> Any:
         if tuple(weight.shape) == shape and (f"/{path}".endswith(f"/{weight.path}") or weight.path.endswith(f"/{path}"))
     ]
     return found[0] if len(found) == 1 else None
-
-
-def _saved(thing: Any) -> dict[str, Any]:
-    """Return a penalty, but for the weights that it draws towards, or where it enters."""
-    values = {field.name: getattr(thing, field.name) for field in fields(thing) if field.name != "toward"}
-    return {"name": type(thing).__name__, **values}
-
-
-def _loaded(record: dict[str, Any]) -> Any:
-    if record["name"] not in _KINDS:
-        raise ValueError(
-            f"The file has a penalty that this version of shrinkage does not know: {record['name']!r}. Install the "
-            f"version that wrote it."
-        )
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items() if name != "name"}
-    return _KINDS[record["name"]](**values)
 
 
 def _saved_lam(lam: Any) -> Any:

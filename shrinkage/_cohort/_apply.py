@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from shrinkage._cohort._rules import Rule
+from shrinkage._cohort._rules._registry import Rule
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members
 

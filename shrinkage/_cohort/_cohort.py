@@ -1,6 +1,7 @@
 """A cohort: the members (fold, strength) of one path, trained and scored together."""
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,35 +14,8 @@ import numpy as np
 from shrinkage._cohort._first import first_values, origins
 from shrinkage._cohort._tensorflow import Engine, tensors
 from shrinkage._cv._folds import scored_training_rows
-from shrinkage._data._data import Data, TargetUnits, batch_rows, batches_of, random_seeds
-from shrinkage._model._behaviour import Behaviour
-from shrinkage._model._objective import Objective
-from shrinkage._model._template import Template
-from shrinkage._penalties import Term
-from shrinkage._plan._memory import side_by_side
-
-
-@dataclass(frozen=True)
-class Task:
-    """What all cohorts of one `fit` have in common."""
-
-    template: Template
-    data: Data
-    objective: Objective
-    penalty: Any
-    """As the user gave it."""
-    terms: tuple[Term | None, ...]
-    """The same on each trainable weight; None where it is not penalised."""
-    how: Any
-    batch_size: int
-    init: str
-    seed: int
-    behaviour: Behaviour = Behaviour()
-
-    @property
-    def by_rows(self) -> bool:
-        """Whether each row has a loss of its own, which the other rows of its batch do not change."""
-        return self.objective.by_rows and not self.behaviour.mixes_rows
+from shrinkage._data._data import TargetUnits, batch_rows, batches_of, random_seeds
+from shrinkage._problem._problem import Training
 
 
 @dataclass(frozen=True)
@@ -59,10 +33,10 @@ class Evaluation:
 
 
 class Cohort:
-    """F x S members of one task: the strengths of a fold step together, and the folds side by side, one a core.
+    """F x S members of one training: the strengths of a fold step together, and the folds side by side, one a core.
 
     Args:
-        task: What to train.
+        training: What to train.
         engine: The steps of S members.
         evaluated_rows: How many rows are evaluated together.
         train: Each fold's training rows.
@@ -73,7 +47,7 @@ class Cohort:
 
     def __init__(
         self,
-        task: Task,
+        training: Training,
         engine: Engine,
         evaluated_rows: int,
         train: Sequence[np.ndarray],
@@ -81,21 +55,21 @@ class Cohort:
         numbers: Sequence[int],
         target: TargetUnits | None = None,
     ):
-        self._task, self._engine, self._evaluated_rows = task, engine, evaluated_rows
+        self._training, self._engine, self._evaluated_rows = training, engine, evaluated_rows
         self._train, self._held_out, self._numbers, self._target = train, held_out, numbers, target
-        data = task.data
-        self._train_scored = scored_training_rows(train, held_out, data.weight, task.seed)
+        data = training.data
+        self._train_scored = scored_training_rows(train, held_out, data.weight, training.seed)
         self._x, self._weight = tensors(data.x), tensors(data.weight)
         if target is None:
             self._y = [tensors(data.y)] * len(train)
         else:
             self._y = [tensors(target.standardize(data.y, f)) for f in range(len(train))]
-        self._first = first_values(task.template, data, train, numbers, seed=task.seed, init=task.init)
-        toward = getattr(task.penalty, "toward", None)
-        self._origins = origins(toward, task.template, self._first)
+        self._first = first_values(training.template, data, train, numbers, seed=training.seed, init=training.init)
+        toward = getattr(training.penalty, "toward", None)
+        self._origins = origins(toward, training.template, self._first)
         self._members: list[Any] = []
         self._lam = np.zeros((len(train), 0))
-        self._batches = [batches_of(len(rows), task.batch_size) for rows in train]
+        self._batches = [batches_of(len(rows), training.batch_size) for rows in train]
 
     @property
     def steps(self) -> int:
@@ -117,7 +91,7 @@ class Cohort:
         """
         shapes: dict[tuple[int, ...], int] = {}
         for f, (_, size) in enumerate(self._batches):
-            shapes.setdefault((self._task.data.n_rows, size, self._most_steps(f), self._evaluated_rows), f)
+            shapes.setdefault((self._training.data.n_rows, size, self._most_steps(f), self._evaluated_rows), f)
         missing = [f for shape, f in shapes.items() if shape not in self._engine.compiled]
         if not missing:
             return
@@ -131,7 +105,7 @@ class Cohort:
 
     def _most_steps(self, f: int) -> int:
         """Return for how many steps rows are handed over; cohorts of other numbers of rows use one compiled shape."""
-        return math.ceil(self._task.data.n_rows / self._batches[f][1])
+        return math.ceil(self._training.data.n_rows / self._batches[f][1])
 
     def train_epoch(self, epoch: int) -> np.ndarray:
         """Train one epoch, counted from 0; return which members' losses stopped being finite, (f, s)."""
@@ -149,7 +123,7 @@ class Cohort:
         return time.perf_counter() - began
 
     def _step(self, f: int, epoch: int, steps: int) -> tuple[list[Any], Any]:
-        key = {"seed": self._task.seed, "fold": self._numbers[f], "epoch": epoch}
+        key = {"seed": self._training.seed, "fold": self._numbers[f], "epoch": epoch}
         of_epoch, size = self._batches[f]
         rows = np.zeros((self._most_steps(f), size), np.int32)
         rows[:of_epoch] = batch_rows(self._train[f], **key, steps=of_epoch, batch_size=size)
@@ -159,7 +133,7 @@ class Cohort:
 
     def evaluate(self) -> Evaluation:
         """Score all members: one forward pass serves held-out and training loss."""
-        weight, held = self._task.data.weight.astype(np.float64), np.sort(np.concatenate(self._held_out))
+        weight, held = self._training.data.weight.astype(np.float64), np.sort(np.concatenate(self._held_out))
         scored = self._each_fold(self._score, self._engine.evaluation.xla)
         held_loss, train_loss, predictions = zip(*scored, strict=True)
 
@@ -178,7 +152,7 @@ class Cohort:
             return whole
 
         row_loss = gathered(*held_loss).astype(np.float64)
-        if not self._task.by_rows:
+        if not self._training.by_rows:
             row_loss = np.full_like(row_loss, np.nan)
         return Evaluation(
             cv_loss=means(held_loss, self._held_out),
@@ -193,7 +167,7 @@ class Cohort:
         """
         held, train = self._held_out[f], self._train_scored[f]
         # Where loss or model mix rows, these are in batches of their own, as `model.evaluate` has them.
-        parts = [np.concatenate([held, train])] if self._task.by_rows else [held, train]
+        parts = [np.concatenate([held, train])] if self._training.by_rows else [held, train]
         scored = [self._scored(f, rows) for part in parts for rows in self._parts(part)]
         losses, predictions = keras.tree.map_structure(lambda *found: np.concatenate(found, axis=1), *scored)
         predictions = keras.tree.map_structure(lambda value: value[:, : len(held)], predictions)
@@ -203,13 +177,13 @@ class Cohort:
 
     def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
         """Return rows in parts that are scored together."""
-        size = self._evaluated_rows if self._task.by_rows else self._task.batch_size
+        size = self._evaluated_rows if self._training.by_rows else self._training.batch_size
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def _scored(self, f: int, rows: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return the losses (s, b) and predictions (s, b, ...) of a fold's members on rows (b,)."""
         # The last rows of all are filled up to one compiled shape, unless these would change the others' loss.
-        filled = np.resize(rows, self._evaluated_rows) if self._task.by_rows else rows
+        filled = np.resize(rows, self._evaluated_rows) if self._training.by_rows else rows
         data = self._x, self._y[f], self._weight
         found = self._engine.evaluate(self._members[f], *data, filled.astype(np.int32))
         return keras.tree.map_structure(lambda value: _numpy(value)[:, : len(rows)], found)
@@ -226,6 +200,11 @@ class Cohort:
     def values(self, f: int, s: int) -> list[np.ndarray]:
         """Return the values of a member, one array for each of the network's variables."""
         return self._engine.values(self._members[f], s, [value[0] for value in self._first[f]])
+
+
+def side_by_side(folds: int, xla: bool) -> int:
+    """Return how many folds take their steps at the same time."""
+    return min(folds, os.cpu_count() or 1) if xla else 1
 
 
 def _numpy(value: Any) -> np.ndarray:

@@ -15,7 +15,7 @@ from keras.src.models.functional import Functional  # the class `keras.Model(inp
 
 from shrinkage._cohort import _operations
 from shrinkage._cohort._apply import apply, arguments_for
-from shrinkage._cohort._rules import fold_members, is_built_in_activation, rule_for, unfold_members
+from shrinkage._cohort._rules._registry import fold_members, is_built_in_activation, rule_for, unfold_members
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
 from shrinkage._model._losses import carry_logits

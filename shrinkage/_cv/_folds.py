@@ -35,6 +35,11 @@ class Folds:
     notes: tuple[str, ...] = ()
 
     @property
+    def all_rows(self) -> np.ndarray:
+        """The rows that the final models train on: all, but for those that were given to be held out."""
+        return self.train[0] if self.kind == "given" else np.arange(self.n_rows)
+
+    @property
     def hash(self) -> str:
         """SHA-256 of the row numbers, in hexadecimal: equal exactly when the split is."""
         digest = hashlib.sha256()

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from shrinkage._attach._attach import attachments
 from shrinkage._attach._attachment import Attachment
-from shrinkage._attach._hooks import hooks_of, optimizer_of, optimizers_in
+from shrinkage._attach._hooks import optimizer_of, optimizers_in
 from shrinkage._attach._lam import read_lam
 from shrinkage._attach._terms import Penalised
 from shrinkage._doctor._case import Case, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_again
 from shrinkage._doctor._words import plural
+from shrinkage._model._attached import attachments, hooks_of
 from shrinkage._weights._matching import spell
 
 

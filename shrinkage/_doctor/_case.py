@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._attach._attach import attachments
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._lam import read_lam
+from shrinkage._model._attached import attachments
 from shrinkage._weights._kinds import PENALISED, kind_of
 from shrinkage._weights._selection import owners_of
 

@@ -5,6 +5,7 @@ import re
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path as File
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from shrinkage import __version__
-from shrinkage._path._path import Path, Status
+from shrinkage._path._curve import Status
+from shrinkage._penalties._record import from_record, to_record
 
 SCHEMA = 2
 _JSON, _ARRAYS, _TEMPLATE = "path.json", "arrays.npz", "template.keras"
@@ -24,8 +26,15 @@ _OPTIONAL = ("zero_groups", "row_weight", "null_fold_loss", "null_row_loss")
 _PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_model")
 
 
-def save(path: Path, folder: Any, *, overwrite: bool) -> None:
-    """Write `path`; see `Path.save`."""
+def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, overwrite: bool) -> None:
+    """Write a path to a folder; see `Path.save`.
+
+    Args:
+        folder: Where to.
+        values: The fields of the path.
+        words: More for people to read in `path.json`.
+        overwrite: Whether an existing folder may be used.
+    """
     folder = File(folder)
     if folder.exists() and not overwrite:
         raise FileExistsError(f"'{folder}' exists. Choose another folder, or say `overwrite=True`.")
@@ -35,12 +44,12 @@ def save(path: Path, folder: Any, *, overwrite: bool) -> None:
     with tempfile.TemporaryDirectory(dir=place, prefix=".saving-") as scratch:
         fresh = File(scratch, "path")
         fresh.mkdir()
-        np.savez(fresh / _ARRAYS, **_arrays(path))
-        path.template.save(fresh / _TEMPLATE)
-        record = json.dumps(_record(path), indent=1, default=_plain) + "\n"
+        np.savez(fresh / _ARRAYS, **_arrays(values))
+        values["template"].save(fresh / _TEMPLATE)
+        record = json.dumps(_record(values, words), indent=1, default=_plain) + "\n"
         (fresh / _JSON).write_text(record, encoding="utf-8")
         _move(fresh, folder)
-    _warn_unless_readable(path.template, folder / _TEMPLATE)
+    _warn_unless_readable(values["template"], folder / _TEMPLATE)
 
 
 def _move(fresh: File, folder: File) -> None:
@@ -54,8 +63,8 @@ def _move(fresh: File, folder: File) -> None:
         (fresh / name).replace(folder / name)
 
 
-def load(folder: Any) -> Path:
-    """Read a path; see `Path.load`."""
+def read(folder: Any) -> dict[str, Any]:
+    """Return the fields of a saved path; see `Path.load`."""
     folder = File(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder '{folder}'.")
@@ -97,18 +106,19 @@ def _own_code(error: Exception) -> str:
     return ""
 
 
-def _arrays(path: Path) -> dict[str, Any]:
+def _arrays(values: Mapping[str, Any]) -> dict[str, Any]:
     """All numbers that are not for reading, under one flat name each."""
-    arrays = {name: getattr(path, name) for name in _NUMBERS}
-    arrays |= {f"metrics.{name}": value for name, value in path.metrics.items()}
-    arrays |= {f"null_metrics.{name}": value for name, value in path.null_metrics.items()}
-    arrays |= _flat("predictions", path.predictions)
-    arrays |= {name: getattr(path, name) for name in _OPTIONAL if getattr(path, name) is not None}
+    arrays = {name: values[name] for name in _NUMBERS}
+    for group in ("metrics", "null_metrics"):
+        arrays |= {f"{group}.{name}": value for name, value in values[group].items()}
+    arrays |= _flat("predictions", values["predictions"])
+    arrays |= {name: values[name] for name in _OPTIONAL if values[name] is not None}
     for name in ("status", "full_status"):
-        arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(getattr(path, name))
-    parts = {"weights": path.weights, "train": path.folds.train, "held_out": path.folds.held_out}
-    for name, values in (parts | {"toward": _toward(path.penalty)}).items():
-        arrays |= {f"{name}.{index}": value for index, value in enumerate(values)}
+        arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(values[name])
+    folds, toward = values["folds"], _toward(values["penalty"])
+    parts = {"weights": values["weights"], "train": folds.train, "held_out": folds.held_out, "toward": toward}
+    for name, part in parts.items():
+        arrays |= {f"{name}.{index}": value for index, value in enumerate(part)}
     return arrays
 
 
@@ -118,26 +128,20 @@ def _toward(penalty: Any) -> tuple[Any, ...]:
     return toward if isinstance(toward, tuple) else ()
 
 
-def _given(penalty: Any) -> dict[str, Any]:
-    """Return a penalty's arguments, but for weights among them, which are arrays."""
-    return asdict(penalty) | ({"toward": None} if _toward(penalty) else {})
-
-
-def _record(path: Path) -> dict[str, Any]:
+def _record(values: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
+    folds = values["folds"]
     return {
         "format": "shrinkage path",
         "schema": SCHEMA,
         "shrinkage": __version__,
-        "penalty": {"name": type(path.penalty).__name__} | _given(path.penalty),
-        "how": {"name": type(path.how).__name__} | asdict(path.how),
-        "lam_min": None if path.failed.all() else path.lam_min,
-        "lam_1se": None if path.failed.all() else path.lam_1se,
-        "verdict": path.verdict(),
-        "notes": path.notes,
-        "predictions": _structure("predictions", path.predictions),
-        **{name: getattr(path, name) for name in _PLAIN},
-        "folds": {"n_rows": path.folds.n_rows, "kind": path.folds.kind, "notes": path.folds.notes},
-        "selection": [asdict(weight) for weight in path.selection.weights],
+        "penalty": to_record(values["penalty"]),
+        "how": to_record(values["how"]),
+        **words,
+        "notes": values["notes"],
+        "predictions": _structure("predictions", values["predictions"]),
+        **{name: values[name] for name in _PLAIN},
+        "folds": {"n_rows": folds.n_rows, "kind": folds.kind, "notes": folds.notes},
+        "selection": [asdict(weight) for weight in values["selection"].weights],
     }
 
 
@@ -171,9 +175,8 @@ def _read_parts(folder: File, *, plain: bool) -> tuple[dict[str, Any], Any]:
     return arrays, Template.load(folder / _TEMPLATE, **options)
 
 
-def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> Path:
+def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> dict[str, Any]:
     from shrinkage._cv._folds import Folds
-    from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, GroupLasso, Proximal
     from shrinkage._weights._selection import Selection, Weight
 
     values: dict[str, Any] = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
@@ -183,34 +186,26 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> P
     values |= {name: _statuses(arrays[name]) for name in ("status", "full_status")}
     weights = (Weight(**_tuples(weight)) for weight in record["selection"])
     toward = _numbered(arrays, "toward.")
-    penalty = record["penalty"] | ({"toward": toward} if toward else {})
-    return Path(
-        **values,
-        predictions=_packed(record["predictions"], arrays),
-        metrics=_named(arrays, "metrics."),
-        null_metrics={name: float(value) for name, value in _named(arrays, "null_metrics.").items()},
-        weights=_numbered(arrays, "weights."),
-        folds=Folds(
-            train=_numbered(arrays, "train."),
-            held_out=_numbered(arrays, "held_out."),
-            **record["folds"] | {"notes": tuple(record["folds"]["notes"])},
-        ),
-        selection=Selection(tuple(weights)),
-        penalty=_revive(penalty, L1, L2, ElasticNet, GroupLasso),
-        how=_revive(record["how"], Coupled, Proximal, Decoupled),
-        notes=tuple(record["notes"]),
-        template=template,
-    )
+    null_metrics = {name: float(value) for name, value in _named(arrays, "null_metrics.").items()}
+    folds = record["folds"] | {"notes": tuple(record["folds"]["notes"])}
+    return values | {
+        "predictions": _packed(record["predictions"], arrays),
+        "metrics": _named(arrays, "metrics."),
+        "null_metrics": null_metrics,
+        "weights": _numbered(arrays, "weights."),
+        "folds": Folds(train=_numbered(arrays, "train."), held_out=_numbered(arrays, "held_out."), **folds),
+        "selection": Selection(tuple(weights)),
+        "penalty": from_record(record["penalty"], **({"toward": toward} if toward else {})),
+        "how": from_record(record["how"]),
+        "notes": tuple(record["notes"]),
+        "template": template,
+        "loss_name": template.loss_name,
+    }
 
 
 def _tuples(record: dict[str, Any]) -> dict[str, Any]:
     """Return a record with tuples in place of JSON's lists."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
-
-
-def _revive(record: dict[str, Any], *kinds: type) -> Any:
-    known = {kind.__name__: kind for kind in kinds}
-    return known[record["name"]](**{name: value for name, value in record.items() if name != "name"})
 
 
 def _statuses(names: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the curves of a path show: numbers in, a decision out. `_path_words` puts the decisions into words."""
+"""What the curves of a path show: numbers in, a decision out. `_verdict` puts the decisions into words."""
 
 import math
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shrinkage._cv._choice import Difference, far_fold, gain, row_gain, summarise
-from shrinkage._path._path import Path
+from shrinkage._cv._choice import Difference, far_fold, row_gain, summarise
+from shrinkage._path._curve import Curve
 from shrinkage._path._words import loss_words
 
 Floats = NDArray[np.float64]
@@ -160,165 +160,163 @@ def _trained(curve: ArrayLike) -> Floats:
     return curve[np.isfinite(curve)]
 
 
-# --- of a path
+# --- of a curve
 
 
-def none_and_min(path: Path) -> list[int]:
-    none = len(path.lams) - 1
-    return [index for index in dict.fromkeys((none, path.index_min)) if not path.failed[index]]
+def none_and_min(curve: Curve) -> list[int]:
+    none = len(curve.lams) - 1
+    return [index for index in dict.fromkeys((none, curve.index_min)) if not curve.failed[index]]
 
 
-def tried_strengths(path: Path) -> np.ndarray:
+def tried_strengths(curve: Curve) -> np.ndarray:
     """(S,) which strengths above 0 have no model that diverged."""
-    return (path.lams > 0) & ~path.failed
+    return (curve.lams > 0) & ~curve.failed
 
 
-def main_progress(path: Path) -> Progress:
+def main_progress(curve: Curve) -> Progress:
     """How far training got without a penalty, or at `min` where that diverged."""
-    return progress_at(path, none_and_min(path)[0])
+    return progress_at(curve, none_and_min(curve)[0])
 
 
-def progress_at(path: Path, index: int) -> Progress:
-    return progress(held_out_curve(path)[index], path.epochs[index], path.se[index], path.null_loss)
+def progress_at(curve: Curve, index: int) -> Progress:
+    return progress(held_out_curve(curve)[index], curve.epochs[index], curve.se[index], curve.null_loss)
 
 
-def training_is_stuck(path: Path) -> bool:
+def training_is_stuck(curve: Curve) -> bool:
     """Whether in the second half of the epochs the training loss did not fall by more than its unsteadiness.
 
     It is the loss without a penalty, or at `min` where that diverged.
     """
-    curve = _trained(training_curve(path)[none_and_min(path)[0]])
-    steps = np.diff(curve)[(len(curve) - 1) // 2 :]
+    losses = _trained(training_curve(curve)[none_and_min(curve)[0]])
+    steps = np.diff(losses)[(len(losses) - 1) // 2 :]
     return len(steps) > 1 and bool(steps.mean() >= -2 * steps.std() / math.sqrt(len(steps)))
 
 
-def trains_above_constant(path: Path) -> bool:
+def trains_above_constant(curve: Curve) -> bool:
     """Whether not even the training loss, at any strength or epoch, is below the best constant's.
 
     The training loss of a single split is of other rows than the constant's, and may be larger for that: there it must
     still be falling too.
     """
-    above = least_training_loss(path) >= path.null_loss
-    return above and not (path.single_split and training_is_stuck(path))
+    above = least_training_loss(curve) >= curve.null_loss
+    return above and not (curve.single_split and training_is_stuck(curve))
 
 
-def overfitting_without_penalty(path: Path) -> Overfitting | None:
+def overfitting_without_penalty(curve: Curve) -> Overfitting | None:
     """Find what the best epoch hides: that without a penalty the loss rises again."""
-    training = training_curve(path)[-1]
-    return rises_again(path.cv_loss[:, -1], path.fold_weight, training, path.se[-1], scale_of(path))
+    training = training_curve(curve)[-1]
+    return rises_again(curve.cv_loss[:, -1], curve.fold_weight, training, curve.se[-1], scale_of(curve))
 
 
-def beats_constant(path: Path) -> bool:
+def beats_constant(curve: Curve) -> bool:
     """Whether the least loss is below the best constant's by more than chance; True where no constant is known.
 
     One of three intervals must be clear of 0: that of `null_gain`; the same of the loss as a share of the constant's in
     each fold, as where a model explains nearly all, the constant's loss is what differs between folds; and that of the
     rows, as a few folds say little.
     """
-    least = path.mean[path.index_min]
-    if math.isnan(path.null_loss):
+    least = curve.mean[curve.index_min]
+    if math.isnan(curve.null_loss):
         return True
-    if not least < path.null_loss:
+    if not least < curve.null_loss:
         return False
-    if not path.null_gain.low <= 0:  # NaN where no fold is known: no doubt
+    if not curve.null_gain.low <= 0:  # NaN where no fold is known: no doubt
         return True
-    return _share_of_null(path).low > 0 or _row_gain_of_null(path) > 0
+    return _share_of_null(curve).low > 0 or _row_gain_of_null(curve) > 0
 
 
-def _row_gain_of_null(path: Path) -> float:
+def _row_gain_of_null(curve: Curve) -> float:
     """Return the lower end of the 95 % interval of the gain over the constant, over all held-out rows.
 
     The variance is corrected as that of folds is: it is J/n times a row's for the mean of a fold of J, and rows that
     train together are not independent.
     """
-    if path.null_row_loss is None or path.single_split:
+    if curve.null_row_loss is None or curve.single_split:
         return -math.inf
-    rows = row_gain(path.null_row_loss, path.row_loss[:, path.index_min], path.row_weight)
-    wider = math.sqrt(1 + len(path.fold_weight) / (len(path.fold_weight) - 1))
+    rows = row_gain(curve.null_row_loss, curve.row_loss[:, curve.index_min], curve.row_weight)
+    wider = math.sqrt(1 + len(curve.fold_weight) / (len(curve.fold_weight) - 1))
     return rows.mean - wider * (rows.mean - rows.low)
 
 
-def _share_of_null(path: Path) -> Difference:
+def _share_of_null(curve: Curve) -> Difference:
     """How much lower than 1 the least loss is as a share of the best constant's, fold by fold."""
-    null = path.null_fold_loss
-    if null is None or path.single_split or not (null > 0).all():
+    null = curve.null_fold_loss
+    if null is None or curve.single_split or not (null > 0).all():
         return Difference(math.nan, -math.inf, math.nan)
-    n_train, n_test = (float(np.mean([len(rows) for rows in part])) for part in (path.folds.train, path.folds.held_out))
-    share = path.fold_loss[:, path.index_min] / null
-    return gain(np.ones(len(null)), share, path.fold_weight, n_train=n_train, n_test=n_test)
+    return curve.fold_gain(np.ones(len(null)), curve.fold_loss[:, curve.index_min] / null)
 
 
-def is_near_perfect(path: Path) -> bool:
-    log_loss = loss_words(path.template.loss_name) == "log loss"
-    return near_perfect(path.mean[path.index_min], path.null_loss, log_loss=log_loss)
+def is_near_perfect(curve: Curve) -> bool:
+    log_loss = loss_words(curve.loss_name) == "log loss"
+    return near_perfect(curve.mean[curve.index_min], curve.null_loss, log_loss=log_loss)
 
 
-def closes_the_gap(path: Path) -> bool:
+def closes_the_gap(curve: Curve) -> bool:
     """Whether less than half of the gap without a penalty is left at `min`."""
-    gaps = path.mean - path.train_mean
-    return bool(path.lam_min > 0 and gaps[path.index_min] < 0.5 * gaps[-1])
+    gaps = curve.mean - curve.train_mean
+    return bool(curve.lam_min > 0 and gaps[curve.index_min] < 0.5 * gaps[-1])
 
 
-def far_folds(path: Path) -> dict[int, dict[float, float]]:
+def far_folds(curve: Curve) -> dict[int, dict[float, float]]:
     """Find folds that are far from the others, without a penalty or at `min`: for each the strengths and how far."""
     found: dict[int, dict[float, float]] = {}
-    for index in none_and_min(path):
-        fold, ratio = far_fold(path.fold_loss[:, index])
+    for index in none_and_min(curve):
+        fold, ratio = far_fold(curve.fold_loss[:, index])
         if fold is not None:
-            found.setdefault(fold, {})[float(path.lams[index])] = ratio
+            found.setdefault(fold, {})[float(curve.lams[index])] = ratio
     return found
 
 
-def has_raw_target(path: Path) -> bool:
+def has_raw_target(curve: Curve) -> bool:
     """Whether `standardize_target` could be said, and was not."""
-    one_output = getattr(path.predictions, "shape", ())[2:] == (1,)
-    squared = loss_words(path.template.loss_name) == "squared error"
-    return squared and one_output and (path.target_mean, path.target_sd) == (0, 1)
+    one_output = getattr(curve.predictions, "shape", ())[2:] == (1,)
+    squared = loss_words(curve.loss_name) == "squared error"
+    return squared and one_output and (curve.target_mean, curve.target_sd) == (0, 1)
 
 
-def has_far_target(path: Path) -> bool:
+def has_far_target(curve: Curve) -> bool:
     """Whether the target could be standardised, was not, and has a variance outside 0.1 to 10."""
-    return has_raw_target(path) and not 0.1 <= path.null_loss <= 10
+    return has_raw_target(curve) and not 0.1 <= curve.null_loss <= 10
 
 
-def scale_of(path: Path) -> float:
+def scale_of(curve: Curve) -> float:
     """What there is to learn: the best constant's loss, or the loss after the first epoch where none is known."""
-    return path.null_loss if math.isfinite(path.null_loss) else float(held_out_curve(path)[-1, 0])
+    return curve.null_loss if math.isfinite(curve.null_loss) else float(held_out_curve(curve)[-1, 0])
 
 
-def gap(path: Path) -> tuple[float, float]:
+def gap(curve: Curve) -> tuple[float, float]:
     """Return how much lower the training loss is than the held-out one, without a penalty, and its standard error.
 
     In cross-validation both are of the same rows: those that a fold holds out are scored as training rows in the fold
     before. What differs between these parts of the rows is then not in the error. A single split scores other rows.
     """
     training, held_out = (
-        curve[np.arange(len(curve)), -1, path.epochs[-1] - 1] for curve in (path.train_loss, path.cv_loss)
+        losses[np.arange(len(losses)), -1, curve.epochs[-1] - 1] for losses in (curve.train_loss, curve.cv_loss)
     )
-    if path.single_split:
-        return float(held_out[0] - training[0]), math.sqrt(2) * float(path.se[-1])
-    mean, se = summarise((held_out - np.roll(training, 1))[:, None], path.fold_weight)
+    if curve.single_split:
+        return float(held_out[0] - training[0]), math.sqrt(2) * float(curve.se[-1])
+    mean, se = summarise((held_out - np.roll(training, 1))[:, None], curve.fold_weight)
     return float(mean[0]), float(se[0])
 
 
-def falls_towards(path: Path, neighbour: int) -> bool:
+def falls_towards(curve: Curve, neighbour: int) -> bool:
     """Whether the least loss is clearly below that of a strength beside it, by 1 % or more.
 
     A flat curve has its minimum anywhere, and at an end of the grid by chance.
     """
-    difference = path.gain_over(neighbour)
-    return difference.low > 0 and difference.mean >= 0.01 * abs(path.mean[neighbour])
+    difference = curve.gain_over(neighbour)
+    return difference.low > 0 and difference.mean >= 0.01 * abs(curve.mean[neighbour])
 
 
-def least_training_loss(path: Path) -> float:
-    return float(np.nanmin(training_curve(path)))
+def least_training_loss(curve: Curve) -> float:
+    return float(np.nanmin(training_curve(curve)))
 
 
-def held_out_curve(path: Path) -> np.ndarray:
+def held_out_curve(curve: Curve) -> np.ndarray:
     """Average the held-out losses over folds, to (S, E)."""
-    return np.tensordot(path.fold_weight / path.fold_weight.sum(), path.cv_loss, axes=1)
+    return np.tensordot(curve.fold_weight / curve.fold_weight.sum(), curve.cv_loss, axes=1)
 
 
-def training_curve(path: Path) -> np.ndarray:
+def training_curve(curve: Curve) -> np.ndarray:
     """Average the training losses over folds, to (S, E)."""
-    return np.tensordot(path.train_weight / path.train_weight.sum(), path.train_loss, axes=1)
+    return np.tensordot(curve.train_weight / curve.train_weight.sum(), curve.train_loss, axes=1)

@@ -2,44 +2,44 @@
 
 import math
 
-from shrinkage._path._path import Path
+from shrinkage._path._curve import Curve
 from shrinkage._path._words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
 
 
-def model_words(path: Path) -> str:
+def model_words(curve: Curve) -> str:
     """Compare the model's own strength with the best one; nothing for a path of another penalty."""
-    index = path.index_model
-    if index is None or path.failed.all():
+    index = curve.index_model
+    if index is None or curve.failed.all():
         return ""
-    best = path.index_min
+    best = curve.index_min
     loss, own = (
-        loss_words(path.template.loss_name),
-        f"The model's own strength ({_in_keras(path)}, lambda = {lam_text(path.lams[index])})",
+        loss_words(curve.loss_name),
+        f"The model's own strength ({_in_keras(curve)}, lambda = {lam_text(curve.lams[index])})",
     )
-    if path.failed[index]:
+    if curve.failed[index]:
         return f"{own} cannot be judged: a model diverged there."
-    if path.mean[best] >= path.null_loss:
+    if curve.mean[best] >= curve.null_loss:
         return f"{own} cannot be judged, as no strength beats the best constant."
     if index == best:
         return f"{own} is the best of those tried."
-    here, least = (loss_text(path, path.mean[i]) for i in (index, best))
-    if not math.isfinite(path.se[best]):
+    here, least = (loss_text(curve, curve.mean[i]) for i in (index, best))
+    if not math.isfinite(curve.se[best]):
         return f"{own} gives a {loss} of {here}, the best {least}: there is no standard error to judge that by."
-    gain = path.gain_over(index)
-    digits = min(decimals((gain.high - gain.low) / 2), loss_digits(path) + 1)
+    gain = curve.gain_over(index)
+    digits = min(decimals((gain.high - gain.low) / 2), loss_digits(curve) + 1)
     mean, low, high = (fixed_text(value, digits) for value in (gain.mean, gain.low, gain.high))
     lowers = f"`min` lowers the {loss} by {mean} (95 % interval {low} to {high}) against it"
-    side = "small" if path.lams[index] < path.lams[best] else "large"
+    side = "small" if curve.lams[index] < curve.lams[best] else "large"
     if gain.low > 0:
         return f"{own} is too {side}: {lowers}."
-    if path.mean[index] <= path.mean[best] + path.se[best]:
+    if curve.mean[index] <= curve.mean[best] + curve.se[best]:
         return f"{own} is within one standard error of the least: {lowers}, which may be chance."
     return f"{own} may be too {side}: {lowers}, and the interval contains 0."
 
 
-def _in_keras(path: Path) -> str:
+def _in_keras(curve: Curve) -> str:
     """Write the strength as the model's layers have it."""
-    lam, rho = path.lam_model or 0.0, getattr(path.penalty, "rho", None)
+    lam, rho = curve.lam_model or 0.0, getattr(curve.penalty, "rho", None)
     if rho is not None:
         return f"Keras' L1L2(l1={rho * lam:.6g}, l2={(1 - rho) * lam / 2:.6g})"
-    return f"Keras' L1({lam:.6g})" if path.penalty.name == "L1" else f"Keras' L2({lam / 2:.6g})"
+    return f"Keras' L1({lam:.6g})" if curve.penalty.name == "L1" else f"Keras' L2({lam / 2:.6g})"

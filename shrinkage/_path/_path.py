@@ -3,43 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from enum import Enum
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shrinkage._cv._choice import Difference, choose, gain, optimism, row_gain, row_se, summarise
+from shrinkage._cv._choice import choose
+from shrinkage._path._curve import Array, Curve, Status
+from shrinkage._path._files import read, write
+from shrinkage._path._model_words import model_words
+from shrinkage._path._plot import curve_data, draw
+from shrinkage._path._text import header, summary
+from shrinkage._path._verdict import verdict
+from shrinkage._path._words import title
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from shrinkage._cv._folds import Folds
     from shrinkage._model._template import Template
-    from shrinkage._penalties import How, Penalty
+    from shrinkage._penalties import How
     from shrinkage._weights._selection import Selection
-
-Array = NDArray[Any]
-
-
-class Status(Enum):
-    """How the training of one member of the path ended; the values are messages.
-
-    Example:
-        >>> Status.DIVERGED.value
-        'diverged (the loss became NaN or infinite)'
-    """
-
-    OK = "finished"
-    DIVERGED = "diverged (the loss became NaN or infinite)"
-    SKIPPED = "was not trained, as a fold's model diverged at every strength"
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Path:
+class Path(Curve):
     """The regularization path of a Keras model: J(w) = mean data loss + lam * P(w) for every strength lam of a grid.
 
     With F folds, S strengths, E epochs and m held-out rows; all losses are mean *data* losses, without the penalty.
@@ -77,8 +66,9 @@ class Path:
         full_status: (S,) how each model trained on all rows ended.
         weights: the values of all variables of the models trained on all rows, each (S, ...), in the order of
             `path.model().variables`: beside weights these are moving statistics and the states of random layers.
-        template: makes a model from weights.
         penalty, how: what was added to the loss, and where it entered.
+        loss_name: of the compiled loss.
+        template: makes a model from weights.
         selection: which weights were penalised.
         folds: the split.
         n_rows: number of rows of the data.
@@ -104,151 +94,14 @@ class Path:
                 lambda     index    squared error...
     """
 
-    lams: Array
-    cv_loss: Array
-    train_loss: Array
-    fold_weight: Array
-    epochs: Array
-    held_out_rows: Array
-    predictions: Any
-    row_loss: Array
-    metrics: dict[str, Array]
-    null_loss: float
-    null_se: float
-    null_metrics: dict[str, float]
-    norm: Array
-    nonzero: Array
-    status: Array
-    full_status: Array
-    weights: tuple[Array, ...]
     template: Template
-    penalty: Penalty
+    weights: tuple[Array, ...]
     how: How
     selection: Selection
-    folds: Folds
-    n_rows: int
     seed: int
     plan: dict[str, Any]
     notes: tuple[str, ...]
     seconds: float
-    target_mean: float = 0.0
-    target_sd: float = 1.0
-    zero_groups: Array | None = None
-    row_weight: Array | None = None
-    lam_model: float | None = None
-    null_fold_loss: Array | None = None
-    null_row_loss: Array | None = None
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            object.__setattr__(self, field.name, _read_only(getattr(self, field.name)))
-
-    @property
-    def fold_loss(self) -> Array:
-        """(F, S) mean held-out loss of each fold at the chosen epochs."""
-        return _at_epochs(self.cv_loss, self.epochs)
-
-    @property
-    def mean(self) -> Array:
-        """(S,) held-out loss at the chosen epochs, averaged over folds with `fold_weight`."""
-        return summarise(self.fold_loss, self.fold_weight)[0]
-
-    @property
-    def se(self) -> Array:
-        """(S,) standard error of `mean`: over folds by glmnet's formula; for a single split, over its weighted rows."""
-        if self.single_split:
-            return row_se(self.row_loss, self.row_weight)
-        return summarise(self.fold_loss, self.fold_weight)[1]
-
-    @property
-    def train_mean(self) -> Array:
-        """(S,) training loss at the chosen epochs, averaged over folds as `mean` is."""
-        return summarise(_at_epochs(self.train_loss, self.epochs), self.train_weight)[0]
-
-    @property
-    def train_weight(self) -> Array:
-        """(F,) number of rows that `train_loss` is of, or the sum of their sample weights: those of the next fold."""
-        return np.roll(self.fold_weight, -1)
-
-    @property
-    def single_split(self) -> bool:
-        """Whether one part of the rows was held out, once, instead of folds in turn."""
-        return len(self.fold_weight) == 1
-
-    @property
-    def failed(self) -> Array:
-        """(S,) whether a model of this strength, a fold's or the one on all rows, diverged: then it is not chosen."""
-        bad = (self.status != Status.OK).any(axis=0) | (self.full_status != Status.OK)
-        return bad | ~np.isfinite(self.mean)
-
-    @property
-    def index_min(self) -> int:
-        """Index in `lams` of the largest strength with the least mean loss.
-
-        It counts from 0, where print and table count from 1.
-        """
-        return choose(self._candidates, self.se)[0]
-
-    @property
-    def index_1se(self) -> int:
-        """Index in `lams` of the largest strength within one standard error of the least mean loss.
-
-        It counts from 0, where print and table count from 1.
-        """
-        return choose(self._candidates, self.se)[1]
-
-    @property
-    def lam_min(self) -> float:
-        """The strength at `index_min`, the default choice."""
-        return float(self.lams[self.index_min])
-
-    @property
-    def lam_1se(self) -> float:
-        """The strength at `index_1se`, for parsimony."""
-        return float(self.lams[self.index_1se])
-
-    @property
-    def index_model(self) -> int | None:
-        """Index in `lams` of the strength that the model's own regularizers had, or None."""
-        return None if self.lam_model is None else int(np.argmin(np.abs(self.lams - self.lam_model)))
-
-    @property
-    def gain(self) -> Difference:
-        """How much lower the mean loss is at `lam_min` than without a penalty, with its 95 % interval.
-
-        Over folds by the corrected resampled t-test (Nadeau & Bengio 2003); for a single split by the paired t-test of
-        its rows. That `lam_min` was chosen on the same rows is not in the interval: see `optimism`.
-        """
-        return self.gain_over(-1)
-
-    def gain_over(self, index: int) -> Difference:
-        """Return how much lower the mean loss is at `lam_min` than at `lams[index]`; see `gain`."""
-        best = self.index_min
-        if self.single_split:
-            return row_gain(self.row_loss[:, index], self.row_loss[:, best], self.row_weight)
-        n_train, n_test = (np.mean([len(rows) for rows in part]) for part in (self.folds.train, self.folds.held_out))
-        other, least = self.fold_loss[:, index], self.fold_loss[:, best]
-        return gain(other, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
-
-    @property
-    def null_gain(self) -> Difference:
-        """How much lower the mean loss is at `lam_min` than that of the best constant, as `gain` has it for lambda = 0.
-
-        NaN where there is no best constant.
-        """
-        best = self.index_min
-        if self.null_fold_loss is None or self.null_row_loss is None:
-            return Difference(self.null_loss - float(self.mean[best]), np.nan, np.nan)
-        if self.single_split:
-            return row_gain(self.null_row_loss, self.row_loss[:, best], self.row_weight)
-        n_train, n_test = (np.mean([len(rows) for rows in part]) for part in (self.folds.train, self.folds.held_out))
-        least = self.fold_loss[:, best]
-        return gain(self.null_fold_loss, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
-
-    @property
-    def optimism(self) -> float:
-        """By how much the mean loss at `lam_min` flatters itself (Tibshirani & Tibshirani 2009); NaN for one split."""
-        return optimism(np.where(self.failed, np.nan, self.fold_loss), self.fold_weight, self.index_min)
 
     def model(self, lam: Literal["min", "1se", "none", "model"] | float = "min") -> keras.Model:
         """Make the model that was trained on all rows with strength `lam`.
@@ -267,7 +120,7 @@ class Path:
         """
         index = self._index(lam)
         if self.full_status[index] is Status.SKIPPED:
-            choose(self._candidates, self.se)  # which raises
+            choose(self.candidates, self.se)  # which raises
         if self.full_status[index] is not Status.OK:
             message = self.full_status[index].value
             raise ValueError(
@@ -296,9 +149,6 @@ class Path:
         It says so where that cannot be told: where training has hardly begun, where nothing clearly beats the best
         constant, and where strengths diverged.
         """
-        from shrinkage._path._model_words import model_words
-        from shrinkage._path._verdict import verdict
-
         return " ".join(filter(None, [verdict(self), model_words(self)]))
 
     def plot(self, file: Any = None) -> Figure:
@@ -310,9 +160,7 @@ class Path:
         Returns:
             The matplotlib figure.
         """
-        from shrinkage._path._plot import curve_data, draw
-
-        return draw(curve_data(self), file)
+        return draw(curve_data(self), file, title=self._title)
 
     def save(self, folder: Any, *, overwrite: bool = False) -> None:
         """Write the path to a folder: `path.json`, `arrays.npz` and `template.keras`; nothing in them is pickled.
@@ -327,9 +175,8 @@ class Path:
         Raises:
             FileExistsError: if the folder exists and `overwrite` is False.
         """
-        from shrinkage._path._files import save
-
-        save(self, folder, overwrite=overwrite)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        write(folder, values, self._for_people, overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: Any) -> Path:
@@ -340,18 +187,25 @@ class Path:
             ValueError: if the folder is not one that `save` wrote, is damaged, or comes from a newer version; or if the
                 model has classes or functions of your own that Keras does not find.
         """
-        from shrinkage._path._files import load
-
-        return load(folder)
+        return cls(**read(folder))
 
     def __repr__(self) -> str:
-        from shrinkage._path._text import summary
+        return summary(self, header(self, self._title, self.selection, self.seconds), self.verdict(), self.notes)
 
-        return summary(self)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of a pickle, which an earlier version may have written without the name of the loss."""
+        self.__dict__.update(state)
+        self.__dict__.setdefault("loss_name", self.template.loss_name)
 
     @property
-    def _candidates(self) -> Array:
-        return np.where(self.failed, np.nan, self.mean)
+    def _title(self) -> str:
+        return title(self.penalty, self.how, self.template.name)
+
+    @property
+    def _for_people(self) -> dict[str, Any]:
+        """What the file says beside the numbers: the choice and the verdict."""
+        lams = (None, None) if self.failed.all() else (self.lam_min, self.lam_1se)
+        return {"lam_min": lams[0], "lam_1se": lams[1], "verdict": self.verdict()}
 
     def _index(self, lam: str | float) -> int:
         if isinstance(lam, str) and lam == "model" and self.index_model is not None:
@@ -371,19 +225,3 @@ class Path:
                 f"The nearest are {listed}."
             )
         return int(found[0])
-
-
-def _at_epochs(loss: Array, epochs: Array) -> Array:
-    return np.take_along_axis(loss, np.asarray(epochs)[None, :, None] - 1, axis=2)[:, :, 0]
-
-
-def _read_only(value: Any) -> Any:
-    """Make arrays, also those in tuples and dictionaries, read-only views: the caller's own stay as they are."""
-    if isinstance(value, np.ndarray):
-        value = value.view()
-        value.setflags(write=False)
-    elif type(value) is tuple:
-        value = tuple(_read_only(item) for item in value)
-    elif type(value) is dict:
-        value = {key: _read_only(item) for key, item in value.items()}
-    return value

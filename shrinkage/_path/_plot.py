@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shrinkage._path._path import Path
-from shrinkage._path._words import lam_text, loss_words, title
+from shrinkage._path._curve import Curve
+from shrinkage._path._words import lam_text, loss_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,6 @@ class CurveData:
     """What the picture of a path shows; arrays have one entry per strength, in the order of `lams`.
 
     Attributes:
-        title: what path it is.
         loss: the loss in words.
         bars: what the bars are, in words.
         position: log10(lam); lam = 0 stands apart at the left.
@@ -48,7 +47,6 @@ class CurveData:
         low, high: the range of losses to show.
     """
 
-    title: str
     loss: str
     bars: str
     position: Floats
@@ -72,40 +70,40 @@ class CurveData:
         return ~(self.mean + np.nan_to_num(self.se) <= self.high)
 
 
-def curve_data(path: Path) -> CurveData:
-    """Collect what the picture of `path` shows."""
-    sparse = path.penalty.sparse
-    chosen = not path.failed.all()
-    low, high = _limits(path) if chosen else _limits_without_choice(path)
+def curve_data(curve: Curve) -> CurveData:
+    """Collect what the picture of a path shows."""
+    sparse = curve.penalty.sparse
+    chosen = not curve.failed.all()
+    low, high = _limits(curve) if chosen else _limits_without_choice(curve)
     return CurveData(
-        title=title(path),
-        loss=loss_words(path.template.loss_name),
+        loss=loss_words(curve.loss_name),
         bars="held out, ± 1 SE over rows"
-        if path.single_split
-        else f"held out, ± 1 SE over {len(path.fold_weight)} folds",
-        position=_positions(path.lams),
-        lams=path.lams,
-        mean=path.mean,
-        se=path.se,
-        train=path.train_mean,
-        failed=path.failed,
-        index_min=path.index_min if chosen else None,
-        index_1se=path.index_1se if chosen else None,
-        null=path.null_loss,
-        complexity=path.nonzero if sparse else path.norm,
-        complexity_label=_complexity_words(path),
+        if curve.single_split
+        else f"held out, ± 1 SE over {len(curve.fold_weight)} folds",
+        position=_positions(curve.lams),
+        lams=curve.lams,
+        mean=curve.mean,
+        se=curve.se,
+        train=curve.train_mean,
+        failed=curve.failed,
+        index_min=curve.index_min if chosen else None,
+        index_1se=curve.index_1se if chosen else None,
+        null=curve.null_loss,
+        complexity=curve.nonzero if sparse else curve.norm,
+        complexity_label=_complexity_words(curve),
         low=low,
         high=high,
-        index_model=path.index_model,
+        index_model=curve.index_model,
     )
 
 
-def draw(data: CurveData, file: Any = None) -> Figure:
+def draw(data: CurveData, file: Any = None, *, title: str = "") -> Figure:
     """Draw the picture, in glmnet's manner: losses with bars over log λ, choices dotted, model size on top.
 
     Args:
         data: what to show.
         file: a name or file object to save it to; the ending of a name says the format, PNG without one.
+        title: what path it is.
 
     Returns:
         The figure, which belongs to no pyplot state and no window.
@@ -116,6 +114,7 @@ def draw(data: CurveData, file: Any = None) -> Figure:
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(7.6, 4.8), dpi=150, layout="constrained")
         axes = figure.add_subplot()
+        axes.set_title(title, loc="left", fontsize=13, pad=10)
         _draw_choices(axes, data)
         handles = [*_draw_held_out(axes, data), *_draw_training(axes, data), *_draw_arrows(axes, data)]
         if data.low < data.null < data.high:
@@ -136,10 +135,10 @@ def draw(data: CurveData, file: Any = None) -> Figure:
 # --- what to see
 
 
-def _complexity_words(path: Path) -> str:
-    if path.penalty.sparse:
+def _complexity_words(curve: Curve) -> str:
+    if curve.penalty.sparse:
         return "nonzero weights"
-    return "distance from the first weights" if path.penalty.name == "L2-SP" else "norm of the penalised weights"
+    return "distance from the first weights" if curve.penalty.name == "L2-SP" else "norm of the penalised weights"
 
 
 def _positions(lams: Floats) -> Floats:
@@ -151,32 +150,32 @@ def _positions(lams: Floats) -> Floats:
     return position
 
 
-def _limits(path: Path) -> tuple[float, float]:
+def _limits(curve: Curve) -> tuple[float, float]:
     """Find a range in which the choice can be seen: the far end of a curve may be a hundred times as high.
 
     The reach above the least loss is what half of the strengths need, or three bars, or no penalty if that is not far.
     Below there is more room, for the training loss, and for the best constant where the whole curve is worse.
     """
-    mean, se, train = path.mean, np.nan_to_num(path.se), path.train_mean
-    mean = np.where(path.failed, np.nan, mean)
-    least, bar = mean[path.index_min], se[path.index_min]
+    mean, se, train = curve.mean, np.nan_to_num(curve.se), curve.train_mean
+    mean = np.where(curve.failed, np.nan, mean)
+    least, bar = mean[curve.index_min], se[curve.index_min]
     reach = max(np.nanmedian(mean) - least, 3 * bar, 1e-3 * abs(least), 1e-12)
     none = mean[-1] + se[-1] - least
     if reach < none <= 5 * reach:
         reach = none
-    if path.null_loss <= least:
-        reach = max(reach, least - path.null_loss)
+    if curve.null_loss <= least:
+        reach = max(reach, least - curve.null_loss)
     high = min(least + 3 * reach, np.nanmax(mean + se))
     low = max(least - 5 * reach, min(np.nanmin(mean - se), np.nanmin(train)))
-    if path.null_loss <= least:
-        low = min(low, path.null_loss)
+    if curve.null_loss <= least:
+        low = min(low, curve.null_loss)
     height = max(high - low, reach)
     return float(low - 0.06 * height), float(high + 0.06 * height)
 
 
-def _limits_without_choice(path: Path) -> tuple[float, float]:
+def _limits_without_choice(curve: Curve) -> tuple[float, float]:
     """Find a range around the best constant, where every strength diverged; any range where there is none."""
-    high = 2 * path.null_loss if path.null_loss > 0 and np.isfinite(path.null_loss) else 1.0
+    high = 2 * curve.null_loss if curve.null_loss > 0 and np.isfinite(curve.null_loss) else 1.0
     return 0.0, float(high)
 
 
@@ -251,7 +250,6 @@ def _draw_arrows(axes: Axes, data: CurveData) -> list[Any]:
 def _draw_axes(axes: Axes, data: CurveData) -> None:
     axes.set_ylim(data.low, data.low + (data.high - data.low) / (1 - _LABELS))
     axes.margins(x=0.04)
-    axes.set_title(data.title, loc="left", fontsize=13, pad=10)
     axes.set_ylabel(data.loss + _draw_power(axes, data))
     axes.set_xlabel("strength λ of the penalty")
     axes.set_xticks(*_decades(data))

@@ -2,52 +2,55 @@
 
 import math
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 
+from shrinkage._path._curve import Curve, Status
 from shrinkage._path._findings import beats_constant
-from shrinkage._path._path import Path, Status
-from shrinkage._path._words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words, title
+from shrinkage._path._words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
+from shrinkage._weights._selection import Selection
 
 _WIDTH = 110
 
 
-def summary(path: Path) -> str:
+def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str]) -> str:
     """Lay out a path as cv.glmnet prints its own: a header, the choices, what they mean, and what went wrong."""
-    words = [path.verdict(), _optimism(path), _largest_tried(path), _units(path), *_problems(path), *path.notes]
-    return "\n".join([_header(path), *_table(path), *(textwrap.fill(text, _WIDTH) for text in words if text)])
+    words = [verdict, _optimism(curve), _largest_tried(curve), _units(curve), *_problems(curve), *notes]
+    return "\n".join([header, *_table(curve), *(textwrap.fill(text, _WIDTH) for text in words if text)])
 
 
 # --- the table
 
 
-def _header(path: Path) -> str:
-    selection, n_strengths, n_folds = path.selection, len(path.lams), len(path.fold_weight)
-    split = "1 split" if path.single_split else f"{n_folds} folds"
-    all_rows = bool((path.full_status != Status.SKIPPED).any())
+def header(curve: Curve, title: str, selection: Selection, seconds: float) -> str:
+    """Say in one line what was trained, and how long it took."""
+    n_strengths, n_folds = len(curve.lams), len(curve.fold_weight)
+    split = "1 split" if curve.single_split else f"{n_folds} folds"
+    all_rows = bool((curve.full_status != Status.SKIPPED).any())
     return (
-        f"{title(path)}: {selection.n_weights:,} weights, "
+        f"{title}: {selection.n_weights:,} weights, "
         f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{', then all rows' * all_rows}: "
-        f"{n_strengths * (n_folds + all_rows):,} models in {_duration(path.seconds)}"
+        f"{n_strengths * (n_folds + all_rows):,} models in {_duration(seconds)}"
     )
 
 
-def _table(path: Path) -> list[str]:
-    se_title = "se (rows)" if path.single_split else "se"
-    titles = ["lambda", "index", loss_words(path.template.loss_name), se_title]
-    titles += [name.replace("_", " ") for name in path.metrics]
+def _table(curve: Curve) -> list[str]:
+    se_title = "se (rows)" if curve.single_split else "se"
+    titles = ["lambda", "index", loss_words(curve.loss_name), se_title]
+    titles += [name.replace("_", " ") for name in curve.metrics]
     titles += (
-        ["epoch", "||w - w0||" if path.penalty.name == "L2-SP" else "||w||"]
-        + ["nonzero"] * path.penalty.sparse
-        + _zero_title(path)
+        ["epoch", "||w - w0||" if curve.penalty.name == "L2-SP" else "||w||"]
+        + ["nonzero"] * curve.penalty.sparse
+        + _zero_title(curve)
     )
     rows = {"": titles}
-    if math.isfinite(path.null_loss):
-        rows["null"] = _null_cells(path, len(titles))
-    rows["none"] = _cells(path, -1)
-    if not path.failed.all():
-        rows |= {"min": _cells(path, path.index_min), "1se": _cells(path, path.index_1se)}
-    rows |= {} if path.index_model is None else {"model": _cells(path, path.index_model)}
+    if math.isfinite(curve.null_loss):
+        rows["null"] = _null_cells(curve, len(titles))
+    rows["none"] = _cells(curve, -1)
+    if not curve.failed.all():
+        rows |= {"min": _cells(curve, curve.index_min), "1se": _cells(curve, curve.index_1se)}
+    rows |= {} if curve.index_model is None else {"model": _cells(curve, curve.index_model)}
     least = [8, 6] + [5] * (len(titles) - 2)
     widths = [max(width, *map(len, column)) for width, *column in zip(least, *rows.values(), strict=True)]
     longest = max(map(len, rows))
@@ -59,60 +62,61 @@ def _join(cells: list[str], widths: list[int]) -> str:
     return "".join(gap + cell.rjust(width) for gap, cell, width in zip(gaps, cells, widths, strict=True)).rstrip()
 
 
-def _cells(path: Path, index: int) -> list[str]:
-    digits = loss_digits(path)
-    cells = [lam_text(path.lams[index]), str(range(1, len(path.lams) + 1)[index])]
-    cells += [fixed_text(path.mean[index], digits), fixed_text(path.se[index], digits)]
-    cells += [_metric(values[index]) for values in path.metrics.values()]
-    cells += [str(path.epochs[index]), _norm(path.norm[index])]
-    cells += [_count(path.nonzero[index])] * path.penalty.sparse
-    return cells + ([] if path.zero_groups is None else [_count(path.zero_groups[index])])
+def _cells(curve: Curve, index: int) -> list[str]:
+    digits = loss_digits(curve)
+    cells = [lam_text(curve.lams[index]), str(range(1, len(curve.lams) + 1)[index])]
+    cells += [fixed_text(curve.mean[index], digits), fixed_text(curve.se[index], digits)]
+    cells += [_metric(values[index]) for values in curve.metrics.values()]
+    cells += [str(curve.epochs[index]), _norm(curve.norm[index])]
+    cells += [_count(curve.nonzero[index])] * curve.penalty.sparse
+    return cells + ([] if curve.zero_groups is None else [_count(curve.zero_groups[index])])
 
 
-def _zero_title(path: Path) -> list[str]:
-    groups = getattr(path.penalty, "groups", None)
-    return [] if path.zero_groups is None else [f"zero {groups if isinstance(groups, str) else 'groups'}"]
+def _zero_title(curve: Curve) -> list[str]:
+    groups = getattr(curve.penalty, "groups", None)
+    return [] if curve.zero_groups is None else [f"zero {groups if isinstance(groups, str) else 'groups'}"]
 
 
-def _null_cells(path: Path, n_cells: int) -> list[str]:
+def _null_cells(curve: Curve, n_cells: int) -> list[str]:
     # Three figures are enough for a constant, where the other rows need the digits in which they differ.
-    digits = min(loss_digits(path), decimals(path.null_loss, figures=3))
-    cells = ["", "", fixed_text(path.null_loss, digits), fixed_text(path.null_se, digits)]
-    cells += [_metric(path.null_metrics.get(name, math.nan)) for name in path.metrics]
+    digits = min(loss_digits(curve), decimals(curve.null_loss, figures=3))
+    cells = ["", "", fixed_text(curve.null_loss, digits), fixed_text(curve.null_se, digits)]
+    cells += [_metric(curve.null_metrics.get(name, math.nan)) for name in curve.metrics]
     return cells + [""] * (n_cells - len(cells))
 
 
 # --- below the table
 
 
-def _optimism(path: Path) -> str:
-    if path.failed.all():
+def _optimism(curve: Curve) -> str:
+    if curve.failed.all():
         return ""
-    least = path.mean[path.index_min]
-    shown, corrected = loss_text(path, least), loss_text(path, least + path.optimism)
-    if path.single_split or corrected == shown:
+    least = curve.mean[curve.index_min]
+    shown, corrected = loss_text(curve, least), loss_text(curve, least + curve.optimism)
+    if curve.single_split or corrected == shown:
         return ""
-    return f"Being the least of {len(path.lams)}, {shown} is optimistic: {corrected} by Tibshirani & Tibshirani (2009)."
+    n_strengths = len(curve.lams)
+    return f"Being the least of {n_strengths}, {shown} is optimistic: {corrected} by Tibshirani & Tibshirani (2009)."
 
 
-def _largest_tried(path: Path) -> str:
+def _largest_tried(curve: Curve) -> str:
     """Say that `1se` has no strength above it, unless that is plain: of a `min` there, or where nothing was learnt."""
-    if path.failed.all():
+    if curve.failed.all():
         return ""
-    hopeless = not beats_constant(path)
-    if path.index_1se > 0 or path.index_min == 0 or path.nonzero[0] == 0 or hopeless:
+    hopeless = not beats_constant(curve)
+    if curve.index_1se > 0 or curve.index_min == 0 or curve.nonzero[0] == 0 or hopeless:
         return ""
     return "1se lies at the largest strength tried: larger ones may be within one standard error too (give `lams`)."
 
 
-def _units(path: Path) -> str:
-    if (path.target_mean, path.target_sd) == (0, 1):
+def _units(curve: Curve) -> str:
+    if (curve.target_mean, curve.target_sd) == (0, 1):
         return ""
     losses = (
-        f"Losses are in units of the target's variance (sd {path.target_sd:.4g})"
-        f"{', metrics in units of y' if path.metrics else ''}."
+        f"Losses are in units of the target's variance (sd {curve.target_sd:.4g})"
+        f"{', metrics in units of y' if curve.metrics else ''}."
     )
-    if path.failed.all():
+    if curve.failed.all():
         return losses  # there is no model
     return (
         f"{losses} path.model() predicts standardised targets: "
@@ -120,12 +124,12 @@ def _units(path: Path) -> str:
     )
 
 
-def _problems(path: Path) -> list[str]:
-    statuses = np.vstack([path.status, path.full_status[None]])
+def _problems(curve: Curve) -> list[str]:
+    statuses = np.vstack([curve.status, curve.full_status[None]])
     n_trained, hit = (statuses != Status.SKIPPED).sum(), statuses == Status.DIVERGED
     if not hit.any():
         return []
-    where = "at every strength" if hit.any(axis=0).all() else f"{_where(hit.any(axis=0), path.lams)}. Not chosen"
+    where = "at every strength" if hit.any(axis=0).all() else f"{_where(hit.any(axis=0), curve.lams)}. Not chosen"
     return [f"{hit.sum():,} of {n_trained:,} models {Status.DIVERGED.value}: {where}."]
 
 

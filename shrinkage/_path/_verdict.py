@@ -1,12 +1,13 @@
 """What a path says in words: whether the penalty gained anything, and why or why not.
 
-`_path_findings` decides, from numbers; here it is said.
+`_findings` decides, from numbers; here it is said.
 """
 
 import math
 
 import numpy as np
 
+from shrinkage._path._curve import Curve, Status
 from shrinkage._path._findings import (
     Overfitting,
     Progress,
@@ -32,31 +33,30 @@ from shrinkage._path._findings import (
     trains_above_constant,
     tried_strengths,
 )
-from shrinkage._path._path import Path, Status
 from shrinkage._path._words import capital, decimals, fixed_text, interval_text, lam_text, loss_text, loss_words
 
 _FAR_TARGET = "The unit of the target may be the cause: say standardize_target=True, and judge then."
 
 
-def verdict(path: Path) -> str:
+def verdict(curve: Curve) -> str:
     """Say what the curve shows; see `Path.verdict`."""
-    loss = loss_words(path.template.loss_name)
-    if path.failed.all():
-        sentences = [_nothing_to_choose_words(path)]
-    elif not beats_constant(path):
-        trained = main_progress(path) is Progress.LEVELLED and not trains_above_constant(path)
-        sentences = [_no_better_words(path, loss), _edge_words(path) if trained else "", _few_tried_words(path)]
-        sentences += [_far_fold_words(path, loss)]
-    elif main_progress(path) is Progress.BEGINNING:
-        sentences = [_beginning_words(path, loss), _few_tried_words(path), _far_fold_words(path, loss)]
+    loss = loss_words(curve.loss_name)
+    if curve.failed.all():
+        sentences = [_nothing_to_choose_words(curve)]
+    elif not beats_constant(curve):
+        trained = main_progress(curve) is Progress.LEVELLED and not trains_above_constant(curve)
+        sentences = [_no_better_words(curve, loss), _edge_words(curve) if trained else "", _few_tried_words(curve)]
+        sentences += [_far_fold_words(curve, loss)]
+    elif main_progress(curve) is Progress.BEGINNING:
+        sentences = [_beginning_words(curve, loss), _few_tried_words(curve), _far_fold_words(curve, loss)]
     else:
         sentences = [
-            _gain_words(path, loss),
-            _near_perfect_words(path, loss),
-            _edge_words(path),
-            _few_tried_words(path),
-            "" if is_near_perfect(path) else _far_fold_words(path, loss),
-            _epoch_limit_words(path, loss),
+            _gain_words(curve, loss),
+            _near_perfect_words(curve, loss),
+            _edge_words(curve),
+            _few_tried_words(curve),
+            "" if is_near_perfect(curve) else _far_fold_words(curve, loss),
+            _epoch_limit_words(curve, loss),
         ]
     return " ".join(" ".join(sentences).split())  # some are empty
 
@@ -64,9 +64,9 @@ def verdict(path: Path) -> str:
 # --- where the penalty is not to be judged
 
 
-def _nothing_to_choose_words(path: Path) -> str:
+def _nothing_to_choose_words(curve: Curve) -> str:
     """Say that no strength can be chosen, and where that came from."""
-    hit = path.status == Status.DIVERGED
+    hit = curve.status == Status.DIVERGED
     whole = np.flatnonzero(hit.all(axis=1))
     where = ""
     if not hit.any():
@@ -76,41 +76,41 @@ def _nothing_to_choose_words(path: Path) -> str:
         rows = ", ".join(f"path.folds.train[{fold}]" for fold in whole)
         where = f"It was fold{'s' * (len(whole) > 1)} {numbers}, and no other: look for outliers in the rows that "
         where += f"{'its models' if len(whole) == 1 else 'they'} trained on, {rows}."
-    unit = ", or say standardize_target=True" if has_far_target(path) and path.null_loss > 10 else ""
+    unit = ", or say standardize_target=True" if has_far_target(curve) and curve.null_loss > 10 else ""
     return (
         f"Nothing to choose from: at every strength a model diverged. {where} "
         f"Lower the learning rate, or scale the inputs{unit}."
     )
 
 
-def _no_better_words(path: Path, loss: str) -> str:
+def _no_better_words(curve: Curve, loss: str) -> str:
     """Say that a constant does as well, and that more training or a larger model is not what is missing."""
-    if trains_above_constant(path):
-        return _undertrained_words(path, loss)
-    best, null = float(path.mean[path.index_min]), path.null_loss
+    if trains_above_constant(curve):
+        return _undertrained_words(curve, loss)
+    best, null = float(curve.mean[curve.index_min]), curve.null_loss
     constant = f"the best constant ({loss} {_figures(null)})"
     if best >= null:
         start = f"No strength beats {constant}: nothing was learnt that shows on held-out rows"
-    elif path.nonzero[path.index_min] == 0:
-        start = f"No strength beats {constant}: {_at_min(path)} is the best, and leaves no penalised weight"
+    elif curve.nonzero[curve.index_min] == 0:
+        start = f"No strength beats {constant}: {_at_min(curve)} is the best, and leaves no penalised weight"
     else:
         start = (
-            f"No strength clearly beats {constant}: {_subject(path)} lowers it by "
-            f"{interval_text(path, path.null_gain)}, which may be chance"
+            f"No strength clearly beats {constant}: {_subject(curve)} lowers it by "
+            f"{interval_text(curve, curve.null_gain)}, which may be chance"
         )
-    found = overfitting_without_penalty(path)
+    found = overfitting_without_penalty(curve)
     if found and found.best < null <= best:
-        return f"No strength beats {constant} at its chosen epoch. {_overfitting_words(path, loss, found)}"
-    if main_progress(path) is Progress.BEGINNING:
-        return f"{start}, so far. {_beginning_words(path, loss)}"
-    if main_progress(path) is Progress.FALLING:
+        return f"No strength beats {constant} at its chosen epoch. {_overfitting_words(curve, loss, found)}"
+    if main_progress(curve) is Progress.BEGINNING:
+        return f"{start}, so far. {_beginning_words(curve, loss)}"
+    if main_progress(curve) is Progress.FALLING:
         start += ", so far: the inputs may have little to do with the target, or training is too short"
-        return f"{start}. {_epoch_limit_words(path, loss)}"
+        return f"{start}. {_epoch_limit_words(curve, loss)}"
     if best > 10 * null:
         return f"{start}. The least held-out loss is {_figures(best)}: lower the learning rate, or look for outliers."
-    if has_far_target(path):
+    if has_far_target(curve):
         return f"{start}. {_FAR_TARGET}"
-    training = path.train_mean[path.index_min]
+    training = curve.train_mean[curve.index_min]
     idle = ", the model may not learn at all (not even its training loss is far below)" * bool(training > 0.97 * null)
     return (
         f"{start} (training {_figures(training)}, held out {_figures(best)}). The inputs may have little to do with "
@@ -118,13 +118,13 @@ def _no_better_words(path: Path, loss: str) -> str:
     )
 
 
-def _undertrained_words(path: Path, loss: str) -> str:
+def _undertrained_words(curve: Curve, loss: str) -> str:
     """Not even in training is the best constant beaten: that says nothing yet of what there is to learn."""
-    least, null = (loss_text(path, value) for value in (least_training_loss(path), path.null_loss))
+    least, null = (loss_text(curve, value) for value in (least_training_loss(curve), curve.null_loss))
     losses = f"({loss} {least} in training at the least, best constant {null})"
-    if has_far_target(path):
+    if has_far_target(curve):
         return f"Training has not got as far as the best constant {losses}. {_FAR_TARGET}"
-    if training_is_stuck(path):
+    if training_is_stuck(curve):
         return (
             f"Training does not beat the best constant on the rows that it trains on, and no longer falls {losses}: "
             "lower the learning rate, or raise it. If that changes nothing, the inputs may have little to do with the "
@@ -133,20 +133,20 @@ def _undertrained_words(path: Path, loss: str) -> str:
     return f"Training has not got as far as the best constant {losses}: train longer or raise the learning rate."
 
 
-def _beginning_words(path: Path, loss: str) -> str:
+def _beginning_words(curve: Curve, loss: str) -> str:
     """Say that training has hardly begun: then all strengths are nearly alike, and none is idle for that."""
-    index = none_and_min(path)[0]
-    curve = held_out_curve(path)[index]
-    first, last = (loss_text(path, value) for value in (curve[0], curve[path.epochs[index] - 1]))
-    without = "without a penalty" if path.lams[index] == 0 else f"at lambda = {lam_text(path.lams[index])}"
-    share = max(late_speed(curve, null) for null in (path.null_loss, math.nan))
+    index = none_and_min(curve)[0]
+    losses = held_out_curve(curve)[index]
+    first, last = (loss_text(curve, value) for value in (losses[0], losses[curve.epochs[index] - 1]))
+    without = "without a penalty" if curve.lams[index] == 0 else f"at lambda = {lam_text(curve.lams[index])}"
+    share = max(late_speed(losses, null) for null in (curve.null_loss, math.nan))
     speed = "as fast as on average" if share > 0.95 else f"at {100 * share:.0f} % of its average speed"
     so_far = ""
-    if path.lam_min > 0 and not path.failed[-1] and path.gain.low > 0:
-        so_far = f" So far {_at_min(path)} lowers it by {interval_text(path, path.gain)} against no penalty."
+    if curve.lam_min > 0 and not curve.failed[-1] and curve.gain.low > 0:
+        so_far = f" So far {_at_min(curve)} lowers it by {interval_text(curve, curve.gain)} against no penalty."
     return (
         f"Training has hardly begun: {without} the {loss} is {first} after the first epoch and {last} after the last "
-        f"({path.epochs[index]}), and in the last tenth of the epochs it fell {speed}. Train longer (raise `epochs`) "
+        f"({curve.epochs[index]}), and in the last tenth of the epochs it fell {speed}. Train longer (raise `epochs`) "
         f"or raise the learning rate; until then the strengths cannot be compared.{so_far}"
     )
 
@@ -154,35 +154,35 @@ def _beginning_words(path: Path, loss: str) -> str:
 # --- what the penalty gains
 
 
-def _gain_words(path: Path, loss: str) -> str:
-    if path.failed[-1]:
-        least = loss_text(path, path.mean[path.index_min])
-        return f"Without a penalty training diverged; {_at_min(path)} has the least {loss}, {least}."
-    if path.lam_min == 0 and not tried_strengths(path).any():
-        return _only_none_words(path)
-    if not math.isfinite(path.se[path.index_min]):
-        least, none = (loss_text(path, path.mean[index]) for index in (path.index_min, -1))
+def _gain_words(curve: Curve, loss: str) -> str:
+    if curve.failed[-1]:
+        least = loss_text(curve, curve.mean[curve.index_min])
+        return f"Without a penalty training diverged; {_at_min(curve)} has the least {loss}, {least}."
+    if curve.lam_min == 0 and not tried_strengths(curve).any():
+        return _only_none_words(curve)
+    if not math.isfinite(curve.se[curve.index_min]):
+        least, none = (loss_text(curve, curve.mean[index]) for index in (curve.index_min, -1))
         return (
-            f"The least {loss} is {least}, at lambda = {lam_text(path.lam_min)}, and {none} without a penalty: "
+            f"The least {loss} is {least}, at lambda = {lam_text(curve.lam_min)}, and {none} without a penalty: "
             f"there is no standard error to judge the difference by."
         )
-    if found := overfitting_without_penalty(path):
-        return _overfitting_words(path, loss, found)
-    if path.lam_min == 0:
-        return _no_penalty_words(path, loss)
-    lowers = f"lowers the {loss} by {interval_text(path, path.gain)} against no penalty"
-    if path.gain.low > 0:
-        return f"{capital(_at_min(path))} {lowers}{_why_it_helps(path)}.{_small_words(path)}"
-    if path.mean[-1] <= path.mean[path.index_min] + path.se[path.index_min]:
+    if found := overfitting_without_penalty(curve):
+        return _overfitting_words(curve, loss, found)
+    if curve.lam_min == 0:
+        return _no_penalty_words(curve, loss)
+    lowers = f"lowers the {loss} by {interval_text(curve, curve.gain)} against no penalty"
+    if curve.gain.low > 0:
+        return f"{capital(_at_min(curve))} {lowers}{_why_it_helps(curve)}.{_small_words(curve)}"
+    if curve.mean[-1] <= curve.mean[curve.index_min] + curve.se[curve.index_min]:
         return (
-            f"Flat: {_flat_range(path)} the {loss} is within one standard error of the least; {_at_min(path)} lowers "
-            f"it by {interval_text(path, path.gain)} against no penalty, which may be chance. {_gap_words(path)}"
+            f"Flat: {_flat_range(curve)} the {loss} is within one standard error of the least; {_at_min(curve)} lowers "
+            f"it by {interval_text(curve, curve.gain)} against no penalty, which may be chance. {_gap_words(curve)}"
         )
-    return f"No clear gain: {_at_min(path)} {lowers}, and the interval contains 0. {_gap_words(path)}"
+    return f"No clear gain: {_at_min(curve)} {lowers}, and the interval contains 0. {_gap_words(curve)}"
 
 
-def _only_none_words(path: Path) -> str:
-    if not (path.lams > 0).any():
+def _only_none_words(curve: Curve) -> str:
+    if not (curve.lams > 0).any():
         return "Only lambda = 0 was trained: there is nothing to compare."
     return (
         "At every strength above 0 a model diverged, and only lambda = 0 is left: nothing is known of the penalty. "
@@ -190,165 +190,165 @@ def _only_none_words(path: Path) -> str:
     )
 
 
-def _no_penalty_words(path: Path, loss: str) -> str:
-    tried = " that did not diverge" if path.failed.any() else ""
-    if path.index_1se == path.index_min:
+def _no_penalty_words(curve: Curve, loss: str) -> str:
+    tried = " that did not diverge" if curve.failed.any() else ""
+    if curve.index_1se == curve.index_min:
         return (
             f"No penalty is best: at every other strength{tried} the {loss} is more than one standard error higher. "
-            f"{_gap_words(path)}"
+            f"{_gap_words(curve)}"
         )
     return (
-        f"No penalty is best, but {_flat_range(path)} the {loss} is within one standard error of the least: the "
-        f"penalty does not matter there. {_gap_words(path)}"
+        f"No penalty is best, but {_flat_range(curve)} the {loss} is within one standard error of the least: the "
+        f"penalty does not matter there. {_gap_words(curve)}"
     )
 
 
-def _flat_range(path: Path) -> str:
+def _flat_range(curve: Curve) -> str:
     """Name the unbroken stretch of strengths, from 0 up, whose loss is within one standard error of the least."""
-    close = path.mean <= path.mean[path.index_min] + path.se[path.index_min]
-    close &= ~path.failed
+    close = curve.mean <= curve.mean[curve.index_min] + curve.se[curve.index_min]
+    close &= ~curve.failed
     start = len(close) - int(np.argmin(np.append(close[::-1], False)))
     if start == len(close) - 1:
-        return f"at lambda = 0 as at {lam_text(path.lam_min)}"
-    return f"from lambda = 0 to {lam_text(path.lams[start])}"
+        return f"at lambda = 0 as at {lam_text(curve.lam_min)}"
+    return f"from lambda = 0 to {lam_text(curve.lams[start])}"
 
 
-def _small_words(path: Path) -> str:
+def _small_words(curve: Curve) -> str:
     """Say that a gain is clear and yet hardly matters: large data show the smallest differences."""
-    gain, none = path.gain.mean, path.mean[-1]
-    if gain >= 0.01 * abs(none) or gain >= 0.01 * abs(scale_of(path)):
+    gain, none = curve.gain.mean, curve.mean[-1]
+    if gain >= 0.01 * abs(none) or gain >= 0.01 * abs(scale_of(curve)):
         return ""
     return f" The gain is clear, and small: {100 * gain / abs(none):.1g} % of the loss without a penalty."
 
 
-def _why_it_helps(path: Path) -> str:
+def _why_it_helps(curve: Curve) -> str:
     """Overfitting is what a narrower gap between training and held-out loss cures; a lower training loss is not that.
 
     Both are compared after equally many epochs: without a penalty the best epoch comes early *because* of overfitting.
     """
-    train, held_out = (curve[[-1, path.index_min]] for curve in (training_curve(path), held_out_curve(path)))
+    train, held_out = (values[[-1, curve.index_min]] for values in (training_curve(curve), held_out_curve(curve)))
     trained = np.flatnonzero(np.isfinite(train + held_out).all(axis=0))  # patience may have stopped one of them
-    trained = trained[trained < path.epochs[path.index_min]]
+    trained = trained[trained < curve.epochs[curve.index_min]]
     if not len(trained):
         return ""
     (train_none, train_min), (held_out_none, held_out_min) = train[:, trained[-1]], held_out[:, trained[-1]]
     lower_training = train_none - train_min
     if lower_training > (held_out_none - held_out_min) / 2:
         return ", mostly by a lower training loss: it helped the training itself"
-    if not matters(held_out_none - train_none, held_out_none, scale_of(path)):
+    if not matters(held_out_none - train_none, held_out_none, scale_of(curve)):
         return ""
-    losses = f"{loss_text(path, train_none)} in training and {loss_text(path, held_out_none)} held out"
+    losses = f"{loss_text(curve, train_none)} in training and {loss_text(curve, held_out_none)} held out"
     return f": it was overfitting ({losses} after as many epochs without a penalty)"
 
 
 # --- overfitting
 
 
-def _overfitting_words(path: Path, loss: str, found: Overfitting) -> str:
+def _overfitting_words(curve: Curve, loss: str, found: Overfitting) -> str:
     """Say both losses without a penalty, at its best epoch and at the end, and which remedy mends it."""
-    best, last, training = (loss_text(path, value) for value in (found.best, found.last, found.training))
+    best, last, training = (loss_text(curve, value) for value in (found.best, found.last, found.training))
     start = (
         f"Training overfits: without a penalty the {loss} is {best} at its best epoch, {found.best_epoch}, and {last} "
         f"after all {found.last_epoch} (training {training})."
     )
-    stopped = path.epochs[-1] <= found.best_epoch
-    remedy = _beyond_stopping_words(path) if stopped else _instead_of_stopping_words(path, found)
-    return f"{start} {remedy} {_unstopped_words(path, found)}"
+    stopped = curve.epochs[-1] <= found.best_epoch
+    remedy = _beyond_stopping_words(curve) if stopped else _instead_of_stopping_words(curve, found)
+    return f"{start} {remedy} {_unstopped_words(curve, found)}"
 
 
-def _beyond_stopping_words(path: Path) -> str:
+def _beyond_stopping_words(curve: Curve) -> str:
     """Compare with no penalty at its best epoch, which `none` is: what the penalty adds to early stopping."""
-    if path.lam_min == 0:
+    if curve.lam_min == 0:
         return "Stopping early mends it, and no penalty lowers it further."
-    lowers = f"{_at_min(path)} lowers it by a further {interval_text(path, path.gain)}"
-    if path.gain.low > 0:
-        return f"Stopping early mends part of it; {lowers}.{_small_words(path)}"
+    lowers = f"{_at_min(curve)} lowers it by a further {interval_text(curve, curve.gain)}"
+    if curve.gain.low > 0:
+        return f"Stopping early mends part of it; {lowers}.{_small_words(curve)}"
     return f"Stopping early mends it; {lowers}, which may be chance."
 
 
-def _instead_of_stopping_words(path: Path, found: Overfitting) -> str:
+def _instead_of_stopping_words(curve: Curve, found: Overfitting) -> str:
     """Compare with no penalty at a later epoch than its best, as `epoch` asked for."""
-    chosen, early = int(path.epochs[-1]), loss_text(path, found.best)
+    chosen, early = int(curve.epochs[-1]), loss_text(curve, found.best)
     stopping = f"stopping without a penalty at epoch {found.best_epoch} gives {early}"
-    if path.lam_min == 0:
+    if curve.lam_min == 0:
         return f"No penalty lowers the loss at epoch {chosen}; {stopping}."
-    chance = "" if path.gain.low > 0 else ", which may be chance"
-    least = loss_text(path, path.mean[path.index_min])
+    chance = "" if curve.gain.low > 0 else ", which may be chance"
+    least = loss_text(curve, curve.mean[curve.index_min])
     return (
-        f"At epoch {chosen} {_at_min(path)} lowers it by {interval_text(path, path.gain)}{chance}, to {least}; "
+        f"At epoch {chosen} {_at_min(curve)} lowers it by {interval_text(curve, curve.gain)}{chance}, to {least}; "
         f"{stopping}."
     )
 
 
-def _unstopped_words(path: Path, found: Overfitting) -> str:
+def _unstopped_words(curve: Curve, found: Overfitting) -> str:
     """Say whether a penalty can stand in for early stopping: what the strengths give after all of their epochs."""
-    tried = tried_strengths(path)
+    tried = tried_strengths(curve)
     if not tried.any():
         return ""
-    ends = np.where(tried, last_losses(held_out_curve(path)), np.inf)
-    index = int(path.index_min)
+    ends = np.where(tried, last_losses(held_out_curve(curve)), np.inf)
+    index = int(curve.index_min)
     near = found.best + 0.25 * (found.last - found.best)  # most of the rise is gone
     if not tried[index] or ends[index] > near:
         index = int(np.argmin(ends))
-    n_epochs = int(np.isfinite(held_out_curve(path)[index]).sum())
-    end = f"{loss_text(path, ends[index])} after all {n_epochs}"
+    n_epochs = int(np.isfinite(held_out_curve(curve)[index]).sum())
+    end = f"{loss_text(curve, ends[index])} after all {n_epochs}"
     if ends[index] <= near:
-        return f"With {_at(path, index)} training need not be stopped: {end}."
-    return f"No strength stands in for stopping early: the least is {end}, with {_at(path, index)}."
+        return f"With {_at(curve, index)} training need not be stopped: {end}."
+    return f"No strength stands in for stopping early: the least is {end}, with {_at(curve, index)}."
 
 
-def _gap_words(path: Path) -> str:
+def _gap_words(curve: Curve) -> str:
     """Tell under- from overfitting where the penalty gained nothing: by the gap between the losses without it.
 
     What would gain more is left to the words on a far fold or on the last epoch, where there are any.
     """
-    train, held_out = path.train_mean[-1], path.mean[-1]
-    losses = f"(training {loss_text(path, train)}, held out {loss_text(path, held_out)}, without a penalty)"
-    if not math.isfinite(train) or is_near_perfect(path):
+    train, held_out = curve.train_mean[-1], curve.mean[-1]
+    losses = f"(training {loss_text(curve, train)}, held out {loss_text(curve, held_out)}, without a penalty)"
+    if not math.isfinite(train) or is_near_perfect(curve):
         return ""
-    difference, error = gap(path)
-    real, large = difference > error, matters(difference, held_out, scale_of(path))
-    far = bool(far_folds(path))
+    difference, error = gap(curve)
+    real, large = difference > error, matters(difference, held_out, scale_of(curve))
+    far = bool(far_folds(curve))
     if real and large:
-        if closes_the_gap(path):
-            at_min = path.train_mean[path.index_min], path.mean[path.index_min]
-            both = " and ".join(loss_text(path, value) for value in at_min)
+        if closes_the_gap(curve):
+            at_min = curve.train_mean[curve.index_min], curve.mean[curve.index_min]
+            both = " and ".join(loss_text(curve, value) for value in at_min)
             return f"The penalty closes the gap {losses[:-1]}; {both} with it) and gains nothing clear by it."
         return f"There is a gap that this penalty does not close {losses}{': more rows may gain more' * (not far)}."
     if large:
         return f"The gap is within one standard error {losses}: whether it is overfitting cannot be told." * (not far)
-    remedy = "" if far or _epoch_limit_words(path, "") else ": a larger model may gain more"
+    remedy = "" if far or _epoch_limit_words(curve, "") else ": a larger model may gain more"
     return f"It is {'hardly' if real else 'not'} overfitting {losses}{remedy}."
 
 
 # --- what else is to be known
 
 
-def _near_perfect_words(path: Path, loss: str) -> str:
-    if not is_near_perfect(path):
+def _near_perfect_words(curve: Curve, loss: str) -> str:
+    if not is_near_perfect(curve):
         return ""
-    share = path.mean[path.index_min] / path.null_loss
+    share = curve.mean[curve.index_min] / curve.null_loss
     return (
         f"The {loss} is nearly perfect, {share:.1g} of the best constant's. If that is a "
         f"surprise, look for a column that gives the target away, or for rows that are there twice."
     )
 
 
-def _few_tried_words(path: Path) -> str:
+def _few_tried_words(curve: Curve) -> str:
     """Say where strengths diverged that might have been chosen."""
-    positive, tried = path.lams > 0, tried_strengths(path)
+    positive, tried = curve.lams > 0, tried_strengths(curve)
     if tried.sum() == positive.sum() or not tried.any():
         return ""
-    if path.lam_min > 0 and path.index_min == np.flatnonzero(tried)[0] and path.index_min > 0:
+    if curve.lam_min > 0 and curve.index_min == np.flatnonzero(tried)[0] and curve.index_min > 0:
         return "All larger strengths diverged, and one of them may be better: lower the learning rate to try them."
     if 2 * tried.sum() <= positive.sum():
         return f"Only {tried.sum()} of {positive.sum()} strengths above 0 did not diverge: lower the learning rate."
     return ""
 
 
-def _far_fold_words(path: Path, loss: str) -> str:
+def _far_fold_words(curve: Curve, loss: str) -> str:
     sentences = []
-    for fold, times in far_folds(path).items():
+    for fold, times in far_folds(curve).items():
         (first, ratio), *more = times.items()
         also = "".join(f" ({ratio:.1f} times at {lam_text(lam)})" for lam, ratio in more)
         sentences.append(
@@ -358,23 +358,23 @@ def _far_fold_words(path: Path, loss: str) -> str:
     return " ".join(sentences)
 
 
-def _epoch_limit_words(path: Path, loss: str) -> str:
+def _epoch_limit_words(curve: Curve, loss: str) -> str:
     """Name the strengths, of none and `min`, whose chosen epoch is the last one only because training ended there."""
-    where = [i for i in none_and_min(path) if progress_at(path, i) is not Progress.LEVELLED]
+    where = [i for i in none_and_min(curve) if progress_at(curve, i) is not Progress.LEVELLED]
     if not where:
         return ""
-    falling = " and ".join(f"at lambda = {lam_text(path.lams[i])}" for i in where)
-    return f"The held-out loss still fell at the last epoch ({path.epochs[where[0]]}), {falling}: raise `epochs`."
+    falling = " and ".join(f"at lambda = {lam_text(curve.lams[i])}" for i in where)
+    return f"The held-out loss still fell at the last epoch ({curve.epochs[where[0]]}), {falling}: raise `epochs`."
 
 
-def _edge_words(path: Path) -> str:
+def _edge_words(curve: Curve) -> str:
     """Say where strengths beyond those tried are likely to be better; a flat curve has its minimum anywhere."""
-    last = int(np.sum(path.lams > 0)) - 1  # of the strengths above 0
-    if last >= 0 and path.lam_min == 0 and falls_towards(path, last):
+    last = int(np.sum(curve.lams > 0)) - 1  # of the strengths above 0
+    if last >= 0 and curve.lam_min == 0 and falls_towards(curve, last):
         return "Every strength above 0 is clearly too large: extend `lams` downwards."
-    if 0 == path.index_min < last and falls_towards(path, 1):
+    if 0 == curve.index_min < last and falls_towards(curve, 1):
         return "The minimum lies at the largest strength of the grid: extend `lams` upwards."
-    if 0 < path.index_min == last and falls_towards(path, last - 1) and path.gain.low > 0:
+    if 0 < curve.index_min == last and falls_towards(curve, last - 1) and curve.gain.low > 0:
         return "The minimum lies at the smallest strength above 0: extend `lams` downwards."
     return ""
 
@@ -382,17 +382,17 @@ def _edge_words(path: Path) -> str:
 # --- pieces of sentences
 
 
-def _at(path: Path, index: int) -> str:
-    return f"{path.penalty.name} at {lam_text(path.lams[index])}" if path.lams[index] else "no penalty"
+def _at(curve: Curve, index: int) -> str:
+    return f"{curve.penalty.name} at {lam_text(curve.lams[index])}" if curve.lams[index] else "no penalty"
 
 
-def _at_min(path: Path) -> str:
-    return _at(path, path.index_min)
+def _at_min(curve: Curve) -> str:
+    return _at(curve, curve.index_min)
 
 
-def _subject(path: Path) -> str:
+def _subject(curve: Curve) -> str:
     """Name the best strength at the head of a sentence, where "no penalty lowers it" would mean that none does."""
-    return _at_min(path) if path.lam_min > 0 else "training without a penalty"
+    return _at_min(curve) if curve.lam_min > 0 else "training without a penalty"
 
 
 def _figures(value: float) -> str:

@@ -3,16 +3,17 @@
 import math
 
 from shrinkage._cv._choice import Difference
-from shrinkage._path._path import Path
+from shrinkage._path._curve import Curve
+from shrinkage._penalties import How, Penalty
 
 _LOG_LOSSES = ("binarycrossentropy", "categoricalcrossentropy", "sparsecategoricalcrossentropy")
 _SQUARED_ERRORS = ("meansquarederror", "mse")
 
 
-def title(path: Path) -> str:
-    """Name a path by its penalty, by where that entered if not as usual, and by its model."""
-    how = "" if path.how == path.penalty.default_how else f"{type(path.how).__name__.lower()} "
-    return f"{capital(how + path.penalty.name)} path of {path.template.name}"
+def title(penalty: Penalty, how: How, model: str) -> str:
+    """Name a path by its penalty, by where that entered if not as usual, and by the name of its model."""
+    entry = "" if how == penalty.default_how else f"{type(how).__name__.lower()} "
+    return f"{capital(entry + penalty.name)} path of {model}"
 
 
 def capital(text: str) -> str:
@@ -49,9 +50,9 @@ def decimals(value: float, figures: int = 2) -> int:
     return max(0, figures - 1 - math.floor(math.log10(abs(value))))
 
 
-def loss_digits(path: Path) -> int:
+def loss_digits(curve: Curve) -> int:
     """Losses are shown to two figures of the standard error of the least: what comes after is noise."""
-    return decimals(path.null_se if path.failed.all() else path.se[path.index_min])
+    return decimals(curve.null_se if curve.failed.all() else curve.se[curve.index_min])
 
 
 def fixed_text(value: float, digits: int) -> str:
@@ -62,13 +63,13 @@ def fixed_text(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0, as nothing is minus nothing
 
 
-def loss_text(path: Path, value: float) -> str:
-    return fixed_text(value, loss_digits(path))
+def loss_text(curve: Curve, value: float) -> str:
+    return fixed_text(value, loss_digits(curve))
 
 
-def interval_text(path: Path, gain: Difference) -> str:
+def interval_text(curve: Curve, gain: Difference) -> str:
     """Write a difference of losses and its interval, to two figures of the interval's half width."""
-    digits = min(decimals((gain.high - gain.low) / 2), loss_digits(path) + 1)
+    digits = min(decimals((gain.high - gain.low) / 2), loss_digits(curve) + 1)
     mean, low, high = (fixed_text(value, digits) for value in (gain.mean, gain.low, gain.high))
-    rows = " over the rows of one split," if path.single_split else ""
+    rows = " over the rows of one split," if curve.single_split else ""
     return f"{mean} (95 % interval{rows} {low} to {high})"

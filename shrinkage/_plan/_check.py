@@ -1,20 +1,61 @@
 """Before training: is the fast way right for this very model?"""
 
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
+from shrinkage._cohort._first import seed_variables
 from shrinkage._cohort._forward import forward
 from shrinkage._cohort._state import State
 from shrinkage._cohort._tensorflow import loss_and_gradients
 from shrinkage._cohort._unroll import unroll
+from shrinkage._data._data import take
 from shrinkage._model._behaviour import perturbed
 from shrinkage._model._objective import Objective
+from shrinkage._plan._plan import ways
+from shrinkage._problem._problem import Problem
 
 # Rounding alone differs: relative to the largest value compared, a few hundred units in the last place, and a dozen
 # where a step has that many roundings at most.
 _TOLERANCE = {"bfloat16": 0.1, "float32": 1e-3, "float64": 1e-9}
+
+
+def compare(problem: Problem) -> tuple[Problem, bool]:
+    """Return the problem with its losses as members compute them, and whether members computed together are right.
+
+    They are right where they are what the model itself gives; a note says where they are not.
+    """
+    training = problem.training
+    if training.behaviour.random:
+        return problem, False
+    together, objective = _agree(problem, training.objective), training.objective
+    cautious = objective.alone(listed=False)
+    if not together and cautious != objective:
+        # A loss of the user's own may mix rows where its values do not show it.
+        together, objective = _agree(problem, cautious), cautious
+    notes = problem.notes if together else (*problem.notes, _SLOWER)
+    return replace(problem, training=replace(training, objective=objective), notes=notes), together
+
+
+_SLOWER = (
+    "Computing all members at once did not agree with the model itself: the model is called once per member, which is "
+    "slower."
+)
+
+
+def _agree(problem: Problem, objective: Objective) -> bool:
+    """Say whether members computed together, by rules, are what the model itself gives on rows of two folds."""
+    training, folds = problem.training, problem.folds
+    network, data, batch_size = training.template.network, training.data, training.batch_size
+    by_rules = any(way.rules for way in ways(network, agrees=True, batch_size=batch_size))
+    if not by_rules and objective.alone(listed=False) == objective:
+        return True  # each member calls the model, and nothing is to be compared
+    size = min(batch_size, *map(len, folds.train))
+    rows = np.stack([folds.train[0][:size], folds.train[-1][-size:]])
+    y = take(data.y if problem.target is None else problem.target.standardize(data.y, -1), rows)
+    return agrees(network, objective, take(data.x, rows), y, seed_variables(network))
 
 
 def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: list) -> bool:

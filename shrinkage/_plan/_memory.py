@@ -1,7 +1,6 @@
 """How much memory a run takes, told from shapes before it starts, so that chunks of strengths keep to a limit."""
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import psutil
 from keras import tree
 
+from shrinkage._cohort._cohort import side_by_side
 from shrinkage._cohort._forward import nodes
 from shrinkage._data._data import Data
 from shrinkage._model._template import Template, fresh_optimizer
@@ -70,11 +70,6 @@ class Memory:
         evaluation = 2 * 4 * self.widest * evaluated_rows
         scores = self.folds * self.scored * 4 + 2 * self.held_out * (self.output + 8)
         return self.folds * self.member + side_by_side(self.folds, xla) * max(training, evaluation) + scores
-
-
-def side_by_side(folds: int, xla: bool) -> int:
-    """Return how many folds take their steps at the same time."""
-    return min(folds, os.cpu_count() or 1) if xla else 1
 
 
 def measure(

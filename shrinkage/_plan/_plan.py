@@ -100,29 +100,29 @@ def _unrolled(network: keras.Model, *, xla: bool) -> tuple[str, ...]:
     return tuple(operation.name for operation in nodes(network) if way(operation, xla) == "unroll")
 
 
-def make_plan(way: Way, memory: Memory, given: Mapping[str, Any], *, strengths: int) -> Plan:
+def make_plan(way: Way, memory: Memory, fixed: Mapping[str, Any], *, strengths: int) -> Plan:
     """Return the plan of one way: as many strengths at a time as memory has room for.
 
     Args:
         way: Rules or not, XLA or not.
         memory: What a run takes.
-        given: What the user has fixed of the plan.
+        fixed: What the user has fixed of the plan.
         strengths: S.
     """
     most = min(strengths, memory.affordable(way.xla), _UNROLLED_MEMBERS if way.unrolled else strengths)
-    chunk = given.get("chunk") or math.ceil(strengths / math.ceil(strengths / most))
+    chunk = fixed.get("chunk") or math.ceil(strengths / math.ceil(strengths / most))
     chunk = min(chunk, strengths)
     together = 1 if way.scores_by_calls else chunk
     rows = max(memory.batch_size, _EVALUATED_VALUES // (memory.widest * together))
     rows = math.ceil(memory.scored / math.ceil(memory.scored / rows))  # parts of equal size: the last is filled up
-    return Plan(way.rules, way.xla, chunk, min(memory.scored, given.get("evaluated_rows") or rows))
+    return Plan(way.rules, way.xla, chunk, min(memory.scored, fixed.get("evaluated_rows") or rows))
 
 
 _KINDS = {"rules": bool, "xla": bool, "chunk": int, "evaluated_rows": int}
 _RECORDED = ("unrolled", "reason", "memory", "threads", "versions", "batch_size", "init")
 
 
-def check_given(plan: Any) -> dict[str, Any]:
+def check_fixed(plan: Any) -> dict[str, Any]:
     """Return what a user's plan fixes, without what a path's record says beside it.
 
     Raises:
@@ -146,20 +146,20 @@ def check_given(plan: Any) -> dict[str, Any]:
     return {name: plan[name] for name in _KINDS if name in plan}
 
 
-def ways_with_room(found: list[Way], given: Mapping[str, Any]) -> tuple[list[Way], str]:
+def ways_with_room(found: list[Way], fixed: Mapping[str, Any]) -> tuple[list[Way], str]:
     """Return the ways that a user's plan leaves, without XLA where it could end the process, and a note of that."""
-    left = ways_left(found, given)
+    left = ways_left(found, fixed)
     note = maps_note() if any(way.xla for way in left) else ""
-    return (ways_left(found, {**given, "xla": False}), note) if note else (left, "")
+    return (ways_left(found, {**fixed, "xla": False}), note) if note else (left, "")
 
 
-def ways_left(found: list[Way], given: Mapping[str, Any]) -> list[Way]:
+def ways_left(found: list[Way], fixed: Mapping[str, Any]) -> list[Way]:
     """Return the ways that a user's plan leaves; what it fixes and the table does not name is taken as it is.
 
     Raises:
         ValueError: If the plan wants rules where they do not give what the model itself gives.
     """
-    fixed = {name: given[name] for name in ("rules", "xla") if name in given}
+    fixed = {name: fixed[name] for name in ("rules", "xla") if name in fixed}
     left = [way for way in found if all(getattr(way, name) == value for name, value in fixed.items())]
     if left or not fixed:
         return left or found

@@ -1,115 +1,60 @@
 """The loop that decides what is trained: a grid that grows at its ends, in chunks of strengths, and then all rows."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from shrinkage._cohort._cohort import Cohort
-from shrinkage._cohort._tensorflow import threads
 from shrinkage._cohort._train import Scores, join, refit, score
 from shrinkage._cv._choice import best_epochs, summarise
 from shrinkage._cv._strengths import extension, fold_lams
 from shrinkage._penalties import Decoupled
-from shrinkage._plan._engines import Engines
-from shrinkage._plan._memory import measure
-from shrinkage._plan._plan import Plan, Way, make_plan, ways, ways_with_room
-from shrinkage._plan._probe import Timing, choose, time_steps
-from shrinkage._problem._prepare import Problem
+from shrinkage._plan._trainer import Trainer
 
 Tick = Callable[[], None]
 Expect = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search found."""
+
+    lams: np.ndarray
+    """Strengths, descending, 0 last, (S,)."""
+    scores: Scores
+    """Of all folds."""
+    epochs: np.ndarray
+    """The epoch that each strength keeps, counted from 1, (S,)."""
+    values: list[list[np.ndarray]]
+    """For each strength the values of the variables of the model trained on all rows; empty where none was trained."""
+    diverged: np.ndarray
+    """Which of these models diverged, (S,)."""
+    notes: tuple[str, ...]
+    """What happened on the way, in words."""
 
 
 class Search:
     """Trains what the choice needs: a grid that grows at its ends, in chunks of strengths, then all rows.
 
     Args:
-        problem: The checked call of `fit`.
-        epochs, patience, keep: As `fit` has them (`keep` is its `epoch`).
-        given: What the user fixed of the plan.
-        max_memory: Bytes that the run may take.
+        trainer: The problem, and how it is run.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        *,
-        epochs: int,
-        patience: int | None,
-        keep: Literal["best", "last"] | int,
-        given: Mapping[str, Any],
-        max_memory: int | None,
-    ):
-        self._problem, self._epochs, self._patience = problem, epochs, patience
-        self._keep: Literal["best", "last"] | int = keep
-        self._given = given
-        folds, weight = problem.folds, problem.task.data.weight
-        self.fold_weight = np.array([weight[rows].sum() for rows in folds.held_out], dtype=np.float64)
+    def __init__(self, trainer: Trainer):
+        self._trainer, self._problem = trainer, trainer.problem
         self.notes: list[str] = []
-        self._engines = Engines(problem.task)
         self._sizes: set[int] = set()  # numbers of strengths that steps were compiled for
-        self._memory = measure(
-            problem.task.template, problem.task.data, problem.folds.held_out,
-            batch_size=problem.task.batch_size, strengths=len(problem.lams), limit=max_memory,
-        )  # fmt: skip
-        network, batch_size = problem.task.template.network, problem.task.batch_size
-        found, note = ways_with_room(ways(network, agrees=problem.agrees, batch_size=batch_size), given)
-        self.notes += [note] if note else []
-        self._way, self._reason = choose(found, self._timed, self._model_steps())
-        self._plan = make_plan(self._way, self._memory, given, strengths=len(problem.lams))
-        self._warn_of_memory()
-        self.expected = 2 * epochs * math.ceil(len(problem.lams) / self._plan.chunk)
+        self.expected = 2 * self._problem.epochs * math.ceil(len(self._problem.lams) / trainer.plan.chunk)
 
-    @property
-    def plan(self) -> dict[str, Any]:
-        """What decides the last bit, beside the seed; why; and the memory that the run was expected to take."""
-        versions = {"keras": keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__}
-        return {
-            **asdict(self._plan),
-            "unrolled": self._way.unrolled,
-            "reason": self._reason,
-            "memory": self._predicted,
-            "threads": threads(),
-            "versions": versions,
-        }
-
-    @property
-    def words(self) -> str:
-        """The plan in words."""
-        plan, memory, limit = self._plan, self._predicted / 2**20, self._memory.limit / 2**20
-        return (
-            f"Plan: {self._reason}; {plan.chunk} strengths at a time; {plan.evaluated_rows} rows evaluated together; "
-            f"{memory:.0f} MiB of memory expected, {limit:.0f} allowed."
-        )
-
-    @property
-    def _predicted(self) -> int:
-        return self._memory.predict(self._plan.chunk, xla=self._plan.xla, evaluated_rows=self._plan.evaluated_rows)
-
-    def _model_steps(self) -> float:
-        rows = sum(map(len, self._problem.folds.train)) + len(self._problem.all_rows)
-        return len(self._problem.lams) * self._epochs * rows / self._problem.task.batch_size
-
-    def _timed(self, way: Way) -> Timing:
-        """Time a way with the strengths that it would train together, of which a few tell where each is traced."""
-        plan = make_plan(way, self._memory, self._given, strengths=len(self._problem.lams))
-        size = min(plan.chunk, 2 if way.unrolled else plan.chunk)
-        cohort = self._cohort(size, plan)
-        lam = np.zeros((len(self._problem.folds.train), size))
-        timing = time_steps(cohort, lambda cohort: cohort.start(lam), lam.size)
-        return replace(timing, compiling=timing.compiling * plan.chunk / size)
-
-    def _warn_of_memory(self) -> None:
-        if self._predicted > self._memory.limit:
-            self.notes.append(
-                f"One strength at a time is expected to take {self._predicted / 2**30:.1f} GiB of memory, more than "
-                f"max_memory={self._memory.limit / 2**30:.1f} GiB: give a smaller batch_size, or fewer folds."
-            )
+    def run(self, tick: Tick, expect: Expect) -> Outcome:
+        """Score the strengths in all folds, choose each one's epoch, and train on all rows up to it."""
+        scores, lams = self.grid(tick, expect)
+        kept = best_epochs(scores.cv_loss, self._problem.fold_weight, self._problem.epoch)
+        values, diverged = [], np.ones(len(lams), bool)
+        if not scores.diverged.any(axis=0).all():  # or no strength can be chosen, and no model is asked for
+            values, diverged = self.all_rows(lams, kept, tick, expect)
+        return Outcome(lams, scores, kept, values, diverged, tuple(self.notes))
 
     def grid(self, tick: Tick, expect: Expect) -> tuple[Scores, np.ndarray]:
         """Score the strengths, and more at an end where the minimum lies; return scores and strengths, descending."""
@@ -124,7 +69,7 @@ class Search:
                 break
             upwards = more[0] > lams[0]
             up, down = up + upwards, down + (not upwards)
-            expect(self._epochs * len(self._parts(more)))
+            expect(self._problem.epochs * len(self._parts(more)))
             lams, scores = np.concatenate([lams, more]), join([scores, self._score(more, tick)])
             order = np.argsort(-lams, kind="stable")
             lams, scores = lams[order], scores.take(order)
@@ -156,25 +101,25 @@ class Search:
             )
 
     def _mean(self, scores: Scores) -> np.ndarray:
-        kept = best_epochs(scores.cv_loss, self.fold_weight, self._keep)
+        kept = best_epochs(scores.cv_loss, self._problem.fold_weight, self._problem.epoch)
         fold_loss = np.take_along_axis(scores.cv_loss, (kept - 1)[None, :, None], axis=2)[..., 0]
         # Before it diverged, a member may have had any loss: it is no candidate.
         return np.where(scores.diverged.any(axis=0), np.nan, self._average(fold_loss))
 
     def _average(self, fold_loss: np.ndarray) -> np.ndarray:
-        return summarise(fold_loss, self.fold_weight)[0]
+        return summarise(fold_loss, self._problem.fold_weight)[0]
 
     def _score(self, lams: np.ndarray, tick: Tick) -> Scores:
         n_rows, n_train = len(self._problem.all_rows), np.array([len(rows) for rows in self._problem.folds.train])
-        decoupled = isinstance(self._problem.task.how, Decoupled)
+        decoupled = isinstance(self._problem.training.how, Decoupled)
         found, cohorts = [], {}
         for size, part in self._parts(lams):
             if size not in cohorts:
-                cohorts[size] = self._cohort(size, self._plan)
+                cohorts[size] = self._trainer.cohort(size)
             lam = fold_lams(_padded(part, size), n_rows, n_train, decoupled=decoupled)
             one = score(
-                cohorts[size], lam, epochs=self._epochs,
-                patience=self._patience, keep=self._keep, average=self._average, tick=tick,
+                cohorts[size], lam, epochs=self._problem.epochs,
+                patience=self._problem.patience, keep=self._problem.epoch, average=self._average, tick=tick,
             )  # fmt: skip
             found.append(one.take(slice(len(part))))
         return join(found)
@@ -183,35 +128,22 @@ class Search:
         self, lams: np.ndarray, kept: np.ndarray, tick: Tick, expect: Expect
     ) -> tuple[list[list[np.ndarray]], np.ndarray]:
         """Train every strength on all rows to its kept epoch; return its values and which diverged."""
-        problem = self._problem
-        units = None if problem.target is None else problem.target.take(slice(-1, None))
-        number = len(problem.folds.train)  # no fold's own: other weights, other batches
         values, diverged, start, cohorts = [], [], 0, {}
         for size, part in self._parts(lams):
             if size not in cohorts:
-                cohorts[size] = Cohort(
-                    problem.task, self._engines.get(self._plan, size), self._plan.evaluated_rows, [problem.all_rows],
-                    [np.arange(0)], [number], units,
-                )  # fmt: skip
+                cohorts[size] = self._trainer.cohort_of_all_rows(size)
             epochs = _padded(kept[start : start + len(part)], size)
-            expect(int(epochs.max()) - self._epochs)
+            expect(int(epochs.max()) - self._problem.epochs)
             some, bad = refit(cohorts[size], _padded(part, size)[None], epochs, tick)
             values += some[: len(part)]
             diverged.append(bad[: len(part)])
             start += len(part)
         return values, np.concatenate(diverged)
 
-    def _cohort(self, size: int, plan: Plan) -> Cohort:
-        """Return all folds at so many strengths."""
-        task, folds = self._problem.task, self._problem.folds
-        units = None if self._problem.target is None else self._problem.target.take(slice(-1))
-        engine, numbers = self._engines.get(plan, size), range(len(folds.train))
-        return Cohort(task, engine, plan.evaluated_rows, folds.train, folds.held_out, numbers, units)
-
     def _parts(self, lams: np.ndarray) -> list[tuple[int, np.ndarray]]:
         """Cut strengths into parts for numbers that steps are compiled for: (number, strengths, at most so many)."""
         if not self._sizes or len(lams) < min(self._sizes):
-            self._sizes.add(min(len(lams), self._plan.chunk))
+            self._sizes.add(min(len(lams), self._trainer.plan.chunk))
         parts = []
         while len(lams):
             fitting = [size for size in self._sizes if size <= len(lams)]

@@ -4,9 +4,9 @@ from typing import Any
 
 from keras import layers, ops
 
-from shrinkage._cohort._rules import fold_members, rule, rule_for, unfold_members
 from shrinkage._cohort._rules._dense import einsum_dense
 from shrinkage._cohort._rules._dropout import dropout
+from shrinkage._cohort._rules._registry import fold_members, rule, rule_for, unfold_members
 from shrinkage._cohort._state import State
 
 _FEW = 16 * 16

@@ -11,8 +11,8 @@ from typing import Any
 
 from keras import layers, ops
 
-from shrinkage._cohort._rules import align, is_built_in_activation, rule
 from shrinkage._cohort._rules._dense import activate
+from shrinkage._cohort._rules._registry import align, is_built_in_activation, rule
 from shrinkage._cohort._rules._windows import channels_as_in, channels_last, pad, same_padding, windows
 from shrinkage._cohort._state import State
 

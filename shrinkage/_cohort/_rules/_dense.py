@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from shrinkage._cohort._rules import align, is_built_in_activation, rule
+from shrinkage._cohort._rules._registry import align, is_built_in_activation, rule
 from shrinkage._cohort._state import State
 from shrinkage._model._losses import carry_logits
 

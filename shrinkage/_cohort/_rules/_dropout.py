@@ -8,7 +8,7 @@ from typing import Any
 
 from keras import layers, ops
 
-from shrinkage._cohort._rules import rule
+from shrinkage._cohort._rules._registry import rule
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import unroll
 

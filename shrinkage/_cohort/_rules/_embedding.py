@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from shrinkage._cohort._rules import rule
+from shrinkage._cohort._rules._registry import rule
 from shrinkage._cohort._state import State
 
 

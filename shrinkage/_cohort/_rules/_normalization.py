@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from shrinkage._cohort._rules import align, rule
+from shrinkage._cohort._rules._registry import align, rule
 from shrinkage._cohort._state import State
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import layers, ops
 
-from shrinkage._cohort._rules import rule
+from shrinkage._cohort._rules._registry import rule
 from shrinkage._cohort._rules._windows import channels_as_in, channels_last, pad, same_padding, windows
 from shrinkage._cohort._state import State
 

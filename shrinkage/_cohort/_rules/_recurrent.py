@@ -7,8 +7,8 @@ import keras
 from keras import layers, ops, tree
 from keras.src.backend import rnn  # the loop of Keras' recurrent layers, which has no public name
 
-from shrinkage._cohort._rules import align, is_built_in_activation, rule, rule_for
 from shrinkage._cohort._rules._dense import activate
+from shrinkage._cohort._rules._registry import align, is_built_in_activation, rule, rule_for
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import member_of
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import layers, ops
 
-from shrinkage._cohort._rules import rule, rule_for
+from shrinkage._cohort._rules._registry import rule, rule_for
 from shrinkage._cohort._state import State
 
 _AT_ONCE = (layers.Dense, layers.EinsumDense, layers.LayerNormalization)  # a time step is one more row

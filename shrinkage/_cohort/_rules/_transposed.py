@@ -5,8 +5,8 @@ from typing import Any
 
 from keras import layers, ops
 
-from shrinkage._cohort._rules import rule
 from shrinkage._cohort._rules._convolution import covers, finish, product
+from shrinkage._cohort._rules._registry import rule
 from shrinkage._cohort._rules._windows import FIRST, channels_last, overlapped, pad
 from shrinkage._cohort._state import State
 

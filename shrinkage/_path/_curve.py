@@ -1,0 +1,196 @@
+"""The curve of a path: losses by fold, strength and epoch, how members ended, and the statistics on them.
+
+Table, verdict, picture and files are made of a curve alone: there is no model in it.
+"""
+
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shrinkage._cv._choice import Difference, choose, gain, optimism, row_gain, row_se, summarise
+from shrinkage._cv._folds import Folds
+from shrinkage._penalties import Penalty
+
+Array = NDArray[Any]
+
+
+class Status(Enum):
+    """How the training of one member of the path ended; the values are messages.
+
+    Example:
+        >>> Status.DIVERGED.value
+        'diverged (the loss became NaN or infinite)'
+    """
+
+    OK = "finished"
+    DIVERGED = "diverged (the loss became NaN or infinite)"
+    SKIPPED = "was not trained, as a fold's model diverged at every strength"
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Curve:
+    """The numbers of a path; `Path` documents the attributes."""
+
+    lams: Array
+    cv_loss: Array
+    train_loss: Array
+    fold_weight: Array
+    epochs: Array
+    folds: Folds
+    held_out_rows: Array
+    predictions: Any
+    row_loss: Array
+    metrics: dict[str, Array]
+    null_loss: float
+    null_se: float
+    null_metrics: dict[str, float]
+    norm: Array
+    nonzero: Array
+    status: Array
+    full_status: Array
+    penalty: Penalty
+    loss_name: str
+    n_rows: int
+    target_mean: float = 0.0
+    target_sd: float = 1.0
+    zero_groups: Array | None = None
+    row_weight: Array | None = None
+    lam_model: float | None = None
+    null_fold_loss: Array | None = None
+    null_row_loss: Array | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, _read_only(getattr(self, field.name)))
+
+    @property
+    def fold_loss(self) -> Array:
+        """(F, S) mean held-out loss of each fold at the chosen epochs."""
+        return _at_epochs(self.cv_loss, self.epochs)
+
+    @property
+    def mean(self) -> Array:
+        """(S,) held-out loss at the chosen epochs, averaged over folds with `fold_weight`."""
+        return summarise(self.fold_loss, self.fold_weight)[0]
+
+    @property
+    def se(self) -> Array:
+        """(S,) standard error of `mean`: over folds by glmnet's formula; for a single split, over its weighted rows."""
+        if self.single_split:
+            return row_se(self.row_loss, self.row_weight)
+        return summarise(self.fold_loss, self.fold_weight)[1]
+
+    @property
+    def train_mean(self) -> Array:
+        """(S,) training loss at the chosen epochs, averaged over folds as `mean` is."""
+        return summarise(_at_epochs(self.train_loss, self.epochs), self.train_weight)[0]
+
+    @property
+    def train_weight(self) -> Array:
+        """(F,) number of rows that `train_loss` is of, or the sum of their sample weights: those of the next fold."""
+        return np.roll(self.fold_weight, -1)
+
+    @property
+    def single_split(self) -> bool:
+        """Whether one part of the rows was held out, once, instead of folds in turn."""
+        return len(self.fold_weight) == 1
+
+    @property
+    def failed(self) -> Array:
+        """(S,) whether a model of this strength, a fold's or the one on all rows, diverged: then it is not chosen."""
+        bad = (self.status != Status.OK).any(axis=0) | (self.full_status != Status.OK)
+        return bad | ~np.isfinite(self.mean)
+
+    @property
+    def index_min(self) -> int:
+        """Index in `lams` of the largest strength with the least mean loss.
+
+        It counts from 0, where print and table count from 1.
+        """
+        return choose(self.candidates, self.se)[0]
+
+    @property
+    def index_1se(self) -> int:
+        """Index in `lams` of the largest strength within one standard error of the least mean loss.
+
+        It counts from 0, where print and table count from 1.
+        """
+        return choose(self.candidates, self.se)[1]
+
+    @property
+    def lam_min(self) -> float:
+        """The strength at `index_min`, the default choice."""
+        return float(self.lams[self.index_min])
+
+    @property
+    def lam_1se(self) -> float:
+        """The strength at `index_1se`, for parsimony."""
+        return float(self.lams[self.index_1se])
+
+    @property
+    def index_model(self) -> int | None:
+        """Index in `lams` of the strength that the model's own regularizers had, or None."""
+        return None if self.lam_model is None else int(np.argmin(np.abs(self.lams - self.lam_model)))
+
+    @property
+    def gain(self) -> Difference:
+        """How much lower the mean loss is at `lam_min` than without a penalty, with its 95 % interval.
+
+        Over folds by the corrected resampled t-test (Nadeau & Bengio 2003); for a single split by the paired t-test of
+        its rows. That `lam_min` was chosen on the same rows is not in the interval: see `optimism`.
+        """
+        return self.gain_over(-1)
+
+    def gain_over(self, index: int) -> Difference:
+        """Return how much lower the mean loss is at `lam_min` than at `lams[index]`; see `gain`."""
+        best = self.index_min
+        if self.single_split:
+            return row_gain(self.row_loss[:, index], self.row_loss[:, best], self.row_weight)
+        return self.fold_gain(self.fold_loss[:, index], self.fold_loss[:, best])
+
+    @property
+    def null_gain(self) -> Difference:
+        """How much lower the mean loss is at `lam_min` than that of the best constant, as `gain` has it for lambda = 0.
+
+        NaN where there is no best constant.
+        """
+        best = self.index_min
+        if self.null_fold_loss is None or self.null_row_loss is None:
+            return Difference(self.null_loss - float(self.mean[best]), np.nan, np.nan)
+        if self.single_split:
+            return row_gain(self.null_row_loss, self.row_loss[:, best], self.row_weight)
+        return self.fold_gain(self.null_fold_loss, self.fold_loss[:, best])
+
+    def fold_gain(self, other: Array, least: Array) -> Difference:
+        """Return how much lower the folds' losses `least` are than `other`, (F,) each; see `gain`."""
+        n_train, n_test = (np.mean([len(rows) for rows in part]) for part in (self.folds.train, self.folds.held_out))
+        return gain(other, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
+
+    @property
+    def optimism(self) -> float:
+        """By how much the mean loss at `lam_min` flatters itself (Tibshirani & Tibshirani 2009); NaN for one split."""
+        return optimism(np.where(self.failed, np.nan, self.fold_loss), self.fold_weight, self.index_min)
+
+    @property
+    def candidates(self) -> Array:
+        """(S,) `mean` where a strength can be chosen, NaN where it failed."""
+        return np.where(self.failed, np.nan, self.mean)
+
+
+def _at_epochs(loss: Array, epochs: Array) -> Array:
+    return np.take_along_axis(loss, np.asarray(epochs)[None, :, None] - 1, axis=2)[:, :, 0]
+
+
+def _read_only(value: Any) -> Any:
+    """Make arrays, also those in tuples and dictionaries, read-only views: the caller's own stay as they are."""
+    if isinstance(value, np.ndarray):
+        value = value.view()
+        value.setflags(write=False)
+    elif type(value) is tuple:
+        value = tuple(_read_only(item) for item in value)
+    elif type(value) is dict:
+        value = {key: _read_only(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,41 @@
+"""Penalties, and where they enter, as plain data: the form that saved paths and saved models have in common."""
+
+from dataclasses import fields
+from typing import Any, get_args
+
+from shrinkage._penalties._check import Penalty
+from shrinkage._penalties._how import How
+
+_CLASSES = {kind.__name__: kind for kind in (*get_args(Penalty), *get_args(How))}
+
+
+def to_record(thing: Penalty | How) -> dict[str, Any]:
+    """Return the name and the arguments of a penalty, or of where it enters.
+
+    Weights that a penalty draws towards are no plain data: the record has None in their place, and who writes it saves
+    them beside it.
+
+    Example:
+        >>> from shrinkage._penalties import ElasticNet
+        >>> to_record(ElasticNet(0.5))
+        {'name': 'ElasticNet', 'rho': 0.5}
+    """
+    values = {field.name: getattr(thing, field.name) for field in fields(thing)}
+    if not isinstance(values.get("toward", ""), str):
+        values["toward"] = None
+    return {"name": type(thing).__name__, **values}
+
+
+def from_record(record: dict[str, Any], **changes: Any) -> Any:
+    """Return what `to_record` was given, with arguments changed.
+
+    Raises:
+        ValueError: If this version does not know it.
+    """
+    if record["name"] not in _CLASSES:
+        raise ValueError(
+            f"The file has a penalty that this version of shrinkage does not know: {record['name']!r}. Install the "
+            f"version that wrote it."
+        )
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items() if name != "name"}
+    return _CLASSES[record["name"]](**values | changes)

@@ -1,0 +1,119 @@
+"""How a problem is run: the plan, why it was taken, and the cohorts that it makes of the problem's members."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from shrinkage._cohort._cohort import Cohort
+from shrinkage._cohort._tensorflow import threads
+from shrinkage._plan._check import compare
+from shrinkage._plan._engines import Engines
+from shrinkage._plan._memory import measure
+from shrinkage._plan._plan import Plan, Way, check_fixed, make_plan, ways, ways_with_room
+from shrinkage._plan._probe import Timing, choose, time_steps
+from shrinkage._problem._problem import Problem
+
+
+class Trainer:
+    """A problem and how it is run.
+
+    Args:
+        problem: The checked call of `fit`.
+        fixed: What the user fixed of the plan, as `fit` has it.
+        max_memory: Bytes that the run may take, or None for half of what is free.
+    """
+
+    def __init__(self, problem: Problem, fixed: Mapping[str, Any] | None = None, max_memory: float | None = None):
+        self._fixed, limit = check_fixed(fixed), _bytes(max_memory)
+        self.problem, agrees = compare(problem)
+        training, folds = self.problem.training, self.problem.folds
+        self.notes: list[str] = []
+        self._engines = Engines(training)
+        self._memory = measure(
+            training.template, training.data, folds.held_out,
+            batch_size=training.batch_size, strengths=len(problem.lams), limit=limit,
+        )  # fmt: skip
+        found = ways(training.template.network, agrees=agrees, batch_size=training.batch_size)
+        found, note = ways_with_room(found, self._fixed)
+        self.notes += [note] if note else []
+        self._way, self._reason = choose(found, self._timed, self._model_steps())
+        self.plan = self._plan_of(self._way)
+        if self._predicted > self._memory.limit:
+            self.notes.append(
+                f"One strength at a time is expected to take {self._predicted / 2**30:.1f} GiB of memory, more than "
+                f"max_memory={self._memory.limit / 2**30:.1f} GiB: give a smaller batch_size, or fewer folds."
+            )
+
+    def cohort(self, strengths: int) -> Cohort:
+        """Return all folds at so many strengths."""
+        return self._cohort(strengths, self.plan)
+
+    def cohort_of_all_rows(self, strengths: int) -> Cohort:
+        """Return the members that train on all rows, at so many strengths."""
+        problem, number = self.problem, len(self.problem.folds.train)  # no fold's number: other weights, other batches
+        units = None if problem.target is None else problem.target.take(slice(-1, None))
+        engine = self._engines.get(self.plan, strengths)
+        rows, none = [problem.all_rows], [np.arange(0)]
+        return Cohort(problem.training, engine, self.plan.evaluated_rows, rows, none, [number], units)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What decides the last bit, beside the seed; why; and the memory that the run was expected to take."""
+        versions = {"keras": keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__}
+        return {
+            **asdict(self.plan),
+            "unrolled": self._way.unrolled,
+            "reason": self._reason,
+            "memory": self._predicted,
+            "threads": threads(),
+            "versions": versions,
+            "batch_size": self.problem.training.batch_size,
+            "init": self.problem.training.init,
+        }
+
+    @property
+    def words(self) -> str:
+        """The plan in words."""
+        plan, memory, limit = self.plan, self._predicted / 2**20, self._memory.limit / 2**20
+        return (
+            f"Plan: {self._reason}; {plan.chunk} strengths at a time; {plan.evaluated_rows} rows evaluated together; "
+            f"{memory:.0f} MiB of memory expected, {limit:.0f} allowed."
+        )
+
+    @property
+    def _predicted(self) -> int:
+        return self._memory.predict(self.plan.chunk, xla=self.plan.xla, evaluated_rows=self.plan.evaluated_rows)
+
+    def _model_steps(self) -> float:
+        rows = sum(map(len, self.problem.folds.train)) + len(self.problem.all_rows)
+        return len(self.problem.lams) * self.problem.epochs * rows / self.problem.training.batch_size
+
+    def _plan_of(self, way: Way) -> Plan:
+        return make_plan(way, self._memory, self._fixed, strengths=len(self.problem.lams))
+
+    def _cohort(self, strengths: int, plan: Plan) -> Cohort:
+        problem, folds = self.problem, self.problem.folds
+        units = None if problem.target is None else problem.target.take(slice(-1))
+        engine, numbers = self._engines.get(plan, strengths), range(len(folds.train))
+        return Cohort(problem.training, engine, plan.evaluated_rows, folds.train, folds.held_out, numbers, units)
+
+    def _timed(self, way: Way) -> Timing:
+        """Time a way with the strengths that it would train together, of which a few tell where each is traced."""
+        plan = self._plan_of(way)
+        size = min(plan.chunk, 2 if way.unrolled else plan.chunk)
+        cohort = self._cohort(size, plan)
+        lam = np.zeros((len(self.problem.folds.train), size))
+        timing = time_steps(cohort, lambda cohort: cohort.start(lam), lam.size)
+        return replace(timing, compiling=timing.compiling * plan.chunk / size)
+
+
+def _bytes(max_memory: Any) -> int | None:
+    if max_memory is None:
+        return None
+    if isinstance(max_memory, bool) or not isinstance(max_memory, (int, float, np.number)) or not max_memory > 0:
+        raise ValueError(f"`max_memory` must be None or a number of bytes, such as 4e9. Received: {max_memory!r}.")
+    return int(max_memory)

@@ -1,0 +1,111 @@
+"""Arguments of `fit` that can be checked without the rows: counts, the penalty, and how the model may start."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from shrinkage._model._attached import attachments
+from shrinkage._model._optimizers import check_optimizer
+from shrinkage._model._template import Template
+from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal, Weights, as_penalty, check_penalty
+from shrinkage._problem._request import Request
+from shrinkage._weights._carried import check_free, take_over
+from shrinkage._weights._selection import Selection, select
+
+
+def check_counts(request: Request) -> None:
+    """Refuse numbers of epochs and rows, and a seed, that are none."""
+    epochs, patience, epoch = request.epochs, request.patience, request.epoch
+    for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+        value = getattr(request, name)
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"`{name}` must be a whole number of at least {least}. Received: {value!r}.")
+    if patience is not None and (isinstance(patience, bool) or not isinstance(patience, int) or patience < 1):
+        raise ValueError(f"`patience` must be None or a whole number of at least 1. Received: {patience!r}.")
+    number = isinstance(epoch, (int, np.integer)) and not isinstance(epoch, bool) and 1 <= epoch <= epochs
+    if epoch not in ("best", "last") and not number:
+        raise ValueError(f'`epoch` must be "best", "last" or a number from 1 to epochs={epochs}. Received: {epoch!r}.')
+    if number and patience is not None:
+        raise ValueError(
+            f"`epoch={epoch}` needs that epoch to be trained, and `patience` may stop before it. Leave `patience` out."
+        )
+
+
+def read_penalty(request: Request) -> tuple[Template, Penalty, How, Selection, float | None]:
+    """Return the model as a template, its penalty, where that enters, on which weights, and the model's own strength.
+
+    The last is None unless the penalty is the model's own.
+    """
+    model, penalty, on, how = request.model, request.penalty, request.on, request.how
+    own = isinstance(penalty, str) and penalty == "model"
+    if not own:
+        check_penalty(as_penalty(penalty), how)
+    _check_detached(model)
+    template, lam_model = Template(model, plain=own), None
+    if template.is_function:
+        _check_detached(template.source)
+    if own:
+        _check_own(on, how)
+        penalty, lam_model, on = take_over(template.source)
+    penalty = as_penalty(penalty)
+    how = check_penalty(penalty, how)
+    check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
+    selection = select(template.source, on)
+    if not own:
+        check_free(template.source, selection.mask)
+    _check_toward(penalty, template)
+    return template, penalty, how, selection, lam_model
+
+
+def check_init(template: Template, init: str | None, seed: int) -> str:
+    if init not in (None, "fresh", "keep"):
+        raise ValueError(f'`init` must be "fresh" or "keep". Received: {init!r}.')
+    if init is None and not template.is_function and (signs := template.trained_signs(seed)):
+        raise ValueError(
+            f'`model` has been trained or loaded: {signs}. Say init="keep" to start every member from its weights (if '
+            f'they come from rows in `x`, they leak into the held-out loss), or init="fresh" to draw new ones.'
+        )
+    return init or "fresh"
+
+
+def _check_detached(model: Any) -> None:
+    """Refuse a model that would be penalised twice, or whose parts would silently lose their penalty."""
+    if not isinstance(model, keras.Model):
+        return
+    if attachments(model):
+        raise ValueError(
+            f"`model` ({model.name}) has a penalty attached: {attachments(model)[0]!r}. Call shrinkage.detach(model), "
+            f"and give the penalty to shrinkage.fit."
+        )
+    for part in model._flatten_layers():
+        acting = [each for each in attachments(part) if each.weights] if isinstance(part, keras.Model) else []
+        if acting:
+            raise ValueError(
+                f"`model` ({model.name}) holds the model {part.name!r}, which has a penalty attached: {acting[0]!r}. "
+                f"shrinkage.fit would train it without. Call shrinkage.detach on that inner model, and give the "
+                f"penalty to shrinkage.fit, with `on` for its weights alone."
+            )
+
+
+def _check_toward(penalty: Penalty, template: Template) -> None:
+    """Refuse weights to draw towards that are not those of such a model."""
+    toward = penalty.toward if isinstance(penalty, L2) else None
+    if not isinstance(toward, Weights):
+        return
+    expected, found = ([tuple(w.shape) for w in weights] for weights in (template.network.weights, toward))
+    if expected != found or not all(np.isfinite(w).all() for w in toward if w.dtype.kind == "f"):
+        raise ValueError(
+            f"`penalty`: L2(toward=...) must be finite weights as model.get_weights() gives them, of shapes "
+            f"{expected}. Received: {found}."
+        )
+
+
+def _check_own(on: Any, how: Any) -> None:
+    """Refuse what `penalty="model"` already says."""
+    if not (isinstance(on, str) and on == "kernels"):
+        raise ValueError('`on` must be left out with penalty="model", which is on the weights that have a regularizer.')
+    if isinstance(how, Decoupled):
+        raise ValueError(
+            '`how`: Decoupled() is weight decay, and no regularizer of Keras. Leave it out with penalty="model".'
+        )

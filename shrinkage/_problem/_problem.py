@@ -1,0 +1,80 @@
+"""A checked call of `fit`: what the members train, on which rows, at which strengths."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from shrinkage._cv._folds import Folds
+from shrinkage._data._data import Data, TargetUnits
+from shrinkage._model._behaviour import Behaviour
+from shrinkage._model._objective import Objective
+from shrinkage._model._template import Template
+from shrinkage._penalties import Term
+from shrinkage._problem._grid import Grid
+from shrinkage._weights._selection import Selection
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the training of all members has in common."""
+
+    template: Template
+    data: Data
+    objective: Objective
+    penalty: Any
+    """As the user gave it."""
+    terms: tuple[Term | None, ...]
+    """The same on each trainable weight; None where it is not penalised."""
+    how: Any
+    batch_size: int
+    init: str
+    seed: int
+    behaviour: Behaviour = Behaviour()
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether each row has a loss of its own, which the other rows of its batch do not change."""
+        return self.objective.by_rows and not self.behaviour.mixes_rows
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A checked call of `fit`."""
+
+    training: Training
+    """What the members train."""
+    folds: Folds
+    """The split."""
+    grid: Grid
+    """The strengths, and how they may be extended."""
+    selection: Selection
+    """Which weights are penalised."""
+    epochs: int
+    """Epochs, at most."""
+    patience: int | None
+    """Epochs without improvement after which a strength stops; None never stops."""
+    epoch: Literal["best", "last"] | int
+    """Which epoch each strength keeps."""
+    target: TargetUnits | None
+    """The units that targets are trained in, in each fold and last in all rows, (F + 1,), if they are standardised."""
+    notes: tuple[str, ...]
+    """What was changed, in words."""
+    lam_model: float | None = None
+    """The strength that the model's own regularizers have, where these are the penalty."""
+
+    @property
+    def lams(self) -> np.ndarray:
+        """Strengths, descending, 0 last, (S,)."""
+        return self.grid.lams
+
+    @property
+    def all_rows(self) -> np.ndarray:
+        """The rows that the final models train on: all of `x`."""
+        return self.folds.all_rows
+
+    @property
+    def fold_weight(self) -> np.ndarray:
+        """Sum of the weights of each fold's held-out rows, (F,)."""
+        weight = self.training.data.weight
+        return np.array([weight[rows].sum() for rows in self.folds.held_out], dtype=np.float64)

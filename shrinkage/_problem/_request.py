@@ -1,0 +1,35 @@
+"""The arguments of `sh.fit` as one record, as the user gave them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+
+from shrinkage._penalties import How, Penalty
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A call of `fit`, unchecked; `fit` documents the arguments, and its defaults are repeated here."""
+
+    model: keras.Model | Callable[[], keras.Model]
+    x: Any
+    y: Any
+    penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso", "model"]
+    epochs: int
+    lams: Any = "auto"
+    cv: int | float = 5
+    validation_data: tuple[Any, ...] | None = None
+    batch_size: int = 32
+    patience: int | None = None
+    sample_weight: Any = None
+    class_weight: dict[int, float] | None = None
+    on: Any = "kernels"
+    how: How | None = None
+    init: Literal["fresh", "keep"] | None = None
+    epoch: Literal["best", "last"] | int = "best"
+    standardize_target: bool = False
+    seed: int = 0
+    plan: Mapping[str, Any] | None = None
+    max_memory: float | None = None

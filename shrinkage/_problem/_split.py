@@ -1,0 +1,83 @@
+"""Which rows are held out, and the units that their targets are trained in."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from shrinkage._cv._folds import Folds, given_folds, make_folds, with_rows_that_do_not_count
+from shrinkage._data._data import Data, TargetUnits, join
+from shrinkage._hints._fit import stream_words
+from shrinkage._model._losses import name_of
+from shrinkage._model._objective import Objective
+from shrinkage._model._template import Template
+from shrinkage._problem._request import Request
+from shrinkage._problem._rows import read_rows
+from shrinkage._problem._targets import classes_of
+
+_NO_WEIGHT = "`sample_weight` must leave rows that count in every fold. Drop the rows whose weight is zero."
+
+
+def split(template: Template, objective: Objective, data: Data, request: Request) -> tuple[Folds, Data]:
+    """Return the folds, and all rows: those of `validation_data` come after the others."""
+    if request.validation_data is None:
+        folds = _split_rows(data, objective, request.cv, request.seed)
+    else:
+        validation = _validation_rows(template, objective, request.validation_data, request.class_weight)
+        folds, data = given_folds(data.n_rows, validation.n_rows), join(data, validation)
+    if any(data.weight[rows].sum() == 0 for rows in (*folds.train, *folds.held_out)):
+        raise ValueError(_NO_WEIGHT)
+    return folds, data
+
+
+def _split_rows(data: Data, objective: Objective, cv: int | float, seed: int) -> Folds:
+    """Split the rows, those that count as if there were no others, by the labels of the first output with classes."""
+    counts, place = data.weight > 0, objective.stratifying()
+    classes = None if place is None else classes_of(keras.tree.flatten(data.y)[place])
+    try:
+        folds = make_folds(int(counts.sum()), cv, classes=None if classes is None else classes[counts], seed=seed)
+    except ValueError as error:
+        raise error if counts.all() else ValueError(f"{_NO_WEIGHT} ({error})") from error
+    return folds if counts.all() else with_rows_that_do_not_count(folds, data.weight, seed)
+
+
+def _validation_rows(template: Template, objective: Objective, validation_data: Any, class_weight: Any) -> Data:
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+        size = f" of {len(validation_data)}" if isinstance(validation_data, (tuple, list)) else ""
+        raise ValueError(
+            "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays. "
+            f"Received: a {type(validation_data).__name__}{size}. {stream_words(validation_data, '_val')}".rstrip()
+        )
+    try:
+        x, y, weight = (*validation_data, None)[:3]
+        return read_rows(template, x, y, weight, class_weight, objective)[0]
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"`validation_data`: {error}") from error
+
+
+def standardize(data: Data, folds: Folds, objective: Objective) -> TargetUnits:
+    """Return the mean and standard deviation of the targets in each fold's training rows and, last, in all rows."""
+    target, *others = keras.tree.flatten(data.y)
+    if not is_one_squared_error(data, objective):
+        raise ValueError(
+            "`standardize_target` needs loss='mean_squared_error' and one output. "
+            f"Received: {_loss_name(objective)}, targets of shape {', '.join(str(y.shape) for y in (target, *others))}."
+        )
+    moments = []
+    for rows in (*folds.train, folds.all_rows):
+        y, weight = target[rows, 0].astype(np.float64), data.weight[rows]
+        mean = np.average(y, weights=weight)
+        moments.append((mean, np.sqrt(np.average((y - mean) ** 2, weights=weight))))
+    means, sds = np.array(moments).T
+    if (sds == 0).any():
+        raise ValueError("`y` must vary within every fold's training rows to be standardised. Received: a constant.")
+    return TargetUnits(means, sds, float(sds[-1]))
+
+
+def is_one_squared_error(data: Data, objective: Objective) -> bool:
+    target, *others = keras.tree.flatten(data.y)
+    return _loss_name(objective) == "mean_squared_error" and not others and target.shape[1:] == (1,)
+
+
+def _loss_name(objective: Objective) -> str:
+    return "several losses" if objective.only is None else name_of(objective.only)
