@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from shrinkage._note import Argument, Note
+
 if TYPE_CHECKING:
     import keras
 
@@ -267,16 +269,18 @@ def _convention(argument: str, name: str) -> Convention:
     by_lower |= {known.rpartition(".")[2].lower(): known for known in CONVENTIONS if known.startswith("sklearn.")}
     near = get_close_matches(str(name).lower(), by_lower, n=1)
     hint = f"Did you mean {by_lower[near[0]]!r}? " if near else ""
-    raise ValueError(f"{argument}={name!r} is unknown. {hint}It must be one of {', '.join(CONVENTIONS)}.")
+    text = f"$argument is unknown. {hint}It must be one of {', '.join(CONVENTIONS)}."
+    raise ValueError(Note(text, argument=Argument(argument, name)))
 
 
 def _check_numbers(lam: float, given: Convention, known: Mapping[str, float | None]) -> None:
     if not _is_number(lam) or lam < 0 or (given.inverse and lam == 0) or (math.isinf(lam) and not given.inverse):
         expected = "a positive number" if given.inverse else "a finite number, 0 or more"
-        raise ValueError(f"lam must be {expected}; received {lam!r}.")
+        raise ValueError(Note(f"$lam must be {expected}; received {lam!r}.", lam=Argument("lam", equals=False)))
     for name, value in known.items():
         if value is not None and not (_is_number(value) and 0 < value < math.inf):
-            raise ValueError(f"{name} must be a positive number; received {value!r}.")
+            text = f"$argument must be a positive number; received {value!r}."
+            raise ValueError(Note(text, argument=Argument(name, equals=False)))
 
 
 def _is_number(value: object) -> bool:
@@ -301,9 +305,11 @@ def _check_enters(source: str, given: Convention, target: str, wanted: Conventio
         "they are the same only for SGD without momentum"
     )
     if used is None:
-        raise ValueError(f'{source} to {target} needs optimizer=: {reason}. Give optimizer="sgd" if it is that.')
+        text = f"{source} to {target} needs $optimizer: {reason}. Give $sgd if it is that."
+        raise ValueError(Note(text, optimizer=Argument("optimizer"), sgd=Argument("optimizer", "sgd")))
     if used.lower() != "sgd":
-        raise ValueError(f"{source} has no equivalent as {target} with optimizer={used!r}: {reason}.")
+        text = f"{source} has no equivalent as {target} with $optimizer: {reason}."
+        raise ValueError(Note(text, optimizer=Argument("optimizer", used)))
 
 
 def _optimizer_name(optimizer: Any) -> str | None:
@@ -325,14 +331,15 @@ def _optimizer_name(optimizer: Any) -> str | None:
 def _factor(name: str, convention: Convention, loss: Any) -> Factor:
     named = [key for key in convention.factors if key is not None]
     if loss is None and named:
-        raise ValueError(f"{name} needs loss=, the name of the Keras loss: {' or '.join(named)}.")
+        text = f"{name} needs $loss, the name of the Keras loss: {' or '.join(named)}."
+        raise ValueError(Note(text, loss=Argument("loss")))
     key = _loss_name(loss) if named else None
     factor = convention.factors.get(key, convention.factors.get(None))
     if isinstance(factor, Factor):
         return factor
     possible = [key for key in named if isinstance(convention.factors[key], Factor)]
     reason = factor or f"its loss is {' or '.join(possible)}"
-    raise ValueError(f"{name} has no equivalent with loss={loss!r}: {reason}.")
+    raise ValueError(Note(f"{name} has no equivalent with $loss: {reason}.", loss=Argument("loss", loss)))
 
 
 def _loss_name(loss: Any) -> str:
@@ -347,12 +354,13 @@ def _loss_name(loss: Any) -> str:
         return _SAME.get(_LOSSES[plain], _LOSSES[plain])
     near = get_close_matches(plain, _LOSSES, n=1)
     hint = f"Did you mean {_LOSSES[near[0]]!r}? " if near else ""
-    raise ValueError(f'loss={name!r} is unknown. {hint}It must be a loss of Keras or its name, such as "mse".')
+    text = f'$loss is unknown. {hint}It must be a loss of Keras or its name, such as "mse".'
+    raise ValueError(Note(text, loss=Argument("loss", name)))
 
 
 def _needed(ratio: Factor, known: Mapping[str, float | None], what: str) -> dict[str, float]:
     missing = [name for name in ratio.powers if known[name] is None]
     if missing:
-        asked = "; ".join(f"{name}=, {_MEANING[name]}" for name in sorted(missing))
-        raise ValueError(f"{what} needs {asked}.")
+        asked = "; ".join(f"${name}, {_MEANING[name]}" for name in sorted(missing))
+        raise ValueError(Note(f"{what} needs {asked}.", **{name: Argument(name) for name in missing}))
     return {name: value for name, value in known.items() if value is not None}

@@ -227,7 +227,7 @@ def test_an_optimizer_can_be_given_itself():
         ("tfa.AdamW", "torch.AdamW", {}, "needs eta=, the learning rate"),
         ("sklearn.Ridge", "glmnet.L2", {"loss": "mse"}, "needs n=.*; sd_y=, the standard deviation of the target"),
         ("sklearn.Ridge", "precision", {"loss": "mse"}, "needs sigma=, the standard deviation of the noise"),
-        ("keras.L2", "keras.weight_decay", {}, 'needs optimizer=.*Give optimizer="sgd"'),
+        ("keras.L2", "keras.weight_decay", {}, "needs optimizer=.*Give optimizer='sgd'"),
         ("shrinkage.GroupLasso", "keras.L1", {}, "shrinkage.GroupLasso is GroupLasso, and keras.L1 is L1"),
         ("keras.L2", "keras.weight_decay", {"optimizer": keras.optimizers.SGD(momentum=0.9)}, "SGD with momentum=0.9'"),
         ("keras.L2", "keras.weight_decay", {"optimizer": keras.optimizers.SGD(clipnorm=1.0)}, "SGD with clipnorm=1'"),

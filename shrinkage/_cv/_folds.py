@@ -9,6 +9,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
+from shrinkage._note import Classes, Note
+
 _EXPECTED = "`cv` must be a whole number of 2 or more, the folds, or a share between 0 and 1 of rows to hold out once."
 
 
@@ -205,8 +207,8 @@ def _too_small(sizes: dict[int, int], k: int) -> tuple[str, ...]:
     small = {label: n for label, n in sizes.items() if n < k}
     if not small:
         return ()
-    listed = ", ".join(f"{label} ({n} row{'s' if n > 1 else ''})" for label, n in small.items())
-    return (f"Fewer rows than the {k} folds in class {listed}: some folds hold out none of them.",)
+    text = f"Fewer rows than the {k} folds in class $classes: some folds hold out none of them."
+    return (Note(text, classes=Classes(tuple(small.items()))),)
 
 
 def _frozen(

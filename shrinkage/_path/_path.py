@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from shrinkage._cv._choice import choose
+from shrinkage._note import PYTHON, Note, Terms
 from shrinkage._path._curve import Array, Curve, Status
 from shrinkage._path._files import read, write
 from shrinkage._path._model_words import model_words
@@ -149,7 +150,7 @@ class Path(Curve):
         It says so where that cannot be told: where training has hardly begun, where nothing clearly beats the best
         constant, and where strengths diverged.
         """
-        return " ".join(filter(None, [verdict(self), model_words(self)]))
+        return Note(" ".join(filter(None, [verdict(self), model_words(self)])))
 
     def plot(self, file: Any = None) -> Figure:
         """Draw the held-out loss against log10(lam), with one-standard-error bars and the choices marked.
@@ -190,7 +191,7 @@ class Path(Curve):
         return cls(**read(folder))
 
     def __repr__(self) -> str:
-        return summary(self, header(self, self._title, self.selection, self.seconds), self.verdict(), self.notes)
+        return path_text(self, PYTHON)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the state of a pickle, which an earlier version may have written without the name of the loss."""
@@ -225,3 +226,9 @@ class Path(Curve):
                 f"The nearest are {listed}."
             )
         return int(found[0])
+
+
+def path_text(path: Path, terms: Terms) -> str:
+    """Return the table of a path and what it says in words, in the terms of Python or of the shell."""
+    line = header(path, path._title, path.selection, path.seconds)
+    return summary(path, line, path.verdict(), path.notes, terms)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from shrinkage._note import Note, Terms
 from shrinkage._path._curve import Curve, Status
 from shrinkage._path._findings import beats_constant
 from shrinkage._path._words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
@@ -14,9 +15,10 @@ from shrinkage._weights._selection import Selection
 _WIDTH = 110
 
 
-def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str]) -> str:
+def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms: Terms) -> str:
     """Lay out a path as cv.glmnet prints its own: a header, the choices, what they mean, and what went wrong."""
-    words = [verdict, _optimism(curve), _largest_tried(curve), _units(curve), *_problems(curve), *notes]
+    found = [Note(text) for text in (_optimism(curve), _largest_tried(curve), _units(curve), *_problems(curve))]
+    words = [terms.say(text) for text in (verdict, *found, *notes)]
     return "\n".join([header, *_table(curve), *(textwrap.fill(text, _WIDTH) for text in words if text)])
 
 
@@ -106,7 +108,7 @@ def _largest_tried(curve: Curve) -> str:
     hopeless = not beats_constant(curve)
     if curve.index_1se > 0 or curve.index_min == 0 or curve.nonzero[0] == 0 or hopeless:
         return ""
-    return "1se lies at the largest strength tried: larger ones may be within one standard error too (give `lams`)."
+    return "1se lies at the largest strength tried: larger ones may be within one standard error too ($give_lams)."
 
 
 def _units(curve: Curve) -> str:
@@ -118,10 +120,7 @@ def _units(curve: Curve) -> str:
     )
     if curve.failed.all():
         return losses  # there is no model
-    return (
-        f"{losses} path.model() predicts standardised targets: "
-        f"path.target_mean + path.target_sd * prediction gives those of y."
-    )
+    return f"{losses} $target_units."
 
 
 def _problems(curve: Curve) -> list[str]:

@@ -73,13 +73,13 @@ def _nothing_to_choose_words(curve: Curve) -> str:
         where = "The folds' models finished, and those on all rows diverged."
     elif 0 < len(whole) < len(hit) and not np.delete(hit, whole, axis=0).any():
         numbers = ", ".join(str(fold + 1) for fold in whole)
-        rows = ", ".join(f"path.folds.train[{fold}]" for fold in whole)
+        rows = ", ".join(f"${{trained_on}}[{fold}]$in_python" for fold in whole)
         where = f"It was fold{'s' * (len(whole) > 1)} {numbers}, and no other: look for outliers in the rows that "
         where += f"{'its models' if len(whole) == 1 else 'they'} trained on, {rows}."
     unit = ", or say standardize_target=True" if has_far_target(curve) and curve.null_loss > 10 else ""
     return (
         f"Nothing to choose from: at every strength a model diverged. {where} "
-        f"Lower the learning rate, or scale the inputs{unit}."
+        f"Lower $learning_rate$or_scale_inputs{unit}."
     )
 
 
@@ -107,7 +107,7 @@ def _no_better_words(curve: Curve, loss: str) -> str:
         start += ", so far: the inputs may have little to do with the target, or training is too short"
         return f"{start}. {_epoch_limit_words(curve, loss)}"
     if best > 10 * null:
-        return f"{start}. The least held-out loss is {_figures(best)}: lower the learning rate, or look for outliers."
+        return f"{start}. The least held-out loss is {_figures(best)}: lower $learning_rate, or look for outliers."
     if has_far_target(curve):
         return f"{start}. {_FAR_TARGET}"
     training = curve.train_mean[curve.index_min]
@@ -127,10 +127,10 @@ def _undertrained_words(curve: Curve, loss: str) -> str:
     if training_is_stuck(curve):
         return (
             f"Training does not beat the best constant on the rows that it trains on, and no longer falls {losses}: "
-            "lower the learning rate, or raise it. If that changes nothing, the inputs may have little to do with the "
+            "lower $learning_rate, or raise it. If that changes nothing, the inputs may have little to do with the "
             "target."
         )
-    return f"Training has not got as far as the best constant {losses}: train longer or raise the learning rate."
+    return f"Training has not got as far as the best constant {losses}: train longer or raise $learning_rate."
 
 
 def _beginning_words(curve: Curve, loss: str) -> str:
@@ -146,8 +146,8 @@ def _beginning_words(curve: Curve, loss: str) -> str:
         so_far = f" So far {_at_min(curve)} lowers it by {interval_text(curve, curve.gain)} against no penalty."
     return (
         f"Training has hardly begun: {without} the {loss} is {first} after the first epoch and {last} after the last "
-        f"({curve.epochs[index]}), and in the last tenth of the epochs it fell {speed}. Train longer (raise `epochs`) "
-        f"or raise the learning rate; until then the strengths cannot be compared.{so_far}"
+        f"({curve.epochs[index]}), and in the last tenth of the epochs it fell {speed}. Train longer (raise $epochs) "
+        f"or raise $learning_rate; until then the strengths cannot be compared.{so_far}"
     )
 
 
@@ -186,7 +186,7 @@ def _only_none_words(curve: Curve) -> str:
         return "Only lambda = 0 was trained: there is nothing to compare."
     return (
         "At every strength above 0 a model diverged, and only lambda = 0 is left: nothing is known of the penalty. "
-        "Lower the learning rate, or give smaller `lams`."
+        "Lower $learning_rate$or_smaller_lams."
     )
 
 
@@ -340,9 +340,9 @@ def _few_tried_words(curve: Curve) -> str:
     if tried.sum() == positive.sum() or not tried.any():
         return ""
     if curve.lam_min > 0 and curve.index_min == np.flatnonzero(tried)[0] and curve.index_min > 0:
-        return "All larger strengths diverged, and one of them may be better: lower the learning rate to try them."
+        return "All larger strengths diverged, and one of them may be better: lower $learning_rate to try them."
     if 2 * tried.sum() <= positive.sum():
-        return f"Only {tried.sum()} of {positive.sum()} strengths above 0 did not diverge: lower the learning rate."
+        return f"Only {tried.sum()} of {positive.sum()} strengths above 0 did not diverge: lower $learning_rate."
     return ""
 
 
@@ -353,7 +353,7 @@ def _far_fold_words(curve: Curve, loss: str) -> str:
         also = "".join(f" ({ratio:.1f} times at {lam_text(lam)})" for lam, ratio in more)
         sentences.append(
             f"Fold {fold + 1} is far from the others: its {loss} is {ratio:.1f} times the median of theirs at lambda = "
-            f"{lam_text(first)}{also}. Look for outliers in its rows, path.folds.held_out[{fold}]."
+            f"{lam_text(first)}{also}. Look for outliers in its rows, ${{held_out}}[{fold}]$in_python."
         )
     return " ".join(sentences)
 
@@ -364,18 +364,18 @@ def _epoch_limit_words(curve: Curve, loss: str) -> str:
     if not where:
         return ""
     falling = " and ".join(f"at lambda = {lam_text(curve.lams[i])}" for i in where)
-    return f"The held-out loss still fell at the last epoch ({curve.epochs[where[0]]}), {falling}: raise `epochs`."
+    return f"The held-out loss still fell at the last epoch ({curve.epochs[where[0]]}), {falling}: raise $epochs."
 
 
 def _edge_words(curve: Curve) -> str:
     """Say where strengths beyond those tried are likely to be better; a flat curve has its minimum anywhere."""
     last = int(np.sum(curve.lams > 0)) - 1  # of the strengths above 0
     if last >= 0 and curve.lam_min == 0 and falls_towards(curve, last):
-        return "Every strength above 0 is clearly too large: extend `lams` downwards."
+        return "Every strength above 0 is clearly too large: $extend_lams downwards."
     if 0 == curve.index_min < last and falls_towards(curve, 1):
-        return "The minimum lies at the largest strength of the grid: extend `lams` upwards."
+        return "The minimum lies at the largest strength of the grid: $extend_lams upwards."
     if 0 < curve.index_min == last and falls_towards(curve, last - 1) and curve.gain.low > 0:
-        return "The minimum lies at the smallest strength above 0: extend `lams` downwards."
+        return "The minimum lies at the smallest strength above 0: $extend_lams downwards."
     return ""
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._tensorflow import threads
+from shrinkage._note import Note
 from shrinkage._plan._check import compare
 from shrinkage._plan._engines import Engines
 from shrinkage._plan._memory import measure
@@ -43,10 +44,11 @@ class Trainer:
         self._way, self._reason = choose(found, self._timed, self._model_steps())
         self.plan = self._plan_of(self._way)
         if self._predicted > self._memory.limit:
-            self.notes.append(
+            text = (
                 f"One strength at a time is expected to take {self._predicted / 2**30:.1f} GiB of memory, more than "
-                f"max_memory={self._memory.limit / 2**30:.1f} GiB: give a smaller batch_size, or fewer folds."
+                f"max_memory={self._memory.limit / 2**30:.1f} GiB: give a smaller $batch_size, or fewer $folds."
             )
+            self.notes.append(Note(text))
 
     def cohort(self, strengths: int) -> Cohort:
         """Return all folds at so many strengths."""

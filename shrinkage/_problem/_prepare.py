@@ -9,6 +9,7 @@ from shrinkage._cv._strengths import include
 from shrinkage._data._data import batches_of
 from shrinkage._model._behaviour import Behaviour, observe
 from shrinkage._model._objective import Objective
+from shrinkage._note import Note
 from shrinkage._penalties import terms_of
 from shrinkage._problem._arguments import check_counts, check_init, read_penalty
 from shrinkage._problem._grid import make_grid, note_of_size, sizes
@@ -29,7 +30,7 @@ def prepare(request: Request) -> Problem:
     init = check_init(template, request.init, request.seed)
     data, objective = read_rows(template, request.x, request.y, request.sample_weight, request.class_weight)
     behaviour = observe(template, data.x)
-    notes = list(data.notes)
+    notes: list[str] = list(data.notes)
     folds, data = split(template, objective, data, request)
     notes += folds.notes
     for note in folds.notes:
@@ -37,9 +38,8 @@ def prepare(request: Request) -> Problem:
     objective = replace(objective, weighted=bool(np.ptp(data.weight)))
     batch_size, smallest = request.batch_size, min(map(len, folds.train))
     if batch_size > smallest:
-        notes.append(
-            f"batch_size={batch_size} is larger than the {smallest} training rows of a fold: its batch is all of them."
-        )
+        more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
+        notes.append(Note(f"${{batch_size_}}{batch_size} {more}"))
         batch_size = min(batch_size, data.n_rows)
     target = standardize(data, folds, objective) if request.standardize_target else None
     rows = folds.all_rows

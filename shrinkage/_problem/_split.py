@@ -11,6 +11,7 @@ from shrinkage._hints._fit import stream_words
 from shrinkage._model._losses import name_of
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
+from shrinkage._note import Note
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
 from shrinkage._problem._targets import classes_of
@@ -70,7 +71,7 @@ def standardize(data: Data, folds: Folds, objective: Objective) -> TargetUnits:
         moments.append((mean, np.sqrt(np.average((y - mean) ** 2, weights=weight))))
     means, sds = np.array(moments).T
     if (sds == 0).any():
-        raise ValueError("`y` must vary within every fold's training rows to be standardised. Received: a constant.")
+        raise ValueError(Note("$constant_target"))
     return TargetUnits(means, sds, float(sds[-1]))
 
 

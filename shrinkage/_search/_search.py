@@ -9,6 +9,7 @@ import numpy as np
 from shrinkage._cohort._train import Scores, join, refit, score
 from shrinkage._cv._choice import best_epochs, summarise
 from shrinkage._cv._strengths import extension, fold_lams
+from shrinkage._note import Note
 from shrinkage._penalties import Decoupled
 from shrinkage._plan._trainer import Trainer
 
@@ -86,19 +87,21 @@ class Search:
         if np.isclose(beside, mean[best], rtol=1e-3, atol=0):
             return  # where all are alike, the least is at an end by chance, and further ones are no better
         if (up == 3 and best == 0) or (down == 3 and best == len(lams) - 2):
-            self.notes.append(
+            text = (
                 f"The grid was extended by three decades and its minimum is still at the end, lambda = "
-                f"{lams[best]:.3g}: give `lams` to go further."
+                f"{lams[best]:.3g}: $give_lams to go further."
             )
+            self.notes.append(Note(text))
 
     def _warn_of_divergence(self, diverged: np.ndarray) -> None:
         """Say it where most strengths above 0 diverged, of (S,): the choice was then made from few."""
         above = diverged[:-1]
         if 2 * above.sum() > len(above) and not diverged.all():  # where all did, there is no choice, and print says so
-            self.notes.append(
+            text = (
                 f"{above.sum()} of the {len(above)} strengths above 0 diverged, and the choice is among the "
-                f"others: lower the learning rate, or give smaller `lams`."
+                f"others: lower $learning_rate$or_smaller_lams."
             )
+            self.notes.append(Note(text))
 
     def _mean(self, scores: Scores) -> np.ndarray:
         kept = best_epochs(scores.cv_loss, self._problem.fold_weight, self._problem.epoch)

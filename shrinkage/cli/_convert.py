@@ -1,7 +1,5 @@
 """`shrinkage convert`: the same strength in another library."""
 
-import re
-import shlex
 from typing import Any
 
 import click
@@ -12,6 +10,7 @@ from shrinkage._convert import convert as convert_strength
 from ._console import Console, Number, common
 from ._errors import EXIT_CODES, BadInput
 from ._snippet import RHO, kind_between, snippet
+from ._terms import IN_SHELL
 
 _NAMES = "\b\nNames:\n" + "\n".join(f"  {name:<27} {row.written.format('NUMBER')}" for name, row in CONVENTIONS.items())
 
@@ -29,26 +28,6 @@ def _is_negative(text: str) -> bool:
         return float(text) < 0
     except ValueError:
         return False
-
-
-# What the library calls its arguments, and the shell's names of them.
-_OPTIONS = {"source": "--from", "target": "--to", "sd_y": "--sd-y", "lam": "LAM"}
-_ARGUMENT = re.compile(r"\b(loss|n|batch|eta|optimizer|sd_y|sigma|source|target)=(?:(['\"])([^'\"]*)\2)?")
-
-
-def _in_shell(text: str) -> str:
-    """Say what the library says in the words of the shell.
-
-    >>> _in_shell("source='keras.L3' is unknown."), _in_shell('Give optimizer="sgd" if it is that: sd_y=, the')
-    ('--from keras.L3 is unknown.', 'Give --optimizer sgd if it is that: --sd-y, the')
-    """
-
-    def option(found: re.Match[str]) -> str:
-        name = _OPTIONS.get(found[1], f"--{found[1]}")
-        return f"{name} {shlex.quote(found[3])}" if found[2] else name
-
-    text = re.sub(r"^(n|batch|eta|sd_y|sigma) must be", lambda m: f"{_OPTIONS.get(m[1], f'--{m[1]}')} must be", text)
-    return _ARGUMENT.sub(option, re.sub(r"^lam must be", "LAM must be", text))
 
 
 @click.command(cls=_Command, short_help="The same strength in another library.", epilog=f"{_NAMES}\n\n{EXIT_CODES}")
@@ -75,7 +54,7 @@ def convert(lam: float, source: str, target: str, rho: float | None, console: Co
     try:
         strength = convert_strength(lam, source, target, **known)
     except ValueError as error:
-        raise BadInput(_in_shell(str(error))) from error
+        raise BadInput(IN_SHELL.say(error.args[0])) from error
     if rho is not None and kind_between(source, target) != "ElasticNet":
         raise BadInput(
             f"--rho is of an elastic net, and {source} and {target} have {kind_between(source, target)} alone."

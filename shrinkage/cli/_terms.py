@@ -1,0 +1,35 @@
+"""The shell's terms for what the library says."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from shrinkage._note import Terms
+
+IN_SHELL = Terms(
+    {
+        "epochs": "--epochs",
+        "learning_rate": "--learning-rate",
+        "batch_size": "--batch-size",
+        "batch_size_": "--batch-size ",
+        "folds": "--folds",
+        "or_scale_inputs": "",  # which the shell has done
+        "or_smaller_lams": "",
+        "extend_lams": "shrinkage.fit in Python takes `lams`, to extend",
+        "give_lams": "shrinkage.fit in Python takes `lams`",
+        "held_out": "shrinkage.Path.load(FOLDER).folds.held_out",
+        "trained_on": "shrinkage.Path.load(FOLDER).folds.train",
+        "in_python": " in Python",
+        "target_units": "model.keras and `shrinkage predict` give the target in its own units",
+        "constant_target": (
+            "The target has a single value in the training rows of a fold. Give more rows of other values, or say "
+            "--folds with another number."
+        ),
+    },
+    is_shell=True,
+    options={"source": "--from", "target": "--to", "lam": "LAM"},
+)
+
+
+def with_labels(labels: Sequence[object]) -> Terms:
+    """Return the shell's terms where the classes have labels."""
+    return replace(IN_SHELL, labels=labels)

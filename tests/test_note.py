@@ -1,0 +1,55 @@
+"""A sentence has the same terms in Python and in the shell, each in other words."""
+
+import copy
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+
+import shrinkage
+from shrinkage._note import PYTHON, Argument, Classes, Note, Terms
+from shrinkage.cli._terms import IN_SHELL, with_labels
+
+SOURCES = [file.read_text("utf-8") for file in Path(shrinkage.__file__).parent.rglob("*.py")]
+
+
+def test_the_shell_has_words_for_each_term_and_each_term_is_said():
+    assert IN_SHELL.words.keys() == PYTHON.words.keys()
+    unsaid = [term for term in PYTHON.words if not any(re.search(rf"\${{?{{?{term}\b", text) for text in SOURCES)]
+    assert unsaid == []
+
+
+@pytest.mark.parametrize(
+    ("note", "python", "shell"),
+    [
+        (
+            Note("Raise $epochs or lower $learning_rate."),
+            "`epochs` or lower the learning",
+            "--epochs or lower --learning",
+        ),
+        (Note("$n needs $loss.", n=Argument("n", 3), loss=Argument("loss")), "n=3 needs loss=.", "--n 3 needs --loss."),
+        (Note("$lam must be", lam=Argument("lam", equals=False)), "lam must be", "LAM must be"),
+        (
+            Note("class $classes", classes=Classes(((0, 2), (1, 1)))),
+            "0 (2 rows), 1 (1 row)",
+            "fig (2 rows), plum (1 row)",
+        ),
+        (Note("It costs $5 or $unknown."), "costs $5 or $unknown.", "costs $5 or $unknown."),
+    ],
+    ids=["terms", "arguments", "an argument's name", "classes", "not a term"],
+)
+def test_a_note_in_both_terms(note, python, shell):
+    terms = with_labels(["fig", "plum"])
+    assert python in note and shell in terms.say(note)
+    for again in (copy.deepcopy(note), pickle.loads(pickle.dumps(note))):
+        assert again == note and again.said(terms) == note.said(terms)
+
+
+def test_many_classes_are_not_all_named():
+    text = Note("class $classes", classes=Classes(tuple((number, 1) for number in range(200))))
+    assert text.endswith("14 (1 row) and 185 more") and "15 (1 row)" not in text
+
+
+def test_a_plain_text_is_the_same_in_all_terms():
+    assert Terms({}).say("raise `epochs`") == IN_SHELL.say("raise `epochs`") == "raise `epochs`"
