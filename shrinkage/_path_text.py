@@ -6,7 +6,7 @@ import textwrap
 import numpy as np
 
 from shrinkage._path import Path, Status
-from shrinkage._path_findings import beats_constant
+from shrinkage._path_findings import Progress, beats_constant, main_progress
 from shrinkage._path_words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words, title
 
 _WIDTH = 110
@@ -96,11 +96,11 @@ def _optimism(path: Path) -> str:
 
 
 def _largest_tried(path: Path) -> str:
-    """Say that `1se` has no strength above it, unless that is plain: of a `min` there, or where nothing was learnt."""
+    """Say that `1se` has no strength above it, unless that is plain: of a `min` there, or where little was learnt."""
     if path.failed.all():
         return ""
-    hopeless = not beats_constant(path)
-    if path.index_1se > 0 or path.index_min == 0 or path.nonzero[0] == 0 or hopeless:
+    unlearnt = not beats_constant(path) or main_progress(path) is Progress.BEGINNING
+    if path.index_1se > 0 or path.index_min == 0 or path.nonzero[0] == 0 or unlearnt:
         return ""
     return "1se lies at the largest strength tried: larger ones may be within one standard error too (give `lams`)."
 
