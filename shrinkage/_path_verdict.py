@@ -151,7 +151,7 @@ def _beginning_words(path: Path, loss: str) -> str:
     first, last = (loss_text(path, value) for value in (curve[0], curve[n_epochs - 1]))
     so_far = ""
     if path.lam_min > 0 and path.gain.low > 0:
-        so_far = f" So far {_at_min(path)} lowers it by {interval_text(path, path.gain)} against no penalty."
+        so_far = f" So far {_at_min(path)} lowers the {loss} by {interval_text(path, path.gain)} against no penalty."
     if n_epochs <= FEW_EPOCHS:
         fell = f": without a penalty the {loss} fell from {first} after the first to {last} after the last"
         return (

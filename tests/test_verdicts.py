@@ -11,7 +11,7 @@ import pytest
 
 import shrinkage as sh
 from shrinkage._path import Path, Status
-from shrinkage._path_findings import Progress, progress
+from shrinkage._path_findings import Progress, held_out_curve, progress
 from shrinkage._penalties import L1, Proximal
 from shrinkage._plot import curve_data
 from shrinkage.cli._report import in_shell
@@ -122,7 +122,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "hardly begun, and a penalty that gains already": (
         lambda: path_of_curves([line(0.9, 0.5)] + [line(0.9, 0.7)] * 3, [line(0.9, 0.4)] * 4, LAMS),
-        ["Training has hardly begun", "So far L2 at 1.00e-01 lowers it by 0.2"],
+        ["Training has hardly begun", "So far L2 at 1.00e-01 lowers the log loss by 0.2"],
         ["Flat", "overfitting", *ADVICE],
     ),
     "worse than a constant, and still falling": (
@@ -184,7 +184,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "three epochs, and a penalty that gains already": (
         lambda: path_of_curves([line(0.9, 0.5, 3)] + [line(0.9, 0.7, 3)] * 3, [line(0.9, 0.4, 3)] * 4, LAMS),
-        ["After 3 epochs the penalty cannot be judged yet", "So far L2 at 1.00e-01 lowers it by 0.2"],
+        ["After 3 epochs the penalty cannot be judged yet", "So far L2 at 1.00e-01 lowers the log loss by 0.2"],
         ["extend", *ADVICE],
     ),
     "one epoch": (
@@ -612,3 +612,21 @@ def test_of_what_is_trained(model, y, epochs, said, unsaid):
     words = sh.fit(model, X, y, penalty=sh.L2(), cv=5, epochs=epochs).verdict()
     assert not [text for text in said if not re.search(text, words)], words
     assert not [text for text in unsaid if text in words], words
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1e-2, 0.1])
+def test_training_that_goes_on_bears_out_what_was_said_of_its_beginning(rate):
+    model = network((16,), rate=rate)
+    path = sh.fit(model, X, SIGNAL + NOISE, penalty=sh.L2(), lams=[0.1], cv=3, epochs=120)
+    curve = held_out_curve(path)[-1]
+    found = {}
+    for n_epochs in (5, 30):
+        begun = curve[:n_epochs]
+        found[n_epochs] = progress(begun, int(begun.argmin()) + 1, path.se[-1], path.null_loss)
+        more = (begun.min() - curve[: 4 * n_epochs].min()) / (max(begun[0], path.null_loss) - begun.min())
+        if found[n_epochs] is Progress.BEGINNING:
+            assert more > 0.15
+        else:
+            assert more < 0.35
+    assert rate > 1e-3 or found[5] is Progress.BEGINNING
+    assert rate < 0.1 or found[30] is Progress.LEVELLED
