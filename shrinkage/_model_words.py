@@ -3,6 +3,7 @@
 import math
 
 from shrinkage._path import Path
+from shrinkage._path_findings import Progress, main_progress
 from shrinkage._path_words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
 
 
@@ -20,6 +21,8 @@ def model_words(path: Path) -> str:
         return f"{own} cannot be judged: a model diverged there."
     if path.mean[best] >= path.null_loss:
         return f"{own} cannot be judged, as no strength beats the best constant."
+    if main_progress(path) is Progress.BEGINNING:
+        return f"{own} cannot be judged yet."
     if index == best:
         return f"{own} is the best of those tried."
     here, least = (loss_text(path, path.mean[i]) for i in (index, best))

@@ -177,6 +177,11 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
          "Train longer (raise `epochs`) or raise the learning rate"],
         ["No penalty is best", "does not matter", "Flat", "overfitting", "tenth", *ADVICE],
     ),
+    "two epochs of a model with a regularizer": (
+        lambda: path_of_curves([[0.76, 0.66]] * 4, [[0.7, 0.62]] * 4, LAMS, lam_model=0.01),
+        ["The model's own strength (Keras' L2(0.005), lambda = 1.00e-02) cannot be judged yet."],
+        ["too", "within"],
+    ),
     "two epochs of which the first did most": (
         lambda: path_of_curves([[0.62, 0.616]] * 4, [[0.62, 0.61]] * 4, LAMS, spread=0.1),
         ["cannot be judged yet"],
