@@ -404,7 +404,12 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a fold without weight": (
         {"sample_weight": with_bad(np.zeros(N), {(0,): 1})},
         ValueError,
-        "`sample_weight` must leave rows that count in every fold. Drop",
+        r"`sample_weight` must leave enough rows with a weight above 0 for `cv`. Received: 1 of 40 rows. cv=\d needs",
+    ),
+    "weights of 0, and another argument at fault": (
+        {"sample_weight": with_bad(np.ones(N), {(0,): 0}), "cv": 1},
+        ValueError,
+        "^`cv` must be",
     ),
     "no weight": ({"sample_weight": np.zeros(N)}, ValueError, "`sample_weight` .* not all zero"),
     "NaN weight": (

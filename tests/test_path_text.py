@@ -1,9 +1,11 @@
 import re
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
+from shrinkage._model._objective import loss_name
 from shrinkage._path._curve import Status
 from shrinkage._path._words import loss_words
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet, GroupLasso, Proximal
@@ -323,8 +325,26 @@ def test_optimism_is_told_for_folds_only():
         ("mean_squared_error", "squared error"),
         ("mse", "squared error"),
         ("huber_loss", "huber loss"),
+        ("huber", "Huber loss"),
+        ("cosine_similarity", "negative cosine similarity"),  # Keras' loss is its negative
+        ("pinball", "loss (pinball)"),
+        ("<lambda>", "loss"),
+        ("loss", "loss"),
     ],
 )
 def test_losses_are_named_in_words(name, words):
     assert loss_words(name) == words
     assert f"    {words}    " in repr(make_path(template=StubTemplate(loss_name=name)))
+
+
+def test_every_loss_of_keras_is_named_by_a_noun():
+    bases = keras.losses.Loss, type(keras.losses.Huber()).__bases__[0]
+    classes = [one for one in vars(keras.losses).values() if isinstance(one, type) and one not in bases]
+    names = {name for one in classes for name in (one.__name__, loss_name(one()))}
+    assert len(names) > 30
+    odd = [
+        name
+        for name in names
+        if not re.fullmatch(r"[\w -]+ (loss|error|cross-entropy|divergence|similarity)", loss_words(name))
+    ]
+    assert not odd

@@ -11,6 +11,7 @@ import pytest
 
 import shrinkage as sh
 from shrinkage._path._curve import Status
+from shrinkage._path._findings import Progress, held_out_curve, progress
 from shrinkage._path._path import Path
 from shrinkage._path._plot import curve_data
 from shrinkage._penalties import L1, Proximal
@@ -78,6 +79,25 @@ def with_status(make: Callable[[], Path], hit: list[int], where: str = "status")
     )
 
 
+def swinging(level: float, width: float, n_epochs: int = 20) -> np.ndarray:
+    """A loss that jumps up and down by `width`, and is at its least after the last epoch, by chance."""
+    jumps = width * (np.arange(n_epochs) % 2 == n_epochs % 2)
+    return level + jumps + 0.01 * width * np.arange(n_epochs)[::-1]
+
+
+def one_split_with_weights() -> Path:
+    """One split of 40 rows; two of weight 0, whose losses are infinite."""
+    rng = np.random.default_rng(1)
+    row_loss = (
+        0.5 + 0.2 * rng.normal(size=(40, 1)) + np.array([0.05, 0.0, 0.04, 0.05]) + 0.01 * rng.normal(size=(40, 4))
+    )
+    weight = np.append(rng.uniform(0.5, 2, size=38), [0, 0])
+    row_loss[38:] = np.inf
+    level = np.average(row_loss[:38], axis=0, weights=weight[:38])
+    null = {"null_row_loss": np.append(1 + 0.1 * rng.normal(size=38), [np.inf, np.inf]), "null": 1.0}
+    return flat(level, level - 0.02, n_folds=1, spread=0, wiggle=0, row_loss=row_loss, row_weight=weight, **null)
+
+
 MSE = StubTemplate(loss_name="mean_squared_error")
 GAIN = ["lowers the log loss by"]
 ADVICE = ["may gain more"]
@@ -103,7 +123,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "hardly begun, and a penalty that gains already": (
         lambda: path_of_curves([line(0.9, 0.5)] + [line(0.9, 0.7)] * 3, [line(0.9, 0.4)] * 4, LAMS),
-        ["Training has hardly begun", "So far L2 at 1.00e-01 lowers it by 0.2"],
+        ["Training has hardly begun", "So far L2 at 1.00e-01 lowers the log loss by 0.2"],
         ["Flat", "overfitting", *ADVICE],
     ),
     "worse than a constant, and still falling": (
@@ -113,7 +133,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "not even the training beats a constant": (
         lambda: path_of_curves([line(1.9, 1.5)] * 4, [line(1.8, 1.4)] * 4, LAMS),
-        ["has not got as far as the best constant", "train longer or raise the learning rate"],
+        ["has not got as far as the best constant", "train longer (raise `epochs`) or raise the learning rate"],
         ["standardize_target", "little to do", *ADVICE],
     ),
     "the same with a raw target": (
@@ -151,6 +171,89 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
         lambda: path_of_curves([line(0.9, 0.1, 100), LEVEL, LEVEL, LEVEL], [LEVEL] * 4, LAMS),
         ["L2 at 1.00e-01 lowers", "still fell at the last epoch (100), at lambda = 1.00e-01: raise `epochs`"],
         ["hardly begun", "at lambda = 0"],
+    ),
+    "two epochs": (
+        lambda: path_of_curves([[0.76, 0.66]] * 4, [[0.7, 0.62]] * 4, LAMS),
+        ["After 2 epochs the penalty cannot be judged yet", "fell from 0.7600 after the first to 0.6600 after the last",
+         "Train longer (raise `epochs`) or raise the learning rate"],
+        ["No penalty is best", "does not matter", "Flat", "overfitting", "tenth", *ADVICE],
+    ),
+    "two epochs of a model with a regularizer": (
+        lambda: path_of_curves([[0.76, 0.66]] * 4, [[0.7, 0.62]] * 4, LAMS, lam_model=0.01),
+        ["The model's own strength (Keras' L2(0.005), lambda = 1.00e-02) cannot be judged yet."],
+        ["too", "within"],
+    ),
+    "two epochs of which the first did most": (
+        lambda: path_of_curves([[0.62, 0.616]] * 4, [[0.62, 0.61]] * 4, LAMS, spread=0.1),
+        ["cannot be judged yet"],
+        ["Flat", "does not matter", "hardly begun", *ADVICE],
+    ),
+    "three epochs, and a penalty that gains already": (
+        lambda: path_of_curves([line(0.9, 0.5, 3)] + [line(0.9, 0.7, 3)] * 3, [line(0.9, 0.4, 3)] * 4, LAMS),
+        ["After 3 epochs the penalty cannot be judged yet", "So far L2 at 1.00e-01 lowers the log loss by 0.2"],
+        ["extend", *ADVICE],
+    ),
+    "one epoch": (
+        lambda: path_of_curves([[0.6]] * 4, [[0.6]] * 4, LAMS),
+        ["After 1 epoch the penalty cannot be judged yet. Train longer"],
+        ["fell", "Flat", "epochs the", *ADVICE],
+    ),
+    "one epoch, no better than a constant": (
+        lambda: path_of_curves([[1.01]] * 4, [[0.9]] * 4, LAMS),
+        ["No strength beats the best constant", "so far", "After 1 epoch the penalty cannot be judged yet"],
+        ["little to do with", *ADVICE],
+    ),
+    "three epochs, the second of which was the best": (
+        lambda: path_of_curves([[0.7, 0.5, 0.52]] * 4, [[0.7, 0.5, 0.51]] * 4, LAMS),
+        ["Flat"],
+        ["judged", "epochs"],
+    ),
+    "a slow straight line of a loss without a constant": (
+        lambda: path_of_curves([line(3.21, 3.18)] * 4, [line(3.2, 3.17)] * 4, LAMS, null=math.nan, spread=0.5,
+                               template=StubTemplate(loss_name="huber")),
+        ["Training has hardly begun: without a penalty the Huber loss is 3.2"],
+        ["Flat", "overfitting", *ADVICE],
+    ),
+    "falling, and no penalty is best": (
+        lambda: path_of_curves([decay(1, 0.32, 33)] * 3 + [decay(1, 0.3, 33)], [decay(1, 0.3, 33)] * 4, LAMS),
+        ["No penalty is best so far", "still fell at the last epoch (100)"],
+        ["hardly begun", *ADVICE],
+    ),
+    "falling, and flat": (
+        lambda: path_of_curves([decay(1, 0.29999, 33)] + [decay(1, 0.3, 33)] * 3, [decay(1, 0.3, 33)] * 4, LAMS),
+        ["Flat so far", "still fell at the last epoch (100)"],
+        ["hardly begun", *ADVICE],
+    ),
+    # training that is unsteady
+    "the held-out loss swings, and the last epoch is the best by chance": (
+        lambda: path_of_curves([swinging(0.5, 0.1)] * 4, [swinging(0.48, 0.1)] * 4, LAMS),
+        ["Flat: ", "training is unsteady: lower the learning rate"],
+        ["hardly begun", "still fell", *ADVICE],
+    ),
+    "the training loss swings": (
+        lambda: path_of_curves([LEVEL] * 4, [swinging(0.2, 0.1, 100)] * 4, LAMS),
+        ["training is unsteady: lower the learning rate"],
+        ADVICE,
+    ),
+    "the training loss hardly swings": (
+        lambda: path_of_curves([LEVEL] * 4, [swinging(0.2, 0.004, 100)] * 4, LAMS),
+        ["a larger model may gain more"],
+        ["unsteady"],
+    ),
+    "a strength diverged": (
+        lambda: with_status(lambda: flat([0.4995, 0.499, 0.4998, 0.4999], [0.49] * 4, wiggle=1e-3), [0]),
+        ["hardly overfitting"],
+        ADVICE,
+    ),
+    "hardly begun, and a strength diverged": (
+        lambda: with_status(lambda: path_of_curves([line(0.9, 0.6)] * 4, [line(0.9, 0.6)] * 4, LAMS), [0]),
+        ["Training has hardly begun", "Train longer (raise `epochs`); until then"],
+        ["raise the learning rate", *ADVICE],
+    ),
+    "falling at `min`, and without a penalty it diverged": (
+        lambda: with_status(lambda: path_of_curves([line(0.9, 0.6)] * 4, [line(0.9, 0.6)] * 4, LAMS), [3]),
+        ["Without a penalty training diverged", "Lower the learning rate to see what the penalty gains", "still fell"],
+        ["hardly begun", "raise the learning rate", *ADVICE],
     ),
     # nothing but noise
     "noise, a little above the constant": (
@@ -398,6 +501,12 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
         ["Nothing to choose from", "The folds' models finished"],
         ["Flat"],
     ),
+    # weights beside rows
+    "one split, and infinite losses at weight 0": (
+        one_split_with_weights,
+        ["L2 at 1.00e-02 lowers the log loss by 0.05", "over the rows of one split"],
+        ["diverge", "chance"],
+    ),
     # what cannot be said
     "a loss that mixes rows, in one split": (
         lambda: flat([0.5, 0.4, 0.5, 0.5], [0.1] * 4, n_folds=1, row_loss=np.full((40, 4), math.nan)),
@@ -443,6 +552,36 @@ def test_a_verdict_is_whole_sentences_that_agree(name):
     assert not re.search(r"`|learning rate|\bpath\.|\w=", shell.replace("raise the learning rate", "")), shell
 
 
+# --- how far training got
+
+
+def _share_to_come(curve: Callable[[np.ndarray], np.ndarray], n_epochs: int) -> float:
+    """How far the loss falls when trained four times as long, relative to its fall so far."""
+    first, now, later = curve(np.array([1, n_epochs, 4 * n_epochs]))
+    return float((now - later) / (first - now))
+
+
+@pytest.mark.parametrize("n_epochs", [5, 20, 60, 200])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *(lambda t, u=u: np.exp(-u * (t - 1)) for u in (0.3, 1.0, 1.5, 2.5, 6.0)),
+        *(lambda t, u=u: (1 + 10 * t) ** -u for u in (0.2, 0.5, 1.0)),
+        *(lambda t, u=u: 1 / (1 + np.exp(u * (t - 1))) for u in (1, 3, 8)),
+    ],
+)
+def test_training_has_hardly_begun_where_four_times_as_long_it_would_gain_much_more(shape, n_epochs):
+    def curve(epochs):
+        return 0.5 + shape(epochs / n_epochs)
+
+    held_out = curve(np.arange(1, n_epochs + 1))
+    found, more = progress(held_out, n_epochs, 0.05, math.nan), _share_to_come(curve, n_epochs)
+    if more > 0.5:
+        assert found is Progress.BEGINNING
+    if more < 0.1:
+        assert found is not Progress.BEGINNING
+
+
 # --- really trained
 
 
@@ -479,3 +618,21 @@ def test_of_what_is_trained(model, y, epochs, said, unsaid):
     words = sh.fit(model, X, y, penalty=sh.L2(), cv=5, epochs=epochs).verdict()
     assert not [text for text in said if not re.search(text, words)], words
     assert not [text for text in unsaid if text in words], words
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1e-2, 0.1])
+def test_training_that_goes_on_bears_out_what_was_said_of_its_beginning(rate):
+    model = network((16,), rate=rate)
+    path = sh.fit(model, X, SIGNAL + NOISE, penalty=sh.L2(), lams=[0.1], cv=3, epochs=120)
+    curve = held_out_curve(path)[-1]
+    found = {}
+    for n_epochs in (5, 30):
+        begun = curve[:n_epochs]
+        found[n_epochs] = progress(begun, int(begun.argmin()) + 1, path.se[-1], path.null_loss)
+        more = (begun.min() - curve[: 4 * n_epochs].min()) / (max(begun[0], path.null_loss) - begun.min())
+        if found[n_epochs] is Progress.BEGINNING:
+            assert more > 0.15
+        else:
+            assert more < 0.35
+    assert rate > 1e-3 or found[5] is Progress.BEGINNING
+    assert rate < 0.1 or found[30] is Progress.LEVELLED

@@ -89,8 +89,8 @@ def _variance(values: np.ndarray, weight: np.ndarray) -> float:
 
 
 def _prepared(rows: slice, **options: Any) -> Any:
-    defaults: dict[str, Any] = {"penalty": sh.L2(), "epochs": 1, "cv": 2, "batch_size": 8, "seed": 1}
-    return prepare(Request(network(), X[rows], Y[rows], sample_weight=WEIGHT[rows], **defaults | options))
+    defaults: dict[str, Any] = {"penalty": sh.L2(), "sample_weight": WEIGHT[rows], "cv": 2, "seed": 1}
+    return prepare(Request(network(), X[rows], Y[rows], epochs=1, batch_size=8, **defaults | options))
 
 
 # --- the best constant
@@ -141,3 +141,15 @@ def test_the_weighted_median_of_equal_weights_is_the_median():
         np.testing.assert_allclose(median(y, np.ones(n)), np.median(y, axis=0))
         padded, weight = np.concatenate([y, 99 * np.ones((5, 2))]), np.repeat([1.0, 0.0], [n, 5])
         np.testing.assert_allclose(median(padded, weight), np.median(y, axis=0))
+
+
+def test_a_row_of_weight_zero_may_have_an_infinite_loss():
+    """The square of 3e25 is infinite in float32, and 0 times that is NaN."""
+    far = np.where(WEIGHT > 0, Y, 3e25).astype("float32")
+
+    def trained(y: np.ndarray) -> sh.Path:
+        return sh.fit(network(), X, y, penalty=sh.L2(), lams=[0.1], cv=3, epochs=3, sample_weight=WEIGHT)
+
+    path, near = trained(far), trained(Y)
+    assert not path.failed.any()
+    np.testing.assert_allclose(path.cv_loss, near.cv_loss, rtol=1e-5)

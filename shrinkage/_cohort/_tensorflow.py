@@ -45,7 +45,8 @@ def loss_and_gradients(
         tape.watch(values)
         predictions = run(state, x, True)
         shares = objective.rows(y, predictions, weight)
-        member_loss = ops.mean(shares * ops.cast(weight, shares.dtype)[:, None], axis=-1)
+        counts = ops.cast(weight, shares.dtype)[:, None]
+        member_loss = ops.mean(tf.math.multiply_no_nan(shares, counts), axis=-1)  # 0 for an infinite loss at weight 0
         # As in Keras, at the values that the call may have assigned.
         for extra in [*state.losses, *_regularizers(trainable, [state[variable] for variable in trainable])]:
             member_loss = member_loss + ops.cast(extra, member_loss.dtype)

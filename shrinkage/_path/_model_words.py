@@ -3,6 +3,7 @@
 import math
 
 from shrinkage._path._curve import Curve
+from shrinkage._path._findings import Progress, main_progress
 from shrinkage._path._words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
 
 
@@ -20,6 +21,8 @@ def model_words(curve: Curve) -> str:
         return f"{own} cannot be judged: a model diverged there."
     if curve.mean[best] >= curve.null_loss:
         return f"{own} cannot be judged, as no strength beats the best constant."
+    if main_progress(curve) is Progress.BEGINNING:
+        return f"{own} cannot be judged yet."
     if index == best:
         return f"{own} is the best of those tried."
     here, least = (loss_text(curve, curve.mean[i]) for i in (index, best))

@@ -8,7 +8,7 @@ import numpy as np
 
 from shrinkage._note import Note, Terms
 from shrinkage._path._curve import Curve, Status
-from shrinkage._path._findings import beats_constant
+from shrinkage._path._findings import Progress, beats_constant, main_progress
 from shrinkage._path._words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
 from shrinkage._weights._selection import Selection
 
@@ -102,11 +102,11 @@ def _optimism(curve: Curve) -> str:
 
 
 def _largest_tried(curve: Curve) -> str:
-    """Say that `1se` has no strength above it, unless that is plain: of a `min` there, or where nothing was learnt."""
+    """Say that `1se` has no strength above it, unless that is plain: of a `min` there, or where little was learnt."""
     if curve.failed.all():
         return ""
-    hopeless = not beats_constant(curve)
-    if curve.index_1se > 0 or curve.index_min == 0 or curve.nonzero[0] == 0 or hopeless:
+    unlearnt = not beats_constant(curve) or main_progress(curve) is Progress.BEGINNING
+    if curve.index_1se > 0 or curve.index_min == 0 or curve.nonzero[0] == 0 or unlearnt:
         return ""
     return "1se lies at the largest strength tried: larger ones may be within one standard error too ($give_lams)."
 

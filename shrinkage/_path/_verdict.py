@@ -9,6 +9,7 @@ import numpy as np
 
 from shrinkage._path._curve import Curve, Status
 from shrinkage._path._findings import (
+    FEW_EPOCHS,
     Overfitting,
     Progress,
     beats_constant,
@@ -19,21 +20,31 @@ from shrinkage._path._findings import (
     has_far_target,
     held_out_curve,
     is_near_perfect,
-    last_losses,
+    is_unsteady,
     late_speed,
     least_training_loss,
+    losses_at_one_epoch,
     main_progress,
     matters,
     none_and_min,
     overfitting_without_penalty,
     progress_at,
     scale_of,
-    training_curve,
     training_is_stuck,
     trains_above_constant,
     tried_strengths,
+    without_stopping,
 )
-from shrinkage._path._words import capital, decimals, fixed_text, interval_text, lam_text, loss_text, loss_words
+from shrinkage._path._words import (
+    capital,
+    figures,
+    flat_range,
+    interval_text,
+    lam_text,
+    loss_text,
+    loss_words,
+    strength_text,
+)
 
 _FAR_TARGET = "The unit of the target may be the cause: say standardize_target=True, and judge then."
 
@@ -88,14 +99,15 @@ def _no_better_words(curve: Curve, loss: str) -> str:
     if trains_above_constant(curve):
         return _undertrained_words(curve, loss)
     best, null = float(curve.mean[curve.index_min]), curve.null_loss
-    constant = f"the best constant ({loss} {_figures(null)})"
+    constant = f"the best constant ({loss} {figures(null)})"
     if best >= null:
         start = f"No strength beats {constant}: nothing was learnt that shows on held-out rows"
     elif curve.nonzero[curve.index_min] == 0:
         start = f"No strength beats {constant}: {_at_min(curve)} is the best, and leaves no penalised weight"
     else:
+        subject = _at_min(curve) if curve.lam_min > 0 else "training without a penalty"  # "no penalty" would mean none
         start = (
-            f"No strength clearly beats {constant}: {_subject(curve)} lowers it by "
+            f"No strength clearly beats {constant}: {subject} lowers it by "
             f"{interval_text(curve, curve.null_gain)}, which may be chance"
         )
     found = overfitting_without_penalty(curve)
@@ -107,13 +119,13 @@ def _no_better_words(curve: Curve, loss: str) -> str:
         start += ", so far: the inputs may have little to do with the target, or training is too short"
         return f"{start}. {_epoch_limit_words(curve, loss)}"
     if best > 10 * null:
-        return f"{start}. The least held-out loss is {_figures(best)}: lower $learning_rate, or look for outliers."
+        return f"{start}. The least held-out loss is {figures(best)}: lower $learning_rate, or look for outliers."
     if has_far_target(curve):
         return f"{start}. {_FAR_TARGET}"
     training = curve.train_mean[curve.index_min]
     idle = ", the model may not learn at all (not even its training loss is far below)" * bool(training > 0.97 * null)
     return (
-        f"{start} (training {_figures(training)}, held out {_figures(best)}). The inputs may have little to do with "
+        f"{start} (training {figures(training)}, held out {figures(best)}). The inputs may have little to do with "
         f"the target{idle}, or the rows may be too few to show it."
     )
 
@@ -130,25 +142,34 @@ def _undertrained_words(curve: Curve, loss: str) -> str:
             "lower $learning_rate, or raise it. If that changes nothing, the inputs may have little to do with the "
             "target."
         )
-    return f"Training has not got as far as the best constant {losses}: train longer or raise $learning_rate."
+    return f"Training has not got as far as the best constant {losses}: {_longer(curve)}."
 
 
 def _beginning_words(curve: Curve, loss: str) -> str:
     """Say that training has hardly begun: then all strengths are nearly alike, and none is idle for that."""
-    index = none_and_min(curve)[0]
-    losses = held_out_curve(curve)[index]
-    first, last = (loss_text(curve, value) for value in (losses[0], losses[curve.epochs[index] - 1]))
-    without = "without a penalty" if curve.lams[index] == 0 else f"at lambda = {lam_text(curve.lams[index])}"
+    losses, n_epochs = held_out_curve(curve)[-1], int(curve.epochs[-1])
+    first, last = (loss_text(curve, value) for value in (losses[0], losses[n_epochs - 1]))
+    so_far = ""
+    if curve.lam_min > 0 and curve.gain.low > 0:
+        so_far = f" So far {_at_min(curve)} lowers the {loss} by {interval_text(curve, curve.gain)} against no penalty."
+    if n_epochs <= FEW_EPOCHS:
+        fell = f": without a penalty the {loss} fell from {first} after the first to {last} after the last"
+        return (
+            f"After {n_epochs} epoch{'s' * (n_epochs > 1)} the penalty cannot be judged yet{fell * (n_epochs > 1)}. "
+            f"{capital(_longer(curve))}.{so_far}"
+        )
     share = max(late_speed(losses, null) for null in (curve.null_loss, math.nan))
     speed = "as fast as on average" if share > 0.95 else f"at {100 * share:.0f} % of its average speed"
-    so_far = ""
-    if curve.lam_min > 0 and not curve.failed[-1] and curve.gain.low > 0:
-        so_far = f" So far {_at_min(curve)} lowers it by {interval_text(curve, curve.gain)} against no penalty."
     return (
-        f"Training has hardly begun: {without} the {loss} is {first} after the first epoch and {last} after the last "
-        f"({curve.epochs[index]}), and in the last tenth of the epochs it fell {speed}. Train longer (raise $epochs) "
-        f"or raise $learning_rate; until then the strengths cannot be compared.{so_far}"
+        f"Training has hardly begun: without a penalty the {loss} is {first} after the first epoch and {last} after "
+        f"the last ({n_epochs}), and in the last tenth of the epochs it fell {speed}. {capital(_longer(curve))}; until "
+        f"then the strengths cannot be compared.{so_far}"
     )
+
+
+def _longer(curve: Curve) -> str:
+    """A higher rate is no advice where models diverged at this one."""
+    return "train longer (raise $epochs)" + " or raise $learning_rate" * (not curve.failed.any())
 
 
 # --- what the penalty gains
@@ -157,7 +178,10 @@ def _beginning_words(curve: Curve, loss: str) -> str:
 def _gain_words(curve: Curve, loss: str) -> str:
     if curve.failed[-1]:
         least = loss_text(curve, curve.mean[curve.index_min])
-        return f"Without a penalty training diverged; {_at_min(curve)} has the least {loss}, {least}."
+        return (
+            f"Without a penalty training diverged; {_at_min(curve)} has the least {loss}, {least}. Lower the learning "
+            f"rate to see what the penalty gains."
+        )
     if curve.lam_min == 0 and not tried_strengths(curve).any():
         return _only_none_words(curve)
     if not math.isfinite(curve.se[curve.index_min]):
@@ -175,8 +199,9 @@ def _gain_words(curve: Curve, loss: str) -> str:
         return f"{capital(_at_min(curve))} {lowers}{_why_it_helps(curve)}.{_small_words(curve)}"
     if curve.mean[-1] <= curve.mean[curve.index_min] + curve.se[curve.index_min]:
         return (
-            f"Flat: {_flat_range(curve)} the {loss} is within one standard error of the least; {_at_min(curve)} lowers "
-            f"it by {interval_text(curve, curve.gain)} against no penalty, which may be chance. {_gap_words(curve)}"
+            f"Flat{_so_far(curve)}: {flat_range(curve)} the {loss} is within one standard error of the least; "
+            f"{_at_min(curve)} lowers it by {interval_text(curve, curve.gain)} against no penalty, which may be "
+            f"chance. {_gap_words(curve)}"
         )
     return f"No clear gain: {_at_min(curve)} {lowers}, and the interval contains 0. {_gap_words(curve)}"
 
@@ -194,23 +219,17 @@ def _no_penalty_words(curve: Curve, loss: str) -> str:
     tried = " that did not diverge" if curve.failed.any() else ""
     if curve.index_1se == curve.index_min:
         return (
-            f"No penalty is best: at every other strength{tried} the {loss} is more than one standard error higher. "
-            f"{_gap_words(curve)}"
+            f"No penalty is best{_so_far(curve)}: at every other strength{tried} the {loss} is more than one standard "
+            f"error higher. {_gap_words(curve)}"
         )
     return (
-        f"No penalty is best, but {_flat_range(curve)} the {loss} is within one standard error of the least: the "
-        f"penalty does not matter there. {_gap_words(curve)}"
+        f"No penalty is best{_so_far(curve)}, but {flat_range(curve)} the {loss} is within one standard error of the "
+        f"least: the penalty does not matter there. {_gap_words(curve)}"
     )
 
 
-def _flat_range(curve: Curve) -> str:
-    """Name the unbroken stretch of strengths, from 0 up, whose loss is within one standard error of the least."""
-    close = curve.mean <= curve.mean[curve.index_min] + curve.se[curve.index_min]
-    close &= ~curve.failed
-    start = len(close) - int(np.argmin(np.append(close[::-1], False)))
-    if start == len(close) - 1:
-        return f"at lambda = 0 as at {lam_text(curve.lam_min)}"
-    return f"from lambda = 0 to {lam_text(curve.lams[start])}"
+def _so_far(curve: Curve) -> str:
+    return " so far" * (main_progress(curve) is Progress.FALLING)
 
 
 def _small_words(curve: Curve) -> str:
@@ -222,18 +241,11 @@ def _small_words(curve: Curve) -> str:
 
 
 def _why_it_helps(curve: Curve) -> str:
-    """Overfitting is what a narrower gap between training and held-out loss cures; a lower training loss is not that.
-
-    Both are compared after equally many epochs: without a penalty the best epoch comes early *because* of overfitting.
-    """
-    train, held_out = (values[[-1, curve.index_min]] for values in (training_curve(curve), held_out_curve(curve)))
-    trained = np.flatnonzero(np.isfinite(train + held_out).all(axis=0))  # patience may have stopped one of them
-    trained = trained[trained < curve.epochs[curve.index_min]]
-    if not len(trained):
+    """Tell less overfitting, a narrower gap between training and held-out loss, from a lower training loss."""
+    if not (pairs := losses_at_one_epoch(curve)):
         return ""
-    (train_none, train_min), (held_out_none, held_out_min) = train[:, trained[-1]], held_out[:, trained[-1]]
-    lower_training = train_none - train_min
-    if lower_training > (held_out_none - held_out_min) / 2:
+    (train_none, train_min), (held_out_none, held_out_min) = pairs
+    if train_none - train_min > (held_out_none - held_out_min) / 2:
         return ", mostly by a lower training loss: it helped the training itself"
     if not matters(held_out_none - train_none, held_out_none, scale_of(curve)):
         return ""
@@ -282,19 +294,13 @@ def _instead_of_stopping_words(curve: Curve, found: Overfitting) -> str:
 
 def _unstopped_words(curve: Curve, found: Overfitting) -> str:
     """Say whether a penalty can stand in for early stopping: what the strengths give after all of their epochs."""
-    tried = tried_strengths(curve)
-    if not tried.any():
+    if not tried_strengths(curve).any():
         return ""
-    ends = np.where(tried, last_losses(held_out_curve(curve)), np.inf)
-    index = int(curve.index_min)
-    near = found.best + 0.25 * (found.last - found.best)  # most of the rise is gone
-    if not tried[index] or ends[index] > near:
-        index = int(np.argmin(ends))
-    n_epochs = int(np.isfinite(held_out_curve(curve)[index]).sum())
-    end = f"{loss_text(curve, ends[index])} after all {n_epochs}"
-    if ends[index] <= near:
-        return f"With {_at(curve, index)} training need not be stopped: {end}."
-    return f"No strength stands in for stopping early: the least is {end}, with {_at(curve, index)}."
+    index, n_epochs, least, stands_in = without_stopping(curve, found)
+    end = f"{loss_text(curve, least)} after all {n_epochs}"
+    if stands_in:
+        return f"With {strength_text(curve, index)} training need not be stopped: {end}."
+    return f"No strength stands in for stopping early: the least is {end}, with {strength_text(curve, index)}."
 
 
 def _gap_words(curve: Curve) -> str:
@@ -317,7 +323,9 @@ def _gap_words(curve: Curve) -> str:
         return f"There is a gap that this penalty does not close {losses}{': more rows may gain more' * (not far)}."
     if large:
         return f"The gap is within one standard error {losses}: whether it is overfitting cannot be told." * (not far)
-    remedy = "" if far or _epoch_limit_words(curve, "") else ": a larger model may gain more"
+    remedy = "" if far or curve.failed.any() or _epoch_limit_words(curve, "") else ": a larger model may gain more"
+    if is_unsteady(curve):
+        remedy = ", and training is unsteady: lower $learning_rate"
     return f"It is {'hardly' if real else 'not'} overfitting {losses}{remedy}."
 
 
@@ -360,7 +368,7 @@ def _far_fold_words(curve: Curve, loss: str) -> str:
 
 def _epoch_limit_words(curve: Curve, loss: str) -> str:
     """Name the strengths, of none and `min`, whose chosen epoch is the last one only because training ended there."""
-    where = [i for i in none_and_min(curve) if progress_at(curve, i) is not Progress.LEVELLED]
+    where = [i for i in none_and_min(curve) if curve.epochs[i] > 1 and progress_at(curve, i) is not Progress.LEVELLED]
     if not where:
         return ""
     falling = " and ".join(f"at lambda = {lam_text(curve.lams[i])}" for i in where)
@@ -382,18 +390,5 @@ def _edge_words(curve: Curve) -> str:
 # --- pieces of sentences
 
 
-def _at(curve: Curve, index: int) -> str:
-    return f"{curve.penalty.name} at {lam_text(curve.lams[index])}" if curve.lams[index] else "no penalty"
-
-
 def _at_min(curve: Curve) -> str:
-    return _at(curve, curve.index_min)
-
-
-def _subject(curve: Curve) -> str:
-    """Name the best strength at the head of a sentence, where "no penalty lowers it" would mean that none does."""
-    return _at_min(curve) if curve.lam_min > 0 else "training without a penalty"
-
-
-def _figures(value: float) -> str:
-    return fixed_text(value, decimals(value, 3))
+    return strength_text(curve, curve.index_min)

@@ -2,12 +2,38 @@
 
 import math
 
+import numpy as np
+
 from shrinkage._cv._choice import Difference
 from shrinkage._path._curve import Curve
 from shrinkage._penalties import How, Penalty
 
-_LOG_LOSSES = ("binarycrossentropy", "categoricalcrossentropy", "sparsecategoricalcrossentropy")
-_SQUARED_ERRORS = ("meansquarederror", "mse")
+_LOSSES = {
+    "binarycrossentropy": "log loss",
+    "categoricalcrossentropy": "log loss",
+    "sparsecategoricalcrossentropy": "log loss",
+    "binaryfocalcrossentropy": "focal loss",
+    "categoricalfocalcrossentropy": "focal loss",
+    "categoricalgeneralizedcrossentropy": "generalized cross-entropy",
+    "meansquarederror": "squared error",
+    "mse": "squared error",
+    "meanabsoluteerror": "absolute error",
+    "meanabsolutepercentageerror": "absolute percentage error",
+    "meansquaredlogarithmicerror": "squared logarithmic error",
+    "huber": "Huber loss",
+    "logcosh": "log-cosh loss",
+    "poisson": "Poisson loss",
+    "hinge": "hinge loss",
+    "squaredhinge": "squared hinge loss",
+    "categoricalhinge": "categorical hinge loss",
+    "kldivergence": "KL divergence",
+    "cosinesimilarity": "negative cosine similarity",
+    "dice": "Dice loss",
+    "tversky": "Tversky loss",
+    "circle": "circle loss",
+    "ctc": "CTC loss",
+}
+_NOUNS = ("loss", "error", "entropy", "crossentropy", "divergence", "deviance", "likelihood")
 
 
 def title(penalty: Penalty, how: How, model: str) -> str:
@@ -21,16 +47,22 @@ def capital(text: str) -> str:
 
 
 def loss_words(name: str) -> str:
-    """Name a Keras loss in words, whether given as `mean_squared_error` or as `MeanSquaredError`.
+    """Name a loss so that "the", "its" and "the least" may stand before it; own functions are named as such.
+
+    Args:
+        name: `mean_squared_error` or `MeanSquaredError`, or the name of an own function or class.
 
     Example:
         >>> loss_words("sparse_categorical_crossentropy"), loss_words("MeanSquaredError"), loss_words("log_cosh")
-        ('log loss', 'squared error', 'log cosh')
+        ('log loss', 'squared error', 'log-cosh loss')
+        >>> loss_words("my_loss"), loss_words("pinball"), loss_words("<lambda>")
+        ('my loss', 'loss (pinball)', 'loss')
     """
-    plain = name.lower().replace("_", "")
-    if plain in _LOG_LOSSES:
-        return "log loss"
-    return "squared error" if plain in _SQUARED_ERRORS else name.replace("_", " ")
+    words = name.replace("_", " ").strip()
+    known = _LOSSES.get(words.lower().replace(" ", ""))
+    if known or words.split(" ")[-1] in _NOUNS:
+        return known or words
+    return f"loss ({name})" if name.isidentifier() else "loss"
 
 
 def lam_text(lam: float) -> str:
@@ -73,3 +105,22 @@ def interval_text(curve: Curve, gain: Difference) -> str:
     mean, low, high = (fixed_text(value, digits) for value in (gain.mean, gain.low, gain.high))
     rows = " over the rows of one split," if curve.single_split else ""
     return f"{mean} (95 % interval{rows} {low} to {high})"
+
+
+def figures(value: float) -> str:
+    """Write a number to three significant figures."""
+    return fixed_text(value, decimals(value, 3))
+
+
+def strength_text(curve: Curve, index: int) -> str:
+    return f"{curve.penalty.name} at {lam_text(curve.lams[index])}" if curve.lams[index] else "no penalty"
+
+
+def flat_range(curve: Curve) -> str:
+    """Name the unbroken stretch of strengths, from 0 up, whose loss is within one standard error of the least."""
+    close = curve.mean <= curve.mean[curve.index_min] + curve.se[curve.index_min]
+    close &= ~curve.failed
+    start = len(close) - int(np.argmin(np.append(close[::-1], False)))
+    if start == len(close) - 1:
+        return f"at lambda = 0 as at {lam_text(curve.lam_min)}"
+    return f"from lambda = 0 to {lam_text(curve.lams[start])}"

@@ -16,7 +16,10 @@ from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
 from shrinkage._problem._targets import classes_of
 
-_NO_WEIGHT = "`sample_weight` must leave rows that count in every fold. Drop the rows whose weight is zero."
+_NO_WEIGHT = (
+    "`sample_weight` (times `class_weight`) must be above 0 for some training and some validation rows. "
+    "Received: a part whose rows all have weight 0."
+)
 
 
 def split(template: Template, objective: Objective, data: Data, request: Request) -> tuple[Folds, Data]:
@@ -38,7 +41,11 @@ def _split_rows(data: Data, objective: Objective, cv: int | float, seed: int) ->
     try:
         folds = make_folds(int(counts.sum()), cv, classes=None if classes is None else classes[counts], seed=seed)
     except ValueError as error:
-        raise error if counts.all() else ValueError(f"{_NO_WEIGHT} ({error})") from error
+        make_folds(len(counts), cv, classes=classes, seed=seed)  # fails too where the weights are not the cause
+        raise ValueError(
+            f"`sample_weight` must leave enough rows with a weight above 0 for `cv`. Received: {counts.sum()} of "
+            f"{len(counts)} rows. {error}"
+        ) from error
     return folds if counts.all() else with_rows_that_do_not_count(folds, data.weight, seed)
 
 
