@@ -344,6 +344,13 @@ class Path:
 
         return load(folder)
 
+    if not TYPE_CHECKING:  # a type checker would take any name
+
+        def __getattr__(self, name: str) -> Any:
+            from shrinkage._path_hints import missing_words
+
+            raise AttributeError(missing_words(name), name=name, obj=self)
+
     def __repr__(self) -> str:
         from shrinkage._path_text import summary
 

@@ -1,6 +1,7 @@
 """The loop that decides what is trained: a grid that grows at its ends, in chunks of strengths, and then all rows."""
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any, Literal
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from shrinkage._behaviour import COMPARED, another_model
 from shrinkage._choice import best_epochs, summarise
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._engines import Engines
@@ -16,7 +18,8 @@ from shrinkage._cohort._memory import measure
 from shrinkage._cohort._plan import Plan, Way, make_plan, ways, ways_with_room
 from shrinkage._cohort._probe import Timing, choose, time_steps
 from shrinkage._cohort._tensorflow import threads
-from shrinkage._cohort._train import Scores, join, refit, score
+from shrinkage._cohort._train import Last, Scores, join, refit, score
+from shrinkage._data import take
 from shrinkage._penalties import Decoupled
 from shrinkage._prepare import Problem
 from shrinkage._strengths import extension, fold_lams
@@ -187,6 +190,7 @@ class Search:
         units = None if problem.target is None else problem.target.take(slice(-1, None))
         number = len(problem.folds.train)  # no fold's own: other weights, other batches
         values, diverged, start, cohorts = [], [], 0, {}
+        last: Last | None = None
         for size, part in self._parts(lams):
             if size not in cohorts:
                 cohorts[size] = Cohort(
@@ -195,11 +199,27 @@ class Search:
                 )  # fmt: skip
             epochs = _padded(kept[start : start + len(part)], size)
             expect(int(epochs.max()) - self._epochs)
-            some, bad = refit(cohorts[size], _padded(part, size)[None], epochs, tick)
+            some, bad, last = refit(cohorts[size], _padded(part, size)[None], epochs, self._compared, tick)
             values += some[: len(part)]
             diverged.append(bad[: len(part)])
             start += len(part)
+        if last is not None:
+            self._warn_unless_equal(last)
         return values, np.concatenate(diverged)
+
+    @property
+    def _compared(self) -> np.ndarray:
+        """A few rows, as many as steps are compiled for where a model mixes them."""
+        task = self._problem.task
+        return self._problem.folds.held_out[0][: COMPARED if task.by_rows else task.batch_size]
+
+    def _warn_unless_equal(self, last: Last) -> None:
+        """Say it where the model that comes back is not what was trained: one of the members stands for all."""
+        task, rows = self._problem.task, take(self._problem.task.data.x, self._compared)
+        note = another_model(task.template, task.behaviour, last.values, rows, last.predictions)
+        if note:
+            self.notes.append(note)
+            warnings.warn(note, stacklevel=5)
 
     def _cohort(self, size: int, plan: Plan) -> Cohort:
         """Return all folds at so many strengths."""

@@ -39,6 +39,7 @@ ARROW = [
     {"_behaviour"},
     {"_cohort"},
     {"_choice"},
+    {"_path_hints"},
     {"_path"},
     {"_path_words"},
     {"_path_findings"},

@@ -12,12 +12,22 @@ from shrinkage._attach._lam import Lam, make_lam
 from shrinkage._attach._saving import loaded
 from shrinkage._hints import hinted
 from shrinkage._penalties import L2, Coupled, GroupLasso, How, Penalty, as_penalty, check_penalty
-from shrinkage._selection import Rule, select_frozen_too
+from shrinkage._selection import Rule, check_model, select_frozen_too
 
 _STRENGTHS = ("lams", "lambda_", "alpha", "strength", "l1", "l2", "weight_decay")
 
 
-@hinted(dict.fromkeys(_STRENGTHS, "Say lam={value}.") | {"": "Name the strength: lam={value}."})
+_MISSING = {
+    "penalty": "Say shrinkage.attach(model, shrinkage.L2(), lam=1e-4).",
+    "lam": "Say lam=1e-4, a strength of 0 or more; path = shrinkage.fit(model, x, y, penalty=shrinkage.L2(), "
+    "epochs=20) finds one by cross-validation, path.lam_min.",
+}
+
+
+@hinted(
+    dict.fromkeys(_STRENGTHS, "Say lam={value}.") | {"": "Name the strength: lam={value}."},
+    lambda name, given: _MISSING.get(name, _MISSING["penalty"]),
+)
 def attach(
     model: keras.Model,
     penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso"],
@@ -65,8 +75,7 @@ def attach(
         >>> sorted(history.history)
         ['data_loss', 'loss', 'penalty', 'val_data_loss', 'val_loss', 'val_penalty']
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a keras.Model. Received: {type(model).__name__}.")
+    check_model(model)
     penalty = as_penalty(penalty)
     how = check_penalty(penalty, how)
     _check_rows(rows, penalty, how, model)
