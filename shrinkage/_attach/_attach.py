@@ -54,8 +54,8 @@ def attach(
         rows: of embeddings. "all" penalises the whole table in every step, which takes a dense gradient. "lazy" trains
             the same weights with a sparse one: a row gets the decay (1 - eta * lam)^k of the k steps in which it was
             not looked up when it is next, or the epoch ends. For `L2`, `Coupled` and plain SGD; eta * lam must be
-            below 1; the factors of LoRA are penalised as with "all". "touched" penalises in each step the rows that it looks up, each once, and keeps the gradient
-            sparse: rare rows are then penalised rarely. For `Coupled`.
+            below 1; the factors of LoRA are penalised as with "all". "touched" penalises in each step the rows that it
+            looks up, each once, and keeps the gradient sparse: rare rows are then penalised rarely. For `Coupled`.
 
     Returns:
         An `Attachment`. Assign to its `lam` to change the strength of a number at any time.
