@@ -256,10 +256,18 @@ def convert(
     _check_kinds(source, given, target, wanted)
     _check_enters(source, given, target, wanted, _optimizer_name(optimizer))
     ratio = _factor(target, wanted, loss) / _factor(source, given, loss)
-    factor = ratio.value(_needed(ratio, known, f"{source} to {target}"))
-    common = (1 / lam if lam else math.inf) if given.inverse else lam
-    converted = common * factor
-    return (1 / converted if converted else math.inf) if wanted.inverse else converted
+    known = _needed(ratio, known, f"{source} to {target}")
+    if lam == (math.inf if given.inverse else 0):  # no penalty
+        return math.inf if wanted.inverse else 0.0
+    try:
+        common = (1 / lam if given.inverse else lam) * ratio.value(known)
+        converted = 1 / common if wanted.inverse else common
+    except (OverflowError, ZeroDivisionError):
+        converted = math.inf
+    if not 0 < converted < math.inf:
+        size = "large" if converted else "small"
+        raise ValueError(f"{source} has no equivalent as {target}: {lam!r} would be too {size} a number there.")
+    return converted
 
 
 def _convention(argument: str, name: str) -> Convention:
@@ -286,7 +294,7 @@ def _check_numbers(lam: float, given: Convention, known: Mapping[str, float | No
 def _is_number(value: object) -> bool:
     try:
         return not isinstance(value, bool | str) and not math.isnan(value)  # pyright: ignore[reportArgumentType]
-    except TypeError:
+    except (TypeError, OverflowError):  # of an integer beyond floats
         return False
 
 

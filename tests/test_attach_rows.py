@@ -268,7 +268,6 @@ def plain(table: Any = None, optimizer: Any = None) -> keras.Model:
         ({"optimizer": keras.optimizers.SGD(ETA, momentum=0.5)}, {}, "momentum=0.5 moves them"),
         ({"optimizer": keras.optimizers.SGD(ETA, clipnorm=1.0, use_ema=True)}, {}, "clipnorm, use_ema does more"),
         ({"table": Pooled(ROWS, 4)}, {}, "is a Pooled that looks up by itself"),
-        ({"table": layers.Embedding(ROWS, 4, lora_rank=2)}, {"on": "all"}, "in parts"),
         ({"table": layers.Embedding(ROWS, 4, embeddings_constraint="max_norm")}, {}, "a constraint"),
     ],
 )
@@ -291,12 +290,42 @@ def test_lazy_refuses_another_optimizer_later_and_a_loop_without_one():
         reg.gradients([None, None, None], bare.trainable_variables)
 
 
-def test_lazy_refuses_a_table_that_has_got_lora():
-    model = plain()
+@pytest.mark.parametrize("first", ["compile", "call", "look"])
+def test_lazy_rows_that_get_lora_are_as_all_rows(float64, first, tmp_path):
+    """The table has its decay when it is frozen, and its factors are penalised in every step."""
+    models, (x, y) = [plain(), plain()], sequences()
+    models[1].set_weights(models[0].get_weights())
+    for model, rows in zip(models, ("lazy", "all"), strict=True):
+        reg = sh.attach(model, sh.L2(), lam=LAM, rows=rows)
+        model.fit(x, y, epochs=2, batch_size=8, shuffle=False, verbose=0)
+        keras.utils.set_random_seed(3)
+        for rows_ in np.array_split(x, 4):  # not at the end of an epoch: rows are behind
+            model.train_on_batch(rows_, y[: len(rows_)])
+        model.layers[0].enable_lora(2)
+        if first == "call":
+            model(x)
+        elif first == "look":
+            assert float(reg.value()) > 0 and "lam" in repr(reg) and sh.doctor(model) is not None
+        model.compile(keras.optimizers.Adam(0.01), "mse")  # with which it would not decay lazily
+        model.fit(x, y, epochs=2, batch_size=8, shuffle=False, verbose=0)
+    mine, theirs = (model.get_weights() for model in models)
+    assert [w.shape for w in mine].count((ROWS, 2)) == 1
+    for a, b in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)  # float64
+    assert not any("call" in vars(layer) for layer in models[0].layers)
+    assert sh.describe(models[0]).n_penalised == sh.describe(models[1]).n_penalised > ROWS
+    models[0].save(tmp_path / "m.keras")
+    back: Any = keras.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_allclose(back.predict(x, verbose=0), models[0].predict(x, verbose=0), rtol=1e-6)
+    back.fit(x, y, epochs=1, verbose=0)
+
+
+def test_a_table_with_lora_is_attached_lazily_as_all_rows():
+    model = plain(layers.Embedding(ROWS, 4, lora_rank=2))
     sh.attach(model, sh.L2(), lam=LAM, rows="lazy")
-    model.layers[0].enable_lora(2)
-    with pytest.raises(ValueError, match="in parts"):
-        model(sequences()[0])
+    before = sh.describe(model).n_penalised
+    model.fit(*sequences(), verbose=0)
+    assert before == 2 * (ROWS + 4) + 12
 
 
 def test_lazy_refuses_a_table_that_is_read_past_its_lookup():

@@ -263,7 +263,7 @@ def test_what_is_no_loss_and_no_optimizer(known, message):
         convert(1e-3, "keras.weight_decay", "sklearn.Ridge", **{"loss": "mse", "n": 9, **known})
 
 
-@pytest.mark.parametrize("lam", [-1, math.nan, math.inf, "1", None, True])
+@pytest.mark.parametrize("lam", [-1, math.nan, math.inf, "1", None, True, 10**400])
 def test_strengths_that_are_none(lam):
     with pytest.raises(ValueError, match="lam must be a finite number, 0 or more"):
         convert(lam, "keras.L2", "tf.nn.l2_loss")
@@ -424,3 +424,27 @@ def test_every_convention_has_a_trainer_or_a_test_of_its_steps():
 def test_the_page_is_current():
     text = (_page.DOCS / "convert.md").read_text("utf-8")
     assert f"<!-- table:convert -->\n\n{pages.conventions()}\n\n<!-- end -->" in text
+
+
+@pytest.mark.parametrize(
+    ("call", "size"),
+    [
+        (lambda: convert(1e-320, "sklearn.LogisticRegression", "keras.L2", loss="bce", n=10), "large"),
+        (lambda: convert(1e-320, "keras.L2", "sklearn.LogisticRegression", loss="bce", n=10), "large"),
+        (lambda: convert(1e308, "keras.L2", "sklearn.Ridge", loss="mse", n=100), "large"),
+        (lambda: convert(1e-323, "sklearn.Ridge", "keras.L2", loss="mse", n=100), "small"),
+        (lambda: convert(1e308, "keras.L2", "sklearn.LogisticRegression", loss="bce", n=100), "small"),
+        (lambda: convert(1.0, "keras.L2", "precision", loss="mse", n=9, sigma=1e-200), "large"),
+        (lambda: convert(1.0, "precision", "keras.L2", loss="mse", n=9, sigma=1e200), "large"),
+    ],
+)
+def test_a_strength_beyond_floats_is_no_infinity_and_no_zero(call, size):
+    """Infinity and 0 say that there is no penalty, or nothing but it."""
+    with pytest.raises(ValueError, match=f"has no equivalent as .* too {size} a number there"):
+        call()
+
+
+def test_the_shell_prints_no_infinite_alpha():
+    arguments = ["convert", "1e-320", "--from", "sklearn.LogisticRegression", "--to", "keras.L2"]
+    result = CliRunner().invoke(main, [*arguments, "--loss", "bce", "--n", "9"])
+    assert result.exit_code == 2 and "1e-320 would be too large" in result.output and "inf" not in result.output.lower()

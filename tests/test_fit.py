@@ -175,6 +175,33 @@ def test_what_keras_cannot_read_back_is_said_when_saved_and_when_loaded(tmp_path
         assert sh.Path.load(tmp_path / "run").model().count_params() == 7
 
 
+class Argumentless(keras.Model):
+    """Its class takes nothing, and so not the configuration that Keras writes."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.003))
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+def test_what_is_left_when_a_class_is_found_is_said(tmp_path):
+    """A class that cannot be made again is no damaged file, and no scope mends it."""
+    model = Argumentless()
+    model(X[:1])
+    model.compile("sgd", "mse")
+    path = sh.fit(model, X, Y.astype(float), penalty="model", lams=[0.1], cv=3, epochs=1)
+    words = "class Argumentless, which Keras cannot make again from its configuration: let its get_config"
+    with pytest.warns(UserWarning, match=f"not registered with Keras.*It also has the {words}"):
+        path.save(tmp_path / "path")
+    with (
+        pytest.raises(ValueError, match=f"cannot be read: it has the {words}"),
+        keras.saving.custom_object_scope({"Argumentless": Argumentless}),
+    ):
+        sh.Path.load(tmp_path / "path")
+
+
 def test_a_lambda_is_not_read_from_a_file(tmp_path):
     model = keras.Sequential([keras.Input((6,)), layers.Lambda(lambda x: 2 * x), layers.Dense(1)])
     model.compile("sgd", "mse")

@@ -1,5 +1,6 @@
 """What people type by guess works, or is answered with code that does: that code is run."""
 
+import copy
 import re
 import textwrap
 from typing import Any
@@ -13,6 +14,7 @@ from keras import layers
 from sklearn.model_selection import KFold
 
 import shrinkage as sh
+from tests.synthetic_path import make_path
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(48, 3)).astype("float32")
@@ -311,3 +313,52 @@ def test_each_refusal_leads_on(given, words):
     arguments: dict[str, Any] = {"model": line(), "x": X, "y": Y, "penalty": "l2", "epochs": 1} | given
     with pytest.raises((TypeError, ValueError), match=words):
         sh.fit(**arguments)
+
+
+ATTRIBUTES = {
+    "predict": r"path.model\(\).predict\(...\)",
+    "evaluate": r"path.model\(\).evaluate\(...\)",
+    "summary": r"path.model\(\).summary\(\)",
+    "layers": r"path.model\(\).layers, ",
+    "history": "path.cv_loss of",
+    "best_model": r"Say path.model\(\), ",
+    "lambda_1se": "Say path.lam_1se.$",
+    "lambda_min": "Say path.lam_min.$",
+    "alphas_": "Say path.lams.$",
+    "coef_": r"path.model\(\).get_weights\(\)",
+    "colour": "has no attribute 'colour'$",
+}
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_attributes_of_models_and_other_searches(name):
+    path: Any = make_path()
+    assert not hasattr(path, name)
+    with pytest.raises(AttributeError, match=ATTRIBUTES[name]) as caught:
+        getattr(path, name)
+    for code in re.findall(r"path\.(\w+)", str(caught.value)):
+        assert hasattr(path, code), "what is named exists"
+    assert copy.deepcopy(path).lams.tolist() == path.lams.tolist()
+
+
+def test_a_strength_to_attach_with():
+    attach: Any = sh.attach
+    assert re.search("needs `lam`. Say lam=1e-4.*path.lam_min", said(lambda: attach(line(), sh.L2())))
+    assert re.search("needs `penalty` and `lam`. Say shrinkage.attach", said(lambda: attach(line())))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (keras.Sequential, r"the class Sequential. Make a model of it: Sequential\(...\)"),
+        ("m.keras", "load_model"),
+        (lambda: line(), "function. Call it"),
+        (layers.Dense(1), r"Dense. Put it in one"),
+        (make_path(), r"Path. Of a path say path.model\(\)"),
+        (3, "Received: int.$"),
+    ],
+)
+@pytest.mark.parametrize("call", [sh.describe, sh.doctor, lambda model: sh.attach(model, "l2", lam=0.1)])
+def test_what_is_no_model(call, given, words):
+    with pytest.raises(TypeError, match=words):
+        call(given)

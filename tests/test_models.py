@@ -222,6 +222,66 @@ class MaskedInTraining(layers.Layer):
         return x * self.mask if training else x
 
 
+def bent(x):
+    return x / (1.0 + ops.abs(x))
+
+
+class Tens(keras.initializers.Initializer):
+    def __call__(self, shape, dtype=None):
+        return 10.0 * ops.ones(shape, dtype)
+
+
+class Above(keras.constraints.Constraint):
+    def __call__(self, w):
+        return ops.maximum(w, 0.1)
+
+
+class Ridge(keras.regularizers.L2):
+    pass
+
+
+OWN_ARGUMENTS: dict[str, Callable[[], Any]] = {
+    "activation": lambda: layers.Dense(4, activation=bent),
+    "inside a wrapper": lambda: layers.TimeDistributed(layers.Dense(2, activation=bent)),
+    "activation of a cell": lambda: layers.SimpleRNN(4, activation=bent),
+    "layer of a function": lambda: layers.Activation(bent),
+    "initializer": lambda: layers.Dense(4, kernel_initializer=Tens()),
+    "constraint": lambda: layers.Dense(4, kernel_constraint=Above()),
+    "regularizer": lambda: layers.Dense(4, bias_regularizer=Ridge(0.1)),
+}
+
+
+@pytest.mark.parametrize("name", OWN_ARGUMENTS)
+def test_arguments_of_ones_own_need_no_registration(name):
+    """The copies have the same class or function, and not another of that name."""
+
+    def make() -> keras.Model:
+        layer = OWN_ARGUMENTS[name]()
+        steps = isinstance(layer, (layers.TimeDistributed, layers.SimpleRNN))
+        return stack(*([layers.Reshape((3, 1)), layer, layers.Flatten()] if steps else [layer]))
+
+    source = make()
+    path = fit(source, epochs=1)
+    pairs = zip(path.model("none")._flatten_layers(), source._flatten_layers(), strict=True)
+    names = ("activation", "kernel_initializer", "kernel_constraint", "bias_regularizer")
+    arguments = [(getattr(a, name, None), getattr(b, name, None)) for a, b in pairs for name in names]
+    own = [(a, b) for a, b in arguments if __name__ in (type(b).__module__, getattr(b, "__module__", ""))]
+    assert own and all(a is b or type(a) is type(b) is not type(bent) for a, b in own)
+    np.testing.assert_allclose(path.mean, fit(make, epochs=1).mean, rtol=1e-9)
+
+
+def test_functions_of_one_name_are_not_mixed_up():
+    def power(n: int) -> Callable[[Any], Any]:
+        def activation(x):
+            return x**n
+
+        return activation
+
+    with pytest.raises(ValueError, match="cannot be cloned.*Give a function"):
+        fit(stack(layers.Dense(4, activation=power(2)), layers.Dense(4, activation=power(3))))
+    fit(stack(layers.Dense(4, activation=power(2))), epochs=1)
+
+
 def random_constant() -> keras.Model:
     inputs = keras.Input((3,))
     return compiled(keras.Model(inputs, layers.Dense(1)(inputs * np.random.normal(size=3))))

@@ -12,12 +12,22 @@ from shrinkage._attach._lam import Lam, make_lam
 from shrinkage._hints._arguments import hinted
 from shrinkage._model._attached import attachments, hooks_of
 from shrinkage._penalties import L2, Coupled, GroupLasso, How, Penalty, as_penalty, check_penalty
-from shrinkage._weights._selection import Rule, select_frozen_too
+from shrinkage._weights._selection import Rule, check_model, select_frozen_too
 
 _STRENGTHS = ("lams", "lambda_", "alpha", "strength", "l1", "l2", "weight_decay")
 
 
-@hinted(dict.fromkeys(_STRENGTHS, "Say lam={value}.") | {"": "Name the strength: lam={value}."})
+_MISSING = {
+    "penalty": "Say shrinkage.attach(model, shrinkage.L2(), lam=1e-4).",
+    "lam": "Say lam=1e-4, a strength of 0 or more; path = shrinkage.fit(model, x, y, penalty=shrinkage.L2(), "
+    "epochs=20) finds one by cross-validation, path.lam_min.",
+}
+
+
+@hinted(
+    dict.fromkeys(_STRENGTHS, "Say lam={value}.") | {"": "Name the strength: lam={value}."},
+    lambda name, given: _MISSING.get(name, _MISSING["penalty"]),
+)
 def attach(
     model: keras.Model,
     penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso"],
@@ -44,8 +54,8 @@ def attach(
         rows: of embeddings. "all" penalises the whole table in every step, which takes a dense gradient. "lazy" trains
             the same weights with a sparse one: a row gets the decay (1 - eta * lam)^k of the k steps in which it was
             not looked up when it is next, or the epoch ends. For `L2`, `Coupled` and plain SGD; eta * lam must be
-            below 1. "touched" penalises in each step the rows that it looks up, each once, and keeps the gradient
-            sparse: rare rows are then penalised rarely. For `Coupled`.
+            below 1; the factors of LoRA are penalised as with "all". "touched" penalises in each step the rows that it
+            looks up, each once, and keeps the gradient sparse: rare rows are then penalised rarely. For `Coupled`.
 
     Returns:
         An `Attachment`. Assign to its `lam` to change the strength of a number at any time.
@@ -65,8 +75,7 @@ def attach(
         >>> sorted(history.history)
         ['data_loss', 'loss', 'penalty', 'val_data_loss', 'val_loss', 'val_penalty']
     """
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a keras.Model. Received: {type(model).__name__}.")
+    check_model(model)
     penalty = as_penalty(penalty)
     how = check_penalty(penalty, how)
     _check_rows(rows, penalty, how, model)

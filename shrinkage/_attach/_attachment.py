@@ -164,7 +164,8 @@ class Attachment:
         """Return the table of an embedding that is penalised lazily, the same in every call."""
         if self.rows == "lazy" and id(variable) not in self._tables:
             layer = owners_of(self.model)[id(variable)]
-            is_table = kind_of(layer, variable) == "embedding"
+            # LoRA's factors of a table are small, and penalised as with rows="all".
+            is_table = kind_of(layer, variable) == "embedding" and not getattr(layer, "lora_enabled", False)
             if is_table:
                 check_table(layer)
             with tf.init_scope():

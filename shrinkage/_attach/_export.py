@@ -1,7 +1,6 @@
 """An attached model as plain Keras: the same penalty where Keras has it, and a sentence where it has not."""
 
 import tempfile
-import types
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from shrinkage._attach._terms import Penalised
 from shrinkage._host._random import random_state
 from shrinkage._model._attached import attachments
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet
+from shrinkage._weights._kinds import own_code
 
 Change = Callable[[Any, str, Any], None]
 
@@ -112,11 +112,10 @@ def _read(model: keras.Model, path: Path) -> Any:
     Raises:
         ValueError: If it cannot be loaded.
     """
-    parts = [part for layer in model._flatten_layers() for part in (layer, *vars(layer).values())]
-    own = [part if isinstance(part, (type, types.FunctionType)) else type(part) for part in parts]
-    named = {kind.__name__: kind for kind in own if not kind.__module__.startswith(("keras.", "builtins"))}
     try:
-        return keras.models.load_model(path, named, compile=False, safe_mode=False)  # it has just been written
+        return keras.models.load_model(
+            path, own_code(model), compile=False, safe_mode=False
+        )  # it has just been written
     except Exception as error:
         raise ValueError(
             f"Model {model.name!r} cannot be exported: Keras writes it, and cannot load what it has written "

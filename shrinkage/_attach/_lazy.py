@@ -27,7 +27,9 @@ class LazyTable:
         self._done = keras.Variable(ops.zeros(layer.input_dim), trainable=False, dtype="float64", name="log_decay_done")
 
     def hook(self) -> None:
-        """Let the layer's lookup give rows their decay."""
+        """Let the layer's lookup give rows their decay; not one with LoRA, whose table is trained no more."""
+        if self._layer.lora_enabled:
+            return self.release()
         vars(self._layer).update(call=self._call, save_own_variables=self._save, load_own_variables=self._load)
 
     def release(self) -> None:
@@ -70,7 +72,9 @@ class LazyTable:
     def _call(self, inputs: Any) -> Any:
         if self._layer.quantization_mode:  # its table is another one, which is not trained
             return type(self._layer).call(self._layer, inputs)
-        check_table(self._layer)  # which may have got LoRA since
+        if self._layer.lora_enabled:  # since the last step
+            self.release()
+            return type(self._layer).call(self._layer, inputs)
         if inputs.dtype not in ("int32", "int64"):
             inputs = ops.cast(inputs, "int32")
         rows = ops.take(self._variable, inputs, axis=0)

@@ -197,6 +197,13 @@ class Cohort:
         with ThreadPoolExecutor(side_by_side(len(self._train), xla)) as pool:
             return list(pool.map(call, range(len(self._train))))
 
+    def predictions(self, f: int, rows: np.ndarray) -> Any:
+        """Return the predictions of a fold's members for a few rows, a tree of (s, b, ...), in the units of training.
+
+        In another number than are evaluated together, rows of a model that mixes them are compiled for anew.
+        """
+        return self._scored(f, rows)[1]
+
     def values(self, f: int, s: int) -> list[np.ndarray]:
         """Return the values of a member, one array for each of the network's variables."""
         return self._engine.values(self._members[f], s, [value[0] for value in self._first[f]])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import tree
@@ -115,17 +115,30 @@ def _kept(keep: str | int, epoch: int, improved: np.ndarray) -> np.ndarray:
     return np.full(improved.shape, keep == "last" or keep == epoch + 1)
 
 
-def refit(cohort: Cohort, lam: np.ndarray, epochs: np.ndarray, tick: Tick) -> tuple[list[list[np.ndarray]], np.ndarray]:
+class Last(NamedTuple):
+    """A member after the last step of its cohort."""
+
+    values: list[np.ndarray]
+    """Of the network's variables."""
+    predictions: list[np.ndarray]
+    """For a few rows, each (b, ...)."""
+
+
+def refit(
+    cohort: Cohort, lam: np.ndarray, epochs: np.ndarray, rows: np.ndarray, tick: Tick
+) -> tuple[list[list[np.ndarray]], np.ndarray, Last | None]:
     """Train strengths (1, s) on all rows, each to its own epoch.
 
     Args:
         cohort: 1 x S members on all rows.
         lam: Their strengths, (1, s).
         epochs: The epoch, counted from 1, whose weights each keeps, (s,).
+        rows: What the member that is trained longest predicts at the end.
         tick: Called after every epoch.
 
     Returns:
-        For each strength the values of the network's variables; and which diverged on the way there, (s,).
+        For each strength the values of the network's variables; which diverged on the way there, (s,); and the member
+        that was trained longest, with the least strength of several, or None if it diverged.
     """
     cohort.start(lam)
     values: list[list[np.ndarray]] = [[] for _ in epochs]
@@ -136,4 +149,7 @@ def refit(cohort: Cohort, lam: np.ndarray, epochs: np.ndarray, tick: Tick) -> tu
             values[s] = cohort.values(0, int(s))
             until[s] = diverged[s] or not all(np.isfinite(value).all() for value in values[s])
         tick()
-    return values, until
+    last = int(np.flatnonzero(epochs == epochs.max())[-1])
+    if until[last]:
+        return values, until, None
+    return values, until, Last(values[last], [each[last] for each in tree.flatten(cohort.predictions(0, rows))])

@@ -9,6 +9,7 @@ from shrinkage._doctor import _attached, _decay, _notes, _regularizers, _trainin
 from shrinkage._doctor._case import Case
 from shrinkage._doctor._check import Check
 from shrinkage._doctor._report import SEVERITIES, Report
+from shrinkage._weights._selection import check_model
 
 CHECKS: tuple[Check, ...] = (
     _regularizers.regularizer_ignored,
@@ -88,9 +89,7 @@ def doctor(
 
 
 def _check_model(model: Any) -> None:
-    if not isinstance(model, keras.Model):
-        hint = " Load a file with keras.models.load_model." if isinstance(model, str) else ""
-        raise TypeError(f"`model` must be a keras.Model. Received: {type(model).__name__}.{hint}")
+    check_model(model)
     if not model.built:
         raise ValueError(
             f"`model` ({model.name}) must be built, so that it has weights. Start it with keras.Input(shape), or call "

@@ -15,10 +15,12 @@ from shrinkage._weights._kinds import is_of_keras
 
 # Eleven rows, put together by six, five and one: `keras.ops.add` with TensorFlow takes a column of as many rows as the
 # other side has columns for a bias, so that one size alone shows nothing.
-_ROWS = 11
+COMPARED = 11
 # What rounding may change, relative to the largest prediction: in two equal calls, and with other rows in the batch.
 _EQUAL = {"float32": 1e-5, "float64": 1e-12, "bfloat16": 1e-2}
 _ALONE = {"float32": 1e-4, "float64": 1e-9, "bfloat16": 0.1}
+# ... and in sums that are made in another order, of inputs that a GPU has cut to TF32.
+_TRAINED = {"float32": 1e-2, "float64": 1e-6, "bfloat16": 0.3}
 
 
 # They may mix rows, assign weights, or keep what they learnt from data outside of them.
@@ -56,7 +58,7 @@ def observe(template: Template, x: Any) -> Behaviour:
     if not template.is_function and all(map(_is_known, network._flatten_layers())):
         return Behaviour()
     n_rows = len(tree.flatten(x)[0])
-    rows = take(x, np.unique(np.linspace(0, n_rows - 1, _ROWS).astype(int)))
+    rows = take(x, np.unique(np.linspace(0, n_rows - 1, COMPARED).astype(int)))
     generator = np.random.default_rng(0)
     values = [perturbed(variable, generator) for variable in network.variables]
     if not _is_finite(_called(network, values, rows)[0]):
@@ -74,6 +76,37 @@ def observe(template: Template, x: Any) -> Behaviour:
     mixes = not random_scores and _mixes_rows(network, values, rows, predicted[0], precision)
     by_place = mixes and _depends_on_place_alone(network, values, rows, predicted[0], precision)
     return Behaviour(mixes, by_place, random, tuple(written))
+
+
+def another_model(
+    template: Template, behaviour: Behaviour, values: Sequence[np.ndarray], rows: Any, predictions: Sequence[np.ndarray]
+) -> str:
+    """Say that the model with a member's weights, as it is handed out, predicts otherwise than the member did.
+
+    Args:
+        template: What it is made from.
+        behaviour: What calls of it show.
+        values: The member's, one for each of the network's variables.
+        rows: Inputs, a tree of arrays.
+        predictions: The member's, for these rows.
+
+    Returns:
+        A note; empty if they are equal but for rounding, or random, and nothing can be said.
+    """
+    if behaviour.random or behaviour.by_place or not _is_finite(predictions):
+        return ""
+    outputs = tree.flatten(template.model(values)(rows, training=False))
+    pairs = zip(map(_numbers, outputs), predictions, strict=True)
+    apart = max(_distance(mine, theirs) for mine, theirs in pairs)
+    if apart <= _TRAINED[_precision(template.network)]:
+        return ""
+    return (
+        f"path.model() predicts otherwise than the models that were trained and scored, by {apart:.2g} of the largest "
+        f"prediction: losses and choice are not those of the models that come back. Say plan={{'rules': False}}, with "
+        f"which every member calls the model itself; if this note stays, something that the model computes with is "
+        f"kept outside its weights, and differs in each copy: keep it in a weight that is not trained, or give a "
+        f"function that builds the same model at each call, shrinkage.fit(lambda: make_model(), ...)."
+    )
 
 
 def _is_known(layer: Any) -> bool:

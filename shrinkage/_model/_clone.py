@@ -10,7 +10,7 @@ from keras import tree
 from keras.src.models.functional import Functional  # the class `keras.Model(inputs, outputs)` makes; has no public name
 
 from shrinkage._weights._first_call import create_weights, reason_of
-from shrinkage._weights._kinds import is_of_keras
+from shrinkage._weights._kinds import is_of_keras, own_code
 
 _OF_COMPILE = ("optimizer", "loss", "compiled", "stop_training", "history")
 _GRAPH_CONFIGS = tuple(getattr(kind, "get_config") for kind in (Functional, keras.Sequential))  # noqa: B009
@@ -27,17 +27,13 @@ def clone(model: keras.Model) -> keras.Model:
     Raises:
         ValueError: If none does; its message is a reason, without the model's name.
     """
-    with keras.saving.custom_object_scope({type(part).__name__: type(part) for part in _own_parts(model)}):
+    with keras.saving.custom_object_scope(own_code(model)):
         return _cloned(model, {})
 
 
 def shapes_of(model: keras.Model) -> list[tuple[int, ...]]:
     """Return the shapes of all variables of a model."""
     return [tuple(variable.shape) for variable in model.variables]
-
-
-def _own_parts(model: keras.Model) -> list[Any]:
-    return [part for part in model._flatten_layers() if not is_of_keras(part)]
 
 
 def _cloned(model: keras.Model, memo: Memo) -> keras.Model:

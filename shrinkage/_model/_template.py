@@ -1,7 +1,7 @@
 """The caller's model as a recipe: it is read once, never changed, and fresh networks come from it."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from shrinkage._model._clone import clone, shapes_of
 from shrinkage._model._objective import Objective, loss_name, make_objective
 from shrinkage._weights._carried import take_off
 from shrinkage._weights._first_call import create_weights
+from shrinkage._weights._kinds import own_code
 
 _PRECISIONS = (("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64"))  # of weights, and of sums
 
@@ -90,6 +91,11 @@ class Template:
         """Whether the caller gave a function, whose models are new by construction."""
         return self._build is not None
 
+    @property
+    def own_code(self) -> dict[str, Any]:
+        """The classes and functions of the model and its layers that are not of Keras, by their names."""
+        return own_code(self._source)
+
     def objective(self, y: Any, predictions: Any, labels: Sequence[str]) -> Objective:
         """Return what the model was compiled to minimise; see `make_objective`."""
         names = getattr(self._source, "output_names", None)
@@ -162,10 +168,16 @@ class Template:
         self.model(self.kept_values()).save(file)
 
     @classmethod
-    def load(cls, file: str | Path, **options: Any) -> "Template":
-        """Read a recipe that `save` wrote; code inside the file is refused (Keras' `safe_mode`)."""
+    def load(cls, file: str | Path, *, scope: Mapping[str, Any] | None = None, **options: Any) -> "Template":
+        """Read a recipe that `save` wrote; code inside the file is refused (Keras' `safe_mode`).
+
+        Args:
+            file: Its name.
+            scope: Classes and functions that Keras is given, by their names, in place of what it knows by a scope.
+            options: As `Template` has them.
+        """
         with random_state():
-            return cls(keras.models.load_model(file, safe_mode=True), **options)
+            return cls(keras.models.load_model(file, scope, safe_mode=True), **options)
 
     def _called(self) -> keras.Model:
         build: Any = self._build

@@ -82,21 +82,38 @@ def read(folder: Any) -> dict[str, Any]:
 
 def _warn_unless_readable(template: Any, file: File) -> None:
     """Warn now, while the model's code is at hand, of what `load` cannot read."""
+    problem = _unreadable(template, file, None)
+    if not problem:
+        return
+    more = _unreadable(template, file, template.own_code)  # which is left when they are found
+    more = f" It also has {more}" if more and more != problem else ""
+    warnings.warn(f"The path is saved, but `Path.load` cannot read its model: it has {problem}{more}", stacklevel=4)
+
+
+def _unreadable(template: Any, file: File, scope: dict[str, Any] | None) -> str:
+    """Say what Keras cannot read of a file where it is given this code, by names; or nothing."""
     try:
-        type(template).load(file)
+        template.load(file, **({} if scope is None else {"scope": scope}))
     except Exception as error:  # of any class: it comes from the code of the model's layers
-        problem = _own_code(error) or f"something that Keras cannot read back ({error})."
-        warnings.warn(f"The path is saved, but `Path.load` cannot read its model: it has {problem}", stacklevel=4)
+        return _own_code(error) or f"something that Keras cannot read back ({error})."
+    return ""
 
 
 def _own_code(error: Exception) -> str:
-    """Say which code of the user's own Keras does not find or does not take from a file, and what to do; or nothing."""
+    """Say which code of the user's own Keras cannot read, does not find or does not take from a file; or nothing."""
     if found := re.search(r"Could not locate (class|function) '([^']+)'", str(error)):
         kind, name = found.groups()
         return (
             f"the {kind} {name}, which is not registered with Keras. Put @keras.saving.register_keras_serializable() "
             f"before its definition, fit and save again, and import it before loading; or load this folder inside "
             f"`with keras.saving.custom_object_scope({{'{name}': {name}}}):`."
+        )
+    if found := re.search(r"<class '([^']+)'> could not be deserialized properly", str(error)):
+        name = found[1].rpartition(".")[2]
+        return (
+            f"the class {name}, which Keras cannot make again from its configuration: let its get_config() return the "
+            f"arguments of its __init__, and no others (or its from_config() make it of what there is), and fit and "
+            f"save again."
         )
     if "Python lambda" in str(error):
         return (
@@ -171,7 +188,7 @@ def _read_parts(folder: File, *, plain: bool) -> tuple[dict[str, Any], Any]:
         arrays = {name: archive[name] for name in archive.files}
     for array in arrays.values():
         array.setflags(write=False)
-    options = {"plain": True} if plain else {}  # code of the user's own may set its regularizers again
+    options: dict[str, Any] = {"plain": True} if plain else {}  # code of the user's own may set its regularizers again
     return arrays, Template.load(folder / _TEMPLATE, **options)
 
 

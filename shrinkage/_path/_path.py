@@ -12,6 +12,7 @@ from shrinkage._cv._choice import choose
 from shrinkage._note import PYTHON, Note, Terms
 from shrinkage._path._curve import Array, Curve, Status
 from shrinkage._path._files import read, write
+from shrinkage._path._hints import missing_words
 from shrinkage._path._model_words import model_words
 from shrinkage._path._plot import curve_data, draw
 from shrinkage._path._text import header, summary
@@ -189,6 +190,11 @@ class Path(Curve):
                 model has classes or functions of your own that Keras does not find.
         """
         return cls(**read(folder))
+
+    if not TYPE_CHECKING:  # a type checker would take any name
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(missing_words(name), name=name, obj=self)
 
     def __repr__(self) -> str:
         return path_text(self, PYTHON)

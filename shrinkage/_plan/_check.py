@@ -61,8 +61,8 @@ def _agree(problem: Problem, objective: Objective) -> bool:
 def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: list) -> bool:
     """Say whether a few perturbed members, run the fast way, equal the model itself called on real batches.
 
-    Compared are the loss, the gradient of every weight, and the new value of every moving average. A layer or loss that
-    mixes rows, or a layer that Keras has changed since its rule was written, shows here.
+    Compared are the loss, the gradient of every weight, the new value of every moving average, and the predictions. A
+    layer or loss that mixes rows, or a layer that Keras has changed since its rule was written, shows here.
 
     Args:
         network: The model.
@@ -74,7 +74,7 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
     values = [_members(variable, generator) for variable in network.variables]
     tensors = keras.tree.map_structure(lambda array: keras.ops.convert_to_tensor(array)[:, None], x)
     weight = keras.ops.ones(keras.tree.flatten(x)[0].shape[:2], dtype=objective.dtype)
-    seen = []
+    seen, predicted = [], []
     for run, losses in (
         (lambda state, x, training: forward(network, state, x, training), objective),
         (lambda state, x, training: unroll(network, state, (x,), {}, training), objective.alone()),
@@ -84,12 +84,15 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
         drawn = {id(seed) for seed in seeds}
         moving = [state[v] for v in network.variables if not v.trainable and id(v) not in drawn]
         seen.append([keras.ops.convert_to_numpy(value) for value in (member_loss, *gradients, *moving)])
+        outputs = keras.tree.flatten(run(state, tensors, False))
+        predicted.append([keras.ops.convert_to_numpy(keras.ops.cast(output, objective.dtype)) for output in outputs])
     mixed = any(layer.compute_dtype == "bfloat16" for layer in network._flatten_layers())
     tolerance = _TOLERANCE["bfloat16" if mixed else objective.dtype]
     scale = max(float(np.abs(gradient).max()) for gradient in seen[1][1 : 1 + len(network.trainable_variables)])
+    scales = [max(scale, 1e-6)] * len(seen[1]) + [float(np.abs(output).max(initial=1e-6)) for output in predicted[1]]
     return all(
-        np.allclose(fast, plain, rtol=tolerance, atol=tolerance * max(scale, 1e-6))
-        for fast, plain in zip(*seen, strict=True)
+        np.allclose(fast, plain, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+        for fast, plain, scale in zip(seen[0] + predicted[0], seen[1] + predicted[1], scales, strict=True)
     )
 
 

@@ -118,7 +118,10 @@ def _fitting_inputs(network: keras.Model, x: Any) -> Any:
     places = _places("x", x, structure, [tensor.name for tensor in tensors])
     leaves, called = tree.flatten(x), labels("x", x)
     pairs = zip(places, tensors, strict=True)
-    fitting = [_shaped(leaves[i], tensor.shape, called[i]).astype(tensor.dtype) for i, tensor in pairs if i is not None]
+    with np.errstate(over="ignore"):  # what is infinite then is refused, by its name
+        fitting = [
+            _shaped(leaves[i], tensor.shape, called[i]).astype(tensor.dtype) for i, tensor in pairs if i is not None
+        ]
     return tree.pack_sequence_as(structure, fitting)
 
 

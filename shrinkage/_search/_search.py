@@ -1,14 +1,17 @@
 """The loop that decides what is trained: a grid that grows at its ends, in chunks of strengths, and then all rows."""
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from shrinkage._cohort._train import Scores, join, refit, score
+from shrinkage._cohort._train import Last, Scores, join, refit, score
 from shrinkage._cv._choice import best_epochs, summarise
 from shrinkage._cv._strengths import extension, fold_lams
+from shrinkage._data._data import take
+from shrinkage._model._behaviour import COMPARED, another_model
 from shrinkage._note import Note
 from shrinkage._penalties import Decoupled
 from shrinkage._plan._trainer import Trainer
@@ -132,16 +135,33 @@ class Search:
     ) -> tuple[list[list[np.ndarray]], np.ndarray]:
         """Train every strength on all rows to its kept epoch; return its values and which diverged."""
         values, diverged, start, cohorts = [], [], 0, {}
+        last: Last | None = None
         for size, part in self._parts(lams):
             if size not in cohorts:
                 cohorts[size] = self._trainer.cohort_of_all_rows(size)
             epochs = _padded(kept[start : start + len(part)], size)
             expect(int(epochs.max()) - self._problem.epochs)
-            some, bad = refit(cohorts[size], _padded(part, size)[None], epochs, tick)
+            some, bad, last = refit(cohorts[size], _padded(part, size)[None], epochs, self._compared, tick)
             values += some[: len(part)]
             diverged.append(bad[: len(part)])
             start += len(part)
+        if last is not None:
+            self._warn_unless_equal(last)
         return values, np.concatenate(diverged)
+
+    @property
+    def _compared(self) -> np.ndarray:
+        """A few rows, as many as steps are compiled for where a model mixes them."""
+        training = self._problem.training
+        return self._problem.folds.held_out[0][: COMPARED if training.by_rows else training.batch_size]
+
+    def _warn_unless_equal(self, last: Last) -> None:
+        """Say it where the model that comes back is not what was trained: one of the members stands for all."""
+        training, rows = self._problem.training, take(self._problem.training.data.x, self._compared)
+        note = another_model(training.template, training.behaviour, last.values, rows, last.predictions)
+        if note:
+            self.notes.append(note)
+            warnings.warn(note, stacklevel=6)
 
     def _parts(self, lams: np.ndarray) -> list[tuple[int, np.ndarray]]:
         """Cut strengths into parts for numbers that steps are compiled for: (number, strengths, at most so many)."""

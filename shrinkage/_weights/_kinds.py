@@ -1,6 +1,7 @@
 """What kind of weight each variable of a layer is, and which of its axes lead into one unit or out of one input."""
 
 import re
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -115,6 +116,22 @@ def _is_matrix(layer: keras.Layer, variable: Any) -> bool:
 def is_of_keras(layer: keras.Layer) -> bool:
     """Whether a layer is one of Keras' own, whose variables have Keras' names."""
     return type(layer).__module__.startswith("keras.") and not isinstance(layer, _FOREIGN)
+
+
+def own_code(model: keras.Model) -> dict[str, Any]:
+    """Return the classes and functions that Keras does not know, of a model, its layers and their arguments, by names.
+
+    Given these, Keras makes the layers from their configurations. A name that two of them have is left out, and that of
+    a lambda: it does not tell which is meant.
+    """
+    parts = [part for layer in model._flatten_layers() for part in (layer, *vars(layer).values())]
+    named: dict[str, Any] = {}
+    for part in parts:
+        code = part if isinstance(part, FunctionType) else type(part)
+        is_code = code is part or hasattr(part, "get_config")
+        if is_code and not code.__module__.startswith("keras.") and code.__name__ != "<lambda>":
+            named[code.__name__] = code if named.get(code.__name__, code) is code else None
+    return {name: code for name, code in named.items() if code is not None}
 
 
 def kind_words(layer: keras.Layer, variable: Any) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 from math import prod
+from pathlib import PurePath
+from typing import Any
 
 import keras
 
@@ -147,6 +149,7 @@ def describe(model: keras.Model, on: Rule = "kernels") -> Selection:
         net/output  bias    (1,)             1  no: bias
         36 of 41 parameters penalised (87 %)
     """
+    check_model(model)
     hooks = vars(model).get("_shrinkage")  # `attach` leaves this note in the model
     if hooks is None:
         selection, attached, idle = select(model, on), {}, ()
@@ -212,6 +215,28 @@ def _selected(model: keras.Model, on: Rule, variables: list[keras.Variable], str
     pairs = [(known.get(id(variable), model), variable) for variable in variables]
     found = zip(pairs, resolve(model, on, pairs, strict=strict), strict=True)
     return Selection(tuple(_weight(*pair, *verdict) for pair, verdict in found))
+
+
+def check_model(model: Any) -> None:
+    """Refuse what is no Keras model, each with the way to one.
+
+    Raises:
+        TypeError: Saying what was received.
+    """
+    if isinstance(model, keras.Model):
+        return
+    received, hint = type(model).__name__, ""
+    if isinstance(model, type):
+        received, hint = f"the class {model.__name__}", f" Make a model of it: {model.__name__}(...)."
+    elif isinstance(model, (str, PurePath)):
+        hint = " Say keras.models.load_model(file)."
+    elif isinstance(model, keras.Layer):
+        hint = " Put it in one: keras.Sequential([keras.Input(shape), layer])."
+    elif hasattr(model, "template"):
+        hint = " Of a path say path.model()."
+    elif callable(model):
+        hint = " Call it, and give what it returns."
+    raise TypeError(f"`model` must be a keras.Model. Received: {received}.{hint}")
 
 
 def _check_built(model: keras.Model) -> None:
