@@ -9,7 +9,7 @@ import numpy as np
 from shrinkage._cohort._first import first_values, seed_variables
 from shrinkage._data._data import batch_rows, random_seeds, take
 from shrinkage._model._template import fresh_optimizer
-from shrinkage._penalties import L2, Decoupled
+from shrinkage._penalties import Decoupled
 from shrinkage._problem._problem import Training
 
 
@@ -23,7 +23,7 @@ class Toward(keras.regularizers.Regularizer):
         return 0.5 * self.lam * keras.ops.sum((w - self.origin) ** 2)
 
 
-def _regularizer(penalty: L2, model: keras.Model, variable: keras.Variable, lam: float) -> Any:
+def _regularizer(penalty: Any, model: keras.Model, variable: keras.Variable, lam: float) -> Any:
     if penalty.toward is None:
         return keras.regularizers.L2(lam / 2)
     if isinstance(penalty.toward, str):

@@ -56,6 +56,19 @@ strengths = st.floats(0.001, 8)
 
 
 @contract
+def test_it_says_of_itself_what_is_so(penalty, p, prox, how):
+    """The rest of the package asks a penalty these, and not which one it is."""
+    small = np.asarray(penalty.prox(np.full((2, 3), 1e-3), 1.0, 1.0))
+    assert penalty.sparse == bool((small == 0).all())
+    apart = sum(float(penalty.value(w.reshape(1, 1), 1.0)) for w in W.ravel())
+    assert penalty.elementwise == (apart == pytest.approx(float(penalty.value(W, 1.0)), rel=1e-6))
+    assert float(penalty.value(np.full((1, 1), 3.0), 1.0)) == pytest.approx(3 * penalty.rho + 4.5 * (1 - penalty.rho))
+    if penalty.can_decay:  # shrinking by a factor is its own gradient step, for any weights
+        np.testing.assert_allclose(np.asarray(penalty.gradient(W, 0.3)), 0.3 * W)
+    assert penalty.toward is None and penalty.name and penalty.default_how == how
+
+
+@contract
 def test_value_is_the_formula(penalty, p, prox, how):
     expected = 0.3 * p(W)
     assert expected > 0.5

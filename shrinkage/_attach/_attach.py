@@ -11,7 +11,7 @@ from shrinkage._attach._hooks import check_optimizer, optimizer_of
 from shrinkage._attach._lam import Lam, make_lam
 from shrinkage._hints._arguments import hinted
 from shrinkage._model._attached import attachments, hooks_of
-from shrinkage._penalties import L2, Coupled, GroupLasso, How, Penalty, as_penalty, check_penalty
+from shrinkage._penalties import L2, Coupled, How, Penalty, as_penalty, check_penalty
 from shrinkage._weights._selection import Rule, check_model, select_frozen_too
 
 _STRENGTHS = ("lams", "lambda_", "alpha", "strength", "l1", "l2", "weight_decay")
@@ -135,7 +135,7 @@ def _check_rows(rows: Any, penalty: Penalty, how: How, model: keras.Model) -> No
         raise ValueError(f'rows must be "all", "touched" or "lazy". Received: {rows!r}.')
     if rows == "lazy":
         return _check_lazy(penalty, how, model)
-    by_weight = not isinstance(penalty, GroupLasso) and getattr(penalty, "toward", None) is None
+    by_weight = penalty.elementwise and penalty.toward is None
     if rows == "touched" and not (isinstance(how, Coupled) and by_weight):
         raise ValueError(
             f'rows="touched" adds to the gradients of single weights, and takes how=shrinkage.Coupled(), no group '
@@ -157,11 +157,11 @@ def _check_lazy(penalty: Penalty, how: How, model: keras.Model) -> None:
 
 def _check_toward(penalty: Penalty, model: keras.Model) -> list[Any] | None:
     """Return the weights that the penalty draws towards, or None; refuse such as are not the model's."""
-    toward = getattr(penalty, "toward", None)
+    toward = penalty.toward
     if toward is None:
         return None
     now = model.get_weights()
-    if toward == "initial":
+    if isinstance(toward, str):  # "initial"
         return now
     expected, found = ([tuple(w.shape) for w in weights] for weights in (now, toward))
     if expected != found:

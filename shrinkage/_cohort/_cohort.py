@@ -65,8 +65,7 @@ class Cohort:
         else:
             self._y = [tensors(target.standardize(data.y, f)) for f in range(len(train))]
         self._first = first_values(training.template, data, train, numbers, seed=training.seed, init=training.init)
-        toward = getattr(training.penalty, "toward", None)
-        self._origins = origins(toward, training.template, self._first)
+        self._origins = origins(training.penalty.toward, training.template, self._first)
         self._members: list[Any] = []
         self._lam = np.zeros((len(train), 0))
         self._batches = [batches_of(len(rows), training.batch_size) for rows in train]

@@ -123,7 +123,7 @@ def attach_again(
             arguments["lam"] = f"{float(value_of(lam)):g}"
         else:
             lines.append("# lam: the function of the step that you gave\n")
-        if not isinstance(getattr(each.penalty, "toward", None), str | None):
+        if not isinstance(each.penalty.toward, str | None):
             lines.append("# toward: weights as model.get_weights() gives them\n")
             penalty = "L2(toward=toward)"
         if each.rows != "all":

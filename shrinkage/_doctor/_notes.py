@@ -11,7 +11,7 @@ from shrinkage._doctor._case import Case, Weight, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_again, attach_instead, set_regularizer
 from shrinkage._doctor._words import parameters, paths
-from shrinkage._penalties import L2, Coupled, GroupLasso
+from shrinkage._penalties import L2, Coupled
 from shrinkage._weights._scale import scale_invariant
 
 _BIG_TABLE = 1_000_000  # parameters of an embedding from which the cost of a dense gradient is felt
@@ -110,7 +110,7 @@ def dense_embedding_gradient(case: Case) -> Iterator[Symptom]:
 def _has_sparse(attached: Attachment) -> bool:
     """Whether what is attached has a dense gradient, and a form without."""
     penalty = attached.penalty
-    by_row = not isinstance(penalty, GroupLasso) and getattr(penalty, "toward", None) is None
+    by_row = penalty.elementwise and penalty.toward is None
     return by_row and isinstance(attached.how, Coupled) and attached.rows == "all"
 
 

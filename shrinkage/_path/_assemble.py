@@ -9,7 +9,6 @@ from shrinkage._cohort._first import first_values, origins
 from shrinkage._model._metrics import metrics_of, null_scores
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
-from shrinkage._penalties import GroupLasso
 from shrinkage._plan._trainer import Trainer
 from shrinkage._problem._problem import Problem
 from shrinkage._search._search import Outcome
@@ -55,7 +54,7 @@ def assemble(trainer: Trainer, outcome: Outcome, *, seconds: float) -> Path:
 
 def _all_rows(problem: Problem, outcome: Outcome) -> dict[str, Any]:
     """Return what a path keeps of the models trained on all rows, of which there may be none."""
-    groups = isinstance(problem.training.penalty, GroupLasso)
+    groups = not problem.training.penalty.elementwise
     values = outcome.values
     if not values:
         n_lams = len(outcome.lams)
@@ -84,7 +83,7 @@ def _norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
     training = problem.training
     rows, number = [problem.all_rows], [len(problem.folds.train)]
     (first,) = first_values(training.template, training.data, rows, number, seed=training.seed, init=training.init)
-    (origin,) = origins(getattr(training.penalty, "toward", None), training.template, [first])
+    (origin,) = origins(training.penalty.toward, training.template, [first])
     drawn = [0.0] * len(training.terms) if origin is None else [value[0] for value in origin]
     drawn = [value for value, term in zip(drawn, training.terms, strict=True) if term is not None]
     squares = [

@@ -14,6 +14,7 @@ import numpy as np
 
 from shrinkage import __version__
 from shrinkage._path._curve import Status
+from shrinkage._penalties import Penalty
 from shrinkage._penalties._record import from_record, to_record
 
 SCHEMA = 2
@@ -139,9 +140,9 @@ def _arrays(values: Mapping[str, Any]) -> dict[str, Any]:
     return arrays
 
 
-def _toward(penalty: Any) -> tuple[Any, ...]:
+def _toward(penalty: Penalty) -> tuple[Any, ...]:
     """Return the weights that a penalty draws towards, if they were given."""
-    toward = getattr(penalty, "toward", None)
+    toward = penalty.toward
     return toward if isinstance(toward, tuple) else ()
 
 

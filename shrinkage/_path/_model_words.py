@@ -42,7 +42,7 @@ def model_words(curve: Curve) -> str:
 
 def _in_keras(curve: Curve) -> str:
     """Write the strength as the model's layers have it."""
-    lam, rho = curve.lam_model or 0.0, getattr(curve.penalty, "rho", None)
-    if rho is not None:
-        return f"Keras' L1L2(l1={rho * lam:.6g}, l2={(1 - rho) * lam / 2:.6g})"
-    return f"Keras' L1({lam:.6g})" if curve.penalty.name == "L1" else f"Keras' L2({lam / 2:.6g})"
+    lam, rho = curve.lam_model or 0.0, curve.penalty.rho
+    if rho in (0, 1):
+        return f"Keras' L1({lam:.6g})" if rho else f"Keras' L2({lam / 2:.6g})"
+    return f"Keras' L1L2(l1={rho * lam:.6g}, l2={(1 - rho) * lam / 2:.6g})"

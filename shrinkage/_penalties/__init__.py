@@ -1,6 +1,5 @@
 """What is added to the data loss, R(w) = lam * P(w), and where it enters a training step."""
 
-from shrinkage._penalties._check import Penalty as Penalty
 from shrinkage._penalties._check import as_penalty as as_penalty
 from shrinkage._penalties._check import check_penalty as check_penalty
 from shrinkage._penalties._check import keras_strengths as keras_strengths
@@ -14,6 +13,7 @@ from shrinkage._penalties._how import Coupled as Coupled
 from shrinkage._penalties._how import Decoupled as Decoupled
 from shrinkage._penalties._how import How as How
 from shrinkage._penalties._how import Proximal as Proximal
+from shrinkage._penalties._protocol import Penalty as Penalty
 from shrinkage._penalties._term import Term as Term
 from shrinkage._penalties._term import on_weights as on_weights
 from shrinkage._penalties._term import terms_of as terms_of

@@ -7,9 +7,9 @@ from keras import regularizers
 from shrinkage._penalties._elementwise import L1, L2, ElasticNet
 from shrinkage._penalties._group_lasso import GroupLasso
 from shrinkage._penalties._how import Decoupled, How
+from shrinkage._penalties._protocol import Penalty
 
-Penalty = L2 | L1 | ElasticNet | GroupLasso
-
+PENALTIES = (L2, L1, ElasticNet, GroupLasso)
 _NAMES = {"l2": L2, "l1": L1, "elastic-net": ElasticNet, "group-lasso": GroupLasso}  # the shell's
 _ELSEWHERE = {"ridge": "l2", "weight-decay": "l2", "lasso": "l1", "l1-l2": "elastic-net", "l1l2": "elastic-net"}
 
@@ -24,7 +24,7 @@ def as_penalty(penalty: Any) -> Penalty:
         >>> as_penalty("l2"), as_penalty("elastic-net")
         (L2(), ElasticNet(rho=0.5))
     """
-    if isinstance(penalty, Penalty):
+    if isinstance(penalty, PENALTIES):
         return penalty
     if isinstance(penalty, str):
         named = penalty.lower().replace("_", "-").replace(" ", "-")
@@ -98,7 +98,7 @@ def check_penalty(penalty: Penalty, how: Any) -> How:
             f"`how` must be shrinkage.Coupled(), shrinkage.Proximal() or shrinkage.Decoupled(). Received: {how!r}."
             f"{_hint_how(how)}"
         )
-    if isinstance(how, Decoupled) and not isinstance(penalty, L2):
+    if isinstance(how, Decoupled) and not penalty.can_decay:
         raise ValueError(
             f"`how`: Decoupled() is weight decay, a form of L2 alone. Received: {penalty!r}, whose exact zeros a step "
             f"beside the optimizer's would not give. Say how=shrinkage.Proximal(), which does."

@@ -7,12 +7,12 @@ a number or an array that broadcasts against it, as (F, S, 1, 1) does against st
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from keras import ops
 
-from shrinkage._penalties._how import Coupled, How, Proximal
+from shrinkage._penalties._how import Coupled, Proximal
 from shrinkage._penalties._strength import no_strength, without_strength
 
 Tensor = Any  # a NumPy array or what the Keras backend makes of one
@@ -60,8 +60,11 @@ class L2:
     """
 
     toward: str | Sequence[Any] | None = None
-    default_how: ClassVar[How] = Coupled()
-    sparse: ClassVar[bool] = False
+    default_how = Coupled()
+    sparse = False
+    elementwise = True
+    can_decay = True
+    rho = 0.0
 
     def __post_init__(self) -> None:
         if isinstance(self.toward, list | tuple) and self.toward:
@@ -156,9 +159,13 @@ class L1:
         3.5
     """
 
-    name: ClassVar[str] = "L1"
-    default_how: ClassVar[How] = Proximal()
-    sparse: ClassVar[bool] = True
+    name = "L1"
+    default_how = Proximal()
+    sparse = True
+    elementwise = True
+    can_decay = False
+    rho = 1.0
+    toward = None
 
     def value(self, w: Tensor, lam: Tensor) -> Tensor:
         """Return lam * Σ |w|, a scalar; with a `lam` of several members, summed over them.
@@ -258,7 +265,10 @@ class ElasticNet:
     """
 
     rho: float = 0.5
-    default_how: ClassVar[How] = Proximal()
+    default_how = Proximal()
+    elementwise = True
+    can_decay = False
+    toward = None
 
     def __post_init__(self) -> None:
         if isinstance(self.rho, bool) or not isinstance(self.rho, Real) or not 0 <= float(self.rho) <= 1:

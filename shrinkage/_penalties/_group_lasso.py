@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from keras import ops
 
-from shrinkage._penalties._how import How, Proximal
+from shrinkage._penalties._how import Proximal
 from shrinkage._penalties._strength import no_strength, without_strength
 
 Tensor = Any  # a NumPy array or what the Keras backend makes of one
@@ -48,8 +48,12 @@ class GroupLasso:
     """
 
     groups: str | Sequence[int] = "units"
-    default_how: ClassVar[How] = Proximal()
-    sparse: ClassVar[bool] = True
+    default_how = Proximal()
+    sparse = True
+    elementwise = False
+    can_decay = False
+    rho = 1.0  # ‖w‖ grows with the first power of the weights
+    toward = None
 
     def __post_init__(self) -> None:
         groups = self.groups

@@ -3,13 +3,13 @@
 from dataclasses import fields
 from typing import Any, get_args
 
-from shrinkage._penalties._check import Penalty
+from shrinkage._penalties._check import PENALTIES
 from shrinkage._penalties._how import How
 
-_CLASSES = {kind.__name__: kind for kind in (*get_args(Penalty), *get_args(How))}
+_CLASSES: dict[str, Any] = {kind.__name__: kind for kind in (*PENALTIES, *get_args(How))}
 
 
-def to_record(thing: Penalty | How) -> dict[str, Any]:
+def to_record(thing: Any) -> dict[str, Any]:
     """Return the name and the arguments of a penalty, or of where it enters.
 
     Weights that a penalty draws towards are no plain data: the record has None in their place, and who writes it saves

@@ -8,7 +8,7 @@ import numpy as np
 from shrinkage._model._attached import attachments
 from shrinkage._model._optimizers import check_optimizer
 from shrinkage._model._template import Template
-from shrinkage._penalties import L2, Decoupled, How, Penalty, Proximal, Weights, as_penalty, check_penalty
+from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Weights, as_penalty, check_penalty
 from shrinkage._problem._request import Request
 from shrinkage._weights._carried import check_free, take_over
 from shrinkage._weights._selection import Selection, select
@@ -90,7 +90,7 @@ def _check_detached(model: Any) -> None:
 
 def _check_toward(penalty: Penalty, template: Template) -> None:
     """Refuse weights to draw towards that are not those of such a model."""
-    toward = penalty.toward if isinstance(penalty, L2) else None
+    toward = penalty.toward
     if not isinstance(toward, Weights):
         return
     expected, found = ([tuple(w.shape) for w in weights] for weights in (template.network.weights, toward))

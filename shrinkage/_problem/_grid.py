@@ -122,7 +122,7 @@ def _growth(penalty: Penalty, sd: float, depth: float) -> float:
     with the strength times `sd**2` over this growth the same network is best, up to its scale.
     """
     weight = sd ** (1 / depth)
-    rho = getattr(penalty, "rho", float(penalty.sparse))
+    rho = penalty.rho
     return (rho * weight + (1 - rho) * weight**2 / 2) / (rho + (1 - rho) / 2)
 
 

@@ -1,7 +1,7 @@
 """A checked call of `fit`: what the members train, on which rows, at which strengths."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from shrinkage._data._data import Data, TargetUnits
 from shrinkage._model._behaviour import Behaviour
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
-from shrinkage._penalties import Term
+from shrinkage._penalties import How, Penalty, Term
 from shrinkage._problem._grid import Grid
 from shrinkage._weights._selection import Selection
 
@@ -22,11 +22,11 @@ class Training:
     template: Template
     data: Data
     objective: Objective
-    penalty: Any
+    penalty: Penalty
     """As the user gave it."""
     terms: tuple[Term | None, ...]
     """The same on each trainable weight; None where it is not penalised."""
-    how: Any
+    how: How
     batch_size: int
     init: str
     seed: int
