@@ -21,7 +21,7 @@ TESTS ?= shrinkage tests/test_fit.py tests/test_optimizers.py tests/test_rules.p
 # Pyenv's commands for interpreters that are not selected fail unless they are told the version.
 python = PYENV_VERSION=$(1) python$(1)
 
-.PHONY: demo test test-all test-versions test-wheel $(VERSIONS:%=test-%) check lock clean
+.PHONY: demo test test-all coverage release test-versions test-wheel $(VERSIONS:%=test-%) check lock clean
 
 demo: .venv/demo.stamp ## real data, the table, the picture, the model: results in ./shrinkage-demo
 	$(BIN)/shrinkage demo
@@ -30,9 +30,12 @@ test: .venv/dev.stamp ## the tests of every day
 	$(BIN)/python -m pytest -n 2
 
 # In two runs: what XLA has compiled stays mapped, and Linux gives a process 65,530 maps.
-test-all: .venv/dev.stamp ## the full product of cases
-	$(BIN)/python -m pytest -n 2 -m "" --ignore=tests/test_optimizers.py
-	$(BIN)/python -m pytest -n 2 -m "" tests/test_optimizers.py
+test-all: .venv/dev.stamp ## the full product of cases, and the lines that no test reaches
+	$(BIN)/python -m pytest -n 2 -m "" --cov --cov-report= --ignore=tests/test_optimizers.py
+	$(BIN)/python -m pytest -n 2 -m "" --cov --cov-append tests/test_optimizers.py
+
+coverage: .venv/dev.stamp ## the lines that the tests of every day do not reach
+	$(BIN)/python -m pytest -n 2 --cov
 
 $(VERSIONS:%=test-%): test-%: ## a part of the tests on one of VERSIONS: make test-py312, make test-oldest
 	@if $(call python,$(RELEASE_$*)) --version >/dev/null 2>&1; then \
@@ -60,6 +63,13 @@ check: .venv/dev.stamp ## formatting, lint, types
 	$(BIN)/pyright
 
 # Of the oldest versions only the bounds of pyproject.toml are old: what these need is the newest that fits.
+release: .venv/dev.stamp test-wheel ## build the distribution in dist/, and try it
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(PYTHON) -m venv --clear .venv-release
+	.venv-release/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.tar.gz)[cpu]"
+	cd .venv-release && bin/python -I ../tests/try_wheel.py && bin/shrinkage --version
+
 lock: ## renew constraints.txt and constraints-oldest.txt
 	$(call python,3.11) -m venv --clear .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --editable '.[cpu,dev]'
