@@ -67,8 +67,8 @@ class FakePath:
     def save(self, folder: Any, *, overwrite: bool) -> None:
         (folder / "path.json").write_text(json.dumps({"format": "shrinkage path"}))
 
-    def __str__(self) -> str:
-        return "the table: raise\n`epochs`"
+    def _text(self, words: Any) -> str:
+        return words("the table: raise `epochs`")
 
 
 class FakeFit:

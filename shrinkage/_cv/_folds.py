@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
 _EXPECTED = "`cv` must be a whole number of 2 or more, the folds, or a share between 0 and 1 of rows to hold out once."
+_MOST_NAMED = 15  # classes in a note
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +206,10 @@ def _too_small(sizes: dict[int, int], k: int) -> tuple[str, ...]:
     small = {label: n for label, n in sizes.items() if n < k}
     if not small:
         return ()
-    listed = ", ".join(f"{label} ({n} row{'s' if n > 1 else ''})" for label, n in small.items())
+    shown = list(small.items())[:_MOST_NAMED]
+    listed = ", ".join(f"{label} ({n} row{'s' if n > 1 else ''})" for label, n in shown)
+    more = len(small) - len(shown)
+    listed += f"; {more} more class{'es' if more > 1 else ''}" if more else ""
     return (f"Fewer rows than the {k} folds in class {listed}: some folds hold out none of them.",)
 
 

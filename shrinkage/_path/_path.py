@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
@@ -190,7 +191,12 @@ class Path(Curve):
         return cls(**read(folder))
 
     def __repr__(self) -> str:
-        return summary(self, header(self, self._title, self.selection, self.seconds), self.verdict(), self.notes)
+        return self._text(str)
+
+    def _text(self, words: Callable[[str], str]) -> str:
+        """The table, and below it what the path says, each paragraph after `words` has put it into other terms."""
+        first = header(self, self._title, self.selection, self.seconds)
+        return summary(self, first, self.verdict(), self.notes, words)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the state of a pickle, which an earlier version may have written without the name of the loss."""

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,10 +14,13 @@ from shrinkage._weights._selection import Selection
 _WIDTH = 110
 
 
-def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str]) -> str:
-    """Lay out a path as cv.glmnet prints its own: a header, the choices, what they mean, and what went wrong."""
-    words = [verdict, _optimism(curve), _largest_tried(curve), _units(curve), *_problems(curve), *notes]
-    return "\n".join([header, *_table(curve), *(textwrap.fill(text, _WIDTH) for text in words if text)])
+def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], words: Callable[[str], str] = str) -> str:
+    """Lay out a path as cv.glmnet prints its own: a header, the choices, what they mean, and what went wrong.
+
+    `words` puts each paragraph into other terms before it is broken into lines.
+    """
+    texts = [verdict, _optimism(curve), _largest_tried(curve), _units(curve), *_problems(curve), *notes]
+    return "\n".join([header, *_table(curve), *(textwrap.fill(words(text), _WIDTH) for text in texts if text)])
 
 
 # --- the table

@@ -41,9 +41,10 @@ def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def _near(missing: list[str], frame: pd.DataFrame) -> str:
-    """Name columns that may be meant, for they differ in case or spaces alone."""
-    others = {name.strip().lower(): name for name in frame.columns}
-    near = [f"{others[name.strip().lower()]!r} to {name!r}" for name in missing if name.strip().lower() in others]
+    """Name columns that may be meant: they differ in case or spaces, or are called like the input of model.keras."""
+    others = {input_name(name.strip().lower()): name for name in frame.columns}
+    keys = {name: input_name(name.strip().lower()) for name in missing}
+    near = [f"{others[key]!r} to {name!r}" for name, key in keys.items() if key in others]
     return f"; rename {', '.join(near)}" if near else ""
 
 

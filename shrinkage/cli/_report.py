@@ -29,8 +29,8 @@ _WORDS = {
         "with another number."
     ),
     "give `lams` to go further": "shrinkage.fit in Python takes `lams`, to go further",
-    "path.folds.held_out": "shrinkage.Path.load(FOLDER).folds.held_out in Python",
-    "path.folds.train": "shrinkage.Path.load(FOLDER).folds.train in Python",
+    "path.folds.held_out": "shrinkage.Path.load(FOLDER).folds.held_out",
+    "path.folds.train": "shrinkage.Path.load(FOLDER).folds.train",
     "path.model() predicts standardised targets: path.target_mean + path.target_sd * prediction gives those of y": (
         "model.keras and `shrinkage predict` give the target in its own units"
     ),
@@ -39,6 +39,14 @@ _WORDS = {
 
 # What the library says of classes, by their number: "class 0 (2 rows), 3 (1 row)".
 _CLASS = re.compile(r"\bclass(?:es)?\s+\d+(?:\s\(\d+\srows?\))?(?:(?:,|,?\sand)\s\d+(?:\s\(\d+\srows?\))?)*")
+
+
+_FOLD = re.compile(r"(folds\.(?:held_out|train)\[\d+\])(?!,)")
+
+
+def path_text(path: "Path", labels: Sequence[object] = ()) -> str:
+    """The path's table, and below it what it says in the words of the shell."""
+    return path._text(lambda text: in_shell(text, labels))
 
 
 def in_shell(text: str, labels: Sequence[object] = ()) -> str:
@@ -51,6 +59,7 @@ def in_shell(text: str, labels: Sequence[object] = ()) -> str:
     """
     for python, shell in _WORDS.items():
         text = re.sub(r"\s+".join(map(re.escape, python.split())), shell, text)
+    text = _FOLD.sub(r"\1 in Python, which counts rows with a target from 0", text)
     if not labels:
         return text
 
