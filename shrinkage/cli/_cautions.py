@@ -1,6 +1,7 @@
 """What in a table may not be as it looks: said before the training, and nothing is changed for it."""
 
 import re
+import shlex
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -100,8 +101,10 @@ def _sentinel(name: str, cells: pd.Series) -> str | None:
 
 def _identifier(name: str, cells: pd.Series) -> str | None:
     """Whole numbers that are all different, under a name that says so."""
-    values = as_numbers(cells)
-    different = len(np.unique(values)) == len(values) and bool((values == np.floor(values)).all())
-    if not different or not _IDENTIFIER.search(name):
+    if not _IDENTIFIER.search(name):
         return None
-    return f"{name} is a different whole number in every row, as identifiers are; if it is one, say --drop {name}"
+    values = as_numbers(cells)
+    if len(np.unique(values)) < len(values) or not (values == np.floor(values)).all():
+        return None
+    told = f"--drop {shlex.quote(name)}"
+    return f"{name} is a different whole number in every row, as identifiers are; if it is one, say {told}"

@@ -24,7 +24,7 @@ _SPACE = r"[\s\u00a0\u202f]*"
 _MONEY = r"[$€£¥₹]|USD|EUR|GBP|CHF|JPY"
 _GROUPS = r"(?:(?:[1-9]\d{0,2}(?:[.,'’\u00a0\u202f ]\d{3})+|\d+)(?:[.,]\d+)?|[.,]\d+)"
 # Of single letters only those that stand for units and powers of ten: 3A and 12b are codes, and 1st and 9am no units.
-_WORD = r"(?!(?:st|nd|rd|th|am|pm)\b)[^\W\d_]{2,10}|[kKMmglstWVJN]"
+_WORD = r"(?!(?:st|nd|rd|th|am|pm)\b)[^\W\d_]{2,10}|[kKMmgltshWVJN]"
 _UNIT = rf"{_MONEY}|[%‰]|°[CF]?|(?:{_WORD})[²³]?(?:/(?:{_WORD}|h)[²³]?)?"
 QUANTITY = (
     rf"(?P<bracket>\()?(?P<minus>[+-]?)(?:{_MONEY}|%)?{_SPACE}(?P<sign>[+-]?)(?P<number>{_GROUPS}){_SPACE}"
@@ -110,7 +110,11 @@ def quantity(column: pd.Series) -> str | None:
     distinct = cells.unique().tolist()
     found = {cell: match for cell in distinct if (match := _QUANTITY.fullmatch(cell))}
     marked = [cell for cell in found if not re.fullmatch(PLAIN, cell)]
-    if not marked or cells.isin(list(found)).mean() < MOST or any(re.fullmatch(LEADING_ZERO, cell) for cell in found):
+    if (
+        not marked
+        or cells.isin(list(found)).mean() < MOST
+        or any(re.fullmatch(LEADING_ZERO, m["number"]) for m in found.values())
+    ):
         return None
     units = {found[cell]["unit"].lower() for cell in marked if found[cell]["unit"]}
     if len(units) > MOST_UNITS:

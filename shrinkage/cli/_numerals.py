@@ -75,7 +75,7 @@ def write_plainly(
     shown, contradict = _file_sign(list(surveys.values()))
     file_sign = shown or known.decimal
     written, used = dict(columns), file_sign
-    unsure: dict[tuple[str, Sign], list[str]] = {}
+    unsure: dict[Sign, dict[str, str]] = {}  # an example by column
     for name, survey in surveys.items():
         if not survey.numbers:
             continue
@@ -84,10 +84,10 @@ def write_plainly(
             sign = file_sign or _likely(survey.example, comma_separates)
             used = used or sign
             if file_sign is None or contradict:
-                unsure.setdefault((survey.example, sign), []).append(name)
+                unsure.setdefault(sign, {})[name] = survey.example
         if not (survey.plain and sign == "."):
             written[name] = _written(columns[name], sign)
-    return written, used, [_caution(cell, sign, names, contradict) for (cell, sign), names in unsure.items()]
+    return written, used, [_caution(sign, found, contradict) for sign, found in unsure.items()]
 
 
 def _survey(text: pd.Series, told: bool) -> _Survey:
@@ -147,7 +147,8 @@ def _written(text: pd.Series, sign: Sign) -> pd.Series:
     return text.map(lambda cell: new.get(cell, cell), na_action="ignore")
 
 
-def _caution(example: str, sign: Sign, names: list[str], contradict: bool) -> str:
+def _caution(sign: Sign, examples: dict[str, str], contradict: bool) -> str:
+    names, example = list(examples), next(iter(examples.values()))
     other: Sign = "," if sign == "." else "."
     why = "the file's columns differ in it" if contradict else "nothing in the file shows which"
     listed = ", ".join(names[:5]) + f" and {len(names) - 5} more" * (len(names) > 5)
