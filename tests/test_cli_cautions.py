@@ -122,6 +122,15 @@ def test_the_separator_that_the_user_names(tmp_path, monkeypatch, option, separa
     Path("t.csv").write_text("".join(separator.join(row) + " \n" for row in rows))
     asked = ["fit", "t.csv", "--target", "z", "--sep", option]
     done = CliRunner().invoke(main, asked)
+    columns = prepare(
+        Path("t.csv"), "y", None, 5, Wishes(separator={"space": " ", "tab": "\t", "\\t": "\t"}.get(option, option))
+    ).columns
+    assert columns.names == ("a_b",)
+    if "\t" not in separator:
+        with pytest.raises(
+            BadInput, match="lacks a_b, which the model was fitted with; it was read as the single column.*--sep"
+        ):
+            read_cells(columns, read_table(Path("t.csv"), columns.known()).frame)
     assert done.exit_code == 2 and "its columns are a" in done.stderr and done.stderr.rstrip().endswith("b, y.")
     if "\t" not in separator:
         with pytest.raises(BadInput, match=f"single column.*--sep '?{'[|]' if option == '|' else option}"):

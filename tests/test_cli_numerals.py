@@ -142,6 +142,27 @@ def test_decimal_commas_are_no_separators_of_cells(tmp_path, head):
     assert read_table(tmp_path / "t.csv").frame.columns.tolist() == ["x", "y"]
 
 
+@pytest.mark.parametrize("marks", [["k.A."] * 12, ["oops"], [""] * 20])
+def test_odd_cells_do_not_keep_thousands_from_being_read(tmp_path, marks):
+    amounts = [german(n, 0) for n in WHOLE]
+    amounts[: len(marks)] = marks
+    few = ["1.500", "2.500"] * 30
+    few[0] = marks[0]
+    prepared = prepare(write(tmp_path, a=amounts, few=few, b=[german(p, 2) for p in PARTS], y=WHOLE), "y", None, 5)
+    assert prepared.cells["a"][len(marks) :, 0].tolist() == WHOLE[len(marks) :].tolist()
+    assert set(prepared.cells["few"][1:, 0]) == {1500, 2500}
+
+
+@pytest.mark.parametrize("cells", [["1.500", "A"], ["1.500", ""], ["1.500"] * 9 + ["A"]])
+def test_numbers_that_are_categories_are_found_in_new_rows(tmp_path, cells):
+    file = write(tmp_path, c=(cells * 60)[:N], b=[german(p, 2) for p in PARTS], y=WHOLE)
+    columns = prepare(file, "y", None, 5, Wishes()).columns
+    assert [column.name for column in columns.categories] == ["c"]
+    (tmp_path / "new.csv").write_text("c;b\n1.500;0,5\n")
+    (row,) = read_cells(columns, read_table(tmp_path / "new.csv", columns.known()).frame)["c"].tolist()
+    assert row[0] in columns.categories[0].categories
+
+
 # --- minus
 
 

@@ -1,7 +1,6 @@
 """What `fit` learnt about a table and `predict` must know: the record behind `columns.json`."""
 
 import json
-import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -9,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ._errors import BadInput
-from ._formats import PLAIN, Sign
+from ._formats import Sign
 from ._numerals import Known
 
 Task = Literal["binary", "multi-class", "regression"]
@@ -87,8 +86,7 @@ class Columns:
     def known(self, separator: str | None = None) -> Known:
         """What the model's columns say of a CSV with new rows: they are to be read as the training rows were."""
         numbers = tuple(column.name for column in self.numbers)
-        texts = tuple(c.name for c in self.categories if not all(re.fullmatch(PLAIN, v) for v in c.categories if v))
-        return Known(separator, self.decimal, numbers, texts)
+        return Known(separator, self.decimal, numbers, {c.name: frozenset(c.categories) for c in self.categories})
 
     def save(self, file: Path) -> None:
         """Write it as JSON."""

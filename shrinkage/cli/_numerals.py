@@ -1,8 +1,8 @@
 """How a file writes its numbers: which sign marks decimals, and where a minus may stand; then all as computers do."""
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -35,8 +35,8 @@ class Known:
     """The sign that marks decimals, where the file itself does not show it."""
     numbers: Collection[str] = ()
     """Columns whose cells are numbers wherever they can be."""
-    texts: Collection[str] = ()
-    """Columns whose cells stay as they are."""
+    categories: Mapping[str, Collection[str] | None] = field(default_factory=dict)
+    """Columns whose cells stay as they are where they are one of these; None for all cells."""
 
 
 NOTHING = Known()
@@ -69,9 +69,8 @@ def write_plainly(
         comma_separates: Whether the file's cells are separated by commas: then 1,234 is more likely a thousand.
         known: The sign to take where the file does not show it, and what is known of columns.
     """
-    surveys = {
-        name: _survey(text, told=name in known.numbers) for name, text in columns.items() if name not in known.texts
-    }
+    others = {name: text for name, text in columns.items() if name not in known.categories}
+    surveys = {name: _survey(text, told=name in known.numbers) for name, text in others.items()}
     shown, contradict = _file_sign(list(surveys.values()))
     file_sign = shown or known.decimal
     written, used = dict(columns), file_sign
@@ -87,6 +86,9 @@ def write_plainly(
                 unsure.setdefault(sign, {})[name] = survey.example
         if not (survey.plain and sign == "."):
             written[name] = _written(columns[name], sign)
+    for name, categories in known.categories.items():
+        if categories is not None and name in columns:
+            written[name] = _as_categories(columns[name], categories, (file_sign,) if file_sign else (".", ","))
     return written, used, [_caution(sign, found, contradict) for sign, found in unsure.items()]
 
 
@@ -97,13 +99,22 @@ def _survey(text: pd.Series, told: bool) -> _Survey:
     if any(map(_LEADING_ZERO.fullmatch, distinct)) and not told:
         return _Survey("", numbers=False)  # codes
     cells = _with_minus(distinct, told)
-    share = sum(map(is_number, cells)) / len(cells)
-    if told or share >= MOST:
-        sign = decimal_sign(cells, most=0 if told else MOST)
-        example = next((cell for cell in cells if re.search("[.,]", cell) and is_number(cell)), "")
+    numbers = [cell for cell in cells if is_number(cell)]
+    if told or _are_numbers(text, [old for old, cell in zip(distinct, cells, strict=True) if not is_number(cell)]):
+        sign = decimal_sign(numbers, most=0 if told else MOST)
+        example = next((cell for cell in numbers if re.search("[.,]", cell)), "")
         return _Survey(sign, numbers=sign != "" or not example, plain=False, example=example)
     bare = bare_numbers(distinct[:_SAMPLE])
     return _Survey(decimal_sign(bare) if len(bare) >= MOST * len(distinct[:_SAMPLE]) else "", numbers=False)
+
+
+def _are_numbers(text: pd.Series, odd: list[str]) -> bool:
+    """Whether cells are numbers but for a few odd ones, or but for one mark between many, as `kind_of` has it."""
+    n_cells, n_distinct = int(text.notna().sum()), int(text.nunique())
+    if len(odd) <= (1 - MOST) * n_distinct:
+        return True
+    n_odd = int(text.isin(odd).sum())
+    return n_odd <= (1 - MOST) * n_cells or (len(odd) == 1 and n_distinct > _FEW and n_odd <= n_cells / 2)
 
 
 def _survey_of_plain(distinct: list[str]) -> _Survey:
@@ -145,6 +156,17 @@ def _written(text: pd.Series, sign: Sign) -> pd.Series:
     pattern = FORMATS[sign][0]
     new = {old: plainly(cell, sign) for old, cell in zip(distinct, cells, strict=True) if pattern.fullmatch(cell)}
     return text.map(lambda cell: new.get(cell, cell), na_action="ignore")
+
+
+def _as_categories(text: pd.Series, categories: Collection[str], signs: tuple[Sign, ...]) -> pd.Series:
+    """Cells as the training rows' categories, which are numbers as computers write them if those were read as such."""
+    new = {
+        cell: plainly(cell, sign)
+        for cell in text.dropna().unique().tolist()
+        for sign in signs
+        if cell not in categories and FORMATS[sign][0].fullmatch(cell) and plainly(cell, sign) in categories
+    }
+    return text.map(lambda cell: new.get(cell, cell), na_action="ignore") if new else text
 
 
 def _caution(sign: Sign, examples: dict[str, str], contradict: bool) -> str:

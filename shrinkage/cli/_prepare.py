@@ -172,7 +172,7 @@ def prepare(file: Path, target_name: str, task: Task | None, n_folds: int, wishe
     Raises:
         BadInput: For everything about the table that cannot be used.
     """
-    table = read_table(file, Known(wishes.separator, numbers=wishes.number, texts=wishes.category))
+    table = read_table(file, Known(wishes.separator, None, wishes.number, dict.fromkeys(wishes.category)))
     check_named(table.frame, target_name)
     _check_wishes(table.frame, target_name, wishes)
     frame = drop_unlabelled(table.frame, target_name)

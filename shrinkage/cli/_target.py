@@ -55,9 +55,14 @@ def check_named(frame: pd.DataFrame, target: str, what: str = "") -> None:
 def _hint(names: list[str], target: str) -> str:
     """What may be wrong where a column is not found."""
     lowered = {name.lower(): name for name in names}
-    listed = f"{', '.join(names[:20])}{', ...' * (len(names) > 20)}"
     if near := difflib.get_close_matches(target.lower(), lowered, n=1):
         return f"did you mean {lowered[near[0]]}?"
+    return about_names(names)
+
+
+def about_names(names: list[str]) -> str:
+    """What may be wrong with a file that has these columns, or which they are."""
+    listed = f"{', '.join(names[:20])}{', ...' * (len(names) > 20)}"
     if len(names) == 1 and (between := re.search(r"[|;:,\s]", names[0].strip())):
         way = "--sep space cuts at spaces"
         if not between[0].isspace():
