@@ -18,11 +18,12 @@ from click.testing import CliRunner, Result
 
 import shrinkage as sh
 from shrinkage._host._quiet import require_tensorflow
+from shrinkage._note import Note
 from shrinkage.cli import main
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._encoder import matrix, read_cells
-from shrinkage.cli._report import _WORDS, in_shell
 from shrinkage.cli._table import read_table
+from shrinkage.cli._terms import IN_SHELL
 
 require_tensorflow()
 
@@ -48,7 +49,7 @@ class FakePath:
         self.null_loss, self.null_se, self.null_metrics, self.epochs = 4.0, float("nan"), {}, np.array([3, 2, 1])
         self.template, self.notes, self.seconds = (
             SimpleNamespace(loss_name=self.network.loss),
-            ("a note: raise `epochs`",),
+            (Note("a note: raise $epochs"),),
             0.1,
         )
 
@@ -59,16 +60,13 @@ class FakePath:
         return pd.DataFrame({"lam": self.lams, "loss": self.mean})
 
     def verdict(self) -> str:
-        return "a verdict: extend `lams` upwards"
+        return Note("a verdict: $extend_lams upwards")
 
     def plot(self, file: Any) -> None:
         file.write_bytes(b"picture")
 
     def save(self, folder: Any, *, overwrite: bool) -> None:
         (folder / "path.json").write_text(json.dumps({"format": "shrinkage path"}))
-
-    def __str__(self) -> str:
-        return "the table: raise\n`epochs`"
 
 
 class FakeFit:
@@ -99,6 +97,8 @@ def here(tmp_path, monkeypatch) -> Path:
 def fake_fit(monkeypatch) -> FakeFit:
     fake = FakeFit()
     monkeypatch.setattr(sh, "fit", fake, raising=False)
+    table = Note("the table: raise $epochs")
+    monkeypatch.setattr("shrinkage._path._path.path_text", lambda path, terms: terms.say(table))
     return fake
 
 
@@ -244,13 +244,11 @@ def said_by(*modules: str) -> list[str]:
 
 
 def test_the_shell_names_its_own_options():
-    """Each phrase that has other words in the shell is said by the library, and what it says of paths needs no more."""
-    of_paths = said_by("_path/_verdict", "_path/_text", "_search/_search")
-    texts = of_paths + said_by("_cv/_choice", "_problem/_prepare", "_problem/_split", "_plan/_trainer")
-    assert [phrase for phrase in _WORDS if not any(phrase in text for text in texts)] == []
-    python = re.compile(r"`epochs`|\bpath\.|(give|extend) `lams`|batch_size|learning rate")
-    assert len(list(filter(python.search, of_paths))) >= 8
-    assert list(filter(python.search, map(in_shell, of_paths))) == []
+    """In the shell's terms, no sentence of a path is left with an argument of Python."""
+    notes = [Note(text) for text in said_by("_path/_verdict", "_path/_text", "_search/_search") if " " in text]
+    python = re.compile(r"`epochs`|\bpath\.|(give|extend) `lams`|batch_size|the learning rate")
+    assert len(list(filter(python.search, notes))) >= 8
+    assert list(filter(python.search, map(IN_SHELL.say, notes))) == []
 
 
 def test_rows_without_a_target_are_left_out_and_said(fake_fit):
@@ -658,3 +656,45 @@ def test_a_share_of_l1_without_an_elastic_net_is_refused():
     assert CliRunner().invoke(main, words).exit_code == 0
     done = CliRunner().invoke(main, [*words, "--rho", "0.3"])
     assert done.exit_code == 2 and "--rho is of an elastic net" in done.stderr
+
+
+# --- linear models
+
+
+@pytest.mark.parametrize("options", [[], ["--epochs", 400], ["--batch-size", 8], ["--learning-rate", 0.1]])
+def test_a_linear_model_has_defaults_that_go_together(fake_fit, options):
+    assert run("fit", write(), "--target", "price", "--model", "linear", *options).exit_code == 0
+    (call,) = fake_fit.calls
+    rate = call.model.optimizer.get_config()["learning_rate"]
+    if "--batch-size" in options:
+        assert (call.batch_size, call.epochs, call.patience) == (8, 200, 10) and rate == pytest.approx(0.001)
+        return
+    assert call.batch_size == N and call.epoch == "last"
+    assert call.epochs == rate["config"]["decay_steps"] == (400 if "--epochs" in options else 1000)
+    assert rate["config"]["initial_learning_rate"] == (0.1 if "--learning-rate" in options else 0.3)
+
+
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_full_batches_reach_the_minimum_of_a_linear_model(penalty):
+    """Of 47 rows, against scikit-learn on the same matrix, with fewer epochs than by default to save time."""
+    from sklearn.linear_model import Lasso, Ridge
+    from sklearn.preprocessing import scale
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(47, 4)) * [1, 10, 100, 1000] + 7
+    y = x @ [3.0, -0.2, 0.0, 0.001] + rng.normal(size=47)
+    pd.DataFrame(x, columns=list("abcd")).assign(y=y).to_csv("t.csv", index=False)
+    options = ["--model", "linear", "--penalty", penalty, "--folds", 2, "--epochs", 400, "-o", "run"]
+    done = run("fit", "t.csv", "--target", "y", *options)
+    assert done.exit_code == 0, done.output
+    assert "all rows in a batch" in done.stdout and "--batch-size" not in done.stdout
+    assert max(map(len, done.stdout.partition("models in ")[2].splitlines())) <= 110
+    path = sh.Path.load("run")
+    for index in (4, 8, path.index_min):
+        lam = float(path.lams[index])
+        # The mean squared error plus lam * |w|, or lam / 2 * |w|², of a standardised target.
+        reference = Lasso(lam / 2, tol=1e-10) if penalty == "l1" else Ridge(47 * lam / 2, tol=1e-10)
+        expected = reference.fit(scale(x), scale(y)).coef_
+        got = np.asarray(path.model(lam).get_weights()[-2])[:, 0]
+        assert np.abs(expected).max() > 0.01
+        np.testing.assert_allclose(got, expected, atol=0.002)

@@ -205,7 +205,7 @@ def test_why_text_is_not_used():
     )
     _, _, dropped = infer_columns(frame)
     assert dropped == {
-        "share": "it looks like numbers, written as '0%'; write them as 8050.5",
+        "share": "it looks like numbers, written as '0%'; write 0% as 0",
         "day": "dates and times are not used",
     }
 

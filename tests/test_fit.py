@@ -115,7 +115,6 @@ def test_printed_with_its_notes():
     for note in (
         "lams: sorted in descending order.",
         "lams: repeated values kept once.",
-        "lams: 0 added, for comparison.",
         "batch_size=1000 is larger than the 38 training rows of a fold: its batch is all of them.",
     ):
         assert note in path.notes and note in repr(path)

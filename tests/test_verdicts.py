@@ -15,7 +15,7 @@ from shrinkage._path._findings import Progress, held_out_curve, progress
 from shrinkage._path._path import Path
 from shrinkage._path._plot import curve_data
 from shrinkage._penalties import L1, Proximal
-from shrinkage.cli._report import in_shell
+from shrinkage.cli._terms import IN_SHELL
 from tests.synthetic_path import StubTemplate, make_path, path_of_curves
 
 # --- curves of one strength, (E,)
@@ -546,7 +546,7 @@ def test_a_verdict_is_whole_sentences_that_agree(name):
         assert (path.epochs == np.isfinite(path.cv_loss[0]).sum(axis=1)).any()
     assert words.split()[0] in " ".join(repr(path).splitlines())
     assert curve_data(path).high > curve_data(path).low
-    shell = in_shell(words)
+    shell = IN_SHELL.say(words)
     for python in ("takes `lams`", "Path.load(FOLDER).folds", "lambda =", "standardize_target=True"):  # which are meant
         shell = shell.replace(python, "")
     assert not re.search(r"`|learning rate|\bpath\.|\w=", shell.replace("raise the learning rate", "")), shell

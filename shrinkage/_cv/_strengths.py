@@ -36,12 +36,14 @@ def automatic_grid(total: float, scale: float = 1.0, most: float = np.inf) -> np
 def check_lams(lams: object) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return a user's strengths sorted in descending order, each once, with 0 last, and notes on what was changed.
 
+    Of 0 there is no note: every path has it, and its table a row `none`.
+
     Raises:
         ValueError: if there are none, or one is not a number, negative, NaN or infinite.
 
     Example:
         >>> check_lams([0.1, 1.0])
-        (array([1. , 0.1, 0. ]), ('lams: sorted in descending order.', 'lams: 0 added, for comparison.'))
+        (array([1. , 0.1, 0. ]), ('lams: sorted in descending order.',))
     """
     given = _as_floats(lams)
     bad = given[~(np.isfinite(given) & (given >= 0))]
@@ -163,6 +165,4 @@ def _changes(given: np.ndarray) -> list[str]:
         changes.append("sorted in descending order")
     if np.unique(given).size < given.size:
         changes.append("repeated values kept once")
-    if not np.any(given == 0):
-        changes.append("0 added, for comparison")
     return changes

@@ -38,8 +38,9 @@ def prepare(request: Request) -> Problem:
     objective = replace(objective, weighted=bool(np.ptp(data.weight)))
     batch_size, smallest = request.batch_size, min(map(len, folds.train))
     if batch_size > smallest:
-        more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
-        notes.append(Note(f"${{batch_size_}}{batch_size} {more}"))
+        if batch_size not in (Request.batch_size, data.n_rows):  # nobody gave it, or full batches are meant
+            more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
+            notes.append(Note(f"${{batch_size_}}{batch_size} {more}"))
         batch_size = min(batch_size, data.n_rows)
     target = standardize(data, folds, objective) if request.standardize_target else None
     rows = folds.all_rows

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 
 from ._errors import BadInput
+from ._formats import Sign
+from ._numerals import Known
 
 Task = Literal["binary", "multi-class", "regression"]
 Label = str | int | float | bool
@@ -61,6 +63,13 @@ class Columns:
     categories: tuple[CategoryColumn, ...]
     dropped: dict[str, str] = field(default_factory=dict)
     """Columns of the training file that the model does not use, and why."""
+    decimal: Sign | None = None
+    """The sign that marks decimals in the training file: of new rows, where their file does not show it."""
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """Columns whose input of the model has another name, and that name."""
+        return {name: input_name(name) for name in self.names if input_name(name) != name}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,6 +82,11 @@ class Columns:
         numbers = [column.name for column in self.numbers]
         indicators = [f"{column.name} is missing" for column in self.numbers if column.indicator]
         return (*numbers, *indicators, *(name for column in self.categories for name in _one_hot_names(column)))
+
+    def known(self, separator: str | None = None) -> Known:
+        """What the model's columns say of a CSV with new rows: they are to be read as the training rows were."""
+        numbers = tuple(column.name for column in self.numbers)
+        return Known(separator, self.decimal, numbers, {c.name: frozenset(c.categories) for c in self.categories})
 
     def save(self, file: Path) -> None:
         """Write it as JSON."""

@@ -74,6 +74,30 @@ def plural(count: int, thing: str) -> str:
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
+_SEPARATORS = {"space": " ", "tab": "\t", "\\t": "\t"}
+
+
+def _separator(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    if text is None:
+        return None
+    found = _SEPARATORS.get(text, text)
+    if len(found) != 1 or found in '"\r\n\0' or found.isalnum():
+        raise click.BadParameter(f"expected one character, `tab` or `space`; received {text!r}.")
+    return found
+
+
+def separator_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option --sep of a command that reads a table."""
+    return click.option(
+        "--sep",
+        "separator",
+        callback=_separator,
+        metavar="CHARACTER",
+        show_default="comma, semicolon or tab, found out",
+        help="What separates the cells of a CSV: one character, `tab` or `space`.",
+    )(command)
+
+
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options every command has; gives it a `console`."""
     form = click.option(

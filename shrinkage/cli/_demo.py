@@ -29,12 +29,12 @@ def demo(overwrite: bool, console: Console) -> None:
     penalty is cross-validated over 5 folds.
     """
     from ._folder import check_folder, keeping_the_table, new_run
-    from ._report import files, in_shell, path_document, write_path
+    from ._report import files, path_document, path_text, write_path
 
     check_folder(FOLDER, overwrite)
     import_keras()
     path = _train()
-    console.say(in_shell(str(path)))
+    console.say(path_text(path))
     with keeping_the_table(FOLDER), new_run(FOLDER) as fresh:
         if not path.failed.all():
             path.model().save(fresh / "model.keras")

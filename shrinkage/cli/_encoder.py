@@ -15,6 +15,7 @@ from ._columns import MISSING, CategoryColumn, Columns, NumberColumn, halves, in
 from ._errors import BadInput
 from ._formats import MOST
 from ._table import column
+from ._target import about_names
 from ._values import as_booleans, as_categories, as_numbers, unreadable
 
 if TYPE_CHECKING:
@@ -41,10 +42,11 @@ def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def _near(missing: list[str], frame: pd.DataFrame) -> str:
-    """Name columns that may be meant, for they differ in case or spaces alone."""
-    others = {name.strip().lower(): name for name in frame.columns}
-    near = [f"{others[name.strip().lower()]!r} to {name!r}" for name in missing if name.strip().lower() in others]
-    return f"; rename {', '.join(near)}" if near else ""
+    """Name columns that may be meant: they differ in case or spaces, or are called like the input of model.keras."""
+    others = {input_name(name.strip().lower()): name for name in frame.columns}
+    keys = {name: input_name(name.strip().lower()) for name in missing}
+    near = [f"{others[key]!r} to {name!r}" for name, key in keys.items() if key in others]
+    return f"; rename {', '.join(near)}" if near else f"; {about_names(list(frame.columns)).rstrip('.')}"
 
 
 def _numbers(column: NumberColumn, cells: pd.Series) -> np.ndarray:

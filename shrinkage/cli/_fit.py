@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._console import Console, Number, common, import_keras, whole
+from ._console import Console, Number, common, import_keras, separator_option, whole
 from ._errors import EXIT_CODES, BadInput, TrainingFailed, is_refusal
 from ._penalty import check_penalty, penalty_arguments, penalty_options
 
@@ -49,6 +49,7 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
     help="The folder for the results.",
 )
 @click.option("--overwrite", is_flag=True, show_default=False, help="Replace an earlier run; other files stay.")
+@separator_option
 @click.option(
     "--task",
     type=click.Choice(["binary", "multi-class", "regression"]),
@@ -61,9 +62,14 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
 @click.option("--number", multiple=True, metavar="NAME", help="A column to take as numbers; other cells are missing.")
 @click.option("--clip/--no-clip", default=True, help="Clip numbers that lie far outside the others.")
 @click.option("--hidden", callback=_units, show_default="64,64", help="Units of each hidden layer of an mlp.")
-@click.option("--epochs", type=whole(1), default=200, help="At most so many epochs.")
-@click.option("--batch-size", type=whole(1), default=32)
-@click.option("--learning-rate", type=Number(min=0, min_open=True), default=1e-3, help="Of Adam.")
+@click.option("--epochs", type=whole(1), show_default="200; of a linear model 1000", help="At most so many epochs.")
+@click.option("--batch-size", type=whole(1), show_default="32; of a linear model all rows")
+@click.option(
+    "--learning-rate",
+    type=Number(min=0, min_open=True),
+    show_default="0.001; of a linear model 0.3, falling to 0",
+    help="Of Adam.",
+)
 @click.option("--folds", type=whole(2), default=5, help="Folds of the cross-validation.")
 @click.option("--seed", type=whole(0, 2**32 - 1), default=0, help="Of everything random.")
 @click.option(
@@ -83,6 +89,7 @@ def fit(
     category: tuple[str, ...],
     number: tuple[str, ...],
     clip: bool,
+    separator: str | None,
     console: Console,
     **options: Any,
 ) -> None:
@@ -96,10 +103,10 @@ def fit(
     from ._prepare import Wishes, prepare
     from ._report import files
 
-    settings = Settings(**options)
+    settings = Settings.with_defaults(**options)
     check_penalty(settings)
     folder = output or File(f"{data.stem}-shrinkage")
-    prepared = prepare(data, target, task, settings.folds, Wishes(drop, category, number, clip))
+    prepared = prepare(data, target, task, settings.folds, Wishes(drop, category, number, clip, separator))
     check_folder(folder, overwrite)
     console.say(prepared.describe())
     console.say(f"training: {settings}\n")
@@ -123,8 +130,8 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
     """The path over the encoded matrix."""
     import shrinkage as sh
 
-    from ._network import PATIENCE, network
-    from ._report import in_shell
+    from ._network import network, training_arguments
+    from ._terms import with_labels
 
     matrix, (targets, centre, scale) = prepared.matrix(), _targets(prepared)
     with warnings.catch_warnings():
@@ -136,17 +143,15 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
                 matrix,
                 targets,
                 **penalty_arguments(settings),
+                **training_arguments(settings, len(matrix)),
                 cv=settings.folds,
-                epochs=settings.epochs,
-                batch_size=settings.batch_size,
-                patience=PATIENCE,
                 seed=settings.seed,
                 standardize_target=prepared.columns.task == "regression",
             )
         except ValueError as error:
             if not is_refusal(error):
                 raise
-            raise BadInput(in_shell(str(error), prepared.columns.labels)) from error
+            raise BadInput(with_labels(prepared.columns.labels).say(error.args[0])) from error
     return path if prepared.columns.task != "regression" else _in_target_units(path, centre, scale)
 
 
@@ -192,12 +197,12 @@ def _write(columns: "Columns", path: "Path", settings: "Settings", folder: File)
 
 def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Settings") -> dict[str, Any]:
     """Print the table, before files are written, which may fail; return it for programs."""
-    from ._report import in_shell, path_document, root_mean_squares
+    from ._report import path_document, path_text, root_mean_squares
 
     labels = prepared.columns.labels
     told = {**settings.__dict__, "hidden": settings.layers}
     document = {"data": prepared.document(), "settings": told, **path_document(path, settings.choose, labels)}
-    console.say(in_shell(str(path), labels))
+    console.say(path_text(path, labels))
     if prepared.columns.task == "regression":
         errors = root_mean_squares(path, path.target_sd)
         document["root_mean_squared_error"] = errors

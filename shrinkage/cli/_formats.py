@@ -1,22 +1,38 @@
 """Cells of text that people read as numbers, dates or times."""
 
 import re
+from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 PLAIN = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_PLAIN = re.compile(PLAIN)
-# With a separator between thousands or without: 8,050.00 and 8.050,00.
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
-DECIMAL_POINT = rf"[+-]?(?=\.?\d)(?:[1-9]\d{{0,2}}(?:,\d{{3}})+|\d*)(?:\.\d*)?{_EXPONENT}"
-DECIMAL_COMMA = rf"[+-]?(?=,?\d)(?:[1-9]\d{{0,2}}(?:\.\d{{3}})+|\d*)(?:,\d*)?{_EXPONENT}"
+# With a separator between thousands or without: 8,050.00 and 8.050,00.
+DECIMAL_POINT = rf"[+-]?(?:[1-9]\d{{0,2}}(?:,\d{{3}})+(?:\.\d*)?|(?=\.?\d)\d*(?:\.\d*)?{_EXPONENT})"
+DECIMAL_COMMA = rf"[+-]?(?:[1-9]\d{{0,2}}(?:\.\d{{3}})+(?:,\d*)?|(?=,?\d)\d*(?:,\d*)?{_EXPONENT})"
+Sign = Literal[".", ","]
+# Of each decimal sign: what numbers look like, and the sign between thousands.
+FORMATS: dict[Sign, tuple[re.Pattern[str], str]] = {
+    ".": (re.compile(DECIMAL_POINT), ","),
+    ",": (re.compile(DECIMAL_COMMA), "."),
+}
 
 # What else marks a quantity. Text such as 00123 is a code (a postcode, an article number), not a quantity.
 LEADING_ZERO = r"[+-]?0\d+"
-_UNIT = r"(?:[$€£¥₹%‰]|USD|EUR|GBP|CHF|JPY)?"
 _SPACE = r"[\s\u00a0\u202f]*"
-_GROUPS = r"(?:[1-9]\d{0,2}(?:[.,'’\u00a0\u202f ]\d{3})+|\d+)(?:[.,]\d+)?"
-QUANTITY = rf"[+-]?{_UNIT}{_SPACE}[+-]?{_GROUPS}{_SPACE}{_UNIT}"
+_MONEY = r"[$€£¥₹]|USD|EUR|GBP|CHF|JPY"
+_GROUPS = r"(?:(?:[1-9]\d{0,2}(?:[.,'’\u00a0\u202f ]\d{3})+|\d+)(?:[.,]\d+)?|[.,]\d+)"
+# Of single letters only those that stand for units and powers of ten: 3A and 12b are codes, and 1st and 9am no units.
+_WORD = r"(?!(?:st|nd|rd|th|am|pm)\b)[^\W\d_]{2,10}|[kKMmgltshWVJN]"
+_UNIT = rf"{_MONEY}|[%‰]|°[CF]?|(?:{_WORD})[²³]?(?:/(?:{_WORD}|h)[²³]?)?"
+QUANTITY = (
+    rf"(?P<bracket>\()?(?P<minus>[+-]?)(?:{_MONEY}|%)?{_SPACE}(?P<sign>[+-]?)(?P<number>{_GROUPS}){_SPACE}"
+    rf"(?P<unit>{_UNIT})?(?P<trailing>-?)\)?"
+)
+_QUANTITY = re.compile(QUANTITY)
+_POWERS = {"k": 3, "K": 3, "M": 6}
+MOST_UNITS = 3  # more are names that begin with a number
 # What nearly all cells are, the column is: the others are odd ones.
 MOST = 0.9
 
@@ -32,50 +48,113 @@ _DATE = "|".join(
 )
 _TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[ap]m)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?"
 DATE_OR_TIME = rf"(?i:(?:{_DATE})(?:[T ]+{_TIME})?|{_TIME})"
+DATES = "dates and times are not used"
 
 
-def as_plain_numbers(texts: pd.Series, comma_separates: bool) -> pd.Series:
-    """The same numbers as computers write them, where nearly all cells are numbers of one format; else as they are.
+def decimal_sign(cells: list[str], most: float = MOST) -> Sign | Literal["either", ""]:
+    """Return the sign that marks decimals in numbers, "either" if it may be both, "" if there is none.
 
     Args:
-        texts: (n,) text or missing.
-        comma_separates: Whether the file's cells are separated by commas: then 1,234 is more likely a thousand.
+        cells: Distinct texts.
+        most: The share of them that must be numbers.
 
-    >>> as_plain_numbers(pd.Series(["8,050.00", "12"]), True).tolist()
-    ['8050.00', '12']
-    >>> as_plain_numbers(pd.Series(["1.234,5", "0,7"]), False).tolist()
-    ['1234.5', '0.7']
+    >>> [decimal_sign(cells) for cells in (["1.234,5", "0,7"], ["0.5"], ["1.234", "950"], ["7", "12"])]
+    [',', '.', 'either', '']
     """
-    distinct = texts.dropna().unique().tolist()
-    if all(map(_PLAIN.fullmatch, distinct)):
-        return texts  # at once: a table may have thousands of columns
-    cells = pd.Series(distinct, dtype=str)
-    plain = cells.str.fullmatch(PLAIN)
-    formats = [(DECIMAL_POINT, ",", "."), (DECIMAL_COMMA, ".", ",")]
-    formats = formats if comma_separates else formats[::-1]
-    shares = [float(cells.str.fullmatch(pattern).mean()) for pattern, _, _ in formats]
-    best = shares.index(max(shares))
-    if shares[best] < MOST or (shares[best] < 1 and plain.mean() >= shares[best]):
-        return texts
-    pattern, thousands, decimal = formats[best]
-    written = texts.str.replace(thousands, "", regex=False).str.replace(decimal, ".", regex=False)
-    return texts.where(~texts.str.fullmatch(pattern).fillna(False).astype(bool), written)
+    counts: dict[Sign, int] = {
+        sign: sum(map(bool, map(pattern.fullmatch, cells))) for sign, (pattern, _) in FORMATS.items()
+    }
+    if not cells or max(counts.values()) < most * len(cells):
+        return ""
+    if counts["."] != counts[","]:
+        return max(FORMATS, key=lambda sign: counts[sign])
+    return "either" if any("." in cell or "," in cell for cell in cells if is_number(cell)) else ""
 
 
-def unusable(column: pd.Series) -> str | None:
-    """Why a column of text is not to be taken as categories; None if it may.
+def is_number(cell: str) -> bool:
+    """Whether a text is a number, written one way or the other."""
+    return any(pattern.fullmatch(cell) for pattern, _ in FORMATS.values())
 
-    >>> unusable(pd.Series(["2024-05-01", "2024-05-02 10:30"]))
-    'dates and times are not used'
-    >>> unusable(pd.Series(["$8,050.00", "$12"]))
-    "it looks like numbers, written as '$8,050.00'; write them as 8050.5"
-    >>> unusable(pd.Series(["00501", "10-12", "a"]))
+
+def are_dates(column: pd.Series) -> bool:
+    """Whether cells of text are dates or times."""
+    return bool(column.dropna().astype(str).str.fullmatch(DATE_OR_TIME).mean() >= MOST)
+
+
+def are_dates_as_numbers(values: np.ndarray) -> bool:
+    """Whether numbers are dates such as 20240131.
+
+    >>> are_dates_as_numbers(np.array([19580329.0, 19580330, np.nan, 19581231]))
+    True
+    >>> are_dates_as_numbers(np.array([19580329.0, 19581329, 19580330]))
+    False
+    """
+    known = np.unique(values[np.isfinite(values)])
+    if len(known) < 3 or known[0] < 15_000_101 or known[-1] > 22_001_231 or (known != np.floor(known)).any():
+        return False
+    month, day = known // 100 % 100, known % 100
+    return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
+
+
+def quantity(column: pd.Series) -> str | None:
+    """Say that cells of text look like numbers, as which one of them would be read, and why not all; None if not.
+
+    >>> quantity(pd.Series(["$8,050.00", "$12"]))
+    "it looks like numbers, written as '$8,050.00'; write $8,050.00 as 8050.00"
+    >>> quantity(pd.Series(["5,7 kg", "12 kg", "1,2 kg"]))
+    "it looks like numbers, written as '5,7 kg'; write 5,7 kg as 5.7"
+    >>> quantity(pd.Series(["00501", "10-12", "a"])), quantity(pd.Series(["3A", "12b"]))
+    (None, None)
     """
     cells = column.dropna().astype(str)
-    if cells.str.fullmatch(DATE_OR_TIME).mean() >= MOST:
-        return "dates and times are not used"
-    quantities = cells.str.fullmatch(QUANTITY)
-    marked = cells.loc[quantities & ~cells.str.fullmatch(PLAIN)].tolist()
-    if not marked or quantities.mean() < MOST or cells.str.fullmatch(LEADING_ZERO).any():
+    distinct = cells.unique().tolist()
+    found = {cell: match for cell in distinct if (match := _QUANTITY.fullmatch(cell))}
+    marked = [cell for cell in found if not re.fullmatch(PLAIN, cell)]
+    if (
+        not marked
+        or cells.isin(list(found)).mean() < MOST
+        or any(re.fullmatch(LEADING_ZERO, m["number"]) for m in found.values())
+    ):
         return None
-    return f"it looks like numbers, written as {marked[0]!r}; write them as 8050.5"
+    units = {found[cell]["unit"].lower() for cell in marked if found[cell]["unit"]}
+    if len(units) > MOST_UNITS:
+        return None
+    shown, plain = _example(marked, found)
+    return f"it looks like numbers, written as {shown!r}; write {shown} as {plain}" + (
+        ", all in the same unit" if len(units) > 1 and not units <= set(map(str.lower, _POWERS)) else ""
+    )
+
+
+def bare_numbers(cells: list[str]) -> list[str]:
+    """Return the numbers in quantities: without units, and without spaces between thousands."""
+    found = (_QUANTITY.fullmatch(cell) for cell in cells)
+    return [_spaceless(match["number"]) for match in found if match]
+
+
+def _spaceless(number: str) -> str:
+    return re.sub(r"['’\u00a0\u202f ]", "", number)
+
+
+def _example(marked: list[str], found: dict[str, re.Match[str]]) -> tuple[str, str]:
+    """Return a cell of the user's, and as which number to write it."""
+    numbers = {cell: _spaceless(found[cell]["number"]) for cell in marked}
+    own = decimal_sign(list(numbers.values()), most=0)
+    shown = next((cell for cell in marked if own in (".", ",") and decimal_sign([numbers[cell]]) == own), marked[0])
+    sign = decimal_sign([numbers[shown]]) or "."
+    if sign == "either":
+        sign = own if own in (".", ",") else "," if "." in numbers[shown] else "."
+    plain = plainly(numbers[shown], sign)
+    match = found[shown]
+    if power := _POWERS.get(match["unit"] or ""):
+        plain = f"{float(plain) * 10**power:.12g}"
+    negative = match["bracket"] or "-" in (match["minus"] + match["sign"] + match["trailing"])
+    return shown, f"-{plain}" if negative else plain
+
+
+def plainly(number: str, sign: Sign) -> str:
+    """Write a number as computers do.
+
+    >>> plainly("1.234,5", ",")
+    '1234.5'
+    """
+    return number.replace(FORMATS[sign][1], "").replace(sign, ".")

@@ -10,6 +10,7 @@ import pandas as pd
 from ._columns import MISSING, CategoryColumn, NumberColumn, halves
 from ._console import plural
 from ._errors import BadInput
+from ._formats import quantity
 from ._table import column
 from ._values import (
     Kind,
@@ -57,10 +58,14 @@ def infer_columns(
     """
     columns, dropped, infinite = [], {}, []
     for name in frame.columns:
+        given: Kind | None = "number" if name in number else "category" if name in category else None
         try:
-            given: Kind | None = "number" if name in number else "category" if name in category else None
             columns.append(_column(column(frame, name), given, clip))
         except Unused as reason:
+            if given:
+                raise BadInput(
+                    f"--{given} {name}: {reason}. Leave the option out, and the column is not used."
+                ) from None
             dropped[name] = str(reason)
         except _Infinite as found:
             infinite.append(f"{name} ({found} of {len(frame)} rows)")
@@ -91,7 +96,8 @@ def _column(cells: pd.Series, given: Kind | None, clip: bool) -> NumberColumn | 
     values = values_as(kind, cells)
     odd = cells.loc[unreadable(cells, values)].astype(str)
     if np.isnan(values).all():
-        raise BadInput(f"--number {cells.name}: no cell is a number; the first is {odd.iloc[0]!r}.")
+        hint = quantity(odd) or f"the first is {odd.iloc[0]!r}"
+        raise BadInput(f"--number {cells.name}: no cell is a number; {hint}.")
     if np.isnan(values).any() and len(np.unique(values[~np.isnan(values)])) == 1:
         # One value or nothing: all it can say is whether the cell is filled, as a category does.
         return _categories(str(cells.name), as_categories(cells), limit=MAX_CATEGORIES)
@@ -154,7 +160,8 @@ def _categories(name: str, cells: np.ndarray, limit: int | None) -> CategoryColu
     known = len(cells) - counts[MISSING]
     if len(counts) == 1:
         raise Unused("it is constant")
-    enough = rare(len(cells))
+    # Of a column that the user calls a category, two rows may be all that a value has.
+    enough = rare(len(cells)) if limit is not None else 2
     frequent = [value for value, count in counts.most_common() if count >= enough]
     if limit is not None and sum(counts[value] for value in frequent if value != MISSING) < known / 2:
         raise Unused(f"most of its {len(counts)} values are nearly unique, as names and identifiers are")
@@ -170,5 +177,7 @@ def _categories(name: str, cells: np.ndarray, limit: int | None) -> CategoryColu
     if n_rest == 0 and len(frequent) == 1:
         raise Unused("it is constant")
     if not frequent:
-        raise Unused("each of its values is nearly unique")
+        raise Unused(
+            "each of its values is in a single row" if limit is None else "each of its values is nearly unique"
+        )
     return CategoryColumn(name, tuple(sorted(frequent)), n_rest >= enough, n_frequent - len(frequent))

@@ -28,7 +28,9 @@ class Layout:
     body: str
     """The header and the rows, and blank lines in place of those that are neither."""
     notes: tuple[str, ...]
-    """What was left out."""
+    """What was left out, and what to look at."""
+    single_quotes: bool = False
+    """Whether names stood in single quotes, as cells then may."""
 
 
 def decode(content: bytes) -> tuple[str, str | None]:
@@ -51,10 +53,11 @@ def decode(content: bytes) -> tuple[str, str | None]:
         return content.decode(ENCODINGS[1]), note
 
 
-def find_table(text: str) -> Layout | None:
+def find_table(text: str, separator: str | None = None) -> Layout | None:
     """Return the table in a text, None if there is no row.
 
-    - A first line such as `sep=;` names the separator; else it is the one that cuts the rows into the most cells.
+    - The separator is the given one; or a first line such as `sep=;` names it; else it is the one that cuts the rows
+      into the most cells. A space stands for spaces and tabs, as many as there are.
     - Lines at the top that begin with # are comments. The last of them is the header if it has as many cells as the
       rows, and the line below does not look like a header.
     - Further down, a line that begins with # is a comment unless it has as many cells as the header.
@@ -63,9 +66,10 @@ def find_table(text: str) -> Layout | None:
     Raises:
         csv.Error: For quotes that are not closed, and the like.
     """
-    separator = None
     if given := _SEP_LINE.match(text):
-        separator, text = given[1] or None, text[given.end() :]
+        separator, text = separator or given[1] or None, text[given.end() :]
+    if separator == " ":
+        text = re.sub(r"[ \t]+(?=[\r\n]|$)", "", text.replace("\t", " "))
     lines = _lines(text)
     n_comments = next((i for i, line in enumerate(lines) if not line.startswith("#") and line.strip()), 0)
     comments, sample = lines[:n_comments], lines[n_comments : n_comments + 10 * _SAMPLE]
@@ -86,7 +90,16 @@ def find_table(text: str) -> Layout | None:
     if marked or n_below:
         count = len(marked) + n_below
         notes.append(f"left out: {count:,} comment line{'s' if count > 1 else ''} (#)")
-    return Layout(separator, names, body, tuple(notes))
+    single_quotes = all(re.fullmatch(r"\s*'[^']+'\s*", name) for name in names)
+    if single_quotes:
+        names = [name.strip()[1:-1] for name in names]
+        notes.append("left out: the single quotes around names")
+    if all(map(is_number, names)):
+        notes.append(
+            f"caution: the first line, {', '.join(names[:5])}{', ...' * (len(names) > 5)}, was read as the columns' "
+            "names; if it is a row, write a line with names above it"
+        )
+    return Layout(separator, names, body, tuple(notes), single_quotes)
 
 
 def _lines(text: str) -> list[str]:
@@ -103,18 +116,22 @@ def _rows(lines: list[str], separator: str, strict: bool = False) -> Iterator[tu
         begin = reader.line_num
 
 
-def _quality(lines: list[str], separator: str) -> tuple[bool, float, int]:
-    """Return how well a separator cuts lines: into equally many cells, how many rows are of that kind, and how many."""
+def _quality(lines: list[str], separator: str) -> tuple[bool, int, float, int]:
+    """Return how well a separator cuts lines: into equally many cells, below few titles, in most rows, into many cells.
+
+    A separator that also cuts the header is better: in x;y above 80,5;130,25 the commas are no separators.
+    """
     try:
         # Strict: where a closing quote is not followed by the separator, it is the wrong one.
         rows = [row for row, _ in islice(_rows(lines, separator, strict=True), _SAMPLE)]
     except csv.Error:
-        return False, 0, 0
+        return False, 0, 0, 0
     if not rows:
-        return False, 0, 0
+        return False, 0, 0, 0
     width, start = _shape(rows)
     share = sum(len(row) == width for row in rows[start:]) / len(rows[start:])
-    return (share == 1, share, width) if width > 1 else (False, 0, width)
+    whole = share == 1
+    return (whole, -start if whole else 0, share, width) if width > 1 else (False, 0, 0, width)
 
 
 def _shape(rows: list[list[str]]) -> tuple[int, int]:
@@ -122,7 +139,7 @@ def _shape(rows: list[list[str]]) -> tuple[int, int]:
     counts = Counter(map(len, rows))
     width = max(counts, key=lambda length: (counts[length], length))
     header = next((i for i, row in enumerate(rows) if len(row) == width and not _is_title(row)), 0)
-    if width == 1 or not all(map(_is_title, rows[:header])) or any(map(_is_number, rows[header])):
+    if width == 1 or not all(map(_is_title, rows[:header])) or any(map(is_number, rows[header])):
         return width, 0
     return width, header
 
@@ -135,13 +152,14 @@ def _header_in(comment: str, separator: str, rows: list[list[str]]) -> list[str]
     """Return the header in a line that begins with #, if it is one."""
     cells = next((row for row, _ in _rows([comment.removeprefix("#")], separator)), [])
     below = rows[1:10]
-    numeric = any(all(_is_number(row[i]) for row in below if i < len(row)) for i in range(len(rows[0]))) and below
-    if len(cells) < 2 or len(cells) != len(rows[0]) or (numeric and not any(map(_is_number, rows[0]))):
+    numeric = any(all(is_number(row[i]) for row in below if i < len(row)) for i in range(len(rows[0]))) and below
+    if len(cells) < 2 or len(cells) != len(rows[0]) or (numeric and not any(map(is_number, rows[0]))):
         return None
     return [cells[0].strip() or "#", *cells[1:]]
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Whether a cell of the sample is a number, with separators of thousands or without."""
     return bool(_NUMBER.fullmatch(cell.strip()))
 
 

@@ -1,7 +1,7 @@
 """The networks the command line trains, as it prints them."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -32,12 +32,23 @@ class Settings:
     """Of a group lasso."""
     how: Literal["coupled", "proximal", "decoupled"] | None
     epochs: int
-    """The cap: a strength stops earlier when its mean curve no longer improves."""
-    batch_size: int
+    """The cap: a strength stops earlier when its mean curve no longer improves, unless batches are full."""
+    batch_size: int | None
+    """None for all rows, of a linear model: then the learning rate falls to 0, and every strength ends there."""
     learning_rate: float
     folds: int
     seed: int
     choose: Literal["min", "1se"]
+
+    @staticmethod
+    def with_defaults(**options: Any) -> "Settings":
+        """The settings of options, of which None stands for a default that depends on the others.
+
+        A linear model is convex, and full batches with a large learning rate that falls reach its one minimum.
+        """
+        full = options["model"] == "linear" and options["batch_size"] is None
+        defaults = FULL_BATCHES if full else MINI_BATCHES
+        return Settings(**{**options, **{name: value for name, value in defaults.items() if options[name] is None}})
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -46,15 +57,29 @@ class Settings:
 
     def __str__(self) -> str:
         network = f"{'-'.join(map(str, self.layers))} ReLU network" if self.layers else "linear model"
+        rate, chosen = f"Adam with learning rate {self.learning_rate:g}", f"{self.folds} folds, seed {self.seed}"
+        if self.batch_size is None:
+            return (
+                f"{network}, {rate} that falls to 0 in {self.epochs} epochs, all rows in a batch, "
+                f"{penalty_words(self)}, {chosen}"
+            )
         return (
-            f"{network}, Adam with learning rate {self.learning_rate:g}, batch size {self.batch_size}, "
-            f"{penalty_words(self)}, {self.folds} folds, seed {self.seed}, "
+            f"{network}, {rate}, batch size {self.batch_size}, {penalty_words(self)}, {chosen}, "
             f"each strength until its mean curve has not improved for {PATIENCE} epochs, at most {self.epochs}"
         )
 
 
 PATIENCE = 10
 HIDDEN = (64, 64)
+FULL_BATCHES = {"epochs": 1000, "learning_rate": 0.3}
+MINI_BATCHES = {"epochs": 200, "learning_rate": 1e-3, "batch_size": 32}
+
+
+def training_arguments(settings: Settings, n_rows: int) -> dict[str, Any]:
+    """The arguments of `shrinkage.fit` that say how long is trained."""
+    if settings.batch_size is None:
+        return {"epochs": settings.epochs, "batch_size": n_rows, "epoch": "last"}
+    return {"epochs": settings.epochs, "batch_size": settings.batch_size, "patience": PATIENCE}
 
 
 def network(columns: Columns, matrix: np.ndarray, settings: Settings) -> "keras.Model":
@@ -73,7 +98,10 @@ def network(columns: Columns, matrix: np.ndarray, settings: Settings) -> "keras.
     name = "_".join(["mlp", *map(str, settings.layers)]) if settings.layers else "linear"
     layers = [keras.Input((matrix.shape[1],)), normalization, *hidden, _output(columns)]
     model = keras.Sequential(layers, name=name)
-    optimizer = keras.optimizers.Adam(settings.learning_rate)
+    rate: Any = settings.learning_rate
+    if settings.batch_size is None:  # a step is an epoch
+        rate = keras.optimizers.schedules.CosineDecay(rate, settings.epochs)
+    optimizer = keras.optimizers.Adam(rate)
     metrics = [] if columns.task == "regression" else ["accuracy"]
     model.compile(optimizer, LOSSES[columns.task], metrics=metrics)
     return model

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ._console import Console, common, import_keras, plural
+from ._console import Console, common, import_keras, plural, separator_option
 from ._errors import EXIT_CODES, BadInput
 from ._folder import chose_nothing
 
@@ -26,8 +26,9 @@ SUFFIXES = (".csv", ".parquet")
     "-o", "--output", type=click.Path(path_type=File), required=True, help="The file to write: .csv or .parquet."
 )
 @click.option("--overwrite", is_flag=True, help="Replace the output file.")
+@separator_option
 @common
-def predict(run: File, data: File, output: File, overwrite: bool, console: Console) -> None:
+def predict(run: File, data: File, output: File, overwrite: bool, separator: str | None, console: Console) -> None:
     """Predict DATA, a CSV or Parquet file, with the model in RUN, a folder that `shrinkage fit` wrote.
 
     A row of the output belongs to the row of DATA in the same place. Its columns: prediction, and for classes
@@ -46,7 +47,7 @@ def predict(run: File, data: File, output: File, overwrite: bool, console: Conso
     _check_suffix(output)
     check_file(output, overwrite, source=data)
     columns = Columns.load(run / "columns.json")
-    table = read_table(data)
+    table = read_table(data, columns.known(separator))
     cells = read_cells(columns, table.frame)
     odd = odd_cells(columns, table.frame)
     counts = {

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ._cautions import about_time, cautions
 from ._columns import Columns, Task, input_name
 from ._console import plural
 from ._encoder import clipped, matrix, missing, odd_cells, read_cells, unseen
 from ._errors import BadInput
 from ._infer import MAX_CATEGORIES, infer_columns
+from ._numerals import Known
 from ._table import column, read_table
 from ._target import Target, check_named, drop_unlabelled, read_target
 
@@ -34,6 +36,8 @@ class Prepared:
     """Rows left out because their target is missing."""
     notes: tuple[str, ...]
     """What to say of the file, if anything."""
+    cautions: tuple[str, ...]
+    """What to look at in the columns."""
     odd: dict[str, dict[str, int]]
     """Cells of number columns that are no numbers: by column how many of each text."""
 
@@ -59,6 +63,13 @@ class Prepared:
             lines.append(f"caution: {plural(rows, 'row')} in a fold; so few can hardly tell one strength from another")
         lines += _counted(f"classes with fewer rows than the {self.n_folds} folds", self._small_classes())
         lines += [f"not used: {name} ({reason})" for name, reason in columns.dropped.items()]
+        lines += about_time(columns)
+        renamed = [f"{name} is {new}" for name, new in columns.renamed.items()]
+        if renamed:
+            lines.append(
+                f"inputs of model.keras with another name, for Keras allows no slash in one: {_listed(renamed)}"
+            )
+        lines += self.cautions
         lines += _counted("missing cells", missing(columns, self.cells))
         if self.odd:
             lines.append(f"cells that are no numbers, missing ones too: {_listed(odd_words(self.odd))}")
@@ -88,6 +99,8 @@ class Prepared:
             "missing_cells": missing(columns, self.cells),
             "odd_cells": self.odd,
             "notes": self.notes,
+            "cautions": self.cautions,
+            "renamed_inputs": columns.renamed,
             "clipped_cells": clipped(columns, self.cells),
             "inputs": len(columns.features),
         }
@@ -143,6 +156,7 @@ class Wishes:
     category: tuple[str, ...] = ()
     number: tuple[str, ...] = ()
     clip: bool = True
+    separator: str | None = None
 
 
 def prepare(file: Path, target_name: str, task: Task | None, n_folds: int, wishes: Wishes = Wishes()) -> Prepared:
@@ -153,12 +167,12 @@ def prepare(file: Path, target_name: str, task: Task | None, n_folds: int, wishe
         target_name: The column to predict.
         task: What the user said, or None to infer it.
         n_folds: There must be as many rows.
-        wishes: What the user said of other columns.
+        wishes: What the user said of other columns, and of the file.
 
     Raises:
         BadInput: For everything about the table that cannot be used.
     """
-    table = read_table(file)
+    table = read_table(file, Known(wishes.separator, None, wishes.number, dict.fromkeys(wishes.category)))
     check_named(table.frame, target_name)
     _check_wishes(table.frame, target_name, wishes)
     frame = drop_unlabelled(table.frame, target_name)
@@ -171,11 +185,13 @@ def prepare(file: Path, target_name: str, task: Task | None, n_folds: int, wishe
     inferred = infer_columns(features, number=wishes.number, category=wishes.category, clip=wishes.clip)
     numbers, categories, dropped = inferred
     dropped = {**dropped, **dict.fromkeys(wishes.drop, "--drop")}
-    columns = Columns(target_name, target.task, target.labels, numbers, categories, dropped)
+    columns = Columns(target_name, target.task, target.labels, numbers, categories, dropped, table.decimal)
     _check_input_names(columns)
     cells = read_cells(columns, features)
     n_unlabelled = len(table.frame) - len(frame)
-    return Prepared(file, columns, target, cells, n_folds, n_unlabelled, table.notes, odd_cells(columns, features))
+    said = cautions(frame, columns, target)
+    odd = odd_cells(columns, features)
+    return Prepared(file, columns, target, cells, n_folds, n_unlabelled, table.notes, said, odd)
 
 
 def _check_wishes(frame: pd.DataFrame, target: str, wishes: Wishes) -> None:

@@ -1,64 +1,22 @@
 """What a finished path says: for people, for programs, and as files."""
 
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
 from ._folder import RUN_FILES
+from ._terms import with_labels
 
 if TYPE_CHECKING:
     from shrinkage._path._path import Path
 
 
-# What the library says of its arguments, and what that is in the shell.
-_WORDS = {
-    "raise `epochs`": "raise --epochs",
-    "raise the learning rate": "raise --learning-rate",
-    "Lower the learning rate": "Lower --learning-rate",
-    "lower the learning rate": "lower --learning-rate",
-    ", or scale the inputs": "",  # which the shell has done
-    ", or give smaller `lams`": "",
-    "a smaller batch_size, or fewer folds": "a smaller --batch-size, or fewer --folds",
-    "batch_size=": "--batch-size ",
-    "extend `lams`": "shrinkage.fit in Python takes `lams`, to extend",
-    "(give `lams`)": "(shrinkage.fit in Python takes `lams`)",
-    "`y` must vary within every fold's training rows to be standardised. Received: a constant.": (
-        "The target has a single value in the training rows of a fold. Give more rows of other values, or say --folds "
-        "with another number."
-    ),
-    "give `lams` to go further": "shrinkage.fit in Python takes `lams`, to go further",
-    "path.folds.held_out": "shrinkage.Path.load(FOLDER).folds.held_out in Python",
-    "path.folds.train": "shrinkage.Path.load(FOLDER).folds.train in Python",
-    "path.model() predicts standardised targets: path.target_mean + path.target_sd * prediction gives those of y": (
-        "model.keras and `shrinkage predict` give the target in its own units"
-    ),
-}
+def path_text(path: "Path", labels: Sequence[object] = ()) -> str:
+    """The path's table, and below it what it says in the words of the shell."""
+    from shrinkage._path._path import path_text as text_of
 
-
-# What the library says of classes, by their number: "class 0 (2 rows), 3 (1 row)".
-_CLASS = re.compile(r"\bclass(?:es)?\s+\d+(?:\s\(\d+\srows?\))?(?:(?:,|,?\sand)\s\d+(?:\s\(\d+\srows?\))?)*")
-
-
-def in_shell(text: str, labels: Sequence[object] = ()) -> str:
-    """Say what the library says in the words of the shell, of classes by their labels; lines may be broken anywhere.
-
-    >>> in_shell("The held-out loss still fell at the last epoch (200): raise\\n`epochs`.")
-    'The held-out loss still fell at the last epoch (200): raise --epochs.'
-    >>> in_shell("Fewer rows than the 5 folds in class 0 (2 rows), 1 (1 row): some folds", ["fig", "plum"])
-    'Fewer rows than the 5 folds in class fig (2 rows), plum (1 row): some folds'
-    """
-    for python, shell in _WORDS.items():
-        text = re.sub(r"\s+".join(map(re.escape, python.split())), shell, text)
-    if not labels:
-        return text
-
-    def label(number: re.Match[str]) -> str:
-        place = int(number[0])
-        return str(labels[place]) if place < len(labels) else number[0]
-
-    return _CLASS.sub(lambda found: re.sub(r"(?<!\()\b\d+\b(?!\srows?\))", label, found[0]), text)
+    return text_of(path, with_labels(labels))
 
 
 def write_path(path: "Path", folder: File) -> None:
@@ -74,7 +32,7 @@ def files(folder: File) -> dict[str, str]:
 
 def path_document(path: "Path", choose: str, labels: Sequence[object] = ()) -> dict[str, Any]:
     """The path for programs: the choice, a row for each strength, and the verdict."""
-    index = chosen(path, choose)
+    index, terms = chosen(path, choose), with_labels(labels)
     choice = None
     if index is not None:
         choice = {"rule": choose, "lam": path.lams[index], "index": index + 1, "epoch": path.epochs[index]}
@@ -85,8 +43,8 @@ def path_document(path: "Path", choose: str, labels: Sequence[object] = ()) -> d
         "loss": path.template.loss_name,
         "null": {"loss": path.null_loss, "se": path.null_se, **path.null_metrics},
         "path": path.table().to_dict("records"),
-        "verdict": in_shell(path.verdict(), labels),
-        "notes": [in_shell(note, labels) for note in path.notes],
+        "verdict": terms.say(path.verdict()),
+        "notes": [terms.say(note) for note in path.notes],
         "seconds": path.seconds,
     }
 

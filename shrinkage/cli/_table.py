@@ -14,8 +14,9 @@ from pyarrow import parquet
 
 from ._content import PARQUET, read_content
 from ._errors import BadInput
-from ._formats import as_plain_numbers
-from ._layout import Layout, decode, find_table
+from ._formats import Sign
+from ._layout import Layout, decode, find_table, is_number
+from ._numerals import NOTHING, Known, write_plainly
 
 # Beyond pandas' own list ("", NA, NaN, null, None, ...): the UCI repository's mark.
 MISSING = ("?",)
@@ -29,19 +30,27 @@ class Table:
     """Unique text column names, and at least one row."""
     notes: tuple[str, ...] = ()
     """What was guessed, and what was left out."""
+    decimal: Sign | None = None
+    """The sign that marks decimals in a CSV, where a number has one."""
 
 
-def read_table(file: Path) -> Table:
+def read_table(file: Path, known: Known = NOTHING) -> Table:
     """Read a CSV (separated by comma, semicolon or tab) or Parquet file, which may be compressed.
 
     Args:
         file: Its content decides the format, not its name.
+        known: Of a CSV.
 
     Raises:
         BadInput: Missing, empty, a header alone, not readable, of another format, or column names that repeat.
     """
     content = read_content(file)
-    table = Table(_read_parquet(file, content)) if content.startswith(PARQUET) else _read_csv(file, content)
+    if content.startswith(PARQUET):
+        if known.separator is not None:
+            raise BadInput(f"--sep goes with CSV, and {file} is a Parquet file.")
+        table = Table(_read_parquet(file, content))
+    else:
+        table = _read_csv(file, content, known)
     if len(table.frame) == 0:
         raise BadInput(f"{file} has a header and no rows.")
     return table
@@ -73,20 +82,22 @@ def _categoricals(schema: "pyarrow.Schema") -> list[str]:
     return [column["name"] for column in recorded if column.get("pandas_type") == "categorical"]
 
 
-def _read_csv(file: Path, content: bytes) -> Table:
+def _read_csv(file: Path, content: bytes, known: Known) -> Table:
     try:
         text, encoding = decode(content)
     except ValueError as error:
         raise BadInput(f"{file} is neither Parquet nor UTF-8 text; save it as one of them.") from error
     try:
-        layout = find_table(text)
+        layout = find_table(text, known.separator)
         if layout is None:
             raise BadInput(f"{file} is empty.")
         # The name pandas gives to a column without one, typically an index that was written out.
         names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(layout.names)]
         # pandas renames repeated columns silently.
         _check_names(file, names)
-        return Table(_cells(layout, names), tuple(note for note in (encoding, *layout.notes) if note))
+        cells, decimal, cautions = write_plainly(_texts(layout, names), layout.separator == ",", known)
+        notes = tuple(note for note in (encoding, *layout.notes, *cautions) if note)
+        return Table(pd.DataFrame(cells), notes, decimal)
     except (csv.Error, pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
         reason = str(error).replace("Error tokenizing data. C error: ", "").strip()
         if "out of memory" in reason:
@@ -101,10 +112,15 @@ def _read_csv(file: Path, content: bytes) -> Table:
 def _check_names(file: Path, names: list[str]) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise BadInput(f"{file} has columns with the same name: {', '.join(repeated)}; rename them.")
+        way_out = (
+            "is there a header line? Names are read from the first line, so write them above the rows"
+            if all(map(is_number, names))
+            else "rename them"
+        )
+        raise BadInput(f"{file} has columns with the same name: {', '.join(repeated)}; {way_out}.")
 
 
-def _cells(layout: Layout, names: list[str]) -> pd.DataFrame:
+def _texts(layout: Layout, names: list[str]) -> dict[str, pd.Series]:
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # raised where cells would be lost
         frame = pd.read_csv(
@@ -118,4 +134,10 @@ def _cells(layout: Layout, names: list[str]) -> pd.DataFrame:
             skipinitialspace=True,
         )
     texts = {name: column(frame, name).str.strip() for name in names}
-    return pd.DataFrame({name: as_plain_numbers(text, layout.separator == ",") for name, text in texts.items()})
+    return {name: _unquoted(text) for name, text in texts.items()} if layout.single_quotes else texts
+
+
+def _unquoted(text: pd.Series) -> pd.Series:
+    """A column without single quotes around its cells, if all have them."""
+    quoted = text.dropna().str.fullmatch("'.*'").all()
+    return text.str[1:-1] if quoted else text

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ._columns import Label, Task
 from ._errors import BadInput
+from ._layout import is_number
 from ._values import FEW_VALUES, Kind, as_numbers, describe_cells, equal_in_float64, kind_of, unreadable, values_as
 
 TASKS: tuple[str, ...] = get_args(Task)
@@ -48,15 +49,31 @@ def check_named(frame: pd.DataFrame, target: str, what: str = "") -> None:
     names = list(frame.columns)
     if target in names:
         return
+    raise BadInput(f"{what and f'{what} {target}: '}there is no column {target} in the data; {_hint(names, target)}")
+
+
+def _hint(names: list[str], target: str) -> str:
+    """What may be wrong where a column is not found."""
     lowered = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(target.lower(), lowered, n=1)
-    hint = f"did you mean {lowered[near[0]]}?" if near else f"its columns are {', '.join(names[:20])}."
-    if len(names) == 1 and not near and re.search(r"[\s,;|:]", names[0]):
-        hint = (
-            f"it was read as the single column {names[0]!r}. Columns are to be separated by commas, semicolons or tabs "
-            "(a first line sep=| names another character), and every quote that opens is to close."
+    if near := difflib.get_close_matches(target.lower(), lowered, n=1):
+        return f"did you mean {lowered[near[0]]}?"
+    return about_names(names)
+
+
+def about_names(names: list[str]) -> str:
+    """What may be wrong with a file that has these columns, or which they are."""
+    listed = f"{', '.join(names[:20])}{', ...' * (len(names) > 20)}"
+    if len(names) == 1 and (between := re.search(r"[|;:,\s]", names[0].strip())):
+        way = "--sep space cuts at spaces"
+        if not between[0].isspace():
+            way = f"--sep '{between[0]}' names another character, as a first line sep={between[0]} does"
+        return (
+            f"it was read as the single column {names[0]!r}. Columns are to be separated by commas, semicolons or "
+            f"tabs; {way}. Every quote that opens is to close."
         )
-    raise BadInput(f"{what and f'{what} {target}: '}there is no column {target} in the data; {hint}")
+    if sum(map(is_number, names)) > len(names) / 2:
+        return f"is there a header line? The first line was read as the names: {listed}. Write names above it."
+    return f"its columns are {listed}."
 
 
 def read_target(column: pd.Series, task: Task | None) -> Target:
@@ -69,7 +86,7 @@ def read_target(column: pd.Series, task: Task | None) -> Target:
     Raises:
         BadInput: A single value, infinite numbers, or a task that does not fit the cells.
     """
-    kind = kind_of(column)
+    kind = kind_of(column) or _told_kind(column, task)
     if kind is None:
         raise BadInput(f"the target {column.name} cannot be used: {describe_cells(column)}.")
     if task in ("binary", "multi-class") and kind != "category" and _odd(column, kind).any():
@@ -93,6 +110,14 @@ def read_target(column: pd.Series, task: Task | None) -> Target:
     labels = tuple(_label(kind, value) for value in distinct)
     place = {value: index for index, value in enumerate(distinct)}
     return Target(chosen, reason, labels, np.array([place[cell] for cell in cells.tolist()], dtype=np.int32))
+
+
+def _told_kind(column: pd.Series, task: Task | None) -> Kind | None:
+    """What cells that would not be used are by the task that the user named."""
+    if not np.isnan(as_numbers(column)).any():  # dates such as 20240131
+        return "number" if task else None
+    texts = column.map(lambda cell: isinstance(cell, str)).all()
+    return "category" if texts and task in ("binary", "multi-class") else None
 
 
 def _odd(column: pd.Series, kind: Kind) -> np.ndarray:

@@ -18,7 +18,7 @@ IN_SHELL = Terms(
         "give_lams": "shrinkage.fit in Python takes `lams`",
         "held_out": "shrinkage.Path.load(FOLDER).folds.held_out",
         "trained_on": "shrinkage.Path.load(FOLDER).folds.train",
-        "in_python": " in Python",
+        "in_python": " in Python, which counts rows with a target from 0",
         "target_units": "model.keras and `shrinkage predict` give the target in its own units",
         "constant_target": (
             "The target has a single value in the training rows of a fold. Give more rows of other values, or say "

@@ -1,0 +1,180 @@
+"""How a file writes its numbers: which sign marks decimals, and where a minus may stand; then all as computers do."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from ._formats import (
+    FORMATS,
+    LEADING_ZERO,
+    MOST,
+    PLAIN,
+    Sign,
+    bare_numbers,
+    decimal_sign,
+    is_number,
+    plainly,
+)
+
+_PLAIN = re.compile(PLAIN)
+_LEADING_ZERO = re.compile(LEADING_ZERO)
+# Accountants' minus, (1,234); SAP's, 4.50-; the typographer's.
+_MINUS = re.compile(r"\((?P<bracket>[\d.,]*\d[.,]?)\)|(?P<trailing>[\d.,]*\d[.,]?)-|\u2212(?P<long>[\d.,]+)")
+_FEW = 20  # distinct cells in brackets may be numbers of notes
+_SAMPLE = 1000  # distinct cells of a text that may show the decimal sign beside a unit
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a CSV before it is read."""
+
+    separator: str | None = None
+    decimal: Sign | None = None
+    """The sign that marks decimals, where the file itself does not show it."""
+    numbers: Collection[str] = ()
+    """Columns whose cells are numbers wherever they can be."""
+    categories: Mapping[str, Collection[str] | None] = field(default_factory=dict)
+    """Columns whose cells stay as they are where they are one of these; None for all cells."""
+
+
+NOTHING = Known()
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """How a column writes its numbers."""
+
+    sign: str
+    """As `decimal_sign` gives it."""
+    numbers: bool
+    """Whether its cells are to be written as computers do: of others only the sign counts."""
+    plain: bool = True
+    """Whether they are, if the sign is a point."""
+    example: str = ""
+    """A cell that may be read in two ways."""
+
+
+def write_plainly(
+    columns: dict[str, pd.Series], comma_separates: bool, known: Known
+) -> tuple[dict[str, pd.Series], Sign | None, list[str]]:
+    """Return columns of text in which numbers are written as computers do, the file's decimal sign, and cautions.
+
+    The sign is that of the columns in which it is plain: `0,5` and `1.400.000` show a comma, `0.5` and `12.25` a point.
+    Columns of which every number has three digits behind its only sign, such as `3.652`, are read by the others.
+
+    Args:
+        columns: (n,) text or missing, by name.
+        comma_separates: Whether the file's cells are separated by commas: then 1,234 is more likely a thousand.
+        known: The sign to take where the file does not show it, and what is known of columns.
+    """
+    others = {name: text for name, text in columns.items() if name not in known.categories}
+    surveys = {name: _survey(text, told=name in known.numbers) for name, text in others.items()}
+    shown, contradict = _file_sign(list(surveys.values()))
+    file_sign = shown or known.decimal
+    written, used = dict(columns), file_sign
+    unsure: dict[Sign, dict[str, str]] = {}  # an example by column
+    for name, survey in surveys.items():
+        if not survey.numbers:
+            continue
+        sign: Sign = "," if survey.sign == "," else "."
+        if survey.sign == "either":
+            sign = file_sign or _likely(survey.example, comma_separates)
+            used = used or sign
+            if file_sign is None or contradict:
+                unsure.setdefault(sign, {})[name] = survey.example
+        if not (survey.plain and sign == "."):
+            written[name] = _written(columns[name], sign)
+    for name, categories in known.categories.items():
+        if categories is not None and name in columns:
+            written[name] = _as_categories(columns[name], categories, (file_sign,) if file_sign else (".", ","))
+    return written, used, [_caution(sign, found, contradict) for sign, found in unsure.items()]
+
+
+def _survey(text: pd.Series, told: bool) -> _Survey:
+    distinct = text.dropna().unique().tolist()
+    if all(map(_PLAIN.fullmatch, distinct)):  # at once: a table may have thousands of columns
+        return _survey_of_plain(distinct)
+    if any(map(_LEADING_ZERO.fullmatch, distinct)) and not told:
+        return _Survey("", numbers=False)  # codes
+    cells = _with_minus(distinct, told)
+    numbers = [cell for cell in cells if is_number(cell)]
+    if told or _are_numbers(text, [old for old, cell in zip(distinct, cells, strict=True) if not is_number(cell)]):
+        sign = decimal_sign(numbers, most=0 if told else MOST)
+        example = next((cell for cell in numbers if re.search("[.,]", cell)), "")
+        return _Survey(sign, numbers=sign != "" or not example, plain=False, example=example)
+    bare = bare_numbers(distinct[:_SAMPLE])
+    return _Survey(decimal_sign(bare) if len(bare) >= MOST * len(distinct[:_SAMPLE]) else "", numbers=False)
+
+
+def _are_numbers(text: pd.Series, odd: list[str]) -> bool:
+    """Whether cells are numbers but for a few odd ones, or but for one mark between many, as `kind_of` has it."""
+    n_cells, n_distinct = int(text.notna().sum()), int(text.nunique())
+    if len(odd) <= (1 - MOST) * n_distinct:
+        return True
+    n_odd = int(text.isin(odd).sum())
+    return n_odd <= (1 - MOST) * n_cells or (len(odd) == 1 and n_distinct > _FEW and n_odd <= n_cells / 2)
+
+
+def _survey_of_plain(distinct: list[str]) -> _Survey:
+    pattern = FORMATS[","][0]
+    with_point = [cell for cell in distinct if "." in cell]
+    if any(not pattern.fullmatch(cell) for cell in with_point):
+        return _Survey(".", numbers=True)
+    return _Survey("either" if with_point else "", numbers=True, example=with_point[0] if with_point else "")
+
+
+def _with_minus(cells: list[str], told: bool) -> list[str]:
+    """Return cells with the minus in front, where others show that (1) is no number of a note."""
+    marked = [cell for cell in cells if _MINUS.fullmatch(cell)]
+    if not marked or (len(marked) == len(cells) <= _FEW and not told):
+        return cells
+    return [_minus_in_front(cell) for cell in cells]
+
+
+def _minus_in_front(cell: str) -> str:
+    found = _MINUS.fullmatch(cell)
+    return f"-{found['bracket'] or found['trailing'] or found['long']}" if found else cell
+
+
+def _file_sign(surveys: list[_Survey]) -> tuple[Sign | None, bool]:
+    """Return the sign that columns show, of most of them if they differ, and whether they do."""
+    commas, points = (sum(survey.sign == sign for survey in surveys) for sign in (",", "."))
+    if not commas and not points:
+        return None, False
+    return "," if commas >= points else ".", commas > 0 and points > 0
+
+
+def _likely(example: str, comma_separates: bool) -> Sign:
+    return "," if "," in example and not comma_separates else "."
+
+
+def _written(text: pd.Series, sign: Sign) -> pd.Series:
+    distinct = text.dropna().unique().tolist()
+    cells = _with_minus(distinct, told=True)
+    pattern = FORMATS[sign][0]
+    new = {old: plainly(cell, sign) for old, cell in zip(distinct, cells, strict=True) if pattern.fullmatch(cell)}
+    return text.map(lambda cell: new.get(cell, cell), na_action="ignore")
+
+
+def _as_categories(text: pd.Series, categories: Collection[str], signs: tuple[Sign, ...]) -> pd.Series:
+    """Cells as the training rows' categories, which are numbers as computers write them if those were read as such."""
+    new = {
+        cell: plainly(cell, sign)
+        for cell in text.dropna().unique().tolist()
+        for sign in signs
+        if cell not in categories and FORMATS[sign][0].fullmatch(cell) and plainly(cell, sign) in categories
+    }
+    return text.map(lambda cell: new.get(cell, cell), na_action="ignore") if new else text
+
+
+def _caution(sign: Sign, examples: dict[str, str], contradict: bool) -> str:
+    names, example = list(examples), next(iter(examples.values()))
+    other: Sign = "," if sign == "." else "."
+    why = "the file's columns differ in it" if contradict else "nothing in the file shows which"
+    listed = ", ".join(names[:5]) + f" and {len(names) - 5} more" * (len(names) > 5)
+    return (
+        f"caution: {example} (in {listed}) was read as {plainly(example, sign)}, and may be {plainly(example, other)}, "
+        f"for {why}; if so, write it as {plainly(example, other)}"
+    )
