@@ -118,10 +118,18 @@ def test_the_make_targets_exist():
     assert all(re.search(rf"^{line.split()[1]}:", makefile, re.MULTILINE) for line in lines.splitlines())
 
 
+def headings(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_that_exist(page):
     targets = [t for t in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")) if "://" not in t]
     assert [t for t in targets if not (page.parent / t.partition("#")[0]).exists()] == []
+    anchors = [t.partition("#")[::2] for t in targets if "#" in t]
+    assert [t for t in anchors if t[1] not in headings(page.parent / t[0] if t[0] else page)] == []
     # In the text of a page about the code, a path in code style is a file too.
     named = re.findall(r"`((?:shrinkage|tests|docs|examples|benchmarks)/[\w/.]+)`", page.read_text("utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
