@@ -15,7 +15,7 @@ PARTS = {
     "Compiling": "shrinkage._cohort._cohort.Cohort._compile",
     "Training": "shrinkage._cohort._cohort.Cohort.train_epoch",
     "Evaluating every epoch": "shrinkage._cohort._cohort.Cohort.evaluate",
-    "Metrics, the null model, the record": "shrinkage._fit._path",
+    "Metrics, the null model, the record": "shrinkage._fit.assemble",
 }
 EPOCHS = ("Training", "Evaluating every epoch")
 """The parts that grow with the number of epochs and models."""

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Collection, Iterator
@@ -16,6 +17,8 @@ from shrinkage._problem._request import Request
 
 PACKAGE = Path(shrinkage.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 
 # A room imports only from those above it, and from itself without a cycle; docs/architecture.md shows the order.
 ROOMS = (
@@ -63,6 +66,29 @@ def test_a_room_imports_from_those_above_it(file):
     assert room in PLACE, f"{room} has no place in the order"
     imported = {module.partition(".")[0] for module in _imports(tree)} - {room}
     assert [other for other in imported if PLACE[other] >= PLACE[room] and (room, other) not in ALLOWED] == []
+
+
+@pytest.mark.parametrize(("marker", "rooms"), [("rooms", ROOMS), ("edges", EDGES)])
+def test_the_page_shows_the_rooms_in_their_order(marker, rooms):
+    block = PAGE.split(f"<!-- {marker} -->")[1].split("```")[1]
+    shown = [line.split()[0] for line in block.splitlines() if line]
+    assert [name.rstrip("/").removesuffix(".py") for name in shown] == list(rooms)
+    assert [
+        name for name in shown if not (PACKAGE / name).exists() or name.endswith("/") != (PACKAGE / name).is_dir()
+    ] == []
+
+
+def test_the_files_that_the_page_names_exist():
+    named = set(re.findall(r"`([\w/]+\.(?:py|md))`", PAGE))
+    assert len(named) > 40
+    assert sorted(name for name in named if not (PACKAGE / name).exists() and not (ROOT / name).exists()) == []
+
+
+def test_the_names_that_the_page_gives_are_in_the_package():
+    code = "\n".join(file.read_text("utf-8") for file in FILES)
+    named = re.findall(r"`@?([A-Za-z_]\w+)`", PAGE)
+    assert {"Request", "prepare", "Trainer", "Outcome", "CHECKS", "_LOSSES"} <= set(named)
+    assert [name for name in named if not re.search(rf"\b{name}\b", code)] == []
 
 
 # `attach` and `doctor` are edges that look at each other's model: the doctor reads what is attached.
