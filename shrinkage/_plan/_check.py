@@ -86,9 +86,10 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
         seen.append([keras.ops.convert_to_numpy(value) for value in (member_loss, *gradients, *moving)])
     mixed = any(layer.compute_dtype == "bfloat16" for layer in network._flatten_layers())
     tolerance = _TOLERANCE["bfloat16" if mixed else objective.dtype]
-    scale = max(float(np.abs(gradient).max()) for gradient in seen[1][1 : 1 + len(network.trainable_variables)])
+    gradients = seen[1][1 : 1 + len(network.trainable_variables)]
+    scale = max(float(np.abs(np.nan_to_num(gradient, posinf=0, neginf=0)).max()) for gradient in gradients)
     return all(
-        np.allclose(fast, plain, rtol=tolerance, atol=tolerance * max(scale, 1e-6))
+        np.allclose(fast, plain, rtol=tolerance, atol=tolerance * max(scale, 1e-6), equal_nan=True)
         for fast, plain in zip(*seen, strict=True)
     )
 
