@@ -224,6 +224,11 @@ def attached(optimizer: Any = "sgd", penalty: Any = None, lam: Any = 0.01, **opt
     return model
 
 
+def trained(model: keras.Model) -> keras.Model:
+    model.fit(X, Y, epochs=1, verbose=0)
+    return model
+
+
 def attached_inside(around: Any = None, optimizer: Any = "sgd", **options: Any) -> keras.Model:
     """A model inside another with a penalty attached, and one attached to the other too if `around` names weights."""
     inner = mlp()
@@ -352,8 +357,10 @@ ILL: dict[str, list[tuple[Callable[[], keras.Model], dict[str, Any]]]] = {
         (cosine, {}),
         (lambda: mlp(keras.optimizers.SGD(1e-3, momentum=0.9), kernel_regularizer=L2(1e-4)), {"steps": 100}),
         (lambda: attached(lam=1e-4), {"steps": 100}),
+        (lambda: trained(attached("adam", lam=1e-9)), {"steps": 40}),
         (lambda: attached(lam=1e-4, how=sh.Decoupled()), {"steps": 100}),
     ],
+    "strength-too-large": [(lambda: trained(attached("adam", lam=1e6)), {})],
     "penalised-loss-monitored": [
         (lambda: mlp(kernel_regularizer=L2(0.01)), {"callbacks": [stopping()]}),
         (lambda: mlp(kernel_regularizer=L2(0.01)), {"callbacks": [keras.callbacks.ReduceLROnPlateau("loss")]}),

@@ -93,7 +93,7 @@ def _null_cells(curve: Curve, n_cells: int) -> list[str]:
 
 
 def _optimism(curve: Curve) -> str:
-    if curve.failed.all():
+    if curve.failed.all() or not beats_constant(curve):
         return ""
     least = curve.mean[curve.index_min]
     shown, corrected = loss_text(curve, least), loss_text(curve, least + curve.optimism)

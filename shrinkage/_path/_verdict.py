@@ -49,7 +49,7 @@ def verdict(curve: Curve, notes: tuple[str, ...] = ()) -> str:
     elif not beats_constant(curve):
         trained = main_progress(curve) is Progress.LEVELLED and not trains_above_constant(curve)
         sentences = [no_better_words(curve, loss, notes), edge_words(curve) if trained else "", few_tried_words(curve)]
-        sentences += [far_fold_words(curve, loss)]
+        sentences += ["" if trains_above_constant(curve) else far_fold_words(curve, loss)]
     elif main_progress(curve) is Progress.BEGINNING:
         sentences = [beginning_words(curve, loss, notes), few_tried_words(curve), far_fold_words(curve, loss)]
     else:
@@ -133,17 +133,20 @@ def _only_none_words(curve: Curve) -> str:
 
 def _no_penalty_words(curve: Curve, loss: str) -> str:
     tried = " that did not diverge" if curve.failed.any() else ""
+    need = f"{_you(curve)} do not need this penalty"
+    if falls_towards_none(curve):
+        need = "None of these strengths helps" + ", so far" * (main_progress(curve) is Progress.FALLING)
     if curve.index_1se == curve.index_min:
         return (
-            f"{_you(curve)} do not need this penalty. No penalty is best: at every other strength{tried} the {loss} is "
+            f"{need}. No penalty is best: at every other strength{tried} the {loss} is "
             f"more than one standard error higher."
         )
     near = f"{flat_range(curve)} the {loss} is within one standard error of the least"
     if falls_towards_none(curve):
         return (
-            f"{_you(curve)} do not need this penalty. No penalty is best: {near}, and yet clearly higher, fold by fold."
+            f"{need}. No penalty is best: {near}, and yet clearly higher, fold by fold."
         )
-    return f"{_you(curve)} do not need this penalty. No penalty is best, but {near}: it does not matter there."
+    return f"{need}. No penalty is best, but {near}: it does not matter there."
 
 
 def _why_it_helps(curve: Curve) -> str:

@@ -211,7 +211,7 @@ def _check_probabilities(output: np.ndarray, loss: keras.losses.Loss) -> None:
     if not is_listed(loss) or not ("crossentropy" in name or is_divergence) or loss.get_config().get("from_logits"):
         return
     if output.min() < -1e-6 or output.max() > 1 + 1e-6:
-        activation = "sigmoid" if "binary" in name else "softmax"
+        activation = "sigmoid" if "binary" in name or output.shape[-1:] == (1,) else "softmax"
         raise ValueError(
             f"`model` must give probabilities for {name}. Received: outputs from {output.min():.3g} to "
             f"{output.max():.3g}. Give its last layer activation='{activation}'"
