@@ -169,7 +169,7 @@ def test_a_flat_curve():
     path = make_path(curves=lambda lams: (0.5 + np.maximum(lams - 0.01, 0), 0.499 + 0 * lams), wiggle=0.0002)
     assert path.gain.low < 0 < path.gain.high
     assert path.verdict().startswith(
-        "You do not clearly need this penalty: from lambda = 0 to 1.00e-02 the log loss is within one standard error of the"
+        "You do not clearly need this penalty: from lambda = 0 to 1.00e-02 the log loss is within one standard error "
     )
     assert "which may be chance. It is not overfitting (training 0.50" in path.verdict()
 

@@ -224,11 +224,6 @@ def attached(optimizer: Any = "sgd", penalty: Any = None, lam: Any = 0.01, **opt
     return model
 
 
-def trained(model: keras.Model) -> keras.Model:
-    model.fit(X, Y, epochs=1, verbose=0)
-    return model
-
-
 def attached_inside(around: Any = None, optimizer: Any = "sgd", **options: Any) -> keras.Model:
     """A model inside another with a penalty attached, and one attached to the other too if `around` names weights."""
     inner = mlp()

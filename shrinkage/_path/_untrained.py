@@ -121,8 +121,8 @@ def _undertrained_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
         return f"{_target_advice(curve)} Training has not got as far as the best constant {losses}.{plainly}"
     if training_rises(curve):
         return (
-            f"Lower $learning_rate. In training the {loss} is higher after the last epoch than after the first, and does "
-            f"not get as far as the best constant {losses}.{plainly}"
+            f"Lower $learning_rate. In training the {loss} is higher after the last epoch than after the first, and "
+            f"does not get as far as the best constant {losses}.{plainly}"
         )
     if far_above_constant(curve, least):
         return f"Lower $learning_rate. Training stays far above the best constant {losses}.{plainly}"

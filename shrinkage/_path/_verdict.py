@@ -143,9 +143,7 @@ def _no_penalty_words(curve: Curve, loss: str) -> str:
         )
     near = f"{flat_range(curve)} the {loss} is within one standard error of the least"
     if falls_towards_none(curve):
-        return (
-            f"{need}. No penalty is best: {near}, and yet clearly higher, fold by fold."
-        )
+        return f"{need}. No penalty is best: {near}, and yet clearly higher, fold by fold."
     return f"{need}. No penalty is best, but {near}: it does not matter there."
 
 
