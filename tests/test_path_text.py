@@ -178,7 +178,7 @@ def test_no_penalty_is_best():
     steep = make_path(curves=lambda lams: (0.5 + np.sqrt(lams) + 0.2 * (lams > 0), 0.1 + 0 * lams))
     assert steep.lam_min == 0
     assert steep.verdict().startswith(
-        "You do not need this penalty. No penalty is best: at every other strength the log loss is more than one "
+        "These strengths do not help. No penalty is best: at every other strength the log loss is more than one "
     )
     assert "There is a gap that this penalty does not close (training 0.10" in steep.verdict()
     gentle = make_path(curves=lambda lams: (0.5 + lams, 0.49 + 0 * lams), wiggle=0.0)

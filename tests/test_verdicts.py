@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
+from shrinkage._cv._choice import Difference
 from shrinkage._path._curve import Status
 from shrinkage._path._findings import held_out_curve
 from shrinkage._path._path import Path
 from shrinkage._path._plot import curve_data
 from shrinkage._path._progress import Progress, progress
+from shrinkage._path._words import interval_text, loss_text
 from shrinkage._penalties import L1, Proximal
 from shrinkage.cli._report import in_shell
 from tests.synthetic_path import StubTemplate, make_path, path_of_curves
@@ -102,6 +104,8 @@ def one_split_with_weights() -> Path:
 MSE = StubTemplate(loss_name="mean_squared_error")
 GAIN = ["lowers the log loss by"]
 FLAT = "clearly need this penalty: "
+LARGE_INPUTS = "Inputs range up to 1,680 (column 12): networks train on inputs of about unit size. Standardise them."
+LARGE_TARGETS = "The target's variance is 5.93e+03, and initial weights and learning rates suit one of about 1."
 ADVICE = ["may gain more"]
 LARGER = ["more rows may", "larger model"]
 
@@ -146,6 +150,43 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
         ["has not got as far", "standardize_target=True"],
         [*ADVICE],
     ),  # fmt: skip
+    "training stays far above a constant": (
+        lambda: path_of_curves([line(90, 60)] * 4, [line(80, 50)] * 4, LAMS),
+        ["Lower the learning rate.", "stays far above the best constant (log loss 50", "predict worse than a constant"],
+        ["longer", "raise", "outliers", *ADVICE],
+    ),
+    "training rises": (
+        lambda: path_of_curves([line(1.5, 2.5)] * 4, [line(1.4, 2.2)] * 4, LAMS),
+        ["Lower the learning rate. In training the log loss is higher after the last", "predict worse than a constant"],
+        ["longer", "raise", *ADVICE],
+    ),
+    "the same with a loss that is negative": (
+        lambda: path_of_curves([line(6, 7)] * 4, [line(6, 7)] * 4, LAMS, null=-0.4,
+                               template=StubTemplate(loss_name="poisson")),
+        ["Lower the learning rate.", "best constant -0.400"],
+        ["longer", "raise", *ADVICE],
+    ),
+    "inputs far from unit size, and training fails": (
+        lambda: path_of_curves([line(90, 60)] * 4, [line(80, 50)] * 4, LAMS, notes=(LARGE_INPUTS,)),
+        ["Standardise the inputs, which are far from unit size (see the note on them).", "worse than a constant"],
+        ["learning rate", "longer", *ADVICE],
+    ),
+    "inputs far from unit size, and training is slow": (
+        lambda: path_of_curves([line(0.95, 0.9)] * 4, [line(0.94, 0.89)] * 4, LAMS, notes=(LARGE_INPUTS,)),
+        ["Train longer (raise `epochs`), and compare", "The inputs are far from unit size (see the note on them)"],
+        ["learning rate", *ADVICE],
+    ),
+    "inputs far from unit size, and training levelled off": (
+        lambda: flat([0.3] * 4, [0.3] * 4, notes=(LARGE_INPUTS,)),
+        ["not overfitting", "The inputs are far from unit size (see the note on them)"],
+        ADVICE,
+    ),
+    "targets far from unit size that cannot be standardised": (
+        lambda: path_of_curves([line(1900, 1500)] * 4, [line(1800, 1400)] * 4, LAMS, null=70.0, notes=(LARGE_TARGETS,),
+                               template=StubTemplate(loss_name="mean_absolute_error")),
+        ["Divide the targets by their standard deviations", "worse than a constant"],
+        ["learning rate", "standardize_target", *ADVICE],
+    ),
     "no better than a constant, and a target far from unit size": (
         lambda: path_of_curves(
             [1000 + decay(500, 0, 5)] * 4, [900 + decay(500, 0, 5)] * 4, LAMS, null=990.0, template=MSE,
@@ -218,7 +259,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "falling, and no penalty is best": (
         lambda: path_of_curves([decay(1, 0.32, 33)] * 3 + [decay(1, 0.3, 33)], [decay(1, 0.3, 33)] * 4, LAMS),
-        ["So far you do not need this penalty. No penalty is best", "still fell at the last epoch (100)"],
+        ["So far these strengths do not help. No penalty is best", "still fell at the last epoch (100)"],
         ["hardly begun", *ADVICE],
     ),
     "falling, and flat": (
@@ -426,6 +467,11 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
         ["lowers the log loss by 1.00e-04", "clear, and small: 0.02 % of"],
         [FLAT, "chance"],
     ),
+    "a large gain that is not clear": (
+        lambda: flat([0.6, 0.35, 0.5, 0.5], [0.6, 0.3, 0.2, 0.1], wiggle=0.25, spread=0.0001),
+        ["That is 30 % of the loss, but the folds vary too much to be sure: more rows would show it"],
+        ["Use ", "does not matter"],
+    ),
     "perhaps a gain": (
         lambda: flat([0.6, 0.48, 0.5, 0.5], [0.6, 0.3, 0.2, 0.1], wiggle=0.03, spread=0.0001),
         ["lowers", "interval"],
@@ -451,6 +497,12 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
         lambda: flat([0.5, 0.4, 0.3, 0.5], [0.3, 0.2, 0.1, 0.1]),
         ["extend `lams` downwards"],
         ["upwards"],
+    ),
+    "within one standard error, and clearly too large": (
+        lambda: flat([0.9, 0.8, 0.52, 0.5], [0.5] * 4, spread=0.3, wiggle=1e-3),
+        ["These strengths do not help. No penalty is best", "and yet clearly higher, fold by fold",
+         "Every strength above 0 is clearly too large"],
+        ["not matter", "do not need"],
     ),
     "two strengths": (
         lambda: flat([0.4, 0.5], [0.35, 0.1], lams=[0.1, 0.0]),
@@ -552,6 +604,28 @@ def test_a_verdict_is_whole_sentences_that_agree(name):
     for python in ("takes `lams`", "Path.load(FOLDER).folds", "lambda =", "standardize_target=True"):  # which are meant
         shell = shell.replace(python, "")
     assert not re.search(r"`|learning rate|\bpath\.|\w=", shell.replace("raise the learning rate", "")), shell
+
+
+@pytest.mark.parametrize(
+    ("gain", "half", "text"),
+    [
+        (0.013, 0.011, "0.013 (95 % interval 0.002 to 0.024)"),
+        (2e-5, 1e-5, "0.00002 (95 % interval 0.00001 to 0.00003)"),
+        (2e-6, 1e-6, "2.00e-06 (95 % interval 1.00e-06 to 3.00e-06)"),
+        (1e-5, 0.03, "less than 0.001 (95 % interval -0.030 to 0.030)"),
+        (0.0, 0.03, "0.000 (95 % interval -0.030 to 0.030)"),
+    ],
+)
+def test_a_difference_has_figures(gain, half, text):
+    path = flat([0.5] * 4, [0.5] * 4, spread=0.02)
+    assert interval_text(path, Difference(gain, gain - half, gain + half)) == text
+
+
+def test_a_loss_has_two_figures_however_large_others_are():
+    path = flat([17.0] * 4, [15.0] * 4, null=1.0936, spread=30.0)
+    assert "best constant 1.09" in path.verdict()
+    assert repr(path).splitlines()[2].split()[:2] == ["null", "1.09"]
+    assert [loss_text(path, value) for value in (17.0, 2.43, 0.0123, 0.0)] == ["17.0", "2.4", "0.012", "0.0"]
 
 
 # --- how far training got

@@ -135,7 +135,7 @@ def _no_penalty_words(curve: Curve, loss: str) -> str:
     tried = " that did not diverge" if curve.failed.any() else ""
     need = f"{_you(curve)} do not need this penalty"
     if falls_towards_none(curve):
-        need = "None of these strengths helps" + ", so far" * (main_progress(curve) is Progress.FALLING)
+        need = f"{'So far these' if main_progress(curve) is Progress.FALLING else 'These'} strengths do not help"
     if curve.index_1se == curve.index_min:
         return (
             f"{need}. No penalty is best: at every other strength{tried} the {loss} is "

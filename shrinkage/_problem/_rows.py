@@ -191,15 +191,18 @@ def _fitting_targets(
         return np.zeros((n_rows, *[1] * (output.ndim - 1)), dtype)
     if loss is None:
         return y
-    _check_probabilities(output, loss)
     check_targets(y, (None, *output.shape[1:]), loss, name)
+    _check_domain(output, loss)
     if takes_labels(loss):
         return y if is_listed(loss) else y.reshape(len(y))
     return (y.reshape(len(y), *(output.shape[1:] or (1,))) if is_listed(loss) else y).astype(dtype)
 
 
-def _check_probabilities(output: np.ndarray, loss: keras.losses.Loss) -> None:
-    """Refuse an output that the loss takes for a probability and that is none: Keras would clip it and say nothing."""
+def _check_domain(output: np.ndarray, loss: keras.losses.Loss) -> None:
+    """Refuse an output that the loss takes for a probability or a rate and that is none.
+
+    Keras would clip it and say nothing, or give NaN.
+    """
     name = name_of(loss)
     if is_listed(loss) and name == "poisson" and output.min() < 0:
         raise ValueError(

@@ -128,7 +128,8 @@ def _far_column(values: np.ndarray) -> tuple[int | None, float] | None:
     worst = int(size.argmax())
     if size[worst] <= _LARGE and not 0 < np.abs(table).max() < _SMALL:
         return None
-    return (worst, _extreme(table[:, worst])) if values.ndim == 2 else (None, _extreme(table))
+    one = values.ndim == 2 and size[worst] > _LARGE
+    return (worst, _extreme(table[:, worst])) if one else (None, _extreme(table))
 
 
 def _extreme(values: np.ndarray) -> float:
