@@ -166,6 +166,21 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
         ["Lower the learning rate.", "best constant -0.400"],
         ["longer", "raise", *ADVICE],
     ),
+    "without a penalty far above a constant, and no strength below it": (
+        lambda: noise([1.2, 9.0, 30.0, 80.0], [0.98, 8.0, 25.0, 70.0]),
+        ["Lower the learning rate. Without a penalty the log loss is 80.0 at its best epoch, far above"],
+        ["little to do", "outliers", *ADVICE],
+    ),
+    "without a penalty far above a constant, and the penalty mends it": (
+        lambda: flat([0.3, 5.0, 30.0, 80.0], [0.3, 4.0, 25.0, 70.0]),
+        ["Use L2 at 1.00e-01: it lowers", "far above the best constant's (1.00): lower the learning rate, and compare"],
+        [FLAT],
+    ),
+    "the first epoch is the best, and training goes on": (
+        lambda: path_of_curves([rise(0.5, 1, 1.2)] * 4, [decay(1, 0.01, 5)] * 4, LAMS),
+        ["Lower the learning rate: without a penalty the first epoch is the best", "Training overfits"],
+        ["if you stop", FLAT],
+    ),
     "inputs far from unit size, and training fails": (
         lambda: path_of_curves([line(90, 60)] * 4, [line(80, 50)] * 4, LAMS, notes=(LARGE_INPUTS,)),
         ["Standardise the inputs, which are far from unit size (see the note on them).", "worse than a constant"],

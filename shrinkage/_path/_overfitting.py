@@ -18,6 +18,10 @@ def overfitting_words(curve: Curve, loss: str, found: Overfitting) -> str:
 
 
 def _advice(curve: Curve, found: Overfitting) -> str:
+    if found.best_epoch == 1:
+        return (
+            "Lower $learning_rate: without a penalty the first epoch is the best, and what lies before it is not seen."
+        )
     early = f"stop at epoch {found.best_epoch}"
     stopped = curve.epochs[-1] <= found.best_epoch
     if curve.lam_min == 0:

@@ -78,6 +78,11 @@ def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
             f"Lower $learning_rate, or look for outliers. {_WORSE} on held-out rows, though not in training. {start}. "
             f"The least held-out loss is {figures(best)}."
         )
+    if (none := float(curve.candidates[-1])) and far_above_constant(curve, none):
+        return (
+            f"Lower $learning_rate. Without a penalty the {loss} is {figures(none)} at its best epoch, far above the "
+            f"best constant's. {start}."
+        )
     if has_far_target(curve) or names_targets(notes):
         return f"{_target_advice(curve)} {start}."
     if is_above_constant(curve):

@@ -10,6 +10,7 @@ from shrinkage._path._findings import (
     beats_constant,
     closes_the_gap,
     falls_towards_none,
+    far_above_constant,
     far_folds,
     gap,
     is_near_perfect,
@@ -32,7 +33,7 @@ from shrinkage._path._further import (
 from shrinkage._path._overfitting import overfitting_words, small_words
 from shrinkage._path._progress import Progress
 from shrinkage._path._untrained import beginning_words, no_better_words, nothing_to_choose_words
-from shrinkage._path._words import at_min, flat_range, interval_text, lam_text, loss_text, loss_words
+from shrinkage._path._words import at_min, figures, flat_range, interval_text, lam_text, loss_text, loss_words
 from shrinkage._problem._scales import names_inputs
 
 
@@ -60,6 +61,7 @@ def verdict(curve: Curve, notes: tuple[str, ...] = ()) -> str:
             few_tried_words(curve),
             "" if is_near_perfect(curve) else far_fold_words(curve, loss),
             epoch_limit_words(curve),
+            _rate_words(curve, loss),
         ]
     if names_inputs(notes) and not sentences[0].startswith("Standardise"):
         sentences += [_INPUTS]
@@ -67,6 +69,17 @@ def verdict(curve: Curve, notes: tuple[str, ...] = ()) -> str:
 
 
 _INPUTS = "The inputs are far from unit size (see the note on them): scaled, the same training may get further."
+
+
+def _rate_words(curve: Curve, loss: str) -> str:
+    """Say that the penalty mends a learning rate that is too high, and what to compare with."""
+    none = float(curve.candidates[-1])
+    if math.isfinite(none) and far_above_constant(curve, none):
+        return (
+            f"Without a penalty the {loss} is far above the best constant's ({figures(curve.null_loss)}): lower "
+            f"$learning_rate, and compare then."
+        )
+    return ""
 
 
 # --- what the penalty gains
