@@ -400,11 +400,6 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ValueError,
         "`class_weight` must name classes of `y`, which are 0, 1, 2. Received: a weight for 5",
     ),
-    "folds beside validation data": (
-        {"cv": 10, "validation_data": (X, Y)},
-        ValueError,
-        "`cv` must be left out with `validation_data`.* Received: cv=10",
-    ),
     "a count of strengths": ({"lams": 20}, ValueError, r"geomspace\(1e-1, 1e-6, 20\); .* say lams=\[20.0\]"),
     "a single class": ({"y": np.zeros(N)}, ValueError, "`y` must hold at least two classes. Received: only class 0"),
     "a single binary class": (

@@ -150,6 +150,16 @@ def test_classes_that_are_held_out_and_not_trained_on_are_named(rows, options, s
     assert any(said in note for note in notes) if said else not [note for note in notes if "class" in note]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"), [({"cv": 10}, True), ({"cv": 0.2}, True), ({"cv": 5}, False), ({}, False)]
+)
+def test_folds_asked_for_beside_validation_data_are_said_not_to_be_used(options, said):
+    model = keras.Sequential([keras.Input((13,)), layers.Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    notes = prepare(Request(model, XC, YC, "l2", 1, validation_data=(XC, YC), **options)).notes
+    assert any("was not used: `validation_data`" in note for note in notes) == said
+
+
 @pytest.mark.parametrize("weights", [{0: 1.0}, {1: 2.0}, {0: 1, 1: 2, 2: 3}])
 def test_weights_of_classes_that_only_the_validation_data_have_are_taken(weights):
     model = keras.Sequential([keras.Input((13,)), layers.Dense(3, "softmax")])

@@ -8,5 +8,5 @@ _CLASSES = {"Path": "_path", "Status": "_curve"}
 def __getattr__(name: str) -> object:
     """Return a class that pickles of version 0.1 look for here; importing it takes seconds."""
     if name in _CLASSES:
-        return getattr(import_module(f"shrinkage._path._path.{_CLASSES[name]}"), name)
-    raise AttributeError(f"module 'shrinkage._path._path' has no attribute {name!r}")
+        return getattr(import_module(f"shrinkage._path.{_CLASSES[name]}"), name)
+    raise AttributeError(f"module 'shrinkage._path' has no attribute {name!r}")

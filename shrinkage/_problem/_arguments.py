@@ -26,11 +26,6 @@ def check_counts(request: Request) -> None:
     number = isinstance(epoch, (int, np.integer)) and not isinstance(epoch, bool) and 1 <= epoch <= epochs
     if epoch not in ("best", "last") and not number:
         raise ValueError(f'`epoch` must be "best", "last" or a number from 1 to epochs={epochs}. Received: {epoch!r}.')
-    if request.validation_data is not None and request.cv != Request.cv:
-        raise ValueError(
-            f"`cv` must be left out with `validation_data`, which is held out in its place. Received: "
-            f"cv={request.cv!r} beside it. For folds leave `validation_data` out, and join its rows to `x` and `y`."
-        )
     if number and patience is not None:
         raise ValueError(
             f"`epoch={epoch}` needs that epoch to be trained, and `patience` may stop before it. Leave `patience` out."
