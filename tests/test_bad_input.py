@@ -33,6 +33,10 @@ def regression() -> keras.Model:
     return keras.Sequential([keras.Input((6,)), layers.Dense(1)])
 
 
+def linear_three() -> keras.Model:
+    return keras.Sequential([keras.Input((6,)), layers.Dense(3)])
+
+
 def binary() -> keras.Model:
     return keras.Sequential([keras.Input((6,)), layers.Dense(1, "sigmoid")])
 
@@ -351,6 +355,52 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ValueError,
         "`y` must not be negative for poisson",
     ),
+    "negative amounts": (
+        {"model": lambda: model(regression, loss="mean_squared_logarithmic_error"), "y": Y - 1.0},
+        ValueError,
+        "`y` must not be negative for mean_squared_logarithmic_error",
+    ),
+    "margins of three classes": (
+        {"model": lambda: model(regression, loss="hinge")},
+        ValueError,
+        "`y` must hold classes -1 and 1, or 0 and 1, for hinge. Received: values from 0 to 2",
+    ),
+    "margins of labels": (
+        {"model": lambda: model(loss="categorical_hinge"), "y": ONE_HOT * 2},
+        ValueError,
+        "`y` must hold one-hot rows of 0 and 1 for categorical_hinge",
+    ),
+    "no shares": (
+        {"model": lambda: model(loss="kl_divergence"), "y": ONE_HOT * 2},
+        ValueError,
+        "`y` must hold probabilities, from 0 to 1, for kl_divergence",
+    ),
+    "outputs that are no shares": (
+        {"model": lambda: model(linear_three, loss="kl_divergence"), "y": ONE_HOT},
+        ValueError,
+        "`model` must give probabilities for kl_divergence.*activation='softmax'[.]$",
+    ),
+    "outputs that are no rates": (
+        {"model": lambda: model(regression, loss="poisson")},
+        ValueError,
+        "`model` must give rates, which are not negative.*activation='exponential' or 'softplus'",
+    ),
+    "a loss in NumPy": (
+        {"model": lambda: model(regression, loss=lambda y_true, y_pred: np.mean((y_true - y_pred) ** 2))},
+        ValueError,
+        r"`loss` .* must be written with keras.ops",
+    ),
+    "a loss of each row in NumPy": (
+        {"model": lambda: model(regression, loss=lambda y_true, y_pred: np.mean((y_true - y_pred) ** 2, axis=-1))},
+        ValueError,
+        r"`loss` .* must be written with keras.ops",
+    ),
+    "a class that no row has": (
+        {"class_weight": {0: 1, 5: 2}},
+        ValueError,
+        "`class_weight` must name classes of `y`, which are 0, 1, 2. Received: a weight for 5",
+    ),
+    "a count of strengths": ({"lams": 20}, ValueError, r"geomspace\(1e-1, 1e-6, 20\); .* say lams=\[20.0\]"),
     "a single class": ({"y": np.zeros(N)}, ValueError, "`y` must hold at least two classes. Received: only class 0"),
     "a single binary class": (
         {"model": lambda: model(binary, loss="binary_crossentropy"), "y": np.ones(N)},
@@ -463,6 +513,11 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         {"standardize_target": True},
         ValueError,
         "`standardize_target` needs loss='mean_squared_error'",
+    ),
+    "standardised columns": (
+        {"model": lambda: model(linear_three, loss="mse"), "y": ONE_HOT, "standardize_target": True},
+        ValueError,
+        r"`standardize_target` needs .* Divide y yourself: y = \(y - y.mean\(axis=0\)\) / y.std\(axis=0\)",
     ),
     "a constant target": (
         {"model": lambda: model(regression, loss="mse"), "y": np.ones(N), "standardize_target": True},

@@ -116,9 +116,10 @@ def test_pyplot_is_not_touched():
 
 def test_the_legend_tells_only_what_is_there():
     held_out = "held out, ± 1 SE over 5 folds"
-    assert drawn(curve_data(make_path()))[1] == [held_out, "training", "higher than shown"]
+    above = "best constant: 2.30, above"
+    assert drawn(curve_data(make_path()))[1] == [held_out, "training", "higher than shown", above]
     path = make_path(**diverged(make_path(), LAMS > 0.5))
-    assert drawn(curve_data(path))[1] == [held_out, "training", "higher than shown", "diverged"]
+    assert drawn(curve_data(path))[1] == [held_out, "training", "higher than shown", "diverged", above]
     data = dataclasses.replace(curve_data(path), high=10.0)
     assert drawn(data)[1] == [held_out, "training", "diverged", "best constant"]
 
@@ -158,6 +159,31 @@ def test_labels_stay_inside_the_picture_and_over_no_point(curves):
     training = next(line for line in axes.lines if str(line.get_label()).startswith("training"))
     clip = training.get_clip_box()
     assert clip is not None and clip.y1 == pytest.approx(highest)
+
+
+@pytest.mark.parametrize("index_min", [0, 4, 8, 10, 13, 17, 20])
+@pytest.mark.parametrize("index_1se", [0, 3, 7, 9, 12, 16])
+def test_no_label_crosses_the_line_of_a_choice(index_min, index_1se):
+    data = dataclasses.replace(curve_data(make_path()), index_min=index_min, index_1se=min(index_1se, index_min))
+    data = dataclasses.replace(data, index_model=10)
+    figure, _ = drawn(data, io.BytesIO())
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    frame, boxes = axes.get_window_extent(), [text.get_window_extent() for text in axes.texts if "λ" in text.get_text()]
+    lines = [line.get_window_extent() for line in axes.lines if line.get_linestyle() in (":", "-.")]
+    assert len(lines) == 1 + len({data.index_min, data.index_1se}) and len(boxes) == len(lines) - 1
+    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
+    assert not [1 for box in boxes for line in lines if box.x0 < line.x0 < box.x1 and line.y1 > box.y0 + 1]
+
+
+def test_sizes_that_do_not_fall_with_the_strength_are_no_axis():
+    falling, mixed = 1000 * np.arange(21), 1000 * np.arange(21)
+    mixed[6] = 20000
+    for nonzero, ticks in ((falling, True), (mixed, False)):
+        figure, _ = drawn(curve_data(make_path(penalty=L1(), nonzero=nonzero)), io.BytesIO())
+        (top,) = figure.axes[0].child_axes
+        assert top.spines["top"].get_visible() == ticks and ("epoch" not in top.get_xlabel()) == ticks
+        assert top.xaxis.get_ticklabels()[-1].get_text() == "20,000"
 
 
 def test_a_curve_above_the_best_constant_shows_how_far():

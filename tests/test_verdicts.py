@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
+from shrinkage._cv._choice import Difference
 from shrinkage._path._curve import Status
-from shrinkage._path._findings import Progress, held_out_curve, progress
+from shrinkage._path._findings import held_out_curve
 from shrinkage._path._path import Path
 from shrinkage._path._plot import curve_data
+from shrinkage._path._progress import Progress, progress
+from shrinkage._path._words import interval_text, loss_text
 from shrinkage._penalties import L1, Proximal
 from shrinkage.cli._terms import IN_SHELL
 from tests.synthetic_path import StubTemplate, make_path, path_of_curves
@@ -100,6 +103,9 @@ def one_split_with_weights() -> Path:
 
 MSE = StubTemplate(loss_name="mean_squared_error")
 GAIN = ["lowers the log loss by"]
+FLAT = "clearly need this penalty: "
+LARGE_INPUTS = "Inputs range up to 1,680 (column 12): networks train on inputs of about unit size. Standardise them."
+LARGE_TARGETS = "The target's variance is 5.93e+03, and initial weights and learning rates suit one of about 1."
 ADVICE = ["may gain more"]
 LARGER = ["more rows may", "larger model"]
 
@@ -108,32 +114,32 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     # training that has hardly begun
     "a straight line down": (
         lambda: path_of_curves([line(9.2, 8.6)] * 4, [line(9, 8.4)] * 4, LAMS, null=9.0, spread=0.1),
-        ["Training has hardly begun", "9.2", "8.6", "(20)", "raise `epochs`", "cannot be compared"],
-        ["Flat", "overfitting", *ADVICE],
+        ["Training has hardly begun", "9.2", "8.6", "(20)", "raise `epochs`", "compare the strengths then"],
+        [FLAT, "overfitting", *ADVICE],
     ),
     "a slow start under a large standard error": (
         lambda: path_of_curves([line(0.95, 0.9)] * 4, [line(0.94, 0.89)] * 4, LAMS, spread=0.3, wiggle=1e-4),
         ["Training has hardly begun"],
-        ["Flat", "matter", *ADVICE],
+        [FLAT, "matter", *ADVICE],
     ),
     "accelerating": (
         lambda: path_of_curves([1 - line(0, 0.5) ** 2] * 4, [1 - line(0, 0.5) ** 2] * 4, LAMS),
         ["Training has hardly begun"],
-        ["Flat", *ADVICE],
+        [FLAT, *ADVICE],
     ),
     "hardly begun, and a penalty that gains already": (
         lambda: path_of_curves([line(0.9, 0.5)] + [line(0.9, 0.7)] * 3, [line(0.9, 0.4)] * 4, LAMS),
         ["Training has hardly begun", "So far L2 at 1.00e-01 lowers the log loss by 0.2"],
-        ["Flat", "overfitting", *ADVICE],
+        [FLAT, "overfitting", *ADVICE],
     ),
     "worse than a constant, and still falling": (
         lambda: path_of_curves([line(1.9, 1.5)] * 4, [line(1.5, 0.95)] * 4, LAMS),
-        ["No strength beats the best constant", "so far", "hardly begun", "raise `epochs`"],
+        ["Train longer", "hardly begun", "raise `epochs`", "So far no strength beats the best constant"],
         ["little to do with", *ADVICE],
     ),
     "not even the training beats a constant": (
         lambda: path_of_curves([line(1.9, 1.5)] * 4, [line(1.8, 1.4)] * 4, LAMS),
-        ["has not got as far as the best constant", "train longer (raise `epochs`) or raise the learning rate"],
+        ["has not got as far as the best constant", "Train longer (raise `epochs`) or raise the learning rate"],
         ["standardize_target", "little to do", *ADVICE],
     ),
     "the same with a raw target": (
@@ -144,6 +150,58 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
         ["has not got as far", "standardize_target=True"],
         [*ADVICE],
     ),  # fmt: skip
+    "training stays far above a constant": (
+        lambda: path_of_curves([line(90, 60)] * 4, [line(80, 50)] * 4, LAMS),
+        ["Lower the learning rate.", "stays far above the best constant (log loss 50", "predict worse than a constant"],
+        ["longer", "raise", "outliers", *ADVICE],
+    ),
+    "training rises": (
+        lambda: path_of_curves([line(1.5, 2.5)] * 4, [line(1.4, 2.2)] * 4, LAMS),
+        ["Lower the learning rate. In training the log loss is higher after the last", "predict worse than a constant"],
+        ["longer", "raise", *ADVICE],
+    ),
+    "the same with a loss that is negative": (
+        lambda: path_of_curves([line(6, 7)] * 4, [line(6, 7)] * 4, LAMS, null=-0.4,
+                               template=StubTemplate(loss_name="poisson")),
+        ["Lower the learning rate.", "best constant -0.400"],
+        ["longer", "raise", *ADVICE],
+    ),
+    "without a penalty far above a constant, and no strength below it": (
+        lambda: noise([1.2, 9.0, 30.0, 80.0], [0.98, 8.0, 25.0, 70.0]),
+        ["Lower the learning rate. Without a penalty the log loss is 80.0 at its best epoch, far above"],
+        ["little to do", "outliers", *ADVICE],
+    ),
+    "without a penalty far above a constant, and the penalty mends it": (
+        lambda: flat([0.3, 5.0, 30.0, 80.0], [0.3, 4.0, 25.0, 70.0]),
+        ["Use L2 at 1.00e-01: it lowers", "far above the best constant's (1.00): lower the learning rate, and compare"],
+        [FLAT],
+    ),
+    "the first epoch is the best, and training goes on": (
+        lambda: path_of_curves([rise(0.5, 1, 1.2)] * 4, [decay(1, 0.01, 5)] * 4, LAMS),
+        ["Lower the learning rate: without a penalty the first epoch is the best", "Training overfits"],
+        ["if you stop", FLAT],
+    ),
+    "inputs far from unit size, and training fails": (
+        lambda: path_of_curves([line(90, 60)] * 4, [line(80, 50)] * 4, LAMS, notes=(LARGE_INPUTS,)),
+        ["Standardise the inputs, which are far from unit size (see the note on them).", "worse than a constant"],
+        ["learning rate", "longer", *ADVICE],
+    ),
+    "inputs far from unit size, and training is slow": (
+        lambda: path_of_curves([line(0.95, 0.9)] * 4, [line(0.94, 0.89)] * 4, LAMS, notes=(LARGE_INPUTS,)),
+        ["Train longer (raise `epochs`), and compare", "The inputs are far from unit size (see the note on them)"],
+        ["learning rate", *ADVICE],
+    ),
+    "inputs far from unit size, and training levelled off": (
+        lambda: flat([0.3] * 4, [0.3] * 4, notes=(LARGE_INPUTS,)),
+        ["not overfitting", "The inputs are far from unit size (see the note on them)"],
+        ADVICE,
+    ),
+    "targets far from unit size that cannot be standardised": (
+        lambda: path_of_curves([line(1900, 1500)] * 4, [line(1800, 1400)] * 4, LAMS, null=70.0, notes=(LARGE_TARGETS,),
+                               template=StubTemplate(loss_name="mean_absolute_error")),
+        ["Divide the targets by their standard deviations", "worse than a constant"],
+        ["learning rate", "standardize_target", *ADVICE],
+    ),
     "no better than a constant, and a target far from unit size": (
         lambda: path_of_curves(
             [1000 + decay(500, 0, 5)] * 4, [900 + decay(500, 0, 5)] * 4, LAMS, null=990.0, template=MSE,
@@ -169,14 +227,14 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "only the chosen strength still falls fast": (
         lambda: path_of_curves([line(0.9, 0.1, 100), LEVEL, LEVEL, LEVEL], [LEVEL] * 4, LAMS),
-        ["L2 at 1.00e-01 lowers", "still fell at the last epoch (100), at lambda = 1.00e-01: raise `epochs`"],
+        ["Use L2 at 1.00e-01: it lowers", "still fell at the last epoch (100), at lambda = 1.00e-01: raise `epochs`"],
         ["hardly begun", "at lambda = 0"],
     ),
     "two epochs": (
         lambda: path_of_curves([[0.76, 0.66]] * 4, [[0.7, 0.62]] * 4, LAMS),
         ["After 2 epochs the penalty cannot be judged yet", "fell from 0.7600 after the first to 0.6600 after the last",
          "Train longer (raise `epochs`) or raise the learning rate"],
-        ["No penalty is best", "does not matter", "Flat", "overfitting", "tenth", *ADVICE],
+        ["No penalty is best", "does not matter", FLAT, "overfitting", "tenth", *ADVICE],
     ),
     "two epochs of a model with a regularizer": (
         lambda: path_of_curves([[0.76, 0.66]] * 4, [[0.7, 0.62]] * 4, LAMS, lam_model=0.01),
@@ -186,7 +244,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     "two epochs of which the first did most": (
         lambda: path_of_curves([[0.62, 0.616]] * 4, [[0.62, 0.61]] * 4, LAMS, spread=0.1),
         ["cannot be judged yet"],
-        ["Flat", "does not matter", "hardly begun", *ADVICE],
+        [FLAT, "does not matter", "hardly begun", *ADVICE],
     ),
     "three epochs, and a penalty that gains already": (
         lambda: path_of_curves([line(0.9, 0.5, 3)] + [line(0.9, 0.7, 3)] * 3, [line(0.9, 0.4, 3)] * 4, LAMS),
@@ -195,39 +253,39 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "one epoch": (
         lambda: path_of_curves([[0.6]] * 4, [[0.6]] * 4, LAMS),
-        ["After 1 epoch the penalty cannot be judged yet. Train longer"],
-        ["fell", "Flat", "epochs the", *ADVICE],
+        ["Train longer", "After 1 epoch the penalty cannot be judged yet."],
+        ["fell", FLAT, "epochs the", *ADVICE],
     ),
     "one epoch, no better than a constant": (
         lambda: path_of_curves([[1.01]] * 4, [[0.9]] * 4, LAMS),
-        ["No strength beats the best constant", "so far", "After 1 epoch the penalty cannot be judged yet"],
+        ["So far no strength beats the best constant", "After 1 epoch the penalty cannot be judged yet"],
         ["little to do with", *ADVICE],
     ),
     "three epochs, the second of which was the best": (
         lambda: path_of_curves([[0.7, 0.5, 0.52]] * 4, [[0.7, 0.5, 0.51]] * 4, LAMS),
-        ["Flat"],
+        [FLAT],
         ["judged", "epochs"],
     ),
     "a slow straight line of a loss without a constant": (
         lambda: path_of_curves([line(3.21, 3.18)] * 4, [line(3.2, 3.17)] * 4, LAMS, null=math.nan, spread=0.5,
                                template=StubTemplate(loss_name="huber")),
         ["Training has hardly begun: without a penalty the Huber loss is 3.2"],
-        ["Flat", "overfitting", *ADVICE],
+        [FLAT, "overfitting", *ADVICE],
     ),
     "falling, and no penalty is best": (
         lambda: path_of_curves([decay(1, 0.32, 33)] * 3 + [decay(1, 0.3, 33)], [decay(1, 0.3, 33)] * 4, LAMS),
-        ["No penalty is best so far", "still fell at the last epoch (100)"],
+        ["So far these strengths do not help. No penalty is best", "still fell at the last epoch (100)"],
         ["hardly begun", *ADVICE],
     ),
     "falling, and flat": (
         lambda: path_of_curves([decay(1, 0.29999, 33)] + [decay(1, 0.3, 33)] * 3, [decay(1, 0.3, 33)] * 4, LAMS),
-        ["Flat so far", "still fell at the last epoch (100)"],
+        ["So far you do not clearly need", "still fell at the last epoch (100)"],
         ["hardly begun", *ADVICE],
     ),
     # training that is unsteady
     "the held-out loss swings, and the last epoch is the best by chance": (
         lambda: path_of_curves([swinging(0.5, 0.1)] * 4, [swinging(0.48, 0.1)] * 4, LAMS),
-        ["Flat: ", "training is unsteady: lower the learning rate"],
+        ["You do not clearly need this penalty: ", "training is unsteady: lower the learning rate"],
         ["hardly begun", "still fell", *ADVICE],
     ),
     "the training loss swings": (
@@ -247,7 +305,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "hardly begun, and a strength diverged": (
         lambda: with_status(lambda: path_of_curves([line(0.9, 0.6)] * 4, [line(0.9, 0.6)] * 4, LAMS), [0]),
-        ["Training has hardly begun", "Train longer (raise `epochs`); until then"],
+        ["Training has hardly begun", "Train longer (raise `epochs`), and"],
         ["raise the learning rate", *ADVICE],
     ),
     "falling at `min`, and without a penalty it diverged": (
@@ -259,12 +317,12 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     "noise, a little above the constant": (
         lambda: noise([1.01, 1.02, 1.05, 1.08], [0.98, 0.96, 0.9, 0.8]),
         ["No strength beats the best constant (log loss 1.00)", "little to do with the target"],
-        ["epochs", "learning rate", "Flat", *ADVICE],
+        ["epochs", "learning rate", FLAT, *ADVICE],
     ),
     "noise, a little below the constant": (
         lambda: noise([0.995, 1.0, 1.02, 1.05], [0.98, 0.96, 0.9, 0.8]),
         ["No strength clearly beats the best constant", "interval", "may be chance", "little to do with the target"],
-        ["epochs", "learning rate", "Flat", *ADVICE],
+        ["epochs", "learning rate", FLAT, *ADVICE],
     ),
     "noise in one split": (
         lambda: noise([0.999, 1.0, 1.02, 1.05], [0.98, 0.96, 0.9, 0.8], n_folds=1, spread=0.02),
@@ -293,7 +351,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "a small effect that is clear": (
         lambda: flat([0.99, 0.985, 0.98, 0.98], [0.98] * 4, wiggle=1e-4),
-        ["Flat"],
+        [FLAT],
         ["constant"],
     ),
     "the folds' constants differ, and the model explains nearly all": (
@@ -304,7 +362,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),  # fmt: skip
     "far above the constant": (
         lambda: noise([1e6, 1e7, 1e7, 1e7], [0.9] * 4, spread=1e5),
-        ["No strength beats the best constant", "lower the learning rate"],
+        ["No strength beats the best constant", "Lower the learning rate", "worse than a constant"],
         ["little to do", *ADVICE],
     ),
     # the gap
@@ -327,7 +385,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "a gap that `min` has closed": (
         lambda: flat([0.6, 0.499, 0.5, 0.5], [0.6, 0.48, 0.3, 0.1], wiggle=0.003),
-        ["The penalty closes the gap", "gains nothing clear"],
+        ["The penalty narrows the gap"],
         ["does not close", *LARGER],
     ),
     "training above held out, as with dropout": (
@@ -346,7 +404,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
         ["nearly perfect, 0.003 of the best constant's", "surprise"],
         ["gap", *LARGER],
     ),
-    "good, and not perfect": (lambda: flat([0.06] * 4, [0.05] * 4, null=1.1), ["Flat"], ["perfect"]),
+    "good, and not perfect": (lambda: flat([0.06] * 4, [0.05] * 4, null=1.1), [FLAT], ["perfect"]),
     "a squared error that is good": (
         lambda: flat([0.005] * 4, [0.004] * 4, template=MSE, spread=1e-4, wiggle=1e-5),
         ["squared error"],
@@ -357,18 +415,18 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
         lambda: overfitting([rise(0.52, 8, 0.69), rise(0.498, 8, 0.7), rise(0.497, 8, 0.71)]),
         ["Training overfits: without a penalty the log loss is 0.498", "epoch, 8, and 0.712", "after all 100 (training",
          "Stopping early mends it", "No strength stands in for stopping early"],
-        ["Flat", "part of it", *ADVICE],
+        [FLAT, "part of it", *ADVICE],
     ),
     "the penalty stands in for early stopping": (
         lambda: overfitting([rise(0.6, 30, 0.62), rise(0.497, 50, 0.498), rise(0.5, 8, 0.6)]),
         ["Training overfits", "Stopping early mends it; L2 at 1.00e-02 lowers it by a further 0.001",
          "may be chance", "With L2 at 1.00e-02 training need not be stopped: 0.498"],
-        ["Flat", "part of it"],
+        [FLAT, "part of it"],
     ),
     "the penalty gains beyond early stopping": (
         lambda: overfitting([rise(0.4, 60, 0.401), rise(0.45, 20, 0.5), rise(0.5, 8, 0.6)]),
         ["Stopping early mends part of it; L2 at 1.00e-01 lowers it by a further 0.098", "need not be stopped"],
-        ["chance", "Flat"],
+        ["chance", FLAT],
     ),
     "the penalty gains, and needs the stop too": (
         lambda: overfitting([rise(0.4, 10, 0.7), rise(0.45, 10, 0.7), rise(0.5, 8, 0.7)]),
@@ -378,23 +436,23 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     "no penalty is best, at its best epoch": (
         lambda: overfitting([rise(0.7, 8, 0.75), rise(0.6, 8, 0.72), rise(0.55, 8, 0.71)]),
         ["Stopping early mends it, and no penalty lowers it further"],
-        ["L2 at 0", "Flat"],
+        ["L2 at 0", FLAT],
     ),
     "epoch='last': stopping is known from the curve": (
         lambda: overfitting([rise(0.6, 8, 0.69), rise(0.497, 90, 0.51), rise(0.5, 8, 0.71)], epoch="last"),
         ["Training overfits", "At epoch 100 L2 at 1.00e-02 lowers it by 0.20", "stopping without a penalty at epoch 8",
          "gives 0.498"],
-        ["further", "Flat", "chance"],
+        ["further", FLAT, "chance"],
     ),
     "epoch=50": (
         lambda: overfitting([rise(0.6, 8, 0.69), rise(0.497, 40, 0.51), rise(0.5, 8, 0.71)], epoch=50),
         ["At epoch 50", "at epoch 8 gives 0.498"],
-        ["further", "Flat"],
+        ["further", FLAT],
     ),
     "one split that overfits": (
         lambda: overfitting([rise(0.52, 8, 0.69), rise(0.497, 8, 0.7), rise(0.498, 8, 0.71)], n_folds=1),
         ["Training overfits", "over the rows of one split"],
-        ["Flat"],
+        [FLAT],
     ),
     "patience ended each strength by itself": (
         lambda: overfitting(
@@ -405,24 +463,29 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "a rise within the noise": (
         lambda: path_of_curves([rise(0.498, 90, 0.5)] * 4, [decay(1, 0.45, 9)] * 4, LAMS, wiggle=0.01),
-        ["Flat"],
+        [FLAT],
         ["Training overfits"],
     ),
     "both losses rise: no overfitting, but an unsteady training": (
         lambda: path_of_curves([rise(0.498, 8, 0.712)] * 4, [rise(0.4, 8, 0.7)] * 4, LAMS),
-        ["Flat"],
+        [FLAT],
         ["Training overfits"],
     ),
     # gains
     "a clear gain": (
         lambda: flat([0.6, 0.4, 0.5, 0.5], [0.6, 0.38, 0.2, 0.1]),
-        ["L2 at 1.00e-02 lowers the log loss by 0.1", "it was overfitting"],
-        ["Flat", "chance", "small"],
+        ["Use L2 at 1.00e-02: it lowers the log loss by 0.1", "it was overfitting"],
+        [FLAT, "chance", "small"],
     ),
     "a clear gain of hardly anything": (
         lambda: flat([0.6, 0.4999, 0.5, 0.5], [0.6, 0.5, 0.5, 0.5], wiggle=1e-6, spread=1e-5),
         ["lowers the log loss by 1.00e-04", "clear, and small: 0.02 % of"],
-        ["Flat", "chance"],
+        [FLAT, "chance"],
+    ),
+    "a large gain that is not clear": (
+        lambda: flat([0.6, 0.35, 0.5, 0.5], [0.6, 0.3, 0.2, 0.1], wiggle=0.25, spread=0.0001),
+        ["That is 30 % of the loss, but the folds vary too much to be sure: more rows would show it"],
+        ["Use ", "does not matter"],
     ),
     "perhaps a gain": (
         lambda: flat([0.6, 0.48, 0.5, 0.5], [0.6, 0.3, 0.2, 0.1], wiggle=0.03, spread=0.0001),
@@ -432,7 +495,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     "a penalty that only harms": (
         lambda: flat([0.9, 0.8, 0.7, 0.5], [0.9, 0.8, 0.7, 0.45]),
         ["No penalty is best"],
-        ["Flat", "lowers", "diverge"],
+        [FLAT, "lowers", "diverge"],
     ),
     "a penalty that helps the training itself": (
         lambda: flat([0.6, 0.3, 0.5, 0.5], [0.6, 0.28, 0.49, 0.49]),
@@ -450,40 +513,46 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
         ["extend `lams` downwards"],
         ["upwards"],
     ),
+    "within one standard error, and clearly too large": (
+        lambda: flat([0.9, 0.8, 0.52, 0.5], [0.5] * 4, spread=0.3, wiggle=1e-3),
+        ["These strengths do not help. No penalty is best", "and yet clearly higher, fold by fold",
+         "Every strength above 0 is clearly too large"],
+        ["not matter", "do not need"],
+    ),
     "two strengths": (
         lambda: flat([0.4, 0.5], [0.35, 0.1], lams=[0.1, 0.0]),
-        ["L2 at 1.00e-01 lowers"],
+        ["Use L2 at 1.00e-01: it lowers"],
         ["extend", "every other"],
     ),
     "lambda = 0 alone": (
         lambda: flat([0.5], [0.4], lams=[0.0]),
         ["Only lambda = 0 was trained"],
-        ["every other", "Flat"],
+        ["every other", FLAT],
     ),
     # divergence
     "without a penalty": (
         lambda: with_status(lambda: flat([0.6, 0.4, 0.5, 0.5], [0.1] * 4), [3]),
         ["Without a penalty training diverged", "L2 at 1.00e-02 has the least"],
-        ["Flat", "No penalty"],
+        [FLAT, "No penalty"],
     ),
     "at all strengths above 0": (
         lambda: with_status(lambda: flat([0.6, 0.4, 0.5, 0.5], [0.1] * 4), [0, 1, 2]),
-        ["only lambda = 0 is left", "nothing is known of the penalty", "ower the learning rate"],
-        ["No penalty is best", "Flat", "every other"],
+        ["Lower the learning rate, or", "only lambda = 0 is left", "nothing is known of the penalty"],
+        ["No penalty is best", FLAT, "every other"],
     ),
     "on all rows at all strengths above 0": (
         lambda: with_status(lambda: flat([0.6, 0.4, 0.5, 0.5], [0.1] * 4), [0, 1, 2], "full_status"),
         ["nothing is known of the penalty"],
-        ["No penalty is best", "Flat"],
+        ["No penalty is best", FLAT],
     ),
     "at most strengths, and none is best": (
         lambda: with_status(lambda: flat([0.6, 0.7, 0.6, 0.5], [0.1] * 4), [0, 1]),
         ["No penalty is best: at every other strength that did not diverge", "Only 1 of 3 strengths above 0"],
-        ["Flat"],
+        [FLAT],
     ),
     "above the minimum": (
         lambda: with_status(lambda: flat([0.6, 0.3, 0.4, 0.5], [0.1] * 4), [0]),
-        ["L2 at 1.00e-02 lowers", "All larger strengths diverged", "one of them may be better"],
+        ["Use L2 at 1.00e-02: it lowers", "All larger strengths diverged", "one of them may be better"],
         ["extend"],
     ),
     "at a strength within the flat range": (
@@ -494,17 +563,17 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     "everywhere": (
         lambda: with_status(lambda: flat([0.6, 0.4, 0.5, 0.5], [0.1] * 4), [0, 1, 2, 3]),
         ["Nothing to choose from: at every strength a model diverged.", "Lower the learning rate"],
-        ["Flat", "lowers", "fold", "finished"],
+        [FLAT, "lowers", "fold", "finished"],
     ),
     "on all rows alone, everywhere": (
         lambda: with_status(lambda: flat([0.6, 0.4, 0.5, 0.5], [0.1] * 4), [0, 1, 2, 3], "full_status"),
         ["Nothing to choose from", "The folds' models finished"],
-        ["Flat"],
+        [FLAT],
     ),
     # weights beside rows
     "one split, and infinite losses at weight 0": (
         one_split_with_weights,
-        ["L2 at 1.00e-02 lowers the log loss by 0.05", "over the rows of one split"],
+        ["Use L2 at 1.00e-02: it lowers the log loss by 0.05", "over the rows of one split"],
         ["diverge", "chance"],
     ),
     # what cannot be said
@@ -550,6 +619,28 @@ def test_a_verdict_is_whole_sentences_that_agree(name):
     for python in ("takes `lams`", "Path.load(FOLDER).folds", "lambda =", "standardize_target=True"):  # which are meant
         shell = shell.replace(python, "")
     assert not re.search(r"`|learning rate|\bpath\.|\w=", shell.replace("raise the learning rate", "")), shell
+
+
+@pytest.mark.parametrize(
+    ("gain", "half", "text"),
+    [
+        (0.013, 0.011, "0.013 (95 % interval 0.002 to 0.024)"),
+        (2e-5, 1e-5, "0.00002 (95 % interval 0.00001 to 0.00003)"),
+        (2e-6, 1e-6, "2.00e-06 (95 % interval 1.00e-06 to 3.00e-06)"),
+        (1e-5, 0.03, "less than 0.001 (95 % interval -0.030 to 0.030)"),
+        (0.0, 0.03, "0.000 (95 % interval -0.030 to 0.030)"),
+    ],
+)
+def test_a_difference_has_figures(gain, half, text):
+    path = flat([0.5] * 4, [0.5] * 4, spread=0.02)
+    assert interval_text(path, Difference(gain, gain - half, gain + half)) == text
+
+
+def test_a_loss_has_two_figures_however_large_others_are():
+    path = flat([17.0] * 4, [15.0] * 4, null=1.0936, spread=30.0)
+    assert "best constant 1.09" in path.verdict()
+    assert repr(path).splitlines()[2].split()[:2] == ["null", "1.09"]
+    assert [loss_text(path, value) for value in (17.0, 2.43, 0.0123, 0.0)] == ["17.0", "2.4", "0.012", "0.0"]
 
 
 # --- how far training got
@@ -600,17 +691,17 @@ SIGNAL = X @ np.array([1.5, -1.2, 0.9, 0, 0, 0, 0, 0])
 @pytest.mark.parametrize(
     ("model", "y", "epochs", "said", "unsaid"),
     [
-        (network(()), SIGNAL + NOISE, 20, ["hardly begun|not got as far", "raise"], ["Flat", *ADVICE]),
-        (network((16,)), NOISE, 40, ["beats the best constant", "little to do with"], ["Flat", *ADVICE]),
+        (network(()), SIGNAL + NOISE, 20, ["hardly begun|not got as far", "raise"], [FLAT, *ADVICE]),
+        (network((16,)), NOISE, 40, ["beats the best constant", "little to do with"], [FLAT, *ADVICE]),
         (
             network((16,), "sparse_categorical_crossentropy", 3, activation="softmax"),
             np.arange(120) % 3,
             40,
             ["beats the best constant"],
-            ["Flat", "Stopping", *ADVICE],
+            [FLAT, "Stopping", *ADVICE],
         ),
         (network((), rate=0.1), SIGNAL, 200, ["nearly perfect"], [*LARGER, "gap"]),
-        (network((64, 64), rate=0.01), SIGNAL + 2 * NOISE, 60, ["Training overfits", "after all 60"], ["Flat"]),
+        (network((64, 64), rate=0.01), SIGNAL + 2 * NOISE, 60, ["Training overfits", "after all 60"], [FLAT]),
     ],
     ids=["hardly any training", "noise", "classes that are noise", "an exact function", "a large network on few rows"],
 )

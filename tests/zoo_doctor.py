@@ -352,8 +352,10 @@ ILL: dict[str, list[tuple[Callable[[], keras.Model], dict[str, Any]]]] = {
         (cosine, {}),
         (lambda: mlp(keras.optimizers.SGD(1e-3, momentum=0.9), kernel_regularizer=L2(1e-4)), {"steps": 100}),
         (lambda: attached(lam=1e-4), {"steps": 100}),
+        (lambda: trained(attached("adam", lam=1e-9)), {"steps": 40}),
         (lambda: attached(lam=1e-4, how=sh.Decoupled()), {"steps": 100}),
     ],
+    "strength-too-large": [(lambda: trained(attached("adam", lam=1e6)), {})],
     "penalised-loss-monitored": [
         (lambda: mlp(kernel_regularizer=L2(0.01)), {"callbacks": [stopping()]}),
         (lambda: mlp(kernel_regularizer=L2(0.01)), {"callbacks": [keras.callbacks.ReduceLROnPlateau("loss")]}),

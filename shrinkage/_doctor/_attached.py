@@ -78,6 +78,35 @@ def attached_to_nothing(case: Case) -> Iterator[Symptom]:
 
 
 @check("warning")
+def strength_too_large(case: Case) -> Iterator[Symptom]:
+    """An attached penalty is over a hundred times the data loss (seen once the model has trained)."""
+    for each in attachments(case.model):
+        share = share_of_loss(case, each)
+        if share is not None and share > _DWARFS:
+            yield (
+                [weight.variable.path for weight in each.weights],
+                f"the penalty of {each!r} is {float(each.value()):,.3g} at the present weights, and the data loss was "
+                f"{case.data_loss:.3g}: training shrinks these weights, and hardly fits the data. Find a strength with "
+                f"sh.fit(model, x, y, penalty=..., epochs=...).",
+                f"reg.lam = {lam_for(case, each, 0.1):.1g}  # reg is what sh.attach returned; a tenth of the data loss",
+            )
+
+
+_DWARFS = 100.0  # times the data loss
+
+
+def share_of_loss(case: Case, each: Attachment) -> float | None:
+    """Return an attached penalty as a share of the data loss; None where that is not known."""
+    return None if case.data_loss is None else float(each.value()) / case.data_loss
+
+
+def lam_for(case: Case, each: Attachment, share: float) -> float:
+    """Return the strength at which an attached penalty would be this share of the data loss at the present weights."""
+    lam, now = float(value_of(read_lam(each.lam, case.optimizer))), share_of_loss(case, each)
+    return lam * share / now if now else lam
+
+
+@check("warning")
 def drawn_to_nothing(case: Case) -> Iterator[Symptom]:
     """`L2(toward=...)` leaves out weights that the model has got since it was attached."""
     acts = {id(weight.variable) for weight in case.attached}

@@ -121,6 +121,15 @@ class Case:
         own = sum(penalty_of(weight) for weight in self.penalised)
         return float(own + sum(float(each.value()) for each in attachments(self.model)))
 
+    @cached_property
+    def data_loss(self) -> float | None:
+        """The data loss, where a model with a penalty attached has been trained or evaluated; None if not known."""
+        trackers = [metric for metric in getattr(self.model, "metrics", ()) if metric.name == "loss"]
+        if not attachments(self.model) or not trackers:
+            return None
+        loss = float(value_of(trackers[0].result())) - sum(map(penalty_of, self.penalised))
+        return loss if np.isfinite(loss) and loss > 0 else None
+
     def siblings(self, weight: Weight) -> Iterator[Weight]:
         """The other weights of the same layer."""
         return (other for other in self.weights if other.layer is weight.layer and other is not weight)

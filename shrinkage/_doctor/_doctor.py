@@ -31,6 +31,7 @@ CHECKS: tuple[Check, ...] = (
     _decay.coupled_and_decoupled,
     _notes.l1_by_gradient,
     _training.strength_too_small,
+    _attached.strength_too_large,
     _training.penalised_loss_monitored,
     _regularizers.depthwise_kernel_free,
     _notes.adaptive_and_coupled,

@@ -7,13 +7,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from shrinkage._doctor._attached import lam_for, share_of_loss
 from shrinkage._doctor._case import Case, Weight, penalty_of, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_instead, decay_kernels, set_regularizer
 from shrinkage._doctor._words import names, parameters, paths
-from shrinkage._penalties import L2, Decoupled
+from shrinkage._model._attached import attachments
+from shrinkage._penalties import L2, Coupled, Decoupled
 
 _MATTERS = 0.01  # the share of a weight's size that all steps together should take away
+_FELT = 1e-6  # the share of the data loss that a penalty should have
 _HALF = 65504.0  # the largest float16
 
 
@@ -109,6 +112,7 @@ def _concrete(function: Any) -> list[Any]:
 @check("warning")
 def strength_too_small(case: Case) -> Iterator[Symptom]:
     """Strength times the sum of learning rates hardly shrinks the weights (give `steps=`)."""
+    yield from _hardly_felt(case)
     if case.steps is None or case.optimizer is None:
         return
     steps, span = case.steps
@@ -123,6 +127,24 @@ def strength_too_small(case: Case) -> Iterator[Symptom]:
                 f"the penalty takes {100 * taken:.2g} % of the size of {names(weights)} away; {wanted:.1g} would take "
                 f"10 %.",
                 _stronger(case, weights, float(f"{wanted:.1g}")),
+            )
+
+
+def _hardly_felt(case: Case) -> Iterator[Symptom]:
+    """A coupled penalty of an optimizer that divides gradients by their size: its rate of shrinking is not known.
+
+    The penalty's share of the loss is, once the model has trained.
+    """
+    for each in attachments(case.model):
+        share = share_of_loss(case, each)
+        plain = type(case.optimizer).__name__ == "SGD"
+        if isinstance(each.how, Coupled) and not plain and share is not None and 0 < share < _FELT:
+            yield (
+                [weight.variable.path for weight in each.weights],
+                f"the penalty of {each!r} is {float(each.value()):.1g} at the present weights, and the data loss was "
+                f"{case.data_loss:.3g}: its gradient is lost in that of the data. Find a strength with "
+                f"sh.fit(model, x, y, penalty=..., epochs=...).",
+                f"reg.lam = {lam_for(case, each, 0.01):.1g}  # reg is what sh.attach returned; 1 % of the data loss",
             )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 _PER_ROW = (
@@ -158,6 +159,23 @@ def mixes_rows(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) 
     ways = [generator.permutation(n), np.arange(n // 2), np.tile(np.arange(n), 2), *np.arange(n)[:4, None]]
     tolerance = 1e-4 if loss.dtype == "float32" else 1e-9
     return not all(np.allclose(values(rows), together[rows], rtol=tolerance, atol=tolerance / 100) for rows in ways)
+
+
+def check_compiled(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) -> None:
+    """Refuse a loss that computes with NumPy: it works on arrays, and in training there are none.
+
+    Raises:
+        ValueError: Naming what it is to be written with.
+    """
+    tensors = [ops.convert_to_tensor(part, dtype=loss.dtype) for part in (y, predictions)]
+    try:
+        tf.function(loss.call, autograph=False).get_concrete_function(*tensors)
+    except Exception as error:  # of any class: it comes from the user's own function
+        if "numpy" in str(error).lower():
+            raise ValueError(
+                f"`loss` ({name_of(loss)}) must be written with keras.ops, as keras.ops.mean(keras.ops.square(y_true - "
+                f"y_pred)): training compiles it and needs its gradient. It calls NumPy, or .numpy()."
+            ) from error
 
 
 def _scattered(predictions: np.ndarray, generator: np.random.Generator) -> np.ndarray:

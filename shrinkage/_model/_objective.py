@@ -11,6 +11,7 @@ from keras.src.trainers.compile_utils import CompileLoss, get_loss  # what `comp
 
 from shrinkage._model._losses import (
     batch_losses,
+    check_compiled,
     is_classification,
     is_listed,
     mixes_rows,
@@ -133,6 +134,8 @@ def make_objective(
             raise ValueError(f"{labels[place]} must be given, as that output has a loss. Received: None.")
         found = resolve(given)
         by_rows = is_listed(found) or not _mixes(found, leaves[place], outputs[place])
+        if not is_listed(found):
+            check_compiled(found, leaves[place], outputs[place])
         terms.append(Term(place, found, 1.0 if weight is None else float(weight), by_rows))
     if not terms:
         raise ValueError(f"`loss` must name a loss for some output. Received: {loss!r}.")

@@ -2,24 +2,16 @@
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shrinkage._cv._choice import Difference, far_fold, row_gain, summarise
 from shrinkage._path._curve import Curve
+from shrinkage._path._progress import Progress, progress, trained
 from shrinkage._path._words import loss_words
 
 Floats = NDArray[np.float64]
-
-
-class Progress(Enum):
-    """How far a training got."""
-
-    BEGINNING = "at the last epoch the loss falls nearly as fast as on average since the start"
-    FALLING = "the loss still falls at the last epoch"
-    LEVELLED = "the loss has its minimum before the last epoch, or hardly falls any more"
 
 
 @dataclass(frozen=True)
@@ -47,83 +39,6 @@ def matters(difference: float, loss: float, scale: float) -> bool:
         (False, False, True)
     """
     return difference >= 0.05 * abs(loss) and difference >= 0.01 * abs(scale)
-
-
-def progress(held_out: ArrayLike, epoch: int, se: float, null: float) -> Progress:
-    """Compare what the last tenth of the epochs gained with the whole fall of the loss.
-
-    Args:
-        held_out: (E,) mean held-out loss after each epoch, NaN past the last one.
-        epoch: the chosen epoch, from 1.
-        se: standard error of the loss at that epoch, or NaN.
-        null: loss of the best constant, or NaN.
-
-    Example:
-        >>> steps = np.arange(40)
-        >>> [progress(np.exp(-steps / tau), 40, 0.01, math.nan).name for tau in (100, 20, 5)]
-        ['BEGINNING', 'FALLING', 'LEVELLED']
-    """
-    curve = _trained(held_out)
-    n_epochs = len(curve)
-    if not n_epochs or epoch != n_epochs or curve[-1] > curve.min():
-        return Progress.LEVELLED
-    if n_epochs == 1:  # whether the loss falls cannot be seen
-        return Progress.BEGINNING
-    window = max(1, n_epochs // 10)
-    late, seen = curve[-1 - window] - curve[-1], curve[0] - curve[-1]
-    if not late > 0 or _swings(curve):
-        return Progress.LEVELLED
-    if n_epochs <= FEW_EPOCHS:
-        return Progress.BEGINNING
-    whole = max(seen, null - curve[-1]) if null > curve[0] else seen
-    speed, least = late_speed(curve, null), abs(curve[-1])
-    straight = speed >= _STRAIGHT or (seen >= 0.2 * whole and late_speed(curve, math.nan) >= _STRAIGHT)
-    if straight and whole >= 0.002 * least:
-        return Progress.BEGINNING
-    clear = late > 0.1 * se or (speed >= _FALLS and whole >= 0.01 * least)  # also where the error is NaN
-    return Progress.FALLING if clear else Progress.LEVELLED
-
-
-FEW_EPOCHS = 3
-"""So few do not show whether a fall slows down."""
-
-_FALLS, _STRAIGHT = 0.2, 0.4
-"""Speeds of the last tenth of the epochs. Of an exponential fall that is 1.6 time constants long, the speed at the end
-is 0.4 of the average, and a quarter of the fall so far is to come; after 2.65 of them it is a fifth, and 7 %.
-
-Of 344 beginnings of real trainings, of 5 to 200 epochs, 0.4 finds 137 of the 139 that would gain another third of their
-fall, and more than their standard error, in four times as many epochs, 13 that gain less, and 2 that hardly gain.
-With 0.5 these are 130, 7 and 0, with 0.6 they are 117, 3 and 0, and with 0.3 they are 137, 26 and 2.
-"""
-
-
-def _swings(curve: Floats) -> bool:
-    """Whether in the second half of the epochs the loss rose by more than a quarter of its net fall there.
-
-    Then the last epoch is the best by chance, and the last tenth of the epochs says nothing.
-    """
-    steps = np.diff(curve[(len(curve) - 1) // 2 :])
-    return bool(steps[steps > 0].sum() > -0.25 * steps.sum())
-
-
-def late_speed(held_out: ArrayLike, null: float) -> float:
-    """Return how fast the loss fell in the last tenth of the epochs, relative to its average: 1 for a straight line.
-
-    The fall begins at the best constant where the first epoch is below it: most of the training may lie in it.
-
-    Args:
-        held_out, null: as in `progress`.
-
-    Example:
-        >>> round(late_speed([1.0, 0.7, 0.5, 0.4], math.nan), 3), round(late_speed([0.5, 0.4], 2.0), 3)
-        (0.5, 0.125)
-    """
-    curve = _trained(held_out)
-    window = max(1, len(curve) // 10)
-    from_null = null > curve[0]
-    whole = (null if from_null else curve[0]) - curve[-1]
-    average = whole / (len(curve) if from_null else len(curve) - 1)
-    return float((curve[-1 - window] - curve[-1]) / window / average)
 
 
 def rises_again(
@@ -174,12 +89,12 @@ def without_stopping(curve: Curve, found: Overfitting) -> tuple[int, int, float,
     near = found.best + 0.25 * (found.last - found.best)
     if not tried[index] or ends[index] > near:
         index = int(np.argmin(ends))
-    return index, len(_trained(curves[index])), float(ends[index]), bool(ends[index] <= near)
+    return index, len(trained(curves[index])), float(ends[index]), bool(ends[index] <= near)
 
 
 def last_losses(held_out: ArrayLike) -> Floats:
     """Return the loss after the last epoch that each strength was trained, (S,), from curves (S, E)."""
-    return np.array([np.append(math.nan, _trained(curve))[-1] for curve in np.asarray(held_out, float)])
+    return np.array([np.append(math.nan, trained(curve))[-1] for curve in np.asarray(held_out, float)])
 
 
 def near_perfect(loss: float, null: float, *, log_loss: bool) -> bool:
@@ -192,11 +107,6 @@ def near_perfect(loss: float, null: float, *, log_loss: bool) -> bool:
         (True, False)
     """
     return math.isfinite(null) and 0 <= loss <= (0.01 if log_loss else 0.003) * null
-
-
-def _trained(curve: ArrayLike) -> Floats:
-    curve = np.asarray(curve, float)
-    return curve[np.isfinite(curve)]
 
 
 # --- of a curve
@@ -226,7 +136,7 @@ def is_unsteady(curve: Curve) -> bool:
 
     Swings are the mean rise from epoch to epoch in the second half of the epochs. A loss that only falls has none.
     """
-    folds, mean = curve.train_loss[:, -1], _trained(training_curve(curve)[-1])
+    folds, mean = curve.train_loss[:, -1], trained(training_curve(curve)[-1])
     if not len(mean):
         return False
     rises = np.maximum(np.diff(folds[:, (len(mean) - 1) // 2 : len(mean)]), 0)
@@ -243,9 +153,26 @@ def training_is_stuck(curve: Curve) -> bool:
 
     It is the loss without a penalty, or at `min` where that diverged.
     """
-    losses = _trained(training_curve(curve)[none_and_min(curve)[0]])
+    losses = trained(training_curve(curve)[none_and_min(curve)[0]])
     steps = np.diff(losses)[(len(losses) - 1) // 2 :]
     return len(steps) > 1 and bool(steps.mean() >= -2 * steps.std() / math.sqrt(len(steps)))
+
+
+def training_rises(curve: Curve) -> bool:
+    """Whether the training loss is higher after the last epoch than after the first, by more than hardly matters."""
+    losses = trained(training_curve(curve)[none_and_min(curve)[0]])
+    return len(losses) > 1 and matters(float(losses[-1] - losses[0]), losses[-1], scale_of(curve))
+
+
+def far_above_constant(curve: Curve, loss: float) -> bool:
+    """Whether a loss is more than ten times the best constant's: inputs and targets of unit size do not begin there."""
+    return loss - curve.null_loss > 9 * abs(curve.null_loss)
+
+
+def is_above_constant(curve: Curve) -> bool:
+    """Whether the least held-out loss is higher than the best constant's by more than a standard error."""
+    error = float(np.nan_to_num(curve.se[curve.index_min]))
+    return bool(curve.mean[curve.index_min] - min(error, abs(curve.null_loss)) > curve.null_loss)
 
 
 def trains_above_constant(curve: Curve) -> bool:
@@ -362,6 +289,12 @@ def falls_towards(curve: Curve, neighbour: int) -> bool:
     """
     difference = curve.gain_over(neighbour)
     return difference.low > 0 and difference.mean >= 0.01 * abs(curve.mean[neighbour])
+
+
+def falls_towards_none(curve: Curve) -> bool:
+    """Whether no penalty is clearly better than the smallest strength above 0: see `falls_towards`."""
+    last = int(np.sum(curve.lams > 0)) - 1
+    return last >= 0 and curve.lam_min == 0 and falls_towards(curve, last)
 
 
 def losses_at_one_epoch(curve: Curve) -> tuple[Floats, Floats] | None:

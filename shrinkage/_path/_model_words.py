@@ -3,7 +3,8 @@
 import math
 
 from shrinkage._path._curve import Curve
-from shrinkage._path._findings import Progress, main_progress
+from shrinkage._path._findings import main_progress
+from shrinkage._path._progress import Progress
 from shrinkage._path._words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
 
 

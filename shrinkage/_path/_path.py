@@ -146,12 +146,12 @@ class Path(Curve):
         return pd.DataFrame(columns | {"failed": self.failed})
 
     def verdict(self) -> str:
-        """Say in words what the curve shows: what the penalty gains over none, or that no gain is clear, and why.
+        """Say what to do, and then what the curve shows: what the penalty gains over none, or that no gain is clear.
 
         It says so where that cannot be told: where training has hardly begun, where nothing clearly beats the best
         constant, and where strengths diverged.
         """
-        return Note(" ".join(filter(None, [verdict(self), model_words(self)])))
+        return Note(" ".join(filter(None, [verdict(self, self.notes), model_words(self)])))
 
     def plot(self, file: Any = None) -> Figure:
         """Draw the held-out loss against log10(lam), with one-standard-error bars and the choices marked.

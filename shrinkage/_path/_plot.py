@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shrinkage._path._curve import Curve
-from shrinkage._path._words import lam_text, loss_words
+from shrinkage._path._words import figures, lam_text, loss_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,16 +117,16 @@ def draw(data: CurveData, file: Any = None, *, title: str = "") -> Figure:
         axes.set_title(title, loc="left", fontsize=13, pad=10)
         _draw_choices(axes, data)
         handles = [*_draw_held_out(axes, data), *_draw_training(axes, data), *_draw_arrows(axes, data)]
-        if data.low < data.null < data.high:
-            handles.append(axes.axhline(data.null, color=_FAINT, linewidth=1, linestyle="--", label="best constant"))
+        handles += _draw_constant(axes, data)
         if (own := data.index_model) is not None:
             style = {"color": _TRAINING, "linewidth": 1, "linestyle": "-."}
-            handles.append(axes.axvline(data.position[own], label=f"model: λ = {lam_text(data.lams[own])}", **style))
+            label = f"model: λ = {lam_text(data.lams[own])}"
+            handles.append(axes.axvline(data.position[own], ymax=1 - _LABELS, label=label, **style))
         _draw_axes(axes, data)
         _draw_sizes(axes, data)
         # Outside: inside, every corner is some curve's way.
         style: dict[str, Any] = {"frameon": False, "fontsize": 9.5, "handlelength": 1.6, "columnspacing": 1.4}
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), **style)
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), **style)
         if file is not None:
             figure.savefig(file)
     return figure
@@ -183,24 +183,48 @@ def _limits_without_choice(curve: Curve) -> tuple[float, float]:
 
 
 def _draw_choices(axes: Axes, data: CurveData) -> None:
-    """Mark the choices by dotted lines, labelled in rows above all points."""
+    """Mark the choices by dotted lines, labelled above all points where no label crosses the other's line.
+
+    A line ends at its label: of two labels on the same side of their lines, the one that lies across is the higher.
+    """
     if data.index_min is None or data.index_1se is None:
         return
+    start, width = data.position.min(), float(np.ptp(data.position)) or 1.0
     if data.index_min == data.index_1se:
-        _draw_choice(axes, data, data.index_min, "min = 1se", row=0)
+        room = (data.position[data.index_min] - start) / width
+        _draw_choice(axes, data, data.index_min, "min = 1se", row=0, left=room > _ROOM)
         return
-    _draw_choice(axes, data, data.index_min, "min", row=0)
-    _draw_choice(axes, data, data.index_1se, "1se", row=1)
+    names = {data.index_min: "min", data.index_1se: "1se"}
+    first, second = sorted(names, key=lambda index: data.position[index])
+    room_at_left = (data.position[first] - start) / width > _ROOM
+    room_at_right = (data.position[second] - start) / width < 1 - _ROOM
+    first_left, second_left = room_at_left, not room_at_right
+    first_low = first_left and second_left
+    _draw_choice(axes, data, first, names[first], row=int(first_low), left=first_left)
+    _draw_choice(axes, data, second, names[second], row=int(not first_low), left=second_left)
 
 
-def _draw_choice(axes: Axes, data: CurveData, index: int, name: str, row: int) -> None:
-    at, start, width = data.position[index], data.position.min(), np.ptp(data.position)
-    axes.axvline(at, color=_INK, linewidth=1, linestyle=":")
-    style: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
-    style |= {"xytext": (-4, 0), "ha": "right"} if at - start > 0.7 * width else {"xytext": (4, 0), "ha": "left"}
-    style["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # over the other choice's line
+_ROOM = 0.3  # of the picture's width, for a label
+
+
+def _draw_choice(axes: Axes, data: CurveData, index: int, name: str, *, row: int, left: bool) -> None:
     height = 0.98 - row * (_LABELS - 0.02) / 2
-    axes.annotate(f"{name}: λ = {lam_text(data.lams[index])}", (at, height), fontsize=9, **style)
+    axes.axvline(data.position[index], ymax=height, color=_INK, linewidth=1, linestyle=":")
+    style: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
+    style |= {"xytext": (-4, 0), "ha": "right"} if left else {"xytext": (4, 0), "ha": "left"}
+    style["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # over the grid
+    axes.annotate(f"{name}: λ = {lam_text(data.lams[index])}", (data.position[index], height), fontsize=9, **style)
+
+
+def _draw_constant(axes: Axes, data: CurveData) -> list[Any]:
+    """Draw the best constant's loss, or say in the legend what it is where it is out of sight."""
+    if not np.isfinite(data.null):
+        return []
+    style: dict[str, Any] = {"color": _FAINT, "linewidth": 1, "linestyle": "--"}
+    if data.low < data.null < data.high:
+        return [axes.axhline(data.null, label="best constant", **style)]
+    where = "above" if data.null >= data.high else "below"
+    return axes.plot([], [], label=f"best constant: {figures(data.null)}, {where}", **style)
 
 
 def _draw_held_out(axes: Axes, data: CurveData) -> list[Any]:
@@ -274,13 +298,22 @@ def _draw_power(axes: Axes, data: CurveData) -> str:
 
 
 def _draw_sizes(axes: Axes, data: CurveData) -> None:
-    """Write the models' sizes along the top, as glmnet does, with no more labels than there is room for."""
+    """Write the models' sizes along the top, as glmnet does, with no more labels than there is room for.
+
+    Where they do not fall with the strength, as each strength keeps an epoch of its own, they are no axis.
+    """
     n = len(data.position)
     shown = [*range(0, n - 1, max(1, round(n / 7))), n - 1]
+    values = data.complexity[shown]
     sizes = axes.secondary_xaxis("top")
-    sizes.set_xticks(data.position[shown], [_size(value) for value in data.complexity[shown]])
-    sizes.set_xlabel(data.complexity_label, fontsize=9.5)
+    sizes.set_xticks(data.position[shown], [_size(value) for value in values])
     sizes.tick_params(labelsize=9)
+    if bool((np.diff(values) < -0.01 * np.abs(values[:-1])).any()):
+        sizes.tick_params(length=0)
+        sizes.spines["top"].set_visible(False)
+        sizes.set_xlabel(f"{data.complexity_label}, of each model at its epoch", fontsize=9.5)
+    else:
+        sizes.set_xlabel(data.complexity_label, fontsize=9.5)
 
 
 def _decades(data: CurveData) -> tuple[list[float], list[str]]:

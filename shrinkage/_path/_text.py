@@ -8,7 +8,8 @@ import numpy as np
 
 from shrinkage._note import Note, Terms
 from shrinkage._path._curve import Curve, Status
-from shrinkage._path._findings import Progress, beats_constant, main_progress
+from shrinkage._path._findings import beats_constant, main_progress
+from shrinkage._path._progress import Progress
 from shrinkage._path._words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
 from shrinkage._weights._selection import Selection
 
@@ -65,9 +66,10 @@ def _join(cells: list[str], widths: list[int]) -> str:
 
 
 def _cells(curve: Curve, index: int) -> list[str]:
-    digits = loss_digits(curve)
+    mean, digits = curve.mean[index], loss_digits(curve)
+    digits = max(digits, decimals(mean)) if mean else digits  # a row needs its figures, be the others large
     cells = [lam_text(curve.lams[index]), str(range(1, len(curve.lams) + 1)[index])]
-    cells += [fixed_text(curve.mean[index], digits), fixed_text(curve.se[index], digits)]
+    cells += [fixed_text(mean, digits), fixed_text(curve.se[index], digits)]
     cells += [_metric(values[index]) for values in curve.metrics.values()]
     cells += [str(curve.epochs[index]), _norm(curve.norm[index])]
     cells += [_count(curve.nonzero[index])] * curve.penalty.sparse
@@ -81,7 +83,7 @@ def _zero_title(curve: Curve) -> list[str]:
 
 def _null_cells(curve: Curve, n_cells: int) -> list[str]:
     # Three figures are enough for a constant, where the other rows need the digits in which they differ.
-    digits = min(loss_digits(curve), decimals(curve.null_loss, figures=3))
+    digits = decimals(curve.null_loss, figures=3)
     cells = ["", "", fixed_text(curve.null_loss, digits), fixed_text(curve.null_se, digits)]
     cells += [_metric(curve.null_metrics.get(name, math.nan)) for name in curve.metrics]
     return cells + [""] * (n_cells - len(cells))
@@ -91,14 +93,16 @@ def _null_cells(curve: Curve, n_cells: int) -> list[str]:
 
 
 def _optimism(curve: Curve) -> str:
-    if curve.failed.all():
+    if curve.failed.all() or not beats_constant(curve):
         return ""
     least = curve.mean[curve.index_min]
     shown, corrected = loss_text(curve, least), loss_text(curve, least + curve.optimism)
     if curve.single_split or corrected == shown:
         return ""
-    n_strengths = len(curve.lams)
-    return f"Being the least of {n_strengths}, {shown} is optimistic: {corrected} by Tibshirani & Tibshirani (2009)."
+    return (
+        f"Report {corrected}, not {shown}: the least of {len(curve.lams)} looks better than it is (Tibshirani & "
+        f"Tibshirani 2009)."
+    )
 
 
 def _largest_tried(curve: Curve) -> str:
@@ -146,7 +150,9 @@ def _where(hit: np.ndarray, lams: np.ndarray) -> str:
 
 
 def _metric(value: float) -> str:
-    return "-" if not math.isfinite(value) else f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:.2g}" if 0 < abs(value) < 0.001 else f"{value:.3f}" if abs(value) < 100 else f"{value:.4g}"
 
 
 def _count(value: float) -> str:

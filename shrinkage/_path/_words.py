@@ -96,13 +96,20 @@ def fixed_text(value: float, digits: int) -> str:
 
 
 def loss_text(curve: Curve, value: float) -> str:
-    return fixed_text(value, loss_digits(curve))
+    """Write a loss to as many decimals as the least one has, and to two figures at least: it may be far smaller."""
+    digits = loss_digits(curve)
+    return fixed_text(value, max(digits, decimals(value)) if value else digits)
 
 
 def interval_text(curve: Curve, gain: Difference) -> str:
     """Write a difference of losses and its interval, to two figures of the interval's half width."""
-    digits = min(decimals((gain.high - gain.low) / 2), loss_digits(curve) + 1)
+    half = (gain.high - gain.low) / 2
+    digits = min(decimals(half), loss_digits(curve) + 1)
+    if not any(round(value, digits) for value in (gain.mean, gain.low, gain.high)):
+        digits = decimals(half or gain.mean)
     mean, low, high = (fixed_text(value, digits) for value in (gain.mean, gain.low, gain.high))
+    if gain.mean and not round(gain.mean, digits):
+        mean = f"less than {fixed_text(10.0**-digits, digits)}"
     rows = " over the rows of one split," if curve.single_split else ""
     return f"{mean} (95 % interval{rows} {low} to {high})"
 
@@ -114,6 +121,10 @@ def figures(value: float) -> str:
 
 def strength_text(curve: Curve, index: int) -> str:
     return f"{curve.penalty.name} at {lam_text(curve.lams[index])}" if curve.lams[index] else "no penalty"
+
+
+def at_min(curve: Curve) -> str:
+    return strength_text(curve, curve.index_min)
 
 
 def flat_range(curve: Curve) -> str:

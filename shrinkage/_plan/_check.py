@@ -88,12 +88,18 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
         predicted.append([keras.ops.convert_to_numpy(keras.ops.cast(output, objective.dtype)) for output in outputs])
     mixed = any(layer.compute_dtype == "bfloat16" for layer in network._flatten_layers())
     tolerance = _TOLERANCE["bfloat16" if mixed else objective.dtype]
-    scale = max(float(np.abs(gradient).max()) for gradient in seen[1][1 : 1 + len(network.trainable_variables)])
-    scales = [max(scale, 1e-6)] * len(seen[1]) + [float(np.abs(output).max(initial=1e-6)) for output in predicted[1]]
+    gradients = seen[1][1 : 1 + len(network.trainable_variables)]
+    scale = max(map(_largest, gradients))
+    scales = [max(scale, 1e-6)] * len(seen[1]) + [max(_largest(output), 1e-6) for output in predicted[1]]
     return all(
         np.allclose(fast, plain, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
         for fast, plain, scale in zip(seen[0] + predicted[0], seen[1] + predicted[1], scales, strict=True)
     )
+
+
+def _largest(values: np.ndarray) -> float:
+    """Return the largest size of the finite values, or 0."""
+    return float(np.abs(np.nan_to_num(values, posinf=0, neginf=0)).max(initial=0))
 
 
 def _members(variable: keras.Variable, generator: np.random.Generator) -> np.ndarray:

@@ -61,6 +61,7 @@ def make_grid(
         ValueError: If `lams` is not right, or no learning rate of a `Decoupled` run is above 0.
     """
     if not isinstance(lams, str):
+        _check_no_count(lams)
         checked, notes = check_lams(lams)
         return Grid(checked, notes=notes)
     if lams != "auto":
@@ -72,6 +73,16 @@ def make_grid(
     return Grid(automatic_grid(n_rows, scale), np.inf, far)
 
 
+def _check_no_count(lams: Any) -> None:
+    """Refuse a whole number alone, as glmnet's `nlambda` takes it."""
+    if isinstance(lams, (int, np.integer)) and not isinstance(lams, bool) and lams >= 2:
+        raise ValueError(
+            f'`lams` must be "auto" or a list of strengths. Received: {lams}. For a grid that is found leave it out; '
+            f"for {lams} strengths say lams=numpy.geomspace(1e-1, 1e-6, {lams}); for a strength of {lams} say "
+            f"lams=[{float(lams)}]."
+        )
+
+
 def _grid_of_decay(optimizer: Any, steps: int) -> Grid:
     total, largest = learning_rates(optimizer, steps)
     if not total > 0:
@@ -81,14 +92,6 @@ def _grid_of_decay(optimizer: Any, steps: int) -> Grid:
         )
     most = 1 / largest  # which is weights of 0 before every step; more turns them around
     return Grid(automatic_grid(total, most=most), most)
-
-
-def note_of_size(variance: float, *, one_target: bool) -> str:
-    """Say of a target far from unit size what to do."""
-    return (
-        f"The target's variance is {variance:.3g}, and initial weights and learning rates suit one of about 1: "
-        f"{'say standardize_target=True' if one_target else 'divide the targets by their standard deviations'}."
-    )
 
 
 def sizes(data: Data, objective: Objective, rows: np.ndarray) -> tuple[float, float]:

@@ -12,11 +12,13 @@ from shrinkage._model._objective import Objective
 from shrinkage._note import Note
 from shrinkage._penalties import terms_of
 from shrinkage._problem._arguments import check_counts, check_init, read_penalty
-from shrinkage._problem._grid import make_grid, note_of_size, sizes
+from shrinkage._problem._grid import make_grid, sizes
 from shrinkage._problem._problem import Problem, Training
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
-from shrinkage._problem._split import is_one_squared_error, split, standardize
+from shrinkage._problem._scales import note_of_inputs, note_of_targets
+from shrinkage._problem._split import split, standardize
+from shrinkage._problem._targets import check_class_weight
 
 
 def prepare(request: Request) -> Problem:
@@ -32,6 +34,9 @@ def prepare(request: Request) -> Problem:
     behaviour = observe(template, data.x)
     notes: list[str] = list(data.notes)
     folds, data = split(template, objective, data, request)
+    if request.validation_data is not None and request.cv != Request.cv:
+        notes.append(f"cv={request.cv!r} was not used: `validation_data` is held out in its place.")
+    check_class_weight(data.y, request.class_weight)
     notes += folds.notes
     for note in folds.notes:
         warnings.warn(note, stacklevel=4)  # before the training, which may be long, and not only with the path
@@ -52,15 +57,17 @@ def prepare(request: Request) -> Problem:
     if lam_model is not None:
         grid = replace(grid, lams=include(grid.lams, lam_model, filled=grid.most is not None))
     notes += grid.notes
-    if grid.far:
-        notes.append(note_of_size(variance, one_target=is_one_squared_error(data, objective)))
+    notes.append(note_of_inputs(template.network, data.x, request.x))
+    if target is None:
+        notes.append(note_of_targets(data, objective, rows))
     notes += _notes(behaviour, batch_size)
     if len(folds.train) == 1 and not (objective.by_rows and not behaviour.mixes_rows):
         notes.append(_no_standard_error(objective, behaviour))
     terms = terms_of(penalty, selection.weights)
     training = Training(template, data, objective, penalty, terms, how, batch_size, init, request.seed, behaviour)
     return Problem(
-        training, folds, grid, selection, request.epochs, request.patience, request.epoch, target, tuple(notes),
+        training, folds, grid, selection, request.epochs, request.patience, request.epoch, target,
+        tuple(filter(None, notes)),
         lam_model,
     )  # fmt: skip
 

@@ -194,22 +194,32 @@ def _fitting_targets(
         return np.zeros((n_rows, *[1] * (output.ndim - 1)), dtype)
     if loss is None:
         return y
-    _check_probabilities(output, loss)
     check_targets(y, (None, *output.shape[1:]), loss, name)
+    _check_domain(output, loss)
     if takes_labels(loss):
         return y if is_listed(loss) else y.reshape(len(y))
     return (y.reshape(len(y), *(output.shape[1:] or (1,))) if is_listed(loss) else y).astype(dtype)
 
 
-def _check_probabilities(output: np.ndarray, loss: keras.losses.Loss) -> None:
-    """Refuse an output that the loss takes for a probability and that is none: Keras would clip it and say nothing."""
+def _check_domain(output: np.ndarray, loss: keras.losses.Loss) -> None:
+    """Refuse an output that the loss takes for a probability or a rate and that is none.
+
+    Keras would clip it and say nothing, or give NaN.
+    """
     name = name_of(loss)
-    if not is_listed(loss) or "crossentropy" not in name or loss.get_config().get("from_logits"):
+    if is_listed(loss) and name == "poisson" and output.min() < 0:
+        raise ValueError(
+            f"`model` must give rates, which are not negative, for {name}: it is NaN below 0. Received: outputs "
+            f"from {output.min():.3g} to {output.max():.3g}. Give its last layer activation='exponential' "
+            f"or 'softplus'."
+        )
+    is_divergence = name == "kl_divergence"
+    if not is_listed(loss) or not ("crossentropy" in name or is_divergence) or loss.get_config().get("from_logits"):
         return
     if output.min() < -1e-6 or output.max() > 1 + 1e-6:
-        activation = "sigmoid" if "binary" in name else "softmax"
+        activation = "sigmoid" if "binary" in name or output.shape[-1:] == (1,) else "softmax"
         raise ValueError(
             f"`model` must give probabilities for {name}. Received: outputs from {output.min():.3g} to "
-            f"{output.max():.3g}. Give its last layer activation='{activation}', or compile with "
-            f"keras.losses.{type(loss).__name__}(from_logits=True)."
+            f"{output.max():.3g}. Give its last layer activation='{activation}'"
+            + ("." if is_divergence else f", or compile with keras.losses.{type(loss).__name__}(from_logits=True).")
         )

@@ -1,5 +1,6 @@
 """Which rows are held out, and the units that their targets are trained in."""
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ from shrinkage._hints._fit import stream_words
 from shrinkage._model._losses import name_of
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
-from shrinkage._note import Note
+from shrinkage._note import Classes, Note
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
 from shrinkage._problem._targets import classes_of
@@ -31,7 +32,31 @@ def split(template: Template, objective: Objective, data: Data, request: Request
         folds, data = given_folds(data.n_rows, validation.n_rows), join(data, validation)
     if any(data.weight[rows].sum() == 0 for rows in (*folds.train, *folds.held_out)):
         raise ValueError(_NO_WEIGHT)
-    return folds, data
+    return replace(folds, notes=(*folds.notes, *_unseen(folds, data, objective))), data
+
+
+def _unseen(folds: Folds, data: Data, objective: Objective) -> tuple[Note, ...]:
+    """Say which classes a fold holds out and does not train on, each with so many rows held out."""
+    place = objective.stratifying()
+    classes = None if place is None else classes_of(keras.tree.flatten(data.y)[place])
+    if classes is None:
+        return ()
+    counts = dict[int, int]()
+    for train, held_out in zip(folds.train, folds.held_out, strict=True):
+        trained = classes[train[data.weight[train] > 0]]
+        held_out = classes[held_out[data.weight[held_out] > 0]]
+        for label, n in zip(*np.unique(held_out[~np.isin(held_out, trained)], return_counts=True), strict=True):
+            counts[int(label)] = counts.get(int(label), 0) + int(n)
+    if not counts:
+        return ()
+    text = (
+        "`validation_data` has rows of class $classes, and `x` has none: what the models predict for these is not "
+        "learnt, and the held-out loss contains it."
+        if folds.kind == "given"
+        else "All rows of class $classes fall into one fold: its models do not learn that class, and its held-out loss "
+        "contains it."
+    )
+    return (Note(text, classes=Classes(tuple(sorted(counts.items())))),)
 
 
 def _split_rows(data: Data, objective: Objective, cv: int | float, seed: int) -> Folds:
@@ -67,9 +92,16 @@ def standardize(data: Data, folds: Folds, objective: Objective) -> TargetUnits:
     """Return the mean and standard deviation of the targets in each fold's training rows and, last, in all rows."""
     target, *others = keras.tree.flatten(data.y)
     if not is_one_squared_error(data, objective):
+        axis = "axis=0" if target.shape[1:] != (1,) else ""
+        numbers = (
+            ""
+            if objective.stratifying() is not None
+            else f" Divide y yourself: y = (y - y.mean({axis})) / y.std({axis})."
+        )
         raise ValueError(
             "`standardize_target` needs loss='mean_squared_error' and one output. "
             f"Received: {_loss_name(objective)}, targets of shape {', '.join(str(y.shape) for y in (target, *others))}."
+            f"{numbers}"
         )
     moments = []
     for rows in (*folds.train, folds.all_rows):

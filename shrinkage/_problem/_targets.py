@@ -70,8 +70,18 @@ def _check_range(y: np.ndarray, loss_name: str, name: str) -> None:
         )
         if one_class:
             raise ValueError(f"{name} must hold at least two classes. Received: only one.")
-    if loss_name == "poisson" and y.min() < 0:
+    if loss_name in ("poisson", "mean_squared_logarithmic_error") and y.min() < 0:
         raise ValueError(f"{name} must not be negative for {loss_name}. Received: least value {y.min():g}.")
+    if loss_name == "kl_divergence" and (y.min() < 0 or y.max() > 1):
+        raise ValueError(
+            f"{name} must hold probabilities, from 0 to 1, for {loss_name}. Received: values from {y.min():g} to "
+            f"{y.max():g}."
+        )
+    if "hinge" in loss_name and not np.isin(y, (0, 1) if "categorical" in loss_name else (-1, 0, 1)).all():
+        wanted = "one-hot rows of 0 and 1" if "categorical" in loss_name else "classes -1 and 1, or 0 and 1,"
+        raise ValueError(
+            f"{name} must hold {wanted} for {loss_name}. Received: values from {y.min():g} to {y.max():g}."
+        )
 
 
 def classes_of(y: np.ndarray) -> np.ndarray | None:
@@ -113,7 +123,29 @@ def class_weights(y: Any, class_weight: Any) -> np.ndarray:
             f"`class_weight` must give whole numbers, the class labels, finite weights that are not negative. "
             f"Received: {class_weight!r}."
         )
-    (values,) = leaves
-    values = values.argmax(axis=-1) if values.ndim > 1 and values.shape[-1] > 1 else values.reshape(len(values))
-    labels, which = np.unique(np.round(values), return_inverse=True)
+    labels, which = np.unique(_labels(leaves[0]), return_inverse=True)
     return np.array([found.get(int(label), 1.0) for label in labels])[which]
+
+
+def check_class_weight(y: Any, class_weight: Any) -> None:
+    """Refuse a weight for a class that occurs in no row, and is no number between those that do.
+
+    Args:
+        y: Targets of all rows, those of `validation_data` too.
+        class_weight: A dictionary from class labels to weights, which `class_weights` has read, or None.
+    """
+    if class_weight is None:
+        return
+    labels = np.unique(_labels(tree.flatten(y)[0])).astype(int)
+    absent = [label for label in class_weight if not labels.min() <= label <= labels.max()]
+    if absent:
+        known = ", ".join(map(str, labels[:15])) + ", ..." * (len(labels) > 15)
+        raise ValueError(
+            f"`class_weight` must name classes of `y`, which are {known}. Received: a weight for "
+            f"{', '.join(f'{label}' for label in absent)}, which no row has."
+        )
+
+
+def _labels(y: np.ndarray) -> np.ndarray:
+    """Return the label of each row, (n,)."""
+    return np.round(y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y)))

@@ -1,0 +1,71 @@
+"""What else there is to know of a path: folds far from the others, epochs and strengths beyond those tried."""
+
+import numpy as np
+
+from shrinkage._path._curve import Curve
+from shrinkage._path._findings import (
+    falls_towards,
+    falls_towards_none,
+    far_folds,
+    is_near_perfect,
+    none_and_min,
+    progress_at,
+    tried_strengths,
+)
+from shrinkage._path._progress import Progress
+from shrinkage._path._words import lam_text
+
+
+def near_perfect_words(curve: Curve, loss: str) -> str:
+    if not is_near_perfect(curve):
+        return ""
+    share = curve.mean[curve.index_min] / curve.null_loss
+    return (
+        f"The {loss} is nearly perfect, {share:.1g} of the best constant's. If that is a "
+        f"surprise, look for a column that gives the target away, or for rows that are there twice."
+    )
+
+
+def few_tried_words(curve: Curve) -> str:
+    """Say where strengths diverged that might have been chosen."""
+    positive, tried = curve.lams > 0, tried_strengths(curve)
+    if tried.sum() == positive.sum() or not tried.any():
+        return ""
+    if curve.lam_min > 0 and curve.index_min == np.flatnonzero(tried)[0] and curve.index_min > 0:
+        return "All larger strengths diverged, and one of them may be better: lower $learning_rate to try them."
+    if 2 * tried.sum() <= positive.sum():
+        return f"Only {tried.sum()} of {positive.sum()} strengths above 0 did not diverge: lower $learning_rate."
+    return ""
+
+
+def far_fold_words(curve: Curve, loss: str) -> str:
+    sentences = []
+    for fold, times in far_folds(curve).items():
+        (first, ratio), *more = times.items()
+        also = "".join(f" ({ratio:.1f} times at {lam_text(lam)})" for lam, ratio in more)
+        sentences.append(
+            f"Fold {fold + 1} is far from the others: its {loss} is {ratio:.1f} times the median of theirs at lambda = "
+            f"{lam_text(first)}{also}. Look for outliers in its rows, ${{held_out}}[{fold}]$in_python."
+        )
+    return " ".join(sentences)
+
+
+def epoch_limit_words(curve: Curve) -> str:
+    """Name the strengths, of none and `min`, whose chosen epoch is the last one only because training ended there."""
+    where = [i for i in none_and_min(curve) if curve.epochs[i] > 1 and progress_at(curve, i) is not Progress.LEVELLED]
+    if not where:
+        return ""
+    falling = " and ".join(f"at lambda = {lam_text(curve.lams[i])}" for i in where)
+    return f"The held-out loss still fell at the last epoch ({curve.epochs[where[0]]}), {falling}: raise $epochs."
+
+
+def edge_words(curve: Curve) -> str:
+    """Say where strengths beyond those tried are likely to be better; a flat curve has its minimum anywhere."""
+    last = int(np.sum(curve.lams > 0)) - 1  # of the strengths above 0
+    if falls_towards_none(curve):
+        return "Every strength above 0 is clearly too large: $extend_lams downwards."
+    if 0 == curve.index_min < last and falls_towards(curve, 1):
+        return "The minimum lies at the largest strength of the grid: $extend_lams upwards."
+    if 0 < curve.index_min == last and falls_towards(curve, last - 1) and curve.gain.low > 0:
+        return "The minimum lies at the smallest strength above 0: $extend_lams downwards."
+    return ""

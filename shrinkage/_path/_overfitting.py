@@ -1,0 +1,75 @@
+"""What a path says where without a penalty the held-out loss rises again while the training loss falls."""
+
+from shrinkage._path._curve import Curve
+from shrinkage._path._findings import Overfitting, scale_of, tried_strengths, without_stopping
+from shrinkage._path._words import at_min, interval_text, loss_text, strength_text
+
+
+def overfitting_words(curve: Curve, loss: str, found: Overfitting) -> str:
+    """Say which remedy mends it, and both losses without a penalty, at its best epoch and at the end."""
+    best, last, training = (loss_text(curve, value) for value in (found.best, found.last, found.training))
+    losses = (
+        f"Training overfits: without a penalty the {loss} is {best} at its best epoch, {found.best_epoch}, and {last} "
+        f"after all {found.last_epoch} (training {training})."
+    )
+    stopped = curve.epochs[-1] <= found.best_epoch
+    remedy = _beyond_stopping_words(curve) if stopped else _instead_of_stopping_words(curve, found)
+    return f"{_advice(curve, found)} {losses} {remedy} {_unstopped_words(curve, found)}"
+
+
+def _advice(curve: Curve, found: Overfitting) -> str:
+    if found.best_epoch == 1:
+        return (
+            "Lower $learning_rate: without a penalty the first epoch is the best, and what lies before it is not seen."
+        )
+    early = f"stop at epoch {found.best_epoch}"
+    stopped = curve.epochs[-1] <= found.best_epoch
+    if curve.lam_min == 0:
+        return f"You do not need this penalty if you {early}."
+    if curve.gain.low > 0 and (stopped or curve.mean[curve.index_min] < found.best):
+        _, _, _, stands_in = without_stopping(curve, found)
+        return f"Use {at_min(curve)}{f', and stop at epoch {curve.epochs[curve.index_min]}' * (not stands_in)}."
+    return f"You do not clearly need this penalty if you {early}."
+
+
+def _beyond_stopping_words(curve: Curve) -> str:
+    """Compare with no penalty at its best epoch, which `none` is: what the penalty adds to early stopping."""
+    if curve.lam_min == 0:
+        return "Stopping early mends it, and no penalty lowers it further."
+    lowers = f"{at_min(curve)} lowers it by a further {interval_text(curve, curve.gain)}"
+    if curve.gain.low > 0:
+        return f"Stopping early mends part of it; {lowers}.{small_words(curve)}"
+    return f"Stopping early mends it; {lowers}, which may be chance."
+
+
+def _instead_of_stopping_words(curve: Curve, found: Overfitting) -> str:
+    """Compare with no penalty at a later epoch than its best, as `epoch` asked for."""
+    chosen, early = int(curve.epochs[-1]), loss_text(curve, found.best)
+    stopping = f"stopping without a penalty at epoch {found.best_epoch} gives {early}"
+    if curve.lam_min == 0:
+        return f"No penalty lowers the loss at epoch {chosen}; {stopping}."
+    chance = "" if curve.gain.low > 0 else ", which may be chance"
+    least = loss_text(curve, curve.mean[curve.index_min])
+    return (
+        f"At epoch {chosen} {at_min(curve)} lowers it by {interval_text(curve, curve.gain)}{chance}, to {least}; "
+        f"{stopping}."
+    )
+
+
+def _unstopped_words(curve: Curve, found: Overfitting) -> str:
+    """Say whether a penalty can stand in for early stopping: what the strengths give after all of their epochs."""
+    if not tried_strengths(curve).any():
+        return ""
+    index, n_epochs, least, stands_in = without_stopping(curve, found)
+    end = f"{loss_text(curve, least)} after all {n_epochs}"
+    if stands_in:
+        return f"With {strength_text(curve, index)} training need not be stopped: {end}."
+    return f"No strength stands in for stopping early: the least is {end}, with {strength_text(curve, index)}."
+
+
+def small_words(curve: Curve) -> str:
+    """Say that a gain is clear and yet hardly matters: large data show the smallest differences."""
+    gain, none = curve.gain.mean, curve.mean[-1]
+    if gain >= 0.01 * abs(none) or gain >= 0.01 * abs(scale_of(curve)):
+        return ""
+    return f" The gain is clear, and small: {100 * gain / abs(none):.1g} % of the loss without a penalty."

@@ -1,0 +1,176 @@
+"""What a path says where the penalty is not to be judged: training failed, or learnt nothing, or has hardly begun."""
+
+import math
+
+import numpy as np
+
+from shrinkage._path._curve import Curve, Status
+from shrinkage._path._findings import (
+    far_above_constant,
+    has_far_target,
+    has_raw_target,
+    held_out_curve,
+    is_above_constant,
+    least_training_loss,
+    main_progress,
+    overfitting_without_penalty,
+    training_is_stuck,
+    training_rises,
+    trains_above_constant,
+)
+from shrinkage._path._further import epoch_limit_words
+from shrinkage._path._overfitting import overfitting_words
+from shrinkage._path._progress import FEW_EPOCHS, Progress, late_speed
+from shrinkage._path._words import at_min, capital, figures, interval_text, loss_text
+from shrinkage._problem._scales import names_inputs, names_targets
+
+_WORSE = "The models on this path predict worse than a constant"
+
+
+def nothing_to_choose_words(curve: Curve) -> str:
+    """Say that no strength can be chosen, and where that came from."""
+    hit = curve.status == Status.DIVERGED
+    whole = np.flatnonzero(hit.all(axis=1))
+    where = ""
+    if not hit.any():
+        where = "The folds' models finished, and those on all rows diverged."
+    elif 0 < len(whole) < len(hit) and not np.delete(hit, whole, axis=0).any():
+        numbers = ", ".join(str(fold + 1) for fold in whole)
+        rows = ", ".join(f"${{trained_on}}[{fold}]$in_python" for fold in whole)
+        where = f"It was fold{'s' * (len(whole) > 1)} {numbers}, and no other: look for outliers in the rows that "
+        where += f"{'its models' if len(whole) == 1 else 'they'} trained on, {rows}."
+    unit = ", or say standardize_target=True" if has_far_target(curve) and curve.null_loss > 10 else ""
+    return (
+        f"Nothing to choose from: at every strength a model diverged. {where} "
+        f"Lower $learning_rate$or_scale_inputs{unit}.{_domain_words(curve)}"
+    )
+
+
+def _domain_words(curve: Curve) -> str:
+    """Say of a loss that is not finite for some predictions what the output needs."""
+    if curve.loss_name.lower() != "poisson":
+        return ""
+    return (
+        " The Poisson loss is NaN for a negative prediction: give the output layer activation='exponential' or "
+        "'softplus', if it has none."
+    )
+
+
+def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
+    """Say that a constant does as well, and that more training or a larger model is not what is missing."""
+    if trains_above_constant(curve):
+        return _undertrained_words(curve, loss, notes)
+    best, null = float(curve.mean[curve.index_min]), curve.null_loss
+    found, how_far = overfitting_without_penalty(curve), main_progress(curve)
+    if found and found.best < null <= best:
+        words = overfitting_words(curve, loss, found)
+        return f"No strength beats the best constant ({loss} {figures(null)}) at its chosen epoch. {words}"
+    if how_far is Progress.BEGINNING:
+        return f"{beginning_words(curve, loss, notes)} {_beats_words(curve, loss, so_far=True)}."
+    if how_far is Progress.FALLING:
+        return (
+            f"Train longer (raise $epochs). {_beats_words(curve, loss, so_far=True)}. The inputs may have little to do "
+            f"with the target, or training is too short. {epoch_limit_words(curve)}"
+        )
+    start = _beats_words(curve, loss, so_far=False)
+    if far_above_constant(curve, best):
+        return (
+            f"Lower $learning_rate, or look for outliers. {_WORSE} on held-out rows, though not in training. {start}. "
+            f"The least held-out loss is {figures(best)}."
+        )
+    if (none := float(curve.candidates[-1])) and far_above_constant(curve, none):
+        return (
+            f"Lower $learning_rate. Without a penalty the {loss} is {figures(none)} at its best epoch, far above the "
+            f"best constant's. {start}."
+        )
+    if has_far_target(curve) or names_targets(notes):
+        return f"{_target_advice(curve)} {start}."
+    if is_above_constant(curve):
+        advice = f"Do not use these models. {_WORSE}"
+    else:
+        advice = "Do not rely on these models"
+    training = curve.train_mean[curve.index_min]
+    idle = ", the model may not learn at all (not even its training loss is far below)" * bool(training > 0.97 * null)
+    return (
+        f"{advice}. {start} (training {figures(training)}, held out {figures(best)}). The inputs may have little to do "
+        f"with the target{idle}, or the rows may be too few to show it."
+    )
+
+
+def _beats_words(curve: Curve, loss: str, *, so_far: bool) -> str:
+    """Say whether the least loss is below the best constant's, which it is not clearly."""
+    best, null = float(curve.mean[curve.index_min]), curve.null_loss
+    constant, no = f"the best constant ({loss} {figures(null)})", "So far no" if so_far else "No"
+    if best >= null:
+        return f"{no} strength beats {constant}: nothing was learnt that shows on held-out rows"
+    if curve.nonzero[curve.index_min] == 0:
+        return f"{no} strength beats {constant}: {at_min(curve)} is the best, and leaves no penalised weight"
+    subject = at_min(curve) if curve.lam_min > 0 else "training without a penalty"  # "no penalty" would mean none
+    return (
+        f"{no} strength clearly beats {constant}: {subject} lowers it by {interval_text(curve, curve.null_gain)}, "
+        f"which may be chance"
+    )
+
+
+def _undertrained_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
+    """Not even in training is the best constant beaten: that says nothing yet of what there is to learn."""
+    least, null = least_training_loss(curve), curve.null_loss
+    losses = f"({loss} {loss_text(curve, least)} in training at the least, best constant {figures(null)})"
+    plainly = f" {_WORSE}, on held-out rows too." if is_above_constant(curve) else ""
+    if names_inputs(notes):
+        return (
+            f"Standardise the inputs, which are far from unit size (see the note on them). Training has not got as far "
+            f"as the best constant {losses}.{plainly}"
+        )
+    if has_far_target(curve) or names_targets(notes):
+        return f"{_target_advice(curve)} Training has not got as far as the best constant {losses}.{plainly}"
+    if training_rises(curve):
+        return (
+            f"Lower $learning_rate. In training the {loss} is higher after the last epoch than after the first, and "
+            f"does not get as far as the best constant {losses}.{plainly}"
+        )
+    if far_above_constant(curve, least):
+        return f"Lower $learning_rate. Training stays far above the best constant {losses}.{plainly}"
+    if training_is_stuck(curve):
+        return (
+            f"Training does not beat the best constant on the rows that it trains on, and no longer falls {losses}: "
+            f"lower $learning_rate, or raise it. If that changes nothing, the inputs may have little to do with the "
+            f"target.{plainly}"
+        )
+    return f"{capital(_longer(curve, notes))}. Training has not got as far as the best constant {losses}.{plainly}"
+
+
+def _target_advice(curve: Curve) -> str:
+    if has_raw_target(curve):
+        return "Say standardize_target=True, and judge then: the unit of the target may be the cause."
+    return "Divide the targets by their standard deviations, and judge then: their unit may be the cause."
+
+
+def beginning_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
+    """Say that training has hardly begun: then all strengths are nearly alike, and none is idle for that."""
+    losses, n_epochs = held_out_curve(curve)[-1], int(curve.epochs[-1])
+    first, last = (loss_text(curve, value) for value in (losses[0], losses[n_epochs - 1]))
+    longer = capital(_longer(curve, notes))
+    so_far = ""
+    if curve.lam_min > 0 and curve.gain.low > 0:
+        lowers = f"lowers the {loss} by {interval_text(curve, curve.gain)} against no penalty"
+        so_far = f" So far {at_min(curve)} {lowers}, which more training may change."
+    if n_epochs <= FEW_EPOCHS:
+        fell = f": without a penalty the {loss} fell from {first} after the first to {last} after the last"
+        return (
+            f"{longer}. After {n_epochs} epoch{'s' * (n_epochs > 1)} the penalty cannot be judged yet"
+            f"{fell * (n_epochs > 1)}.{so_far}"
+        )
+    share = max(late_speed(losses, null) for null in (curve.null_loss, math.nan))
+    speed = "as fast as on average" if share > 0.95 else f"at {100 * share:.0f} % of its average speed"
+    return (
+        f"{longer}, and compare the strengths then. Training has hardly begun: without a penalty the {loss} is {first} "
+        f"after the first epoch and {last} after the last ({n_epochs}), and in the last tenth of the epochs it fell "
+        f"{speed}.{so_far}"
+    )
+
+
+def _longer(curve: Curve, notes: tuple[str, ...]) -> str:
+    """A higher rate is no advice where models diverged at this one, or where inputs are large."""
+    higher = " or raise $learning_rate" * (not curve.failed.any() and not names_inputs(notes))
+    return f"train longer (raise $epochs){higher}"

@@ -1,0 +1,191 @@
+"""Notes on inputs and targets far from unit size, which networks train on slowly or not at all."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, tree
+
+from shrinkage._data._data import Data, labels, take
+from shrinkage._model._losses import name_of
+from shrinkage._model._objective import Objective
+from shrinkage._weights._kinds import is_of_keras
+
+_ROWS, _NUMBERS = 2000, 2_000_000  # rows that are looked at, and numbers in them, at most
+_LARGE = 30.0  # root mean square of a column; of digits from 0 to 16 it is 12, of ages 45, of pixels up to 255 it is 80
+_SMALL = (
+    0.01  # the largest value of all columns; of `load_diabetes`, whose columns have a sum of squares of 1, it is 0.2
+)
+_INPUTS, _TARGETS = "Inputs range", "The target's "  # what the notes begin with
+_OPEN = (  # what follows these does not depend on the scale of their inputs
+    layers.Embedding, layers.Normalization, layers.BatchNormalization, layers.LayerNormalization,
+    layers.GroupNormalization, layers.UnitNormalization, layers.RMSNormalization,
+)  # fmt: skip
+
+
+def names_inputs(notes: Sequence[str]) -> bool:
+    """Whether a note says that inputs are far from unit size."""
+    return any(note.startswith(_INPUTS) for note in notes)
+
+
+def names_targets(notes: Sequence[str]) -> bool:
+    """Whether a note says that targets are far from unit size."""
+    return any(note.startswith(_TARGETS) for note in notes)
+
+
+# --- inputs
+
+
+def note_of_inputs(network: keras.Model, x: Any, given: Any) -> str:
+    """Say that what reaches the first trained layers is far from unit size, as far as the model's graph leads to it.
+
+    Args:
+        network: The model.
+        x: All rows, in the structure of its inputs.
+        given: The rows as the user gave them, whose columns may have names.
+
+    Returns:
+        The note; empty where there is nothing to say.
+    """
+    leaves = tree.flatten(x)
+    n_rows, in_a_row = len(leaves[0]), sum(leaf[:1].size for leaf in leaves)
+    n_some = min(n_rows, _ROWS, max(32, _NUMBERS // max(1, in_a_row)))
+    some = np.unique(np.linspace(0, n_rows - 1, n_some).astype(int))
+    for layer, values, place in _first_values(network, take(x, some)):
+        found = _far_column(values)
+        if found is None:
+            continue
+        column, most = found
+        if place is None:
+            where = f" at the layer {layer.name}"
+        else:
+            whole = leaves[place]
+            most = _extreme(whole if column is None else whole[:, column])
+            where = _where(given, x, place, column)
+        image = max(leaf.ndim for leaf in leaves) > 2 and values.min() >= 0 and 128 < most <= 255
+        remedy = (
+            "Divide them by 255, or put keras.layers.Rescaling(1 / 255) first."
+            if image
+            else "Standardise them, or put keras.layers.Normalization() first, which is fitted to each fold's training "
+            "rows."
+        )
+        return (
+            f"{_INPUTS} {'down' if most < 0 else 'up'} to {_number(most)}{where}: networks train on inputs of about "
+            f"unit size. {remedy}"
+        )
+    return ""
+
+
+def _first_values(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray, int | None]]:
+    """Yield each first layer with weights, what reaches it, and the place of the input if that is one as it is given.
+
+    Of a layer in a model inside, or of a model without a graph, nothing is known.
+    """
+    graph: Any = getattr(network, "_functional", None) or network  # a Sequential model keeps its own inside
+    if not isinstance(graph, keras.Function):
+        return
+    inputs = [id(tensor) for tensor in tree.flatten(graph.inputs)]
+    for layer in network._flatten_layers(include_self=False, recursive=False):
+        if not layer.trainable_weights or isinstance(layer, _OPEN) or not is_of_keras(layer):
+            continue
+        if isinstance(layer, keras.Model):
+            continue
+        for node in layer._inbound_nodes:
+            tensors = [t for t in node.input_tensors if "int" not in str(t.dtype) or id(t) in inputs]
+            for tensor in tensors:
+                if id(tensor) in inputs:
+                    place = inputs.index(id(tensor))
+                    yield layer, np.asarray(tree.flatten(x)[place], np.float64), place
+                    continue
+                if (values := _before(graph, tensor, x)) is not None:
+                    yield layer, values, None
+
+
+def _before(graph: Any, tensor: Any, x: Any) -> np.ndarray | None:
+    """Return the values of a tensor that no weights and no normalization stand before, or None."""
+    try:
+        before = keras.Model(graph.input, tensor)
+        if before.weights or any(isinstance(layer, _OPEN) for layer in before._flatten_layers(include_self=False)):
+            return None
+        with keras.StatelessScope():
+            return keras.ops.convert_to_numpy(before(x, training=False)).astype(np.float64)
+    except Exception:  # of any class: the tensor is of another model, or a layer is the user's own code
+        return None
+
+
+def _far_column(values: np.ndarray) -> tuple[int | None, float] | None:
+    """Return a column far from unit size, None for values that have none, and its largest value; None if all are near.
+
+    Example:
+        >>> _far_column(np.array([[0.5, 300.0], [1.0, -400.0]])), _far_column(np.eye(3))
+        ((1, -400.0), None)
+    """
+    table = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values[:, None]
+    if not table.size or not np.isfinite(table).all():
+        return None
+    size = np.sqrt((table**2).mean(axis=0))
+    worst = int(size.argmax())
+    if size[worst] <= _LARGE and not 0 < np.abs(table).max() < _SMALL:
+        return None
+    one = values.ndim == 2 and size[worst] > _LARGE
+    return (worst, _extreme(table[:, worst])) if one else (None, _extreme(table))
+
+
+def _extreme(values: np.ndarray) -> float:
+    low, high = float(values.min()), float(values.max())
+    return high if abs(high) >= abs(low) else low
+
+
+def _where(given: Any, x: Any, place: int, column: int | None) -> str:
+    """Name the input, if there are several, and the column, by its name in a data frame."""
+    several = len(tree.flatten(x)) > 1
+    parts = [labels("x", x)[place]] if several else []
+    if column is not None:
+        names = list(getattr(given, "columns", [])) if not several else []
+        parts.append(f"column {names[column]!r}" if column < len(names) else f"column {column}")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if 100 <= abs(value) < 1e7 else f"{value:.3g}"
+
+
+# --- targets
+
+
+def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
+    """Say of a regression's targets that they are far from unit size, and what to do.
+
+    Args:
+        data: All rows.
+        objective: The outputs' losses.
+        rows: The training rows.
+
+    Returns:
+        The note; empty where there is nothing to say.
+    """
+    leaves, weight = tree.flatten(data.y), data.weight[rows].astype(np.float64)
+    for term in objective.terms:
+        if name_of(term.loss) not in _OF_SCALE:
+            continue
+        y = leaves[term.place][rows].astype(np.float64)
+        mean = np.average(y, axis=0, weights=weight)
+        variance = float(np.mean(np.average((y - mean) ** 2, axis=0, weights=weight)))
+        offset = float(np.sqrt((mean**2).mean()))
+        if 0.1 <= variance <= 10 and offset**2 <= _OFFSET**2 * variance:
+            continue
+        alone = len(leaves) == 1 and y.shape[1:] == (1,) and name_of(term.loss) == "mean_squared_error"
+        called = "y" if len(leaves) == 1 else "that output's y"
+        axis = "axis=0" if y.shape[1:] != (1,) else ""
+        remedy = f"divide y yourself, {called} = (y - y.mean({axis})) / y.std({axis})"
+        size = f"variance is {variance:.3g}" if offset**2 <= _OFFSET**2 * variance else f"mean is {offset:.3g}"
+        return (
+            f"{_TARGETS}{size}, and initial weights and learning rates suit one of about "
+            f"{'1' if 'variance' in size else '0'}: say {'standardize_target=True' if alone else remedy}."
+        )
+    return ""
+
+
+_OFFSET = 10.0  # standard deviations that a mean may be away from 0
+_OF_SCALE = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")

@@ -1,0 +1,179 @@
+"""Inputs and targets far from unit size are named before any training; ordinary ones are not."""
+
+import re
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from keras import layers, ops
+from sklearn import datasets
+
+import shrinkage as sh
+from shrinkage._problem._prepare import prepare
+from shrinkage._problem._request import Request
+from shrinkage._problem._scales import note_of_inputs
+
+RNG = np.random.default_rng(0)
+
+
+def scaled(x: np.ndarray) -> np.ndarray:
+    return (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9)
+
+
+WINE, DIABETES, DIGITS = (load().data for load in (datasets.load_wine, datasets.load_diabetes, datasets.load_digits))
+PIXELS = RNG.integers(0, 256, size=(60, 8, 8, 3)).astype("float32")
+HEAVY = np.exp(2.5 * RNG.normal(size=(500, 4)))
+ONE_HOT = np.eye(2000)[RNG.integers(0, 2000, 300)]
+
+
+def net(shape: Any, *first: keras.Layer) -> keras.Model:
+    return keras.Sequential([keras.Input(shape), *first, layers.Flatten(), layers.Dense(3)])
+
+
+def dense(n: int) -> keras.Model:
+    return keras.Sequential([keras.Input((n,)), layers.Dense(3)])
+
+
+def of_operations(shape: Any, operation: Any) -> keras.Model:
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(operation(inputs))))
+
+
+def two_inputs() -> keras.Model:
+    a, b = keras.Input((10,), name="a"), keras.Input((13,), name="b")
+    return keras.Model({"a": a, "b": b}, layers.Add()([layers.Dense(2)(a), layers.Dense(2)(b)]))
+
+
+def tokens() -> keras.Model:
+    inputs = keras.Input((5,), dtype="int32")
+    return keras.Model(inputs, layers.Dense(1)(layers.Flatten()(layers.Embedding(5000, 4)(inputs))))
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "said"),
+    [
+        (dense(13), WINE, r"up to 1,680 \(column 12\).*Standardise them, or put keras.layers.Normalization\(\)"),
+        (dense(13), pd.DataFrame(WINE, columns=datasets.load_wine().feature_names), r"\(column 'proline'\)"),
+        (dense(30), datasets.load_breast_cancer().data, r"up to 4,254 \(column 23\)"),
+        (dense(10), DIABETES * np.where(np.arange(10) == 2, -1e6, 1), r"down to -170,555 \(column 2\)"),
+        (dense(10), DIABETES * 1e-3, "up to 0.0001[0-9]*: networks"),
+        (net((8, 8, 3), layers.Conv2D(2, 3)), PIXELS, r"up to 255: .*layers.Rescaling\(1 / 255\) first"),
+        (net((8, 8, 3), layers.RandomFlip()), PIXELS, "at the layer dense.*Rescaling"),
+        (keras.Sequential([keras.Input((20, 2)), layers.LSTM(3)]), 100 * RNG.random((50, 20, 2)), "up to 99.9: "),
+        (two_inputs(), {"a": DIABETES[:20], "b": WINE[:20]}, r"up to 1,\d+ \(`x\['b'\]`, column 12\)"),
+    ],
+)
+def test_inputs_far_from_unit_size_are_named(model, x, said):
+    arrays = keras.tree.map_structure(np.asarray, x)
+    note = note_of_inputs(model, arrays, x)
+    assert note.startswith("Inputs range ") and re.search(said, note), note
+
+
+@pytest.mark.parametrize(
+    ("model", "x"),
+    [
+        *[(dense(x.shape[1]), x) for x in (DIABETES, DIGITS, scaled(WINE), scaled(HEAVY), ONE_HOT)],
+        (dense(4), datasets.load_iris().data),
+        (dense(64), DIGITS / 16),
+        (dense(50), RNG.poisson(0.3, size=(300, 50)).astype(float)),
+        (net((13,), layers.Normalization()), WINE),
+        (net((13,), layers.BatchNormalization()), WINE),
+        (net((8, 8, 3), layers.Rescaling(1 / 255), layers.Conv2D(2, 3)), PIXELS),
+        (net((8, 8, 3), layers.RandomFlip(), layers.Rescaling(1 / 255), layers.Conv2D(2, 3)), PIXELS),
+        (of_operations((8, 8, 3), lambda x: x / 255.0), PIXELS),
+        (of_operations((13,), lambda x: ops.log(x + 1)), WINE),
+        (tokens(), RNG.integers(0, 5000, size=(60, 5))),
+    ],
+)
+def test_ordinary_inputs_and_those_that_the_model_scales_are_not(model, x):
+    assert note_of_inputs(model, x, x) == ""
+
+
+def test_the_note_and_what_it_explains_are_in_the_path():
+    model = keras.Sequential([keras.Input((13,)), layers.Dense(16, "relu"), layers.Dense(3, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    path = sh.fit(model, WINE, datasets.load_wine().target, penalty="l2", lams=[0.1, 0.01], cv=3, epochs=5)
+    assert path.mean[path.index_min] > path.null_loss  # as such inputs make it
+    assert path.verdict().startswith("Standardise the inputs") and "predict worse than a constant" in path.verdict()
+    assert any(note.startswith("Inputs range up to 1,680 (column 12)") for note in path.notes)
+
+
+Y = datasets.load_diabetes().target
+
+
+@pytest.mark.parametrize("lams", ["auto", [0.1]])
+@pytest.mark.parametrize(
+    ("loss", "y", "said"),
+    [
+        ("mse", Y, "variance is 5.93e.03.*: say standardize_target=True."),
+        ("mse", scaled(Y) + 100, "mean is 100.*: say standardize_target=True."),
+        (
+            "mse",
+            np.stack([Y, Y], axis=1),
+            r"variance is .*divide y yourself, y = \(y - y.mean\(axis=0\)\) / y.std\(axis=0\)",
+        ),
+        ("mae", Y, r"variance is .*divide y yourself, y = \(y - y.mean\(\)\) / y.std\(\)"),
+        ("mse", scaled(Y) + 3, None),
+        ("poisson", Y, None),
+    ],
+)
+def test_targets_far_from_unit_size_are_named_whatever_the_strengths(lams, loss, y, said):
+    activation = "softplus" if loss == "poisson" else None
+    units = y.shape[1] if y.ndim > 1 else 1
+    model = keras.Sequential([keras.Input((10,)), layers.Dense(units, activation)])
+    model.compile("sgd", loss)
+    notes = prepare(Request(model, DIABETES, y, "l2", 1, lams=lams)).notes
+    found = [note for note in notes if note.startswith("The target's ")]
+    assert len(found) == (said is not None)
+    assert said is None or re.search(said, found[0])
+
+
+XC, YC = scaled(WINE), datasets.load_wine().target
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "said"),
+    [
+        (130, {"validation_data": (XC[100:], YC[100:])}, "rows of class 2 (48 rows), and `x` has none"),
+        (131, {}, "All rows of class 2 (1 row) fall into one fold"),
+        (178, {}, None),
+        (178, {"validation_data": (XC[100:], YC[100:])}, None),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_classes_that_are_held_out_and_not_trained_on_are_named(rows, options, said):
+    model = keras.Sequential([keras.Input((13,)), layers.Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    notes = prepare(Request(model, XC[:rows], YC[:rows], "l2", 1, **options)).notes
+    assert any(said in note for note in notes) if said else not [note for note in notes if "class" in note]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"), [({"cv": 10}, True), ({"cv": 0.2}, True), ({"cv": 5}, False), ({}, False)]
+)
+def test_folds_asked_for_beside_validation_data_are_said_not_to_be_used(options, said):
+    model = keras.Sequential([keras.Input((13,)), layers.Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    notes = prepare(Request(model, XC, YC, "l2", 1, validation_data=(XC, YC), **options)).notes
+    assert any("was not used: `validation_data`" in note for note in notes) == said
+
+
+@pytest.mark.parametrize("weights", [{0: 1.0}, {1: 2.0}, {0: 1, 1: 2, 2: 3}])
+def test_weights_of_classes_that_only_the_validation_data_have_are_taken(weights):
+    model = keras.Sequential([keras.Input((13,)), layers.Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    held_out = (XC[100:], YC[100:])
+    with pytest.warns(UserWarning, match="class 2"):
+        prepare(Request(model, XC[:130], YC[:130], "l2", 1, validation_data=held_out, class_weight=weights))
+
+
+def test_losses_that_are_nan_on_both_sides_agree():
+    """A Poisson loss of outputs that are negative only for weights a little off is no sign of a wrong rule."""
+    model = keras.Sequential([keras.Input((10,)), layers.Dense(1, bias_initializer="ones", kernel_initializer="zeros")])
+    model.compile("sgd", "poisson")
+    counts = RNG.poisson(3, size=len(DIABETES))
+    path = sh.fit(model, scaled(DIABETES), counts, penalty="l2", lams=[0.1], cv=2, epochs=2)
+    assert not [note for note in path.notes if "did not agree" in note]
+    assert path.failed.all() == ("activation='exponential'" in path.verdict())
