@@ -93,10 +93,11 @@ def test_in_a_file_that_shows_nothing_the_reading_is_said(tmp_path, separator, w
     )
 
 
-def test_columns_that_contradict_each_other_are_said(tmp_path):
-    file = write(tmp_path, a=["1.234", "2.345"], b=["0,5", "0,6"], c=["0.5", "0.6"])
+@pytest.mark.parametrize(("separator", "read"), [(";", ["1234", "2345"]), (",", ["1.234", "2.345"])])
+def test_columns_that_contradict_each_other_are_said(tmp_path, separator, read):
+    file = write(tmp_path, separator, a=["1.234", "2.345"], b=["0,5", "0,6"], c=["0.5", "0.6"], d=["1.5", "1.6"])
     table = read_table(file)
-    assert table.frame["a"].tolist() == ["1234", "2345"]
+    assert table.frame["a"].tolist() == read
     assert "caution: 1.234 (in a)" in str(table.notes) and "differ" in str(table.notes)
     assert table.frame[["b", "c"]].to_numpy().tolist() == [["0.5", "0.5"], ["0.6", "0.6"]]
 

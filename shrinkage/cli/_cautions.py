@@ -9,7 +9,7 @@ import pandas as pd
 
 from ._columns import Columns
 from ._console import plural
-from ._formats import DATES, quantity
+from ._formats import DATES, are_dates_as_numbers, quantity
 from ._table import column
 from ._target import Target
 from ._values import as_categories, as_numbers
@@ -17,6 +17,7 @@ from ._values import as_categories, as_numbers
 # What people write for a missing number: the same digit again and again, or -9.
 _SENTINEL = re.compile(r"-?(?:9{2,}|8{2,}|7{2,})|-9")
 SENTINEL_SHARE = 0.05
+_DATES = "seems to hold dates"
 _MOST_SHOWN = 5
 # customer_id, id_customer, PassengerId and CustomerID; not width and acid.
 _IDENTIFIER = re.compile(r"(?i:(?:^|[\W_])id(?:$|[\W_]))|[a-z](?:Id|ID)(?:$|[\W_])")
@@ -38,14 +39,15 @@ def cautions(frame: pd.DataFrame, columns: Columns, target: Target) -> tuple[str
             *_each(_alike, frame, categories),
             *_each(_quantities, frame, categories),
             *_each(_sentinel, frame, numbers),
+            *_each(_dates, frame, numbers),
             *_each(_identifier, frame, [c.name for c in columns.numbers if not c.boolean]),
         )
     )
 
 
-def about_time(columns: Columns) -> list[str]:
+def about_time(columns: Columns, said: tuple[str, ...]) -> list[str]:
     """Say how rows are split, where a column of dates shows that they may be in an order of time."""
-    if not any(reason.startswith(DATES) for reason in columns.dropped.values()):
+    if not any(reason.startswith(DATES) for reason in columns.dropped.values()) and _DATES not in " ".join(said):
         return []
     return [
         "the folds are drawn at random: if later rows are to be predicted from earlier ones, put the latest rows in a "
@@ -97,6 +99,18 @@ def _sentinel(name: str, cells: pd.Series) -> str | None:
                 f"if {value:g} stands for a missing number, leave those cells empty"
             )
     return None
+
+
+def _dates(name: str, cells: pd.Series) -> str | None:
+    """Numbers such as 20240131: the last day of a month and the first of the next are 70 apart."""
+    values = as_numbers(cells)
+    if not are_dates_as_numbers(values):
+        return None
+    first = values[np.isfinite(values)][0]
+    return (
+        f"{name} {_DATES}, such as {first:.0f}, and is taken as numbers, of which those of a new month or year are far "
+        "from the last; days since a first one, or year and month in columns of their own, are better"
+    )
 
 
 def _identifier(name: str, cells: pd.Series) -> str | None:

@@ -71,7 +71,7 @@ def write_plainly(
     """
     others = {name: text for name, text in columns.items() if name not in known.categories}
     surveys = {name: _survey(text, told=name in known.numbers) for name, text in others.items()}
-    shown, contradict = _file_sign(list(surveys.values()))
+    shown, contradict = _file_sign(list(surveys.values()), comma_separates)
     file_sign = shown or known.decimal
     written, used = dict(columns), file_sign
     unsure: dict[Sign, dict[str, str]] = {}  # an example by column
@@ -138,12 +138,17 @@ def _minus_in_front(cell: str) -> str:
     return f"-{found['bracket'] or found['trailing'] or found['long']}" if found else cell
 
 
-def _file_sign(surveys: list[_Survey]) -> tuple[Sign | None, bool]:
-    """Return the sign that columns show, of most of them if they differ, and whether they do."""
+def _file_sign(surveys: list[_Survey], comma_separates: bool) -> tuple[Sign | None, bool]:
+    """Return the sign that columns show, and whether they differ in it.
+
+    A comma for a decimal point is written on purpose, and a point may come from a program: one column is enough. Where
+    commas separate cells, `1,2` may be a list in quotes: there most columns decide.
+    """
     commas, points = (sum(survey.sign == sign for survey in surveys) for sign in (",", "."))
     if not commas and not points:
         return None, False
-    return "," if commas >= points else ".", commas > 0 and points > 0
+    comma = commas >= points or (commas > 0 and not comma_separates)
+    return "," if comma else ".", commas > 0 and points > 0
 
 
 def _likely(example: str, comma_separates: bool) -> Sign:

@@ -63,7 +63,7 @@ class Prepared:
             lines.append(f"caution: {plural(rows, 'row')} in a fold; so few can hardly tell one strength from another")
         lines += _counted(f"classes with fewer rows than the {self.n_folds} folds", self._small_classes())
         lines += [f"not used: {name} ({reason})" for name, reason in columns.dropped.items()]
-        lines += about_time(columns)
+        lines += about_time(columns, self.cautions)
         renamed = [f"{name} is {new}" for name, new in columns.renamed.items()]
         if renamed:
             lines.append(

@@ -114,8 +114,6 @@ def read_target(column: pd.Series, task: Task | None) -> Target:
 
 def _told_kind(column: pd.Series, task: Task | None) -> Kind | None:
     """What cells that would not be used are by the task that the user named."""
-    if not np.isnan(as_numbers(column)).any():  # dates such as 20240131
-        return "number" if task else None
     texts = column.map(lambda cell: isinstance(cell, str)).all()
     return "category" if texts and task in ("binary", "multi-class") else None
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ._formats import DATES, LEADING_ZERO, MOST, are_dates, are_dates_as_numbers, quantity
+from ._formats import DATES, LEADING_ZERO, MOST, are_dates, quantity
 
 Kind = Literal["number", "boolean", "category"]
 
@@ -42,19 +42,15 @@ def kind_of(column: pd.Series) -> Kind | None:
     if pd.api.types.is_bool_dtype(cells.dtype):
         return "boolean"
     if pd.api.types.is_numeric_dtype(cells.dtype):
-        return None if pd.api.types.is_complex_dtype(cells.dtype) else _number_or_date(as_numbers(cells))
+        return None if pd.api.types.is_complex_dtype(cells.dtype) else "number"
     if not cells.map(lambda cell: isinstance(cell, str | Number | Decimal)).all():
         return None
     if _are_odd(cells, unreadable(cells, _truth(cells))):
         return "boolean"
     codes = cells.map(lambda cell: isinstance(cell, str)) & cells.astype(str).str.fullmatch(LEADING_ZERO)
     if not codes.any() and _are_odd(cells, unreadable(cells, as_numbers(cells))):
-        return _number_or_date(as_numbers(cells))
+        return "number"
     return None if are_dates(cells) or (quantity(cells) and not are_classes(cells)) else "category"
-
-
-def _number_or_date(values: np.ndarray) -> Kind | None:
-    return None if are_dates_as_numbers(values) else "number"
 
 
 def are_classes(cells: pd.Series) -> bool:
@@ -84,8 +80,6 @@ def describe_cells(column: pd.Series) -> str:
     first = column.dropna().iloc[0]
     if isinstance(first, datetime.date | datetime.timedelta | np.datetime64 | np.timedelta64):
         return DATES
-    if are_dates_as_numbers(as_numbers(column)):
-        return f"{DATES}, and its numbers are written like dates, as {_as_text(first)} is"
     if isinstance(first, str):
         return DATES if are_dates(column) else quantity(column) or "text mixed with other types is not used"
     return f"cells of type {type(first).__name__} are not used"
