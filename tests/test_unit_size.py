@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from keras import layers, ops
-from sklearn import datasets
+from sklearn import datasets as sklearn_datasets
 
 import shrinkage as sh
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
 from shrinkage._problem._scales import note_of_inputs
+
+datasets: Any = sklearn_datasets  # whose loaders are annotated as what they return only at times
 
 RNG = np.random.default_rng(0)
 
