@@ -24,7 +24,8 @@ def scaled(x: np.ndarray) -> np.ndarray:
     return (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9)
 
 
-WINE, DIABETES, DIGITS = (load().data for load in (datasets.load_wine, datasets.load_diabetes, datasets.load_digits))
+LOADED: Any = datasets  # scikit-learn's hints do not know what its loaders return
+WINE, DIABETES, DIGITS = (load().data for load in (LOADED.load_wine, LOADED.load_diabetes, LOADED.load_digits))
 PIXELS = RNG.integers(0, 256, size=(60, 8, 8, 3)).astype("float32")
 HEAVY = np.exp(2.5 * RNG.normal(size=(500, 4)))
 ONE_HOT = np.eye(2000)[RNG.integers(0, 2000, 300)]
@@ -57,8 +58,8 @@ def tokens() -> keras.Model:
     ("model", "x", "said"),
     [
         (dense(13), WINE, r"up to 1,680 \(column 12\).*Standardise them, or put keras.layers.Normalization\(\)"),
-        (dense(13), pd.DataFrame(WINE, columns=datasets.load_wine().feature_names), r"\(column 'proline'\)"),
-        (dense(30), datasets.load_breast_cancer().data, r"up to 4,254 \(column 23\)"),
+        (dense(13), pd.DataFrame(WINE, columns=LOADED.load_wine().feature_names), r"\(column 'proline'\)"),
+        (dense(30), LOADED.load_breast_cancer().data, r"up to 4,254 \(column 23\)"),
         (dense(10), DIABETES * np.where(np.arange(10) == 2, -1e6, 1), r"down to -170,555 \(column 2\)"),
         (dense(10), DIABETES * 1e-3, "up to 0.0001[0-9]*: networks"),
         (net((8, 8, 3), layers.Conv2D(2, 3)), PIXELS, r"up to 255: .*layers.Rescaling\(1 / 255\) first"),
@@ -77,7 +78,7 @@ def test_inputs_far_from_unit_size_are_named(model, x, said):
     ("model", "x"),
     [
         *[(dense(x.shape[1]), x) for x in (DIABETES, DIGITS, scaled(WINE), scaled(HEAVY), ONE_HOT)],
-        (dense(4), datasets.load_iris().data),
+        (dense(4), LOADED.load_iris().data),
         (dense(64), DIGITS / 16),
         (dense(50), RNG.poisson(0.3, size=(300, 50)).astype(float)),
         (net((13,), layers.Normalization()), WINE),
@@ -96,13 +97,13 @@ def test_ordinary_inputs_and_those_that_the_model_scales_are_not(model, x):
 def test_the_note_and_what_it_explains_are_in_the_path():
     model = keras.Sequential([keras.Input((13,)), layers.Dense(16, "relu"), layers.Dense(3, "softmax")])
     model.compile("adam", "sparse_categorical_crossentropy")
-    path = sh.fit(model, WINE, datasets.load_wine().target, penalty="l2", lams=[0.1, 0.01], cv=3, epochs=5)
+    path = sh.fit(model, WINE, LOADED.load_wine().target, penalty="l2", lams=[0.1, 0.01], cv=3, epochs=5)
     assert path.mean[path.index_min] > path.null_loss  # as such inputs make it
     assert path.verdict().startswith("Standardise the inputs") and "predict worse than a constant" in path.verdict()
     assert any(note.startswith("Inputs range up to 1,680 (column 12)") for note in path.notes)
 
 
-Y = datasets.load_diabetes().target
+Y = LOADED.load_diabetes().target
 
 
 @pytest.mark.parametrize("lams", ["auto", [0.1]])
@@ -132,7 +133,7 @@ def test_targets_far_from_unit_size_are_named_whatever_the_strengths(lams, loss,
     assert said is None or re.search(said, found[0])
 
 
-XC, YC = scaled(WINE), datasets.load_wine().target
+XC, YC = scaled(WINE), LOADED.load_wine().target
 
 
 @pytest.mark.parametrize(
