@@ -94,10 +94,9 @@ def _check_metrics(template: Template, y: Any, outputs: Any, absent: Sequence[st
         return
     try:
         metrics.update_state(y, outputs, np.ones(len(tree.flatten(y)[0])))
-        flat = zip(absent, flat_metrics(metrics), strict=True)
-        missing = [name for name, own in flat if name and any(own)]
     except Exception as error:  # of any class: a metric may be the user's own function
         raise ValueError(f"`metrics` does not fit the model's outputs. Keras says: {error}") from error
+    missing = [name for name, own in zip(absent, flat_metrics(metrics), strict=True) if name and any(own)]
     if missing:
         raise ValueError(f"{missing[0]} must be given, as that output has metrics. Received: none.")
 
