@@ -17,7 +17,7 @@ OPTIONS_oldest := -W default::DeprecationWarning -W default::FutureWarning
 # The files that meet most of Keras and TensorFlow, for a daily run of a few minutes on each; TESTS= is all.
 TESTS ?= shrinkage tests/test_fit.py tests/test_optimizers.py tests/test_rules.py tests/test_forward.py \
     tests/test_attach.py tests/test_attach_life.py tests/test_attach_saving.py tests/test_doctor.py tests/test_path.py \
-    tests/test_plot.py tests/test_versions.py
+    tests/test_plot.py tests/test_versions.py tests/test_host.py
 # Pyenv's commands for interpreters that are not selected fail unless they are told the version.
 python = PYENV_VERSION=$(1) python$(1)
 

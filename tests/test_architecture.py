@@ -10,9 +10,12 @@ from dataclasses import MISSING, fields
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import keras
 import pytest
+import tensorflow as tf
 
 import shrinkage
+from shrinkage._host._overrides import OVERRIDES
 from shrinkage._problem._request import Request
 
 PACKAGE = Path(shrinkage.__file__).parent
@@ -185,3 +188,103 @@ def test_a_request_has_the_arguments_of_fit():
     request = {f.name: inspect.Parameter.empty if f.default is MISSING else f.default for f in fields(Request)}
     assert request == {name: default for name, default in fit.items() if name not in shown}
     assert shown < set(fit)
+
+
+# --- private parts of Keras and TensorFlow
+
+HOST = PACKAGE / "_host"
+PRIVATE = re.compile(r"_[a-z]\w*")
+SELF = {"self", "cls"}
+
+
+def _defined(tree: ast.AST) -> Iterator[str]:
+    """The private names that a module defines: functions, classes, fields, and what its methods set on `self`."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_self(node.value):
+            yield node.attr
+
+
+def _is_self(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id in SELF
+
+
+def _attributes(tree: ast.AST) -> Iterator[tuple[str, bool, bool]]:
+    """Private attributes that a module names, and whether they are of `self`, or of `super()`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and PRIVATE.fullmatch(node.attr):
+            yield node.attr, _is_self(node.value), ast.unparse(node.value) == "super()"
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr", "setattr", "delattr"):
+            name = ast.unparse(node.args[1]).strip("'")
+            if PRIVATE.fullmatch(name):
+                yield name, _is_self(node.args[0]), False
+
+
+def _of_keras() -> set[str]:
+    """Private names of things of Keras and TensorFlow that the package meets."""
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.compile("adam", "mse", metrics=["mae"])
+    model.fit(tf.ones((1, 2)), tf.ones((1, 1)), verbose="0")
+    things = [model, model.optimizer, model.weights[0], model.layers[0], model.outputs[0], tf.function(abs)]
+    things += [keras.losses.Huber(), keras.metrics.Mean(), tf.data.Dataset.range(2).batch(2), tf.constant(1.0)]
+    things += [layers.Normalization(), layers.MultiHeadAttention(1, 1), keras.Model(model.inputs, model.outputs)]
+    return {name for thing in things for name in dir(thing) if PRIVATE.fullmatch(name)}
+
+
+def _foreign(tree: ast.AST, own: Collection[str], of_keras: Collection[str]) -> list[str]:
+    """What a module touches of the private parts of others."""
+    found = [
+        name
+        for name, of_self, of_super in _attributes(tree)
+        if not (of_super and name in OVERRIDES) and (name not in own or (name in of_keras and not of_self))
+    ]
+    found += [name for node in ast.walk(tree) for name in _modules(node) if re.match(INTERNAL, name)]
+    strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    named = {"keras", "keras.", *of_keras} - ENDS - set(found)
+    return found + [text for text in strings if re.match(INTERNAL, text) or text in named]
+
+
+INTERNAL = r"keras\.src\b|tensorflow\.python\b"
+ENDS = {"_kernel", "_regularizer", "_path"}  # of names of variables and arguments; and a module of the package
+PYTHONS = {"_replace", "_fields", "_asdict"}  # of named tuples
+
+
+def test_only_one_room_touches_the_private_parts_of_keras_and_tensorflow():
+    """A new release of them is then looked at in `_host/` alone, where each has a reason and a contract test."""
+    trees = {_id(file): ast.parse(file.read_text("utf-8")) for file in FILES if HOST not in file.parents}
+    own = {name for tree in trees.values() for name in _defined(tree)} - set(OVERRIDES) | PYTHONS
+    of_keras = _of_keras()
+    found = {name: _foreign(tree, own, of_keras) for name, tree in trees.items()}
+    assert {name: names for name, names in found.items() if names} == ALLOWED_STRINGS
+    assert {"_flatten_layers", "_iterations", "_keras_mask"} & own == set()
+
+
+# The name of the package where no thing of it is meant: whether it is imported, and in a configuration that it wrote.
+ALLOWED_STRINGS = {
+    "__init__.py": ["keras", "keras"],
+    "_plan/_fingerprint.py": ["keras", "keras"],
+    "_plan/_trainer.py": ["keras"],
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("layer._flatten_layers()", ["_flatten_layers"]),
+        ("self._var_key(v)", ["_var_key"]),
+        ("super()._apply_weight_decay(v)", []),
+        ("super()._use_weight_decay(v)", ["_use_weight_decay"]),
+        ("getattr(x, '_keras_mask', None)", ["_keras_mask"]),
+        ("change(x, '_layers', 1)", ["_layers"]),
+        ("from keras.src.backend import rnn", ["keras.src.backend.rnn"]),
+        ("kind.__module__.startswith('keras.')", ["keras."]),
+        ("self._own; other._own", []),
+        ("self._layers; model._layers", ["_layers"]),
+    ],
+)
+def test_the_check_of_private_parts_can_fail(code, found):
+    assert _foreign(ast.parse(code), {"_own", "_layers"}, {"_layers"}) == found

@@ -61,6 +61,15 @@ def test_every_kind_of_layer(tmp_path):
     assert sum(w.regularizer is not None for w in plain.weights) == 12
 
 
+def test_attention_in_groups_of_heads(tmp_path):
+    tokens = keras.Input((6, 5))
+    model = keras.Model(tokens, layers.Dense(1)(layers.GroupQueryAttention(3, 4, 2)(tokens, tokens)))
+    reg = sh.attach(model, sh.L2(), lam=LAM)
+    assert len(reg.weights) == 5 and sh.export(model, tmp_path / "plain.keras") == ()
+    plain: Any = keras.models.load_model(tmp_path / "plain.keras")
+    assert float(sum(plain.losses)) == pytest.approx(float(reg.value()), rel=1e-5)
+
+
 def test_decoupled_is_weight_decay_where_it_is_on_all_weights(tmp_path):
     model = compiled(network(), "adam")
     sh.attach(model, sh.L2(), lam=LAM, on="all", how=sh.Decoupled())

@@ -1,6 +1,7 @@
 """The doctor: what it finds, that its fixes work, that well-made models have no warning, that the traps are real."""
 
 import copy
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,9 @@ from shrinkage._attach._attach import attachments
 from shrinkage._doctor._code import argument
 from shrinkage._doctor._doctor import CHECKS
 from shrinkage._doctor._report import Report
+from shrinkage._host._layers import sublayers
 from shrinkage._weights._kinds import is_of_keras
+from shrinkage._weights._reach import reach
 from shrinkage._weights._selection import select
 from tests import zoo_doctor as zoo
 from tests.zoo import MODELS
@@ -202,6 +205,24 @@ def test_what_is_found_follows_from_what_was_given(stack):
 
 
 # --- every kind of model
+
+
+class Holder(keras.Model):
+    """Holds layers in ways that Keras tracks."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = [[layers.Dense(1), layers.Dense(2)], (layers.Dense(3),)]
+        self.named = {"a": [layers.LSTM(1)], 2: layers.Dense(4)}
+        self.other = {layers.Dense(5)}
+
+
+def test_every_layer_is_reached_by_public_code():
+    model = Holder()
+    for layer in sublayers(model):
+        code = reach(model, layer)
+        assert eval(code, {"model": model}) is layer and not re.search(r"\b_", code)
+    assert reach(model, model.named["a"][0].cell) == "model.named['a'][0].cell"
 
 
 DAILY = {"mlp", "nested", "subclassed", "transformer", "bidirectional", "separably_convolved", "shared_layer"}

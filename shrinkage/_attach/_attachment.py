@@ -12,6 +12,7 @@ from shrinkage._attach._lam import as_number, check_lam, inner, name_of, read_la
 from shrinkage._attach._lazy import LazyTable, check_table
 from shrinkage._attach._loop import check_gradients, check_has_stepped, check_step
 from shrinkage._attach._terms import Penalised, added, shrink, update
+from shrinkage._host._optimizers import step_count
 from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Term, terms_of
 from shrinkage._penalties._steps import check_proximal
 from shrinkage._weights._kinds import kind_of
@@ -231,9 +232,9 @@ class Attachment:
         if step.gradient_accumulation_steps:
             raise ValueError("after_step() cannot tell which steps accumulate: compile the model with the optimizer.")
         check_has_stepped(step, [weight.variable for weight in self.weights])
-        step._iterations.assign_sub(1)  # a step size is that of a step which is not yet counted
+        step_count(step).assign_sub(1)  # a step size is that of a step which is not yet counted
         shrink(step, self.weights, lam, step.learning_rate)
-        step._iterations.assign_add(1)
+        step_count(step).assign_add(1)
 
     def _check_loop(self, method: str) -> None:
         if not self._attached:

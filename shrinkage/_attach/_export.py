@@ -13,6 +13,8 @@ from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._hooked import as_before
 from shrinkage._attach._hooks import optimizer_of
 from shrinkage._attach._terms import Penalised
+from shrinkage._host._attention import regularizer_attribute
+from shrinkage._host._layers import own_trainable, sublayers
 from shrinkage._host._random import random_state
 from shrinkage._model._attached import attachments
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet
@@ -158,19 +160,19 @@ def _decay(each: Attachment, model: keras.Model, change: Change) -> list[str]:
 
 def _regularize(model: Any, wanted: dict[int, Any], change: Change) -> None:
     """Give weights a regularizer, and their layers, which are asked for it when they are saved."""
-    for layer in model._flatten_layers():
-        for variable in layer._trainable_variables:
+    for layer in sublayers(model):
+        for variable in own_trainable(layer):
             if id(variable) in wanted:
                 change(variable, "regularizer", wanted[id(variable)])
                 depthwise = variable.name == "kernel" and hasattr(layer, "depthwise_regularizer")
                 argument = "depthwise_regularizer" if depthwise else _ARGUMENTS.get(variable.name, "")
                 if hasattr(layer, argument):
                     change(layer, argument, variable.regularizer)
-    for layer in model._flatten_layers():
+    for layer in sublayers(model):
         if isinstance(layer, (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)):
             found = [v.regularizer for v in layer.trainable_variables if v.name == "kernel"]
             if found and all(_config(each) == _config(found[0]) for each in found):
-                change(layer, "_kernel_regularizer", found[0])  # of its projections, whose own is not saved
+                change(layer, regularizer_attribute(layer), found[0])  # of its projections, whose own is not saved
 
 
 def _build_optimizer(model: Any, change: Change) -> None:

@@ -7,7 +7,7 @@ regularizers are; decay comes where its weight decay does; the proximal operator
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import keras
@@ -20,6 +20,9 @@ from shrinkage._attach._lam import inner
 from shrinkage._attach._saving import loaded, saved
 from shrinkage._attach._terms import added, decay, decay_rows, shrink
 from shrinkage._host._callers import CLONES, WRITE, WRITES_OLD_FORMAT, caller, say, say_cloned
+from shrinkage._host._optimizers import variable_key
+from shrinkage._host._overrides import check_overrides
+from shrinkage._host._saving import unpickler
 from shrinkage._model._attached import KEY, hooks_of
 from shrinkage._penalties import Coupled, Decoupled, Proximal
 
@@ -36,14 +39,15 @@ class HookedOptimizer:
     def __reduce__(self: Any) -> Any:
         """Pickle and copy it as it is without hooks."""
         _, arguments = super().__reduce__()
-        return type(self).__bases__[1]._unpickle_model, arguments
+        return unpickler(type(self).__bases__[1]), arguments
 
     def _backend_apply_gradients(self: Any, grads: Any, trainable_variables: Any) -> None:
         hooks_of(self).steps(self, trainable_variables)
         for weights, lam in hooks_of(self).of(Coupled, self, trainable_variables):
-            keys = [self._var_key(v) for v in trainable_variables]
-            decay_rows(grads, keys, self._var_key, weights, lam, self.learning_rate)
-            grads = added(grads, keys, self._var_key, weights, lam)
+            key_of = partial(variable_key, self)
+            keys = [key_of(v) for v in trainable_variables]
+            decay_rows(grads, keys, key_of, weights, lam, self.learning_rate)
+            grads = added(grads, keys, key_of, weights, lam)
         super()._backend_apply_gradients(grads, trainable_variables)  # pyright: ignore[reportAttributeAccessIssue]
 
     def _apply_weight_decay(self: Any, variables: Any) -> None:
@@ -173,7 +177,7 @@ class HookedModel:
 
 def unpickled(file: Any) -> Any:
     """Return the model in a pickle. That this function is in it lets its reader know of attachments."""
-    return keras.Model._unpickle_model(file)
+    return unpickler(keras.Model)(file)
 
 
 def put(model: keras.Model, attachment: Attachment) -> None:
@@ -239,6 +243,7 @@ def as_before(model: Any) -> Iterator[None]:
 
 @cache
 def _subclass(mixin: type, cls: type) -> type:
+    check_overrides(mixin, cls)
     names = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
     if mixin is HookedOptimizer:
         return type(cls.__name__, (mixin, cls), names)

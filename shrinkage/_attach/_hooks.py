@@ -14,6 +14,7 @@ from shrinkage._attach._lam import inner, read_lam, wide
 from shrinkage._attach._lazy import LazyTable, check_lazy_optimizer
 from shrinkage._attach._terms import Penalised
 from shrinkage._host._callers import say
+from shrinkage._host._optimizers import decays, variable_key
 from shrinkage._model._attached import hooks_of
 from shrinkage._penalties import Proximal
 from shrinkage._penalties._steps import check_proximal
@@ -48,8 +49,8 @@ class Hooks:
         Raises:
             ValueError: If it cannot take penalised steps on those of them that are penalised.
         """
-        keys = {optimizer._var_key(v) for v in variables}
-        mine = [v for _, (v, *_) in self._pairs() if optimizer._var_key(v) in keys and id(v) not in self._stepped]
+        keys = {variable_key(optimizer, v) for v in variables}
+        mine = [v for _, (v, *_) in self._pairs() if variable_key(optimizer, v) in keys and id(v) not in self._stepped]
         if mine:
             check_optimizer(optimizer, self, self.attachments, mine)
             self._stepped |= {id(v): optimizer for v in mine}
@@ -162,10 +163,10 @@ class Hooks:
 
     def of(self, how: type, optimizer: Any, variables: Iterable[Any]) -> Iterator[tuple[list[Penalised], Any]]:
         """Return what each attachment of a kind penalises of these variables, and its strength at this step."""
-        keys = {optimizer._var_key(v) for v in variables}
+        keys = {variable_key(optimizer, v) for v in variables}
         for each in self.attachments:
             if isinstance(each.how, how):
-                weights = [weight for weight in each.weights if optimizer._var_key(weight.variable) in keys]
+                weights = [weight for weight in each.weights if variable_key(optimizer, weight.variable) in keys]
                 yield weights, read_lam(each.lam, optimizer)
 
 
@@ -234,7 +235,7 @@ def check_optimizer(
             check_lazy_optimizer(optimizer)
         for option in ("weight_decay", "adam_weight_decay"):
             decay = getattr(optimizer, option, None)
-            decayed = [v.path for v, *_ in weights if optimizer._use_weight_decay(v)]
+            decayed = [v.path for v, *_ in weights if decays(optimizer, v)]
             if decay is not None and float(decay) and decayed:
                 raise ValueError(
                     f"The optimizer already decays these weights ({option}={float(decay):g}), beside the penalty: "

@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from shrinkage._host._optimizers import step_count
+
 Lam = float | keras.Variable | Callable[[Any], Any]
 
 
@@ -62,7 +64,7 @@ def name_of(lam: Any) -> str:
 
 def read_lam(lam: Any, optimizer: Any) -> Any:
     """Return the strength at the optimizer's step, counted as for a schedule of the learning rate."""
-    step = 0 if optimizer is None else optimizer._iterations
+    step = 0 if optimizer is None else step_count(optimizer)
     return ops.convert_to_tensor(lam if isinstance(lam, keras.Variable) else lam(step))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from shrinkage._attach._lam import as_number
+from shrinkage._host._optimizers import stepped_variables, variable_key
 
 
 def check_gradients(grads: Sequence[Any], variables: Sequence[Any], model: keras.Model) -> None:
@@ -60,8 +61,8 @@ def check_has_stepped(optimizer: Any, variables: Sequence[Any]) -> None:
     Raises:
         ValueError: Naming the variables.
     """
-    known = {optimizer._var_key(v) for v in optimizer._trainable_variables} if optimizer.built else set()
-    if unknown := [v.path for v in variables if optimizer._var_key(v) not in known]:
+    known = {variable_key(optimizer, v) for v in stepped_variables(optimizer)} if optimizer.built else set()
+    if unknown := [v.path for v in variables if variable_key(optimizer, v) not in known]:
         raise ValueError(
             f"`step` must be the optimizer that took the step. Received: {optimizer.name!r}, which is not built for "
             f"{', '.join(unknown)}. Call after_step() after its apply()."

@@ -10,6 +10,7 @@ from keras import ops, tree
 from shrinkage._cohort._rules._registry import Rule
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members
+from shrinkage._host._layers import call_signature
 
 
 def arguments_for(rule: Rule, layer: keras.Layer, args: Any, kwargs: Any) -> dict[str, Any] | None:
@@ -19,7 +20,7 @@ def arguments_for(rule: Rule, layer: keras.Layer, args: Any, kwargs: Any) -> dic
     `Layer.__call__`, a mask that comes with a tensor is the argument `mask` of a layer of one tensor, and `query_mask`
     and so on of a layer of several.
     """
-    signature = layer._call_signature
+    signature = call_signature(layer)
     bound = signature.bind(*args, **kwargs).arguments
     # A graph may have recorded a layer's default `training`; as in Keras, the model's own replaces it.
     found = {name: value for name, value in bound.items() if value is not None and name != "training"}

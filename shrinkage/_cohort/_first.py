@@ -8,6 +8,7 @@ import numpy as np
 
 from shrinkage._cohort._forward import way
 from shrinkage._data._data import Data
+from shrinkage._host._layers import inbound_nodes, own_trainable, reduced_axes, seed_generators, sublayers
 from shrinkage._model._template import Template
 
 
@@ -71,7 +72,7 @@ def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
     found = []
     for layer in network.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
-            seen = {places.get(id(tensor), -1) for node in layer._inbound_nodes for tensor in node.input_tensors}
+            seen = {places.get(id(tensor), -1) for node in inbound_nodes(layer) for tensor in node.input_tensors}
             if seen and -1 not in seen:
                 found.append((layer, sorted(seen)))
     return found
@@ -79,7 +80,7 @@ def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
 
 def _moments(layer: Any, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the weighted mean and variance of inputs, as glmnet standardises; `Normalization.adapt` has no weights."""
-    axes = tuple(layer._reduce_axis)
+    axes = reduced_axes(layer)
     if not np.ptp(weight):
         mean, variance = x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
     else:
@@ -96,7 +97,7 @@ def _moments(layer: Any, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray,
 
 def seed_variables(network: keras.Model) -> list[Any]:
     """Return the states of the network's seed generators, which draw its random numbers."""
-    generators = [g for layer in network._flatten_layers() for g in layer._seed_generators]
+    generators = [g for layer in sublayers(network) for g in seed_generators(layer)]
     return list({id(g.state): g.state for g in generators}.values())
 
 
@@ -107,8 +108,8 @@ def shared(network: keras.Model, written: Sequence[int] = ()) -> list[bool]:
         network: The model.
         written: The places of variables that a step assigns, which no two strengths share.
     """
-    layers = list(network._flatten_layers())
+    layers = sublayers(network)
     normalization = [layer for layer in layers if isinstance(layer, keras.layers.Normalization)]
     statistics = {id(variable) for layer in normalization for variable in layer.variables}
-    frozen = {id(v) for layer in layers for v in layer._trainable_variables if not v.trainable}
+    frozen = {id(v) for layer in layers for v in own_trainable(layer) if not v.trainable}
     return [id(v) in statistics | frozen and i not in written for i, v in enumerate(network.variables)]

@@ -11,13 +11,14 @@ from typing import Any
 
 import keras
 from keras import layers, ops, tree
-from keras.src.models.functional import Functional  # the class `keras.Model(inputs, outputs)` makes; has no public name
 
 from shrinkage._cohort import _operations
 from shrinkage._cohort._apply import apply, arguments_for
 from shrinkage._cohort._rules._registry import fold_members, is_built_in_activation, rule_for, unfold_members
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
+from shrinkage._host._graphs import Functional, graph_of, run_through_graph
+from shrinkage._host._tensors import mask_of, set_mask
 from shrinkage._model._losses import carry_logits
 
 # No weights, no seeds, no losses, and each row of the result depends on that row alone. A list, and not a test: a
@@ -50,7 +51,7 @@ def forward(model: keras.Model, state: State, x: Any, training: bool) -> Any:
 
 def way(operation: Any, xla: bool = True) -> str:
     """Return how a node runs, compiled by XLA or not: "rule", "merge", "operation", "graph" or "unroll"."""
-    if isinstance(operation, keras.Model) and type(operation).call in _GRAPH_CALLS:
+    if isinstance(operation, keras.Model) and type(operation).call in _GRAPH_CALLS and graph_of(operation) is not None:
         return "graph"
     if not isinstance(operation, keras.Layer):
         return "operation" if _operations.runs(operation) else "unroll"
@@ -73,13 +74,9 @@ def nodes(model: Any) -> Iterator[Any]:
     if way(model) != "graph":
         yield model
         return
-    for operation in _function(model).operations:
+    for operation in graph_of(model).operations:
         if not isinstance(operation, layers.InputLayer):
             yield from nodes(operation)
-
-
-def _function(model: Any) -> Any:
-    return model._functional if isinstance(model, keras.Sequential) else model
 
 
 def _run(operation: Any, state: State, training: bool) -> Any:
@@ -88,10 +85,9 @@ def _run(operation: Any, state: State, training: bool) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
         how, rule = way(operation, state.xla), rule_for(operation, state.xla)
         if how == "graph":
-            # Private, but what `clone_model` itself uses; this is its only call here, held by a contract test.
-            function = _function(operation)
-            inputs = _in_order(function, *args, **kwargs)
-            return function._run_through_graph(inputs, lambda node: _run(node, state, training))
+            graph = graph_of(operation)
+            inputs = _in_order(graph, *args, **kwargs)
+            return run_through_graph(graph, inputs, lambda node: _run(node, state, training))
         if how == "rule" and rule is not None:
             arguments = arguments_for(rule, operation, args, kwargs)
             if arguments is not None:
@@ -115,16 +111,15 @@ def _spread(parts: list[Any]) -> Iterator[Any]:
     shape = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
     for part, own in zip(parts, shapes, strict=True):
         spread = ops.broadcast_to(ops.reshape(part, own), shape)
-        if (mask := getattr(part, "_keras_mask", None)) is not None:
-            spread._keras_mask = mask
+        set_mask(spread, mask_of(part))
         yield spread
 
 
-def _in_order(function: Any, inputs: Any, **ignored: Any) -> list[Any]:
+def _in_order(graph: Any, inputs: Any, **ignored: Any) -> list[Any]:
     """Return the leaves of a graph's inputs in its own order; a dictionary may name those of a list, as in Keras."""
     del ignored  # `training` and the like, which the walk says itself
-    if isinstance(inputs, dict) and not isinstance(function.input, dict):
-        return [inputs[tensor.name] for tensor in function.inputs]
+    if isinstance(inputs, dict) and not isinstance(graph.input, dict):
+        return [inputs[tensor.name] for tensor in graph.inputs]
     return tree.flatten(inputs)
 
 
@@ -138,14 +133,14 @@ def _merge(operation: Any, args: Any, kwargs: Any) -> Any:
             return leaf
         tensor = fold_members(leaf.value, members)
         if leaf.mask is not None:
-            tensor._keras_mask = fold_members(leaf.mask, members)
+            set_mask(tensor, fold_members(leaf.mask, members))
         return tensor
 
     def unfold(value: Any) -> Any:
         return unfold_members(value, members)
 
     def unfolded(output: Any) -> Members:
-        mask = getattr(output, "_keras_mask", None)
+        mask = mask_of(output)
         return Members(carry_logits(output, unfold(output), unfold), None if mask is None else unfold(mask))
 
     args, kwargs = tree.map_structure(folded, (args, kwargs))

@@ -11,6 +11,7 @@ import keras
 from keras import ops, tree
 
 from shrinkage._cohort._unroll import Members
+from shrinkage._host._graphs import operation_kind
 
 _ELEMENTWISE = frozenset(
     """
@@ -31,7 +32,7 @@ _OTHERS = frozenset({"GetItem", "Matmul", "Reshape", "Transpose"})
 
 def runs(operation: Any) -> bool:
     """Say whether a bare operation of Keras runs on all members at once."""
-    kind = _kind(operation)
+    kind = operation_kind(operation)
     if kind in _ALONG_AN_AXIS:
         return operation.axis is not None
     return kind in _ELEMENTWISE | _REDUCTIONS | _OTHERS
@@ -39,7 +40,7 @@ def runs(operation: Any) -> bool:
 
 def run(operation: Any, args: Any, kwargs: Any) -> Members | None:
     """Return what an operation makes of `Members` and constants, or None if these arguments are not covered."""
-    kind = _kind(operation)
+    kind = operation_kind(operation)
     if kind == "GetItem":
         return _item(*args, **kwargs)
     if kind == "Add":
@@ -68,11 +69,6 @@ def _add(x1: Any, x2: Any) -> Members | None:
     (x1, x2), _ = _same_rank(((x1, x2), {}))
     dtype = keras.backend.result_type(*(getattr(x, "dtype", type(x)) for x in (x1, x2)))
     return Members(ops.cast(x1, dtype) + ops.cast(x2, dtype))
-
-
-def _kind(operation: Any) -> str | None:
-    """Return the name of Keras' own operations, which are classes without public names."""
-    return type(operation).__name__ if type(operation).__module__.startswith("keras.src.ops.") else None
 
 
 def _behind_members(operation: Any, kind: str | None, x: Any) -> Any:

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from shrinkage._host._tensors import is_autocast, stored_dtype
+
 
 class State:
     """Maps each variable of the template to its members' values, of shape (f, s, *variable.shape).
@@ -40,7 +42,7 @@ class _Autocast(State):
 
     def __getitem__(self, variable: Any) -> Any:
         value = self._state[variable]
-        return ops.cast(value, self._dtype) if variable._autocast and "float" in variable._dtype else value
+        return ops.cast(value, self._dtype) if is_autocast(variable) else value
 
     def __setitem__(self, variable: Any, value: Any) -> None:
-        self._state[variable] = ops.cast(value, variable._dtype)
+        self._state[variable] = ops.cast(value, stored_dtype(variable))

@@ -14,6 +14,7 @@ from keras import ops
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import member_of
 from shrinkage._cohort._update import Update
+from shrinkage._host._tensorflow import allow_tracing
 from shrinkage._model._objective import Objective
 
 Run = Callable[[State, Any, bool], Any]
@@ -108,7 +109,7 @@ class Engine:
         self.compiled: set[tuple[int, ...]] = set()
         """Sizes of the data that the steps have been compiled for."""
         for function in (self.train, self.evaluate):  # each is traced once, but TensorFlow counts over all engines
-            function._omit_frequent_tracing_warning = True
+            allow_tracing(function)
 
     def first(self, values: Sequence[np.ndarray], origins: Sequence[np.ndarray] | None = None) -> list[Any]:
         """Return members that begin with these values of the network's variables, each (s, ...).

@@ -11,6 +11,8 @@ import keras
 from keras import ops, tree
 
 from shrinkage._cohort._state import State
+from shrinkage._host._layers import sublayers
+from shrinkage._host._tensors import logits_of, mask_of, set_logits, set_mask
 
 _ONE_TRACE = threading.Lock()  # training and evaluation are traced side by side
 
@@ -67,7 +69,7 @@ class _Cells:
         """Return member (i, j), which may be shared, with its mask."""
         value = _cell(self._values, i, j)
         if self._masks is not None:
-            value._keras_mask = _cell(self._masks, i, j)
+            set_mask(value, _cell(self._masks, i, j))
         return value
 
 
@@ -114,7 +116,7 @@ class _Scope(keras.StatelessScope):
 @contextmanager
 def _statistics(layer: Any) -> Iterator[None]:
     """Let Normalization layers compute with the member's statistics: they hold constants made from their variables."""
-    inner = layer._flatten_layers() if isinstance(layer, keras.Layer) else ()
+    inner = sublayers(layer) if isinstance(layer, keras.Layer) else ()
     adapted = [sub for sub in inner if isinstance(sub, keras.layers.Normalization) and sub.input_mean is None]
     if not adapted:
         yield
@@ -145,8 +147,8 @@ def _members(leaf: Any) -> Members:
 
 def _stacked(values: Any, stack: Any, plain: bool) -> Any:
     together = stack(list(values))
-    for mark in ("_keras_mask", "_keras_logits"):  # what Keras hangs on a tensor
-        marks = [getattr(value, mark, None) for value in values]
+    for get, put in ((mask_of, set_mask), (logits_of, set_logits)):
+        marks = [get(value) for value in values]
         if marks[0] is not None:
-            setattr(together, mark, stack(marks))
-    return together if plain else Members(together, getattr(together, "_keras_mask", None))
+            put(together, stack(marks))
+    return together if plain else Members(together, mask_of(together))

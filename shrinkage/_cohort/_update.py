@@ -8,6 +8,18 @@ import keras
 from keras import ops
 
 from shrinkage._cohort._state import State
+from shrinkage._host._optimizers import (
+    Stateless,
+    clip,
+    clip_by_norm,
+    gradient_sums,
+    moving_averages,
+    rate_of,
+    slots,
+    step_count,
+    update,
+)
+from shrinkage._host._overrides import check_overrides
 from shrinkage._model._optimizers import ELEMENTWISE
 from shrinkage._model._template import fresh_optimizer
 from shrinkage._penalties import Coupled, Decoupled, Proximal, Term
@@ -55,10 +67,11 @@ class Update:
         self._optimizer = _stateless(optimizer)
         self._optimizer.build(self._variables)
         self._slots = list(self._optimizer.variables)
-        common = self._optimizer._iterations, self._optimizer._learning_rate
+        self._count = step_count(self._optimizer)
+        common = self._count, rate_of(self._optimizer)
         self._own = [not any(slot is one for one in common) for slot in self._slots]
-        self._sums = self._optimizer._accumulated_gradients if optimizer.gradient_accumulation_steps else []
-        self._averages = self._optimizer._model_variables_moving_average if optimizer.use_ema else []
+        self._sums = gradient_sums(self._optimizer)
+        self._averages = moving_averages(self._optimizer)
 
     def first(self, weights: Values, origins: Values | None = None) -> Values:
         """Return the slots of members that begin with these weights, each (1, s, ...).
@@ -73,7 +86,7 @@ class Update:
                 state[slot] = ops.broadcast_to(state[slot], (1, self._strengths, *slot.shape))
         # From Keras 3.14 on. Its momentum begins at the weights.
         if type(self._optimizer).__name__ == "ScheduleFreeAdamW":
-            for momentum, weight in zip(self._optimizer._momentums, weights, strict=True):
+            for momentum, weight in zip(slots(self._optimizer, "momentums"), weights, strict=True):
                 state[momentum] = weight
         drawn = [] if origins is None else [o for o, term in zip(origins, self._terms, strict=True) if term is not None]
         return [*(state[slot] for slot in self._slots), *drawn]
@@ -105,7 +118,7 @@ class Update:
             w if constraint is None else ops.stack([constraint(w[0, s]) for s in range(self._strengths)])[None]
             for w, constraint in zip(weights, self._constraints, strict=True)
         ]
-        state[self._optimizer._iterations] = state[self._optimizer._iterations] + 1
+        state[self._count] = state[self._count] + 1
         return weights, [*(state[slot] for slot in self._slots), *origins]
 
     def _drawn_to(self, origins: Values) -> Terms:
@@ -126,7 +139,7 @@ class Update:
             new = self._move(weights, after, [g / steps for g in sums], terms, lam)
             return new, [after[slot] for slot in self._slots]
 
-        due = ops.equal((state[self._optimizer._iterations] + 1) % steps, 0)
+        due = ops.equal((state[self._count] + 1) % steps, 0)
         new, slots = ops.cond(due, moved, lambda: (weights, before))
         for slot, value in zip(self._slots, slots, strict=True):
             state[slot] = value
@@ -148,7 +161,7 @@ class Update:
         def step(weights: Values, slots: Values, gradients: Values) -> tuple[Values, Values]:
             mapping = [*zip(self._variables, weights, strict=True), *zip(own, slots, strict=True), *common]
             with keras.StatelessScope(state_mapping=mapping) as scope:
-                self._optimizer._backend_update_step(gradients, self._variables, rate)
+                update(self._optimizer, gradients, self._variables, rate)
                 new = [scope.get_current_value(variable) for variable in self._variables]
                 if isinstance(self._how, Proximal):
                     new = [
@@ -175,24 +188,24 @@ class Update:
             return ops.convert_to_tensor(self._optimizer.learning_rate)
 
     def _clipped(self, gradients: Values) -> Values:
-        """Clip each member's gradients as Keras clips a model's (`Optimizer._clip_gradients`)."""
+        """Clip each member's gradients as Keras clips a model's."""
         optimizer = self._optimizer
         if (optimizer.clipnorm or 0) > 0:
-            return [optimizer._clip_by_norm(g, axes=_own_axes(g)) for g in gradients]
+            return [clip_by_norm(optimizer, g, _own_axes(g)) for g in gradients]
         if (optimizer.global_clipnorm or 0) > 0:
             squares = [ops.sum(ops.square(g), axis=_own_axes(g)) for g in gradients]
             norm = ops.sqrt(sum(squares[1:], squares[0]))
             scale = optimizer.global_clipnorm * ops.minimum(1 / norm, 1 / optimizer.global_clipnorm)
             scale = scale + (norm - norm)  # NaN for a member whose norm is infinite, as Keras' own
             return [g * _like(scale, g) for g in gradients]
-        return optimizer._clip_gradients(gradients)
+        return clip(optimizer, gradients)
 
     def _averaged(self, weights: Values, state: State) -> Values:
         """Follow the weights by their moving averages, and put these in their place every so many steps."""
         optimizer = self._optimizer
         if not self._averages:
             return weights
-        step = state[optimizer._iterations] // (optimizer.gradient_accumulation_steps or 1)
+        step = state[self._count] // (optimizer.gradient_accumulation_steps or 1)
         for average, w in zip(self._averages, weights, strict=True):
             momentum = ops.cast(step != 0, w.dtype) * optimizer.ema_momentum
             state[average] = momentum * state[average] + (1 - momentum) * w
@@ -212,33 +225,9 @@ def _like(members: Any, w: Any) -> Any:
     return ops.reshape(ops.cast(members, w.dtype), (*members.shape, *[1] * (len(w.shape) - 2)))
 
 
-class _Stateless:
-    """What keeps a Keras optimizer inside a `StatelessScope`, which its TensorFlow part goes around.
-
-    That part writes to `tf.Variable`s itself, for the sake of `tf.distribute`; these methods write to Keras' own.
-    """
-
-    def _var_key(self, variable: Any) -> int:
-        return id(variable)
-
-    def assign(self, variable: Any, value: Any) -> None:
-        variable.assign(value)
-
-    def assign_add(self, variable: Any, value: Any) -> None:
-        variable.assign(variable + ops.cast(value, variable.dtype))
-
-    def assign_sub(self, variable: Any, value: Any) -> None:
-        variable.assign(variable - ops.cast(value, variable.dtype))
-
-    def _distributed_tf_update_step(self: Any, distribution: Any, grads_and_vars: Any, learning_rate: Any) -> None:
-        """Step without `tf.distribute`. Only the TensorFlow backend of Keras calls this."""
-        del distribution
-        for (gradient, _), variable in zip(grads_and_vars, self._trainable_variables, strict=True):
-            self.update_step(gradient, variable, learning_rate)
-
-
 def _stateless(optimizer: Any) -> Any:
     """Return a new optimizer of the same configuration whose steps can be made inside a `StatelessScope`."""
     new = fresh_optimizer(optimizer)
-    new.__class__ = type(type(new).__name__, (_Stateless, type(new)), {})
+    check_overrides(Stateless, new)
+    new.__class__ = type(type(new).__name__, (Stateless, type(new)), {})
     return new

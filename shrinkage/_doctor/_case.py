@@ -11,6 +11,8 @@ import numpy as np
 
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._lam import read_lam
+from shrinkage._host._layers import sublayers
+from shrinkage._host._optimizers import decays, rate_of, steps_by_adam
 from shrinkage._model._attached import attachments
 from shrinkage._weights._kinds import PENALISED, kind_of
 from shrinkage._weights._selection import owners_of
@@ -74,7 +76,7 @@ class Case:
     @cached_property
     def layers(self) -> tuple[keras.Layer, ...]:
         """All layers, those inside others too."""
-        return tuple(self.model._flatten_layers())
+        return tuple(sublayers(self.model))
 
     @cached_property
     def weights(self) -> tuple[Weight, ...]:
@@ -141,7 +143,7 @@ class Case:
             return self.planned, f"over {self.planned:,} steps"
         if self.optimizer is None:
             return None
-        schedule = self.optimizer._learning_rate
+        schedule = rate_of(self.optimizer)
         if isinstance(schedule, keras.optimizers.schedules.CosineDecay):
             end = int(schedule.decay_steps + schedule.warmup_steps)
             return end, f"over the {end:,} steps of the schedule"
@@ -151,12 +153,12 @@ class Case:
     @property
     def scheduled(self) -> bool:
         """Whether the learning rate follows a schedule."""
-        return isinstance(self.optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
+        return isinstance(rate_of(self.optimizer), keras.optimizers.schedules.LearningRateSchedule)
 
     def rates(self, steps: int) -> np.ndarray:
         """Learning rates at up to 200 steps spread evenly over the training."""
         if self.scheduled:
-            schedule = self.optimizer._learning_rate
+            schedule = rate_of(self.optimizer)
             return np.array([float(schedule(step)) for step in _spread(steps)])
         return np.array([float(value_of(self.optimizer.learning_rate))])
 
@@ -190,10 +192,9 @@ def strengths(regularizer: Any) -> tuple[float, float, bool]:
 
 def decay_of(optimizer: Any, variable: keras.Variable) -> float:
     """Return the decoupled decay that an optimizer applies to a variable, 0 for none."""
-    if optimizer is None or not optimizer._use_weight_decay(variable):
+    if optimizer is None or not decays(optimizer, variable):
         return 0.0
-    by_adam = getattr(optimizer, "_should_use_adamw", None)  # Muon's, which has a decay for each of its two parts
-    decay = optimizer.adam_weight_decay if by_adam and by_adam(variable) else optimizer.weight_decay
+    decay = optimizer.adam_weight_decay if steps_by_adam(optimizer, variable) else optimizer.weight_decay
     return 0.0 if decay is None else float(value_of(decay))
 
 

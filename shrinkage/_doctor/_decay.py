@@ -9,6 +9,7 @@ from shrinkage._doctor._case import Case, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import compiled, decay_kernels, new_optimizer
 from shrinkage._doctor._words import names, parameters, paths, plural
+from shrinkage._host._optimizers import excluded_names
 
 _DTYPE_BITS = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}  # of a number's fraction
 
@@ -42,7 +43,7 @@ def bias_decayed(case: Case) -> Iterator[Symptom]:
 
 
 def _pattern(case: Case) -> str:
-    pattern = getattr(case.optimizer, "_exclude_from_weight_decay_pattern", None)
+    pattern = excluded_names(case.optimizer)
     if pattern is None:
         return ""
     hit = sorted({w.variable.name for w in case.weights if pattern.search(w.variable.name)})
@@ -54,7 +55,7 @@ def _pattern(case: Case) -> str:
 @check("warning")
 def exclusion_catches_kernel(case: Case) -> Iterator[Symptom]:
     """A name excluded from `weight_decay`, such as "bias", is in the name of a kernel, which is excluded too."""
-    pattern = getattr(case.optimizer, "_exclude_from_weight_decay_pattern", None)
+    pattern = excluded_names(case.optimizer)
     if pattern is None or not case.decayed:
         return
     meant = {w.variable.name for w in case.weights if not w.kernel} | {"bias", "gamma", "beta"}

@@ -12,6 +12,7 @@ from shrinkage._doctor._case import Case, Weight, penalty_of, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_instead, decay_kernels, set_regularizer
 from shrinkage._doctor._words import names, parameters, paths
+from shrinkage._host._tensorflow import concrete_functions
 from shrinkage._model._attached import attachments
 from shrinkage._penalties import L2, Coupled, Decoupled
 
@@ -103,8 +104,9 @@ def _is_number(dtype: int) -> bool:
 
 def _concrete(function: Any) -> list[Any]:
     """What TensorFlow has traced of a function or of those that it closes over: Keras keeps them in a plain one."""
-    if hasattr(function, "_list_all_concrete_functions"):
-        return list(function._list_all_concrete_functions())
+    found = concrete_functions(function)
+    if found is not None:
+        return found
     cells = getattr(function, "__closure__", None) or ()
     return [concrete for cell in cells for concrete in _concrete(cell.cell_contents)]
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from keras import tree, utils
 
+from shrinkage._host._tensorflow import dataset_before
+
 _ONE_STRENGTH = "shrinkage.attach(model, shrinkage.L2(), lam=1e-4), and then model.fit(...)"
 _COMPILED = "It is the model's own: say model.compile(...) with it, and give the model."
 _CV = "Say cv={value}: a number of folds, or a fraction of rows to hold out once."
@@ -149,5 +151,5 @@ def _is_batched(dataset: Any) -> bool:
     while dataset is not None and "Unbatch" not in type(dataset).__name__:
         if "Batch" in type(dataset).__name__:
             return True
-        dataset = getattr(dataset, "_input_dataset", None)
+        dataset = dataset_before(dataset)
     return False

@@ -10,6 +10,8 @@ import numpy as np
 from keras import layers, ops, tree
 
 from shrinkage._data._data import take
+from shrinkage._host._layers import sublayers
+from shrinkage._host._origin import is_from_keras
 from shrinkage._model._template import Template
 from shrinkage._weights._kinds import is_of_keras
 
@@ -55,7 +57,7 @@ def observe(template: Template, x: Any) -> Behaviour:
         ValueError: If a network of the template predicts otherwise than the caller's model with the same weights.
     """
     source, network = template.source, template.network
-    if not template.is_function and all(map(_is_known, network._flatten_layers())):
+    if not template.is_function and all(map(_is_known, sublayers(network))):
         return Behaviour()
     n_rows = len(tree.flatten(x)[0])
     rows = take(x, np.unique(np.linspace(0, n_rows - 1, COMPARED).astype(int)))
@@ -115,11 +117,10 @@ def _is_known(layer: Any) -> bool:
         return False
     if isinstance(layer, keras.Function) and not all(isinstance(one, keras.Layer) for one in layer.operations):
         return False  # `keras.ops` in a graph
-    axes = [getattr(layer, name, None) for name in ("axis", "axes", "_attention_axes")]
+    axes = [getattr(layer, name, None) for name in ("axis", "axes", "attention_axes")]
     functions = [getattr(layer, name, None) for name in ("activation", "recurrent_activation")]
     return all(axis is None or axis == -1 or axis >= 1 for axis in tree.flatten(axes)) and all(
-        one is None or type(one).__module__.startswith("keras.") or one.__module__.startswith("keras.")
-        for one in functions
+        one is None or is_from_keras(type(one)) or is_from_keras(one) for one in functions
     )
 
 
@@ -167,7 +168,7 @@ def _is_finite(arrays: Sequence[np.ndarray]) -> bool:
 
 
 def _precision(network: keras.Model) -> str:
-    types = {layer.compute_dtype for layer in network._flatten_layers()}
+    types = {layer.compute_dtype for layer in sublayers(network)}
     return "bfloat16" if "bfloat16" in types else "float32" if "float32" in types else "float64"
 
 
@@ -229,7 +230,7 @@ def _check_copy(template: Template, mine: Call, copied: Call, precision: str) ->
     if _are_equal(mine, copied, precision):
         return
     apart = max(_distance(a, b) for a, b in zip(_flat(mine), _flat(copied), strict=True))
-    own = sorted({type(layer).__name__ for layer in template.network._flatten_layers() if not is_of_keras(layer)})
+    own = sorted({type(layer).__name__ for layer in sublayers(template.network) if not is_of_keras(layer)})
     named = f" (its own classes are {', '.join(own)})" if own else ""
     what = "two models that the function returns" if template.is_function else "a copy of it"
     fix = (

@@ -7,8 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 from keras import tree
-from keras.src.models.functional import Functional  # the class `keras.Model(inputs, outputs)` makes; has no public name
 
+from shrinkage._host._graphs import Functional, layers_given
+from shrinkage._host._layers import build_shapes, lambda_output_shape, sublayers
 from shrinkage._weights._first_call import create_weights, reason_of
 from shrinkage._weights._kinds import is_of_keras, own_code
 
@@ -90,7 +91,7 @@ def _from_graph(model: Any, memo: Memo) -> Any:
 
     found = _uncompiled(model, lambda model: keras.models.clone_model(model, clone_function=part))
     if type(found) is keras.Sequential and type(model) is not keras.Sequential:
-        found = type(model)([layer for layer in found._layers], name=model.name)
+        found = type(model)(layers_given(found), name=model.name)
     return found
 
 
@@ -132,7 +133,7 @@ def _uncompiled(model: Any, call: Callable[[Any], Any]) -> Any:
 
 def _cloned_layer(layer: Any) -> Any:
     if isinstance(layer, keras.layers.Lambda):  # from its configuration it would lose what its function refers to
-        options = {"output_shape": layer._output_shape, "mask": layer.mask, "arguments": layer.arguments}
+        options = {"output_shape": lambda_output_shape(layer), "mask": layer.mask, "arguments": layer.arguments}
         return keras.layers.Lambda(layer.function, **options, name=layer.name, dtype=layer.dtype_policy)
     return type(layer).from_config(layer.get_config())
 
@@ -142,13 +143,13 @@ def _build(found: Any, model: Any) -> None:
     if not found.built and (shapes := model.get_build_config()):
         found.build_from_config(shapes)
     if not found.built:
-        found.build(model._build_shapes_dict or model.input_shape)
+        found.build(build_shapes(model) or model.input_shape)
     create_weights(found, model)
 
 
 def _copy_trainable(model: Any, found: Any) -> None:
     """Freeze in a clone what is frozen in the model: a class of one's own may not know of it."""
-    for theirs, mine in zip(model._flatten_layers(), found._flatten_layers(), strict=False):
+    for theirs, mine in zip(sublayers(model), sublayers(found), strict=False):
         if type(mine) is type(theirs) and mine.trainable != theirs.trainable:
             mine.trainable = theirs.trainable
     for theirs, mine in zip(model.variables, found.variables, strict=True):

@@ -14,6 +14,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from shrinkage._host._compiled import LossFunctionWrapper, loss_arguments
+from shrinkage._host._origin import is_from_keras
+from shrinkage._host._tensors import logits_of, mask_of, set_logits
+
 _PER_ROW = (
     "MeanSquaredError", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredLogarithmicError",
     "CosineSimilarity", "Huber", "LogCosh", "Hinge", "SquaredHinge", "CategoricalHinge", "KLDivergence", "Poisson",
@@ -21,7 +25,6 @@ _PER_ROW = (
     "SparseCategoricalCrossentropy",
 )  # fmt: skip
 _CLASSES = {getattr(keras.losses, name): name for name in _PER_ROW}
-_Wrapper: type = keras.losses.MeanSquaredError.__mro__[1]  # what Keras makes of a loss function; it has no public name
 
 
 def resolve(loss: keras.losses.Loss) -> keras.losses.Loss:
@@ -50,7 +53,7 @@ def resolve(loss: keras.losses.Loss) -> keras.losses.Loss:
 
 def _of_function(loss: keras.losses.Loss) -> Any:
     """Return an instance of the class that goes with a wrapped function of `keras.losses` ("mse" came as one)."""
-    if type(loss) is _Wrapper and not loss._fn_kwargs and loss.reduction == "sum_over_batch_size":
+    if type(loss) is LossFunctionWrapper and not loss_arguments(loss) and loss.reduction == "sum_over_batch_size":
         for loss_class in _CLASSES:
             instance = loss_class()
             if instance.fn is loss.fn:
@@ -71,8 +74,8 @@ def name_of(loss: keras.losses.Loss) -> str:
 def is_classification(loss: keras.losses.Loss) -> bool:
     """Say whether a loss compares with classes, so that folds are stratified by them."""
     words = ("crossentropy", "cross_entropy", "hinge", "circle", "dice", "tversky")
-    home = getattr(getattr(loss, "fn", type(loss)), "__module__", "")
-    return home.startswith("keras.") and any(word in name_of(loss) for word in words)
+    code = getattr(loss, "fn", type(loss))
+    return is_from_keras(code) and any(word in name_of(loss) for word in words)
 
 
 def takes_labels(loss: keras.losses.Loss) -> bool:
@@ -90,9 +93,9 @@ def carry_logits(source: Any, result: Any, change: Callable[[Any], Any]) -> Any:
     place of the clipped logarithm of the probability: without it, members would differ from plain Keras where that is
     certain.
     """
-    logits = getattr(source, "_keras_logits", None)
+    logits = logits_of(source)
     if logits is not None and result.dtype == source.dtype:  # Keras too loses them where it casts to the loss's dtype
-        result._keras_logits = change(logits)
+        set_logits(result, change(logits))
     return result
 
 
@@ -149,7 +152,7 @@ def mixes_rows(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) 
     def values(rows: Any) -> np.ndarray:
         found = loss.call(*(ops.convert_to_tensor(part[rows], dtype=loss.dtype) for part in (y, predictions)))
         # A mask changes what the other rows are divided by.
-        if getattr(found, "_keras_mask", None) is not None or tuple(found.shape[:1]) != (len(rows),):
+        if mask_of(found) is not None or tuple(found.shape[:1]) != (len(rows),):
             return np.full(len(rows), np.nan)
         return ops.convert_to_numpy(found).reshape(len(rows), -1).mean(axis=1)
 

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops, tree
-from keras.src.trainers.compile_utils import CompileLoss, get_loss  # what `compile` makes of `loss`; no public name
 
+from shrinkage._host._compiled import CompileLoss, flat_losses, get_loss
 from shrinkage._model._losses import (
     batch_losses,
     check_compiled,
@@ -126,7 +126,7 @@ def make_objective(
         raise ValueError(f"`loss` or `loss_weights` does not fit the model's outputs. Keras says: {error}") from error
     places = tree.pack_sequence_as(predictions, list(range(len(outputs))))
     terms = []
-    for path, given, weight, _ in compiled._flat_losses or ():
+    for path, given, weight in flat_losses(compiled):
         place = _at(places, path)
         if tree.is_nested(place) or any(term.place == place for term in terms):
             raise ValueError(f"`loss` must name one loss an output. Received: {loss!r}.")

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from shrinkage._host._optimizers import rate_of
 from shrinkage._penalties._steps import check_proximal
 
 ELEMENTWISE = (
@@ -33,7 +34,7 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
             f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
             f"    model.fit(x, y, epochs=20)  # as ever"
         )
-    rate = optimizer._learning_rate
+    rate = rate_of(optimizer)
     if callable(rate) and not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         raise ValueError(
             "The optimizer's `learning_rate` must be a number or a keras.optimizers.schedules schedule. "
@@ -76,7 +77,7 @@ def learning_rates(optimizer: Any, steps: int) -> tuple[float, float]:
     moving = np.arange(every - 1, steps, every)
     if not len(moving):
         return 0.0, 0.0
-    rate = optimizer._learning_rate
+    rate = rate_of(optimizer)
     if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         return float(rate) * len(moving), float(rate)
     asked = moving[np.linspace(0, len(moving) - 1, min(len(moving), _SAMPLED)).astype(int)]

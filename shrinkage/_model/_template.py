@@ -8,8 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 from keras import tree
-from keras.src.trainers.compile_utils import CompileMetrics  # what `compile` makes of `metrics`; has no public name
 
+from shrinkage._host._compiled import CompileMetrics, given_loss_weights, given_metrics
+from shrinkage._host._layers import sublayers
+from shrinkage._host._optimizers import rate_of
 from shrinkage._host._random import random_state
 from shrinkage._model._clone import clone, shapes_of
 from shrinkage._model._objective import Objective, loss_name, make_objective
@@ -99,11 +101,11 @@ class Template:
     def objective(self, y: Any, predictions: Any, labels: Sequence[str]) -> Objective:
         """Return what the model was compiled to minimise; see `make_objective`."""
         names = getattr(self._source, "output_names", None)
-        return make_objective(self._source.loss, _loss_weights(self._source), names, y, predictions, labels)
+        return make_objective(self._source.loss, given_loss_weights(self._source), names, y, predictions, labels)
 
-    def metrics(self) -> CompileMetrics | None:
+    def metrics(self) -> Any:
         """Return new instances of the compiled metrics of all outputs, as one metric, or None if there are none."""
-        metrics, weighted = (tree.map_structure(_copy, part) for part in _metrics(self._source))
+        metrics, weighted = (tree.map_structure(_copy, part) for part in given_metrics(self._source))
         if not (metrics or weighted):
             return None
         return CompileMetrics(metrics, weighted, output_names=getattr(self._source, "output_names", None))
@@ -140,7 +142,7 @@ class Template:
         for variable, kept, a, b in zip(self.network.variables, self.kept_values(), first, second, strict=True):
             if variable.trainable and not _may_be_drawn(kept, a, b):
                 return f"{variable.path} is not what its initializer gives"
-        for layer in self.network._flatten_layers():
+        for layer in sublayers(self.network):
             if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
                 if np.any(_numpy(layer.moving_mean)):
                     return f"the moving average {layer.moving_mean.path} is not 0"
@@ -152,11 +154,11 @@ class Template:
         for variable, value in zip(model.variables, weights, strict=True):
             variable.assign(value)
         _finalize(model)
-        metrics, weighted = _metrics(self._source)
+        metrics, weighted = given_metrics(self._source)
         model.compile(
             optimizer=fresh_optimizer(self._source.optimizer),
             loss=self._source.loss,
-            loss_weights=_loss_weights(self._source),
+            loss_weights=given_loss_weights(self._source),
             metrics=tree.map_structure(_copy, metrics),
             weighted_metrics=tree.map_structure(_copy, weighted),
         )
@@ -222,8 +224,8 @@ class Template:
 def fresh_optimizer(optimizer: Any) -> Any:
     """Return a new optimizer of the same configuration, without state; a schedule is the caller's own object."""
     config = optimizer.get_config()
-    if isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-        config["learning_rate"] = optimizer._learning_rate  # a class of the caller's need not be registered
+    if isinstance(rate := rate_of(optimizer), keras.optimizers.schedules.LearningRateSchedule):
+        config["learning_rate"] = rate  # a class of the caller's need not be registered
     return type(optimizer).from_config(config)
 
 
@@ -268,7 +270,7 @@ def _check_same(model: keras.Model, first: keras.Model) -> None:
 
 
 def _check_layers(model: keras.Model, name: str) -> None:
-    for layer in model._flatten_layers():
+    for layer in sublayers(model):
         policy = layer.dtype_policy
         if layer.variables and (policy.variable_dtype, policy.compute_dtype) not in _PRECISIONS:
             raise ValueError(
@@ -290,23 +292,13 @@ def _may_be_drawn(kept: np.ndarray, a: np.ndarray, b: np.ndarray) -> bool:
     return abs(own.mean() - drawn.mean()) <= 6 * error if len(own) >= 30 else True
 
 
-def _loss_weights(model: keras.Model) -> Any:
-    return getattr(model._compile_loss, "_user_loss_weights", None)
-
-
-def _metrics(model: keras.Model) -> tuple[Any, Any]:
-    """Return what was compiled as `metrics` and as `weighted_metrics`."""
-    compiled = model._compile_metrics
-    return (None, None) if compiled is None else (compiled._user_metrics, compiled._user_weighted_metrics)
-
-
 def _copy(metric: Any) -> Any:
     return type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
 
 
 def _finalize(model: keras.Model) -> None:
     """Let normalization layers take up the statistics that they hold as variables (loading weights does not)."""
-    for layer in model._flatten_layers():
+    for layer in sublayers(model):
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from keras import ops
 
+from shrinkage._host._optimizers import slot
+
 
 def step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
     """Return D, elementwise, such that the optimizer's step under a constant gradient g is w - D·g.
@@ -15,10 +17,8 @@ def step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
     Call it when the optimizer's own step is made and not yet counted; `learning_rate` is the one that it used.
     """
     metric = _METRICS[type(optimizer).__name__]
-    index = optimizer._get_variable_index(variable)
-    return (
-        ops.cast(learning_rate, variable.dtype) * metric(optimizer, index) / (1.0 - getattr(optimizer, "momentum", 0.0))
-    )
+    longer = 1.0 - getattr(optimizer, "momentum", 0.0)
+    return ops.cast(learning_rate, variable.dtype) * metric(optimizer, variable) / longer
 
 
 def check_proximal(optimizer: Any) -> None:
@@ -40,17 +40,17 @@ def check_proximal(optimizer: Any) -> None:
         )
 
 
-def _sgd(optimizer: Any, index: int) -> Any:
+def _sgd(optimizer: Any, variable: Any) -> Any:
     return 1.0
 
 
-def _adam(optimizer: Any, index: int) -> Any:
-    second = optimizer._velocity_hats[index] if getattr(optimizer, "amsgrad", False) else optimizer._velocities[index]
+def _adam(optimizer: Any, variable: Any) -> Any:
+    second = slot(optimizer, "velocity_hats" if getattr(optimizer, "amsgrad", False) else "velocities", variable)
     return ops.sqrt(_bias_correction(optimizer, second)) / (ops.sqrt(second) + optimizer.epsilon)
 
 
-def _nadam(optimizer: Any, index: int) -> Any:
-    second = optimizer._velocities[index]
+def _nadam(optimizer: Any, variable: Any) -> Any:
+    second = slot(optimizer, "velocities", variable)
     return 1.0 / (ops.sqrt(second / _bias_correction(optimizer, second)) + optimizer.epsilon)
 
 
@@ -59,19 +59,19 @@ def _bias_correction(optimizer: Any, second: Any) -> Any:
     return 1.0 - ops.power(ops.cast(optimizer.beta_2, second.dtype), ops.cast(optimizer.iterations + 1, second.dtype))
 
 
-def _rmsprop(optimizer: Any, index: int) -> Any:
-    second = optimizer._velocities[index]
+def _rmsprop(optimizer: Any, variable: Any) -> Any:
+    second = slot(optimizer, "velocities", variable)
     if optimizer.centered:
-        second = second - ops.square(optimizer._average_gradients[index])
+        second = second - ops.square(slot(optimizer, "average_gradients", variable))
     return ops.rsqrt(second + optimizer.epsilon)
 
 
-def _adagrad(optimizer: Any, index: int) -> Any:
-    return ops.rsqrt(optimizer._accumulators[index] + optimizer.epsilon)
+def _adagrad(optimizer: Any, variable: Any) -> Any:
+    return ops.rsqrt(slot(optimizer, "accumulators", variable) + optimizer.epsilon)
 
 
-def _adamax(optimizer: Any, index: int) -> Any:
-    return 1.0 / (optimizer._u[index] + optimizer.epsilon)
+def _adamax(optimizer: Any, variable: Any) -> Any:
+    return 1.0 / (slot(optimizer, "u", variable) + optimizer.epsilon)
 
 
 _METRICS = {

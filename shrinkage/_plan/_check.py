@@ -12,6 +12,7 @@ from shrinkage._cohort._state import State
 from shrinkage._cohort._tensorflow import loss_and_gradients
 from shrinkage._cohort._unroll import unroll
 from shrinkage._data._data import take
+from shrinkage._host._layers import sublayers
 from shrinkage._model._behaviour import perturbed
 from shrinkage._model._objective import Objective
 from shrinkage._plan._plan import ways
@@ -86,7 +87,7 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
         seen.append([keras.ops.convert_to_numpy(value) for value in (member_loss, *gradients, *moving)])
         outputs = keras.tree.flatten(run(state, tensors, False))
         predicted.append([keras.ops.convert_to_numpy(keras.ops.cast(output, objective.dtype)) for output in outputs])
-    mixed = any(layer.compute_dtype == "bfloat16" for layer in network._flatten_layers())
+    mixed = any(layer.compute_dtype == "bfloat16" for layer in sublayers(network))
     tolerance = _TOLERANCE["bfloat16" if mixed else objective.dtype]
     gradients = seen[1][1 : 1 + len(network.trainable_variables)]
     scale = max(map(_largest, gradients))

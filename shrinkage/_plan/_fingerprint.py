@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import layers, tree
 
+from shrinkage._host._layers import sublayers
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 
@@ -29,7 +30,7 @@ def fingerprint(template: Template, objective: Objective, *others: Any) -> str |
         others: More that the steps depend on; their `repr` is added.
     """
     network = template.network
-    hidden = [layer for layer in network._flatten_layers() if isinstance(layer, _HIDDEN_STATE)]
+    hidden = [layer for layer in sublayers(network) if isinstance(layer, _HIDDEN_STATE)]
     if not all(map(_is_rule_state, hidden)):
         return None
     hung = [(v.regularizer, v.constraint) for v in network.variables]  # by the layer, or by the caller

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from shrinkage._host._layers import sublayers
 from shrinkage._model._attached import attachments
 from shrinkage._model._optimizers import check_optimizer
 from shrinkage._model._template import Template
@@ -78,7 +79,7 @@ def _check_detached(model: Any) -> None:
             f"`model` ({model.name}) has a penalty attached: {attachments(model)[0]!r}. Call shrinkage.detach(model), "
             f"and give the penalty to shrinkage.fit."
         )
-    for part in model._flatten_layers():
+    for part in sublayers(model):
         acting = [each for each in attachments(part) if each.weights] if isinstance(part, keras.Model) else []
         if acting:
             raise ValueError(

@@ -10,6 +10,8 @@ import numpy as np
 
 from shrinkage._cv._strengths import automatic_grid, check_lams
 from shrinkage._data._data import Data
+from shrinkage._host._graphs import graph_of, nodes_of
+from shrinkage._host._layers import own_trainable, sublayers
 from shrinkage._model._losses import name_of
 from shrinkage._model._objective import Objective
 from shrinkage._model._optimizers import learning_rates
@@ -151,15 +153,14 @@ def depth(network: keras.Model, mask: Sequence[bool]) -> float:
 
 
 def _length(operation: Any, penalised: set[int]) -> float:
-    graph: Any = getattr(operation, "_functional", None) if isinstance(operation, keras.Sequential) else operation
-    if not isinstance(graph, keras.Function):
+    graph = graph_of(operation)
+    if graph is None:
         return _own_length(operation, penalised)
     reached: dict[int, float] = {}
-    for layer_depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[layer_depth]:
-            before = max((reached.get(id(tensor), 0.0) for tensor in node.input_tensors), default=0.0)
-            length = before + _length(node.operation, penalised)
-            reached |= {id(tensor): length for tensor in node.outputs}
+    for node in nodes_of(graph):
+        before = max((reached.get(id(tensor), 0.0) for tensor in node.input_tensors), default=0.0)
+        length = before + _length(node.operation, penalised)
+        reached |= {id(tensor): length for tensor in node.outputs}
     return max(reached[id(tensor)] for tensor in keras.tree.flatten(graph.outputs))
 
 
@@ -168,8 +169,8 @@ def _own_length(operation: Any, penalised: set[int]) -> float:
     if not isinstance(operation, keras.Layer):
         return 0.0
     count = 0
-    for layer in operation._flatten_layers():
-        own = [v for v in layer._trainable_variables if v.trainable]
+    for layer in sublayers(operation):
+        own = [v for v in own_trainable(layer) if v.trainable]
         if any(id(v) not in penalised and kind_of(layer, v) in (*PENALISED, "gain") for v in own):
             return math.inf
         count += any(id(v) in penalised for v in own)

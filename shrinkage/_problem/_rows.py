@@ -9,6 +9,9 @@ import numpy as np
 from keras import tree
 
 from shrinkage._data._data import Data, as_tree, labels, make_data, take
+from shrinkage._host._compiled import flat_metrics
+from shrinkage._host._graphs import graph_of
+from shrinkage._host._tensors import mask_of
 from shrinkage._model._losses import is_listed, name_of, takes_labels
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
@@ -91,16 +94,15 @@ def _check_metrics(template: Template, y: Any, outputs: Any, absent: Sequence[st
         return
     try:
         metrics.update_state(y, outputs, np.ones(len(tree.flatten(y)[0])))
-        flat = zip(absent, metrics._flat_metrics, metrics._flat_weighted_metrics, strict=True)
-        missing = [name for name, *own in flat if name and any(own)]
     except Exception as error:  # of any class: a metric may be the user's own function
         raise ValueError(f"`metrics` does not fit the model's outputs. Keras says: {error}") from error
+    missing = [name for name, own in zip(absent, flat_metrics(metrics), strict=True) if name and any(own)]
     if missing:
         raise ValueError(f"{missing[0]} must be given, as that output has metrics. Received: none.")
 
 
 def _unmasked(output: Any) -> np.ndarray:
-    if getattr(output, "_keras_mask", None) is not None:
+    if mask_of(output) is not None:
         raise ValueError(
             "`model` puts a mask on its output (an Embedding with mask_zero, and a prediction for each time step), "
             "which is not supported yet. Build it without mask_zero, or let it give one prediction a row."
@@ -111,10 +113,10 @@ def _unmasked(output: Any) -> np.ndarray:
 
 def _fitting_inputs(network: keras.Model, x: Any) -> Any:
     """Return the inputs in the structure, shapes and types of the model's own; a subclassed model takes any."""
-    tensors = getattr(network, "inputs", None)
-    if not tensors:
+    graph = graph_of(network)
+    if graph is None:
         return x
-    structure = getattr(network, "_functional", network).input  # a Sequential model hides its graph
+    structure, tensors = graph.input, graph.inputs
     places = _places("x", x, structure, [tensor.name for tensor in tensors])
     leaves, called = tree.flatten(x), labels("x", x)
     pairs = zip(places, tensors, strict=True)

@@ -9,6 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from shrinkage._host._graphs import graph_of
+from shrinkage._host._layers import inbound_nodes, sublayers
+
 _LOOKUPS = (keras.layers.TextVectorization, keras.layers.StringLookup, keras.layers.Hashing)
 
 
@@ -19,7 +22,7 @@ def check_text(network: keras.Model, x: Any) -> None:
         TypeError: With code that runs the lookup once, and puts it back in front of the model chosen.
     """
     inputs = getattr(network, "inputs", None) or ()
-    lookups = [layer for layer in network._flatten_layers() if isinstance(layer, _LOOKUPS)]
+    lookups = [layer for layer in sublayers(network) if isinstance(layer, _LOOKUPS)]
     if not lookups or not any(tensor.dtype == "string" for tensor in inputs):
         return
     found = [layer for layer in lookups if layer in network.layers]
@@ -58,14 +61,16 @@ def check_tokens(network: keras.Model, x: Any) -> None:
 
 def _embedded(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray]]:
     """Return each embedding that nothing trained stands before, and the tokens that it is given."""
-    graph = getattr(network, "_functional", None) or network  # a Sequential model keeps its own inside
-    for layer in network._flatten_layers(include_self=False):
+    graph = graph_of(network)
+    if graph is None:
+        return
+    for layer in sublayers(network, itself=False):
         if not isinstance(layer, keras.layers.Embedding):
             continue
-        for node in layer._inbound_nodes:
+        for node in inbound_nodes(layer):
             try:
                 before = keras.Model(graph.input, node.input_tensors[0])
-            except (AttributeError, ValueError):  # it is in a model inside, or there is no graph
+            except ValueError:  # it is in a model inside
                 continue
             if not before.weights:
                 yield layer, keras.ops.convert_to_numpy(before(x, training=False))

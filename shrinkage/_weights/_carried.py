@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from shrinkage._host._layers import sublayers
 from shrinkage._penalties import Penalty, keras_strengths, matching
 from shrinkage._weights._reach import argument, attribute, reach
 from shrinkage._weights._selection import owners_of
@@ -79,7 +80,7 @@ def take_off(model: keras.Model, like: keras.Model | None = None) -> None:
     for variable in off:
         variable.regularizer = None
     gone -= {id(variable.regularizer) for variable in model.variables}
-    for layer in model._flatten_layers() if gone else ():
+    for layer in sublayers(model) if gone else ():
         for name, value in list(vars(layer).items()):
             if name.endswith("_regularizer") and name != "activity_regularizer" and id(value) in gone:
                 setattr(layer, name, None)

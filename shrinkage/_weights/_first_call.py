@@ -6,6 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from shrinkage._host._graphs import graph_of
+from shrinkage._host._layers import build_shapes, sublayers
+
 _UNKNOWN = 32  # for sizes of the inputs that the model leaves open
 
 
@@ -38,7 +41,7 @@ def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
         >>> len(model.weights)
         2
     """
-    waiting = [layer.name for layer in model._flatten_layers() if not layer.built]
+    waiting = [layer.name for layer in sublayers(model) if not layer.built]
     if not waiting:
         return
     rows = _zeros(like or model)
@@ -72,12 +75,12 @@ def reason_of(error: Exception) -> str:
 
 def _zeros(model: Any) -> Any:
     """Return a row of zeros for a model's inputs, or None where their shape is not known or they are text."""
-    if getattr(model, "inputs", None):
-        structure = getattr(model, "_functional", model).input  # a Sequential model hides its graph
+    if (graph := graph_of(model)) is not None:
+        structure = graph.input
         if any(tensor.dtype == "string" for tensor in keras.tree.flatten(structure)):
             return None  # text goes to a lookup, which has no weights
         return keras.tree.map_structure(lambda tensor: _row(tensor.shape, tensor.dtype), structure)
-    shapes = list((model._build_shapes_dict or {}).values())
+    shapes = list(build_shapes(model).values())
     is_one = len(shapes) == 1 and all(size is None or isinstance(size, int) for size in shapes[0])
     return _row(shapes[0], model.compute_dtype) if is_one else None
 

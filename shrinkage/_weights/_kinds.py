@@ -7,6 +7,9 @@ from typing import Any
 import keras
 from keras import layers
 
+from shrinkage._host._layers import sublayers
+from shrinkage._host._origin import is_from_keras
+
 PENALISED = ("kernel", "recurrent", "embedding", "depthwise")
 """The kinds that multiply what the layer is given: penalised unless it is said otherwise."""
 
@@ -115,7 +118,7 @@ def _is_matrix(layer: keras.Layer, variable: Any) -> bool:
 
 def is_of_keras(layer: keras.Layer) -> bool:
     """Whether a layer is one of Keras' own, whose variables have Keras' names."""
-    return type(layer).__module__.startswith("keras.") and not isinstance(layer, _FOREIGN)
+    return is_from_keras(type(layer)) and not isinstance(layer, _FOREIGN)
 
 
 def own_code(model: keras.Model) -> dict[str, Any]:
@@ -124,12 +127,12 @@ def own_code(model: keras.Model) -> dict[str, Any]:
     Given these, Keras makes the layers from their configurations. A name that two of them have is left out, and that of
     a lambda: it does not tell which is meant.
     """
-    parts = [part for layer in model._flatten_layers() for part in (layer, *vars(layer).values())]
+    parts = [part for layer in sublayers(model) for part in (layer, *vars(layer).values())]
     named: dict[str, Any] = {}
     for part in parts:
         code = part if isinstance(part, FunctionType) else type(part)
         is_code = code is part or hasattr(part, "get_config")
-        if is_code and not code.__module__.startswith("keras.") and code.__name__ != "<lambda>":
+        if is_code and not is_from_keras(code) and code.__name__ != "<lambda>":
             named[code.__name__] = code if named.get(code.__name__, code) is code else None
     return {name: code for name, code in named.items() if code is not None}
 

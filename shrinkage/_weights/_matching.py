@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from shrinkage._host._layers import sublayers
 from shrinkage._weights._kinds import KINDS, PENALISED, kind_of, kind_words
 
 One = str | type[keras.Layer] | keras.Layer | keras.Variable | Callable[[keras.Layer, keras.Variable], bool]
@@ -142,9 +143,9 @@ def _meant(model: keras.Model, word: str) -> str:
 
 def _within(model: keras.Model, rule: Any) -> set[int]:
     """Return the ids of the variables of a layer, or of all layers of a class, and of the layers inside them."""
-    inside = [layer for layer in model._flatten_layers() if layer is rule]
+    inside = [layer for layer in sublayers(model) if layer is rule]
     if isinstance(rule, type):
-        inside = [layer for layer in model._flatten_layers(include_self=False) if isinstance(layer, rule)]
+        inside = [layer for layer in sublayers(model, itself=False) if isinstance(layer, rule)]
     return {id(variable) for layer in inside for variable in layer.weights}
 
 

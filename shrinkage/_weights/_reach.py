@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from shrinkage._host._layers import held_attributes
 from shrinkage._weights._kinds import kind_of
 
 
@@ -29,18 +30,22 @@ def reach(model: Any, layer: keras.Layer) -> str:
 
 def _children(parent: Any) -> Iterator[tuple[Any, str]]:
     """The layers that a layer holds, each with what gets there; Keras' own records of them are left out."""
-    if isinstance(parent, keras.Sequential) or hasattr(parent, "_nodes_by_depth"):
+    if isinstance(parent, (keras.Sequential, keras.Function)):
         yield from ((child, f".get_layer({child.name!r})") for child in parent.layers)
         return
-    for name, value in vars(parent).items():
-        if name == "_layers" or name.startswith("_self_"):
-            continue
-        if isinstance(value, keras.Layer):
-            yield value, f".{name}"
-        elif isinstance(value, list):
-            yield from ((child, f".{name}[{i}]") for i, child in enumerate(value) if isinstance(child, keras.Layer))
-        elif isinstance(value, dict):
-            yield from ((c, f".{name}[{key!r}]") for key, c in value.items() if isinstance(c, keras.Layer))
+    for name, value in held_attributes(parent):
+        yield from _layers_in(value, f".{name}")
+    if isinstance(parent, keras.Model):  # those that it holds in another way, such as in a set
+        yield from ((child, f".layers[{i}]") for i, child in enumerate(parent.layers))
+
+
+def _layers_in(value: Any, path: str) -> Iterator[tuple[Any, str]]:
+    """The layers that an attribute is or contains, each with what gets there."""
+    if isinstance(value, keras.Layer):
+        yield value, path
+    elif isinstance(value, (list, tuple, dict)):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _layers_in(part, f"{path}[{key!r}]")
 
 
 def attribute(layer: keras.Layer, variable: keras.Variable) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from shrinkage._host._graphs import graph_of, nodes_of
+from shrinkage._host._layers import sublayers
 from shrinkage._weights._kinds import PENALISED, kind_of
 
 
@@ -54,7 +56,7 @@ def scale_invariant(model: keras.Model) -> set[int]:
     """
     claims: dict[int, bool] = {}
     for graph in _graphs(model):
-        nodes = [node for nodes in graph._nodes_by_depth.values() for node in nodes]
+        nodes = nodes_of(graph)
         for node in nodes:
             if type(node.operation) in _LINEAR:
                 paths = _paths(node, nodes, graph.outputs)
@@ -65,9 +67,8 @@ def scale_invariant(model: keras.Model) -> set[int]:
 
 def _graphs(model: keras.Model) -> Iterator[Any]:
     """Yield the graph of a model and those of the models in it."""
-    for part in model._flatten_layers():
-        graph = getattr(part, "_functional", None) if isinstance(part, keras.Sequential) else part
-        if isinstance(graph, keras.Function):
+    for part in sublayers(model):
+        if (graph := graph_of(part)) is not None:
             yield graph
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from shrinkage._host._layers import own_trainable, sublayers
 from shrinkage._weights._first_call import create_weights
 from shrinkage._weights._kinds import per_input, per_unit
 from shrinkage._weights._matching import Rule, resolve
@@ -249,13 +250,10 @@ def _check_built(model: keras.Model) -> None:
 
 
 def owners_of(model: keras.Model) -> dict[int, keras.Layer]:
-    """The layer that created each variable, by the variable's identity: wrappers and nested models are looked through.
-
-    `_flatten_layers` and `_trainable_variables` are private, and the only way to a layer's own variables.
-    """
+    """The layer that created each variable, by the variable's identity, wrappers and nested models looked through."""
     owned: dict[int, keras.Layer] = {}
-    for layer in model._flatten_layers():
-        for variable in layer._trainable_variables:
+    for layer in sublayers(model):
+        for variable in own_trainable(layer):
             owned.setdefault(id(variable), layer)
     return owned
 

@@ -8,6 +8,8 @@ from shrinkage._cohort._rules._dense import einsum_dense
 from shrinkage._cohort._rules._dropout import dropout
 from shrinkage._cohort._rules._registry import fold_members, rule, rule_for, unfold_members
 from shrinkage._cohort._state import State
+from shrinkage._host._attention import Attention, attention_of
+from shrinkage._host._layers import sublayers
 
 _FEW = 16 * 16
 """Pairs of positions up to which XLA adds up products faster than it multiplies many small matrices: 83 µs in place of
@@ -16,7 +18,7 @@ _FEW = 16 * 16
 
 
 def _covers(layer: Any) -> bool:
-    projections = [sub for sub in layer._flatten_layers(include_self=False) if isinstance(sub, layers.EinsumDense)]
+    projections = [sub for sub in sublayers(layer, itself=False) if isinstance(sub, layers.EinsumDense)]
     return all(rule_for(projection) is einsum_dense for projection in projections)
 
 
@@ -40,50 +42,46 @@ def attention(
 
     Between the projections nothing depends on the member: their axes are folded into the batch, and the layer attends.
     """
-    gate = einsum_dense(layer._gate_dense, state, query, training) if hasattr(layer, "_gate_dense") else None
-    q = einsum_dense(layer._query_dense, state, query, training)
-    k = einsum_dense(layer._key_dense, state, value if key is None else key, training)
-    v = einsum_dense(layer._value_dense, state, value, training)
+    parts = attention_of(layer)
+    gate = None if parts.gate is None else einsum_dense(parts.gate, state, query, training)
+    q = einsum_dense(parts.query, state, query, training)
+    k = einsum_dense(parts.key, state, value if key is None else key, training)
+    v = einsum_dense(parts.value, state, value, training)
     members = max(t.shape[0] for t in (q, k, v)), max(t.shape[1] for t in (q, k, v))
 
     def folded(t: Any) -> Any:
         return t if t is None or not ops.is_tensor(t) else fold_members(t, members)
 
     q, k, v = folded(q), folded(k), folded(v)
-    if isinstance(layer, layers.GroupQueryAttention):
+    if parts.grouped:
         k, v = (ops.repeat(t, layer.num_repeats, axis=2) for t in (k, v))
-    mask = layer._compute_attention_mask(
+    mask = parts.mask(
         q, v, folded(query_mask), folded(value_mask), folded(key_mask), folded(attention_mask), use_causal_mask
     )
-    drops = training and layer._dropout_layer.rate > 0
+    drops = training and parts.dropout.rate > 0
     weighs = return_attention_scores or drops
     if state.xla and len(q.shape) == 4 and q.shape[1] * k.shape[1] <= _FEW:
-        y, weights = _by_sums(layer, q, k, v, mask, explicit=weighs or layer._dropout_layer.rate > 0)
-    elif isinstance(layer, layers.GroupQueryAttention):
-        layer._return_attention_scores = weighs  # as its `call` does
-        y, weights = layer._compute_attention(q, k, v, mask, False)
+        y, weights = _by_sums(parts, q, k, v, mask, explicit=weighs or parts.dropout.rate > 0)
     else:
-        y, weights = layer._compute_attention(q, k, v, mask, False, weighs)
+        y, weights = parts.attend(q, k, v, mask, weighs)
     if drops:
-        dropped = dropout(layer._dropout_layer, state, unfold_members(weights, members), training)
-        y = ops.einsum(layer._combine_equation, fold_members(dropped, members), v)
+        dropped = dropout(parts.dropout, state, unfold_members(weights, members), training)
+        y = ops.einsum(parts.combine, fold_members(dropped, members), v)
     y = unfold_members(y, members)
-    y = einsum_dense(layer._output_dense, state, y if gate is None else y * gate, training)
+    y = einsum_dense(parts.output, state, y if gate is None else y * gate, training)
     return (y, unfold_members(weights, members)) if return_attention_scores else y
 
 
-def _by_sums(layer: Any, q: Any, k: Any, v: Any, mask: Any, *, explicit: bool) -> tuple[Any, Any]:
+def _by_sums(parts: Attention, q: Any, k: Any, v: Any, mask: Any, *, explicit: bool) -> tuple[Any, Any]:
     """Attend with q (b, t, n, d), k and v (b, u, n, ·) of n heads by sums of products; return y and its weights.
 
     Keras masks in one way where it makes the weights explicit, and in another where it does not; they differ where a
     position may attend to none.
     """
-    grouped = isinstance(layer, layers.GroupQueryAttention)
-    scale = layer._inverse_sqrt_head_dim if grouped else layer._inverse_sqrt_key_dim
-    q, k, v = (ops.transpose(t, (0, 2, 3, 1)) for t in (q * ops.cast(scale, q.dtype), k, v))  # (b, n, d, t)
+    q, k, v = (ops.transpose(t, (0, 2, 3, 1)) for t in (q * ops.cast(parts.scale, q.dtype), k, v))  # (b, n, d, t)
     scores = ops.sum(q[..., :, None] * k[..., None, :], axis=2)
     if explicit or mask is None:
-        weights = layer._masked_softmax(scores, mask)
+        weights = parts.softmax(scores, mask)
     else:
         mask = ops.reshape(mask, (-1, *[1] * (4 - len(mask.shape)), *mask.shape[1:]))
         weights = ops.softmax(ops.where(ops.cast(mask, "bool"), scores, -1e38))

@@ -7,6 +7,7 @@ from keras import layers, ops
 
 from shrinkage._cohort._rules._registry import align, rule
 from shrinkage._cohort._state import State
+from shrinkage._host._layers import kept_axes
 
 
 def _one_axis(layer: Any) -> bool:
@@ -90,7 +91,7 @@ def normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
     if layer.input_mean is not None:
         mean, variance = layer.mean, layer.variance
     else:
-        axes = tuple(_shifted(a, x) for a in layer._keep_axis)
+        axes = tuple(_shifted(a, x) for a in kept_axes(layer))
         mean, variance = (align(state[v], x, axes) for v in (layer.adapt_mean, layer.adapt_variance))
     x = ops.cast(x, layer.compute_dtype)
     deviation = ops.maximum(ops.sqrt(variance), keras.config.epsilon())

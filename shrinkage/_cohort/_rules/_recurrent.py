@@ -5,12 +5,12 @@ from typing import Any
 
 import keras
 from keras import layers, ops, tree
-from keras.src.backend import rnn  # the loop of Keras' recurrent layers, which has no public name
 
 from shrinkage._cohort._rules._dense import activate
 from shrinkage._cohort._rules._registry import align, is_built_in_activation, rule, rule_for
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import member_of
+from shrinkage._host._layers import rnn
 
 # So many time steps are written out, and more are a loop: XLA compiled 32 of them in 48 s, and their loop in 2 s.
 _WRITTEN_OUT = 8
