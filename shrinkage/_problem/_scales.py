@@ -8,6 +8,8 @@ import numpy as np
 from keras import layers, tree
 
 from shrinkage._data._data import Data, labels, take
+from shrinkage._host._graphs import graph_of
+from shrinkage._host._layers import inbound_nodes, sublayers
 from shrinkage._model._losses import name_of
 from shrinkage._model._objective import Objective
 from shrinkage._weights._kinds import is_of_keras
@@ -82,16 +84,16 @@ def _first_values(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarra
 
     Of a layer in a model inside, or of a model without a graph, nothing is known.
     """
-    graph: Any = getattr(network, "_functional", None) or network  # a Sequential model keeps its own inside
-    if not isinstance(graph, keras.Function):
+    graph = graph_of(network)
+    if graph is None:
         return
     inputs = [id(tensor) for tensor in tree.flatten(graph.inputs)]
-    for layer in network._flatten_layers(include_self=False, recursive=False):
+    for layer in network.layers:
         if not layer.trainable_weights or isinstance(layer, _OPEN) or not is_of_keras(layer):
             continue
         if isinstance(layer, keras.Model):
             continue
-        for node in layer._inbound_nodes:
+        for node in inbound_nodes(layer):
             tensors = [t for t in node.input_tensors if "int" not in str(t.dtype) or id(t) in inputs]
             for tensor in tensors:
                 if id(tensor) in inputs:
@@ -106,7 +108,7 @@ def _before(graph: Any, tensor: Any, x: Any) -> np.ndarray | None:
     """Return the values of a tensor that no weights and no normalization stand before, or None."""
     try:
         before = keras.Model(graph.input, tensor)
-        if before.weights or any(isinstance(layer, _OPEN) for layer in before._flatten_layers(include_self=False)):
+        if before.weights or any(isinstance(layer, _OPEN) for layer in sublayers(before, itself=False)):
             return None
         with keras.StatelessScope():
             return keras.ops.convert_to_numpy(before(x, training=False)).astype(np.float64)
