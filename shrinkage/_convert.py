@@ -256,7 +256,7 @@ def convert(
     _check_kinds(source, given, target, wanted)
     _check_enters(source, given, target, wanted, _optimizer_name(optimizer))
     ratio = _factor(target, wanted, loss) / _factor(source, given, loss)
-    known = _needed(ratio, known, f"{source} to {target}")
+    known = _needed_numbers(ratio, known, f"{source} to {target}")
     if lam == (math.inf if given.inverse else 0):  # no penalty
         return math.inf if wanted.inverse else 0.0
     try:
@@ -366,7 +366,7 @@ def _loss_name(loss: Any) -> str:
     raise ValueError(Note(text, loss=Argument("loss", name)))
 
 
-def _needed(ratio: Factor, known: Mapping[str, float | None], what: str) -> dict[str, float]:
+def _needed_numbers(ratio: Factor, known: Mapping[str, float | None], what: str) -> dict[str, float]:
     missing = [name for name in ratio.powers if known[name] is None]
     if missing:
         asked = "; ".join(f"${name}, {_MEANING[name]}" for name in sorted(missing))

@@ -17,7 +17,7 @@ class Argument:
     equals: bool = True
     """Whether an equals sign follows the name in Python."""
 
-    def said(self, terms: Terms) -> str:
+    def render(self, terms: Terms) -> str:
         """Return `loss='mse'`, or `loss=` alone; in the shell `--loss mse` and `--loss`."""
         if not terms.is_shell:
             return f"{self.name}{'=' * self.equals}{'' if self.value is None else repr(self.value)}"
@@ -31,7 +31,7 @@ class Classes:
 
     rows: tuple[tuple[int, int], ...]
 
-    def said(self, terms: Terms) -> str:
+    def render(self, terms: Terms) -> str:
         """Return `0 (2 rows), 3 (1 row)`, with the labels of the classes where they are known; at most fifteen."""
         listed = [f"{_label(terms.labels, number)} ({n} row{'s' * (n != 1)})" for number, n in self.rows[:_LISTED]]
         more = f" and {len(self.rows) - _LISTED} more" if len(self.rows) > _LISTED else ""
@@ -57,7 +57,7 @@ class Terms:
 
     def say(self, text: str) -> str:
         """Return a sentence in these terms; a text that is no `Note` is the same in all."""
-        return text.said(self) if isinstance(text, Note) else text
+        return text.render(self) if isinstance(text, Note) else text
 
 
 PYTHON = Terms(
@@ -105,13 +105,13 @@ class Note(str):
     values: dict[str, Argument | Classes]
 
     def __new__(cls, text: str, **values: Argument | Classes) -> Note:
-        note = super().__new__(cls, _said(text, values, PYTHON))
+        note = super().__new__(cls, _render(text, values, PYTHON))
         note.text, note.values = text, values
         return note
 
-    def said(self, terms: Terms) -> str:
+    def render(self, terms: Terms) -> str:
         """Return the sentence in these terms."""
-        return _said(self.text, self.values, terms)
+        return _render(self.text, self.values, terms)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _note, (self.text, self.values)
@@ -122,5 +122,5 @@ def _note(text: str, values: dict[str, Argument | Classes]) -> Note:
     return Note(text, **values)
 
 
-def _said(text: str, values: Mapping[str, Argument | Classes], terms: Terms) -> str:
-    return Template(text).safe_substitute(terms.words, **{name: value.said(terms) for name, value in values.items()})
+def _render(text: str, values: Mapping[str, Argument | Classes], terms: Terms) -> str:
+    return Template(text).safe_substitute(terms.words, **{name: value.render(terms) for name, value in values.items()})

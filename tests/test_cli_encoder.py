@@ -14,14 +14,14 @@ from shrinkage._host._quiet import require_tensorflow
 from shrinkage.cli._columns import Columns, Task, input_name
 from shrinkage.cli._encoder import (
     assemble,
-    clipped,
+    count_clipped,
+    count_unseen,
     encoder,
     matrix,
     missing,
     number_matrix,
     predict,
     read_cells,
-    unseen,
 )
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
@@ -102,8 +102,8 @@ def test_cells_far_outside_do_not_rule_a_column(frame):
     ordinary = frame["occupants"].iloc[:-2]
     assert column.scale < 3 * ordinary.std()
     cells = read_cells(columns, frame)
-    assert clipped(columns, cells) == {"occupants": 2}
-    assert clipped(columns, read_cells(columns, later(frame))) == {"occupants": 4}
+    assert count_clipped(columns, cells) == {"occupants": 2}
+    assert count_clipped(columns, read_cells(columns, later(frame))) == {"occupants": 4}
     encoded = matrix(columns, cells)[:, columns.features.index("occupants")]
     assert np.abs(encoded).max() < 30
     np.testing.assert_allclose(encoded[:-2], (ordinary - column.centre) / column.scale, rtol=1e-4, atol=1e-5)
@@ -123,13 +123,13 @@ def test_cells_far_outside_do_not_rule_a_column(frame):
 def test_ordinary_columns_are_not_clipped(numbers):
     frame = pd.DataFrame({"x": numbers})
     columns = understood(frame)
-    assert clipped(columns, read_cells(columns, frame)) == {}
+    assert count_clipped(columns, read_cells(columns, frame)) == {}
 
 
 def test_what_is_new_is_counted(frame):
     columns, new = understood(frame), later(frame)
     cells = read_cells(columns, new)
-    assert unseen(columns, cells) == {"shrinkage_encoder_": 4 + 6}  # unseen and rare
+    assert count_unseen(columns, cells) == {"shrinkage_encoder_": 4 + 6}  # unseen and rare
     assert missing(columns, cells)["km/h"] == 3 and missing(columns, cells)["shrinkage_encoder_"] == 3
 
 

@@ -12,7 +12,8 @@ from shrinkage._attach._lam import Lam, make_lam
 from shrinkage._hints._arguments import hinted
 from shrinkage._model._attached import attachments, hooks_of
 from shrinkage._penalties import L2, Coupled, How, Penalty, as_penalty, check_penalty
-from shrinkage._weights._selection import Rule, check_model, select_frozen_too
+from shrinkage._weights._matching import Selector
+from shrinkage._weights._selection import check_model, select_frozen_too
 
 _STRENGTHS = ("lams", "lambda_", "alpha", "strength", "l1", "l2", "weight_decay")
 
@@ -33,7 +34,7 @@ def attach(
     penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso"],
     *,
     lam: Lam,
-    on: Rule = "kernels",
+    on: Selector = "kernels",
     how: How | None = None,
     rows: Rows = "all",
 ) -> Attachment:

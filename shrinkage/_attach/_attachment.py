@@ -8,16 +8,16 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from shrinkage._attach._lam import as_number, check_lam, inner, name_of, read_lam, wide
+from shrinkage._attach._lam import as_number, check_lam, inner, name_of, read_lam, widest_dtype
 from shrinkage._attach._lazy import LazyTable, check_table
 from shrinkage._attach._loop import check_gradients, check_has_stepped, check_step
-from shrinkage._attach._terms import Penalised, added, shrink, update
+from shrinkage._attach._terms import Penalised, add_gradients, shrink, update
 from shrinkage._host._optimizers import step_count
 from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Term, terms_of
 from shrinkage._penalties._steps import check_proximal
 from shrinkage._weights._kinds import kind_of
-from shrinkage._weights._matching import spell
-from shrinkage._weights._selection import Rule, Selection, owners_of, select_frozen_too
+from shrinkage._weights._matching import Selector, spell
+from shrinkage._weights._selection import Selection, owners_of, select_frozen_too
 
 Rows = Literal["all", "touched", "lazy"]
 
@@ -39,11 +39,18 @@ class Attachment:
     model: keras.Model
     penalty: Penalty
     how: How
-    on: Rule
+    on: Selector
     rows: Rows
 
     def __init__(
-        self, model: keras.Model, penalty: Penalty, lam: Any, on: Rule, how: How, rows: Rows, toward: list[Any] | None
+        self,
+        model: keras.Model,
+        penalty: Penalty,
+        lam: Any,
+        on: Selector,
+        how: How,
+        rows: Rows,
+        toward: list[Any] | None,
     ):
         vars(self).update(model=model, penalty=penalty, how=how, on=on, rows=rows)
         self._origins = None if toward is None else list(zip(model.weights, toward, strict=True))
@@ -123,7 +130,7 @@ class Attachment:
         """The weights that are penalised, of those that are trainable now."""
         variables = self.model.trainable_variables
         if self._known is None or [id(v) for v in variables] != [id(v) for v in self._known]:
-            terms = map(self._drawn, variables, terms_of(self.penalty, self.selection.weights))
+            terms = map(self._with_origin, variables, terms_of(self.penalty, self.selection.weights))
             self._weights = tuple(
                 Penalised(v, term, self.rows == "touched", self._table(v))
                 for v, term in zip(variables, terms, strict=True)
@@ -132,7 +139,7 @@ class Attachment:
             self._known = variables
         return self._weights
 
-    def _drawn(self, variable: Any, term: Term | None) -> Term | None:
+    def _with_origin(self, variable: Any, term: Term | None) -> Term | None:
         """Return the term with what it draws the weight towards: a tensor of no graph, or each would hold a copy.
 
         A weight that the model has got since has nothing to be drawn towards, and no term.
@@ -184,7 +191,7 @@ class Attachment:
             1.25
         """
         lam = read_lam(self._lam, inner(getattr(self.model, "optimizer", None)))
-        total = ops.zeros((), wide(*(weight.variable.dtype for weight in self.weights)))
+        total = ops.zeros((), widest_dtype(*(weight.variable.dtype for weight in self.weights)))
         for weight in self.weights:
             total += ops.cast(weight.value(lam), total.dtype)
         return total
@@ -208,7 +215,7 @@ class Attachment:
         check_gradients(grads, variables, self.model)
         if isinstance(self.how, Proximal):
             return grads
-        return added(grads, map(id, variables), id, self.weights, ops.convert_to_tensor(self._lam))
+        return add_gradients(grads, map(id, variables), id, self.weights, ops.convert_to_tensor(self._lam))
 
     def after_step(self, step: Any) -> None:
         """Do what is left after a step in a loop without `model.optimizer`: for `Proximal` its operator, else nothing.

@@ -78,14 +78,14 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
             for each in attachments(model):
                 if isinstance(each.how, Decoupled):
                     missing += _decay(each, model, change)
-                elif why := each.idle or _inexpressible(each):
+                elif why := each.idle or _why_not_in_keras(each):
                     missing.append(f"{each!r}: {why}.")
                 else:
                     wanted |= {id(w.variable): _regularizer(w, float(each.lam)) for w in each.weights}
             _regularize(model, wanted, change)
             _build_optimizer(model, change)
             model.save(written)
-        missing += _lost(model, _read(model, written), wanted)
+        missing += _describe_lost(model, _read(model, written), wanted)
         written.replace(path)
     for sentence in missing:
         warnings.warn(f"Not in {path}: {sentence}", stacklevel=2)
@@ -125,7 +125,7 @@ def _read(model: keras.Model, path: Path) -> Any:
         ) from error
 
 
-def _inexpressible(each: Attachment) -> str:
+def _why_not_in_keras(each: Attachment) -> str:
     """Say why Keras has no such regularizer, or nothing."""
     if not isinstance(each.how, Coupled):
         return "Keras has no proximal step"
@@ -184,7 +184,7 @@ def _build_optimizer(model: Any, change: Change) -> None:
         change(model, "optimizer", built)
 
 
-def _lost(model: Any, plain: Any, wanted: dict[int, Any]) -> list[str]:
+def _describe_lost(model: Any, plain: Any, wanted: dict[int, Any]) -> list[str]:
     """Say which weights have come back from the file without their regularizer, or with one of others."""
     return [
         f"{mine.path}: its layer does not save a regularizer of its own for it."

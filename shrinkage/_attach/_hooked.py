@@ -17,8 +17,8 @@ from keras import ops
 from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._hooks import Hooks, check_optimizer, optimizers_in
 from shrinkage._attach._lam import inner
-from shrinkage._attach._saving import loaded, saved
-from shrinkage._attach._terms import added, decay, decay_rows, shrink
+from shrinkage._attach._saving import attachment_from_record, attachment_to_record
+from shrinkage._attach._terms import add_gradients, decay, decay_rows, shrink
 from shrinkage._host._callers import CLONES, WRITE, WRITES_OLD_FORMAT, caller, say, say_cloned
 from shrinkage._host._optimizers import variable_key
 from shrinkage._host._overrides import check_overrides
@@ -47,7 +47,7 @@ class HookedOptimizer:
             key_of = partial(variable_key, self)
             keys = [key_of(v) for v in trainable_variables]
             decay_rows(grads, keys, key_of, weights, lam, self.learning_rate)
-            grads = added(grads, keys, key_of, weights, lam)
+            grads = add_gradients(grads, keys, key_of, weights, lam)
         super()._backend_apply_gradients(grads, trainable_variables)  # pyright: ignore[reportAttributeAccessIssue]
 
     def _apply_weight_decay(self: Any, variables: Any) -> None:
@@ -97,7 +97,7 @@ class HookedModel:
                 return self.get_config()
             model = keras.saving.serialize_keras_object(self)
         model.pop("compile_config", None)  # which is beside this one in a file
-        return {"model": model, "attached": [saved(each) for each in hooks_of(self).attachments]}
+        return {"model": model, "attached": [attachment_to_record(each) for each in hooks_of(self).attachments]}
 
     @classmethod
     def from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
@@ -106,7 +106,7 @@ class HookedModel:
             return cls.__bases__[1].from_config(config)
         model: Any = keras.saving.deserialize_keras_object(config["model"], custom_objects)
         for record in config["attached"]:
-            put(model, loaded(record, model))
+            put(model, attachment_from_record(record, model))
         return model
 
     def __reduce__(self: Any) -> Any:

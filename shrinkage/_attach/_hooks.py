@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from shrinkage._attach._attachment import Attachment
-from shrinkage._attach._lam import inner, read_lam, wide
+from shrinkage._attach._lam import inner, read_lam, widest_dtype
 from shrinkage._attach._lazy import LazyTable, check_lazy_optimizer
 from shrinkage._attach._terms import Penalised
 from shrinkage._host._callers import say
@@ -33,7 +33,7 @@ class Hooks:
         self._values: dict[int, float] = {}
         self._warned: set[int] = set()
         with model.distribute_strategy.scope():
-            self.seen = keras.Variable(0.0, trainable=False, dtype=wide(*(v.dtype for v in model.weights)))
+            self.seen = keras.Variable(0.0, trainable=False, dtype=widest_dtype(*(v.dtype for v in model.weights)))
         self.retrace()
 
     def retrace(self) -> None:

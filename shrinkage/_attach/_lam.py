@@ -21,7 +21,7 @@ def make_lam(lam: Any, model: keras.Model) -> Any:
     Raises:
         TypeError, ValueError: If it is neither a number, a variable nor a function of the step, or is negative or NaN.
     """
-    dtype = wide(*(w.dtype for w in model.weights))
+    dtype = widest_dtype(*(w.dtype for w in model.weights))
     if isinstance(lam, keras.Variable):
         if lam.shape != ():
             raise ValueError(f"lam must be one number. Received: a keras.Variable of shape {tuple(lam.shape)}.")
@@ -79,7 +79,7 @@ def check_lam(lam: float, when: str = "") -> None:
         raise ValueError(f"lam must be 0 or more, and finite. Received: {lam:g}{when}.")
 
 
-def wide(*dtypes: str) -> str:
+def widest_dtype(*dtypes: str) -> str:
     """Return the widest of these types, and at least float32: the square of a float16 weight may not be one."""
     return "float64" if "float64" in dtypes else "float32"
 

@@ -47,14 +47,14 @@ class LazyTable:
         """
         self._decay.assign_add(tf.math.log1p(-ops.cast(rate, "float64")))
         stored = tf.gather(self._variable.value, rows)
-        self._variable.value.scatter_update(tf.IndexedSlices(stored * self._behind(rows, stored.dtype), rows))
+        self._variable.value.scatter_update(tf.IndexedSlices(stored * self._pending_decay(rows, stored.dtype), rows))
         now = tf.broadcast_to(self._decay.value, tf.shape(rows))
         self._done.value.scatter_update(tf.IndexedSlices(now, rows))
 
     def now(self) -> Any:
         """Return the table as it is with all its decay."""
         table = ops.convert_to_tensor(self._variable)
-        return table * self._behind(tf.range(table.shape[0]), table.dtype)
+        return table * self._pending_decay(tf.range(table.shape[0]), table.dtype)
 
     def catch_up(self) -> None:
         """Write all rows."""
@@ -65,7 +65,7 @@ class LazyTable:
         """Take all rows for written, as they are after they were set from outside."""
         self._done.assign(tf.broadcast_to(self._decay.value, self._done.shape))
 
-    def _behind(self, rows: Any, dtype: Any) -> Any:
+    def _pending_decay(self, rows: Any, dtype: Any) -> Any:
         """Return the decay that rows have not been given, to multiply them with."""
         return ops.cast(tf.exp(self._decay.value - ops.take(self._done, rows))[..., None], dtype)
 
@@ -78,7 +78,7 @@ class LazyTable:
         if inputs.dtype not in ("int32", "int64"):
             inputs = ops.cast(inputs, "int32")
         rows = ops.take(self._variable, inputs, axis=0)
-        return ops.cast(_as_if_written(rows, self._behind(inputs, rows.dtype)), self._layer.compute_dtype)
+        return ops.cast(_as_if_written(rows, self._pending_decay(inputs, rows.dtype)), self._layer.compute_dtype)
 
     def _save(self, store: Any) -> None:
         self.catch_up()

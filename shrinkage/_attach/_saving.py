@@ -13,7 +13,7 @@ from shrinkage._penalties import L2
 from shrinkage._penalties._record import from_record, to_record
 
 
-def saved(attachment: Attachment) -> dict[str, Any]:
+def attachment_to_record(attachment: Attachment) -> dict[str, Any]:
     """Return an attachment as plain data.
 
     Raises:
@@ -22,7 +22,7 @@ def saved(attachment: Attachment) -> dict[str, Any]:
     on, toward = attachment.on, attachment.toward
     return {
         "penalty": to_record(attachment.penalty),
-        "toward": None if toward is None else [None if w is None else _packed(w) for w in toward],
+        "toward": None if toward is None else [None if w is None else _pack_array(w) for w in toward],
         "rows": attachment.rows,
         "how": to_record(attachment.how),
         "lam": _saved_lam(attachment.lam),
@@ -31,17 +31,21 @@ def saved(attachment: Attachment) -> dict[str, Any]:
     }
 
 
-def loaded(record: dict[str, Any], model: keras.Model) -> Attachment:
+def attachment_from_record(record: dict[str, Any], model: keras.Model) -> Attachment:
     """Return the attachment that a record stands for: it may be on nothing, as it may have been when it was saved."""
     lam, on, toward = record["lam"], record["on"], record["toward"]
     weights = _weights_of(record, model)
     if "rule" in on:
         rule = on["rule"]
     else:
-        rule = {_one(weights[place]): factor for place, factor in on["places"] if weights[place] is not None} or _none
+        rule = {
+            _select_one(weights[place]): factor for place, factor in on["places"] if weights[place] is not None
+        } or _select_none
     penalty = from_record(record["penalty"])
     if toward is not None:
-        origin = {id(w): _unpacked(t) for w, t in zip(weights, toward, strict=True) if w is not None and t is not None}
+        origin = {
+            id(w): _unpack_array(t) for w, t in zip(weights, toward, strict=True) if w is not None and t is not None
+        }
         toward = [origin.get(id(w)) for w in model.weights]
         penalty = L2(toward="initial" if any(w is None for w in toward) else toward)
     lam = make_lam(keras.saving.deserialize_keras_object(lam) if isinstance(lam, dict) else lam, model)
@@ -56,10 +60,10 @@ def _weights_of(record: dict[str, Any], model: keras.Model) -> list[Any]:
     then = record.get("weights")
     if then is None or [tuple(shape) for _, shape in then] == [tuple(w.shape) for w in model.weights]:
         return list(model.weights)
-    return [_found(path, tuple(shape), model.weights) for path, shape in then]
+    return [_find_weight(path, tuple(shape), model.weights) for path, shape in then]
 
 
-def _found(path: str, shape: tuple[int, ...], weights: list[Any]) -> Any:
+def _find_weight(path: str, shape: tuple[int, ...], weights: list[Any]) -> Any:
     """Return the one weight of this shape and path, which may begin with a model's name or not."""
     found = [
         weight
@@ -96,20 +100,20 @@ def _places(attachment: Attachment) -> list[list[Any]]:
     return [[place[key], factor] for key, factor in attachment.named.items()]
 
 
-def _packed(values: Any) -> dict[str, Any]:
+def _pack_array(values: Any) -> dict[str, Any]:
     values = np.asarray(values, np.float64 if np.asarray(values).dtype == np.float64 else np.float32)
     return {"dtype": str(values.dtype), "shape": values.shape, "data": b64encode(values.tobytes()).decode("ascii")}
 
 
-def _unpacked(record: dict[str, Any]) -> Any:
+def _unpack_array(record: dict[str, Any]) -> Any:
     return np.frombuffer(b64decode(record["data"]), record["dtype"]).reshape(record["shape"])
 
 
-def _none(layer: Any, variable: Any) -> bool:
+def _select_none(layer: Any, variable: Any) -> bool:
     """The rule of what has no weight any more."""
     return False
 
 
-def _one(weight: Any) -> Callable[[Any, Any], bool]:
+def _select_one(weight: Any) -> Callable[[Any, Any], bool]:
     """Return the rule that names one weight; a variable cannot be the key of a dictionary."""
     return lambda layer, variable: variable is weight

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from keras import ops
 
-from shrinkage._attach._lam import wide
+from shrinkage._attach._lam import widest_dtype
 from shrinkage._attach._lazy import LazyTable
 from shrinkage._penalties import Term
 from shrinkage._penalties._steps import step_size
@@ -29,12 +29,12 @@ class Penalised(NamedTuple):
 
     def value(self, lam: Any) -> Any:
         """Return lam * P(w) at its present value, a scalar of float32 or wider."""
-        w = ops.cast(self.now(), wide(self.variable.dtype))
+        w = ops.cast(self.now(), widest_dtype(self.variable.dtype))
         origin = None if self.term.origin is None else ops.cast(self.term.origin, w.dtype)
         return replace(self.term, origin=origin).value(w, ops.cast(lam, w.dtype))
 
 
-def added(
+def add_gradients(
     grads: Iterable[Any], keys: Iterable[Any], key_of: Callable[[Any], Any], weights: Iterable[Penalised], lam: Any
 ) -> list[Any]:
     """Return gradients with those of the penalty, of which each replica gives its share: they will be summed.
@@ -113,7 +113,7 @@ def update(weights: Iterable[Penalised], change: Callable[[Any, Penalised], Any]
         change: Returns the new value of a weight from its value and the penalty on it.
     """
 
-    def everywhere(strategy: Any, weights: Iterable[Penalised]) -> None:
+    def on_all_replicas(strategy: Any, weights: Iterable[Penalised]) -> None:
         for weight in weights:
             strategy.extended.update(
                 weight.variable.value,
@@ -121,7 +121,7 @@ def update(weights: Iterable[Penalised], change: Callable[[Any, Penalised], Any]
                 group=False,
             )
 
-    tf.__internal__.distribute.interim.maybe_merge_call(everywhere, tf.distribute.get_strategy(), weights)
+    tf.__internal__.distribute.interim.maybe_merge_call(on_all_replicas, tf.distribute.get_strategy(), weights)
 
 
 def _cast(number: Any, w: Any) -> Any:

@@ -95,7 +95,7 @@ class Cohort:
         if not missing:
             return
         with ThreadPoolExecutor(2) as pool:
-            evaluated = [pool.submit(self._scored, 0, rows) for rows in self._parts(self._held_out[0])[:1]]
+            evaluated = [pool.submit(self._score_rows, 0, rows) for rows in self._parts(self._held_out[0])[:1]]
             for f in missing:
                 self._step(f, epoch=0, steps=0)
             for one in evaluated:
@@ -143,21 +143,21 @@ class Cohort:
 
         places = [np.searchsorted(held, rows) for rows in self._held_out]
 
-        def gathered(*parts: np.ndarray) -> np.ndarray:
+        def gather(*parts: np.ndarray) -> np.ndarray:
             """Put the folds' parts (s, m_f, ...) in the order of the rows, (m, s, ...)."""
             whole = np.empty((len(held), parts[0].shape[0], *parts[0].shape[2:]), parts[0].dtype)
             for part, place in zip(parts, places, strict=True):
                 whole[place] = part.swapaxes(0, 1)
             return whole
 
-        row_loss = gathered(*held_loss).astype(np.float64)
+        row_loss = gather(*held_loss).astype(np.float64)
         if not self._training.by_rows:
             row_loss = np.full_like(row_loss, np.nan)
         return Evaluation(
             cv_loss=means(held_loss, self._held_out),
             train_loss=means(train_loss, self._train_scored),
             row_loss=row_loss,
-            predictions=keras.tree.map_structure(gathered, *predictions),
+            predictions=keras.tree.map_structure(gather, *predictions),
         )
 
     def _score(self, f: int) -> tuple[np.ndarray, np.ndarray, Any]:
@@ -167,7 +167,7 @@ class Cohort:
         held, train = self._held_out[f], self._train_scored[f]
         # Where loss or model mix rows, these are in batches of their own, as `model.evaluate` has them.
         parts = [np.concatenate([held, train])] if self._training.by_rows else [held, train]
-        scored = [self._scored(f, rows) for part in parts for rows in self._parts(part)]
+        scored = [self._score_rows(f, rows) for part in parts for rows in self._parts(part)]
         losses, predictions = keras.tree.map_structure(lambda *found: np.concatenate(found, axis=1), *scored)
         predictions = keras.tree.map_structure(lambda value: value[:, : len(held)], predictions)
         if self._target is not None:
@@ -179,7 +179,7 @@ class Cohort:
         size = self._evaluated_rows if self._training.by_rows else self._training.batch_size
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
-    def _scored(self, f: int, rows: np.ndarray) -> tuple[np.ndarray, Any]:
+    def _score_rows(self, f: int, rows: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return the losses (s, b) and predictions (s, b, ...) of a fold's members on rows (b,)."""
         # The last rows of all are filled up to one compiled shape, unless these would change the others' loss.
         filled = np.resize(rows, self._evaluated_rows) if self._training.by_rows else rows
@@ -201,7 +201,7 @@ class Cohort:
 
         In another number than are evaluated together, rows of a model that mixes them are compiled for anew.
         """
-        return self._scored(f, rows)[1]
+        return self._score_rows(f, rows)[1]
 
     def values(self, f: int, s: int) -> list[np.ndarray]:
         """Return the values of a member, one array for each of the network's variables."""

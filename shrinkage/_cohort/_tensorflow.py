@@ -104,8 +104,8 @@ class Engine:
         self._shapes = [(1, 1 if is_shared[id(v)] else strengths, *v.shape) for v in self._kept]
         places = {id(v): i for i, v in enumerate(self._kept)}
         self._trainable = [places[id(v)] for v in network.trainable_variables]
-        self.train = tf.function(_alone(self._train), jit_compile=training.xla, autograph=False)
-        self.evaluate = tf.function(_alone(self._evaluate), jit_compile=evaluation.xla, autograph=False)
+        self.train = tf.function(_trace_alone(self._train), jit_compile=training.xla, autograph=False)
+        self.evaluate = tf.function(_trace_alone(self._evaluate), jit_compile=evaluation.xla, autograph=False)
         self.compiled: set[tuple[int, ...]] = set()
         """Sizes of the data that the steps have been compiled for."""
         for function in (self.train, self.evaluate):  # each is traced once, but TensorFlow counts over all engines
@@ -128,7 +128,7 @@ class Engine:
 
     def values(self, members: Sequence[Any], s: int, others: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the values of strength `s` for each of the network's variables, of `others` for seed generators."""
-        pairs = zip(self._kept, self._finished(members), strict=True)
+        pairs = zip(self._kept, self._final_values(members), strict=True)
         kept = {id(v): ops.convert_to_numpy(member_of(value, 0, s)) for v, value in pairs}
         return [kept.get(id(v), other) for v, other in zip(self._network.variables, others, strict=True)]
 
@@ -175,7 +175,7 @@ class Engine:
             state[variable] = value
         return [*(state[v] for v in self._kept), *slots], ops.broadcast_to(member_loss, (1, self._strengths))
 
-    def _finished(self, members: Sequence[Any]) -> list[Any]:
+    def _final_values(self, members: Sequence[Any]) -> list[Any]:
         """Return the values of the network's variables as `Model.fit` would leave them if it ended now."""
         kept, slots = list(members[: len(self._kept)]), list(members[len(self._kept) :])
         weights = self._update.finished([kept[i] for i in self._trainable], slots)
@@ -187,7 +187,7 @@ class Engine:
         """Return the members' values for one forward pass: a training step's, which draws from seeds (generators, 2),
         or one that scores the members as they would be if training ended now, and draws nothing.
         """
-        kept = self._finished(members) if seeds is None else members[: len(self._kept)]
+        kept = self._final_values(members) if seeds is None else members[: len(self._kept)]
         drawn = [
             ops.cast(seeds[i], v.dtype) if seeds is not None else ops.zeros(v.shape, v.dtype)
             for i, v in enumerate(self.seeds)
@@ -201,7 +201,7 @@ class Engine:
         return shares[0], keras.tree.map_structure(lambda value: value[0], predictions)
 
 
-def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
+def _trace_alone(function: Callable[..., Any]) -> Callable[..., Any]:
     """Trace a function while no other is traced: both call the same layers, which may keep something meanwhile.
 
     A recurrent layer, for one, keeps its dropout masks from the start of a call to its end. XLA compiles both side

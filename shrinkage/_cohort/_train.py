@@ -39,14 +39,14 @@ def join(parts: Sequence[Scores]) -> Scores:
     """Return the scores of all parts' strengths; curves that stopped earlier end in NaN."""
     longest = max(part.cv_loss.shape[2] for part in parts)
 
-    def joined(name: str) -> Any:
+    def join_field(name: str) -> Any:
         values = [getattr(part, name) for part in parts]
         if name in ("cv_loss", "train_loss"):
             missing = [[(0, 0), (0, 0), (0, longest - value.shape[2])] for value in values]
             values = [np.pad(v, pad, constant_values=np.nan) for v, pad in zip(values, missing, strict=True)]
         return tree.map_structure(lambda *arrays: np.concatenate(arrays, axis=1), *values)
 
-    return Scores(*(joined(field.name) for field in fields(Scores)))
+    return Scores(*(join_field(field.name) for field in fields(Scores)))
 
 
 def score(
@@ -89,8 +89,8 @@ def score(
         improved = mean < best
         best, waited = np.where(improved, mean, best), np.where(improved, 0, waited + 1)
         if row_loss is None or predictions is None:
-            row_loss, predictions = tree.map_structure(_nothing, (now.row_loss, now.predictions))
-        kept = going & _kept(keep, epoch, improved)
+            row_loss, predictions = tree.map_structure(_empty_like, (now.row_loss, now.predictions))
+        kept = going & _is_kept(keep, epoch, improved)
         for mine, theirs in zip(
             *map(tree.flatten, ((row_loss, predictions), (now.row_loss, now.predictions))), strict=True
         ):
@@ -105,11 +105,11 @@ def score(
     return Scores(np.stack(cv_loss, -1), np.stack(train_loss, -1), row_loss, predictions, diverged)
 
 
-def _nothing(array: np.ndarray) -> np.ndarray:
+def _empty_like(array: np.ndarray) -> np.ndarray:
     return np.full_like(array, np.nan if np.issubdtype(array.dtype, np.floating) else 0)
 
 
-def _kept(keep: str | int, epoch: int, improved: np.ndarray) -> np.ndarray:
+def _is_kept(keep: str | int, epoch: int, improved: np.ndarray) -> np.ndarray:
     if keep == "best":
         return improved
     return np.full(improved.shape, keep == "last" or keep == epoch + 1)

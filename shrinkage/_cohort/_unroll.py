@@ -55,15 +55,15 @@ def unroll(layer: Any, state: State, args: Any, kwargs: Any, training: bool | No
     if losses[0] is not None:
         state.losses.append(stack(losses))
     plain = not any(isinstance(leaf, Members) for leaf in tree.flatten((args, kwargs)))
-    return tree.map_structure(lambda *values: _stacked(values, stack, plain), *outputs)
+    return tree.map_structure(lambda *values: _stack_values(values, stack, plain), *outputs)
 
 
 class _Cells:
     """A tensor (f, s, ...) taken apart in one operation: the gradient of S slices would be S whole stacks."""
 
     def __init__(self, tensor: Members):
-        self._values = _apart(tensor.value)
-        self._masks = None if tensor.mask is None else _apart(tensor.mask)
+        self._values = _split_members(tensor.value)
+        self._masks = None if tensor.mask is None else _split_members(tensor.mask)
 
     def take(self, i: int, j: int) -> Any:
         """Return member (i, j), which may be shared, with its mask."""
@@ -73,7 +73,7 @@ class _Cells:
         return value
 
 
-def _apart(value: Any) -> list[list[Any]]:
+def _split_members(value: Any) -> list[list[Any]]:
     return [ops.unstack(row, axis=0) for row in ops.unstack(value, axis=0)]
 
 
@@ -145,7 +145,7 @@ def _members(leaf: Any) -> Members:
     return leaf if isinstance(leaf, Members) else Members(leaf)
 
 
-def _stacked(values: Any, stack: Any, plain: bool) -> Any:
+def _stack_values(values: Any, stack: Any, plain: bool) -> Any:
     together = stack(list(values))
     for get, put in ((mask_of, set_mask), (logits_of, set_logits)):
         marks = [get(value) for value in values]

@@ -64,7 +64,7 @@ class Update:
         self._variables = list(variables)
         if self._stacked:
             self._variables = [keras.Variable(ops.zeros((1, strengths, *v.shape), v.dtype)) for v in variables]
-        self._optimizer = _stateless(optimizer)
+        self._optimizer = _stateless_copy(optimizer)
         self._optimizer.build(self._variables)
         self._slots = list(self._optimizer.variables)
         self._count = step_count(self._optimizer)
@@ -113,7 +113,7 @@ class Update:
                 for g, w, term in zip(gradients, weights, terms, strict=True)
             ]
         move = self._accumulate if self._sums else self._move
-        weights = self._averaged(move(weights, state, gradients, terms, lam), state)
+        weights = self._follow_averages(move(weights, state, gradients, terms, lam), state)
         weights = [
             w if constraint is None else ops.stack([constraint(w[0, s]) for s in range(self._strengths)])[None]
             for w, constraint in zip(weights, self._constraints, strict=True)
@@ -149,7 +149,7 @@ class Update:
 
     def _move(self, weights: Values, state: State, gradients: Values, terms: Terms, lam: Any) -> Values:
         """Clip, shrink the weights where that is decoupled, and take the optimizer's own step."""
-        gradients, rate = self._clipped(gradients), self._rate(state)
+        gradients, rate = self._clip(gradients), self._rate(state)
         if isinstance(self._how, Decoupled):
             weights = [
                 w if term is None else w - ops.cast(rate, w.dtype) * term.gradient(w, _like(lam, w))
@@ -187,7 +187,7 @@ class Update:
         with keras.StatelessScope(state_mapping=common):
             return ops.convert_to_tensor(self._optimizer.learning_rate)
 
-    def _clipped(self, gradients: Values) -> Values:
+    def _clip(self, gradients: Values) -> Values:
         """Clip each member's gradients as Keras clips a model's."""
         optimizer = self._optimizer
         if (optimizer.clipnorm or 0) > 0:
@@ -200,7 +200,7 @@ class Update:
             return [g * _like(scale, g) for g in gradients]
         return clip(optimizer, gradients)
 
-    def _averaged(self, weights: Values, state: State) -> Values:
+    def _follow_averages(self, weights: Values, state: State) -> Values:
         """Follow the weights by their moving averages, and put these in their place every so many steps."""
         optimizer = self._optimizer
         if not self._averages:
@@ -225,7 +225,7 @@ def _like(members: Any, w: Any) -> Any:
     return ops.reshape(ops.cast(members, w.dtype), (*members.shape, *[1] * (len(w.shape) - 2)))
 
 
-def _stateless(optimizer: Any) -> Any:
+def _stateless_copy(optimizer: Any) -> Any:
     """Return a new optimizer of the same configuration whose steps can be made inside a `StatelessScope`."""
     new = fresh_optimizer(optimizer)
     check_overrides(Stateless, new)

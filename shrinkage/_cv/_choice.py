@@ -84,7 +84,7 @@ def row_se(row_loss: ArrayLike, weight: ArrayLike | None = None) -> Floats:
         >>> row_se([[1.0], [2.0], [3.0], [6.0], [99.0]], weight=[1, 1, 1, 1, 0])
         array([1.08012345])
     """
-    loss, weight = _counted(row_loss, weight)
+    loss, weight = _counting_rows(row_loss, weight)
     if len(loss) < 2:
         return np.full(loss.shape[1:], np.nan)
     pull = (weight / (weight.sum() - weight)).reshape(-1, *[1] * (loss.ndim - 1))
@@ -243,7 +243,7 @@ def row_gain(row_loss_a: ArrayLike, row_loss_b: ArrayLike, weight: ArrayLike | N
         >>> row_gain([0.5, 0.7, 0.6], [0.4, 0.5, 0.6])
         Difference(mean=0.099..., low=-0.148..., high=0.348...)
     """
-    difference, weight = _counted(_finite_or_nan(row_loss_a) - _finite_or_nan(row_loss_b), weight)
+    difference, weight = _counting_rows(_finite_or_nan(row_loss_a) - _finite_or_nan(row_loss_b), weight)
     effective = weight.sum() ** 2 / (weight**2).sum()
     return _interval(_weighted_mean(difference, weight), row_se(difference, weight), effective - 1)
 
@@ -284,7 +284,7 @@ def _interval(mean: Floats | np.floating, se: Floats | np.floating, degrees_of_f
     return Difference(float(mean), float(mean - margin), float(mean + margin))
 
 
-def _counted(row_loss: ArrayLike, weight: ArrayLike | None) -> tuple[Floats, Floats]:
+def _counting_rows(row_loss: ArrayLike, weight: ArrayLike | None) -> tuple[Floats, Floats]:
     """Return the rows that count, and their weights."""
     loss = _finite_or_nan(row_loss)
     weight = np.ones(len(loss)) if weight is None else np.asarray(weight, dtype=np.float64)

@@ -107,7 +107,7 @@ def given_folds(n_train: int, n_validation: int) -> Folds:
         if n < 1:
             raise ValueError(f"The {name} data has no rows; it needs at least one.")
     n_rows = n_train + n_validation
-    return _frozen([(np.arange(n_train), np.arange(n_train, n_rows))], n_rows, "given")
+    return _to_folds([(np.arange(n_train), np.arange(n_train, n_rows))], n_rows, "given")
 
 
 def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int) -> Folds:
@@ -133,7 +133,9 @@ def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int) -> 
         dealt = [idle[: round(len(idle) * len(folds.held_out[0]) / len(counting))]]
     held_out = [np.concatenate([counting[rows], more]) for rows, more in zip(folds.held_out, dealt, strict=True)]
     everything = np.arange(len(weight))
-    return _frozen(((np.setdiff1d(everything, rows), rows) for rows in held_out), len(weight), folds.kind, folds.notes)
+    return _to_folds(
+        ((np.setdiff1d(everything, rows), rows) for rows in held_out), len(weight), folds.kind, folds.notes
+    )
 
 
 def scored_training_rows(
@@ -166,15 +168,15 @@ def _k_folds(n_rows: int, k: int, classes: np.ndarray | None, seed: int) -> Fold
     if n_rows < k:
         raise ValueError(f"cv={k} needs at least {k} rows, one per fold, and there are {n_rows}. Give a smaller cv.")
     if classes is None:
-        return _frozen(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold")
+        return _to_folds(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold")
     sizes = _class_sizes(classes, n_rows)
     if max(sizes.values()) < k:
         note = f"No class has {k} rows, one per fold: the folds are not stratified."
-        return _frozen(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold", (note,))
+        return _to_folds(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold", (note,))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)  # said in notes
         splits = list(StratifiedKFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows), classes))
-    return _frozen(splits, n_rows, "stratified k-fold", _too_small(sizes, k))
+    return _to_folds(splits, n_rows, "stratified k-fold", _too_small(sizes, k))
 
 
 def _hold_out(n_rows: int, share: float, classes: np.ndarray | None, seed: int) -> Folds:
@@ -189,10 +191,10 @@ def _hold_out(n_rows: int, share: float, classes: np.ndarray | None, seed: int) 
         sizes = _class_sizes(classes, n_rows)
         if min(sizes.values()) >= 2 and len(sizes) <= min(held_out, n_rows - held_out):
             splitter = StratifiedShuffleSplit(1, test_size=held_out, random_state=seed)
-            return _frozen(splitter.split(np.zeros(n_rows), classes), n_rows, "stratified hold-out")
+            return _to_folds(splitter.split(np.zeros(n_rows), classes), n_rows, "stratified hold-out")
         notes = ("A class has a single row, or there are more classes than rows in a part: not stratified.",)
     splitter = ShuffleSplit(1, test_size=held_out, random_state=seed)
-    return _frozen(splitter.split(np.zeros(n_rows)), n_rows, "hold-out", notes)
+    return _to_folds(splitter.split(np.zeros(n_rows)), n_rows, "hold-out", notes)
 
 
 def _class_sizes(classes: np.ndarray, n_rows: int) -> dict[int, int]:
@@ -211,7 +213,7 @@ def _too_small(sizes: dict[int, int], k: int) -> tuple[str, ...]:
     return (Note(text, classes=Classes(tuple(small.items()))),)
 
 
-def _frozen(
+def _to_folds(
     splits: Iterable[tuple[np.ndarray, np.ndarray]], n_rows: int, kind: str, notes: tuple[str, ...] = ()
 ) -> Folds:
     train, held_out = zip(*((_rows(t), _rows(h)) for t, h in splits), strict=True)

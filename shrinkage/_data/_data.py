@@ -70,7 +70,7 @@ def make_data(
         ValueError: If lengths differ or a value is NaN or infinite (naming its column), or a weight is negative.
     """
     named = names or (labels("x", x), labels("y", y))
-    x, y = (_checked(part, some, dtype) for part, some in zip((x, y), named, strict=True))
+    x, y = (_check_arrays(part, some, dtype) for part, some in zip((x, y), named, strict=True))
     given = [(name, len(a)) for part, some in zip((x, y), named, strict=True) for name, a in _leaves(part, some)]
     (first, n), *others = given
     for name, length in others:
@@ -137,7 +137,7 @@ def _leaves(values: Any, names: Sequence[str]) -> list[tuple[str, Any]]:
     return [(name, leaf) for name, leaf in zip(names, tree.flatten(values), strict=True) if leaf is not None]
 
 
-def _checked(values: Any, names: Sequence[str], dtype: str) -> Any:
+def _check_arrays(values: Any, names: Sequence[str], dtype: str) -> Any:
     pairs = zip(names, tree.flatten(values), strict=True)
     arrays = [None if leaf is None and len(names) > 1 else as_array(name, leaf, dtype) for name, leaf in pairs]
     return tree.pack_sequence_as(values, arrays)

@@ -20,7 +20,7 @@ def attached_inside(case: Case) -> Iterator[Symptom]:
     """A penalty is attached to a model inside this one, and does not act when this one is trained."""
     covered, optimizers = {id(weight.variable) for weight in case.attached}, optimizers_in(case.model)
     for inner in (layer for layer in case.layers if layer is not case.model):
-        lost = _lost(inner, covered, optimizers)
+        lost = _lost_attachments(inner, covered, optimizers)
         weights = [weight.variable for _, found in lost for weight in found]
         covered |= set(map(id, weights))
         if weights:
@@ -34,7 +34,7 @@ def attached_inside(case: Case) -> Iterator[Symptom]:
             )
 
 
-def _lost(inner: Any, covered: set[int], optimizers: list[Any]) -> list[tuple[Attachment, list[Penalised]]]:
+def _lost_attachments(inner: Any, covered: set[int], optimizers: list[Any]) -> list[tuple[Attachment, list[Penalised]]]:
     """What is attached to an inner model, each with the weights that no penalty of the model around it covers.
 
     One that hangs on an optimizer with which the model around trains acts all the same.

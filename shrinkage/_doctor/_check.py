@@ -28,8 +28,8 @@ class Check:
 def check(severity: Severity) -> Callable[[Look], Check]:
     """Make a function a check: its name is the code, and its docstring the line of documentation."""
 
-    def made(look: Look) -> Check:
+    def make_check(look: Look) -> Check:
         code = getattr(look, "__name__", "").replace("_", "-")
         return Check(severity, code, " ".join((look.__doc__ or "").split()), look)
 
-    return made
+    return make_check

@@ -20,10 +20,10 @@ def each_layer(case: Case, layers: Iterable[keras.Layer], line: str) -> str:
     """Return a loop over layers with a line that says `layer`."""
     layers = list(dict.fromkeys(layers))
     reached = [reach(case.model, layer) for layer in layers]
-    return f"for layer in {_listed(reached, [layer.name for layer in layers])}:\n    {line}\n"
+    return f"for layer in {_list_code(reached, [layer.name for layer in layers])}:\n    {line}\n"
 
 
-def _listed(reached: list[str], names: list[str]) -> str:
+def _list_code(reached: list[str], names: list[str]) -> str:
     """Return expressions as a list; those that a model gives by name, by their names."""
     models = {each.removesuffix(f".get_layer({name!r})") for each, name in zip(reached, names, strict=True)}
     if len(reached) == 1:
@@ -71,7 +71,7 @@ def new_optimizer(case: Case, **changes: Any) -> str:
     return f"optimizer = {kind}.from_config({config})\n"
 
 
-def compiled(case: Case) -> str:
+def compile_line(case: Case) -> str:
     """Return the line that compiles the model with `optimizer`."""
     loss = getattr(case.model, "loss", None)
     return f"model.compile(optimizer, {repr(loss) if isinstance(loss, str) else 'model.loss'})  # and your metrics\n"
@@ -84,7 +84,7 @@ def decay_kernels(case: Case, **changes: Any) -> str:
     clear = not {weight.variable.name for weight in case.weights if weight.kernel} & set(names)
     which = f"v.name in {names}" if clear else f"v.path in {sorted(weight.path for weight in spared)}"
     exclude = f"optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if {which}])\n"
-    return new_optimizer(case, **changes) + exclude + compiled(case)
+    return new_optimizer(case, **changes) + exclude + compile_line(case)
 
 
 def attach_instead(case: Case, weights: list[Weight]) -> str:
@@ -114,7 +114,7 @@ def attach_again(
         **changes: Arguments of `attach`, as code.
     """
     attached = list(attached)
-    spared = _spared(case, [weight for _, weights in attached for weight in weights])
+    spared = _exclusion_lines(case, [weight for _, weights in attached for weight in weights])
     lines = [spared, f"sh.detach({reach(case.model, inner)})\n"]
     for each, weights in attached:
         lam, penalty = each.lam, repr(each.penalty)
@@ -135,14 +135,14 @@ def attach_again(
     return "".join(lines)
 
 
-def _spared(case: Case, weights: Iterable[Penalised]) -> str:
+def _exclusion_lines(case: Case, weights: Iterable[Penalised]) -> str:
     """Return the lines that let the optimizer decay no weight that gets a penalty: `attach` refuses both."""
     chosen = {id(weight.variable) for weight in weights}
     if not any(id(weight.variable) in chosen for weight in case.decayed):
         return ""
     free = sorted(w.path for w in case.weights if id(w.variable) in chosen or not w.decay)
     exclude = f"optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if v.path in {free}])\n"
-    return new_optimizer(case) + exclude + compiled(case)
+    return new_optimizer(case) + exclude + compile_line(case)
 
 
 def _rule(case: Case, each: Attachment, weights: Sequence[Penalised], inner: keras.Layer) -> str | None:

@@ -7,7 +7,7 @@ from keras import backend
 
 from shrinkage._doctor._case import Case, value_of
 from shrinkage._doctor._check import Symptom, check
-from shrinkage._doctor._code import compiled, decay_kernels, new_optimizer
+from shrinkage._doctor._code import compile_line, decay_kernels, new_optimizer
 from shrinkage._doctor._words import names, parameters, paths, plural
 from shrinkage._host._optimizers import excluded_names
 
@@ -83,7 +83,7 @@ def coupled_and_decoupled(case: Case) -> Iterator[Symptom]:
             f"a regularizer{coupled} and weight_decay={first.decay:g}, beside the step, both shrink "
             f"{plural(len(both), 'weight')} with {parameters(both)}. AdamW and Muon have a weight_decay unless told "
             f"otherwise.",
-            new_optimizer(case, **_no_decay(case)) + compiled(case),
+            new_optimizer(case, **_no_decay(case)) + compile_line(case),
         )
 
 
@@ -99,20 +99,20 @@ def decay_rounds_away(case: Case) -> Iterator[Symptom]:
     if not case.decayed or (case.scheduled and not steps):
         return
     rate = float(case.rates(steps).max())
-    lost = [w for w in case.decayed if w.kernel and rate * w.decay < _least(w.variable.dtype)]
+    lost = [w for w in case.decayed if w.kernel and rate * w.decay < _least_change(w.variable.dtype)]
     if lost and rate:
         dtype, decay = backend.standardize_dtype(lost[0].variable.dtype), lost[0].decay
         yield (
             paths(lost),
             f"a step takes {rate:g} x {decay:g} = {rate * decay:.1e} of a weight away, and {dtype} rounds changes "
-            f"below {_least(dtype):.1e} to nothing: {plural(len(lost), 'weight')} with {parameters(lost)} stay as "
+            f"below {_least_change(dtype):.1e} to nothing: {plural(len(lost), 'weight')} with {parameters(lost)} stay as "
             f"they are.",
-            decay_kernels(case, weight_decay=float(f"{100 * _least(dtype) / rate:.1g}"))
+            decay_kernels(case, weight_decay=float(f"{100 * _least_change(dtype) / rate:.1g}"))
             if dtype not in ("float16", "bfloat16")
             else f"keras.config.set_dtype_policy('mixed_{dtype}')  # weights in float32; and build the model anew",
         )
 
 
-def _least(dtype: str) -> float:
+def _least_change(dtype: str) -> float:
     """A relative change below a quarter of the spacing after 1 is less than half the spacing at any number."""
     return float(np.exp2(-_DTYPE_BITS.get(backend.standardize_dtype(dtype), 23) - 2))

@@ -103,7 +103,7 @@ def dense_embedding_gradient(case: Case) -> Iterator[Symptom]:
                 paths(found),
                 f"each step has a gradient for all {parameters(found)}, and not only for the rows that it looks up: "
                 f"with a table of 500,000 x 32 a step took two to four times as long (docs/attach.md).",
-                _sparse(case, found),
+                _sparse_lines(case, found),
             )
 
 
@@ -114,7 +114,7 @@ def _has_sparse(attached: Attachment) -> bool:
     return by_row and isinstance(attached.how, Coupled) and attached.rows == "all"
 
 
-def _sparse(case: Case, tables: list[Weight]) -> str:
+def _sparse_lines(case: Case, tables: list[Weight]) -> str:
     """The lines that penalise without a dense gradient: all rows under plain SGD, else those that a step looks up."""
     attached = next((each for each, _ in tables[0].attached), None)
     is_l2 = attached is None or isinstance(attached.penalty, L2)

@@ -16,9 +16,9 @@ from shrinkage._weights._kinds import is_of_keras
 @check("error")
 def regularizer_ignored(case: Case) -> Iterator[Symptom]:
     """A regularizer was set on a layer that was already built, and penalises nothing."""
-    ignored = list(_ignored(case))
-    for name, acting in dict.fromkeys((name, _acting(variable)) for _, name, _, variable in ignored):
-        found = [each for each in ignored if (each[1], _acting(each[3])) == (name, acting)]
+    ignored = list(_ignored_regularizers(case))
+    for name, acting in dict.fromkeys((name, _describe_acting(variable)) for _, name, _, variable in ignored):
+        found = [each for each in ignored if (each[1], _describe_acting(each[3])) == (name, acting)]
         lines = dict[str, list[keras.Layer]]()
         for holder, _, layer, variable in found:
             own = holder is layer and name == argument(layer, variable)
@@ -34,7 +34,7 @@ def regularizer_ignored(case: Case) -> Iterator[Symptom]:
         )
 
 
-def _ignored(case: Case) -> Iterator[tuple[keras.Layer, str, keras.Layer, keras.Variable]]:
+def _ignored_regularizers(case: Case) -> Iterator[tuple[keras.Layer, str, keras.Layer, keras.Variable]]:
     """A layer, its regularizer's name, and a weight of that name that has another: the weight's layer and itself."""
     for holder in filter(is_of_keras, case.layers):  # one of the user's own may hand it to `add_loss`
         given = {name: value for name, value in vars(holder).items() if name.endswith("_regularizer") and value}
@@ -44,16 +44,16 @@ def _ignored(case: Case) -> Iterator[tuple[keras.Layer, str, keras.Layer, keras.
                 right = argument(layer, variable)
                 names = [right, f"_{right}", f"{variable.name}_regularizer"]  # MultiHeadAttention has an underscore
                 for name in [name for name in names if name in given][:1]:
-                    if not _alike(variable.regularizer, given[name]):
+                    if not _are_alike(variable.regularizer, given[name]):
                         yield holder, name, layer, variable
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _are_alike(one: Any, other: Any) -> bool:
     """Whether two regularizers are the same, or of Keras' own kinds with the same strengths."""
     return one is other or (type(one) is type(other) and strengths(one) == strengths(other) != (0.0, 0.0, True))
 
 
-def _acting(variable: keras.Variable) -> str:
+def _describe_acting(variable: keras.Variable) -> str:
     """Say what penalises a weight."""
     l1, l2, acts = strengths(variable.regularizer)
     if not acts:
@@ -65,7 +65,7 @@ def _acting(variable: keras.Variable) -> str:
 @check("warning")
 def regularizer_lost_on_save(case: Case) -> Iterator[Symptom]:
     """A regularizer is on a variable and not in its layer's configuration: saving and cloning lose it."""
-    lost = [w for w in case.penalised if is_of_keras(w.layer) and _configured(w.layer, w.variable) is None]
+    lost = [w for w in case.penalised if is_of_keras(w.layer) and _configured_regularizer(w.layer, w.variable) is None]
     lines = dict[str, list[keras.Layer]]()
     for weight in lost:
         line = f"layer.{argument(weight.layer, weight.variable)} = layer.{attribute(weight.layer, weight.variable)}"
@@ -79,7 +79,7 @@ def regularizer_lost_on_save(case: Case) -> Iterator[Symptom]:
         )
 
 
-def _configured(layer: keras.Layer, variable: keras.Variable) -> Any:
+def _configured_regularizer(layer: keras.Layer, variable: keras.Variable) -> Any:
     name = variable.name.removeprefix("lora_").removesuffix("_a").removesuffix("_b")  # LoRA factors take the kernel's
     stand_in = f"{name.removesuffix('_kernel')}_regularizer"
     return getattr(layer, argument(layer, variable), None) or getattr(layer, stand_in, None)

@@ -128,7 +128,7 @@ def strength_too_small(case: Case) -> Iterator[Symptom]:
                 f"{span} the learning rates sum to {total:.3g}, and times {strength:g} that is {strength * total:.1e}: "
                 f"the penalty takes {100 * taken:.2g} % of the size of {names(weights)} away; {wanted:.1g} would take "
                 f"10 %.",
-                _stronger(case, weights, float(f"{wanted:.1g}")),
+                _stronger_strength(case, weights, float(f"{wanted:.1g}")),
             )
 
 
@@ -165,7 +165,7 @@ def _groups(case: Case) -> dict[float, list[Weight]]:
     return groups
 
 
-def _stronger(case: Case, weights: list[Weight], strength: float) -> str:
+def _stronger_strength(case: Case, weights: list[Weight], strength: float) -> str:
     if weights[0].decay:
         return decay_kernels(case, weight_decay=strength)
     if weights[0].attached:

@@ -36,7 +36,7 @@ def hinted(
             try:
                 signature.bind(*args, **kwargs)
             except TypeError as error:
-                raise TypeError(_words(function, signature, args, kwargs, hints, missing, error)) from None
+                raise TypeError(_describe_misfit(function, signature, args, kwargs, hints, missing, error)) from None
             return function(*args, **kwargs)
 
         return call
@@ -44,7 +44,7 @@ def hinted(
     return decorate
 
 
-def _words(
+def _describe_misfit(
     function: Callable[..., Any],
     signature: inspect.Signature,
     args: tuple[Any, ...],
@@ -56,12 +56,12 @@ def _words(
     name = function.__qualname__.removesuffix(".__init__")
     unknown = [key for key in kwargs if key not in signature.parameters]
     if unknown:
-        words = [_unknown(key, kwargs[key], signature, hints) for key in unknown]
+        words = [_describe_unknown(key, kwargs[key], signature, hints) for key in unknown]
         return f"{name}() has no argument " + " It has no argument ".join(words)
     by_place = [key for key, p in signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     if len(args) > len(by_place):
         listed = ", ".join(key for key in by_place if key != "self") or "nothing"
-        hint = hints.get("", "Give the rest by name.").format(value=_shown(args[len(by_place)]))
+        hint = hints.get("", "Give the rest by name.").format(value=_show(args[len(by_place)]))
         return f"{name}() takes {listed} by place. {hint}"
     given = {**dict(zip(by_place, args, strict=False)), **kwargs}
     absent = [k for k, p in signature.parameters.items() if k not in given and p.default is p.empty]
@@ -71,10 +71,10 @@ def _words(
     return f"{name}(): {error}"
 
 
-def _unknown(key: str, value: Any, signature: inspect.Signature, hints: Mapping[str, str]) -> str:
+def _describe_unknown(key: str, value: Any, signature: inspect.Signature, hints: Mapping[str, str]) -> str:
     hint = hints.get(key)
     if hint is not None:
-        return f"`{key}`. {hint.format(value=_shown(value))}"
+        return f"`{key}`. {hint.format(value=_show(value))}"
     names = [name for name in signature.parameters if name != "self"]
     folded = {name.replace("_", "").lower(): name for name in names}
     near = difflib.get_close_matches(key.replace("_", "").lower(), folded, n=1, cutoff=0.7)
@@ -83,7 +83,7 @@ def _unknown(key: str, value: Any, signature: inspect.Signature, hints: Mapping[
     return f"`{key}`. It has {', '.join(names) or 'none'}."
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     """Return a short value as code, and dots for another."""
     text = repr(value)
     return text if len(text) <= 40 and "\n" not in text else "..."

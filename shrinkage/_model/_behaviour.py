@@ -62,18 +62,18 @@ def observe(template: Template, x: Any) -> Behaviour:
     n_rows = len(tree.flatten(x)[0])
     rows = take(x, np.unique(np.linspace(0, n_rows - 1, COMPARED).astype(int)))
     generator = np.random.default_rng(0)
-    values = [perturbed(variable, generator) for variable in network.variables]
-    if not _is_finite(_called(network, values, rows)[0]):
+    values = [perturb(variable, generator) for variable in network.variables]
+    if not _is_finite(_call(network, values, rows)[0]):
         values = template.kept_values()
     precision = _precision(network)
-    trained, again = (_called(source, values, rows, training=True) for _ in range(2))
-    predicted = _called(source, values, rows)
+    trained, again = (_call(source, values, rows, training=True) for _ in range(2))
+    predicted = _call(source, values, rows)
     random = not _are_equal(trained, again, precision)
-    random_scores = random and not _are_equal(predicted, _called(source, values, rows), precision)
+    random_scores = random and not _are_equal(predicted, _call(source, values, rows), precision)
     if not random_scores:
-        _check_copy(template, predicted, _called(network, values, rows), precision)
+        _check_copy(template, predicted, _call(network, values, rows), precision)
     if not random:
-        _check_copy(template, trained, _called(network, values, rows, training=True), precision)
+        _check_copy(template, trained, _call(network, values, rows, training=True), precision)
     written = [i for i, (new, old) in enumerate(zip(trained[1], values, strict=True)) if new is not None]
     mixes = not random_scores and _mixes_rows(network, values, rows, predicted[0], precision)
     by_place = mixes and _depends_on_place_alone(network, values, rows, predicted[0], precision)
@@ -124,7 +124,7 @@ def _is_known(layer: Any) -> bool:
     )
 
 
-def perturbed(variable: Any, generator: np.random.Generator, members: tuple[int, ...] = ()) -> np.ndarray:
+def perturb(variable: Any, generator: np.random.Generator, members: tuple[int, ...] = ()) -> np.ndarray:
     """Return values near a variable's own for some members, (*members, ...); what is not trained stays."""
     value = ops.convert_to_numpy(variable)
     if not variable.trainable:
@@ -137,7 +137,7 @@ Call = tuple[list[np.ndarray], list[Any]]
 """Predictions, and the new values of the variables that were assigned; None for the others."""
 
 
-def _called(model: keras.Model, values: Sequence[np.ndarray], rows: Any, *, training: bool = False) -> Call:
+def _call(model: keras.Model, values: Sequence[np.ndarray], rows: Any, *, training: bool = False) -> Call:
     """Call a model with these values of its variables, which stay as they are.
 
     Raises:
@@ -202,7 +202,7 @@ def _mixes_rows(
     changed = set()
     for way in ways:
         try:
-            found, _ = _called(network, values, take(rows, way))
+            found, _ = _call(network, values, take(rows, way))
         except Exception:  # of any class: a model of the user's own may take no such batch, and so knows of batches
             return True
         for alone, whole in zip(found, together, strict=True):
@@ -218,7 +218,7 @@ def _depends_on_place_alone(
     n = len(tree.flatten(rows)[0])
     half = n // 2
     other = np.where(np.arange(n) < half, np.arange(n), 0)
-    found, _ = _called(network, values, take(rows, other))
+    found, _ = _call(network, values, take(rows, other))
     return half > 0 and all(
         len(alone) == n and _distance(whole[:half], alone[:half]) <= _ALONE[precision]
         for alone, whole in zip(found, together, strict=True)

@@ -29,7 +29,7 @@ def clone(model: keras.Model) -> keras.Model:
         ValueError: If none does; its message is a reason, without the model's name.
     """
     with keras.saving.custom_object_scope(own_code(model)):
-        return _cloned(model, {})
+        return _clone_part(model, {})
 
 
 def shapes_of(model: keras.Model) -> list[tuple[int, ...]]:
@@ -37,7 +37,7 @@ def shapes_of(model: keras.Model) -> list[tuple[int, ...]]:
     return [tuple(variable.shape) for variable in model.variables]
 
 
-def _cloned(model: keras.Model, memo: Memo) -> keras.Model:
+def _clone_part(model: keras.Model, memo: Memo) -> keras.Model:
     reasons = []
     for way in _ways(model):
         made = dict(memo)
@@ -79,17 +79,17 @@ def _ways(model: keras.Model) -> Iterator[Callable[[Any, Memo], Any]]:
 def _from_configuration(model: Any, memo: Memo) -> Any:
     del memo
     return keras.saving.deserialize_keras_object(
-        _uncompiled(model, keras.saving.serialize_keras_object), safe_mode=False
+        _call_uncompiled(model, keras.saving.serialize_keras_object), safe_mode=False
     )
 
 
 def _from_graph(model: Any, memo: Memo) -> Any:
     def part(layer: Any) -> Any:
         if id(layer) not in memo:
-            memo[id(layer)] = _cloned(layer, memo) if isinstance(layer, keras.Model) else _cloned_layer(layer)
+            memo[id(layer)] = _clone_part(layer, memo) if isinstance(layer, keras.Model) else _cloned_layer(layer)
         return memo[id(layer)]
 
-    found = _uncompiled(model, lambda model: keras.models.clone_model(model, clone_function=part))
+    found = _call_uncompiled(model, lambda model: keras.models.clone_model(model, clone_function=part))
     if type(found) is keras.Sequential and type(model) is not keras.Sequential:
         found = type(model)(layers_given(found), name=model.name)
     return found
@@ -110,7 +110,7 @@ def _counterpart(leaf: Any, memo: Memo) -> Any:
     if not isinstance(leaf, (keras.Layer, keras.Variable)):
         return leaf
     if isinstance(leaf, keras.Model) and id(leaf) not in memo:  # a part of the graph whose layers are in the whole
-        memo[id(leaf)] = _cloned(leaf, memo)
+        memo[id(leaf)] = _clone_part(leaf, memo)
     if id(leaf) not in memo:
         raise ValueError("it has layers or weights outside its graph")
     return memo[id(leaf)]
@@ -122,7 +122,7 @@ def _from_arguments(model: Any, memo: Memo) -> Any:
     return type(model)()
 
 
-def _uncompiled(model: Any, call: Callable[[Any], Any]) -> Any:
+def _call_uncompiled(model: Any, call: Callable[[Any], Any]) -> Any:
     """Return what `call` makes of a model without its compile arguments: own metrics cannot be cloned."""
     compiled, model.compiled = model.compiled, False
     try:
@@ -164,14 +164,14 @@ def _copy_attributes(model: Any, found: Any) -> None:
     of_keras = vars(keras.Sequential())
     for name, value in vars(model).items():
         if not name.startswith("_") and name not in of_keras and all(map(_is_plain, tree.flatten(value))):
-            setattr(found, name, _copied(value))
+            setattr(found, name, _copy_structure(value))
 
 
-def _copied(value: Any) -> Any:
+def _copy_structure(value: Any) -> Any:
     """Copy a structure without Keras' tracking of lists and dictionaries, which holds the whole model."""
     if isinstance(value, dict):
-        return {key: _copied(part) for key, part in value.items()}
-    return [_copied(part) for part in value] if isinstance(value, list) else copy.deepcopy(value)
+        return {key: _copy_structure(part) for key, part in value.items()}
+    return [_copy_structure(part) for part in value] if isinstance(value, list) else copy.deepcopy(value)
 
 
 def _is_plain(value: Any) -> bool:

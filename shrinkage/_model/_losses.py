@@ -106,11 +106,11 @@ def row_losses(loss: keras.losses.Loss, y: Any, predictions: Any) -> Any:
     """
     f, s, batch = predictions.shape[:3]
 
-    def merged(value: Any) -> Any:
+    def merge(value: Any) -> Any:
         value = ops.broadcast_to(value, (f, s, batch, *value.shape[3:]))
         return ops.cast(ops.reshape(value, (f * s * batch, *value.shape[3:])), loss.dtype)
 
-    values = loss.call(merged(ops.expand_dims(y, 1)), carry_logits(predictions, merged(predictions), merged))
+    values = loss.call(merge(ops.expand_dims(y, 1)), carry_logits(predictions, merge(predictions), merge))
     return ops.mean(ops.reshape(values, (f, s, batch, math.prod(values.shape[1:]))), axis=-1)
 
 
@@ -147,7 +147,7 @@ def mixes_rows(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) 
     generator, n = np.random.default_rng(0), len(y)
     if n < 2:
         return True
-    predictions = _scattered(predictions, generator)
+    predictions = _scatter(predictions, generator)
 
     def values(rows: Any) -> np.ndarray:
         found = loss.call(*(ops.convert_to_tensor(part[rows], dtype=loss.dtype) for part in (y, predictions)))
@@ -181,7 +181,7 @@ def check_compiled(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarr
             ) from error
 
 
-def _scattered(predictions: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def _scatter(predictions: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Return predictions moved at random: positive ones stay so, those up to 1 too; what adds up to 1 still does."""
     noise = generator.uniform(-1, 1, predictions.shape)
     if predictions.min() < 0:

@@ -50,7 +50,7 @@ def null_constant(
         return np.array([_weighted_median(column, weight) for column in y.T])
     if name not in _BY_MEAN:
         return None
-    mean = _smoothed(loss, np.average(y, axis=0, weights=weight.astype(np.float64)))
+    mean = _smooth(loss, np.average(y, axis=0, weights=weight.astype(np.float64)))
     if not _from_logits(loss):
         return mean
     mean = np.clip(mean, _TINY, 1 - _TINY)
@@ -77,7 +77,7 @@ def _weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
     return float(values[order[[np.searchsorted(below, half, side) for side in ("left", "right")]]].mean())
 
 
-def _smoothed(loss: Any, mean: np.ndarray) -> np.ndarray:
+def _smooth(loss: Any, mean: np.ndarray) -> np.ndarray:
     """Mix class frequencies with equal ones, as `label_smoothing` mixes the labels."""
     share = loss.get_config().get("label_smoothing", 0.0)
     n_classes = len(mean) if name_of(loss) == "categorical_crossentropy" else 2

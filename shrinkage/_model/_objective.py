@@ -127,7 +127,7 @@ def make_objective(
     places = tree.pack_sequence_as(predictions, list(range(len(outputs))))
     terms = []
     for path, given, weight in flat_losses(compiled):
-        place = _at(places, path)
+        place = _follow(places, path)
         if tree.is_nested(place) or any(term.place == place for term in terms):
             raise ValueError(f"`loss` must name one loss an output. Received: {loss!r}.")
         if leaves[place] is None:
@@ -151,7 +151,7 @@ def loss_name(loss: Any) -> str:
     return names.pop() if len(names) == 1 else "loss"
 
 
-def _at(places: Any, path: Sequence[Any]) -> Any:
+def _follow(places: Any, path: Sequence[Any]) -> Any:
     """Follow a path of Keras into the structure of outputs; one output needs none."""
     for key in path if tree.is_nested(places) else ():
         places = places[key]

@@ -47,7 +47,7 @@ def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, o
         fresh.mkdir()
         np.savez(fresh / _ARRAYS, **_arrays(values))
         values["template"].save(fresh / _TEMPLATE)
-        record = json.dumps(_record(values, words), indent=1, default=_plain) + "\n"
+        record = json.dumps(_record(values, words), indent=1, default=_to_plain) + "\n"
         (fresh / _JSON).write_text(record, encoding="utf-8")
         _move(fresh, folder)
     _warn_unless_readable(values["template"], folder / _TEMPLATE)
@@ -83,15 +83,15 @@ def read(folder: Any) -> dict[str, Any]:
 
 def _warn_unless_readable(template: Any, file: File) -> None:
     """Warn now, while the model's code is at hand, of what `load` cannot read."""
-    problem = _unreadable(template, file, None)
+    problem = _read_problem(template, file, None)
     if not problem:
         return
-    more = _unreadable(template, file, template.own_code)  # which is left when they are found
+    more = _read_problem(template, file, template.own_code)  # which is left when they are found
     more = f" It also has {more}" if more and more != problem else ""
     warnings.warn(f"The path is saved, but `Path.load` cannot read its model: it has {problem}{more}", stacklevel=4)
 
 
-def _unreadable(template: Any, file: File, scope: dict[str, Any] | None) -> str:
+def _read_problem(template: Any, file: File, scope: dict[str, Any] | None) -> str:
     """Say what Keras cannot read of a file where it is given this code, by names; or nothing."""
     try:
         template.load(file, **({} if scope is None else {"scope": scope}))
@@ -203,15 +203,15 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> d
     values["plan"] = _tuples(values["plan"])
     values |= {name: _statuses(arrays[name]) for name in ("status", "full_status")}
     weights = (Weight(**_tuples(weight)) for weight in record["selection"])
-    toward = _numbered(arrays, "toward.")
-    null_metrics = {name: float(value) for name, value in _named(arrays, "null_metrics.").items()}
+    toward = _in_order(arrays, "toward.")
+    null_metrics = {name: float(value) for name, value in _under_prefix(arrays, "null_metrics.").items()}
     folds = record["folds"] | {"notes": tuple(record["folds"]["notes"])}
     return values | {
-        "predictions": _packed(record["predictions"], arrays),
-        "metrics": _named(arrays, "metrics."),
+        "predictions": _pack_tree(record["predictions"], arrays),
+        "metrics": _under_prefix(arrays, "metrics."),
         "null_metrics": null_metrics,
-        "weights": _numbered(arrays, "weights."),
-        "folds": Folds(train=_numbered(arrays, "train."), held_out=_numbered(arrays, "held_out."), **folds),
+        "weights": _in_order(arrays, "weights."),
+        "folds": Folds(train=_in_order(arrays, "train."), held_out=_in_order(arrays, "held_out."), **folds),
         "selection": Selection(tuple(weights)),
         "penalty": from_record(record["penalty"], **({"toward": toward} if toward else {})),
         "how": from_record(record["how"]),
@@ -230,12 +230,12 @@ def _statuses(names: Any) -> Any:
     return np.vectorize(lambda name: Status[name], otypes=[object])(names)
 
 
-def _named(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
+def _under_prefix(arrays: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
 
 
-def _numbered(arrays: dict[str, Any], prefix: str) -> tuple[Any, ...]:
-    found = _named(arrays, prefix)
+def _in_order(arrays: dict[str, Any], prefix: str) -> tuple[Any, ...]:
+    found = _under_prefix(arrays, prefix)
     return tuple(found[str(index)] for index in range(len(found)))
 
 
@@ -255,15 +255,15 @@ def _flat(name: str, values: Any) -> dict[str, Any]:
     return {name: values}
 
 
-def _packed(structure: Any, arrays: dict[str, Any]) -> Any:
+def _pack_tree(structure: Any, arrays: dict[str, Any]) -> Any:
     if isinstance(structure, dict):
-        return {key: _packed(value, arrays) for key, value in structure.items()}
+        return {key: _pack_tree(value, arrays) for key, value in structure.items()}
     if isinstance(structure, list):
-        return tuple(_packed(value, arrays) for value in structure)
+        return tuple(_pack_tree(value, arrays) for value in structure)
     return arrays[structure]
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     """Let JSON write NumPy's numbers and arrays, which a plan may hold."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()

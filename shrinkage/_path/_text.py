@@ -132,11 +132,13 @@ def _problems(curve: Curve) -> list[str]:
     n_trained, hit = (statuses != Status.SKIPPED).sum(), statuses == Status.DIVERGED
     if not hit.any():
         return []
-    where = "at every strength" if hit.any(axis=0).all() else f"{_where(hit.any(axis=0), curve.lams)}. Not chosen"
+    where = (
+        "at every strength" if hit.any(axis=0).all() else f"{_name_strengths(hit.any(axis=0), curve.lams)}. Not chosen"
+    )
     return [f"{hit.sum():,} of {n_trained:,} models {Status.DIVERGED.value}: {where}."]
 
 
-def _where(hit: np.ndarray, lams: np.ndarray) -> str:
+def _name_strengths(hit: np.ndarray, lams: np.ndarray) -> str:
     """Name strengths by one bound where they are an end of the grid, and one by one otherwise."""
     n_hit = int(hit.sum())
     if n_hit > 1 and hit[:n_hit].all():

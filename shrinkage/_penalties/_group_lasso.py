@@ -111,15 +111,17 @@ class GroupLasso:
         """
         w = ops.convert_to_tensor(w)
         t = step * self._strength(w, lam) + ops.zeros_like(w)
-        r = self._over(ops.max, ops.abs(w) - t)
-        r = ops.relu(ops.maximum(r, self._lengths(w) - self._over(ops.max, t)))
+        r = self._reduce_groups(ops.max, ops.abs(w) - t)
+        r = ops.relu(ops.maximum(r, self._lengths(w) - self._reduce_groups(ops.max, t)))
         for _ in range(
             _ITERATIONS if len(getattr(step, "shape", ())) else 1
         ):  # one step size for all makes 1/√S straight
             squares = ops.square(w / (r + t))
-            total = self._over(ops.sum, squares)
-            r = r + total * (ops.sqrt(total) - 1) / self._over(ops.sum, squares / (r + t))
-        at_zero = self._over(ops.sum, ops.square(w / ops.maximum(t, 1e-37)))  # without a penalty infinite, or 0
+            total = self._reduce_groups(ops.sum, squares)
+            r = r + total * (ops.sqrt(total) - 1) / self._reduce_groups(ops.sum, squares / (r + t))
+        at_zero = self._reduce_groups(
+            ops.sum, ops.square(w / ops.maximum(t, 1e-37))
+        )  # without a penalty infinite, or 0
         return ops.where(at_zero <= 1, ops.zeros_like(w), w * (r / (r + t)))
 
     def residual(self, w: Tensor, grad: Tensor, lam: Tensor) -> Tensor:
@@ -148,12 +150,12 @@ class GroupLasso:
         apart = {"units": -1, "inputs": -2}[self.groups]
         return tuple(axis for axis in range(-len(w.shape), 0) if axis != apart)
 
-    def _over(self, reduce: Any, values: Tensor) -> Tensor:
+    def _reduce_groups(self, reduce: Any, values: Tensor) -> Tensor:
         """Reduce the axes that a group spans, and keep them as axes of one."""
         return reduce(values, axis=self._axes(values), keepdims=True)
 
     def _lengths(self, w: Tensor) -> Tensor:
-        return ops.sqrt(self._over(ops.sum, ops.square(w)))
+        return ops.sqrt(self._reduce_groups(ops.sum, ops.square(w)))
 
     def _strength(self, w: Tensor, lam: Tensor) -> Tensor:
         return lam * math.sqrt(math.prod(w.shape[axis] for axis in self._axes(w)))

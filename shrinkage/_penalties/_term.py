@@ -20,18 +20,18 @@ class Term:
 
     def value(self, w: Tensor, lam: Tensor) -> Tensor:
         """Return lam * factor * P, a scalar."""
-        return self.penalty.value(self._moved(w), lam * self.factor)
+        return self.penalty.value(self._shift(w), lam * self.factor)
 
     def gradient(self, w: Tensor, lam: Tensor) -> Tensor:
         """Return lam * factor * ∂P/∂w, of the shape of `w`."""
-        return self.penalty.gradient(self._moved(w), lam * self.factor)
+        return self.penalty.gradient(self._shift(w), lam * self.factor)
 
     def prox(self, w: Tensor, lam: Tensor, step: Tensor) -> Tensor:
         """Return the weights after the proximal step from `w`."""
-        moved = self.penalty.prox(self._moved(w), lam * self.factor, step)
+        moved = self.penalty.prox(self._shift(w), lam * self.factor, step)
         return moved if self.origin is None else moved + self.origin
 
-    def _moved(self, w: Tensor) -> Tensor:
+    def _shift(self, w: Tensor) -> Tensor:
         return w if self.origin is None else w - self.origin
 
 

@@ -13,7 +13,7 @@ from shrinkage._cohort._tensorflow import loss_and_gradients
 from shrinkage._cohort._unroll import unroll
 from shrinkage._data._data import take
 from shrinkage._host._layers import sublayers
-from shrinkage._model._behaviour import perturbed
+from shrinkage._model._behaviour import perturb
 from shrinkage._model._objective import Objective
 from shrinkage._plan._plan import ways
 from shrinkage._problem._problem import Problem
@@ -105,4 +105,4 @@ def _largest(values: np.ndarray) -> float:
 
 def _members(variable: keras.Variable, generator: np.random.Generator) -> np.ndarray:
     """Return values near the variable's own for two folds and two strengths, (2, 2, ...); what is no weight stays."""
-    return perturbed(variable, generator, (2, 2 if variable.trainable or "float" in variable.dtype else 1))
+    return perturb(variable, generator, (2, 2 if variable.trainable or "float" in variable.dtype else 1))

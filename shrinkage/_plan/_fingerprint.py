@@ -46,7 +46,7 @@ def fingerprint(template: Template, objective: Objective, *others: Any) -> str |
     states += [tuple(part is not None for part in pair) for pair in hung]
     terms = [(term.place, term.weight, term.by_rows, term.loss.dtype) for term in objective.terms]
     settings = (terms, objective.weighted, keras.config.floatx(), keras.config.epsilon(), keras.config.backend())
-    numbered = _numbered(configs, dict.fromkeys(_meant(network, configs), ""))
+    numbered = _number_names(configs, dict.fromkeys(_meaningful_names(network, configs), ""))
     return json.dumps(numbered, sort_keys=True, default=str) + repr((states, settings, others))
 
 
@@ -70,17 +70,17 @@ def _is_kerass_own(config: Any) -> bool:
 _NAMES = ("name", "keras_history", "input_layers", "output_layers")
 
 
-def _numbered(config: Any, numbers: dict[str, str]) -> Any:
+def _number_names(config: Any, numbers: dict[str, str]) -> Any:
     """Return a configuration with the names in it replaced by numbers in the order in which they first come."""
     if isinstance(config, dict):
         return {
             key: tree.map_structure(lambda leaf: _number(leaf, numbers), value)
             if key in _NAMES
-            else _numbered(value, numbers)
+            else _number_names(value, numbers)
             for key, value in config.items()
         }
     if isinstance(config, (list, tuple)):
-        return [_numbered(part, numbers) for part in config]
+        return [_number_names(part, numbers) for part in config]
     return config
 
 
@@ -90,7 +90,7 @@ def _number(name: Any, numbers: dict[str, str]) -> Any:
     return numbers.setdefault(name, f"#{len(numbers)}") or name
 
 
-def _meant(network: Any, configs: Any) -> set[str]:
+def _meaningful_names(network: Any, configs: Any) -> set[str]:
     """Return the names that mean something: keys of structures, and inputs and outputs where there are several."""
     found: set[str] = set()
 

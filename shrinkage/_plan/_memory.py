@@ -55,13 +55,13 @@ class Memory:
 
     def predict(self, chunk: int, *, xla: bool, evaluated_rows: int) -> int:
         """Return the bytes that a run takes at its peak with so many strengths at a time."""
-        return int(self._fixed(xla) + chunk * self._per_strength(xla, evaluated_rows))
+        return int(self._fixed_bytes(xla) + chunk * self._per_strength(xla, evaluated_rows))
 
     def affordable(self, xla: bool) -> int:
         """Return how many strengths at a time keep to the limit, at least one."""
-        return max(1, int((self.limit - self._fixed(xla)) / self._per_strength(xla, self.batch_size)))
+        return max(1, int((self.limit - self._fixed_bytes(xla)) / self._per_strength(xla, self.batch_size)))
 
-    def _fixed(self, xla: bool) -> float:
+    def _fixed_bytes(self, xla: bool) -> float:
         kept = self.held_out * (self.output + 8) + self.member  # of one strength, on the way to the path
         return _COMPILING[xla] + self.data + self.strengths * kept
 
@@ -101,7 +101,7 @@ def measure(
         member=_bytes(network.variables) + _bytes(optimizer.variables),
         weights=weights,
         activations=item * (sum(outputs) + _states(network)),
-        output=item * _last(network, outputs),
+        output=item * _output_size(network, outputs),
         widest=max(outputs),
         data=sum(array.nbytes for array in tree.flatten((data.x, data.y, data.weight))),
         scored=2 * max(map(len, held_out)),
@@ -141,7 +141,7 @@ def _states(network: Any) -> int:
     return total
 
 
-def _last(network: Any, outputs: list[int]) -> int:
+def _output_size(network: Any, outputs: list[int]) -> int:
     """Return the values of the model's own outputs for one row."""
     try:
         ends = network.outputs

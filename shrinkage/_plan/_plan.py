@@ -65,8 +65,8 @@ def ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
     whole = Way(rules=False, xla=False, unrolled=(network.name,), scores_by_calls=True)
     if not agrees or way(network) == "unroll":
         return [whole]
-    plain = Way(rules=True, xla=False, unrolled=_unrolled(network, xla=False))
-    if _unrolled(network, xla=True):  # tracing many copies of a layer for XLA takes longer than it saves
+    plain = Way(rules=True, xla=False, unrolled=_unrolled_layers(network, xla=False))
+    if _unrolled_layers(network, xla=True):  # tracing many copies of a layer for XLA takes longer than it saves
         return [plain, whole]
     if not plain.unrolled:  # XLA has the fewer calls, and TensorFlow at times the faster products of large matrices
         return [Way(rules=True, xla=True), plain]
@@ -80,7 +80,7 @@ def scores_by_calls(network: keras.Model, *, rules: bool, xla: bool) -> bool:
 
     Convolutions go through XLA for the sake of their gradients; forward alone TensorFlow's own take half the time.
     """
-    return not rules or (xla and bool(_unrolled(network, xla=False)))
+    return not rules or (xla and bool(_unrolled_layers(network, xla=False)))
 
 
 def _multiplications(network: keras.Model) -> int:
@@ -96,7 +96,7 @@ def _multiplications(network: keras.Model) -> int:
     return total
 
 
-def _unrolled(network: keras.Model, *, xla: bool) -> tuple[str, ...]:
+def _unrolled_layers(network: keras.Model, *, xla: bool) -> tuple[str, ...]:
     return tuple(operation.name for operation in nodes(network) if way(operation, xla) == "unroll")
 
 

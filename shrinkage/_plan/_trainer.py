@@ -41,7 +41,7 @@ class Trainer:
         found = ways(training.template.network, agrees=agrees, batch_size=training.batch_size)
         found, note = ways_with_room(found, self._fixed)
         self.notes += [note] if note else []
-        self._way, self._reason = choose(found, self._timed, self._model_steps())
+        self._way, self._reason = choose(found, self._time_way, self._model_steps())
         self.plan = self._plan_of(self._way)
         if self._predicted > self._memory.limit:
             text = (
@@ -103,7 +103,7 @@ class Trainer:
         engine, numbers = self._engines.get(plan, strengths), range(len(folds.train))
         return Cohort(problem.training, engine, plan.evaluated_rows, folds.train, folds.held_out, numbers, units)
 
-    def _timed(self, way: Way) -> Timing:
+    def _time_way(self, way: Way) -> Timing:
         """Time a way with the strengths that it would train together, of which a few tell where each is traced."""
         plan = self._plan_of(way)
         size = min(plan.chunk, 2 if way.unrolled else plan.chunk)

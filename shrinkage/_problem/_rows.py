@@ -78,7 +78,7 @@ def _outputs(network: keras.Model, x: Any) -> Any:
             outputs = network(x, training=False)
     except Exception as error:  # of any class: a subclassed model is the user's own code
         raise ValueError(f"`model` cannot be called on the first rows of `x`: {reason_of(error)}") from error
-    return tree.map_structure(_unmasked, outputs)
+    return tree.map_structure(_without_mask, outputs)
 
 
 def _check_metrics(template: Template, y: Any, outputs: Any, absent: Sequence[str | None]) -> None:
@@ -101,7 +101,7 @@ def _check_metrics(template: Template, y: Any, outputs: Any, absent: Sequence[st
         raise ValueError(f"{missing[0]} must be given, as that output has metrics. Received: none.")
 
 
-def _unmasked(output: Any) -> np.ndarray:
+def _without_mask(output: Any) -> np.ndarray:
     if mask_of(output) is not None:
         raise ValueError(
             "`model` puts a mask on its output (an Embedding with mask_zero, and a prediction for each time step), "
@@ -122,7 +122,7 @@ def _fitting_inputs(network: keras.Model, x: Any) -> Any:
     pairs = zip(places, tensors, strict=True)
     with np.errstate(over="ignore"):  # what is infinite then is refused, by its name
         fitting = [
-            _shaped(leaves[i], tensor.shape, called[i]).astype(tensor.dtype) for i, tensor in pairs if i is not None
+            _fit_shape(leaves[i], tensor.shape, called[i]).astype(tensor.dtype) for i, tensor in pairs if i is not None
         ]
     return tree.pack_sequence_as(structure, fitting)
 
@@ -150,7 +150,9 @@ def _places(
         return [next(numbers) if has_loss else None for has_loss in needed]
     stack = len(keys) == 1 < len(paths) and isinstance(given, tuple)
     hint = f" To make one array of these, say numpy.stack({name})." if stack else ""
-    raise ValueError(f"`{name}` must be {_wanted(structure, keys)}. Received: {_received(given)}.{hint}")
+    raise ValueError(
+        f"`{name}` must be {_describe_expected(structure, keys)}. Received: {_describe_received(given)}.{hint}"
+    )
 
 
 def _keys(structure: Any, names: Sequence[Any]) -> list[Any]:
@@ -158,7 +160,7 @@ def _keys(structure: Any, names: Sequence[Any]) -> list[Any]:
     return [path[0] for path, _ in tree.flatten_with_path(structure)] if isinstance(structure, dict) else list(names)
 
 
-def _wanted(structure: Any, keys: Sequence[Any]) -> str:
+def _describe_expected(structure: Any, keys: Sequence[Any]) -> str:
     listed = ", ".join(map(repr, keys))
     if len(keys) == 1:
         return f"one array (for {listed})"
@@ -169,13 +171,13 @@ def _wanted(structure: Any, keys: Sequence[Any]) -> str:
     return f"a list of {len(keys)} arrays in the model's order {listed}, or a dictionary with these names"
 
 
-def _received(given: Any) -> str:
+def _describe_received(given: Any) -> str:
     if isinstance(given, dict):
         return f"a dictionary with keys {', '.join(map(repr, given))}"
     return f"a list of {len(given)}" if isinstance(given, tuple) else f"one array of shape {np.shape(given)}"
 
 
-def _shaped(x: np.ndarray, shape: tuple[int | None, ...], name: str) -> np.ndarray:
+def _fit_shape(x: np.ndarray, shape: tuple[int | None, ...], name: str) -> np.ndarray:
     if x.ndim == len(shape) - 1 and shape[-1] == 1:
         x = x[..., None]  # as Keras does
     if x.ndim != len(shape) or any(e not in (None, s) for e, s in zip(shape[1:], x.shape[1:], strict=True)):

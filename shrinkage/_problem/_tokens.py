@@ -49,7 +49,7 @@ def check_tokens(network: keras.Model, x: Any) -> None:
     Raises:
         ValueError: Naming the layer, the token, and what to do.
     """
-    for layer, tokens in _embedded(network, x):
+    for layer, tokens in _embedded_tokens(network, x):
         low, high = tokens.min(), tokens.max()
         if low < 0 or high >= layer.input_dim:
             raise ValueError(
@@ -59,7 +59,7 @@ def check_tokens(network: keras.Model, x: Any) -> None:
             )
 
 
-def _embedded(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray]]:
+def _embedded_tokens(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray]]:
     """Return each embedding that nothing trained stands before, and the tokens that it is given."""
     graph = graph_of(network)
     if graph is None:

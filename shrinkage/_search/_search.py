@@ -122,7 +122,7 @@ class Search:
         for size, part in self._parts(lams):
             if size not in cohorts:
                 cohorts[size] = self._trainer.cohort(size)
-            lam = fold_lams(_padded(part, size), n_rows, n_train, decoupled=decoupled)
+            lam = fold_lams(_pad(part, size), n_rows, n_train, decoupled=decoupled)
             one = score(
                 cohorts[size], lam, epochs=self._problem.epochs,
                 patience=self._problem.patience, keep=self._problem.epoch, average=self._average, tick=tick,
@@ -139,9 +139,9 @@ class Search:
         for size, part in self._parts(lams):
             if size not in cohorts:
                 cohorts[size] = self._trainer.cohort_of_all_rows(size)
-            epochs = _padded(kept[start : start + len(part)], size)
+            epochs = _pad(kept[start : start + len(part)], size)
             expect(int(epochs.max()) - self._problem.epochs)
-            some, bad, last = refit(cohorts[size], _padded(part, size)[None], epochs, self._compared, tick)
+            some, bad, last = refit(cohorts[size], _pad(part, size)[None], epochs, self._compared, tick)
             values += some[: len(part)]
             diverged.append(bad[: len(part)])
             start += len(part)
@@ -176,6 +176,6 @@ class Search:
         return parts
 
 
-def _padded(part: np.ndarray, size: int) -> np.ndarray:
+def _pad(part: np.ndarray, size: int) -> np.ndarray:
     """Repeat the last value, so that a part has the number of strengths that steps are compiled for."""
     return np.concatenate([part, np.repeat(part[-1:], size - len(part))])

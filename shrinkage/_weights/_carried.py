@@ -13,7 +13,7 @@ from shrinkage._weights._selection import owners_of
 _SHOWN = 8  # layers in a message
 
 
-def carried(model: keras.Model) -> list[Any]:
+def regularized_variables(model: keras.Model) -> list[Any]:
     """Return the trainable variables with a regularizer that acts; one of strength 0 does not."""
     found = [v for v in model.trainable_variables if v.regularizer is not None]
     return [v for v in found if keras_strengths(v.regularizer) != (0.0, 0.0)]
@@ -30,16 +30,16 @@ def check_free(model: keras.Model, mask: Iterable[bool]) -> None:
         ValueError: With the layers' code, and the two ways out.
     """
     chosen = {id(v) for v, penalised in zip(model.trainable_variables, mask, strict=True) if penalised}
-    if not any(id(variable) in chosen for variable in carried(model)):
+    if not any(id(variable) in chosen for variable in regularized_variables(model)):
         return
     take = ""
-    if len({keras_strengths(v.regularizer) for v in carried(model)} - {None}) == 1 and _all_known(model):
+    if len({keras_strengths(v.regularizer) for v in regularized_variables(model)} - {None}) == 1 and _all_known(model):
         take = (
             'To train the path of this regularizer, with the strength that it has marked in it, say penalty="model". '
         )
     raise ValueError(
-        f"`model` already carries a penalty on weights that shrinkage's would be added to:\n{_listed(model)}\n"
-        f"{take}To take it off:\n{_taken_off(model)}"
+        f"`model` already carries a penalty on weights that shrinkage's would be added to:\n{_show_layers(model)}\n"
+        f"{take}To take it off:\n{_removal_code(model)}"
     )
 
 
@@ -51,7 +51,7 @@ def take_over(model: keras.Model) -> tuple[Penalty, float, list[Any]]:
     Raises:
         ValueError: If there is none, or they are not all the same, or not Keras' own; with what each layer carries.
     """
-    found = carried(model)
+    found = regularized_variables(model)
     if not found:
         raise ValueError(
             '`penalty`: "model" takes over the regularizers of a model, and no trainable weight of it has one (set on '
@@ -61,8 +61,8 @@ def take_over(model: keras.Model) -> tuple[Penalty, float, list[Any]]:
     if only is None or others:
         raise ValueError(
             f'`penalty`: "model" takes over one regularizer of Keras, L1, L2 or L1L2, that is the same on all weights '
-            f"that have one. Received:\n{_listed(model)}\nTake them off, and give a penalty; strengths that differ "
-            f"are factors, such as on={{keras.layers.Dense: 1, keras.layers.Conv2D: 0.1}}:\n{_taken_off(model)}"
+            f"that have one. Received:\n{_show_layers(model)}\nTake them off, and give a penalty; strengths that differ "
+            f"are factors, such as on={{keras.layers.Dense: 1, keras.layers.Conv2D: 0.1}}:\n{_removal_code(model)}"
         )
     return *matching(*only), found
 
@@ -102,18 +102,18 @@ def code_of(regularizer: Any) -> str:
 
 
 def _all_known(model: keras.Model) -> bool:
-    return all(keras_strengths(variable.regularizer) is not None for variable in carried(model))
+    return all(keras_strengths(variable.regularizer) is not None for variable in regularized_variables(model))
 
 
 def _by_layer(model: keras.Model) -> dict[int, tuple[Any, list[Any]]]:
     owners, layers = owners_of(model), dict[int, tuple[Any, list[Any]]]()
-    for variable in carried(model):
+    for variable in regularized_variables(model):
         layer = owners.get(id(variable), model)
         layers.setdefault(id(layer), (layer, []))[1].append(variable)
     return layers
 
 
-def _listed(model: keras.Model) -> str:
+def _show_layers(model: keras.Model) -> str:
     """Show the code of the layers that carry regularizers."""
     lines = []
     for layer, variables in _by_layer(model).values():
@@ -123,7 +123,7 @@ def _listed(model: keras.Model) -> str:
     return "\n".join([*lines[:_SHOWN], *more])
 
 
-def _taken_off(model: keras.Model) -> str:
+def _removal_code(model: keras.Model) -> str:
     """Return the code that takes the regularizers off."""
     lines = dict[str, list[str]]()
     for layer, variables in _by_layer(model).values():

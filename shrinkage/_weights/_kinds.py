@@ -163,7 +163,7 @@ def per_unit(layer: keras.Layer, variable: Any) -> tuple[int, ...]:
     """
     rank = len(variable.shape)
     if variable.name == "kernel" and isinstance(layer, layers.EinsumDense):
-        return _contracted(layer, rank)
+        return _contracted_axes(layer, rank)
     if variable.name == "kernel" and isinstance(layer, _TRANSPOSED):
         return tuple(axis for axis in range(-rank, 0) if axis != -2)
     if kind_of(layer, variable) == "depthwise":  # a channel is filtered alone
@@ -184,13 +184,13 @@ def per_input(layer: keras.Layer, variable: Any) -> tuple[int, ...]:
     rank = len(variable.shape)
     inputs: tuple[int, ...] = (-2,)
     if variable.name == "kernel" and isinstance(layer, layers.EinsumDense):
-        inputs = _contracted(layer, rank)
+        inputs = _contracted_axes(layer, rank)
     elif variable.name == "kernel" and isinstance(layer, _TRANSPOSED):
         inputs = (-1,)
     return tuple(axis for axis in range(-rank, 0) if axis not in inputs)
 
 
-def _contracted(layer: Any, rank: int) -> tuple[int, ...]:
+def _contracted_axes(layer: Any, rank: int) -> tuple[int, ...]:
     """Return the axes of an EinsumDense kernel that are summed over."""
     inputs, output = layer.equation.replace(" ", "").split("->")
     letters = inputs.split(",")[1]

@@ -14,7 +14,7 @@ from shrinkage._host._layers import sublayers
 from shrinkage._weights._kinds import KINDS, PENALISED, kind_of, kind_words
 
 One = str | type[keras.Layer] | keras.Layer | keras.Variable | Callable[[keras.Layer, keras.Variable], bool]
-Rule = One | Sequence[One] | Mapping[Any, float]
+Selector = One | Sequence[One] | Mapping[Any, float]
 
 _WORDS = ("kernels", "all", *KINDS)
 _FORMS = (
@@ -40,9 +40,9 @@ def resolve(
     """
     found: list[tuple[float, str] | None] = [None] * len(pairs)
     for rule, factor in _factors(on):
-        matched = _matched(model, rule, pairs, strict)
+        matched = _match(model, rule, pairs, strict)
         if strict and not any(matched):
-            raise ValueError(_nothing(model, rule, pairs))
+            raise ValueError(_match_nothing(model, rule, pairs))
         twice = [v.path for (_, v), mine, old in zip(pairs, matched, found, strict=True) if mine and old is not None]
         if strict and twice:
             raise ValueError(
@@ -50,7 +50,10 @@ def resolve(
             )
         for i, (layer, variable) in enumerate(pairs):
             if matched[i] and found[i] is None:
-                found[i] = factor, _why(rule, layer, variable) + (f", factor {factor:g}" if factor != 1 else "")
+                found[i] = (
+                    factor,
+                    _why_no_match(rule, layer, variable) + (f", factor {factor:g}" if factor != 1 else ""),
+                )
     by_kind = isinstance(on, str) and on == "kernels"
     return [
         one if one is not None else (0.0, kind_words(layer, variable) if by_kind else "not chosen by on")
@@ -80,13 +83,13 @@ def _factors(on: Any) -> list[tuple[Any, float]]:
     return [(rule, float(factor)) for rule, factor in on.items()]
 
 
-def _matched(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, Any]], strict: bool) -> list[bool]:
+def _match(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, Any]], strict: bool) -> list[bool]:
     if isinstance(rule, str):
         return _by_word(model, rule, pairs)
     if isinstance(rule, keras.Variable):
         return [variable is rule for _, variable in pairs]
     if isinstance(rule, keras.Layer) or (isinstance(rule, type) and issubclass(rule, keras.Layer)):
-        within = _within(model, rule)
+        within = _ids_within(model, rule)
         return [id(variable) in within and kind_of(layer, variable) in PENALISED for layer, variable in pairs]
     if hasattr(rule, "dtype") and hasattr(rule, "shape"):
         raise TypeError(
@@ -94,10 +97,10 @@ def _matched(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, A
             f"{type(rule).__name__} of shape {tuple(rule.shape)}."
         )
     if isinstance(rule, Iterable) and not isinstance(rule, (bytes, type)):
-        each = [_matched(model, one, pairs, strict) for one in rule]
+        each = [_match(model, one, pairs, strict) for one in rule]
         for one, matched in zip(rule, each, strict=True):
             if strict and not any(matched):
-                raise ValueError(_nothing(model, one, pairs))
+                raise ValueError(_match_nothing(model, one, pairs))
         return [any(column) for column in zip(*each, strict=True)] if each else []
     if callable(rule) and not isinstance(rule, type):
         _check_takes_two(rule)
@@ -126,11 +129,11 @@ def _by_word(model: keras.Model, word: str, pairs: Sequence[tuple[keras.Layer, A
         return [kind_of(layer, variable) in kinds for layer, variable in pairs]
     if any(sign in word for sign in "*?[/"):
         return [fnmatchcase(variable.path, word) for _, variable in pairs]
-    meant = _meant(model, word)
+    meant = _suggest_name(model, word)
     raise ValueError(f'on="{word}" is no kind of weight.{meant} It must be {_FORMS}; the kinds are {", ".join(KINDS)}.')
 
 
-def _meant(model: keras.Model, word: str) -> str:
+def _suggest_name(model: keras.Model, word: str) -> str:
     """Say how to name the layer of this name, or the kind of a name like it, if there is one."""
     ways = [f'model.get_layer("{word}")'] if word in {layer.name for layer in model.layers} else []
     if any(word in variable.path.split("/")[:-1] for variable in model.weights):
@@ -141,7 +144,7 @@ def _meant(model: keras.Model, word: str) -> str:
     return f' Did you mean "{near[0]}"?' if near else ""
 
 
-def _within(model: keras.Model, rule: Any) -> set[int]:
+def _ids_within(model: keras.Model, rule: Any) -> set[int]:
     """Return the ids of the variables of a layer, or of all layers of a class, and of the layers inside them."""
     inside = [layer for layer in sublayers(model) if layer is rule]
     if isinstance(rule, type):
@@ -149,23 +152,23 @@ def _within(model: keras.Model, rule: Any) -> set[int]:
     return {id(variable) for layer in inside for variable in layer.weights}
 
 
-def _why(rule: Any, layer: keras.Layer, variable: Any) -> str:
+def _why_no_match(rule: Any, layer: keras.Layer, variable: Any) -> str:
     if not isinstance(rule, str) or rule not in _WORDS:
         return "chosen by on"
     return 'on="all"' if rule == "all" else kind_words(layer, variable)
 
 
-def _nothing(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, Any]]) -> str:
+def _match_nothing(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, Any]]) -> str:
     paths = [variable.path for _, variable in pairs]
     trainable = "trainable " if all(variable.trainable for _, variable in pairs) else ""
     return (
         f"on={spell(rule)} matches none of the {len(paths)} {trainable}weights of model {model.name!r}: "
-        f'{", ".join(paths)}.{_wider(rule, paths)} Give on="all", or a function of (layer, variable) that is true for '
+        f'{", ".join(paths)}.{_suggest_pattern(rule, paths)} Give on="all", or a function of (layer, variable) that is true for '
         "the weights to penalise."
     )
 
 
-def _wider(rule: Any, paths: Sequence[str]) -> str:
+def _suggest_pattern(rule: Any, paths: Sequence[str]) -> str:
     """Suggest a pattern that finds what a string is the end, the layer or a part of, if there is one."""
     core = rule.strip("*") if isinstance(rule, str) else ""
     found = [like for like in (f"*{core}", f"*{core}/*", f"*{core}*") if any(fnmatchcase(path, like) for path in paths)]

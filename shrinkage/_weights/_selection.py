@@ -10,7 +10,7 @@ import keras
 from shrinkage._host._layers import own_trainable, sublayers
 from shrinkage._weights._first_call import create_weights
 from shrinkage._weights._kinds import per_input, per_unit
-from shrinkage._weights._matching import Rule, resolve
+from shrinkage._weights._matching import Selector, resolve
 from shrinkage._weights._scale import scale_invariant
 
 
@@ -103,7 +103,7 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
     return f"{cells[0]:<{layer}}  {cells[1]:<{weight}}  {cells[2]:<{shape}}  {cells[3]:>{size}}  {cells[4]}"
 
 
-def describe(model: keras.Model, on: Rule = "kernels") -> Selection:
+def describe(model: keras.Model, on: Selector = "kernels") -> Selection:
     """Show which weights of a model a penalty would cover, which not, and why; nothing is changed.
 
     Where a normalization follows, the scale of a kernel does not matter, and the table says so: there lam acts only
@@ -169,7 +169,7 @@ def _of_free_scale(weight: Weight) -> Weight:
     return replace(weight, reason=reason) if weight.penalised else weight
 
 
-def select(model: keras.Model, on: Rule = "kernels") -> Selection:
+def select(model: keras.Model, on: Selector = "kernels") -> Selection:
     """Resolve a rule to the variables of a built model; see `describe`.
 
     Example:
@@ -181,10 +181,10 @@ def select(model: keras.Model, on: Rule = "kernels") -> Selection:
     _check_built(model)
     if not model.trainable_variables:
         raise ValueError(f"Model {model.name!r} has no trainable weights: there is nothing to penalise.")
-    return _selected(model, on, model.trainable_variables)
+    return _select(model, on, model.trainable_variables)
 
 
-def select_frozen_too(model: keras.Model, on: Rule = "kernels", *, strict: bool = True) -> dict[int, Weight]:
+def select_frozen_too(model: keras.Model, on: Selector = "kernels", *, strict: bool = True) -> dict[int, Weight]:
     """Resolve a rule to the variables of a built model and to those that training would change if none were frozen.
 
     Args:
@@ -208,10 +208,10 @@ def select_frozen_too(model: keras.Model, on: Rule = "kernels", *, strict: bool 
     variables = [variable for variable in model.weights if id(variable) in known]
     if strict and not variables:
         raise ValueError(f"Model {model.name!r} has no weights that can be trained: there is nothing to penalise.")
-    return dict(zip(map(id, variables), _selected(model, on, variables, strict).weights, strict=True))
+    return dict(zip(map(id, variables), _select(model, on, variables, strict).weights, strict=True))
 
 
-def _selected(model: keras.Model, on: Rule, variables: list[keras.Variable], strict: bool = True) -> Selection:
+def _select(model: keras.Model, on: Selector, variables: list[keras.Variable], strict: bool = True) -> Selection:
     known = owners_of(model)
     pairs = [(known.get(id(variable), model), variable) for variable in variables]
     found = zip(pairs, resolve(model, on, pairs, strict=strict), strict=True)

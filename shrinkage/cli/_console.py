@@ -28,7 +28,7 @@ class Console:
     def result(self, document: dict[str, Any]) -> None:
         """The result for programs."""
         if self.json:
-            click.echo(json.dumps(plain(document), indent=2, allow_nan=False))
+            click.echo(json.dumps(to_json(document), indent=2, allow_nan=False))
 
 
 class Number(click.FloatRange):
@@ -43,26 +43,26 @@ class Number(click.FloatRange):
         return super().convert(value, param, ctx)
 
 
-def whole(least: int, most: int = 10**9) -> click.IntRange:
+def whole_number(least: int, most: int = 10**9) -> click.IntRange:
     """A whole number that arrays and seeds can hold."""
     return click.IntRange(min=least, max=most)
 
 
-def plain(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """`value` as JSON knows it: NumPy scalars unpacked, NaN and infinity as null.
 
     >>> plain({"loss": [0.5, float("nan")]})
     {'loss': [0.5, None]}
     """
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [to_json(item) for item in value]
     if isinstance(value, str | bool | int | None):
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    return plain(value.item() if hasattr(value, "item") else str(value))
+    return to_json(value.item() if hasattr(value, "item") else str(value))
 
 
 def plural(count: int, thing: str) -> str:

@@ -90,8 +90,8 @@ def _load(file: File, console: Console) -> "keras.Model":
             try:
                 model = keras.models.load_model(file, safe_mode=True, compile=False)
             except Exception as error:
-                raise BadInput(_why(file, error)) from error
-            console.note(f"the optimizer is not looked at. {_why(file, whole)}")
+                raise BadInput(_load_problem(file, error)) from error
+            console.note(f"the optimizer is not looked at. {_load_problem(file, whole)}")
     if not isinstance(model, keras.Model):
         raise BadInput(f"{file} holds a {type(model).__name__}; expected a Keras model.")
     if not model.built:
@@ -99,7 +99,7 @@ def _load(file: File, console: Console) -> "keras.Model":
     return model
 
 
-def _why(file: File, error: Exception) -> str:
+def _load_problem(file: File, error: Exception) -> str:
     """Say why a file cannot be loaded, and what to do."""
     text = str(error)
     if "safe_mode" in text:

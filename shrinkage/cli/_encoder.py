@@ -16,7 +16,7 @@ from ._errors import BadInput
 from ._formats import MOST
 from ._table import column
 from ._target import about_names
-from ._values import as_booleans, as_categories, as_numbers, unreadable
+from ._values import as_booleans, as_categories, as_numbers, find_unreadable
 
 if TYPE_CHECKING:
     import keras
@@ -35,13 +35,15 @@ def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
     """
     missing = [name for name in columns.names if name not in frame.columns]
     if missing:
-        raise BadInput(f"the data lacks {', '.join(missing)}, which the model was fitted with{_near(missing, frame)}.")
+        raise BadInput(
+            f"the data lacks {', '.join(missing)}, which the model was fitted with{_near_names(missing, frame)}."
+        )
     cells = {c.name: _numbers(c, column(frame, c.name)) for c in columns.numbers}
     cells |= {c.name: as_categories(column(frame, c.name)) for c in columns.categories}
     return {input_name(name): values[:, None] for name, values in cells.items()}
 
 
-def _near(missing: list[str], frame: pd.DataFrame) -> str:
+def _near_names(missing: list[str], frame: pd.DataFrame) -> str:
     """Name columns that may be meant: they differ in case or spaces, or are called like the input of model.keras."""
     others = {input_name(name.strip().lower()): name for name in frame.columns}
     keys = {name: input_name(name.strip().lower()) for name in missing}
@@ -51,7 +53,7 @@ def _near(missing: list[str], frame: pd.DataFrame) -> str:
 
 def _numbers(column: NumberColumn, cells: pd.Series) -> np.ndarray:
     values = _values(column, cells)
-    wrong = unreadable(cells, values)
+    wrong = find_unreadable(cells, values)
     unknown = [cell for cell in cells.loc[wrong] if str(cell) not in column.marks] if wrong.any() else []
     if len(unknown) > (1 - MOST) * len(cells):
         expected = "true or false" if column.boolean else "numbers"
@@ -76,7 +78,7 @@ def odd_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, dict[str, int]
     found = {}
     for each in columns.numbers:
         cells = column(frame, each.name)
-        wrong = unreadable(cells, _values(each, cells))
+        wrong = find_unreadable(cells, _values(each, cells))
         if wrong.any():
             counts = cells.loc[wrong].astype(str).value_counts()
             found[each.name] = {str(text): int(count) for text, count in counts.items()}
@@ -87,7 +89,7 @@ def matrix(columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
     """The encoded matrix, (n, len(columns.features)) float32, from what `read_cells` gives."""
     parts = []
     if columns.numbers:
-        values = _scaled(columns.numbers, number_matrix(columns, cells))
+        values = _scale(columns.numbers, number_matrix(columns, cells))
         marked = [i for i, column in enumerate(columns.numbers) if column.indicator]
         parts = [np.nan_to_num(values).clip(*_bounds(columns.numbers)), np.isnan(values[:, marked])]
     one_hots = [_one_hot(column, cells[input_name(column.name)]) for column in columns.categories]
@@ -105,7 +107,7 @@ def _constants(columns: tuple[NumberColumn, ...]) -> tuple[list[float], list[flo
     return [-part for part in high], [-part for part in low], [float(np.float32(1 / c.scale)) for c in columns]
 
 
-def _scaled(columns: tuple[NumberColumn, ...], values: np.ndarray) -> np.ndarray:
+def _scale(columns: tuple[NumberColumn, ...], values: np.ndarray) -> np.ndarray:
     """Numbers, (n, d) float64, centred before they lose digits, and scaled."""
     high, low, factor = map(np.array, _constants(columns))
     with np.errstate(over="ignore"):  # clipped next
@@ -114,7 +116,7 @@ def _scaled(columns: tuple[NumberColumn, ...], values: np.ndarray) -> np.ndarray
 
 def _bounds(columns: tuple[NumberColumn, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Where the scaled columns are clipped: after missing cells are filled, for NaN has no place in an order."""
-    bounds = _scaled(columns, np.array([[c.low for c in columns], [c.high for c in columns]]))
+    bounds = _scale(columns, np.array([[c.low for c in columns], [c.high for c in columns]]))
     low, high = bounds.clip(-LARGEST, LARGEST).astype(np.float32).astype(np.float64)
     return low, high
 
@@ -124,7 +126,7 @@ def _one_hot(column: CategoryColumn, cells: np.ndarray) -> np.ndarray:
     return np.concatenate([~own.any(axis=1, keepdims=True), own], axis=1) if column.other else own
 
 
-def unseen(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
+def count_unseen(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
     """How many cells of each category column hold a category without a column of its own, rare ones included."""
     counts = {
         column.name: int((~np.isin(cells[input_name(column.name)], [*column.categories, MISSING])).sum())
@@ -133,7 +135,7 @@ def unseen(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def clipped(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
+def count_clipped(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
     """How many cells of each number column lie outside its bounds."""
     values = {column: cells[input_name(column.name)] for column in columns.numbers}
     counts = {column.name: int(((x < column.low) | (x > column.high)).sum()) for column, x in values.items()}

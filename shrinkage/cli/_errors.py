@@ -62,7 +62,7 @@ class Commands(click.Group):
             _echo_json(ctx, message, 130)
             ctx.exit(130)
         except Exception as error:
-            known = _known(error, debug=ctx.meta.get("shrinkage.debug", False))
+            known = _describe_known(error, debug=ctx.meta.get("shrinkage.debug", False))
             _echo_json(ctx, known.format_message(), known.exit_code)
             if known is error:
                 raise
@@ -74,7 +74,7 @@ def _echo_json(ctx: click.Context, message: str, exit_code: int) -> None:
         click.echo(json.dumps({"error": message, "exit_code": exit_code}, indent=2))
 
 
-def full(error: BaseException | None) -> str | None:
+def disk_full(error: BaseException | None) -> str | None:
     """Return in words that a disk is full, if that is what an error or one before it says."""
     while error is not None:
         number = getattr(error, "errno", None)
@@ -87,15 +87,15 @@ def full(error: BaseException | None) -> str | None:
     return None
 
 
-def _known(error: Exception, debug: bool) -> click.ClickException:
+def _describe_known(error: Exception, debug: bool) -> click.ClickException:
     if isinstance(error, click.ClickException):
         return error
     # TensorFlow's and PyArrow's errors are known by name: neither is imported for this.
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return TrainingFailed("memory ran out. Give fewer rows or columns, a smaller network, or fewer --folds.")
-    if reason := full(error):
+    if reason := disk_full(error):
         return BadInput(f"a file could not be written: {reason}. Free space, or give another place.")
-    return _unexpected(error, debug)
+    return _describe_unexpected(error, debug)
 
 
 def is_refusal(error: Exception) -> bool:
@@ -105,7 +105,7 @@ def is_refusal(error: Exception) -> bool:
     return bool(frames) and frames[-1].filename.startswith(package + os.sep)
 
 
-def _unexpected(error: Exception, debug: bool) -> Unexpected:
+def _describe_unexpected(error: Exception, debug: bool) -> Unexpected:
     details = "".join(traceback.format_exception(error))
     if debug:
         click.echo(details, err=True)

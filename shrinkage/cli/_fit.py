@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._console import Console, Number, common, import_keras, separator_option, whole
+from ._console import Console, Number, common, import_keras, separator_option, whole_number
 from ._errors import EXIT_CODES, BadInput, TrainingFailed, is_refusal
 from ._penalty import check_penalty, penalty_arguments, penalty_options
 
@@ -62,16 +62,18 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
 @click.option("--number", multiple=True, metavar="NAME", help="A column to take as numbers; other cells are missing.")
 @click.option("--clip/--no-clip", default=True, help="Clip numbers that lie far outside the others.")
 @click.option("--hidden", callback=_units, show_default="64,64", help="Units of each hidden layer of an mlp.")
-@click.option("--epochs", type=whole(1), show_default="200; of a linear model 1000", help="At most so many epochs.")
-@click.option("--batch-size", type=whole(1), show_default="32; of a linear model all rows")
+@click.option(
+    "--epochs", type=whole_number(1), show_default="200; of a linear model 1000", help="At most so many epochs."
+)
+@click.option("--batch-size", type=whole_number(1), show_default="32; of a linear model all rows")
 @click.option(
     "--learning-rate",
     type=Number(min=0, min_open=True),
     show_default="0.001; of a linear model 0.3, falling to 0",
     help="Of Adam.",
 )
-@click.option("--folds", type=whole(2), default=5, help="Folds of the cross-validation.")
-@click.option("--seed", type=whole(0, 2**32 - 1), default=0, help="Of everything random.")
+@click.option("--folds", type=whole_number(2), default=5, help="Folds of the cross-validation.")
+@click.option("--seed", type=whole_number(0, 2**32 - 1), default=0, help="Of everything random.")
 @click.option(
     "--choose",
     type=click.Choice(["min", "1se"]),

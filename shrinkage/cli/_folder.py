@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ._errors import BadInput, full
+from ._errors import BadInput, disk_full
 
 # What a folder is known by as a run.
 MARK = "path.json"
@@ -80,7 +80,7 @@ def keeping_the_table(place: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if (reason := full(error)) is None:
+        if (reason := disk_full(error)) is None:
             raise
         raise BadInput(
             f"{place}{os.sep} was not written: {reason}. What is printed above is complete. Free space, or give "

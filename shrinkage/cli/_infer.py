@@ -18,9 +18,9 @@ from ._values import (
     as_numbers,
     describe_cells,
     equal_in_float64,
+    find_unreadable,
     kind_of,
-    rare,
-    unreadable,
+    rare_limit,
     values_as,
 )
 
@@ -94,7 +94,7 @@ def _column(cells: pd.Series, given: Kind | None, clip: bool) -> NumberColumn | 
     if not given and _is_row_number(cells):
         raise Unused("it numbers the rows")
     values = values_as(kind, cells)
-    odd = cells.loc[unreadable(cells, values)].astype(str)
+    odd = cells.loc[find_unreadable(cells, values)].astype(str)
     if np.isnan(values).all():
         hint = quantity(odd) or f"the first is {odd.iloc[0]!r}"
         raise BadInput(f"--number {cells.name}: no cell is a number; {hint}.")
@@ -116,15 +116,15 @@ def _numbers(name: str, values: np.ndarray, boolean: bool, marks: tuple[str, ...
     if known.min() == known.max():
         raise Unused("it is constant")
     n_other = len(known) - int(np.unique(known, return_counts=True)[1].max())
-    if n_other < rare(len(values)):
+    if n_other < rare_limit(len(values)):
         raise Unused(f"it is constant but for {plural(n_other, 'row')}")
     low, high = _bounds(known) if clip else (float(known.min()), float(known.max()))
-    centre, scale = float(sum(halves(np.median(known)))), float(np.float32(_spread(known.clip(low, high))))
+    centre, scale = float(sum(halves(np.median(known)))), float(np.float32(_safe_sd(known.clip(low, high))))
     if not (1e-30 < scale < 1e30 and abs(centre) < 1e36):
         raise Unused(f"its median, {centre:.0e}, or its standard deviation, {scale:.0e}, is out of float32's range")
     if not clip:
         low, high = -LARGEST, LARGEST
-    return NumberColumn(name, low, high, centre, scale, n_missing >= rare(len(values)), boolean, marks)
+    return NumberColumn(name, low, high, centre, scale, n_missing >= rare_limit(len(values)), boolean, marks)
 
 
 def _is_row_number(cells: pd.Series) -> bool:
@@ -148,7 +148,7 @@ def _bounds(known: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _spread(known: np.ndarray) -> float:
+def _safe_sd(known: np.ndarray) -> float:
     """The standard deviation, safe from overflow."""
     largest = np.abs(known - np.median(known)).max()
     return float(largest * np.std(known / largest))
@@ -161,7 +161,7 @@ def _categories(name: str, cells: np.ndarray, limit: int | None) -> CategoryColu
     if len(counts) == 1:
         raise Unused("it is constant")
     # Of a column that the user calls a category, two rows may be all that a value has.
-    enough = rare(len(cells)) if limit is not None else 2
+    enough = rare_limit(len(cells)) if limit is not None else 2
     frequent = [value for value, count in counts.most_common() if count >= enough]
     if limit is not None and sum(counts[value] for value in frequent if value != MISSING) < known / 2:
         raise Unused(f"most of its {len(counts)} values are nearly unique, as names and identifiers are")

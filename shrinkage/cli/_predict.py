@@ -37,7 +37,7 @@ def predict(run: File, data: File, output: File, overwrite: bool, separator: str
     outside the training rows' are clipped.
     """
     from ._columns import Columns
-    from ._encoder import check_model, clipped, missing, odd_cells, read_cells, unseen
+    from ._encoder import check_model, count_clipped, count_unseen, missing, odd_cells, read_cells
     from ._encoder import predict as predict_cells
     from ._folder import check_file
     from ._prepare import odd_words
@@ -52,8 +52,8 @@ def predict(run: File, data: File, output: File, overwrite: bool, separator: str
     odd = odd_cells(columns, table.frame)
     counts = {
         "missing": missing(columns, cells),
-        "clipped": clipped(columns, cells),
-        "unseen": unseen(columns, cells),
+        "clipped": count_clipped(columns, cells),
+        "unseen": count_unseen(columns, cells),
     }
     for note in table.notes:
         console.note(f"{data}: {note}.")

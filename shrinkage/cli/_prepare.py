@@ -11,7 +11,7 @@ import pandas as pd
 from ._cautions import about_time, cautions
 from ._columns import Columns, Task, input_name
 from ._console import plural
-from ._encoder import clipped, matrix, missing, odd_cells, read_cells, unseen
+from ._encoder import count_clipped, count_unseen, matrix, missing, odd_cells, read_cells
 from ._errors import BadInput
 from ._infer import MAX_CATEGORIES, infer_columns
 from ._numerals import Known
@@ -52,35 +52,35 @@ class Prepared:
             f"{self.file}: {plural(len(target.values), 'row')}; {plural(len(columns.names), 'column')}, encoded as "
             f"{plural(len(columns.features), 'input')}",
             *self.notes,
-            *(f"{kind}: {_listed(names)}" for kind, names in self._kinds().items() if names),
+            *(f"{kind}: {_list_items(names)}" for kind, names in self._kinds().items() if names),
             f"target {columns.target}: {target.task} ({target.reason})",
-            *_counted("rows of each class", self._class_sizes()),
+            *_count_words("rows of each class", self._class_sizes()),
         ]
         if self.n_unlabelled:
             lines.append(f"left out: {plural(self.n_unlabelled, 'row')} without a target (empty, NA, null, None or ?)")
         rows = len(target.values) // self.n_folds
         if rows < FEW_ROWS:
             lines.append(f"caution: {plural(rows, 'row')} in a fold; so few can hardly tell one strength from another")
-        lines += _counted(f"classes with fewer rows than the {self.n_folds} folds", self._small_classes())
+        lines += _count_words(f"classes with fewer rows than the {self.n_folds} folds", self._small_classes())
         lines += [f"not used: {name} ({reason})" for name, reason in columns.dropped.items()]
         lines += about_time(columns, self.cautions)
         renamed = [f"{name} is {new}" for name, new in columns.renamed.items()]
         if renamed:
             lines.append(
-                f"inputs of model.keras with another name, for Keras allows no slash in one: {_listed(renamed)}"
+                f"inputs of model.keras with another name, for Keras allows no slash in one: {_list_items(renamed)}"
             )
         lines += self.cautions
-        lines += _counted("missing cells", missing(columns, self.cells))
+        lines += _count_words("missing cells", missing(columns, self.cells))
         if self.odd:
-            lines.append(f"cells that are no numbers, missing ones too: {_listed(odd_words(self.odd))}")
+            lines.append(f"cells that are no numbers, missing ones too: {_list_items(odd_words(self.odd))}")
         lines += self._clipped()
         beyond = [f"{c.name} {c.n_beyond}" for c in columns.categories if c.n_beyond]
         if beyond:
             lines.append(
-                f"categories beyond the {MAX_CATEGORIES} with an input each, which share one: {_listed(beyond)}; "
+                f"categories beyond the {MAX_CATEGORIES} with an input each, which share one: {_list_items(beyond)}; "
                 "--category NAME gives every one its input"
             )
-        return "\n".join([*lines, *_counted("cells with rare categories", unseen(columns, self.cells))])
+        return "\n".join([*lines, *_count_words("cells with rare categories", count_unseen(columns, self.cells))])
 
     def document(self) -> dict[str, Any]:
         """The same for programs."""
@@ -101,7 +101,7 @@ class Prepared:
             "notes": self.notes,
             "cautions": self.cautions,
             "renamed_inputs": columns.renamed,
-            "clipped_cells": clipped(columns, self.cells),
+            "clipped_cells": count_clipped(columns, self.cells),
             "inputs": len(columns.features),
         }
 
@@ -113,10 +113,10 @@ class Prepared:
         }
 
     def _clipped(self) -> list[str]:
-        counts = clipped(self.columns, self.cells)
+        counts = count_clipped(self.columns, self.cells)
         found = [column for column in self.columns.numbers if column.name in counts]
         listed = [f"{c.name} at {c.low:.4g} and {c.high:.4g} ({plural(counts[c.name], 'cell')})" for c in found]
-        return [f"numbers far outside the others, clipped: {_listed(listed)}"] if listed else []
+        return [f"numbers far outside the others, clipped: {_list_items(listed)}"] if listed else []
 
     def _class_sizes(self) -> dict[str, int]:
         if not self.columns.labels:
@@ -128,11 +128,11 @@ class Prepared:
         return {label: count for label, count in self._class_sizes().items() if count < self.n_folds}
 
 
-def _counted(what: str, counts: dict[str, int]) -> list[str]:
-    return [f"{what}: {_listed([f'{name} {count:,}' for name, count in counts.items()])}"] if counts else []
+def _count_words(what: str, counts: dict[str, int]) -> list[str]:
+    return [f"{what}: {_list_items([f'{name} {count:,}' for name, count in counts.items()])}"] if counts else []
 
 
-def _listed(items: list[str], most: int = 15) -> str:
+def _list_items(items: list[str], most: int = 15) -> str:
     rest = f" and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(items[:most]) + rest
 

@@ -11,7 +11,7 @@ import pandas as pd
 from ._columns import Label, Task
 from ._errors import BadInput
 from ._layout import is_number
-from ._values import FEW_VALUES, Kind, as_numbers, describe_cells, equal_in_float64, kind_of, unreadable, values_as
+from ._values import FEW_VALUES, Kind, as_numbers, describe_cells, equal_in_float64, find_unreadable, kind_of, values_as
 
 TASKS: tuple[str, ...] = get_args(Task)
 # Few distinct whole numbers, each standing for many rows, are more often grades or codes than quantities.
@@ -89,7 +89,7 @@ def read_target(column: pd.Series, task: Task | None) -> Target:
     kind = kind_of(column) or _told_kind(column, task)
     if kind is None:
         raise BadInput(f"the target {column.name} cannot be used: {describe_cells(column)}.")
-    if task in ("binary", "multi-class") and kind != "category" and _odd(column, kind).any():
+    if task in ("binary", "multi-class") and kind != "category" and _odd_cell(column, kind).any():
         kind = "category"
     _check_odd(column, kind)
     cells = values_as(kind, column)
@@ -118,12 +118,12 @@ def _told_kind(column: pd.Series, task: Task | None) -> Kind | None:
     return "category" if texts and task in ("binary", "multi-class") else None
 
 
-def _odd(column: pd.Series, kind: Kind) -> np.ndarray:
-    return unreadable(column, values_as(kind, column))
+def _odd_cell(column: pd.Series, kind: Kind) -> np.ndarray:
+    return find_unreadable(column, values_as(kind, column))
 
 
 def _check_odd(column: pd.Series, kind: Kind) -> None:
-    odd = np.zeros(len(column), bool) if kind == "category" else _odd(column, kind)
+    odd = np.zeros(len(column), bool) if kind == "category" else _odd_cell(column, kind)
     if odd.any():
         raise BadInput(
             f"the target {column.name} holds {'truth values' if kind == 'boolean' else 'numbers'}, but for "

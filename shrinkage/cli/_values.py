@@ -17,7 +17,7 @@ TRUTH = {"true": 1.0, "false": 0.0}
 FEW_VALUES = 20
 
 
-def rare(n_rows: int) -> int:
+def rare_limit(n_rows: int) -> int:
     """The rows a category needs for a column of its own: fewer would often all lie in one fold, and be new to it.
 
     >>> rare(10), rare(60), rare(5000)
@@ -45,10 +45,10 @@ def kind_of(column: pd.Series) -> Kind | None:
         return None if pd.api.types.is_complex_dtype(cells.dtype) else "number"
     if not cells.map(lambda cell: isinstance(cell, str | Number | Decimal)).all():
         return None
-    if _are_odd(cells, unreadable(cells, _truth(cells))):
+    if _are_odd(cells, find_unreadable(cells, _truth(cells))):
         return "boolean"
     codes = cells.map(lambda cell: isinstance(cell, str)) & cells.astype(str).str.fullmatch(LEADING_ZERO)
-    if not codes.any() and _are_odd(cells, unreadable(cells, as_numbers(cells))):
+    if not codes.any() and _are_odd(cells, find_unreadable(cells, as_numbers(cells))):
         return "number"
     return None if are_dates(cells) or (quantity(cells) and not are_classes(cells)) else "category"
 
@@ -56,7 +56,7 @@ def kind_of(column: pd.Series) -> Kind | None:
 def are_classes(cells: pd.Series) -> bool:
     """Whether cells have few distinct values, each in rows enough for a category: "36 months" and "60 months"."""
     counts = cells.dropna().astype(str).value_counts()
-    return len(counts) < FEW_VALUES and bool(counts.min() >= rare(len(cells)))
+    return len(counts) < FEW_VALUES and bool(counts.min() >= rare_limit(len(cells)))
 
 
 def _are_odd(cells: pd.Series, wrong: np.ndarray) -> bool:
@@ -72,7 +72,7 @@ def _are_odd(cells: pd.Series, wrong: np.ndarray) -> bool:
         return bool(wrong.mean() <= 0.5)
     if wrong.mean() > 1 - MOST + 1e-9:
         return False
-    return n_values > FEW_VALUES or int(odd.value_counts().iloc[0]) < rare(len(cells))
+    return n_values > FEW_VALUES or int(odd.value_counts().iloc[0]) < rare_limit(len(cells))
 
 
 def describe_cells(column: pd.Series) -> str:
@@ -132,6 +132,6 @@ def equal_in_float64(column: pd.Series) -> bool:
     return len(known) > 0 and known.min() == known.max() and column.loc[~np.isnan(values)].astype(str).nunique() > 1
 
 
-def unreadable(column: pd.Series, values: np.ndarray) -> np.ndarray:
+def find_unreadable(column: pd.Series, values: np.ndarray) -> np.ndarray:
     """(n,) bool: the cells that hold something which `values` could not keep."""
     return column.notna().to_numpy() & np.isnan(values)

@@ -34,7 +34,7 @@ def convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
     as fast as one product of whole windows, which are a kernel's size times the input.
     """
     del training
-    x, size, groups = _padded(layer, channels_last(layer, x)), layer.kernel_size, layer.groups
+    x, size, groups = _pad_input(layer, channels_last(layer, x)), layer.kernel_size, layer.groups
     x = ops.reshape(x, (*x.shape[:-1], groups, x.shape[-1] // groups))
     once = (1,) * (layer.rank - 1)
     whole = x.shape[-1] * size[-1] < _THIN
@@ -60,7 +60,7 @@ def product(x: Any, kernel: Any) -> Any:
     return ops.reshape(y, (*y.shape[:2], *x.shape[2:-2], -1))
 
 
-def _padded(layer: Any, x: Any) -> Any:
+def _pad_input(layer: Any, x: Any) -> Any:
     if layer.padding == "same":
         return pad(x, same_padding(x, layer.kernel_size, layer.strides, layer.dilation_rate))
     if layer.padding == "causal":
@@ -85,7 +85,7 @@ def depthwise_convolution(layer: Any, state: State, x: Any, training: bool) -> A
 
 def _depthwise(layer: Any, x: Any, kernel: Any) -> Any:
     """Return (f, s, batch, *out, c · m) for a kernel (f, s, *size, c, m)."""
-    x, places = _padded(layer, x)[..., None], math.prod(layer.kernel_size)
+    x, places = _pad_input(layer, x)[..., None], math.prod(layer.kernel_size)
     kernel = ops.reshape(kernel, (*kernel.shape[:2], places, *kernel.shape[-2:]))
     last = len(x.shape) - 1
     parts = enumerate(windows(x, layer.kernel_size, layer.strides, layer.dilation_rate))

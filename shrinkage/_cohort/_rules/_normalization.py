@@ -18,7 +18,7 @@ def _one_axis(layer: Any) -> bool:
 @rule(layers.BatchNormalization, _one_axis)
 def batch_normalization(layer: Any, state: State, x: Any, training: bool, mask: Any = None) -> Any:
     """Normalise each member by its own batch's moments, and keep its own moving averages."""
-    axis, x = _shifted(layer.axis, x), _at_least_float32(x)
+    axis, x = _shift_axis(layer.axis, x), _at_least_float32(x)
     if training and layer.trainable:
         reduced = [a for a in range(2, len(x.shape)) if a != axis]
         mean, variance = ops.moments(x, axes=reduced) if mask is None else _masked_moments(x, mask, reduced)
@@ -71,7 +71,7 @@ def rms_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
 def group_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
     """Normalise each group of a row's channels over the group and all other axes."""
     del training
-    axis, x = _shifted(layer.axis, x), _at_least_float32(x)
+    axis, x = _shift_axis(layer.axis, x), _at_least_float32(x)
     channels = x.shape[axis]
     grouped = ops.reshape(x, (*x.shape[:axis], layer.groups, channels // layer.groups, *x.shape[axis + 1 :]))
     reduced = [a for a in range(3, len(grouped.shape)) if a != axis]
@@ -91,7 +91,7 @@ def normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
     if layer.input_mean is not None:
         mean, variance = layer.mean, layer.variance
     else:
-        axes = tuple(_shifted(a, x) for a in kept_axes(layer))
+        axes = tuple(_shift_axis(a, x) for a in kept_axes(layer))
         mean, variance = (align(state[v], x, axes) for v in (layer.adapt_mean, layer.adapt_variance))
     x = ops.cast(x, layer.compute_dtype)
     deviation = ops.maximum(ops.sqrt(variance), keras.config.epsilon())
@@ -104,9 +104,9 @@ def _at_least_float32(x: Any) -> Any:
 
 
 def _axes(layer: Any, x: Any) -> tuple[int, ...]:
-    return tuple(sorted(_shifted(a, x) for a in ([layer.axis] if isinstance(layer.axis, int) else layer.axis)))
+    return tuple(sorted(_shift_axis(a, x) for a in ([layer.axis] if isinstance(layer.axis, int) else layer.axis)))
 
 
-def _shifted(axis: int, x: Any) -> int:
+def _shift_axis(axis: int, x: Any) -> int:
     """Return the place in (f, s, batch, ...) of a layer's axis, which counts from its own batch axis."""
     return axis + 2 if axis >= 0 else axis + len(x.shape)

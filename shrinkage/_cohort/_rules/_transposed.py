@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from shrinkage._cohort._rules._convolution import covers, finish, product
 from shrinkage._cohort._rules._registry import rule
-from shrinkage._cohort._rules._windows import FIRST, channels_last, overlapped, pad
+from shrinkage._cohort._rules._windows import FIRST, channels_last, overlap_add, pad
 from shrinkage._cohort._state import State
 
 
@@ -24,11 +24,11 @@ def transposed_convolution(layer: Any, state: State, x: Any, training: bool) -> 
     y = product(x[..., None, :], ops.moveaxis(kernel, -1, 2))
     y = ops.reshape(y, (*y.shape[:-1], places, layer.filters))
     parts = [y[..., place, :] for place in range(places)]
-    y = overlapped(parts, layer.kernel_size, layer.strides, layer.dilation_rate)
-    return finish(layer, state, _fitted(y, out, layer.padding))
+    y = overlap_add(parts, layer.kernel_size, layer.strides, layer.dilation_rate)
+    return finish(layer, state, _fit_size(y, out, layer.padding))
 
 
-def _fitted(y: Any, out: tuple[int, ...], padding: str) -> Any:
+def _fit_size(y: Any, out: tuple[int, ...], padding: str) -> Any:
     """Cut the spatial axes to sizes `out`, as "same" cuts on both sides, or fill them up at the end."""
     sizes = list(zip(y.shape[FIRST:-1], out, strict=True))
     starts = [max(n - wanted, 0) // 2 if padding == "same" else 0 for n, wanted in sizes]

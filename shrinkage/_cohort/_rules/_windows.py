@@ -46,18 +46,18 @@ def pad(x: Any, spatial: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
     return ops.pad(x, [(0, 0)] * FIRST + list(spatial) + [(0, 0)], constant_values=value)
 
 
-def overlapped(parts: Sequence[Any], size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Any:
+def overlap_add(parts: Sequence[Any], size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Any:
     """Add up `parts`, in the order and of the shape of `windows`, each where it lies: the transpose of `windows`."""
     total: Any = 0
     for place, part in zip(itertools.product(*map(range, size)), parts, strict=True):
         for axis, step in enumerate(strides, FIRST):
-            part = _spread(part, axis, step)
+            part = _insert_zeros(part, axis, step)
         lies = [(k * d, (n - 1 - k) * d) for k, n, d in zip(place, size, dilation, strict=True)]
         total = total + pad(part, lies)
     return total
 
 
-def _spread(x: Any, axis: int, step: int) -> Any:
+def _insert_zeros(x: Any, axis: int, step: int) -> Any:
     """Put `step` - 1 zeros between neighbours along an axis."""
     if step == 1:
         return x
