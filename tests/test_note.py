@@ -43,7 +43,7 @@ def test_a_note_in_both_terms(note, python, shell):
     terms = with_labels(["fig", "plum"])
     assert python in note and shell in terms.say(note)
     for again in (copy.deepcopy(note), pickle.loads(pickle.dumps(note))):
-        assert again == note and again.said(terms) == note.said(terms)
+        assert again == note and again.render(terms) == note.render(terms)
 
 
 def test_many_classes_are_not_all_named():

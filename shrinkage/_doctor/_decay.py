@@ -105,8 +105,8 @@ def decay_rounds_away(case: Case) -> Iterator[Symptom]:
         yield (
             paths(lost),
             f"a step takes {rate:g} x {decay:g} = {rate * decay:.1e} of a weight away, and {dtype} rounds changes "
-            f"below {_least_change(dtype):.1e} to nothing: {plural(len(lost), 'weight')} with {parameters(lost)} stay as "
-            f"they are.",
+            f"below {_least_change(dtype):.1e} to nothing: {plural(len(lost), 'weight')} with {parameters(lost)} stay "
+            f"as they are.",
             decay_kernels(case, weight_decay=float(f"{100 * _least_change(dtype) / rate:.1g}"))
             if dtype not in ("float16", "bfloat16")
             else f"keras.config.set_dtype_policy('mixed_{dtype}')  # weights in float32; and build the model anew",
