@@ -62,7 +62,7 @@ def take_over(model: keras.Model) -> tuple[Penalty, float, list[Any]]:
         raise ValueError(
             f'`penalty`: "model" takes over one regularizer of Keras, L1, L2 or L1L2, that is the same on all weights '
             f"that have one. Received:\n{_show_layers(model)}\nTake them off, and give a penalty; strengths that "
-            f"differ are factors, such as on={{keras.layers.Dense: 1, keras.layers.Conv2D: 0.1}}:\n{_removal_code(model)}"
+            f"differ are factors, as in on={{keras.layers.Dense: 1, keras.layers.Conv2D: 0.1}}:\n{_removal_code(model)}"
         )
     return *matching(*only), found
 

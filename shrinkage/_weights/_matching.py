@@ -163,8 +163,8 @@ def _match_nothing(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.La
     trainable = "trainable " if all(variable.trainable for _, variable in pairs) else ""
     return (
         f"on={spell(rule)} matches none of the {len(paths)} {trainable}weights of model {model.name!r}: "
-        f'{", ".join(paths)}.{_suggest_pattern(rule, paths)} Give on="all", or a function of (layer, variable) that is true '
-        "for the weights to penalise."
+        f'{", ".join(paths)}.{_suggest_pattern(rule, paths)} Give on="all", or a function of (layer, variable) that is '
+        "true for the weights to penalise."
     )
 
 
