@@ -151,7 +151,7 @@ def test_models_with_several_losses_are_looked_at():
 @pytest.mark.parametrize(
     ("model", "options", "error", "message"),
     [
-        (lambda: "m.keras", {}, TypeError, r"`model` must be a keras.Model. Received: str. Load a file with keras"),
+        (lambda: "m.keras", {}, TypeError, r"`model` must be a keras.Model. Received: str. Say keras.models.load_model"),
         (lambda: layers.Dense(1), {}, TypeError, "Received: Dense"),
         (lambda: None, {}, TypeError, "Received: NoneType"),
         (lambda: keras.Sequential([layers.Dense(1)], name="net"), {}, ValueError, r"`model` \(net\) must be built"),
