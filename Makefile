@@ -15,9 +15,8 @@ LOCK_oldest := constraints-oldest.txt
 # Old packages warn of each other, which is nothing that this project can mend.
 OPTIONS_oldest := -W default::DeprecationWarning -W default::FutureWarning
 # The files that meet most of Keras and TensorFlow, for a daily run of a few minutes on each; TESTS= is all.
-TESTS ?= shrinkage tests/test_fit.py tests/test_optimizers.py tests/test_rules.py tests/test_forward.py \
-    tests/test_attach.py tests/test_attach_life.py tests/test_attach_saving.py tests/test_doctor.py tests/test_path.py \
-    tests/test_plot.py tests/test_versions.py tests/test_host.py
+TESTS ?= shrinkage tests/host tests/model tests/cohort/test_forward.py tests/cohort/test_rules.py tests/attach/test_life.py \
+    tests/attach/test_oracles.py tests/doctor/test_doctor.py tests/path/test_path.py tests/path/test_plot.py tests/test_versions.py
 # Pyenv's commands for interpreters that are not selected fail unless they are told the version.
 python = PYENV_VERSION=$(1) python$(1)
 
@@ -31,8 +30,8 @@ test: .venv/dev.stamp ## the tests of every day
 
 # In two runs: what XLA has compiled stays mapped, and Linux gives a process 65,530 maps.
 test-all: .venv/dev.stamp ## the full product of cases, and the lines that no test reaches
-	$(BIN)/python -m pytest -n 2 -m "" --cov --cov-report= --ignore=tests/test_optimizers.py
-	$(BIN)/python -m pytest -n 2 -m "" --cov --cov-append tests/test_optimizers.py
+	$(BIN)/python -m pytest -n 2 -m "" --cov --cov-report= --ignore=tests/cohort/test_optimizers.py
+	$(BIN)/python -m pytest -n 2 -m "" --cov --cov-append tests/cohort/test_optimizers.py
 
 coverage: .venv/dev.stamp ## the lines that the tests of every day do not reach
 	$(BIN)/python -m pytest -n 2 --cov

@@ -1,7 +1,7 @@
 """How this room reads what Keras and TensorFlow do not promise to keep, and says so when it is gone.
 
 No other module of the package touches a private attribute of theirs (`tests/test_architecture.py` holds it), and each
-accessor of this room has a contract test in `tests/test_host.py`: a new release is checked by that file alone.
+accessor of this room has a contract test in `tests/host/test_host.py`: a new release is checked by that file alone.
 """
 
 from importlib import import_module

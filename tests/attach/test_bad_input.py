@@ -1,0 +1,103 @@
+"""Bad input."""
+
+from typing import Any
+
+import keras
+import pytest
+from keras import layers
+
+import shrinkage as sh
+from tests.attach.models import attached, compiled, decaying, network
+
+
+def frozen_state(model: keras.Model) -> Any:
+    """Return what must not change when `attach` refuses."""
+    return type(model), type(getattr(model, "optimizer", None)), sorted(vars(model)), [v.path for v in model.variables]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"lam": -1.0}, ValueError, "lam must be 0 or more"),
+        ({"lam": float("nan")}, ValueError, "lam must be 0 or more"),
+        ({"lam": float("inf")}, ValueError, "finite"),
+        ({"lam": "1"}, TypeError, "lam must be a number"),
+        ({"lam": True}, TypeError, "lam must be a number"),
+        ({"lam": None}, TypeError, "lam must be a number"),
+        ({"lam": lambda step: -1.0}, ValueError, "at step 0"),
+        ({"lam": lambda step: 1.0 if step > 3 else 0.0}, ValueError, "written in keras.ops"),
+        ({"on": "kernals"}, ValueError, "kernels"),
+        ({"on": lambda layer, variable: False}, ValueError, "matches none"),
+        ({"how": "coupled"}, TypeError, r"`how` must be shrinkage.Coupled\(\)"),
+        ({"penalty": 2}, TypeError, "`penalty` must be"),
+        ({"penalty": keras.regularizers.L2(0.1)}, TypeError, "`penalty` must be"),
+        ({"penalty": sh.L1(), "how": sh.Decoupled()}, ValueError, "weight decay"),
+    ],
+)
+def test_bad_input_is_refused_and_changes_nothing(options, error, words):
+    model = compiled(network())
+    before = frozen_state(model)
+    with pytest.raises(error, match=words):
+        sh.attach(model, **{"penalty": sh.L2(), "lam": 0.1, **options})
+    assert frozen_state(model) == before
+
+
+def unbuilt() -> keras.Model:
+    return keras.Sequential([layers.Dense(1)])
+
+
+def regularized() -> keras.Model:
+    return network(keras.regularizers.L2(0.1))
+
+
+@pytest.mark.parametrize(
+    ("make", "penalty", "words"),
+    [
+        (unbuilt, sh.L2(), "not built"),
+        (decaying, sh.L2(), "already decays these weights .weight_decay=0.004."),
+        (regularized, sh.L2(), "regularizer of Keras: net/hidden/kernel, net/output/kernel"),
+        (attached, sh.L2(), "have a penalty attached already: net/hidden/kernel. "),
+        (lambda: compiled(network(), keras.optimizers.Lion()), sh.L1(), "known metric"),
+        (lambda: compiled(network(), "ema"), sh.L1(), "use_ema"),
+    ],
+    ids=["unbuilt", "decaying", "regularized", "attached", "lion", "ema"],
+)
+def test_bad_models_are_refused_and_left(make, penalty, words):
+    model = make()
+    before = frozen_state(model)
+    with pytest.raises(ValueError, match=words):
+        sh.attach(model, penalty, lam=0.1)
+    assert frozen_state(model) == before
+
+
+def test_a_bad_optimizer_is_refused_by_compile_too():
+    model = attached()
+    before = model.optimizer
+    with pytest.raises(ValueError, match="already decays"):
+        model.compile(keras.optimizers.AdamW(), "mean_squared_error")
+    assert model.optimizer is before
+    with pytest.raises(ValueError, match="another model"):
+        compiled(attached(), before)
+
+
+def test_what_is_not_attached_cannot_be_detached():
+    model = network()
+    for what, error in ((model, ValueError), (sh.L2(), TypeError)):
+        with pytest.raises(error, match="etach"):
+            sh.detach(what)
+    first, _ = sh.attach(model, sh.L2(), lam=1.0, on="*hidden/kernel"), sh.attach(model, sh.L2(), lam=1, on="*output/*")
+    sh.detach(first)
+    with pytest.raises(ValueError, match="any more"):
+        sh.detach(first)
+    with pytest.raises(TypeError, match="keras.Model"):
+        sh.attach([model], sh.L2(), lam=1.0)
+
+
+def test_bad_strengths_are_refused_later_too():
+    reg = sh.attach(network(), sh.L2(), lam=0.1)
+    with pytest.raises(ValueError, match="lam must be 0 or more"):
+        reg.lam = -1.0
+    assert float(reg.lam) == pytest.approx(0.1)
+    scheduled = sh.attach(network(), sh.L2(), lam=lambda step: 0.1)
+    with pytest.raises(ValueError, match="cannot be set"):
+        scheduled.lam = 1.0

@@ -1,0 +1,89 @@
+"""`shrinkage predict`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shrinkage.cli._columns import Columns
+from shrinkage.cli._encoder import matrix, read_cells
+from shrinkage.cli._table import read_table
+from tests.cli.commands.running import N, houses, run, write
+
+
+def fitted(target: str, **changes) -> None:
+    done = run("fit", write(**changes), "--target", target, "-o", "run")
+    assert done.exit_code == 0, done.output
+
+
+def test_predict_equals_the_network_on_the_encoded_rows_in_the_targets_units(fake_fit):
+    fitted("price")
+    done = run("predict", "run", "houses.csv", "-o", "out.csv")
+    assert done.exit_code == 0, done.output
+    call, columns = fake_fit.calls[0], Columns.load(Path("run/columns.json"))
+    encoded = matrix(columns, read_cells(columns, read_table(Path("houses.csv")).frame))
+    np.testing.assert_array_equal(encoded, call.x)
+    price = houses()["price"]
+    expected = price.mean() + price.std(ddof=0) * call.model.predict(call.x, verbose=0)[:, 0]
+    got = pd.read_csv("out.csv")
+    assert got.columns.tolist() == ["prediction"] and np.ptp(expected) > 1
+    np.testing.assert_allclose(got["prediction"], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("target", "labels"), [("garden", [False, True]), ("kind", ["flat", "house", "villa"]), ("stars", [1, 2])]
+)
+def test_predict_writes_labels_and_probabilities(fake_fit, target, labels):
+    fitted(target, stars=[1, 2] * (N // 2))
+    done = run("predict", "run", "houses.csv", "-o", "out.parquet")
+    assert done.exit_code == 0, done.output
+    got = pd.read_parquet("out.parquet")
+    probabilities = got.drop(columns="prediction")
+    assert probabilities.columns.tolist() == [f"probability_{label}" for label in labels]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    assert got["prediction"].tolist() == [labels[place] for place in probabilities.to_numpy().argmax(axis=1)]
+
+
+def test_predict_says_what_is_new_and_ignores_what_it_does_not_know(fake_fit):
+    fitted("price")
+    new = houses(extra=1).drop(columns="price")
+    new.loc[:1, "town"], new.loc[2:4, "kind"] = "Jena", None
+    new.to_csv("new.csv", index=False)
+    done = run("predict", "run", "new.csv", "-o", "out.csv", "--format", "json")
+    document = json.loads(done.stdout)
+    assert document["unseen"] == {"town": 2} and document["missing"] == {"size": 6, "kind": 3}
+    assert "town 2" in done.stderr and document["rows"] == N
+    assert not np.isnan(pd.read_csv("out.csv")["prediction"].to_numpy()).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        (lambda frame: frame.drop(columns=["town", "size"]), [], "the data lacks size, town"),
+        (lambda frame: frame.assign(size="big"), [], "column size should hold numbers; 60 of 60 cells do not"),
+        (lambda frame: frame, ["-o", "out.xlsx"], "must end in .csv or .parquet"),
+        (lambda frame: frame, ["-o", "houses.csv"], "houses.csv exists"),
+        (lambda frame: frame, ["-o", "new.csv", "--overwrite"], "new.csv is the table to predict"),
+        (lambda frame: frame, ["-o", "run"], "must end in"),
+    ],
+)
+def test_predict_refuses(fake_fit, change, arguments, message):
+    fitted("price")
+    change(houses()).to_csv("new.csv", index=False)
+    done = run("predict", "run", "new.csv", *(arguments or ["-o", "out.csv"]))
+    assert done.exit_code == 2 and message in done.stderr
+    assert not Path("out.csv").exists()
+
+
+def test_predict_needs_a_run():
+    done = run("predict", "nowhere", write(), "-o", "out.csv")
+    assert done.exit_code == 2 and "not a folder that `shrinkage fit` wrote" in done.stderr
+
+
+def test_predict_with_a_damaged_model(fake_fit):
+    fitted("price")
+    Path("run/model.keras").write_text("not a model")
+    done = run("predict", "run", "houses.csv", "-o", "out.csv")
+    assert done.exit_code == 2 and "cannot be loaded as a Keras model" in done.stderr

@@ -1,0 +1,50 @@
+"""`fit` and `predict`, with training."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import shrinkage as sh
+from shrinkage.cli._columns import Columns
+from shrinkage.cli._encoder import matrix, read_cells
+from shrinkage.cli._table import read_table
+from tests.cli.commands.running import N, houses, run, write
+
+
+@pytest.mark.parametrize("target", ["price", "garden", "kind"])
+def test_a_run_from_end_to_end(here, target):
+    write()
+    options = ["--model", "linear", "--epochs", 2, "--folds", 2, "--format", "json"]
+    done = run("fit", "houses.csv", "--target", target, "-o", "run", *options)
+    assert done.exit_code == 0, done.output
+    document, path = json.loads(done.stdout), sh.Path.load("run")
+    assert document["choice"]["lam"] == path.lam_min and len(document["path"]) == len(path.lams)
+    assert run("predict", "run", "houses.csv", "-o", "out.csv").exit_code == 0
+    columns = Columns.load(Path("run/columns.json"))
+    encoded = matrix(columns, read_cells(columns, read_table(Path("houses.csv")).frame))
+    outputs = path.model().predict(encoded, verbose=0)  # pyright: ignore[reportArgumentType]
+    expected = path.target_mean + path.target_sd * outputs[:, -1]
+    if target == "price":
+        assert path.target_sd == pytest.approx(houses()["price"].std(ddof=0), rel=1e-4)
+        assert document["root_mean_squared_error"]["null"] == pytest.approx(path.target_sd, rel=0.1)
+    assert np.ptp(expected) > 0.01
+    np.testing.assert_allclose(pd.read_csv("out.csv").iloc[:, -1], expected, rtol=1e-3)
+
+
+def test_a_small_class_is_said_and_not_warned_of():
+    write(town=["Ulm"] * (N - 2) + ["Bonn"] * 2)
+    program = "from shrinkage.cli import main; main()"
+    options = ["--target", "town", "--model", "linear", "--epochs", "2", "--folds", "3"]
+    command = [sys.executable, "-c", program, "fit", "houses.csv", *options]
+    root = str(Path(sh.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": root}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "classes with fewer rows than the 3 folds: Bonn 2\n" in done.stdout
+    assert "Warning" not in done.stderr and root not in done.stderr

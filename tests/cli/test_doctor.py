@@ -1,0 +1,213 @@
+"""`shrinkage doctor`: what it says of files, its exit codes, and the files that it refuses."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+from click.testing import CliRunner, Result
+from keras import layers
+from keras.regularizers import L2
+
+import shrinkage as sh
+from shrinkage.cli import main
+from tests.doctor import zoo
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["doctor", *map(str, arguments)])
+
+
+def saved(model: keras.Model, name: str = "model.keras") -> str:
+    model.save(name)
+    return name
+
+
+def half() -> keras.Model:
+    return zoo.half_precision()
+
+
+def test_it_says_what_python_says():
+    file = saved(zoo.trained(zoo.adamw_and_regularizers()))
+    done = run(file)
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"{sh.doctor(keras.models.load_model(file))}\n"
+    assert "warning: coupled-and-decoupled: a/kernel, b/kernel" in done.stdout
+
+
+def test_errors_have_an_exit_code():
+    done = run(saved(half()))
+    assert done.exit_code == 1 and "error: float16-overflow: a/kernel" in done.stdout
+
+
+def test_several_files_and_json():
+    done = run(saved(half(), "half.keras"), saved(zoo.mlp(), "mlp.keras"), "--format", "json")
+    assert done.exit_code == 1
+    first, second = json.loads(done.stdout)["models"]
+    assert (first["file"], first["errors"], second["file"], second["findings"]) == ("half.keras", 1, "mlp.keras", [])
+    (finding,) = (each for each in first["findings"] if each["severity"] == "error")
+    assert finding.keys() == {"severity", "code", "about", "why", "fix"} and finding["about"] == ["a/kernel"]
+    text = run("half.keras", "mlp.keras").stdout
+    assert "half.keras\nnet: 1 error" in text and "mlp.keras\nnet: no errors, no warnings, no notes" in text
+
+
+def test_steps_are_passed_on():
+    file = saved(zoo.mlp(keras.optimizers.SGD(1e-3), kernel_regularizer=L2(1e-4)))
+    assert "strength-too-small" not in run(file).stdout
+    assert "strength-too-small" in run(file, "--steps", 1000).stdout
+
+
+def loss_of_mine(y: Any, prediction: Any) -> Any:
+    return keras.ops.mean(keras.ops.square(y - prediction), axis=-1)
+
+
+def test_a_loss_of_the_users_own_is_left_out_and_said():
+    model = zoo.mlp()
+    model.compile("sgd", loss_of_mine)
+    done = run(saved(model))
+    assert done.exit_code == 0 and "net: no errors" in done.stdout
+    assert (
+        "Note: the optimizer is not looked at. model.keras has code of yours, the function 'loss_of_mine'. Load it"
+        in done.stderr
+    )
+
+
+class MyMetric(keras.metrics.Mean):
+    pass
+
+
+class MyOptimizer(keras.optimizers.SGD):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer", "metrics"),
+    [("MyMetric", lambda: "sgd", lambda: [MyMetric()]), ("MyOptimizer", MyOptimizer, lambda: None)],
+)
+def test_so_are_an_optimizer_and_metrics(name, optimizer, metrics):
+    model = zoo.mlp()
+    model.compile(optimizer(), "mse", metrics=metrics())
+    done = run(saved(model))
+    assert done.exit_code == 0 and f"has code of yours, the class '{name}'." in done.stderr
+
+
+class MyRegularizer(keras.regularizers.Regularizer):
+    def __call__(self, x):
+        return keras.ops.sum(x)
+
+    def get_config(self):
+        return {}
+
+
+class MyInitializer(keras.initializers.Zeros):
+    pass
+
+
+class MyConstraint(keras.constraints.NonNeg):
+    __module__ = None  # as of a class in a notebook  # pyright: ignore[reportAssignmentType]
+
+
+def my_activation(x: Any) -> Any:
+    return x
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"kernel_regularizer": MyRegularizer()}, "the class 'MyRegularizer'"),
+        ({"kernel_initializer": MyInitializer()}, "the class 'MyInitializer'"),
+        ({"kernel_constraint": MyConstraint()}, "the class 'MyConstraint'"),
+        ({"activation": my_activation}, "the function 'my_activation'"),
+    ],
+)
+def test_parts_of_layers_of_the_users_own_are_said_and_the_advice_is_right(options, said):
+    file = saved(zoo.mlp(**options))
+    done = run(file)
+    assert done.exit_code == 2 and f"model.keras has code of yours, {said}." in done.stderr
+    call = done.stderr.split(" with ")[1].partition(", and call")[0]
+    model = eval(call, {"keras": keras, **globals()})
+    assert sh.doctor(model).model == "net"
+
+
+class Mine(layers.Layer):
+    def call(self, x):
+        return x
+
+
+def zipped(name: str) -> str:
+    with zipfile.ZipFile(name, "w") as archive:
+        archive.writestr("readme", "hello")
+    return name
+
+
+def cut() -> str:
+    whole = Path(saved(zoo.mlp())).read_bytes()
+    Path("cut.keras").write_bytes(whole[: len(whole) // 2])
+    return "cut.keras"
+
+
+def text(name: str) -> str:
+    Path(name).write_text("hello")
+    return name
+
+
+def unbuilt() -> str:
+    with pytest.warns(UserWarning, match="not yet been built"):
+        return saved(keras.Sequential([layers.Dense(1)]))
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (lambda: "no.keras", "no.keras does not exist"),
+        (lambda: ".", ". is a folder"),
+        (lambda: text("model.h5"), "save it with model.save('model.keras')"),
+        (lambda: text("text.keras"), "is damaged or was not saved by Keras"),
+        (cut, "cut.keras is damaged"),
+        (lambda: zipped("zip.keras"), "cannot be loaded as a Keras model: There is no item named 'config.json'"),
+        (lambda: saved(zoo.stack((4,), layers.Lambda(lambda x: 2 * x))), "holds a Lambda layer, whose code is not run"),
+        (lambda: saved(zoo.stack((4,), Mine())), "has code of yours, the class 'Mine'. Load it in"),
+        (unbuilt, "saved before it was built"),
+    ],
+)
+def test_files_that_are_refused(file, message):
+    done = run(file())
+    assert done.exit_code == 2 and message in done.stderr and not done.stdout
+
+
+def test_a_file_that_is_refused_costs_no_other_its_report():
+    names = saved(zoo.mlp(), "mlp.keras"), "no.keras", text("text.keras"), saved(half(), "half.keras")
+    done = run(*names)
+    assert done.exit_code == 2
+    assert "mlp.keras\nnet: no errors" in done.stdout and "half.keras\nnet: 1 error" in done.stdout
+    assert "Error: no.keras does not exist" in done.stderr and "Error: text.keras is damaged" in done.stderr
+    document = json.loads(run(*names, "--format", "json").stdout)
+    assert [each["file"] for each in document["models"]] == ["mlp.keras", "half.keras"]
+
+
+def test_code_in_a_file_is_not_run(here):
+    model = zoo.stack((4,), layers.Lambda(lambda x: (open("ran", "w").close(), x)[1]))
+    Path("ran").unlink(missing_ok=True)
+    assert run(saved(model)).exit_code == 2
+    assert not Path("ran").exists()
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import sys; from shrinkage.cli import main\n"
+        "try: main(['doctor', '--help'])\n"
+        "finally: print({'keras', 'tensorflow', 'numpy'} & set(sys.modules))"
+    )
+    root = Path(sh.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "set()" in done.stdout and "found an error in a model" in done.stdout
