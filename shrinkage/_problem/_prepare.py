@@ -1,4 +1,4 @@
-"""Everything that can be refused is refused here, before any training: a request in, one checked problem out."""
+"""Everything but the plan is checked here, before any training: a request comes in, one checked problem goes out."""
 
 import warnings
 from dataclasses import replace
