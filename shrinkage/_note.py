@@ -17,7 +17,7 @@ class Argument:
     equals: bool = True
     """Whether an equals sign follows the name in Python."""
 
-    def render(self, terms: Terms) -> str:
+    def render(self, terms: Vocabulary) -> str:
         """Return `loss='mse'`, or `loss=` alone; in the shell `--loss mse` and `--loss`."""
         if not terms.is_shell:
             return f"{self.name}{'=' * self.equals}{'' if self.value is None else repr(self.value)}"
@@ -31,7 +31,7 @@ class Classes:
 
     rows: tuple[tuple[int, int], ...]
 
-    def render(self, terms: Terms) -> str:
+    def render(self, terms: Vocabulary) -> str:
         """Return `0 (2 rows), 3 (1 row)`, with the labels of the classes where they are known; at most fifteen."""
         listed = [f"{_label(terms.labels, number)} ({n} row{'s' * (n != 1)})" for number, n in self.rows[:_LISTED]]
         more = f" and {len(self.rows) - _LISTED} more" if len(self.rows) > _LISTED else ""
@@ -46,7 +46,7 @@ def _label(labels: Sequence[object], number: int) -> str:
 
 
 @dataclass(frozen=True)
-class Terms:
+class Vocabulary:
     """The words of a speaker: for each term of `PYTHON` a text, and the labels of classes where they are known."""
 
     words: Mapping[str, str]
@@ -60,7 +60,7 @@ class Terms:
         return text.render(self) if isinstance(text, Note) else text
 
 
-PYTHON = Terms(
+PYTHON = Vocabulary(
     {
         "epochs": "`epochs`",
         "learning_rate": "the learning rate",
@@ -97,7 +97,7 @@ class Note(str):
         >>> note = Note("Lower $learning_rate: class $classes.", classes=Classes(((0, 2),)))
         >>> note
         'Lower the learning rate: class 0 (2 rows).'
-        >>> note.said(Terms({**PYTHON.words, "learning_rate": "--learning-rate"}, labels=["fig"]))
+        >>> note.said(Vocabulary({**PYTHON.words, "learning_rate": "--learning-rate"}, labels=["fig"]))
         'Lower --learning-rate: class fig (2 rows).'
     """
 
@@ -109,7 +109,7 @@ class Note(str):
         note.text, note.values = text, values
         return note
 
-    def render(self, terms: Terms) -> str:
+    def render(self, terms: Vocabulary) -> str:
         """Return the sentence in these terms."""
         return _render(self.text, self.values, terms)
 
@@ -122,5 +122,5 @@ def _note(text: str, values: dict[str, Argument | Classes]) -> Note:
     return Note(text, **values)
 
 
-def _render(text: str, values: Mapping[str, Argument | Classes], terms: Terms) -> str:
+def _render(text: str, values: Mapping[str, Argument | Classes], terms: Vocabulary) -> str:
     return Template(text).safe_substitute(terms.words, **{name: value.render(terms) for name, value in values.items()})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import shrinkage
-from shrinkage._note import PYTHON, Argument, Classes, Note, Terms
+from shrinkage._note import PYTHON, Argument, Classes, Note, Vocabulary
 from shrinkage.cli._terms import IN_SHELL, with_labels
 
 SOURCES = [file.read_text("utf-8") for file in Path(shrinkage.__file__).parent.rglob("*.py")]
@@ -52,4 +52,4 @@ def test_many_classes_are_not_all_named():
 
 
 def test_a_plain_text_is_the_same_in_all_terms():
-    assert Terms({}).say("raise `epochs`") == IN_SHELL.say("raise `epochs`") == "raise `epochs`"
+    assert Vocabulary({}).say("raise `epochs`") == IN_SHELL.say("raise `epochs`") == "raise `epochs`"

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._cohort._forward import way
+from shrinkage._cohort._forward import run_mode
 from shrinkage._data._data import Data
 from shrinkage._host._layers import inbound_nodes, own_trainable, reduced_axes, seed_generators, sublayers
 from shrinkage._model._template import Template
@@ -66,7 +66,7 @@ def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
 
     Each comes with the places of these inputs: more than one if it is shared between them.
     """
-    if way(network) != "graph":  # a `call` of its own may change the inputs first
+    if run_mode(network) != "graph":  # a `call` of its own may change the inputs first
         return []
     places = {id(tensor): place for place, tensor in enumerate(network.inputs)}
     found = []

@@ -49,7 +49,7 @@ def forward(model: keras.Model, state: State, x: Any, training: bool) -> Any:
     return tree.map_structure(lambda leaf: leaf.value, outputs)
 
 
-def way(operation: Any, xla: bool = True) -> str:
+def run_mode(operation: Any, xla: bool = True) -> str:
     """Return how a node runs, compiled by XLA or not: "rule", "merge", "operation", "graph" or "unroll"."""
     if isinstance(operation, keras.Model) and type(operation).call in _GRAPH_CALLS and graph_of(operation) is not None:
         return "graph"
@@ -71,7 +71,7 @@ def _is_row_wise(layer: Any) -> bool:
 
 def nodes(model: Any) -> Iterator[Any]:
     """Yield the operations of a model's graph, those of nested graphs in place of the models."""
-    if way(model) != "graph":
+    if run_mode(model) != "graph":
         yield model
         return
     for operation in graph_of(model).operations:
@@ -83,7 +83,7 @@ def _run(operation: Any, state: State, training: bool) -> Any:
     """Return what calls `operation` on `Members`."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        how, rule = way(operation, state.xla), rule_for(operation, state.xla)
+        how, rule = run_mode(operation, state.xla), rule_for(operation, state.xla)
         if how == "graph":
             graph = graph_of(operation)
             inputs = _in_order(graph, *args, **kwargs)

@@ -22,7 +22,7 @@ from shrinkage._model._losses import (
 
 
 @dataclass(frozen=True)
-class Term:
+class OutputLoss:
     """The loss of one output."""
 
     place: int
@@ -38,7 +38,7 @@ class Term:
 class Objective:
     """The sum over outputs of weight times loss."""
 
-    terms: tuple[Term, ...]
+    terms: tuple[OutputLoss, ...]
     weighted: bool = False
     """Whether some rows weigh more than others."""
 
@@ -58,7 +58,7 @@ class Objective:
         (term, *others) = self.terms
         return None if others or term.weight != 1 else term.loss
 
-    def term_of(self, place: int) -> Term | None:
+    def term_of(self, place: int) -> OutputLoss | None:
         """Return the term of an output, or None if it has no loss."""
         return next((term for term in self.terms if term.place == place), None)
 
@@ -136,7 +136,7 @@ def make_objective(
         by_rows = is_listed(found) or not _mixes(found, leaves[place], outputs[place])
         if not is_listed(found):
             check_compiled(found, leaves[place], outputs[place])
-        terms.append(Term(place, found, 1.0 if weight is None else float(weight), by_rows))
+        terms.append(OutputLoss(place, found, 1.0 if weight is None else float(weight), by_rows))
     if not terms:
         raise ValueError(f"`loss` must name a loss for some output. Received: {loss!r}.")
     return Objective(tuple(terms))

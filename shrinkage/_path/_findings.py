@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from shrinkage._cv._choice import Difference, far_fold, row_gain, summarise
 from shrinkage._path._curve import Curve
-from shrinkage._path._progress import Progress, progress, trained
+from shrinkage._path._progress import Progress, known_epochs, progress
 from shrinkage._path._words import loss_words
 
 Floats = NDArray[np.float64]
@@ -89,12 +89,12 @@ def without_stopping(curve: Curve, found: Overfitting) -> tuple[int, int, float,
     near = found.best + 0.25 * (found.last - found.best)
     if not tried[index] or ends[index] > near:
         index = int(np.argmin(ends))
-    return index, len(trained(curves[index])), float(ends[index]), bool(ends[index] <= near)
+    return index, len(known_epochs(curves[index])), float(ends[index]), bool(ends[index] <= near)
 
 
 def last_losses(held_out: ArrayLike) -> Floats:
     """Return the loss after the last epoch that each strength was trained, (S,), from curves (S, E)."""
-    return np.array([np.append(math.nan, trained(curve))[-1] for curve in np.asarray(held_out, float)])
+    return np.array([np.append(math.nan, known_epochs(curve))[-1] for curve in np.asarray(held_out, float)])
 
 
 def near_perfect(loss: float, null: float, *, log_loss: bool) -> bool:
@@ -136,7 +136,7 @@ def is_unsteady(curve: Curve) -> bool:
 
     Swings are the mean rise from epoch to epoch in the second half of the epochs. A loss that only falls has none.
     """
-    folds, mean = curve.train_loss[:, -1], trained(training_curve(curve)[-1])
+    folds, mean = curve.train_loss[:, -1], known_epochs(training_curve(curve)[-1])
     if not len(mean):
         return False
     rises = np.maximum(np.diff(folds[:, (len(mean) - 1) // 2 : len(mean)]), 0)
@@ -153,14 +153,14 @@ def training_is_stuck(curve: Curve) -> bool:
 
     It is the loss without a penalty, or at `min` where that diverged.
     """
-    losses = trained(training_curve(curve)[none_and_min(curve)[0]])
+    losses = known_epochs(training_curve(curve)[none_and_min(curve)[0]])
     steps = np.diff(losses)[(len(losses) - 1) // 2 :]
     return len(steps) > 1 and bool(steps.mean() >= -2 * steps.std() / math.sqrt(len(steps)))
 
 
 def training_rises(curve: Curve) -> bool:
     """Whether the training loss is higher after the last epoch than after the first, by more than hardly matters."""
-    losses = trained(training_curve(curve)[none_and_min(curve)[0]])
+    losses = known_epochs(training_curve(curve)[none_and_min(curve)[0]])
     return len(losses) > 1 and matters(float(losses[-1] - losses[0]), losses[-1], scale_of(curve))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from shrinkage._cv._choice import choose
-from shrinkage._note import PYTHON, Note, Terms
+from shrinkage._note import PYTHON, Note, Vocabulary
 from shrinkage._path._curve import Array, Curve, Status
 from shrinkage._path._files import read, write
 from shrinkage._path._hints import missing_words
@@ -234,7 +234,7 @@ class Path(Curve):
         return int(found[0])
 
 
-def path_text(path: Path, terms: Terms) -> str:
+def path_text(path: Path, terms: Vocabulary) -> str:
     """Return the table of a path and what it says in words, in the terms of Python or of the shell."""
     line = header(path, path._title, path.selection, path.seconds)
     return summary(path, line, path.verdict(), path.notes, terms)

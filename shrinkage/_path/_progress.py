@@ -31,7 +31,7 @@ def progress(held_out: ArrayLike, epoch: int, se: float, null: float) -> Progres
         >>> [progress(np.exp(-steps / tau), 40, 0.01, math.nan).name for tau in (100, 20, 5)]
         ['BEGINNING', 'FALLING', 'LEVELLED']
     """
-    curve = trained(held_out)
+    curve = known_epochs(held_out)
     n_epochs = len(curve)
     if not n_epochs or epoch != n_epochs or curve[-1] > curve.min():
         return Progress.LEVELLED
@@ -86,7 +86,7 @@ def late_speed(held_out: ArrayLike, null: float) -> float:
         >>> round(late_speed([1.0, 0.7, 0.5, 0.4], math.nan), 3), round(late_speed([0.5, 0.4], 2.0), 3)
         (0.5, 0.125)
     """
-    curve = trained(held_out)
+    curve = known_epochs(held_out)
     window = max(1, len(curve) // 10)
     from_null = null > curve[0]
     whole = (null if from_null else curve[0]) - curve[-1]
@@ -94,7 +94,7 @@ def late_speed(held_out: ArrayLike, null: float) -> float:
     return float((curve[-1 - window] - curve[-1]) / window / average)
 
 
-def trained(curve: ArrayLike) -> Floats:
+def known_epochs(curve: ArrayLike) -> Floats:
     """Return the losses of a curve (E,) up to the last epoch that was trained."""
     curve = np.asarray(curve, float)
     return curve[np.isfinite(curve)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shrinkage._note import Note, Terms
+from shrinkage._note import Note, Vocabulary
 from shrinkage._path._curve import Curve, Status
 from shrinkage._path._findings import beats_constant, main_progress
 from shrinkage._path._progress import Progress
@@ -16,7 +16,7 @@ from shrinkage._weights._selection import Selection
 _WIDTH = 110
 
 
-def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms: Terms) -> str:
+def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms: Vocabulary) -> str:
     """Lay out a path as cv.glmnet prints its own: a header, the choices, what they mean, and what went wrong."""
     found = [Note(text) for text in (_optimism(curve), _largest_tried(curve), _units(curve), *_problems(curve))]
     words = [terms.say(text) for text in (verdict, *found, *notes)]

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from shrinkage._cohort._forward import nodes, way
+from shrinkage._cohort._forward import nodes, run_mode
 from shrinkage._plan._maps import maps_note
 from shrinkage._plan._memory import Memory
 
@@ -63,7 +63,7 @@ def ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
         batch_size: Rows in a batch.
     """
     whole = Way(rules=False, xla=False, unrolled=(network.name,), scores_by_calls=True)
-    if not agrees or way(network) == "unroll":
+    if not agrees or run_mode(network) == "unroll":
         return [whole]
     plain = Way(rules=True, xla=False, unrolled=_unrolled_layers(network, xla=False))
     if _unrolled_layers(network, xla=True):  # tracing many copies of a layer for XLA takes longer than it saves
@@ -97,7 +97,7 @@ def _multiplications(network: keras.Model) -> int:
 
 
 def _unrolled_layers(network: keras.Model, *, xla: bool) -> tuple[str, ...]:
-    return tuple(operation.name for operation in nodes(network) if way(operation, xla) == "unroll")
+    return tuple(operation.name for operation in nodes(network) if run_mode(operation, xla) == "unroll")
 
 
 def make_plan(way: Way, memory: Memory, fixed: Mapping[str, Any], *, strengths: int) -> Plan:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from shrinkage._note import Terms
+from shrinkage._note import Vocabulary
 
-IN_SHELL = Terms(
+IN_SHELL = Vocabulary(
     {
         "epochs": "--epochs",
         "learning_rate": "--learning-rate",
@@ -30,6 +30,6 @@ IN_SHELL = Terms(
 )
 
 
-def with_labels(labels: Sequence[object]) -> Terms:
+def with_labels(labels: Sequence[object]) -> Vocabulary:
     """Return the shell's terms where the classes have labels."""
     return replace(IN_SHELL, labels=labels)

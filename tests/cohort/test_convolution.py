@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from shrinkage._cohort._forward import _run, way
+from shrinkage._cohort._forward import _run, run_mode
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
 
@@ -105,8 +105,8 @@ def test_rule_equals_calling_the_layer_per_member(n, make, shared):
     values = [
         ops.convert_to_tensor(generator.integers(-2, 3, (F, S, *v.shape)).astype("float32")) for v in layer.variables
     ]
-    assert way(layer) == "rule"
-    assert way(layer, xla=False) == ("merge" if "Pooling" in type(layer).__name__ else "unroll")
+    assert run_mode(layer) == "rule"
+    assert run_mode(layer, xla=False) == ("merge" if "Pooling" in type(layer).__name__ else "unroll")
     found = [
         outputs_and_gradients(run, layer, values, x)
         for run in (lambda state, x: _run(layer, state, True)(Members(x)).value, partial(called, layer))
@@ -119,9 +119,9 @@ def test_rule_equals_calling_the_layer_per_member(n, make, shared):
 def test_an_adapted_layer_is_unrolled():
     layer = layers.Conv2D(3, 2)
     layer.build((None, 4, 4, 2))
-    assert way(layer) == "rule"
+    assert run_mode(layer) == "rule"
     layer.enable_lora(2)
-    assert way(layer) == "unroll"
+    assert run_mode(layer) == "unroll"
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["own_inputs", "shared_inputs"])

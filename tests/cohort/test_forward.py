@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from keras import layers, ops, tree
 
-from shrinkage._cohort._forward import _ROW_WISE, _run, forward, nodes, way
+from shrinkage._cohort._forward import _ROW_WISE, _run, forward, nodes, run_mode
 from shrinkage._cohort._rules._registry import rule_for
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
-from shrinkage._model._objective import Objective, Term
+from shrinkage._model._objective import Objective, OutputLoss
 from shrinkage._plan._check import agrees
 from tests.versions import KERAS
 from tests.zoo import MODELS, mixes_rows, mlp
@@ -82,7 +82,7 @@ def test_merge_equals_calling_the_layer_per_member(layer_type):
         inputs = [Members(ops.cast(ops.abs(inputs[0].value) % 3, "int32"))]
     argument = inputs if len(inputs) > 1 else inputs[0]
     # Compiled by XLA, pooling has a rule, which tests/cohort/test_convolution.py compares.
-    assert way(layer, xla=False) == "merge"
+    assert run_mode(layer, xla=False) == "merge"
     merged = _run(layer, State([], [], xla=False), True)(argument)
     unrolled = unroll(layer, State([], []), (argument,), {}, True)
     assert merged.value.shape[:2] == (F, S)
@@ -156,7 +156,7 @@ def test_augmentation_is_drawn_once_per_fold(layer):
     ids=lambda value: getattr(value, "name", value),
 )
 def test_way_of_a_layer(layer, expected):
-    assert way(layer) == expected
+    assert run_mode(layer) == expected
 
 
 def test_a_subclass_of_a_known_layer_is_unrolled():
@@ -165,7 +165,7 @@ def test_a_subclass_of_a_known_layer_is_unrolled():
             return 2 * super().call(inputs)
 
     assert rule_for(Doubled(2)) is None
-    assert way(Doubled(2)) == "unroll"
+    assert run_mode(Doubled(2)) == "unroll"
 
 
 def test_nodes_look_into_nested_models():
@@ -177,7 +177,7 @@ def test_the_check_before_training_finds_a_layer_that_mixes_rows(monkeypatch):
     """A mixing layer on the list of row-wise ones is what the check is there for."""
     model, generator = mixes_rows(), np.random.default_rng(0)
     x, y = generator.normal(size=(2, 8, 6)).astype("float32"), generator.integers(0, 3, (2, 8))
-    loss = Objective((Term(0, keras.losses.SparseCategoricalCrossentropy(), 1.0, by_rows=True),))
+    loss = Objective((OutputLoss(0, keras.losses.SparseCategoricalCrossentropy(), 1.0, by_rows=True),))
     assert agrees(model, loss, x, y, [])
     monkeypatch.setattr("shrinkage._cohort._forward._ROW_WISE", _ROW_WISE | {layers.Lambda})
     assert not agrees(model, loss, x, y, [])

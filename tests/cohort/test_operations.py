@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from shrinkage._cohort import _operations
-from shrinkage._cohort._forward import _run, nodes, way
+from shrinkage._cohort._forward import _run, nodes, run_mode
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
 
@@ -114,7 +114,7 @@ DAILY = [
 @pytest.mark.parametrize("name", [n if n in DAILY else pytest.param(n, marks=pytest.mark.full) for n in CASES])
 def test_operation_equals_calling_it_per_member(name):
     model, x = graph(CASES[name]), values()
-    assert {way(node) for node in nodes(model)} <= {"operation"}
+    assert {run_mode(node) for node in nodes(model)} <= {"operation"}
     together = gradients(lambda: run(model, x), x)
     alone = gradients(lambda: unroll(model, State([], []), (x,), {}, False), x)
     for mine, plain in zip(together, alone, strict=True):
@@ -162,7 +162,7 @@ def test_an_operation_of_the_users_own_is_unrolled():
         def compute_output_spec(self, x):
             return keras.KerasTensor(x.shape, dtype=x.dtype)
 
-    assert way(Add()) == "unroll"
+    assert run_mode(Add()) == "unroll"
 
 
 @pytest.mark.full

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops, tree
 
-from shrinkage._cohort._forward import _run, way
+from shrinkage._cohort._forward import _run, run_mode
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
 
@@ -110,7 +110,7 @@ def outcome(run, layer: keras.Layer, values: list, arguments: list) -> tuple[lis
 
 def assert_rule_equals_unrolling(layer, x, *, mask=None, initial_state=None, training=True) -> list:
     """Compare both ways; return the outputs."""
-    assert way(layer) == "rule"
+    assert run_mode(layer) == "rule"
     values = values_of(layer)
     kwargs = {} if initial_state is None else {"initial_state": [Members(value) for value in initial_state]}
     ways = [
@@ -181,7 +181,7 @@ def test_dropout_is_the_same_for_all_strengths_and_off_in_evaluation(float64):
     ],
 )
 def test_what_no_rule_covers_is_unrolled(layer):
-    assert way(layer) == "unroll"
+    assert run_mode(layer) == "unroll"
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -199,7 +199,7 @@ def test_time_distributed_equals_calling_the_layer_per_member(make, training, fl
 
 def test_time_distributed_row_wise_layer_is_merged():
     layer = layers.TimeDistributed(layers.Flatten())
-    assert way(layer) == "merge"
+    assert run_mode(layer) == "merge"
     x = Members(drawn((F, S, BATCH, TIMES, 2, 2)))
     merged, unrolled = _run(layer, State([], []), True)(x), unroll(layer, State([], []), (x,), {}, True)
     np.testing.assert_array_equal(merged.value, unrolled.value)
