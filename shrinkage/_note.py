@@ -97,7 +97,7 @@ class Note(str):
         >>> note = Note("Lower $learning_rate: class $classes.", classes=Classes(((0, 2),)))
         >>> note
         'Lower the learning rate: class 0 (2 rows).'
-        >>> note.said(Vocabulary({**PYTHON.words, "learning_rate": "--learning-rate"}, labels=["fig"]))
+        >>> note.render(Vocabulary({**PYTHON.words, "learning_rate": "--learning-rate"}, labels=["fig"]))
         'Lower --learning-rate: class fig (2 rows).'
     """
 

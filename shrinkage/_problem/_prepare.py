@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from shrinkage._cv._strengths import include
-from shrinkage._data._data import batches_of
+from shrinkage._data._data import batches_of, take
 from shrinkage._model._behaviour import Behaviour, observe
 from shrinkage._model._objective import Objective
 from shrinkage._note import Note
@@ -57,7 +57,8 @@ def prepare(request: Request) -> Problem:
     if lam_model is not None:
         grid = replace(grid, lams=include(grid.lams, lam_model, filled=grid.most is not None))
     notes += grid.notes
-    notes.append(note_of_inputs(template.network, data.x, request.x))
+    counting = data.x if data.weight.all() else take(data.x, data.weight > 0)
+    notes.append(note_of_inputs(template.network, counting, request.x))
     if target is None:
         notes.append(note_of_targets(data, objective, rows))
     notes += _notes(behaviour, batch_size)

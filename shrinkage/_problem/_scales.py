@@ -44,7 +44,7 @@ def note_of_inputs(network: keras.Model, x: Any, given: Any) -> str:
 
     Args:
         network: The model.
-        x: All rows, in the structure of its inputs.
+        x: The rows that count, in the structure of its inputs.
         given: The rows as the user gave them, whose columns may have names.
 
     Returns:

@@ -51,7 +51,7 @@ def whole_number(least: int, most: int = 10**9) -> click.IntRange:
 def to_json(value: Any) -> Any:
     """`value` as JSON knows it: NumPy scalars unpacked, NaN and infinity as null.
 
-    >>> plain({"loss": [0.5, float("nan")]})
+    >>> to_json({"loss": [0.5, float("nan")]})
     {'loss': [0.5, None]}
     """
     if isinstance(value, dict):

@@ -20,7 +20,7 @@ FEW_VALUES = 20
 def rare_limit(n_rows: int) -> int:
     """The rows a category needs for a column of its own: fewer would often all lie in one fold, and be new to it.
 
-    >>> rare(10), rare(60), rare(5000)
+    >>> rare_limit(10), rare_limit(60), rare_limit(5000)
     (2, 3, 5)
     """
     return max(2, min(5, n_rows // 20))
