@@ -16,6 +16,7 @@ import tensorflow as tf
 
 import shrinkage
 from shrinkage._host._overrides import OVERRIDES
+from shrinkage._path._curve import Curve
 from shrinkage._problem._request import Request
 
 PACKAGE = Path(shrinkage.__file__).parent
@@ -288,3 +289,7 @@ ALLOWED_STRINGS = {
 )
 def test_the_check_of_private_parts_can_fail(code, found):
     assert _foreign(ast.parse(code), {"_own", "_layers"}, {"_layers"}) == found
+
+
+def test_a_path_adds_few_fields_to_its_curve():
+    assert len(fields(shrinkage.Path)) - len(fields(Curve)) <= 12

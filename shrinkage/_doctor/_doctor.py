@@ -81,12 +81,25 @@ def doctor(
           1 weight with 3 parameters. Where the layer saves it, it begins to act when the model is loaded.
               for layer in [model.get_layer('slope')]:
                   layer.kernel.regularizer = layer.kernel_regularizer
+        <BLANKLINE>
+        Not looked at: the optimizer (the model is not compiled), callbacks (not given), the number of steps ...
     """
     _check_model(model)
     _check_options(callbacks, steps)
     case = Case(model, callbacks, steps)
     findings = [finding for check in CHECKS for finding in check(case)]
-    return Report(model.name, tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))))
+    ordered = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+    return Report(model.name, tuple(ordered), _not_seen(case, callbacks, steps))
+
+
+def _not_seen(case: Case, callbacks: Any, steps: Any) -> tuple[str, ...]:
+    """Return what the checks could not look at."""
+    return (
+        *(["the optimizer (the model is not compiled)"] if case.optimizer is None else []),
+        *(["callbacks (not given)"] if callbacks is None else []),
+        *(["the number of steps (not given)"] if steps is None else []),
+        "training loops outside the model",
+    )
 
 
 def _check_model(model: Any) -> None:

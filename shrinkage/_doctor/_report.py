@@ -44,10 +44,12 @@ class Report:
     Attributes:
         model: the model's name.
         findings: what was found.
+        not_seen: what the checks could not look at.
     """
 
     model: str
     findings: tuple[Finding, ...]
+    not_seen: tuple[str, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -69,7 +71,8 @@ class Report:
 
     def __repr__(self) -> str:
         counts = [_count(len(self._of(severity)), severity) for severity in SEVERITIES]
-        return "\n\n".join([f"{self.model}: {', '.join(counts)}", *map(str, self.findings)])
+        seen = [f"Not looked at: {', '.join(self.not_seen)}."] if self.not_seen else []
+        return "\n\n".join([f"{self.model}: {', '.join(counts)}", *map(str, self.findings), *seen])
 
 
 def _count(count: int, thing: str) -> str:

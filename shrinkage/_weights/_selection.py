@@ -161,7 +161,14 @@ def describe(model: keras.Model, on: Selector = "kernels") -> Selection:
     free = scale_invariant(model)
     pairs = zip(selection.weights, model.trainable_variables, strict=True)
     weights = [replace(_of_free_scale(w) if id(v) in free else w, lam=attached.get(id(v))) for w, v in pairs]
-    return Selection(tuple(weights), idle)
+    return Selection(tuple(weights), (*idle, *_not_shown(model)))
+
+
+def _not_shown(model: keras.Model) -> list[str]:
+    """Say what else shrinks weights of the model and is not in the table."""
+    others = ["regularizers of layers"] * any(v.regularizer is not None for v in model.trainable_variables)
+    others += ["the optimizer's weight_decay"] * bool(getattr(getattr(model, "optimizer", None), "weight_decay", None))
+    return [f"Not in this table: {' and '.join(others)}. See shrinkage.doctor(model)."] if others else []
 
 
 def _of_free_scale(weight: Weight) -> Weight:

@@ -280,3 +280,14 @@ print([finding.code for finding in sh.doctor(model).errors])
     assert done.returncode == 0, done.stderr
     warnings = "['bias-decayed', 'coupled-and-decoupled', 'strength-too-small']"
     assert done.stdout.splitlines()[-2:] == [warnings, "['strength-changed-after-tracing']"]
+
+
+def test_a_report_says_what_was_not_looked_at():
+    model = zoo.mlp()
+    assert sh.doctor(model).not_seen == (
+        "callbacks (not given)", "the number of steps (not given)", "training loops outside the model",
+    )  # fmt: skip
+    given = sh.doctor(model, callbacks=[], steps=100)
+    assert str(given).endswith("\n\nNot looked at: training loops outside the model.")
+    uncompiled = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    assert "the optimizer (the model is not compiled)" in sh.doctor(uncompiled).not_seen

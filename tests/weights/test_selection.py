@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+import shrinkage as sh
 from shrinkage._weights._kinds import kind_of, kind_words
 from shrinkage._weights._selection import Selection, describe, select
 
@@ -347,3 +348,16 @@ def test_words_in_the_names_of_own_weights(name, shape, expected):
 
 class Own(layers.Layer):
     """A layer of the user's own."""
+
+
+def test_the_table_says_what_else_shrinks_weights():
+    def said(regularizer: str | None, optimizer: keras.optimizers.Optimizer) -> str:
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, kernel_regularizer=regularizer)])
+        model.compile(optimizer, "mean_squared_error")
+        return repr(sh.describe(model)).splitlines()[-1]
+
+    assert said("l2", keras.optimizers.AdamW()).startswith(
+        "Not in this table: regularizers of layers and the optimizer's weight_decay."
+    )
+    assert said("l1", keras.optimizers.Adam()).startswith("Not in this table: regularizers of layers.")
+    assert said(None, keras.optimizers.Adam()) == "3 of 4 parameters penalised (75 %)"
