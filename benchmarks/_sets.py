@@ -146,7 +146,7 @@ def _flights(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def _of_r(path: Path, target: str) -> tuple[np.ndarray, np.ndarray]:
     """Return numbers, and factors one-hot unless their levels are 0 and 1, of a data frame of R; and the classes."""
     import pandas as pd
-    import rdata
+    import rdata  # pyright: ignore[reportMissingImports]  (for this benchmark alone: pip install rdata)
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Unknown encoding")  # said for every string
