@@ -23,11 +23,9 @@ Make = Callable[[], keras.Model]
 
 
 @pytest.fixture(autouse=True)
-def double():
-    keras.config.set_floatx("float64")
+def double(float64):
+    """Models are in float64, and the tests that follow are not."""
     keras.utils.set_random_seed(1)
-    yield
-    keras.config.set_floatx("float32")
 
 
 def compiled(model: keras.Model, optimizer: Any = None) -> keras.Model:
