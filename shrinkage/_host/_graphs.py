@@ -8,7 +8,7 @@ import keras
 from shrinkage._host._private import load, read
 
 Functional: Any = load("keras.src.models.functional", "Functional")
-"""The class that `keras.Model(inputs, outputs)` makes: only a model whose `call` is its own runs as its graph says."""
+"""The class that `keras.Model(inputs, outputs)` makes. A class that overrides its `call` does not run by its graph."""
 
 
 def graph_of(operation: Any) -> Any:
