@@ -1,7 +1,7 @@
-"""Import Keras on TensorFlow, without TensorFlow's start-up notes.
+"""Import Keras on TensorFlow without the start-up messages of TensorFlow.
 
-TensorFlow reads `TF_CPP_MIN_LOG_LEVEL` once, when it is imported. Two notes are written before it does so (that oneDNN
-is on, and that absl is not initialised yet), and no setting stops them: they are held back at the file descriptor.
+TensorFlow reads `TF_CPP_MIN_LOG_LEVEL` once, at import. Two messages are written earlier (oneDNN is on; absl is not
+initialised yet), and no setting disables them. They are filtered at the file descriptor.
 """
 
 import contextlib
@@ -16,13 +16,13 @@ _NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4
 
 
 def require_tensorflow() -> None:
-    """Import TensorFlow and Keras quietly; raise if Keras runs on another backend.
+    """Import TensorFlow and Keras quietly, and check that Keras runs on TensorFlow.
 
-    A log level that the user has set is kept, and at 0, which asks for everything, nothing is held back.
+    A log level set by the user is kept. At level 0 all messages are shown.
 
     Raises:
-        RuntimeError: if Keras' backend is not TensorFlow.
-        ImportError: if TensorFlow is not installed.
+        RuntimeError: If the backend of Keras is not TensorFlow.
+        ImportError: If TensorFlow is not installed.
 
     Example:
         >>> require_tensorflow()
@@ -56,7 +56,7 @@ def _import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def _notes_held_back() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2, and pass on all but the known notes."""
+    """Capture writes to file descriptor 2, and write all lines but the known messages at the end."""
     try:
         stderr = os.dup(2)
     except OSError:  # no stderr, as under pythonw: nothing to keep clean
