@@ -55,7 +55,7 @@ def prepare(request: Request) -> Problem:
         n_rows=int((data.weight[rows] > 0).sum()), steps=request.epochs * batches_of(len(rows), batch_size)[0],
     )  # fmt: skip
     if lam_model is not None:
-        grid = replace(grid, lams=include(grid.lams, lam_model, filled=grid.most is not None))
+        grid = replace(grid, lams=include(grid.lams, lam_model, filled=grid.lam_max is not None))
     notes += grid.notes
     counting = data.x if data.weight.all() else take(data.x, data.weight > 0)
     notes.append(note_of_inputs(template.network, counting, request.x))
