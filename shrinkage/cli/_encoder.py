@@ -35,7 +35,9 @@ def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
     """
     missing = [name for name in columns.names if name not in frame.columns]
     if missing:
-        raise BadInput(f"the data lacks columns of the model: {', '.join(missing)}{_near_names(missing, frame)}.")
+        raise BadInput(
+            f"the data lacks {', '.join(missing)}, which the model was fitted with{_near_names(missing, frame)}."
+        )
     cells = {c.name: _numbers(c, column(frame, c.name)) for c in columns.numbers}
     cells |= {c.name: as_categories(column(frame, c.name)) for c in columns.categories}
     return {input_name(name): values[:, None] for name, values in cells.items()}

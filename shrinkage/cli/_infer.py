@@ -102,7 +102,7 @@ def _column(cells: pd.Series, given: Kind | None, clip: bool) -> NumberColumn | 
         # A single value and missing cells: the only information is whether a cell is filled.
         return _categories(str(cells.name), as_categories(cells), limit=MAX_CATEGORIES)
     if equal_in_float64(cells):
-        raise Unused("the numbers agree in the first 16 digits, and further digits are not read")
+        raise Unused("the numbers have the same first 16 digits, and more are not read")
     marks = tuple(odd.value_counts().index[:MAX_MARKS])
     return _numbers(str(cells.name), values, kind == "boolean", marks, clip)
 
