@@ -37,7 +37,7 @@ def loss_contains_penalty(case: Case) -> Iterator[Symptom]:
     """The reported `loss` and `val_loss` contain the penalty: do not stop, select or compare models by them."""
     of_outputs = [layer.name for layer in case.layers if getattr(layer, "activity_regularizer", None) is not None]
     parts = [f"the penalty, now {case.penalty:.3g}"] if case.penalised else []
-    parts += [f"the activity_regularizer of {', '.join(of_outputs)}"] if of_outputs else []
+    parts += [f"the value of activity_regularizer for the outputs of {', '.join(of_outputs)}"] if of_outputs else []
     if parts and case.callbacks is None:
         yield (
             ("loss, val_loss",),
