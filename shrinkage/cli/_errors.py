@@ -1,4 +1,4 @@
-"""What a command ends with: an exit code that is documented and a sentence that says what to do."""
+"""Errors of commands: a documented exit code, and a message that says what to do."""
 
 import errno
 import json
@@ -28,19 +28,19 @@ class BadInput(click.ClickException):
 
 
 class TrainingFailed(click.ClickException):
-    """The input was fine and training still gave nothing to choose from."""
+    """Training failed at every strength, on valid input."""
 
     exit_code = 3
 
 
 class Unexpected(click.ClickException):
-    """A fault of ours: the traceback is in a log file."""
+    """A fault of this package. The traceback is in a log file."""
 
     exit_code = 70
 
 
 class Commands(click.Group):
-    """A group whose commands end with a documented exit code, whatever happens in them.
+    """A group of commands that always end with a documented exit code.
 
     With `--format json` an error is one JSON document on standard output, too.
     """
@@ -75,7 +75,7 @@ def _echo_json(ctx: click.Context, message: str, exit_code: int) -> None:
 
 
 def disk_full(error: BaseException | None) -> str | None:
-    """Return in words that a disk is full, if that is what an error or one before it says."""
+    """Return a phrase if an error, or an error that caused it, says that a disk is full; else None."""
     while error is not None:
         number = getattr(error, "errno", None)
         text = str(error).lower()
@@ -90,7 +90,7 @@ def disk_full(error: BaseException | None) -> str | None:
 def _describe_known(error: Exception, debug: bool) -> click.ClickException:
     if isinstance(error, click.ClickException):
         return error
-    # TensorFlow's and PyArrow's errors are known by name: neither is imported for this.
+    # Compared by name, to avoid an import of TensorFlow.
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return TrainingFailed("memory ran out. Give fewer rows or columns, a smaller network, or fewer --folds.")
     if reason := disk_full(error):
@@ -99,7 +99,7 @@ def _describe_known(error: Exception, debug: bool) -> click.ClickException:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the package raised an error itself, with a sentence for the user, and not NumPy or Keras in it."""
+    """Whether this package raised the error, with a message for the user, and not NumPy or Keras."""
     frames = traceback.extract_tb(error.__traceback__)
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     return bool(frames) and frames[-1].filename.startswith(package + os.sep)
@@ -110,12 +110,12 @@ def _describe_unexpected(error: Exception, debug: bool) -> Unexpected:
     if debug:
         click.echo(details, err=True)
     summary = str(error).strip().partition("\n")[0].rstrip(".")
-    said = f"unexpected {type(error).__name__}: {summary}."
+    message = f"unexpected {type(error).__name__}: {summary}."
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="shrinkage-", suffix=".log", delete=False, encoding="utf-8"
         ) as log:
             log.write(f"command: {sys.argv}\npython: {sys.version}\n\n{details}")
     except OSError:
-        return Unexpected(f"{said} Add --debug to see the traceback.")
-    return Unexpected(f"{said} The traceback is in {log.name}.")
+        return Unexpected(f"{message} Add --debug to see the traceback.")
+    return Unexpected(f"{message} The traceback is in {log.name}.")

@@ -192,7 +192,7 @@ OWN: dict[str, tuple[Any, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", OWN)
-@pytest.mark.filterwarnings("ignore:Not in .*its layer does not save a regularizer")
+@pytest.mark.filterwarnings("ignore:Not in .*the layer does not save a regularizer")
 def test_own_classes_need_no_scope(name, tmp_path):
     make, options = OWN[name]
     model = make()
@@ -215,7 +215,7 @@ def test_a_failure_leaves_what_was_there(there, tmp_path):
     reg = sh.attach(model, sh.L2(), lam=LAM, on="*dense*/kernel")
     if there:
         file.write_text("mine")
-    with pytest.raises(ValueError, match="cannot be exported: Keras writes it, and cannot load"):
+    with pytest.raises(ValueError, match="cannot be exported: Keras saves it, and cannot load"):
         sh.export(model, file)
     assert [each.read_text() for each in tmp_path.iterdir()] == ["mine"] * there
     assert all(v.regularizer is None for v in model.variables) and float(reg.value()) > 0

@@ -308,4 +308,4 @@ def test_weights_that_a_step_assigns_are_said():
     model.compile("sgd", "mean_squared_error")
     sh.attach(model, sh.L2(), lam=LAM)
     (words,) = said(model)
-    assert "teacher/dense/kernel" in words and "student" not in words and "leave them out: on=" in words
+    assert "teacher/dense/kernel" in words and "student" not in words and "exclude them with on=" in words
