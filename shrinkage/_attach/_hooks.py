@@ -2,7 +2,9 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import keras
 import numpy as np
@@ -15,6 +17,7 @@ from shrinkage._attach._lazy import LazyTable, check_lazy_optimizer
 from shrinkage._attach._terms import Penalised
 from shrinkage._host._callers import say
 from shrinkage._host._optimizers import decays, variable_key
+from shrinkage._host._tensorflow import traced_graph, when_traced, written
 from shrinkage._model._attached import hooks_of
 from shrinkage._penalties import Proximal
 from shrinkage._penalties._steps import check_proximal
@@ -32,6 +35,8 @@ class Hooks:
         self._before: dict[int, float] = {}
         self._values: dict[int, float] = {}
         self._warned: set[int] = set()
+        self._penalised_in = WeakKeyDictionary[Any, set[int]]()
+        """For each graph that is being traced, the variables that a penalised step of it changes."""
         with model.distribute_strategy.scope():
             self.seen = keras.Variable(0.0, trainable=False, dtype=widest_dtype(*(v.dtype for v in model.weights)))
         self.retrace()
@@ -50,12 +55,44 @@ class Hooks:
             ValueError: If it cannot take penalised steps on those of them that are penalised.
         """
         keys = {variable_key(optimizer, v) for v in variables}
-        mine = [v for _, (v, *_) in self._pairs() if variable_key(optimizer, v) in keys and id(v) not in self._stepped]
-        if mine:
-            check_optimizer(optimizer, self, self.attachments, mine)
-            self._stepped |= {id(v): optimizer for v in mine}
+        mine = [v for _, (v, *_) in self._pairs() if variable_key(optimizer, v) in keys]
+        self.penalises(mine)
+        new = [v for v in mine if id(v) not in self._stepped]
+        if new:
+            check_optimizer(optimizer, self, self.attachments, new)
+            self._stepped |= {id(v): optimizer for v in new}
             self._elsewhere = {key: v for key, v in self._elsewhere.items() if key not in self._stepped}
             self._now = None
+
+    @tf.autograph.experimental.do_not_convert
+    def penalises(self, variables: Iterable[Any]) -> None:
+        """Record that the step that is being traced penalises these variables."""
+        graph = traced_graph()
+        if graph in self._penalised_in:
+            self._penalised_in[graph] |= set(map(id, variables))
+
+    @tf.autograph.experimental.do_not_convert
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Look at what a compiled step changes that calls the model here: it may be that of a model around this one."""
+        graph = traced_graph()
+        if graph is None:
+            yield
+            return
+        if graph not in self._penalised_in:
+            self._penalised_in[graph] = set()
+            when_traced(graph, lambda: self._check_step(graph))
+        here = tf.compat.v1.get_default_graph()
+        before = len(here.get_operations())
+        yield
+        # `SpectralNormalization` assigns to a kernel when it is called: that is no step past the optimizer.
+        stepped = [v for _, (v, *_) in self._pairs() if id(v) in self._stepped]
+        self.penalises(written(here, stepped, since=before))
+
+    def _check_step(self, graph: Any) -> None:
+        """Say which penalised weights a traced step changes without their penalty."""
+        penalised = self._penalised_in.pop(graph)
+        self._say({id(v): v for v in written(graph, [v for _, (v, *_) in self._pairs() if id(v) not in penalised])})
 
     def start(self) -> None:
         """Note the penalty on each weight: metrics are reset where an epoch starts."""
@@ -68,7 +105,10 @@ class Hooks:
         if not waiting.keys() - self._elsewhere.keys():
             return
         self.look()
-        changed = {key: v for key, v in waiting.items() if self._has_changed(key)}
+        self._say({key: v for key, v in waiting.items() if self._has_changed(key)})
+
+    def _say(self, changed: dict[int, Any]) -> None:
+        """Say once of weights that training changes them without their penalty."""
         if changed.keys() - self._elsewhere.keys():
             self._elsewhere |= changed
             self._now = None
@@ -189,8 +229,9 @@ def optimizers_in(model: Any) -> list[Any]:
 
 
 HOLD = (
-    "Let the model hold that optimizer, as in model.second_optimizer = optimizer, and call fit again; or attach to the "
-    "part of the model that has these weights, compiled with it. If they are not to be penalised, leave them out: on=."
+    "Attach to the model that is trained, and let it hold that optimizer, as in model.second_optimizer = optimizer; or "
+    "compile the part of the model that has these weights with that optimizer, and attach to the part. Then compile "
+    "the model that is trained again. If these weights are not to be penalised, leave them out: on=."
 )
 
 
@@ -199,7 +240,7 @@ def _trained_elsewhere(model: keras.Model, variables: Iterable[Any]) -> str:
     return (
         f"The penalty attached to model {model.name!r} does not act on weights that training changes: "
         f"{', '.join(paths[:3])}{f' and {len(paths) - 3} more' if len(paths) > 3 else ''}. Their steps are taken by no "
-        f"optimizer that the model holds."
+        f"optimizer that this model holds."
     )
 
 

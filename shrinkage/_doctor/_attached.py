@@ -58,7 +58,8 @@ def stepped_elsewhere(case: Case) -> Iterator[Symptom]:
             hooks.trained_elsewhere,
             f"{hooks.elsewhere} A model holds its optimizers as attributes, as `compile` sets them; attached penalties "
             f"enter the steps of all of these.",
-            "model.second_optimizer = optimizer  # that which trains these weights; and call fit again",
+            "model.second_optimizer = optimizer  # that which trains these weights; and call fit again\n"
+            "# if the model is a part of the one that is trained: model.compile(optimizer), and compile that one again",
         )
 
 

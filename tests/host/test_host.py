@@ -695,6 +695,31 @@ def test_a_function_that_is_traced_often_warns_unless_allowed(caplog):
         tf.get_logger().propagate = before
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_traced_step_tells_what_it_assigns(nested):
+    one, other, third = (keras.Variable(np.ones(2)) for _ in range(3))
+    found = []
+
+    def step(x):
+        graph = _tensorflow.traced_graph()
+        _tensorflow.when_traced(graph, lambda: found.append((graph, _tensorflow.written(graph, [one, other, third]))))
+        one.assign(other + x)
+        before = len(graph.get_operations())
+        third.assign_add(x)
+        late = _tensorflow.written(graph, [one, other, third], since=before)
+        assert nested or (len(late) == 1 and late[0] is third)
+        assert not found
+
+    inner = tf.function(step, jit_compile=True)
+    function = tf.function(lambda x: inner(x)) if nested else inner
+    assert _tensorflow.traced_graph() is None
+    function(tf.ones(2))
+    ((graph, written),) = found
+    assert graph is function.get_concrete_function(tf.ones(2)).graph
+    assert len(written) == 2 and written[0] is one and written[1] is third
+    np.testing.assert_array_equal(one.numpy(), [2.0, 2.0])
+
+
 def test_a_dataset_tells_what_it_was_made_from():
     rows = tf.data.Dataset.from_tensor_slices(np.arange(4))
     batches = rows.batch(2)
