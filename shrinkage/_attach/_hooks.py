@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import keras
 import numpy as np
@@ -22,6 +22,9 @@ from shrinkage._model._attached import hooks_of
 from shrinkage._penalties import Proximal
 from shrinkage._penalties._steps import check_proximal
 
+_PENALISED = WeakKeyDictionary[Any, set[int]]()
+"""For each graph, the variables that a penalised step in it changes, be it that of another attached model."""
+
 
 class Hooks:
     """The attachments of a model, and what its hooks and those of its optimizer need of all of them."""
@@ -35,8 +38,8 @@ class Hooks:
         self._before: dict[int, float] = {}
         self._values: dict[int, float] = {}
         self._warned: set[int] = set()
-        self._penalised_in = WeakKeyDictionary[Any, set[int]]()
-        """For each graph that is being traced, the variables that a penalised step of it changes."""
+        self._watched = WeakSet[Any]()
+        """Graphs that were watched while they were traced."""
         with model.distribute_strategy.scope():
             self.seen = keras.Variable(0.0, trainable=False, dtype=widest_dtype(*(v.dtype for v in model.weights)))
         self.retrace()
@@ -68,8 +71,8 @@ class Hooks:
     def penalises(self, variables: Iterable[Any]) -> None:
         """Record that the step that is being traced penalises these variables."""
         graph = traced_graph()
-        if graph in self._penalised_in:
-            self._penalised_in[graph] |= set(map(id, variables))
+        if graph is not None:
+            _PENALISED.setdefault(graph, set()).update(map(id, variables))
 
     @tf.autograph.experimental.do_not_convert
     @contextmanager
@@ -79,8 +82,8 @@ class Hooks:
         if graph is None:
             yield
             return
-        if graph not in self._penalised_in:
-            self._penalised_in[graph] = set()
+        if graph not in self._watched:
+            self._watched.add(graph)
             when_traced(graph, lambda: self._check_step(graph))
         here = tf.compat.v1.get_default_graph()
         before = len(here.get_operations())
@@ -91,7 +94,7 @@ class Hooks:
 
     def _check_step(self, graph: Any) -> None:
         """Say which penalised weights a traced step changes without their penalty."""
-        penalised = self._penalised_in.pop(graph)
+        penalised = _PENALISED.get(graph, ())
         self._say({id(v): v for v in written(graph, [v for _, (v, *_) in self._pairs() if id(v) not in penalised])})
 
     def start(self) -> None:
