@@ -24,7 +24,7 @@ OVERRIDES = {
 
 
 def check_overrides(mixin: type, base: Any) -> None:
-    """Raise NotImplementedError unless a class of Keras has all private methods that a mixin overrides."""
+    """Raise `UnsupportedVersion` unless a class of Keras has all private methods that a mixin overrides."""
     for name in vars(mixin):
         if name in OVERRIDES:
             read(base, name)

@@ -13,11 +13,18 @@ TESTED = {"keras": ("Keras", "3.13.0", "3.15.1"), "tensorflow": ("TensorFlow", "
 _MISSING = object()
 
 
+class UnsupportedVersion(NotImplementedError):
+    """The installed Keras or TensorFlow lacks what this package needs: no fault of a model or of the user's code.
+
+    Where any exception of such code is caught, this one is passed on.
+    """
+
+
 def read(thing: Any, name: str) -> Any:
     """Return a private attribute of an object or a class of Keras or TensorFlow.
 
     Raises:
-        NotImplementedError: If it has none, naming the attribute, the installed version and what to install.
+        UnsupportedVersion: If it has none, naming the attribute, the installed version and what to install.
 
     Example:
         >>> import keras
@@ -27,7 +34,7 @@ def read(thing: Any, name: str) -> Any:
     value = getattr(thing, name, _MISSING)
     if value is _MISSING:
         kind = thing if isinstance(thing, type) else type(thing)
-        raise NotImplementedError(_sentence(f"{kind.__name__}.{name}", kind.__module__))
+        raise UnsupportedVersion(_sentence(f"{kind.__name__}.{name}", kind.__module__))
     return value
 
 
@@ -35,12 +42,12 @@ def load(module: str, name: str) -> Any:
     """Return what a private module of Keras or TensorFlow defines.
 
     Raises:
-        NotImplementedError: If there is no such module or name, as `read` does.
+        UnsupportedVersion: If there is no such module or name, as `read` does.
     """
     try:
         return getattr(import_module(module), name)
     except (ModuleNotFoundError, AttributeError) as error:
-        raise NotImplementedError(_sentence(f"{module}.{name}", module)) from error
+        raise UnsupportedVersion(_sentence(f"{module}.{name}", module)) from error
 
 
 def _sentence(what: str, module: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage import __version__
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._path._curve import Status
 from shrinkage._penalties import Penalty
 from shrinkage._penalties._record import from_record, to_record
@@ -95,6 +96,8 @@ def _read_problem(template: Any, file: File, scope: dict[str, Any] | None) -> st
     """Say what Keras cannot read of a file where it is given this code, by names; or nothing."""
     try:
         template.load(file, **({} if scope is None else {"scope": scope}))
+    except UnsupportedVersion:
+        raise
     except Exception as error:  # of any class: it comes from the code of the model's layers
         return _own_code(error) or f"something that Keras cannot read back ({error})."
     return ""

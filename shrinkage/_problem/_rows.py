@@ -11,6 +11,7 @@ from keras import tree
 from shrinkage._data._data import Data, as_tree, labels, make_data, take
 from shrinkage._host._compiled import flat_metrics
 from shrinkage._host._graphs import graph_of
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensors import mask_of
 from shrinkage._model._losses import is_listed, name_of, takes_labels
 from shrinkage._model._objective import Objective
@@ -76,6 +77,8 @@ def _outputs(network: keras.Model, x: Any) -> Any:
     try:
         with keras.StatelessScope():  # a layer may assign its weights in every call
             outputs = network(x, training=False)
+    except UnsupportedVersion:
+        raise
     except Exception as error:  # of any class: a subclassed model is the user's own code
         raise ValueError(f"`model` cannot be called on the first rows of `x`: {reason_of(error)}") from error
     return tree.map_structure(_without_mask, outputs)
@@ -94,6 +97,8 @@ def _check_metrics(template: Template, y: Any, outputs: Any, absent: Sequence[st
         return
     try:
         metrics.update_state(y, outputs, np.ones(len(tree.flatten(y)[0])))
+    except UnsupportedVersion:
+        raise
     except Exception as error:  # of any class: a metric may be the user's own function
         raise ValueError(f"`metrics` does not fit the model's outputs. Keras says: {error}") from error
     missing = [name for name, own in zip(absent, flat_metrics(metrics), strict=True) if name and any(own)]

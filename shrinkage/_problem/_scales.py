@@ -10,6 +10,7 @@ from keras import layers, tree
 from shrinkage._data._data import Data, labels, take
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._layers import inbound_nodes, sublayers
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._losses import name_of
 from shrinkage._model._objective import Objective
 from shrinkage._weights._kinds import is_of_keras
@@ -112,6 +113,8 @@ def _before(graph: Any, tensor: Any, x: Any) -> np.ndarray | None:
             return None
         with keras.StatelessScope():
             return keras.ops.convert_to_numpy(before(x, training=False)).astype(np.float64)
+    except UnsupportedVersion:
+        raise
     except Exception:  # of any class: the tensor is of another model, or a layer is the user's own code
         return None
 
