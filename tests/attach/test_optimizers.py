@@ -204,7 +204,7 @@ def trained_before(model: Any) -> None:
 @pytest.mark.parametrize("options", [{}, {"steps_per_execution": 2}, {"jit_compile": True}], ids=str)
 def test_a_part_whose_steps_another_optimizer_takes_is_said_in_the_first_step(prepare, penalty, options):
     keras.utils.set_random_seed(0)
-    model = Adversaries()
+    model: Any = Adversaries()
     sh.attach(model.discriminator, penalty, lam=LAM)
     prepare(model)
     keras.Model.compile(model, **options)
