@@ -16,7 +16,7 @@ from shrinkage._host._tensors import mask_of
 from shrinkage._model._losses import is_listed, name_of, takes_labels
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
-from shrinkage._problem._targets import check_targets, class_weights
+from shrinkage._problem._targets import check_targets, class_weights, note_of_outputs
 from shrinkage._problem._tokens import check_text, check_tokens
 from shrinkage._weights._first_call import reason_of
 
@@ -66,7 +66,8 @@ def read_rows(
     for place, output in enumerate(tree.flatten(outputs)):
         term = objective.term_of(place)
         fitting.append(_fitting_targets(leaves[place], output, term and term.loss, called[place], data.n_rows, dtype))
-    data = replace(data, y=tree.pack_sequence_as(outputs, fitting))
+    notes = [note_of_outputs(tree.flatten(outputs)[term.place], term.loss) for term in objective.terms]
+    data = replace(data, y=tree.pack_sequence_as(outputs, fitting), notes=(*data.notes, *filter(None, notes)))
     absent = [name if leaf is None else None for name, leaf in zip(called, leaves, strict=True)]
     _check_metrics(template, take(data.y, some), outputs, absent)
     return data, objective
