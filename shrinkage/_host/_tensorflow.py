@@ -52,7 +52,8 @@ def written(graph: Any, variables: Iterable[Any], since: int = 0) -> list[Any]:
         variables: To choose from.
         since: How many operations to leave out, from the first.
     """
-    operations = graph.get_operations()[since:]
+    variables = list(variables)
+    operations = graph.get_operations()[since:] if variables else []
     targets = {id(tensor) for operation in operations for tensor in _resources_of(operation)[1]}
     handles = {id(outside) for outside, inside in graph.captures if id(inside) in targets}
     return [variable for variable in variables if not handles.isdisjoint(_handles(variable))]
