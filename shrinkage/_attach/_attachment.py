@@ -13,6 +13,7 @@ from shrinkage._attach._lazy import LazyTable, check_table
 from shrinkage._attach._loop import check_gradients, check_has_stepped, check_step
 from shrinkage._attach._terms import Penalised, add_gradients, shrink, update
 from shrinkage._host._optimizers import step_count
+from shrinkage._model._attached import hooks_of
 from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Term, terms_of
 from shrinkage._penalties._steps import check_proximal
 from shrinkage._weights._kinds import kind_of
@@ -275,6 +276,7 @@ class Attachment:
                 f"{method}() cannot count the steps that lam={name_of(self._lam)} is a function of. Compile the model, "
                 f"and take the steps with model.optimizer; or give lam as a keras.Variable, and assign to it."
             )
+        hooks_of(self.model).penalises(weight.variable for weight in self.weights)
 
     def __repr__(self) -> str:
         lam = f"{float(self._lam):g}" if isinstance(self._lam, keras.Variable) else name_of(self._lam)

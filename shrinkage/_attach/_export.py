@@ -15,6 +15,7 @@ from shrinkage._attach._hooks import optimizer_of
 from shrinkage._attach._terms import Penalised
 from shrinkage._host._attention import regularizer_attribute
 from shrinkage._host._layers import own_trainable, sublayers
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._random import random_state
 from shrinkage._model._attached import attachments
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet
@@ -118,6 +119,8 @@ def _read(model: keras.Model, path: Path) -> Any:
         return keras.models.load_model(
             path, own_code(model), compile=False, safe_mode=False
         )  # it has just been written
+    except UnsupportedVersion:
+        raise
     except Exception as error:
         raise ValueError(
             f"Model {model.name!r} cannot be exported: Keras saves it, and cannot load the saved file "

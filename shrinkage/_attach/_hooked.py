@@ -84,6 +84,11 @@ class HookedModel:
         """Return a model without hooks: `clone_model` and others make new models of this class."""
         return cls.__bases__[1](*args, **options)
 
+    def __call__(self: Any, *args: Any, **options: Any) -> Any:
+        """Call the model, and watch the compiled step that does: it may be that of a model around this one."""
+        with hooks_of(self).watch():
+            return super().__call__(*args, **options)  # pyright: ignore[reportAttributeAccessIssue]
+
     def get_config(self: Any) -> dict[str, Any]:
         """Return the configuration without attachments; with them, if the caller saves the model to a file."""
         asks = caller()

@@ -2,7 +2,9 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 import keras
 import numpy as np
@@ -15,9 +17,13 @@ from shrinkage._attach._lazy import LazyTable, check_lazy_optimizer
 from shrinkage._attach._terms import Penalised
 from shrinkage._host._callers import say
 from shrinkage._host._optimizers import decays, variable_key
+from shrinkage._host._tensorflow import traced_graph, when_traced, written
 from shrinkage._model._attached import hooks_of
 from shrinkage._penalties import Proximal
 from shrinkage._penalties._steps import check_proximal
+
+_PENALISED = WeakKeyDictionary[Any, set[int]]()
+"""For each graph, the variables that a penalised step in it changes, be it that of another attached model."""
 
 
 class Hooks:
@@ -32,6 +38,8 @@ class Hooks:
         self._before: dict[int, float] = {}
         self._values: dict[int, float] = {}
         self._warned: set[int] = set()
+        self._watched = WeakSet[Any]()
+        """Graphs that were watched while they were traced."""
         with model.distribute_strategy.scope():
             self.seen = keras.Variable(0.0, trainable=False, dtype=widest_dtype(*(v.dtype for v in model.weights)))
         self.retrace()
@@ -50,12 +58,44 @@ class Hooks:
             ValueError: If the optimizer cannot take penalised steps on penalised variables.
         """
         keys = {variable_key(optimizer, v) for v in variables}
-        mine = [v for _, (v, *_) in self._pairs() if variable_key(optimizer, v) in keys and id(v) not in self._stepped]
-        if mine:
-            check_optimizer(optimizer, self, self.attachments, mine)
-            self._stepped |= {id(v): optimizer for v in mine}
+        mine = [v for _, (v, *_) in self._pairs() if variable_key(optimizer, v) in keys]
+        self.penalises(mine)
+        new = [v for v in mine if id(v) not in self._stepped]
+        if new:
+            check_optimizer(optimizer, self, self.attachments, new)
+            self._stepped |= {id(v): optimizer for v in new}
             self._elsewhere = {key: v for key, v in self._elsewhere.items() if key not in self._stepped}
             self._now = None
+
+    @tf.autograph.experimental.do_not_convert
+    def penalises(self, variables: Iterable[Any]) -> None:
+        """Record that the step that is being traced penalises these variables."""
+        graph = traced_graph()
+        if graph is not None:
+            _PENALISED.setdefault(graph, set()).update(map(id, variables))
+
+    @tf.autograph.experimental.do_not_convert
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Look at what a compiled step changes that calls the model here: it may be that of a model around this one."""
+        graph = traced_graph()
+        if graph is None:
+            yield
+            return
+        if graph not in self._watched:
+            self._watched.add(graph)
+            when_traced(graph, lambda: self._check_step(graph))
+        here = tf.compat.v1.get_default_graph()
+        before = len(here.get_operations())
+        yield
+        # `SpectralNormalization` assigns to a kernel when it is called: that is no step past the optimizer.
+        stepped = [v for _, (v, *_) in self._pairs() if id(v) in self._stepped]
+        self.penalises(written(here, stepped, since=before))
+
+    def _check_step(self, graph: Any) -> None:
+        """Say which penalised weights a traced step changes without their penalty."""
+        penalised = _PENALISED.get(graph, ())
+        self._say({id(v): v for v in written(graph, [v for _, (v, *_) in self._pairs() if id(v) not in penalised])})
 
     def start(self) -> None:
         """Record the penalty on each weight. Keras resets the metrics at the start of an epoch, which calls this."""
@@ -68,7 +108,10 @@ class Hooks:
         if not waiting.keys() - self._elsewhere.keys():
             return
         self.look()
-        changed = {key: v for key, v in waiting.items() if self._has_changed(key)}
+        self._say({key: v for key, v in waiting.items() if self._has_changed(key)})
+
+    def _say(self, changed: dict[int, Any]) -> None:
+        """Say once of weights that training changes them without their penalty."""
         if changed.keys() - self._elsewhere.keys():
             self._elsewhere |= changed
             self._now = None
@@ -189,9 +232,10 @@ def optimizers_in(model: Any) -> list[Any]:
 
 
 HOLD = (
-    "Make that optimizer an attribute of the model, as in model.second_optimizer = optimizer, and call fit again. Or "
-    "compile the part of the model that has these weights with that optimizer, and attach to it. If these weights "
-    "need no penalty, exclude them with on=."
+    "Attach to the model that is trained, and make that optimizer an attribute of that model, as in "
+    "model.second_optimizer = optimizer. Or compile the part of the model that has these weights with that optimizer, "
+    "and attach to the part. Then compile the model that is trained again. If these weights need no penalty, exclude "
+    "them with on=."
 )
 
 
@@ -200,7 +244,7 @@ def _trained_elsewhere(model: keras.Model, variables: Iterable[Any]) -> str:
     return (
         f"The penalty attached to model {model.name!r} does not act on weights that training changes: "
         f"{', '.join(paths[:3])}{f' and {len(paths) - 3} more' if len(paths) > 3 else ''}. The optimizer that trains "
-        f"them is not an attribute of the model."
+        f"them is not an attribute of this model."
     )
 
 

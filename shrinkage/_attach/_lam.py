@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from shrinkage._host._optimizers import step_count
+from shrinkage._host._private import UnsupportedVersion
 
 Lam = float | keras.Variable | Callable[[Any], Any]
 
@@ -89,6 +90,8 @@ def _check_function(lam: Callable[[Any], Any], dtype: str) -> None:
     traced = tf.function(lambda step: ops.cast(lam(step), dtype), autograph=False)
     try:
         first = float(traced.get_concrete_function(tf.TensorSpec((), tf.int64))(tf.constant(0, tf.int64)))
+    except UnsupportedVersion:
+        raise
     except Exception as error:
         raise ValueError(
             f"lam must be a function of the step, written in keras.ops or TensorFlow, that returns a number. Received: "

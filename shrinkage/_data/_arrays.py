@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage._hints._fit import is_stream, stream_words
+from shrinkage._host._private import UnsupportedVersion
 
 
 def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
@@ -109,6 +110,8 @@ def _as_numbers(name: str, values: Any) -> np.ndarray:
     """Return an array; of numbers that NumPy takes for objects, as a data frame may hold them, floating-point ones."""
     try:
         array = np.asarray(values)
+    except UnsupportedVersion:
+        raise
     except Exception as error:  # of any class: a tensor on another device, or one that has no values yet
         raise TypeError(
             f"{name} must be an array. Received: a {type(values).__name__}, of which NumPy can make none: {error}"

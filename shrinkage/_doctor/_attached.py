@@ -58,7 +58,8 @@ def stepped_elsewhere(case: Case) -> Iterator[Symptom]:
             hooks.trained_elsewhere,
             f"{hooks.elsewhere} `compile` sets an optimizer as an attribute of the model; attached penalties "
             f"act in the steps of all optimizers that are attributes.",
-            "model.second_optimizer = optimizer  # the optimizer of these weights; then call fit again",
+            "model.second_optimizer = optimizer  # the optimizer of these weights; then call fit again\n"
+            "# if it is a part of another model: model.compile(optimizer), and compile the other model again",
         )
 
 

@@ -31,7 +31,7 @@ def say(sentence: str) -> None:
     """Issue a warning with the stack level of the code that called Keras."""
     depth, frame = 2, sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").startswith(
-        ("keras.", "shrinkage._attach", "shrinkage._host")
+        ("keras.", "tensorflow.", "contextlib", "shrinkage._attach", "shrinkage._host")
     ):
         depth, frame = depth + 1, frame.f_back
     warnings.warn(sentence, stacklevel=depth)

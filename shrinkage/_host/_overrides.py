@@ -27,7 +27,7 @@ def check_overrides(mixin: type, base: Any) -> None:
     """Check that a class of Keras has all private methods that a mixin overrides.
 
     Raises:
-        NotImplementedError: If a method is missing.
+        UnsupportedVersion: If a method is missing.
     """
     for name in vars(mixin):
         if name in OVERRIDES:

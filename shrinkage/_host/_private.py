@@ -13,11 +13,18 @@ TESTED = {"keras": ("Keras", "3.13.0", "3.15.1"), "tensorflow": ("TensorFlow", "
 _MISSING = object()
 
 
+class UnsupportedVersion(NotImplementedError):
+    """The installed Keras or TensorFlow lacks what this package needs: no fault of a model or of the user's code.
+
+    Where any exception of such code is caught, this one is passed on.
+    """
+
+
 def read(thing: Any, name: str) -> Any:
     """Return a private attribute of an object or a class of Keras or TensorFlow.
 
     Raises:
-        NotImplementedError: If there is no such attribute. The message names the attribute, the installed version and
+        UnsupportedVersion: If there is no such attribute. The message names the attribute, the installed version and
             the versions to install.
 
     Example:
@@ -28,7 +35,7 @@ def read(thing: Any, name: str) -> Any:
     value = getattr(thing, name, _MISSING)
     if value is _MISSING:
         kind = thing if isinstance(thing, type) else type(thing)
-        raise NotImplementedError(_missing_message(f"{kind.__name__}.{name}", kind.__module__))
+        raise UnsupportedVersion(_missing_message(f"{kind.__name__}.{name}", kind.__module__))
     return value
 
 
@@ -36,12 +43,12 @@ def load(module: str, name: str) -> Any:
     """Return a class or a function of a private module of Keras or TensorFlow.
 
     Raises:
-        NotImplementedError: If there is no such module or name, with the message of `read`.
+        UnsupportedVersion: If there is no such module or name, with the message of `read`.
     """
     try:
         return getattr(import_module(module), name)
     except (ModuleNotFoundError, AttributeError) as error:
-        raise NotImplementedError(_missing_message(f"{module}.{name}", module)) from error
+        raise UnsupportedVersion(_missing_message(f"{module}.{name}", module)) from error
 
 
 def _missing_message(name: str, module: str) -> str:

@@ -1,4 +1,4 @@
-"""Import Keras on TensorFlow without the start-up messages of TensorFlow.
+"""Import Keras on TensorFlow without the start-up messages of TensorFlow, and detect that a user has imported it.
 
 TensorFlow reads `TF_CPP_MIN_LOG_LEVEL` once, at import. Two messages are written earlier (oneDNN is on; absl is not
 initialised yet), and no setting disables them. They are filtered at the file descriptor.
@@ -9,7 +9,9 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} .*oneDNN custom operations are on")
@@ -72,3 +74,54 @@ def _notes_held_back() -> Iterator[None]:
             os.close(stderr)
             held.seek(0)
             os.write(2, b"".join(line for line in held if not _NOTE.match(line)))
+
+
+def when_keras_is_imported(then: Callable[[], object]) -> None:
+    """Call a function if Keras is on TensorFlow: now if it is imported already, else at the end of its import.
+
+    Where this package itself imports Keras, the function is not called: its modules may not be complete then.
+    """
+    if "keras" in sys.modules:
+        _call_on_tensorflow(then)
+    else:
+        sys.meta_path.insert(0, _KerasFinder(then))
+
+
+def _call_on_tensorflow(then: Callable[[], object]) -> None:
+    if sys.modules["keras"].config.backend() == "tensorflow":
+        then()
+
+
+class _KerasFinder:
+    """Finds Keras as it is found without this, and knows when it has been imported."""
+
+    def __init__(self, then: Callable[[], object]):
+        self._then, self._is_searching = then, False
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != "keras" or self._is_searching:
+            return None
+        self._is_searching = True
+        try:
+            spec: Any = find_spec(name)
+        finally:
+            self._is_searching = False
+        if spec is not None:
+            execute = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: self._execute(module, execute)
+        return spec
+
+    def _execute(self, module: Any, execute: Callable[[Any], None]) -> None:
+        sys.meta_path.remove(self)  # pyright: ignore[reportArgumentType]
+        execute(module)
+        if not _is_called_by_this_package():
+            _call_on_tensorflow(self._then)
+
+
+def _is_called_by_this_package() -> bool:
+    frame: Any = sys._getframe()
+    names = []
+    while frame is not None:
+        names.append(frame.f_globals.get("__name__", ""))
+        frame = frame.f_back
+    return any(name.startswith("shrinkage.") and name != __name__ for name in names) or "shrinkage" in names

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shrinkage._host._private import UnsupportedVersion
+
 from ._console import Console, common, import_keras
 from ._errors import EXIT_CODES, BadInput
 
@@ -86,9 +88,13 @@ def _load(file: File, console: Console) -> "keras.Model":
         warnings.simplefilter("ignore")  # of an optimizer whose state does not fit: its options are read, not its state
         try:
             model = keras.models.load_model(file, safe_mode=True)
+        except UnsupportedVersion:
+            raise
         except Exception as whole:
             try:
                 model = keras.models.load_model(file, safe_mode=True, compile=False)
+            except UnsupportedVersion:
+                raise
             except Exception as error:
                 raise BadInput(_load_problem(file, error)) from error
             console.note(f"the optimizer is not looked at. {_load_problem(file, whole)}")

@@ -10,11 +10,14 @@ from typing import Any
 
 import click
 
+from shrinkage._host._private import UnsupportedVersion
+
 EXIT_CODES = """\b
 Exit codes:
   0    done
   1    doctor found an error in a model
-  2    wrong usage or bad input, or a full disk; the message says what to change
+  2    wrong usage or bad input, a full disk, or a version of Keras that is not supported;
+       the message says what to change
   3    training failed, for example every strength diverged, or memory ran out
   70   an unexpected error; the message names a log file
   130  interrupted with Ctrl-C
@@ -90,7 +93,9 @@ def disk_full(error: BaseException | None) -> str | None:
 def _describe_known(error: Exception, debug: bool) -> click.ClickException:
     if isinstance(error, click.ClickException):
         return error
-    # Compared by name, to avoid an import of TensorFlow.
+    if isinstance(error, UnsupportedVersion):
+        return BadInput(str(error))
+    # Errors of TensorFlow and PyArrow are compared by name, to avoid an import of either.
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return TrainingFailed("memory ran out. Give fewer rows or columns, a smaller network, or fewer --folds.")
     if reason := disk_full(error):

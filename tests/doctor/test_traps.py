@@ -371,7 +371,8 @@ def test_a_penalty_on_an_inner_model_does_not_act_until_it_is_fixed():
     plain.compile("sgd", "mse")
     plain.set_weights(start)
     fit(plain)
-    fit(model)
+    with pytest.warns(UserWarning, match="does not act on weights that training changes: net/a/kernel"):
+        fit(model)
     np.testing.assert_array_equal(model.get_weights()[0], plain.get_weights()[0])
     model.set_weights(start)
     fix(model, "attached-inside")
