@@ -27,7 +27,7 @@ _MISSING = {
 
 @hinted(
     dict.fromkeys(_STRENGTHS, "Say lam={value}.") | {"": "Name the strength: lam={value}."},
-    lambda name, given: _MISSING.get(name, _MISSING["penalty"]),
+    lambda name: _MISSING.get(name, _MISSING["penalty"]),
 )
 def attach(
     model: keras.Model,

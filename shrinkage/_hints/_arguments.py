@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 def hinted(
-    hints: Mapping[str, str], missing: Callable[[str, Mapping[str, Any]], str] | None = None
+    hints: Mapping[str, str], missing: Callable[[str], str] | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that raises a TypeError with a hint if a call does not match the signature of the function.
 
@@ -20,7 +20,7 @@ def hinted(
     Args:
         hints: The hint for each unknown argument name. The key "" is for too many positional arguments. `{value}` in
             a hint is replaced by the value that was passed.
-        missing: A function of (name of a missing argument, arguments passed) that returns the hint.
+        missing: A function of the name of a missing argument that returns the hint.
 
     Example:
         >>> hinted({"lambda_": "Say lam={value}."})(lambda lam: lam)(lambda_=0.1)
@@ -50,7 +50,7 @@ def _describe_misfit(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     hints: Mapping[str, str],
-    missing: Callable[[str, Mapping[str, Any]], str] | None,
+    missing: Callable[[str], str] | None,
     error: TypeError,
 ) -> str:
     name = function.__qualname__.removesuffix(".__init__")
@@ -67,7 +67,7 @@ def _describe_misfit(
     absent = [k for k, p in signature.parameters.items() if k not in given and p.default is p.empty]
     if absent:
         needed = " and ".join(f"`{key}`" for key in absent)
-        return f"{name}() needs {needed}. {missing(absent[0], given) if missing else ''}".rstrip()
+        return f"{name}() needs {needed}. {missing(absent[0]) if missing else ''}".rstrip()
     return f"{name}(): {error}"
 
 

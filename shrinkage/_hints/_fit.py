@@ -3,10 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keras import tree, utils
-
-from shrinkage._host._tensorflow import dataset_before
-
 _ONE_STRENGTH = "shrinkage.attach(model, shrinkage.L2(), lam=1e-4), and then model.fit(...)"
 _COMPILED = "It belongs to the model: say model.compile(...) with it, and give the model."
 _CV = "Say cv={value}: a number of folds, or a fraction of rows to hold out once."
@@ -14,8 +10,7 @@ _LAMS = "Say lams=[{value}], or leave `lams` out for a grid that is found."
 _LIST = "Say lams={value}, or leave `lams` out for a grid that is found."
 _SEED = "Say seed={value}."
 _SCORED = "Every strength is scored on all held-out rows after every epoch, and there is nothing to set."
-_INFINITE = -1  # `cardinality` of a `tf.data.Dataset` that repeats without end
-_MEMORY = "Rows are arrays in memory, and all cores are used: there is nothing to set."
+_MEMORY = "Rows are read once into memory, and all cores are used: there is nothing to set."
 _BEST = "Each strength keeps the best epoch of its mean held-out curve (epoch='best'); patience=5 also stops early."
 _CHOICE = (
     "The held-out data loss chooses the strength and its epoch, and path.metrics has the compiled metrics of every "
@@ -35,7 +30,6 @@ HINTS: Mapping[str, str] = {
     "validation_batch_size": "Say plan={{'evaluated_rows': {value}}}.",
     "shuffle": "Each epoch draws the rows in a new order. For ordered rows, such as a time series, give the later "
     "rows as `validation_data`.",
-    "steps_per_epoch": "An epoch is round(rows / batch_size) steps: give `batch_size` and `epochs`.",
     "initial_epoch": "Epochs count from 1. To go on from the model's weights say init='keep'.",
     "workers": _MEMORY,
     "use_multiprocessing": _MEMORY,
@@ -78,7 +72,8 @@ HINTS: Mapping[str, str] = {
     "Y": "Say y, in lower case.",
     **dict.fromkeys(("weights", "weight", "sample_weights"), "Say sample_weight=..., one weight per row."),
     **dict.fromkeys(
-        ("data", "dataset", "train_data", "generator", "train_ds"), "Give arrays x and y in the second and third place."
+        ("data", "dataset", "train_data", "generator", "train_ds"),
+        "Give the dataset, or arrays x and y, in the second place (and the third).",
     ),
     **dict.fromkeys(
         ("standardize", "normalize", "scale"),
@@ -88,19 +83,11 @@ HINTS: Mapping[str, str] = {
 }
 
 
-def missing_words(name: str, given: Mapping[str, Any]) -> str:
-    """Return the hint for a missing argument of `fit`.
-
-    Args:
-        name: The missing argument.
-        given: The arguments that were passed, by name.
-    """
-    if name == "y" and (words := stream_words(given.get("x"))):
-        return words
+def missing_words(name: str) -> str:
+    """Return the hint for a missing argument of `fit`."""
     return {
         "model": "Say shrinkage.fit(model, x, y, penalty=shrinkage.L2(), epochs=20).",
         "x": "Say shrinkage.fit(model, x, y, penalty=shrinkage.L2(), epochs=20).",
-        "y": "Give the targets; for an autoencoder y is x.",
         "penalty": "Say penalty=shrinkage.L2(), or 'l2', 'l1', 'elastic-net', 'group-lasso'; or 'model' for the "
         "regularizers that the model already has.",
         "epochs": "Give as many epochs as the model needs to train, such as epochs=20; each strength keeps the best "
@@ -109,54 +96,23 @@ def missing_words(name: str, given: Mapping[str, Any]) -> str:
 
 
 def stream_words(x: Any, suffix: str = "") -> str:
-    """Return an error message with code that converts a stream of rows to arrays; empty if `x` is not a stream.
+    """Return an error message with code that converts a loader or a generator to arrays; empty if `x` is neither.
 
     Args:
         x: The data as passed by the user.
         suffix: The suffix of the array names in the code, such as "_val".
     """
-    code = _arrays_of(x, suffix)
-    return f"Streams are not supported yet. Read the rows into arrays first:\n{code}" if code else ""
+    if not is_stream(x):
+        return ""
+    end = "    # If it has no end: dataset = itertools.islice(dataset, steps)\n" if isinstance(x, Iterator) else ""
+    return (
+        "Loaders and generators are not supported. Read the rows into arrays first, or give a tf.data.Dataset or a "
+        f"keras.utils.PyDataset:\n{end}    x{suffix}, y{suffix} = keras.tree.map_structure("
+        "lambda *parts: numpy.concatenate(parts), *dataset)"
+    )
 
 
 def is_stream(x: Any) -> bool:
-    """Return whether `x` yields rows or batches one by one: a `tf.data.Dataset`, a data loader, a generator."""
-    streams = (Iterator, utils.PyDataset)
+    """Return whether `x` is a data loader or a generator, of which `fit` reads none."""
     loader = hasattr(x, "__iter__") and hasattr(x, "dataset") and not hasattr(x, "__array__")  # PyTorch's
-    return isinstance(x, streams) or hasattr(x, "element_spec") or callable(getattr(x, "batch", None)) or loader
-
-
-def _arrays_of(x: Any, suffix: str) -> str:
-    """Return code that converts the stream `dataset` to arrays."""
-    if not is_stream(x):
-        return ""
-    if hasattr(x, "element_spec") and callable(getattr(x, "unbatch", None)):
-        endless = int(x.cardinality()) == _INFINITE
-        rows = "dataset.unbatch()" if _is_batched(x) else "dataset"
-        take = "    dataset = dataset.take(1000)  # the steps of an epoch: it repeats without end\n" if endless else ""
-        return f"{take}    {_names(x.element_spec, suffix)} = next({rows}.batch(10**9).as_numpy_iterator())"
-    if isinstance(x, utils.PyDataset):
-        parts, named = "(dataset[i] for i in range(len(dataset)))", _names(x[0], suffix)
-    else:
-        parts, named = "dataset", f"x{suffix}, y{suffix}"
-    code = f"    {named} = keras.tree.map_structure(lambda *parts: numpy.concatenate(parts), *{parts})"
-    if isinstance(x, Iterator):
-        code = f"    # If it has no end: dataset = itertools.islice(dataset, steps)\n{code}"
-    return code
-
-
-def _names(batch: Any, suffix: str) -> str:
-    """Return the names of the parts of a batch, as in Keras: x, y, sample_weight, or the first of them."""
-    n_parts = len(batch) if isinstance(batch, tuple) else 1
-    return ", ".join(f"{name}{suffix}" for name in ("x", "y", "sample_weight")[:n_parts])
-
-
-def _is_batched(dataset: Any) -> bool:
-    """Return whether a `tf.data.Dataset` yields batches: the first axis is open, or `batch` was called on it."""
-    if all(part.shape.rank and part.shape[0] is None for part in tree.flatten(dataset.element_spec)):
-        return True
-    while dataset is not None and "Unbatch" not in type(dataset).__name__:
-        if "Batch" in type(dataset).__name__:
-            return True
-        dataset = dataset_before(dataset)
-    return False
+    return isinstance(x, Iterator) or loader

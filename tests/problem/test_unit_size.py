@@ -160,7 +160,7 @@ def test_targets_far_from_unit_size_are_named_whatever_the_strengths(lams, loss,
     units = y.shape[1] if y.ndim > 1 else 1
     model = keras.Sequential([keras.Input((10,)), layers.Dense(units, activation)])
     model.compile("sgd", loss)
-    notes = prepare(Request(model, DIABETES, y, "l2", 1, lams=lams)).notes
+    notes = prepare(Request(model, DIABETES, y, penalty="l2", epochs=1, lams=lams)).notes
     found = [note for note in notes if note.startswith("The target's ")]
     assert len(found) == (said is not None)
     assert said is None or re.search(said, found[0])
@@ -182,7 +182,7 @@ XC, YC = scaled(WINE), LOADED.load_wine().target
 def test_classes_that_are_held_out_and_not_trained_on_are_named(rows, options, said):
     model = keras.Sequential([keras.Input((13,)), layers.Dense(3, "softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")
-    notes = prepare(Request(model, XC[:rows], YC[:rows], "l2", 1, **options)).notes
+    notes = prepare(Request(model, XC[:rows], YC[:rows], penalty="l2", epochs=1, **options)).notes
     assert any(said in note for note in notes) if said else not [note for note in notes if "class" in note]
 
 
@@ -192,7 +192,7 @@ def test_classes_that_are_held_out_and_not_trained_on_are_named(rows, options, s
 def test_folds_asked_for_beside_validation_data_are_said_not_to_be_used(options, said):
     model = keras.Sequential([keras.Input((13,)), layers.Dense(3, "softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")
-    notes = prepare(Request(model, XC, YC, "l2", 1, validation_data=(XC, YC), **options)).notes
+    notes = prepare(Request(model, XC, YC, penalty="l2", epochs=1, validation_data=(XC, YC), **options)).notes
     assert any("was not used: `validation_data`" in note for note in notes) == said
 
 
@@ -202,7 +202,9 @@ def test_weights_of_classes_that_only_the_validation_data_have_are_taken(weights
     model.compile("sgd", "sparse_categorical_crossentropy")
     held_out = (XC[100:], YC[100:])
     with pytest.warns(UserWarning, match="class 2"):
-        prepare(Request(model, XC[:130], YC[:130], "l2", 1, validation_data=held_out, class_weight=weights))
+        prepare(
+            Request(model, XC[:130], YC[:130], penalty="l2", epochs=1, validation_data=held_out, class_weight=weights)
+        )
 
 
 def test_losses_that_are_nan_on_both_sides_agree():
