@@ -271,13 +271,15 @@ def test_hidden_units_of_a_linear_model(tmp_path):
 
 
 def shell(folder: Path, limit: tuple[int, int] | None, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # A process under a limit could not save its coverage, and would say so.
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     return subprocess.run(
         [sys.executable, "-c", "from shrinkage.cli import main; main()", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(sh.__file__).parents[1])},
+        env={**unmeasured, "PYTHONPATH": str(Path(sh.__file__).parents[1])},
         preexec_fn=(lambda: resource.setrlimit(limit[0], (limit[1], limit[1]))) if limit else None,
     )
 
