@@ -174,8 +174,6 @@ def _categories(name: str, cells: np.ndarray, limit: int | None) -> CategoryColu
                 f"--category {shlex.quote(name)} gives every one its input"
             )
     n_rest = len(cells) - sum(counts[value] for value in frequent)
-    if n_rest == 0 and len(frequent) == 1:
-        raise Unused("it is constant")
     if not frequent:
         raise Unused(
             "each of its values is in a single row" if limit is None else "each of its values is nearly unique"
