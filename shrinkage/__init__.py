@@ -4,11 +4,10 @@ The objective is always the mean data loss plus lam * P(w), with P = ½Σw² for
 and `GroupLasso` say their own.
 """
 
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from shrinkage._host._quiet import require_tensorflow
+from shrinkage._host._quiet import require_tensorflow, when_keras_is_imported
 
 if TYPE_CHECKING:
     from shrinkage._attach._attach import attach as attach
@@ -76,5 +75,4 @@ def _let_keras_load_attached_models() -> None:
     import_module("shrinkage._attach._hooked")  # which registers their class
 
 
-if "keras" in sys.modules and sys.modules["keras"].config.backend() == "tensorflow":
-    _let_keras_load_attached_models()
+when_keras_is_imported(_let_keras_load_attached_models)

@@ -1,7 +1,8 @@
-"""The same strength in other libraries: what each one's number means, and which numbers have no equivalent.
+"""`convert`: the strength of a penalty in the convention of another library.
 
-Every convention says how its strength follows from lam, the strength of shrinkage. A conversion goes from the source to
-lam and from lam to the target, so that a new convention is one row. Nothing here needs Keras.
+Each convention gives the strength as a function of lam, the strength of shrinkage. A conversion goes from the source to
+lam, and from lam to the target. A new convention is therefore a new row of `CONVENTIONS`. This module does not import
+Keras.
 """
 
 import math
@@ -30,10 +31,10 @@ _OTHERS = (
     "categorical_hinge", "circle", "cosine_similarity", "ctc", "dice", "huber", "log_cosh", "poisson", "squared_hinge",
     "tversky",
 )  # fmt: skip
-# Of names such as "MSE", "mean_squared_error" and "MeanSquaredError" Keras takes each.
+# Keras accepts all spellings, such as "MSE", "mean_squared_error" and "MeanSquaredError".
 _LOSSES = {name.replace("_", ""): name for name in (BINARY, HINGE, *_SAME, *_SAME.values(), *_OTHERS)}
 
-# What a conversion may have to know, in words for the sentence that asks for it.
+# The numbers that a conversion may need, as text for error messages.
 _MEANING = {
     "n": "the number of training rows: one strength belongs to the sum over rows, the other to their mean",
     "batch": "the number of rows in a batch: scikit-learn's MLP divides its alpha by it",
@@ -45,7 +46,7 @@ _MEANING = {
 
 @dataclass(frozen=True)
 class Factor:
-    """A number times powers of what a conversion may know.
+    """A number times powers of named numbers, such as n / 2.
 
     Example:
         >>> str(Factor(0.5, {"n": 1})), str(Factor(0.5, {"n": 1, "sigma": -2}))
@@ -75,17 +76,18 @@ class Factor:
 
 @dataclass(frozen=True)
 class Convention:
-    """What a strength means somewhere.
+    """The meaning of a strength in a library.
 
     Attributes:
-        written: how it is written there, with {} for the strength.
-        kinds: the penalties it may be.
-        factors: by loss, the strength divided by lam, or a sentence that says why there is none. The key None stands
-            for every loss that is not named.
-        inverse: whether the strength is the inverse of factor * lam.
-        decoupled: whether the optimizer shrinks the weights beside its step; else the penalty is in the objective.
-        optimizer: the only optimizer it belongs to.
-        note: what else has to be the same.
+        written: the code of the library, with {} for the strength.
+        kinds: the penalties that the strength may belong to.
+        factors: the factor strength / lam by loss, or a sentence that says why there is no equivalent. The key None is
+            for all other losses.
+        inverse: whether the strength is 1 / (factor * lam).
+        decoupled: whether the optimizer shrinks the weights separately from the step; else the penalty is in the
+            objective.
+        optimizer: the only optimizer with this convention, or None.
+        note: a further condition for the equivalence.
     """
 
     written: str
@@ -214,30 +216,32 @@ def convert(
     sd_y: float | None = None,
     sigma: float | None = None,
 ) -> float:
-    """Return the strength that means at `target` what `lam` means at `source`: both train to the same weights.
+    """Convert a strength from one library to another, so that both train the same weights.
 
-    Each convention is a multiple of the lam of shrinkage, whose objective is mean data loss + lam * P(w):
+    Each convention is a function of lam, the strength of shrinkage, where the objective is mean data loss + lam * P(w):
 
         keras.L2 = lam / 2,   sklearn.Ridge = n * lam / 2,   sklearn.LogisticRegression = 1 / (n * lam),   ...
 
-    `docs/convert.md` lists them all. What only some conversions need is asked for by name, with the reason.
+    `docs/convert.md` lists all conventions. Some conversions need further arguments; an error names them.
 
     Args:
-        lam: the strength at `source`: its alpha, C, weight_decay, lambda, ...
-        source: name of a convention, such as "keras.L2" or "sklearn.Ridge"; an unknown name gets the list.
+        lam: the strength in the convention of `source`: alpha, C, weight_decay, lambda, ...
+        source: name of a convention, such as "keras.L2" or "sklearn.Ridge"; the error for an unknown name lists all.
         target: name of a convention.
         loss: the Keras loss, or its name, such as "mse" or "binary_crossentropy".
         n: number of training rows.
         batch: number of rows in a batch, for scikit-learn's MLP.
-        eta: learning rate, for tfa.AdamW, whose decay is not multiplied by it.
-        optimizer: the Keras optimizer, or "sgd" for SGD without momentum: only there is a decoupled decay as a penalty
-            in the objective.
+        eta: learning rate, for tfa.AdamW, where the decay is not multiplied by the learning rate.
+        optimizer: the Keras optimizer, or "sgd" for SGD without momentum. Only for SGD without momentum is decoupled
+            decay equivalent to a penalty in the objective.
         sd_y: standard deviation of the target, with 1/n, for glmnet's L2 under squared error.
-        sigma: standard deviation of the noise, for the prior's precision under squared error.
+        sigma: standard deviation of the noise, for the precision of a prior under squared error.
+
+    Returns:
+        The strength in the convention of `target`, a float.
 
     Raises:
-        TypeError, ValueError: if there is no equivalent, if something is missing, or if a number or a name makes no
-            sense.
+        TypeError, ValueError: if there is no equivalent, a needed argument is missing, or a number or name is invalid.
 
     Example:
         >>> import shrinkage as sh
@@ -294,7 +298,7 @@ def _check_numbers(lam: float, given: Convention, known: Mapping[str, float | No
 def _is_number(value: object) -> bool:
     try:
         return not isinstance(value, bool | str) and not math.isnan(value)  # pyright: ignore[reportArgumentType]
-    except (TypeError, OverflowError):  # of an integer beyond floats
+    except (TypeError, OverflowError):  # an integer beyond the range of floats
         return False
 
 
@@ -321,7 +325,7 @@ def _check_enters(source: str, given: Convention, target: str, wanted: Conventio
 
 
 def _optimizer_name(optimizer: Any) -> str | None:
-    """Name an optimizer; that of SGD also says what else than its learning rate is done to a gradient there."""
+    """Return the name of an optimizer. For SGD the name contains options that change gradients, such as momentum."""
     if optimizer is None or isinstance(optimizer, str):
         return optimizer
     inside = getattr(optimizer, "inner_optimizer", optimizer)  # LossScaleOptimizer has one
@@ -351,7 +355,7 @@ def _factor(name: str, convention: Convention, loss: Any) -> Factor:
 
 
 def _loss_name(loss: Any) -> str:
-    """Return the name of a loss that is given by one of its names, or as a function, a class or an object."""
+    """Return the Keras name of a loss, given as a name, a function, a class or an object."""
     if not isinstance(loss, str) and not callable(loss):
         raise TypeError(f'loss must be a Keras loss or its name, such as "mse"; received {loss!r}.')
     if getattr(loss, "reduction", "") == "sum":

@@ -23,14 +23,15 @@ from shrinkage._search._search import Search
 def fit(
     model: keras.Model | Callable[[], keras.Model],
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso", "model"],
     lams: Any = "auto",
     cv: int | float = 5,
     validation_data: tuple[Any, ...] | None = None,
     epochs: int,
-    batch_size: int = 32,
+    batch_size: int | None = None,
+    steps_per_epoch: int | None = None,
     patience: int | None = None,
     sample_weight: Any = None,
     class_weight: dict[int, float] | None = None,
@@ -53,9 +54,12 @@ def fit(
     Args:
         model: A built and compiled model, with any number of inputs and outputs, or a function that returns one. It is
             left as it was.
-        x: Inputs, an array (n, ...); for several a dictionary, list or tuple of arrays, as `model.fit` takes it.
+        x: Inputs, an array (n, ...); for several a dictionary, list or tuple of arrays, as `model.fit` takes it. Or a
+            `tf.data.Dataset` or `keras.utils.PyDataset` of (x, y) or (x, y, sample_weight), in batches or in single
+            rows. It is read once, into memory: the order of its rows does not matter, every epoch draws a new one, and
+            random augmentation in the dataset is drawn once (put Keras' augmentation layers into the model instead).
         y: Targets, an array (n, ...) that the model's output and loss fit; for several the same. An output without a
-            loss needs none.
+            loss needs none. None where `x` is a dataset, which gives them.
         penalty: `L2()`, `L1()`, `ElasticNet(rho)` or `GroupLasso(groups)`, or "l2", "l1", "elastic-net" or
             "group-lasso"; `L2(toward="initial")` for fine-tuning. "model" takes over the regularizers that the model
             already has, where they are the same L1, L2 or L1L2 of Keras on all weights that have one: the path is
@@ -68,9 +72,12 @@ def fit(
             `Decoupled` the sum of the learning rates of the run on all rows stands in place of n.
         cv: A number of folds, or the fraction of rows to hold out once. They are stratified by the first output that
             has a classification loss, if one has.
-        validation_data: (x, y) or (x, y, sample_weight) to hold out in place of rows of `x`.
+        validation_data: (x, y) or (x, y, sample_weight), or a dataset of these, to hold out in place of rows of `x`.
         epochs: Epochs, at most.
-        batch_size: Rows in a batch; of a fold with fewer training rows, all of them.
+        batch_size: Rows in a batch; of a fold with fewer training rows, all of them. None takes the size of a dataset's
+            first batch, and 32 where there is none.
+        steps_per_epoch: How many batches of a dataset are its rows (how many rows, where it gives single ones): needed
+            for one without end. None reads the dataset to its end.
         patience: Stop a strength when its own mean held-out curve has not improved for so many epochs; None trains all
             epochs. "last" is then its last trained epoch.
         sample_weight: Weights of the rows' losses in all outputs, (n,); they are divided by their mean.
@@ -123,8 +130,9 @@ def fit(
     started = time.perf_counter()
     request = Request(
         model, x, y, penalty=penalty, lams=lams, cv=cv, validation_data=validation_data, epochs=epochs,
-        batch_size=batch_size, patience=patience, sample_weight=sample_weight, class_weight=class_weight, on=on,
-        how=how, init=init, epoch=epoch, standardize_target=standardize_target, seed=seed, plan=plan,
+        batch_size=batch_size, steps_per_epoch=steps_per_epoch, patience=patience, sample_weight=sample_weight,
+        class_weight=class_weight, on=on, how=how,
+        init=init, epoch=epoch, standardize_target=standardize_target, seed=seed, plan=plan,
         max_memory=max_memory,
     )  # fmt: skip
     trainer = Trainer(prepare(request), request.plan, request.max_memory)

@@ -1,4 +1,4 @@
-"""Sentences for the user that Python and the shell say in different terms: "raise `epochs`" and "raise --epochs"."""
+"""Messages that name arguments in terms of Python or of the shell, such as "raise `epochs`" and "raise --epochs"."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from string import Template
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of a function, with the value that is meant or without; in the shell it is an option."""
+    """An argument of a Python function or an option of the shell command, with or without a value."""
 
     name: str
     value: object = None
     equals: bool = True
-    """Whether an equals sign follows the name in Python."""
+    """Whether "=" follows the name in Python."""
 
     def render(self, terms: Vocabulary) -> str:
         """Return `loss='mse'`, or `loss=` alone; in the shell `--loss mse` and `--loss`."""
@@ -27,12 +27,13 @@ class Argument:
 
 @dataclass(frozen=True)
 class Classes:
-    """Classes by their numbers, each with a number of rows."""
+    """Class numbers with row counts."""
 
     rows: tuple[tuple[int, int], ...]
+    """(class, number of rows) for each class."""
 
     def render(self, terms: Vocabulary) -> str:
-        """Return `0 (2 rows), 3 (1 row)`, with the labels of the classes where they are known; at most fifteen."""
+        """Return `0 (2 rows), 3 (1 row)`, with class labels if `terms` has them; at most 15 classes are listed."""
         listed = [f"{_label(terms.labels, number)} ({n} row{'s' * (n != 1)})" for number, n in self.rows[:_LISTED]]
         more = f" and {len(self.rows) - _LISTED} more" if len(self.rows) > _LISTED else ""
         return ", ".join(listed) + more
@@ -47,16 +48,18 @@ def _label(labels: Sequence[object], number: int) -> str:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words of a speaker: for each term of `PYTHON` a text, and the labels of classes where they are known."""
+    """The terms of Python or of the shell for use in messages."""
 
     words: Mapping[str, str]
+    """The text for each term. `PYTHON` has all terms."""
     labels: Sequence[object] = ()
+    """The labels of the classes 0, 1, ...; empty if they are unknown."""
     is_shell: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
-    """The shell's names of arguments, where these are not `--name`."""
+    """The option of an argument, if it is not `--name`."""
 
     def say(self, text: str) -> str:
-        """Return a sentence in these terms; a text that is no `Note` is the same in all."""
+        """Return a `Note` in the terms of this vocabulary; plain text is returned unchanged."""
         return text.render(self) if isinstance(text, Note) else text
 
 
@@ -83,15 +86,15 @@ PYTHON = Vocabulary(
         ),
     }
 )
-"""The terms in which Python and the shell differ, and Python's words for them."""
+"""All terms that differ between Python and the shell, with the words of Python."""
 
 
 class Note(str):
-    """A sentence in Python's terms that can be said in others.
+    """A message in the terms of Python, which `render` translates into the terms of the shell.
 
     Args:
-        text: The sentence, with `$epochs` for a term of `PYTHON`, and `$classes` for a value of that name.
-        values: An `Argument` or `Classes` for each name in the text that is no term.
+        text: The message. `$name` stands for the term `name` of `PYTHON`, or for the value `name` of `values`.
+        values: An `Argument` or `Classes` for each `$name` in the text that is not a term.
 
     Example:
         >>> note = Note("Lower $learning_rate: class $classes.", classes=Classes(((0, 2),)))
@@ -110,7 +113,7 @@ class Note(str):
         return note
 
     def render(self, terms: Vocabulary) -> str:
-        """Return the sentence in these terms."""
+        """Return the message in the terms of a vocabulary."""
         return _render(self.text, self.values, terms)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -118,7 +121,7 @@ class Note(str):
 
 
 def _note(text: str, values: dict[str, Argument | Classes]) -> Note:
-    """Return a note from a pickle."""
+    """Restore a note from a pickle."""
     return Note(text, **values)
 
 

@@ -19,18 +19,20 @@ LAMS = np.append(10.0 ** np.arange(0, -5, -0.25), 0.0)
 class StubTemplate:
     """The interface of `Template`, whose models are just their weights."""
 
-    def __init__(self, name="sequential", loss_name="sparse_categorical_crossentropy"):
+    def __init__(self, name="sequential", loss_name="sparse_categorical_crossentropy", has_schedule=False):
         self.name, self.loss_name, self.metric_names = name, loss_name, ("accuracy",)
+        self.has_schedule = has_schedule
 
     def model(self, weights):
         return [np.array(weight) for weight in weights]
 
     def save(self, file):
-        File(file).write_text(json.dumps([self.name, self.loss_name]))
+        File(file).write_text(json.dumps([self.name, self.loss_name, self.has_schedule]))
 
     @classmethod
-    def load(cls, file):
-        return cls(*json.loads(File(file).read_text()))
+    def load(cls, file, name=None):
+        saved_name, *rest = json.loads(File(file).read_text())
+        return cls(name or saved_name, *rest)
 
 
 def overfitting(lams):

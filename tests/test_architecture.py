@@ -33,6 +33,8 @@ ROOMS = (
 EDGES = ("_attach", "_doctor", "_convert", "cli", "_pickled")
 PLACE = {room: place for place, room in enumerate(ROOMS)} | dict.fromkeys(EDGES, len(ROOMS))
 LONGEST_FILE = 400
+# They catch any exception to say it in the shell, or pass on what they do not know.
+_LAST = {("cli", "_errors.py"), ("cli", "_folder.py")}
 
 
 def _room(file: Path) -> str:
@@ -266,7 +268,6 @@ def test_only_one_room_touches_the_private_parts_of_keras_and_tensorflow():
 
 # The name of the package where no thing of it is meant: whether it is imported, and in a configuration that it wrote.
 ALLOWED_STRINGS = {
-    "__init__.py": ["keras", "keras"],
     "_plan/_fingerprint.py": ["keras", "keras"],
     "_plan/_trainer.py": ["keras"],
 }
@@ -289,6 +290,24 @@ ALLOWED_STRINGS = {
 )
 def test_the_check_of_private_parts_can_fail(code, found):
     assert _foreign(ast.parse(code), {"_own", "_layers"}, {"_layers"}) == found
+
+
+def _caught(tree: ast.AST) -> Iterator[tuple[int, list[str]]]:
+    """The line of each handler of any exception, with what is raised again before it."""
+    for node in ast.walk(tree):
+        passed_on = list[str]()
+        for handler in node.handlers if isinstance(node, ast.Try) else ():
+            kind = "BaseException" if handler.type is None else ast.unparse(handler.type)
+            if kind in ("Exception", "BaseException"):
+                yield handler.lineno, passed_on
+            if ast.unparse(handler.body[0]) == "raise":
+                passed_on.append(kind)
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.parts[-2:] not in _LAST], ids=_id)
+def test_a_missing_private_part_is_never_taken_for_a_fault_of_the_users_code(file):
+    found = list(_caught(ast.parse(file.read_text("utf-8"))))
+    assert all("UnsupportedVersion" in passed_on for _, passed_on in found), found
 
 
 def test_a_path_adds_few_fields_to_its_curve():

@@ -1,1 +1,1 @@
-"""A penalty put onto a built model, in place: any model, any training loop."""
+"""Penalties on a built model, in place: for any model and any training loop."""

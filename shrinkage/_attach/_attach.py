@@ -1,4 +1,4 @@
-"""`attach` and `detach`: everything is checked before anything is changed."""
+"""`attach` and `detach`. All checks come before the first change."""
 
 from typing import Any, Literal, get_args
 
@@ -27,7 +27,7 @@ _MISSING = {
 
 @hinted(
     dict.fromkeys(_STRENGTHS, "Say lam={value}.") | {"": "Name the strength: lam={value}."},
-    lambda name, given: _MISSING.get(name, _MISSING["penalty"]),
+    lambda name: _MISSING.get(name, _MISSING["penalty"]),
 )
 def attach(
     model: keras.Model,
@@ -38,33 +38,37 @@ def attach(
     how: How | None = None,
     rows: Rows = "all",
 ) -> Attachment:
-    """Penalise a built model in place, in whichever way it is then trained; nothing is rebuilt, no weight is changed.
+    """Add a penalty to a built model, in place. The model is not rebuilt, and no weight changes.
 
-    Training minimises J(w) = mean data loss + lam * P(w): in `fit`, with a `train_step` of your own, and in a training
-    loop of your own that takes its steps with `model.optimizer`. Any other loop calls `gradients` and `after_step` of
-    what is returned. Logs have `data_loss`, `penalty` and `loss`, their sum; stop and select on `val_data_loss`.
+    Training then minimises J(w) = mean data loss + lam * P(w). This holds for `fit`, for a custom `train_step`, and for
+    a custom training loop that takes the steps with `model.optimizer`. Any other loop calls the methods `gradients` and
+    `after_step` of the attachment. The logs contain `data_loss`, `penalty` and their sum `loss`. Monitor
+    `val_data_loss` for early stopping and for model selection.
 
     Args:
-        model: a built `keras.Model`, compiled or not; loaded, pretrained, partly frozen or in mixed precision.
-        penalty: what is added to its loss, such as `L2()`, or its name: "l2", "l1", "elastic-net", "group-lasso".
-        lam: the strength, 0 or more: a number; a `keras.Variable`; or, read at every step of the optimizer, a
-            `keras.optimizers.schedules` schedule or a function of the step written in `keras.ops`. Its values must
-            stay 0 or more: a compiled step cannot refuse one, and a negative one is a warning at the epoch's end.
-        on: which weights; see `describe`. Frozen ones are left out until they are unfrozen and the model is compiled.
-        how: where the penalty enters; None takes the penalty's default.
-        rows: of embeddings. "all" penalises the whole table in every step, which takes a dense gradient. "lazy" trains
-            the same weights with a sparse one: a row gets the decay (1 - eta * lam)^k of the k steps in which it was
-            not looked up when it is next, or the epoch ends. For `L2`, `Coupled` and plain SGD; eta * lam must be
-            below 1; the factors of LoRA are penalised as with "all". "touched" penalises in each step the rows that it
-            looks up, each once, and keeps the gradient sparse: rare rows are then penalised rarely. For `Coupled`.
+        model: a built `keras.Model`, compiled or not; also loaded, pretrained, partly frozen or in mixed precision.
+        penalty: the penalty P, such as `L2()`, or a name: "l2", "l1", "elastic-net", "group-lasso".
+        lam: the strength, 0 or more: a number, a `keras.Variable`, a `keras.optimizers.schedules` schedule, or a
+            function of the step written in `keras.ops`. A schedule or function is read at every step of the optimizer.
+            A negative value of a variable or function gives a warning at the end of the epoch.
+        on: the weights to penalise; see `describe`. Frozen weights are left out until they are unfrozen and the model
+            is compiled.
+        how: where the penalty enters; None takes the default of the penalty.
+        rows: the rows of an embedding table that a step penalises.
+            "all" penalises the whole table in every step. The gradient is then dense.
+            "lazy" trains the same weights with a sparse gradient. After k steps without a lookup, a row is multiplied
+            by (1 - eta * lam)^k at the next lookup or at the end of the epoch, where eta is the learning rate. This
+            needs `L2`, `Coupled`, plain SGD, and eta * lam below 1. LoRA factors are penalised as with "all".
+            "touched" penalises only the rows that the step looks up, each once, and keeps the gradient sparse. Rare
+            rows are then penalised rarely. This needs `Coupled`.
 
     Returns:
-        An `Attachment`. Assign to its `lam` to change the strength of a number at any time.
+        An `Attachment`. To change a strength that is a number, assign to `attachment.lam` at any time.
 
     Raises:
-        TypeError, ValueError: before anything is changed: if the model is not built, `lam` is negative or NaN, `on`
-            names no weight or one that is penalised already, or the model's optimizer decays them or has no proximal
-            step.
+        TypeError, ValueError: if the model is not built, `lam` is negative or NaN, `on` names no weight or a weight
+            that is penalised already, or the optimizer of the model decays these weights or has no proximal step. The
+            model is then unchanged.
 
     Example:
         >>> import keras, numpy as np, shrinkage as sh
@@ -80,7 +84,7 @@ def attach(
     penalty = as_penalty(penalty)
     how = check_penalty(penalty, how)
     _check_rows(rows, penalty, how, model)
-    select_frozen_too(model, on)  # which refuses models without weights, and rules that name none
+    select_frozen_too(model, on)  # refuses a model or a rule without weights
     toward = _check_toward(penalty, model)
     attachment = Attachment(model, penalty, make_lam(lam, model), on, how, rows, toward)
     _check_finite(attachment)
@@ -93,15 +97,15 @@ def attach(
 
 
 def detach(what: keras.Model | Attachment) -> None:
-    """Take a penalty off again: all that are attached to a model, or one that `attach` returned.
+    """Remove one penalty that `attach` returned, or all penalties of a model.
 
-    The model's weights, its optimizer's state and its compilation stay as they are.
+    The weights, the state of the optimizer and the compilation of the model do not change.
 
     Args:
-        what: a model, or an attachment.
+        what: a `keras.Model`, to remove all penalties, or an `Attachment`, to remove this penalty.
 
     Raises:
-        TypeError, ValueError: if it is neither, or is not attached.
+        TypeError, ValueError: if `what` is neither, or no penalty is attached.
 
     Example:
         >>> import keras, shrinkage as sh
@@ -112,7 +116,7 @@ def detach(what: keras.Model | Attachment) -> None:
         True
     """
     if not isinstance(what, (keras.Model, Attachment)):
-        raise TypeError(f"detach takes a model, or what attach returned. Received: {type(what).__name__}.")
+        raise TypeError(f"detach takes a model or an attachment, as attach returned. Received: {type(what).__name__}.")
     model = what.model if isinstance(what, Attachment) else what
     attached = attachments(model)
     if not attached:
@@ -145,19 +149,19 @@ def _check_rows(rows: Any, penalty: Penalty, how: How, model: keras.Model) -> No
 
 
 def _check_lazy(penalty: Penalty, how: How, model: keras.Model) -> None:
-    """Refuse what has no exact form for the steps in which a row is not looked up, or none here."""
+    """Refuse penalties and strategies for which rows="lazy" has no exact form."""
     if not isinstance(penalty, L2) or penalty.toward is not None or not isinstance(how, Coupled):
         raise ValueError(
-            f'rows="lazy" gathers the factors 1 - eta*lam by which an untouched row decays under shrinkage.L2() with '
+            f'rows="lazy" collects the factors 1 - eta*lam by which an untouched row decays under shrinkage.L2() with '
             f"how=shrinkage.Coupled(); other penalties do more than multiply. Received: {penalty!r}, {how!r}. Take "
             f'rows="all".'
         )
     if model.distribute_strategy.num_replicas_in_sync > 1:
-        raise ValueError('rows="lazy" is for one replica, which sees all lookups of a step. Take rows="all".')
+        raise ValueError('rows="lazy" works with one replica only. Take rows="all".')
 
 
 def _check_toward(penalty: Penalty, model: keras.Model) -> list[Any] | None:
-    """Return the weights that the penalty draws towards, or None; refuse such as are not the model's."""
+    """Return the weights that the penalty draws towards, or None; refuse weights of other shapes."""
     toward = penalty.toward
     if toward is None:
         return None
@@ -174,7 +178,7 @@ def _check_toward(penalty: Penalty, model: keras.Model) -> list[Any] | None:
 
 
 def _check_finite(attachment: Attachment) -> None:
-    """Refuse to draw weights towards what is no number."""
+    """Refuse to draw weights towards NaN or infinite numbers."""
     if attachment.toward is None:
         return
     pairs, named = zip(attachment.model.weights, attachment.toward, strict=True), attachment.named
@@ -186,15 +190,15 @@ def _check_finite(attachment: Attachment) -> None:
 
 
 def _check_free(model: keras.Model, attachment: Attachment) -> None:
-    """Refuse weights that are penalised already, or would be if they were not frozen."""
+    """Refuse weights that already have a penalty, frozen weights included."""
     named = attachment.named
     chosen = [variable for variable in model.weights if id(variable) in named]
     taken = {key for each in attachments(model) for key in each.named}
     twice = [v.path for v in chosen if id(v) in taken]
     if twice:
         raise ValueError(
-            f"These weights have a penalty attached already: {', '.join(twice)}. Detach that one, or let on= name "
-            f"others."
+            f"These weights have a penalty attached already: {', '.join(twice)}. Detach that penalty, or let on= name "
+            f"other weights."
         )
     own = [v.path for v in chosen if v.regularizer is not None]
     if own:

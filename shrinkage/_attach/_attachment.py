@@ -1,4 +1,4 @@
-"""One penalty on some weights of one model: which weights, how strongly, what it is worth, and loops of one's own."""
+"""`Attachment`: a penalty on some weights of a model, with strength, value, and methods for custom training loops."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,6 +13,7 @@ from shrinkage._attach._lazy import LazyTable, check_table
 from shrinkage._attach._loop import check_gradients, check_has_stepped, check_step
 from shrinkage._attach._terms import Penalised, add_gradients, shrink, update
 from shrinkage._host._optimizers import step_count
+from shrinkage._model._attached import hooks_of
 from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Term, terms_of
 from shrinkage._penalties._steps import check_proximal
 from shrinkage._weights._kinds import kind_of
@@ -27,13 +28,14 @@ class Attachment:
 
     Attributes:
         model: the model.
-        penalty: what is added to its loss.
+        penalty: the penalty that is added to the loss.
         how: where the penalty enters.
-        on: the rule that says which weights are penalised. It is resolved again when other weights become trainable or
-            Keras replaces them; it may then name none, and the penalty acts on nothing.
-        rows: which rows of an embedding a step penalises.
-        toward: for `L2(toward=...)` the weights that it draws towards, in the order of `model.get_weights()`, and None
-            for a weight that the model has got since: it is not penalised.
+        on: the selector of the penalised weights. It is resolved again when other weights become trainable or Keras
+            replaces weights. It may then select no weight, and the penalty acts on nothing.
+        rows: the rows of an embedding table that a step penalises: "all", "touched" or "lazy".
+        toward: for `L2(toward=...)`, a list of arrays in the order of `model.get_weights()`: the values that the
+            weights are drawn towards. None for a weight that the model did not have when the penalty was attached;
+            such a weight is not penalised.
     """
 
     model: keras.Model
@@ -63,17 +65,17 @@ class Attachment:
     def __setattr__(self, name: str, value: Any) -> None:
         if name != "lam" and not name.startswith("_"):
             raise AttributeError(
-                f"Of what is attached only lam can be set. Received: {name}={value!r}. Detach it, and attach again."
+                f"Only lam of an attachment can be set. Received: {name}={value!r}. Detach it, and attach again."
             )
         super().__setattr__(name, value)
 
     @property
     def lam(self) -> Any:
-        """The strength: a `keras.Variable`, or the function of the step that was given.
+        """The strength: a `keras.Variable`, or the function of the step that was given to `attach`.
 
-        Assign a number to it at any time: the next step uses it, and nothing is traced anew. A negative number is
-        refused. `reg.lam.assign` is the variable's own and refuses nothing: `fit` warns of a negative value when an
-        epoch starts or ends.
+        Assign a number at any time: the next step uses it, without retracing. A negative number is refused.
+        `attachment.lam.assign(value)` does not check the value; `fit` then warns of a negative value at the start or
+        end of an epoch.
         """
         return self._lam
 
@@ -95,19 +97,19 @@ class Attachment:
 
     @property
     def selection(self) -> Selection:
-        """Which weights are penalised, which not, and why, as `describe` shows it."""
+        """The weights that are penalised and those that are not, with the reason, as `describe` shows them."""
         found = select_frozen_too(self.model, self.on, strict=False)
         return Selection(tuple(found[id(v)] for v in self.model.trainable_variables))
 
     @property
     def named(self) -> dict[int, float]:
-        """The factor of each weight that is penalised or, while it is frozen, would be, by the variable's identity."""
+        """The factor of each selected weight, frozen weights included, by `id(variable)`."""
         late = {id(variable) for variable in self.late}
         return {key: factor for key, factor in self._factors().items() if key not in late}
 
     @property
     def late(self) -> list[Any]:
-        """For `L2(toward=...)`, the weights that the model has got since: there is nothing to draw them towards."""
+        """For `L2(toward=...)`: the selected weights that the model did not have when the penalty was attached."""
         factors = {} if self._origins is None else self._factors()
         return [v for v in self.model.weights if id(v) in factors and self._origin(v) is None]
 
@@ -122,12 +124,12 @@ class Attachment:
         return [self._origin(variable) for variable in self.model.weights]
 
     def _origin(self, variable: Any) -> Any:
-        """Return what a variable is drawn towards: it is the variable that counts, and not its place in the model."""
+        """Return the value that a variable is drawn towards, found by identity: positions in the model may change."""
         return next((origin for known, origin in self._origins or () if known is variable), None)
 
     @property
     def weights(self) -> tuple[Penalised, ...]:
-        """The weights that are penalised, of those that are trainable now."""
+        """The trainable weights that are penalised."""
         variables = self.model.trainable_variables
         if self._known is None or [id(v) for v in variables] != [id(v) for v in self._known]:
             terms = map(self._with_origin, variables, terms_of(self.penalty, self.selection.weights))
@@ -140,9 +142,9 @@ class Attachment:
         return self._weights
 
     def _with_origin(self, variable: Any, term: Term | None) -> Term | None:
-        """Return the term with what it draws the weight towards: a tensor of no graph, or each would hold a copy.
+        """Return the term with the value that it draws the weight towards, or None for a weight without such a value.
 
-        A weight that the model has got since has nothing to be drawn towards, and no term.
+        The value is an eager tensor; otherwise each graph would hold a copy.
         """
         if self._origins is None or term is None:
             return term
@@ -154,25 +156,25 @@ class Attachment:
 
     @property
     def idle(self) -> str:
-        """Why it has no weight to act on; empty if it has."""
+        """The reason why the penalty acts on no weight; empty if it acts on some."""
         if self.weights:
             return ""
         if self.named:
             return f"the weights that on={spell(self.on)} names are all frozen"
         if self.late:
-            return "the model has got its weights since, and there are none to draw them towards"
+            return "the model got these weights after attach, so L2(toward=...) has no values for them"
         return f"model {self.model.name!r} has no weights any more that on={spell(self.on)} names"
 
     @property
     def tables(self) -> list[LazyTable]:
-        """The tables of embeddings that have been penalised lazily."""
+        """The embedding tables with rows="lazy"."""
         return [table for table in self._tables.values() if table is not None]
 
     def _table(self, variable: Any) -> LazyTable | None:
-        """Return the table of an embedding that is penalised lazily, the same in every call."""
+        """Return the `LazyTable` of an embedding with rows="lazy", the same object in every call, else None."""
         if self.rows == "lazy" and id(variable) not in self._tables:
             layer = owners_of(self.model)[id(variable)]
-            # LoRA's factors of a table are small, and penalised as with rows="all".
+            # The LoRA factors of a table are small, and are penalised as with rows="all".
             is_table = kind_of(layer, variable) == "embedding" and not getattr(layer, "lora_enabled", False)
             if is_table:
                 check_table(layer)
@@ -197,18 +199,22 @@ class Attachment:
         return total
 
     def gradients(self, grads: Iterable[Any], variables: Iterable[Any]) -> list[Any]:
-        """Return the gradients of the penalised loss from those of the data loss, in a loop without `model.optimizer`.
+        """Add the gradient of the penalty to gradients of the data loss, in a loop without `model.optimizer`.
 
-        For `Coupled` these are dL/dw + lam * dP/dw, of which each replica of a `tf.distribute` strategy gives its
-        share. For `Proximal` they are as they were: `after_step` does its part.
+        For `Coupled` the result is dL/dw + lam * dP/dw. With n replicas of a `tf.distribute` strategy, each replica
+        adds 1/n of the penalty's gradient, because the replicas are summed. For `Proximal` the gradients are returned
+        unchanged: `after_step` applies the penalty.
 
         Args:
-            grads: dL/dw of each variable, None where there is none.
-            variables: the variables.
+            grads: the gradient dL/dw of each variable, in its shape; None for a variable without a gradient.
+            variables: the variables, in the same order.
+
+        Returns:
+            A list of gradients in the same order.
 
         Raises:
-            ValueError: for a compiled model, whose optimizer penalises by itself, for `Decoupled`, once it is detached,
-                and if the gradients are not those of the variables, or these not the model's.
+            ValueError: if the model is compiled, because then the optimizer adds the penalty; for `Decoupled`; after
+                `detach`; and if gradients and variables differ in number or shape, or no variable is of the model.
         """
         self._check_loop("gradients")
         grads, variables = list(grads), list(variables)
@@ -218,15 +224,15 @@ class Attachment:
         return add_gradients(grads, map(id, variables), id, self.weights, ops.convert_to_tensor(self._lam))
 
     def after_step(self, step: Any) -> None:
-        """Do what is left after a step in a loop without `model.optimizer`: for `Proximal` its operator, else nothing.
+        """Apply the proximal operator after a step, in a loop without `model.optimizer`; `Coupled` needs nothing here.
 
         Args:
             step: the Keras optimizer that took the step, or the learning rate of a step of plain gradient descent.
 
         Raises:
-            TypeError, ValueError: for a compiled model, whose optimizer penalises by itself, for `Decoupled`, once it
-                is detached, for an optimizer without a proximal step or one that has taken none on the penalised
-                weights, and if `step` is neither an optimizer nor a number of 0 or more.
+            TypeError, ValueError: if the model is compiled, because then the optimizer applies the penalty; for
+                `Decoupled`; after `detach`; for an optimizer without a proximal step, or without a step on the
+                penalised weights; and if `step` is neither an optimizer nor a number of 0 or more.
         """
         self._check_loop("after_step")
         check_step(step)
@@ -239,20 +245,20 @@ class Attachment:
         if step.gradient_accumulation_steps:
             raise ValueError("after_step() cannot tell which steps accumulate: compile the model with the optimizer.")
         check_has_stepped(step, [weight.variable for weight in self.weights])
-        step_count(step).assign_sub(1)  # a step size is that of a step which is not yet counted
+        step_count(step).assign_sub(1)  # the step size is computed before the step is counted
         shrink(step, self.weights, lam, step.learning_rate)
         step_count(step).assign_add(1)
 
     def _check_loop(self, method: str) -> None:
         if not self._attached:
             raise ValueError(
-                f"{method}() is for what is attached, and this penalty is not attached to model {self.model.name!r} "
+                f"{method}() needs an attached penalty, and this penalty is not attached to model {self.model.name!r} "
                 f"any more. Leave it out, or attach again."
             )
         if getattr(self.model, "optimizer", None) is not None:
             raise ValueError(
                 f"{method}() is for loops without model.optimizer. Model {self.model.name!r} is compiled, and its "
-                f"optimizer penalises by itself: with {method}() too the penalty would count twice. Leave it out, and "
+                f"optimizer adds the penalty: with {method}() the penalty would count twice. Leave it out, and "
                 f"take the steps with model.optimizer.apply_gradients."
             )
         if self.rows == "lazy":
@@ -263,13 +269,14 @@ class Attachment:
         if isinstance(self.how, Decoupled):
             raise ValueError(
                 f"{method}() cannot shrink the weights before the step, as Decoupled() does. Compile the model, and "
-                f"take the steps with model.optimizer.apply_gradients, which then does."
+                f"take the steps with model.optimizer.apply_gradients."
             )
         if not isinstance(self._lam, keras.Variable):
             raise ValueError(
                 f"{method}() cannot count the steps that lam={name_of(self._lam)} is a function of. Compile the model, "
                 f"and take the steps with model.optimizer; or give lam as a keras.Variable, and assign to it."
             )
+        hooks_of(self.model).penalises(weight.variable for weight in self.weights)
 
     def __repr__(self) -> str:
         lam = f"{float(self._lam):g}" if isinstance(self._lam, keras.Variable) else name_of(self._lam)

@@ -1,4 +1,4 @@
-"""An attached model as plain Keras: the same penalty where Keras has it, and a sentence where it has not."""
+"""`export`: an attached model as a file of plain Keras, with the penalties that Keras has."""
 
 import tempfile
 import warnings
@@ -15,6 +15,7 @@ from shrinkage._attach._hooks import optimizer_of
 from shrinkage._attach._terms import Penalised
 from shrinkage._host._attention import regularizer_attribute
 from shrinkage._host._layers import own_trainable, sublayers
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._random import random_state
 from shrinkage._model._attached import attachments
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet
@@ -32,26 +33,26 @@ _ARGUMENTS = {
     "gamma": "gamma_regularizer",
     "beta": "beta_regularizer",
 }
-"""What layers call the regularizer of a weight."""
+"""The name of a weight, and the layer's argument for the regularizer of this weight."""
 
 
 def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
-    """Write an attached model as a `.keras` file that plain Keras loads, and that penalises the same where Keras can.
+    """Save an attached model as a `.keras` file that Keras loads without this package.
 
-    A `Coupled` L2, L1 or elastic net becomes the regularizer of the layer, with its strength of now; a `Decoupled` L2
-    the optimizer's `weight_decay`, where all weights have the same. Whatever is said not to be in the file is also a
-    warning. The model stays as it is. The file takes its place when it is complete: a failure leaves nothing.
+    A `Coupled` L2, L1 or elastic net becomes the regularizer of the layer, with the present strength. A `Decoupled` L2
+    becomes the `weight_decay` of the optimizer, if it is the same for all weights. Every other penalty is missing from
+    the file, which a warning says. The model is not changed. The file appears only when it is complete.
 
     Args:
         model: a model with a penalty attached.
-        path: the file, which ends in `.keras`.
+        path: the file to write; the name must end in `.keras`.
 
     Returns:
-        A sentence for each attachment that plain Keras cannot express, or not on all its weights; () if there is none.
+        One sentence for each penalty that is missing from the file, in whole or in part; () if none is missing.
 
     Raises:
-        TypeError, ValueError: if no penalty is attached, `path` is no path that ends in `.keras`, or Keras cannot save
-            or load the model. No file is then left, and one that was there before stays.
+        TypeError, ValueError: if no penalty is attached, `path` does not end in `.keras`, or Keras cannot save or load
+            the model. No file is then written, and an earlier file stays.
 
     Example:
         >>> import keras, shrinkage as sh, tempfile
@@ -73,7 +74,7 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
     missing: list[str] = []
     path = Path(path)
     with random_state(), tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-        written = Path(folder) / path.name  # beside its place, where it is moved to once it is known to be right
+        written = Path(folder) / path.name  # moved to `path` when it is known to be right
         with as_before(model), _changes() as change:
             for each in attachments(model):
                 if isinstance(each.how, Decoupled):
@@ -94,7 +95,7 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
 
 @contextmanager
 def _changes() -> Iterator[Change]:
-    """Yield a function that sets attributes as `setattr` does; all are put back at the end."""
+    """Yield a function that sets attributes as `setattr` does; all attributes are restored at the end."""
     before: list[tuple[Any, str, Any]] = []
 
     def change(thing: Any, name: str, value: Any) -> None:
@@ -109,24 +110,26 @@ def _changes() -> Iterator[Change]:
 
 
 def _read(model: keras.Model, path: Path) -> Any:
-    """Return what plain Keras makes of a file of a model whose own classes and functions it is given.
+    """Load the file of a model with plain Keras, given the classes and functions of the model.
 
     Raises:
-        ValueError: If it cannot be loaded.
+        ValueError: If the file cannot be loaded.
     """
     try:
         return keras.models.load_model(
             path, own_code(model), compile=False, safe_mode=False
         )  # it has just been written
+    except UnsupportedVersion:
+        raise
     except Exception as error:
         raise ValueError(
-            f"Model {model.name!r} cannot be exported: Keras writes it, and cannot load what it has written "
+            f"Model {model.name!r} cannot be exported: Keras saves it, and cannot load the saved file "
             f"({type(error).__name__}: {str(error).splitlines()[0]}). Its classes need get_config() and from_config()."
         ) from error
 
 
 def _why_not_in_keras(each: Attachment) -> str:
-    """Say why Keras has no such regularizer, or nothing."""
+    """Return the reason why Keras has no such regularizer; empty if Keras has one."""
     if not isinstance(each.how, Coupled):
         return "Keras has no proximal step"
     if not isinstance(each.lam, keras.Variable):
@@ -146,7 +149,7 @@ def _regularizer(weight: Penalised, lam: float) -> Any:
 
 
 def _decay(each: Attachment, model: keras.Model, change: Change) -> list[str]:
-    """Set the optimizer's weight decay if that is the same; else say why it is not."""
+    """Set the weight decay of the optimizer if it is equivalent; else return the reason why it is not."""
     optimizer = optimizer_of(model)
     if optimizer is None:
         return [f"{each!r}: the model is not compiled, so it has no optimizer with a weight_decay."]
@@ -159,7 +162,7 @@ def _decay(each: Attachment, model: keras.Model, change: Change) -> list[str]:
 
 
 def _regularize(model: Any, wanted: dict[int, Any], change: Change) -> None:
-    """Give weights a regularizer, and their layers, which are asked for it when they are saved."""
+    """Set regularizers on weights, which act in training, and on their layers, which are saved."""
     for layer in sublayers(model):
         for variable in own_trainable(layer):
             if id(variable) in wanted:
@@ -172,11 +175,11 @@ def _regularize(model: Any, wanted: dict[int, Any], change: Change) -> None:
         if isinstance(layer, (keras.layers.MultiHeadAttention, keras.layers.GroupQueryAttention)):
             found = [v.regularizer for v in layer.trainable_variables if v.name == "kernel"]
             if found and all(_config(each) == _config(found[0]) for each in found):
-                change(layer, regularizer_attribute(layer), found[0])  # of its projections, whose own is not saved
+                change(layer, regularizer_attribute(layer), found[0])  # the projections' regularizers are not saved
 
 
 def _build_optimizer(model: Any, change: Change) -> None:
-    """Let an optimizer that has taken no step be saved with its variables, or Keras warns when it loads the file."""
+    """Build an optimizer that has taken no step: without variables in the file, Keras warns at loading."""
     optimizer = optimizer_of(model)
     if optimizer is not None and not optimizer.built:
         built = type(model.optimizer).from_config(model.optimizer.get_config())
@@ -185,9 +188,9 @@ def _build_optimizer(model: Any, change: Change) -> None:
 
 
 def _describe_lost(model: Any, plain: Any, wanted: dict[int, Any]) -> list[str]:
-    """Say which weights have come back from the file without their regularizer, or with one of others."""
+    """Name the weights that have another regularizer, or none, after loading."""
     return [
-        f"{mine.path}: its layer does not save a regularizer of its own for it."
+        f"{mine.path}: the layer does not save a regularizer for this weight."
         for mine, theirs in zip(model.weights, plain.weights, strict=True)
         if id(mine) in wanted and _config(theirs.regularizer) != _config(wanted[id(mine)])
     ]

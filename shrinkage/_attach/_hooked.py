@@ -1,8 +1,8 @@
-"""How a model and its optimizer come to penalise: each gets a subclass of its own class, with a few hooks.
+"""Hooks in a model and in the optimizer: each object gets a subclass of the present class, with a few overrides.
 
-The class keeps its name and the object its variables, so that nothing else can tell. The hooks stand where Keras has
-penalties of its own: gradients are added after unscaling and before accumulation and clipping, as those of its
-regularizers are; decay comes where its weight decay does; the proximal operator follows the step.
+The subclass keeps the name of the class, and the object keeps the variables. The hooks act where the penalties of Keras
+act: the gradient of a penalty is added after unscaling and before accumulation and clipping, as for regularizers;
+decoupled decay is applied with the optimizer's weight decay; the proximal operator follows the step.
 """
 
 from collections.abc import Iterator
@@ -26,18 +26,18 @@ from shrinkage._host._saving import unpickler
 from shrinkage._model._attached import KEY, hooks_of
 from shrinkage._penalties import Coupled, Decoupled, Proximal
 
-_OURS = {"data_loss", "penalty"}  # logs beside those of Keras
+_OURS = {"data_loss", "penalty"}  # logs in addition to those of Keras
 
 
 class HookedOptimizer:
-    """What the class of an optimizer gets."""
+    """The overrides in an optimizer's class."""
 
     def __new__(cls, *args: Any, **options: Any) -> Any:
-        """Return an optimizer without hooks: what `from_config` makes of this class is for another model."""
+        """Return an optimizer without hooks: `from_config` of this class makes optimizers for other models."""
         return cls.__bases__[1](*args, **options)
 
     def __reduce__(self: Any) -> Any:
-        """Pickle and copy it as it is without hooks."""
+        """Pickle and copy the optimizer without hooks."""
         _, arguments = super().__reduce__()
         return unpickler(type(self).__bases__[1]), arguments
 
@@ -62,12 +62,12 @@ class HookedOptimizer:
 
 
 class HookedModel:
-    """What the class of a model gets."""
+    """The overrides in a model's class."""
 
     @property
     def optimizer(self: Any) -> Any:
-        """The optimizer. Whichever is set, by `compile` or by hand, is hooked."""
-        if "optimizer" not in vars(self):  # as before `compile`
+        """The optimizer. Setting an optimizer, as `compile` does, hooks it."""
+        if "optimizer" not in vars(self):  # before `compile`
             raise AttributeError(f"{type(self).__name__!r} object has no attribute 'optimizer'")
         return vars(self)["optimizer"]
 
@@ -81,27 +81,32 @@ class HookedModel:
         hooks.retrace()  # `compile` is when other weights become trainable
 
     def __new__(cls, *args: Any, **options: Any) -> Any:
-        """Return a model without hooks: what Keras makes of this model's class, as `clone_model` does, is a new one."""
+        """Return a model without hooks: `clone_model` and others make new models of this class."""
         return cls.__bases__[1](*args, **options)
 
+    def __call__(self: Any, *args: Any, **options: Any) -> Any:
+        """Call the model, and watch the compiled step that does: it may be that of a model around this one."""
+        with hooks_of(self).watch():
+            return super().__call__(*args, **options)  # pyright: ignore[reportAttributeAccessIssue]
+
     def get_config(self: Any) -> dict[str, Any]:
-        """Return the model's configuration as without an attachment; to whoever writes it, what is attached with it."""
+        """Return the configuration without attachments; with them, if the caller saves the model to a file."""
         asks = caller()
         if asks == WRITES_OLD_FORMAT:
             say(f"The .h5 file has model {self.name!r} without its penalty. Save it as .keras.")
-            hooks_of(self).catch_up()  # that format reads the variables themselves
+            hooks_of(self).catch_up()  # the .h5 format reads the variables directly
         elif asks == CLONES:
             say_cloned(self)
         with as_before(self):
             if asks not in WRITE:
                 return self.get_config()
             model = keras.saving.serialize_keras_object(self)
-        model.pop("compile_config", None)  # which is beside this one in a file
+        model.pop("compile_config", None)  # a file has a separate entry for it
         return {"model": model, "attached": [attachment_to_record(each) for each in hooks_of(self).attachments]}
 
     @classmethod
     def from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        """Return the model with its penalties, built but not compiled; of a plain configuration, a plain one."""
+        """Return the built model with the penalties, not compiled; a plain configuration gives a plain model."""
         if "attached" not in config:
             return cls.__bases__[1].from_config(config)
         model: Any = keras.saving.deserialize_keras_object(config["model"], custom_objects)
@@ -110,26 +115,26 @@ class HookedModel:
         return model
 
     def __reduce__(self: Any) -> Any:
-        """Pickle and copy it as Keras does, through a file in memory, which has what is attached."""
+        """Pickle and copy the model as Keras does, through a file in memory, which contains the attachments."""
         _, arguments = super().__reduce__()
         return unpickled, arguments
 
     def get_compile_config(self: Any) -> dict[str, Any]:
-        """Return the arguments of `compile`, with the optimizer as it is without hooks."""
+        """Return the arguments of `compile`, with the optimizer without hooks."""
         if caller() == CLONES:
             say_cloned(self)
         with as_before(self):
             return self.get_compile_config()
 
     def make_train_function(self: Any, force: bool = False) -> Any:
-        """Hook the optimizers that the model holds by now: a `compile` of the user's own may have set some."""
+        """Hook the optimizers of the model: a custom `compile` may have added some."""
         if hook_optimizers(self):
             hooks_of(self).retrace()
             force = True
         return super().make_train_function(force)  # pyright: ignore[reportAttributeAccessIssue]
 
     def get_weights(self: Any) -> list[Any]:
-        """Return the weights, with all their decay."""
+        """Return the weights, after all pending decay is applied."""
         hooks_of(self).catch_up()
         return super().get_weights()  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -143,12 +148,12 @@ class HookedModel:
         hooks_of(self).start()
 
     def get_metrics_result(self: Any) -> dict[str, Any]:
-        """Return Keras' logs with `data_loss` and `penalty`, which `loss` then is the sum of.
+        """Return the logs of Keras with `data_loss` and `penalty` added; `loss` is their sum.
 
-        The penalty is that of the present weights where this is called outside a compiled step, as it is at the end of
-        an epoch and of `evaluate`. Inside one, to compute it and to return more numbers would cost time in every step:
-        there only `loss` has it, of the weights when metrics were last reset. For `train_on_batch` that is before the
-        step, as with Keras' own penalties.
+        Outside a compiled step, as at the end of an epoch and of `evaluate`, the penalty is computed at the present
+        weights. Inside a compiled step that would cost time in every step. There only `loss` contains the penalty, at
+        the weights of the last reset of the metrics. For `train_on_batch` this is before the step, as for the
+        regularizers of Keras.
         """
         logs = super().get_metrics_result()  # pyright: ignore[reportAttributeAccessIssue]
         if "loss" not in logs:
@@ -158,25 +163,25 @@ class HookedModel:
         if not inside:
             hooks.catch_up()  # the epoch has ended, and callbacks may read the weights
         penalty = ops.convert_to_tensor(hooks.seen) if inside else hooks.look()
-        # Outside a compiled step Keras 3.13 returns Python floats; later versions make them from tensors themselves.
+        # Outside a compiled step Keras 3.13 returns Python floats; later versions convert tensors to floats.
         penalty = float(penalty) if isinstance(loss, float) else ops.cast(penalty, loss.dtype)
-        own = {} if inside else {"data_loss": loss, "penalty": penalty}
-        return {**logs, "loss": loss + penalty, **own}
+        parts = {} if inside else {"data_loss": loss, "penalty": penalty}
+        return {**logs, "loss": loss + penalty, **parts}
 
     def _get_metrics_result_or_logs(self: Any, logs: dict[str, Any]) -> dict[str, Any]:
-        """Return the present metrics, unless a `train_step` of the user's own returned others. An epoch has ended."""
+        """Return the metrics at the end of an epoch, unless a custom `train_step` returned other logs."""
         hooks_of(self).end()
         now = self.get_metrics_result()
         return now if set(logs) | _OURS == set(now) else logs
 
     def _flatten_metrics_in_order(self: Any, logs: dict[str, Any]) -> Any:
-        """Leave a list of logs as long as it is without an attachment: dictionaries have the new ones."""
+        """Return a list of logs as long as without an attachment: only dictionaries contain the added logs."""
         logs = {name: value for name, value in logs.items() if name not in _OURS}
         return super()._flatten_metrics_in_order(logs)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def unpickled(file: Any) -> Any:
-    """Return the model in a pickle. That this function is in it lets its reader know of attachments."""
+    """Return the model in a pickle. Because a pickle names this function, loading it imports this module."""
     return unpickler(keras.Model)(file)
 
 
@@ -190,30 +195,30 @@ def put(model: keras.Model, attachment: Attachment) -> None:
 
 
 def retrace(model: keras.Model, hooks: Hooks) -> None:
-    """Let steps that were compiled before be compiled anew."""
+    """Make Keras compile the steps of a model again."""
     hooks.retrace()
     model.train_function = model.test_function = model.predict_function = None
 
 
 def hook(thing: Any, mixin: type, hooks: Hooks) -> None:
-    """Give an object a subclass of its class with hooks, unless it has one."""
+    """Change the class of an object to a subclass with hooks, unless it has hooks."""
     if not isinstance(thing, mixin):
         object.__setattr__(thing, "__class__", _subclass(mixin, type(thing)))
     vars(thing)[KEY] = hooks
 
 
 def unhook(thing: Any) -> None:
-    """Give an object its own class back."""
+    """Restore the class of an object."""
     if KEY in vars(thing):
         object.__setattr__(thing, "__class__", type(thing).__bases__[1])
         del vars(thing)[KEY]
 
 
 def hook_optimizers(model: Any) -> bool:
-    """Hook the optimizers that a model holds, and let go those that it does not hold any more; say whether any is new.
+    """Hook the optimizers that a model holds, and unhook those that it no longer holds; return whether any is new.
 
-    A model with a training step of its own may have several, and `model.optimizer` one that takes no step. One that
-    another model with a penalty is compiled with is left to that.
+    A model with a custom training step may hold several optimizers, and `model.optimizer` may take no step. An
+    optimizer that another model with a penalty uses is not changed.
     """
     hooks = hooks_of(model)
     held = [each for each in optimizers_in(model) if hooks_of(each) in (None, hooks)]
@@ -229,7 +234,7 @@ def hook_optimizers(model: Any) -> bool:
 
 @contextmanager
 def as_before(model: Any) -> Iterator[None]:
-    """Let a model and its optimizers have their own classes for a while, by which Keras writes them down."""
+    """Restore the classes of a model and of its optimizers within a `with` block, for example to save them."""
     things = [model, *hooks_of(model).optimizers]
     kinds = [type(thing) for thing in things]
     for thing, kind in zip(things, kinds, strict=True):
@@ -247,12 +252,12 @@ def _subclass(mixin: type, cls: type) -> type:
     names = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
     if mixin is HookedOptimizer:
         return type(cls.__name__, (mixin, cls), names)
-    # Keras without this package then says that a file's model is one of shrinkage, and not what it lacks.
+    # Loading the file without this package then gives an error that names shrinkage.
     return register(type(cls.__name__, (mixin, cls), {**names, "__module__": "shrinkage"}))
 
 
 def register(kind: type) -> type:
-    """Let Keras write models of this class as attached ones, and read these whichever class they had."""
+    """Register a class with Keras under one name, so that a file of any attached model can be loaded."""
     return keras.saving.register_keras_serializable("shrinkage", "Attached")(kind)
 
 

@@ -1,8 +1,10 @@
-"""What is attached to a model: where the hooks of the model and of its optimizer look it up."""
+"""`Hooks`: the attachments of a model, for the hooks of the model and of the optimizers."""
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 import keras
 import numpy as np
@@ -15,91 +17,132 @@ from shrinkage._attach._lazy import LazyTable, check_lazy_optimizer
 from shrinkage._attach._terms import Penalised
 from shrinkage._host._callers import say
 from shrinkage._host._optimizers import decays, variable_key
+from shrinkage._host._tensorflow import traced_graph, when_traced, written
 from shrinkage._model._attached import hooks_of
 from shrinkage._penalties import Proximal
 from shrinkage._penalties._steps import check_proximal
 
+_PENALISED = WeakKeyDictionary[Any, set[int]]()
+"""For each graph, the variables that a penalised step in it changes, be it that of another attached model."""
+
 
 class Hooks:
-    """The attachments of a model, and what its hooks and those of its optimizer need of all of them."""
+    """The attachments of a model, and the state of the hooks."""
 
     def __init__(self, model: keras.Model):
         self.attachments: tuple[Attachment, ...] = ()
         self.optimizers: list[Any] = []
-        """Those that are hooked."""
+        """The hooked optimizers."""
         self._stepped: dict[int, Any] = {}
         self._elsewhere: dict[int, Any] = {}
         self._before: dict[int, float] = {}
         self._values: dict[int, float] = {}
         self._warned: set[int] = set()
+        self._watched = WeakSet[Any]()
+        """Graphs that were watched while they were traced."""
         with model.distribute_strategy.scope():
             self.seen = keras.Variable(0.0, trainable=False, dtype=widest_dtype(*(v.dtype for v in model.weights)))
         self.retrace()
 
     def retrace(self) -> None:
-        """Let the penalty's value and strengths be compiled anew, for other weights, attachments or optimizers."""
+        """Make penalty and strengths compile again, after a change of weights, attachments or optimizers."""
         for table in self.tables():
             table.hook()
         self._now, self._keys = None, []
         self._stepped, self._elsewhere = {}, {}
 
     def steps(self, optimizer: Any, variables: Iterable[Any]) -> None:
-        """Record that a hooked optimizer steps these variables; a compiled step tells it once.
+        """Record that a hooked optimizer steps these variables. A compiled step calls this once, when it is traced.
 
         Raises:
-            ValueError: If it cannot take penalised steps on those of them that are penalised.
+            ValueError: If the optimizer cannot take penalised steps on penalised variables.
         """
         keys = {variable_key(optimizer, v) for v in variables}
-        mine = [v for _, (v, *_) in self._pairs() if variable_key(optimizer, v) in keys and id(v) not in self._stepped]
-        if mine:
-            check_optimizer(optimizer, self, self.attachments, mine)
-            self._stepped |= {id(v): optimizer for v in mine}
+        mine = [v for _, (v, *_) in self._pairs() if variable_key(optimizer, v) in keys]
+        self.penalises(mine)
+        new = [v for v in mine if id(v) not in self._stepped]
+        if new:
+            check_optimizer(optimizer, self, self.attachments, new)
+            self._stepped |= {id(v): optimizer for v in new}
             self._elsewhere = {key: v for key, v in self._elsewhere.items() if key not in self._stepped}
             self._now = None
 
+    @tf.autograph.experimental.do_not_convert
+    def penalises(self, variables: Iterable[Any]) -> None:
+        """Record that the step that is being traced penalises these variables."""
+        graph = traced_graph()
+        if graph is not None:
+            _PENALISED.setdefault(graph, set()).update(map(id, variables))
+
+    @tf.autograph.experimental.do_not_convert
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Look at what a compiled step changes that calls the model here: it may be that of a model around this one."""
+        graph = traced_graph()
+        if graph is None:
+            yield
+            return
+        if graph not in self._watched:
+            self._watched.add(graph)
+            when_traced(graph, lambda: self._check_step(graph))
+        here = tf.compat.v1.get_default_graph()
+        before = len(here.get_operations())
+        yield
+        # `SpectralNormalization` assigns to a kernel when it is called: that is no step past the optimizer.
+        stepped = [v for _, (v, *_) in self._pairs() if id(v) in self._stepped]
+        self.penalises(written(here, stepped, since=before))
+
+    def _check_step(self, graph: Any) -> None:
+        """Say which penalised weights a traced step changes without their penalty."""
+        penalised = _PENALISED.get(graph, ())
+        self._say({id(v): v for v in written(graph, [v for _, (v, *_) in self._pairs() if id(v) not in penalised])})
+
     def start(self) -> None:
-        """Note the penalty on each weight: metrics are reset where an epoch starts."""
+        """Record the penalty on each weight. Keras resets the metrics at the start of an epoch, which calls this."""
         self.look()
         self._before = self._values
 
     def end(self) -> None:
-        """Say which penalised weights have changed in this epoch by no step of a hooked optimizer."""
+        """Warn of penalised weights that changed in this epoch without a step of a hooked optimizer."""
         waiting = {id(v): v for _, (v, *_) in self._pairs() if id(v) not in self._stepped}
         if not waiting.keys() - self._elsewhere.keys():
             return
         self.look()
-        changed = {key: v for key, v in waiting.items() if self._has_changed(key)}
+        self._say({key: v for key, v in waiting.items() if self._has_changed(key)})
+
+    def _say(self, changed: dict[int, Any]) -> None:
+        """Say once of weights that training changes them without their penalty."""
         if changed.keys() - self._elsewhere.keys():
             self._elsewhere |= changed
             self._now = None
             say(f"{_trained_elsewhere(self.attachments[0].model, changed.values())} {HOLD}")
 
     def _has_changed(self, key: int) -> bool:
-        """Whether the penalty on a weight is another than when the epoch started, but for the rounding of sums."""
+        """Whether the penalty on a weight has changed since the start of the epoch, by more than rounding."""
         before, now = self._before.get(key), self._values.get(key)
         return before is not None and now is not None and not abs(now - before) <= 1e-6 * max(abs(now), abs(before))
 
     @property
     def elsewhere(self) -> str:
-        """Which penalised weights are trained by no optimizer that is hooked, as a sentence; empty if none is known."""
+        """A sentence that names the penalised weights that no hooked optimizer trains; empty if none is known."""
         model = self.attachments[0].model
         return _trained_elsewhere(model, self._elsewhere.values()) if self._elsewhere else ""
 
     @property
     def trained_elsewhere(self) -> list[str]:
-        """The paths of these weights."""
+        """The paths of the penalised weights that no hooked optimizer trains."""
         return [variable.path for variable in self._elsewhere.values()]
 
     def acts_on(self, variable: Any) -> bool:
-        """Whether a training step is known that penalises a variable."""
+        """Whether a known training step penalises a variable."""
         return id(variable) in self._stepped
 
     def idle(self) -> tuple[str, ...]:
-        """Say which attachments have no weight to act on."""
+        """Return a sentence for each attachment that acts on no weight."""
         return tuple(f"{each!r} acts on nothing: {each.idle}." for each in self.attachments if each.idle)
 
     def look(self) -> Any:
-        """Return the penalty at the present weights, which a compiled step then reads in `seen`."""
+        """Return the penalty at the present weights, and store it in `seen`, where compiled steps read it."""
         pairs = self._pairs()
         keys = [id(v) for _, (v, *_) in pairs]
         if self._now is None or keys != self._keys:
@@ -115,7 +158,7 @@ class Hooks:
         return [(each, weight) for each in self.attachments for weight in each.weights]
 
     def _penalty_and_lams(self) -> tuple[Any, Any, Any]:
-        """Return the penalty of the weights that training changes, as far as that is known, and P and lam of each."""
+        """Return the penalty of the weights that training is known to change, and P and lam of each weight."""
         dtype, pairs = self.seen.dtype, self._pairs()
         known = bool(self._stepped or self._elsewhere)
         values = [ops.cast(weight.value(ops.ones(())), dtype) for _, weight in pairs]
@@ -129,40 +172,40 @@ class Hooks:
         return sum(counted, ops.zeros((), dtype)), *(ops.stack(each) if each else none for each in (values, lams))
 
     def _optimizer(self, each: Attachment, weight: Penalised) -> Any:
-        """Return the optimizer whose steps a strength counts on a weight: that which takes them, once it is known."""
+        """Return the optimizer that counts the steps on a weight, for a strength that is a function of the step."""
         return self._stepped.get(id(weight.variable)) or optimizer_of(each.model)
 
     def _warn(self, pairs: list[tuple[Attachment, Penalised]], lams: list[float]) -> None:
-        """Say once of an attachment that its strength has become negative, which no compiled step can."""
+        """Warn once for each attachment with a negative strength. Compiled steps cannot warn."""
         for (each, weight), lam in zip(pairs, lams, strict=True):
             if id(each) not in self._warned and not lam >= 0:
                 self._warned.add(id(each))
                 optimizer = self._optimizer(each, weight)
                 step = "" if optimizer is None else f" at step {int(optimizer.iterations)}"
                 warnings.warn(
-                    f"lam is {lam:g}{step}, of {each!r}. It must stay 0 or more: a negative one makes weights grow. In "
+                    f"lam is {lam:g}{step}, of {each!r}. It must stay 0 or more: a negative lam makes weights grow. In "
                     f"a function of the step take keras.ops.maximum(..., 0).",
                     stacklevel=2,
                 )
 
     def tables(self) -> list[LazyTable]:
-        """Return the tables whose rows may be behind in their decay."""
+        """Return the embedding tables with pending decay."""
         return [table for each in self.attachments for table in each.tables]
 
     def catch_up(self) -> None:
-        """Give all rows their decay, for whoever reads the weights next."""
+        """Apply the pending decay to all rows, before the weights are read."""
         for table in self.tables():
             table.catch_up()
 
     def strengths(self) -> dict[int, float]:
-        """Return the present strength on each penalised variable, by its identity; `describe` shows it."""
+        """Return the present strength on each penalised variable, by `id(variable)`; `describe` shows it."""
         return {
             id(weight.variable): float(read_lam(each.lam, self._optimizer(each, weight))) * weight.term.factor
             for each, weight in self._pairs()
         }
 
     def of(self, how: type, optimizer: Any, variables: Iterable[Any]) -> Iterator[tuple[list[Penalised], Any]]:
-        """Return what each attachment of a kind penalises of these variables, and its strength at this step."""
+        """Yield the penalised weights among the variables and the strength, for each attachment with this `how`."""
         keys = {variable_key(optimizer, v) for v in variables}
         for each in self.attachments:
             if isinstance(each.how, how):
@@ -171,12 +214,12 @@ class Hooks:
 
 
 def optimizer_of(model: Any) -> Any:
-    """Return the optimizer that takes a model's steps, or None: `LossScaleOptimizer` has one inside."""
+    """Return the optimizer that takes a model's steps, inside a `LossScaleOptimizer` if there is one, or None."""
     return inner(getattr(model, "optimizer", None))
 
 
 def optimizers_in(model: Any) -> list[Any]:
-    """Return the optimizers that a model holds in its attributes, each once: `compile` of a class may set several."""
+    """Return the optimizers in a model's attributes, each once: a custom `compile` may set several."""
     found, seen, waiting = {}, set(), [vars(model)]
     while waiting:
         each = waiting.pop()
@@ -189,8 +232,10 @@ def optimizers_in(model: Any) -> list[Any]:
 
 
 HOLD = (
-    "Let the model hold that optimizer, as in model.second_optimizer = optimizer, and call fit again; or attach to the "
-    "part of the model that has these weights, compiled with it. If they are not to be penalised, leave them out: on=."
+    "Attach to the model that is trained, and make that optimizer an attribute of that model, as in "
+    "model.second_optimizer = optimizer. Or compile the part of the model that has these weights with that optimizer, "
+    "and attach to the part. Then compile the model that is trained again. If these weights need no penalty, exclude "
+    "them with on=."
 )
 
 
@@ -198,31 +243,31 @@ def _trained_elsewhere(model: keras.Model, variables: Iterable[Any]) -> str:
     paths = [variable.path for variable in variables]
     return (
         f"The penalty attached to model {model.name!r} does not act on weights that training changes: "
-        f"{', '.join(paths[:3])}{f' and {len(paths) - 3} more' if len(paths) > 3 else ''}. Their steps are taken by no "
-        f"optimizer that the model holds."
+        f"{', '.join(paths[:3])}{f' and {len(paths) - 3} more' if len(paths) > 3 else ''}. The optimizer that trains "
+        f"them is not an attribute of this model."
     )
 
 
 def check_optimizer(
     optimizer: Any, hooks: Hooks | None, attachments: Iterable[Attachment], variables: Sequence[Any] | None = None
 ) -> None:
-    """Refuse an optimizer that cannot take penalised steps, or penalises the same weights by itself.
+    """Refuse an optimizer that cannot take penalised steps, or that decays the same weights.
 
     Args:
         optimizer: The optimizer.
-        hooks: Of the model that it is for.
-        attachments: What is attached to that.
-        variables: Which weights it steps; None for all that are trainable.
+        hooks: The hooks of the model.
+        attachments: The attachments of the model.
+        variables: The weights that the optimizer steps; None for all trainable weights.
 
     Raises:
-        TypeError, ValueError: Saying what to do.
+        TypeError, ValueError: The message says how to compile the model.
     """
     if not isinstance(optimizer, keras.Optimizer):
         raise TypeError(f"The model must have a keras.optimizers optimizer. Received: {type(optimizer).__name__}.")
     if hooks_of(optimizer) not in (None, hooks):
         raise ValueError(
             f"The {type(optimizer).__name__} is the optimizer of another model with a penalty attached. Compile each "
-            f"model with an optimizer of its own."
+            f"model with a separate optimizer."
         )
     stepped = None if variables is None else set(map(id, variables))
     for each in attachments:
@@ -238,7 +283,7 @@ def check_optimizer(
             decayed = [v.path for v, *_ in weights if decays(optimizer, v)]
             if decay is not None and float(decay) and decayed:
                 raise ValueError(
-                    f"The optimizer already decays these weights ({option}={float(decay):g}), beside the penalty: "
-                    f"{', '.join(decayed)}. Compile the model with {option}=0.0; for the decay itself attach "
+                    f"The optimizer already decays these weights ({option}={float(decay):g}), besides the penalty: "
+                    f"{', '.join(decayed)}. Compile the model with {option}=0.0. To keep the decay, attach "
                     f"shrinkage.L2() with how=shrinkage.Decoupled()."
                 )

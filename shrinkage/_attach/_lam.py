@@ -1,4 +1,4 @@
-"""The strength of an attachment: a variable, or a function of the step. Never a number baked into a graph."""
+"""The strength of an attachment: a variable or a function of the step, never a constant in a graph."""
 
 import math
 from collections.abc import Callable
@@ -11,15 +11,16 @@ import tensorflow as tf
 from keras import ops
 
 from shrinkage._host._optimizers import step_count
+from shrinkage._host._private import UnsupportedVersion
 
 Lam = float | keras.Variable | Callable[[Any], Any]
 
 
 def make_lam(lam: Any, model: keras.Model) -> Any:
-    """Return what `read_lam` reads: a keras.Variable that no model tracks, or the function of the step that was given.
+    """Return the strength as `read_lam` takes it: an untracked `keras.Variable`, or a function of the step.
 
     Raises:
-        TypeError, ValueError: If it is neither a number, a variable nor a function of the step, or is negative or NaN.
+        TypeError, ValueError: If `lam` is not a number, a variable or a function of the step, or is negative or NaN.
     """
     dtype = widest_dtype(*(w.dtype for w in model.weights))
     if isinstance(lam, keras.Variable):
@@ -42,9 +43,9 @@ def make_lam(lam: Any, model: keras.Model) -> Any:
 
 
 def as_number(value: Any) -> Any:
-    """Return a number, or an array, tensor or variable that holds one, as a float; what else there is as None.
+    """Return a number, or a scalar array, tensor or variable, as a float; None for other values.
 
-    A tensor that has no value yet, inside a `tf.function`, is returned as it is.
+    A symbolic tensor, inside a `tf.function`, is returned unchanged.
     """
     if isinstance(value, Real):
         return None if isinstance(value, bool) else float(value)
@@ -53,23 +54,23 @@ def as_number(value: Any) -> Any:
     dtype = tf.as_dtype(value.dtype)
     if not (dtype.is_floating or dtype.is_integer):
         return None
-    tensor = value if isinstance(value, np.ndarray) else tf.convert_to_tensor(value)  # which reads a variable
+    tensor = value if isinstance(value, np.ndarray) else tf.convert_to_tensor(value)  # reads the value of a variable
     return tensor if tf.is_symbolic_tensor(tensor) else float(tensor)
 
 
 def name_of(lam: Any) -> str:
-    """Return what to call a function of the step, or a schedule."""
+    """Return a name for a function of the step or a schedule, for messages."""
     return getattr(lam, "__name__", None) or f"{type(lam).__name__}(...)"
 
 
 def read_lam(lam: Any, optimizer: Any) -> Any:
-    """Return the strength at the optimizer's step, counted as for a schedule of the learning rate."""
+    """Return the strength at the optimizer's step, counted as for a learning rate schedule."""
     step = 0 if optimizer is None else step_count(optimizer)
     return ops.convert_to_tensor(lam if isinstance(lam, keras.Variable) else lam(step))
 
 
 def inner(optimizer: Any) -> Any:
-    """Return the optimizer that takes the steps: `LossScaleOptimizer` hands unscaled gradients to another."""
+    """Return the optimizer inside a `LossScaleOptimizer`; other optimizers unchanged."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
@@ -80,15 +81,17 @@ def check_lam(lam: float, when: str = "") -> None:
 
 
 def widest_dtype(*dtypes: str) -> str:
-    """Return the widest of these types, and at least float32: the square of a float16 weight may not be one."""
+    """Return the widest of the dtypes, at least float32: the square of a float16 weight may overflow."""
     return "float64" if "float64" in dtypes else "float32"
 
 
 def _check_function(lam: Callable[[Any], Any], dtype: str) -> None:
-    """Trace a function of the step, as the training step will, and look at its first value."""
+    """Trace a function of the step, as the training step does, and check the value at step 0."""
     traced = tf.function(lambda step: ops.cast(lam(step), dtype), autograph=False)
     try:
         first = float(traced.get_concrete_function(tf.TensorSpec((), tf.int64))(tf.constant(0, tf.int64)))
+    except UnsupportedVersion:
+        raise
     except Exception as error:
         raise ValueError(
             f"lam must be a function of the step, written in keras.ops or TensorFlow, that returns a number. Received: "

@@ -1,10 +1,10 @@
-"""`rows="lazy"`: a table decays in every step, and only the rows that a step looks up are written.
+"""`rows="lazy"`: an embedding table decays in every step, but a step writes only the rows that it looks up.
 
-Under plain gradient descent a row that is not looked up is multiplied by 1 - eta*lam in a step and nothing else. These
-factors are gathered for the whole table in one number, log c = sum log(1 - eta*lam), and a row is given its share,
-c / c_row with c_row the value when it was last written, when it is next looked up (Carpenter 2008, Lazy sparse
-stochastic gradient descent for regularized multinomial logistic regression). A lookup multiplies what it has read, and
-writes nothing.
+Under plain gradient descent, a step multiplies each row that it does not look up by 1 - eta*lam, where eta is the
+learning rate. A single number collects these factors for the whole table, log c = sum log(1 - eta*lam). A row that was
+last written at the value c_row has the pending decay c / c_row. A lookup multiplies the rows that it reads by the
+pending decay, and writes nothing; the step writes the rows (Carpenter 2008, Lazy sparse stochastic gradient descent for
+regularized multinomial logistic regression).
 """
 
 from typing import Any
@@ -15,10 +15,10 @@ from keras import ops
 
 
 class LazyTable:
-    """The table of an embedding whose rows may be behind in their decay.
+    """An embedding table with pending decay.
 
     Args:
-        layer: The `keras.layers.Embedding`, whose lookup, saving and loading then know of it.
+        layer: The `keras.layers.Embedding`. `hook` replaces the lookup, saving and loading of the layer.
     """
 
     def __init__(self, layer: Any):
@@ -27,23 +27,23 @@ class LazyTable:
         self._done = keras.Variable(ops.zeros(layer.input_dim), trainable=False, dtype="float64", name="log_decay_done")
 
     def hook(self) -> None:
-        """Let the layer's lookup give rows their decay; not one with LoRA, whose table is trained no more."""
+        """Make the layer's lookup apply the pending decay. A table with LoRA is not trained, and is released."""
         if self._layer.lora_enabled:
             return self.release()
         vars(self._layer).update(call=self._call, save_own_variables=self._save, load_own_variables=self._load)
 
     def release(self) -> None:
-        """Give the layer its own lookup back."""
+        """Write all rows, and restore the lookup of the layer."""
         self.catch_up()
         for name in ("call", "save_own_variables", "load_own_variables"):
             vars(self._layer).pop(name, None)
 
     def step(self, rows: Any, rate: Any) -> None:
-        """Decay the table by one step, and write these rows.
+        """Decay the table by a step, and write some rows.
 
         Args:
-            rows: Indices of the rows that the step has looked up, once or more.
-            rate: eta * lam.
+            rows: Indices of the rows that the step looked up, an integer tensor with or without repetitions.
+            rate: Learning rate times strength, eta * lam.
         """
         self._decay.assign_add(tf.math.log1p(-ops.cast(rate, "float64")))
         stored = tf.gather(self._variable.value, rows)
@@ -52,25 +52,25 @@ class LazyTable:
         self._done.value.scatter_update(tf.IndexedSlices(now, rows))
 
     def now(self) -> Any:
-        """Return the table as it is with all its decay."""
+        """Return the table with the pending decay applied."""
         table = ops.convert_to_tensor(self._variable)
         return table * self._pending_decay(tf.range(table.shape[0]), table.dtype)
 
     def catch_up(self) -> None:
-        """Write all rows."""
+        """Apply the pending decay to all rows."""
         self._variable.assign(self.now())
         self.caught_up()
 
     def caught_up(self) -> None:
-        """Take all rows for written, as they are after they were set from outside."""
+        """Mark all rows as written, for example after `set_weights`."""
         self._done.assign(tf.broadcast_to(self._decay.value, self._done.shape))
 
     def _pending_decay(self, rows: Any, dtype: Any) -> Any:
-        """Return the decay that rows have not been given, to multiply them with."""
+        """Return the factor of the pending decay for each row, of shape (..., 1)."""
         return ops.cast(tf.exp(self._decay.value - ops.take(self._done, rows))[..., None], dtype)
 
     def _call(self, inputs: Any) -> Any:
-        if self._layer.quantization_mode:  # its table is another one, which is not trained
+        if self._layer.quantization_mode:  # a quantized table is not trained
             return type(self._layer).call(self._layer, inputs)
         if self._layer.lora_enabled:  # since the last step
             self.release()
@@ -91,14 +91,14 @@ class LazyTable:
 
 @tf.custom_gradient
 def _as_if_written(rows: Any, behind: Any) -> Any:
-    """Return rows with their decay, and the gradient that the table would have if they had been written."""
+    """Return rows with the pending decay, and the gradient of a table in which the decay was already written."""
     return rows * behind, lambda upstream: (upstream, None)
 
 
 def check_table(layer: Any) -> None:
-    """Refuse a layer whose table is not read by the lookup of `keras.layers.Embedding` alone."""
+    """Refuse a layer that reads the table by other ways than the lookup of `keras.layers.Embedding`."""
     if not isinstance(layer, keras.layers.Embedding) or type(layer).call is not keras.layers.Embedding.call:
-        why = f"{layer.name!r} is a {type(layer).__name__} that looks up by itself"
+        why = f"{layer.name!r} is a {type(layer).__name__} with another lookup"
     elif layer.embeddings_constraint is not None:
         why = f"{layer.name!r} has a constraint, which writes all rows in every step"
     else:
@@ -107,7 +107,7 @@ def check_table(layer: Any) -> None:
 
 
 def check_lazy_optimizer(optimizer: Any) -> None:
-    """Refuse an optimizer under which a row that is not looked up does more in a step than decay by 1 - eta*lam."""
+    """Refuse an optimizer that changes rows without a lookup by more than the decay 1 - eta*lam."""
     if why := more_than_decay(optimizer):
         raise ValueError(
             f'rows="lazy" is exact for plain keras.optimizers.SGD, where rows that are not looked up decay by '
@@ -116,11 +116,11 @@ def check_lazy_optimizer(optimizer: Any) -> None:
 
 
 def more_than_decay(optimizer: Any) -> str:
-    """Say what else an optimizer does to penalised rows that are not looked up, or nothing."""
+    """Return how else an optimizer changes penalised rows without a lookup; empty if it does not."""
     if not isinstance(optimizer, keras.optimizers.SGD):
-        return f"{type(optimizer).__name__} moves them by what it remembers of earlier gradients"
+        return f"{type(optimizer).__name__} moves them by earlier gradients"
     if optimizer.momentum:
-        return f"momentum={optimizer.momentum:g} moves them on"
+        return f"momentum={optimizer.momentum:g} moves them further"
     options = ("clipnorm", "global_clipnorm", "clipvalue", "gradient_accumulation_steps", "use_ema")
     given = [name for name in options if getattr(optimizer, name)]
-    return f"{', '.join(given)} does more to them" if given else ""
+    return f"{', '.join(given)} changes them too" if given else ""

@@ -1,4 +1,4 @@
-"""What a training loop of the user's own hands to an attachment, checked before it changes anything."""
+"""Checks of the arguments that a custom training loop passes to an attachment."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,10 +12,10 @@ from shrinkage._host._optimizers import stepped_variables, variable_key
 
 
 def check_gradients(grads: Sequence[Any], variables: Sequence[Any], model: keras.Model) -> None:
-    """Refuse gradients that are not those of the variables, and variables of which none is the model's.
+    """Refuse gradients that do not match the variables in number or shape, and variables outside the model.
 
     Raises:
-        ValueError: Saying what to give.
+        ValueError: The message says which gradients and variables are expected.
     """
     if len(grads) != len(variables):
         raise ValueError(
@@ -26,22 +26,22 @@ def check_gradients(grads: Sequence[Any], variables: Sequence[Any], model: keras
     if variables and not any(id(v) in of_model for v in variables):
         raise ValueError(
             f"`variables` must be variables of model {model.name!r}, as model.trainable_variables gives them. "
-            f"Received: {len(variables)}, none of them of it."
+            f"Received: {len(variables)} variables of other models."
         )
     for grad, variable in zip(grads, variables, strict=True):
         shape = grad.shape if hasattr(grad, "shape") else np.shape(grad)
         if grad is not None and not tf.TensorShape(variable.shape).is_compatible_with(shape):
             name = getattr(variable, "path", variable.name)
             raise ValueError(
-                f"`grads`: that of {name} must be of shape {tuple(variable.shape)}. Received: {tuple(shape)}."
+                f"`grads`: the gradient of {name} must have shape {tuple(variable.shape)}. Received: {tuple(shape)}."
             )
 
 
 def check_step(step: Any) -> None:
-    """Refuse what is neither an optimizer nor a step size.
+    """Refuse a step that is neither an optimizer nor a learning rate.
 
     Raises:
-        TypeError, ValueError: Saying what to give.
+        TypeError, ValueError: The message says what is expected.
     """
     if isinstance(step, keras.Optimizer):
         return
@@ -56,10 +56,10 @@ def check_step(step: Any) -> None:
 
 
 def check_has_stepped(optimizer: Any, variables: Sequence[Any]) -> None:
-    """Refuse an optimizer that has not taken a step on these variables. Compiled code cannot count steps.
+    """Refuse an optimizer that has not taken a step on these variables. Compiled code checks only that it is built.
 
     Raises:
-        ValueError: Naming the variables.
+        ValueError: The message names the variables.
     """
     known = {variable_key(optimizer, v) for v in stepped_variables(optimizer)} if optimizer.built else set()
     if unknown := [v.path for v in variables if variable_key(optimizer, v) not in known]:
@@ -69,6 +69,6 @@ def check_has_stepped(optimizer: Any, variables: Sequence[Any]) -> None:
         )
     if not tf.inside_function() and int(optimizer.iterations) == 0:
         raise ValueError(
-            f"`step` must be the optimizer that took the step. Received: {optimizer.name!r}, which has taken none. "
+            f"`step` must be the optimizer that took the step. Received: {optimizer.name!r}, which has taken no step. "
             f"Call after_step() after its apply()."
         )

@@ -1,4 +1,4 @@
-"""An attached model in a `.keras` file: its own configuration, and beside it what is attached."""
+"""Attachments in a `.keras` file, beside the configuration of the model."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def attachment_to_record(attachment: Attachment) -> dict[str, Any]:
     """Return an attachment as plain data.
 
     Raises:
-        ValueError: If its strength is a function that Keras cannot save.
+        ValueError: If the strength is a function that Keras cannot save.
     """
     on, toward = attachment.on, attachment.toward
     return {
@@ -32,7 +32,7 @@ def attachment_to_record(attachment: Attachment) -> dict[str, Any]:
 
 
 def attachment_from_record(record: dict[str, Any], model: keras.Model) -> Attachment:
-    """Return the attachment that a record stands for: it may be on nothing, as it may have been when it was saved."""
+    """Return the attachment of a record. It may select no weight, as when it was saved."""
     lam, on, toward = record["lam"], record["on"], record["toward"]
     weights = _weights_of(record, model)
     if "rule" in on:
@@ -53,9 +53,9 @@ def attachment_from_record(record: dict[str, Any], model: keras.Model) -> Attach
 
 
 def _weights_of(record: dict[str, Any], model: keras.Model) -> list[Any]:
-    """Return for each weight of the model that was saved that of the model that is loaded, None where there is none.
+    """Return the loaded model's weight for each weight of the saved model, None where there is none.
 
-    It has them in the same order, unless its class made some after it was built and does not when it is loaded.
+    The order is the same, unless the saved model created weights after it was built.
     """
     then = record.get("weights")
     if then is None or [tuple(shape) for _, shape in then] == [tuple(w.shape) for w in model.weights]:
@@ -64,7 +64,7 @@ def _weights_of(record: dict[str, Any], model: keras.Model) -> list[Any]:
 
 
 def _find_weight(path: str, shape: tuple[int, ...], weights: list[Any]) -> Any:
-    """Return the one weight of this shape and path, which may begin with a model's name or not."""
+    """Return the only weight of this shape and path, else None. Paths may differ by the model's name in front."""
     found = [
         weight
         for weight in weights
@@ -88,14 +88,14 @@ def _saved_lam(lam: Any) -> Any:
 
 
 def _is_plain(on: Any) -> bool:
-    """Whether a rule is made of kinds of weights. Paths may be others in the model that is loaded."""
+    """Whether a selector contains only kinds of weights. Paths may differ in the loaded model."""
     if isinstance(on, (list, dict)):
         return all(map(_is_plain, on))
     return isinstance(on, str) and not any(sign in on for sign in "*?[/")
 
 
 def _places(attachment: Attachment) -> list[list[Any]]:
-    """Return the place in `model.weights` of each weight that the rule names, and its factor."""
+    """Return the index in `model.weights` and the factor of each selected weight."""
     place = {id(w): i for i, w in enumerate(attachment.model.weights)}
     return [[place[key], factor] for key, factor in attachment.named.items()]
 
@@ -110,10 +110,10 @@ def _unpack_array(record: dict[str, Any]) -> Any:
 
 
 def _select_none(layer: Any, variable: Any) -> bool:
-    """The rule of what has no weight any more."""
+    """Select no weight."""
     return False
 
 
 def _select_one(weight: Any) -> Callable[[Any, Any], bool]:
-    """Return the rule that names one weight; a variable cannot be the key of a dictionary."""
+    """Return a function that selects a single weight; a variable cannot be the key of a dictionary."""
     return lambda layer, variable: variable is weight

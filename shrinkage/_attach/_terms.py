@@ -1,4 +1,4 @@
-"""What a penalty does to the weights of a model in a training step: to gradients, before the step, or after it."""
+"""The effect of a penalty in a training step: on the gradients, before the step, or after the step."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -14,21 +14,21 @@ from shrinkage._penalties._steps import step_size
 
 
 class Penalised(NamedTuple):
-    """A weight of a model, and the penalty on it."""
+    """A weight of a model and the penalty on the weight."""
 
     variable: Any
     term: Term
     touched: bool
-    """Whether a step penalises only the rows that it looks up."""
+    """Whether a step penalises only the rows that it looks up, as with rows="touched"."""
     lazy: LazyTable | None = None
-    """The table, if a step writes only the rows that it looks up."""
+    """The table for rows="lazy", else None."""
 
     def now(self) -> Any:
-        """Return its present value."""
+        """Return the present value of the weight."""
         return ops.convert_to_tensor(self.variable) if self.lazy is None else self.lazy.now()
 
     def value(self, lam: Any) -> Any:
-        """Return lam * P(w) at its present value, a scalar of float32 or wider."""
+        """Return lam * P(w) at the present value of the weight, a scalar of float32 or wider."""
         w = ops.cast(self.now(), widest_dtype(self.variable.dtype))
         origin = None if self.term.origin is None else ops.cast(self.term.origin, w.dtype)
         return replace(self.term, origin=origin).value(w, ops.cast(lam, w.dtype))
@@ -37,13 +37,13 @@ class Penalised(NamedTuple):
 def add_gradients(
     grads: Iterable[Any], keys: Iterable[Any], key_of: Callable[[Any], Any], weights: Iterable[Penalised], lam: Any
 ) -> list[Any]:
-    """Return gradients with those of the penalty, of which each replica gives its share: they will be summed.
+    """Return the sum of gradients and penalty gradients. Each of n replicas adds 1/n, because replicas are summed.
 
     Args:
-        grads: Gradients, None where there is none.
-        keys: What their variables are known by.
-        key_of: Returns that of a variable.
-        weights: Which are penalised, and how.
+        grads: The gradient of each variable, None for a variable without a gradient.
+        keys: A key for each variable, in the same order.
+        key_of: Returns the key of a variable.
+        weights: The penalised weights.
         lam: Strength.
     """
     grads, place = list(grads), {key: i for i, key in enumerate(keys)}
@@ -54,7 +54,7 @@ def add_gradients(
         if i is None or weight.lazy is not None:
             continue
         if weight.touched and isinstance(grads[i], tf.IndexedSlices):
-            grads[i] = _added_to_rows(grads[i], weight, share)
+            grads[i] = _add_to_rows(grads[i], weight, share)
         else:
             w = ops.convert_to_tensor(weight.variable)
             grads[i] = _sum(grads[i], weight.term.gradient(w, _cast(share, w)))
@@ -69,18 +69,18 @@ def decay_rows(
     lam: Any,
     rate: Any,
 ) -> None:
-    """Decay the tables of which a step writes only the rows that it looks up, as their gradients tell.
+    """Decay the tables with rows="lazy" by a step. Sparse gradients contain the rows that the step looked up.
 
     Args:
-        grads: Gradients, None where there is none.
-        keys: What their variables are known by.
-        key_of: Returns that of a variable.
-        weights: Which are penalised, and how.
+        grads: The gradient of each variable, None for a variable without a gradient.
+        keys: A key for each variable, in the same order.
+        key_of: Returns the key of a variable.
+        weights: The penalised weights.
         lam: Strength.
-        rate: Step size.
+        rate: Learning rate.
 
     Raises:
-        ValueError: If a gradient is dense: other parts of the model read the table too, past the lookup.
+        ValueError: If a gradient is dense because the model reads the table without a lookup.
     """
     given = dict(zip(keys, grads, strict=True))
     for weight in weights:
@@ -89,19 +89,19 @@ def decay_rows(
             continue
         if not isinstance(grad, tf.IndexedSlices):
             raise ValueError(
-                f'rows="lazy" takes sparse gradients, and that of {weight.variable.path} is dense: the model reads the '
-                f'table in other ways than by looking rows up. Attach with rows="all".'
+                f'rows="lazy" needs sparse gradients, and the gradient of {weight.variable.path} is dense: the model '
+                f'reads the table without a lookup. Attach with rows="all".'
             )
         weight.lazy.step(grad.indices, ops.cast(rate, "float64") * ops.cast(lam, "float64") * weight.term.factor)
 
 
 def decay(weights: Iterable[Penalised], lam: Any, rate: Any) -> None:
-    """Shrink weights beside the optimizer's step, before it."""
+    """Apply decoupled decay, before the optimizer's step."""
     update(weights, lambda w, weight: w - _cast(rate, w) * weight.term.gradient(w, _cast(lam, w)))
 
 
 def shrink(optimizer: Any, weights: Iterable[Penalised], lam: Any, rate: Any) -> None:
-    """Apply the proximal operator, after a step that the optimizer made and has not yet counted."""
+    """Apply the proximal operator, after a step of the optimizer that is not yet counted."""
     update(weights, lambda w, weight: weight.term.prox(w, _cast(lam, w), step_size(optimizer, weight.variable, rate)))
 
 
@@ -109,8 +109,8 @@ def update(weights: Iterable[Penalised], change: Callable[[Any, Penalised], Any]
     """Change weights in place, on every replica, as Keras' optimizers do (`TFOptimizer._apply_weight_decay`).
 
     Args:
-        weights: Which.
-        change: Returns the new value of a weight from its value and the penalty on it.
+        weights: The weights to change.
+        change: Returns the new value of a weight, given the value and the penalty on the weight.
     """
 
     def on_all_replicas(strategy: Any, weights: Iterable[Penalised]) -> None:
@@ -128,27 +128,28 @@ def _cast(number: Any, w: Any) -> Any:
     return ops.convert_to_tensor(number, w.dtype)
 
 
-def _sum(grad: Any, own: Any) -> Any:
+def _sum(grad: Any, of_penalty: Any) -> Any:
     if grad is None:
-        return own
+        return of_penalty
     if isinstance(grad, tf.IndexedSlices):
-        return tf.tensor_scatter_nd_add(own, grad.indices[:, None], ops.cast(grad.values, own.dtype))
-    return grad + ops.cast(own, grad.dtype)
+        return tf.tensor_scatter_nd_add(of_penalty, grad.indices[:, None], ops.cast(grad.values, of_penalty.dtype))
+    return grad + ops.cast(of_penalty, grad.dtype)
 
 
-def _added_to_rows(grad: Any, weight: Penalised, lam: Any) -> Any:
-    """Return a sparse gradient with that of the penalty on its rows, on each once however often it occurs.
+def _add_to_rows(grad: Any, weight: Penalised, lam: Any) -> Any:
+    """Return the sum of a sparse gradient and the penalty's gradient on the rows in it, once per row.
 
-    Sorting tells the first of equal indices, under XLA too, where the number of different ones is not known.
+    Sorting finds the first of equal indices. Unlike `tf.unique`, it has a static shape, as XLA needs.
     """
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         raise ValueError(
-            'rows="touched" is for one replica: another one cannot tell whether a row was penalised here. Attach with '
+            'rows="touched" works with one replica: replicas do not know which rows the others penalise. Attach with '
             'rows="all".'
         )
     order = tf.argsort(grad.indices)
     rows = tf.gather(grad.indices, order)
     first = tf.concat([[True], rows[1:] != rows[:-1]], axis=0)
     w = tf.gather(weight.variable.value, rows)
-    own = tf.where(first[:, None], weight.term.gradient(w, _cast(lam, w)), 0)
-    return tf.IndexedSlices(tf.gather(grad.values, order) + ops.cast(own, grad.values.dtype), rows, grad.dense_shape)
+    values = tf.gather(grad.values, order)
+    of_penalty = tf.where(first[:, None], weight.term.gradient(w, _cast(lam, w)), 0)
+    return tf.IndexedSlices(values + ops.cast(of_penalty, values.dtype), rows, grad.dense_shape)

@@ -9,13 +9,13 @@ _ALIKE = 0.01  # the least strength does what no penalty does if their losses di
 _LIMIT = 3  # decades that an end is extended by, at most
 
 
-def automatic_grid(total: float, scale: float = 1.0, most: float = np.inf) -> np.ndarray:
+def automatic_grid(total: float, scale: float = 1.0, lam_max: float = np.inf) -> np.ndarray:
     """Return the grid of lams: delta = total * lam from 10^1.75 down to 10^-3 by quarter decades, then 0.
 
     Args:
         total: what the strength adds up over: the number of rows, n; for `Decoupled` the sum of the learning rates.
         scale: a factor on every delta, for a loss in other units than 1.
-        most: no strength is larger.
+        lam_max: the largest strength allowed.
 
     Returns:
         21 float64 strengths or fewer, descending, 0 last.
@@ -30,7 +30,7 @@ def automatic_grid(total: float, scale: float = 1.0, most: float = np.inf) -> np
     if not all(value > 0 and np.isfinite(value) for value in (total, scale)):
         raise ValueError(f"total and scale must be positive, and are {total} and {scale}.")
     grid = scale * 10.0 ** np.arange(_TOP, _BOTTOM - _STEP / 2, -_STEP) / total
-    return np.append(grid[grid <= most], 0.0)
+    return np.append(grid[grid <= lam_max], 0.0)
 
 
 def check_lams(lams: object) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -89,8 +89,8 @@ def extension(
     *,
     decades_up: int,
     decades_down: int,
-    most: float = np.inf,
-    far: bool = False,
+    lam_max: float = np.inf,
+    is_far_from_unit: bool = False,
 ) -> np.ndarray | None:
     """Return the next decade of strengths beyond the end of the grid where the minimum lies, or None.
 
@@ -103,11 +103,11 @@ def extension(
         mean: mean held-out loss at each (S,); NaN where a member diverged, which is then no candidate.
         decades_up: how many decades the grid was extended upwards already; three is the limit.
         decades_down: the same downwards.
-        most: no strength is larger.
-        far: whether the target is far from unit size.
+        lam_max: the largest strength allowed.
+        is_far_from_unit: whether the variance of the target is far from 1.
 
     Returns:
-        Four strengths (fewer below `most`), descending, a quarter of a decade apart, all above or all below the
+        Four strengths (fewer below `lam_max`), descending, a quarter of a decade apart, all above or all below the
         positive ones; or None.
 
     Example:
@@ -121,8 +121,8 @@ def extension(
     factors = 10.0 ** (_STEP * np.arange(_DECADE, 0, -1))
     if best == 0 and decades_up < _LIMIT:
         more = lams[0] * factors
-        return more[more <= most] if more[-1] <= most else None
-    doubtful = far or bool(np.isnan(mean[:-1]).any())
+        return more[more <= lam_max] if more[-1] <= lam_max else None
+    doubtful = is_far_from_unit or bool(np.isnan(mean[:-1]).any())
     unlike = not np.isclose(mean[last], mean[-1], rtol=_ALIKE, atol=0)  # NaN is unlike
     downwards = mean[-1] > mean[best] if best == last else best > last and doubtful and unlike
     return lams[last] / factors[::-1] if downwards and decades_down < _LIMIT else None

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from shrinkage._data._dataset import is_dataset
 from shrinkage._hints._fit import is_stream, stream_words
+from shrinkage._host._private import UnsupportedVersion
 
 
 def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
@@ -59,6 +61,11 @@ def from_list(values: Sequence[Any]) -> np.ndarray:
 def _check_kind(name: str, values: Any) -> None:
     """Refuse what NumPy would make something else of, or nothing."""
     called, kind = name.strip("`"), type(values).__name__
+    if is_dataset(values):
+        raise TypeError(
+            f"{name} must be an array. Received: a {kind}. A dataset gives inputs and targets: "
+            "shrinkage.fit(model, dataset)."
+        )
     if is_stream(values):
         raise TypeError(f"{name} must be an array. Received: a {kind}. {stream_words(values)}")
     if kind == "LazyFrame":  # of polars, which nothing here imports
@@ -109,6 +116,8 @@ def _as_numbers(name: str, values: Any) -> np.ndarray:
     """Return an array; of numbers that NumPy takes for objects, as a data frame may hold them, floating-point ones."""
     try:
         array = np.asarray(values)
+    except UnsupportedVersion:
+        raise
     except Exception as error:  # of any class: a tensor on another device, or one that has no values yet
         raise TypeError(
             f"{name} must be an array. Received: a {type(values).__name__}, of which NumPy can make none: {error}"

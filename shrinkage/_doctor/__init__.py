@@ -1,1 +1,1 @@
-"""What is wrong with a model's regularization: one small function for each finding."""
+"""Checks of a model's regularization: one function for each finding."""

@@ -1,4 +1,4 @@
-"""Checks of attached penalties: whether they act."""
+"""Checks of attached penalties."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ from shrinkage._weights._matching import spell
 
 @check("error")
 def attached_inside(case: Case) -> Iterator[Symptom]:
-    """A penalty is attached to a model inside this one, and does not act when this one is trained."""
+    """A penalty is attached to an inner model, and does not act when the outer model is trained."""
     covered, optimizers = {id(weight.variable) for weight in case.attached}, optimizers_in(case.model)
     for inner in (layer for layer in case.layers if layer is not case.model):
         lost = _lost_attachments(inner, covered, optimizers)
@@ -27,7 +27,7 @@ def attached_inside(case: Case) -> Iterator[Symptom]:
             each = " and ".join(repr(attached) for attached, _ in lost)
             yield (
                 [variable.path for variable in weights],
-                f"{each} is attached to the inner model, whose own training it is part of: training "
+                f"{each} is attached to the inner model, and acts only when the inner model is trained. Training "
                 f"{case.model.name!r} leaves it out, on {plural(len(weights), 'weight')}. Attach to the model that is "
                 f"trained.",
                 attach_again(case, lost, inner),
@@ -35,9 +35,9 @@ def attached_inside(case: Case) -> Iterator[Symptom]:
 
 
 def _lost_attachments(inner: Any, covered: set[int], optimizers: list[Any]) -> list[tuple[Attachment, list[Penalised]]]:
-    """What is attached to an inner model, each with the weights that no penalty of the model around it covers.
+    """Return the attachments of an inner model, each with the weights that no penalty of the outer model covers.
 
-    One that hangs on an optimizer with which the model around trains acts all the same.
+    Attachments on an optimizer of the outer model act, and are left out.
     """
     if any(optimizer_of(inner) is each for each in optimizers):
         return []
@@ -52,19 +52,20 @@ def _lost_attachments(inner: Any, covered: set[int], optimizers: list[Any]) -> l
 def stepped_elsewhere(case: Case) -> Iterator[Symptom]:
     """Weights with a penalty attached are trained by an optimizer that the model does not hold (seen in `fit`)."""
     hooks = hooks_of(case.model)
-    to_come = any(hooks_of(each) is None for each in optimizers_in(case.model))  # which the next `fit` hooks
+    to_come = any(hooks_of(each) is None for each in optimizers_in(case.model))  # the next `fit` hooks them
     if hooks is not None and hooks.elsewhere and not to_come:
         yield (
             hooks.trained_elsewhere,
-            f"{hooks.elsewhere} A model holds its optimizers as attributes, as `compile` sets them; attached penalties "
-            f"enter the steps of all of these.",
-            "model.second_optimizer = optimizer  # that which trains these weights; and call fit again",
+            f"{hooks.elsewhere} `compile` sets an optimizer as an attribute of the model; attached penalties "
+            f"act in the steps of all optimizers that are attributes.",
+            "model.second_optimizer = optimizer  # the optimizer of these weights; then call fit again\n"
+            "# if it is a part of another model: model.compile(optimizer), and compile the other model again",
         )
 
 
 @check("warning")
 def attached_to_nothing(case: Case) -> Iterator[Symptom]:
-    """A penalty is attached and acts on nothing: its weights are frozen, or the model does not have them any more."""
+    """An attached penalty acts on no weight: the selected weights are frozen, or no longer in the model."""
     found = attachments(case.model)
     for each in found:
         if each.idle:
@@ -96,19 +97,19 @@ _DWARFS = 100.0  # times the data loss
 
 
 def share_of_loss(case: Case, each: Attachment) -> float | None:
-    """Return an attached penalty as a share of the data loss; None where that is not known."""
+    """Return an attached penalty as a share of the data loss; None if the data loss is not known."""
     return None if case.data_loss is None else float(each.value()) / case.data_loss
 
 
 def lam_for(case: Case, each: Attachment, share: float) -> float:
-    """Return the strength at which an attached penalty would be this share of the data loss at the present weights."""
+    """Return the strength that makes an attached penalty this share of the data loss, at the present weights."""
     lam, now = float(value_of(read_lam(each.lam, case.optimizer))), share_of_loss(case, each)
     return lam * share / now if now else lam
 
 
 @check("warning")
 def drawn_to_nothing(case: Case) -> Iterator[Symptom]:
-    """`L2(toward=...)` leaves out weights that the model has got since it was attached."""
+    """`L2(toward=...)` leaves out weights that the model got after the penalty was attached."""
     acts = {id(weight.variable) for weight in case.attached}
     for each in attachments(case.model):
         late = [variable.path for variable in each.late if variable.trainable and id(variable) not in acts]
@@ -116,7 +117,7 @@ def drawn_to_nothing(case: Case) -> Iterator[Symptom]:
             lam = f"{float(value_of(read_lam(each.lam, case.optimizer))):g}"
             yield (
                 late,
-                f"{each.penalty!r} knows no weights to draw {plural(len(late), 'weight')} towards, which the model has "
-                f"got since it was attached: nothing penalises them.",
+                f"the model got {plural(len(late), 'weight')} after {each.penalty!r} was attached, which has no values "
+                f"to draw them towards: nothing penalises them.",
                 f"sh.attach(model, sh.L2(), lam={lam}, on=lambda layer, v: v.path in {late})  # towards 0",
             )

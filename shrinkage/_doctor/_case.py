@@ -1,4 +1,4 @@
-"""The facts about a model that checks look at: each weight, what penalises it, and what trains it."""
+"""`Case`: the facts about a model that the checks read: weights, penalties and optimizer."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,36 +17,36 @@ from shrinkage._model._attached import attachments
 from shrinkage._weights._kinds import PENALISED, kind_of
 from shrinkage._weights._selection import owners_of
 
-_ENOUGH = 1000  # steps that an optimizer has taken before they count as a training, and not as a trial
+_ENOUGH = 1000  # fewer steps of an optimizer are a trial, not a training
 
 
 @dataclass(frozen=True, eq=False)
 class Weight:
-    """A trainable variable, and what penalises it."""
+    """A trainable variable and the penalties on it."""
 
     variable: keras.Variable
     layer: keras.Layer
-    """The layer that owns it."""
+    """The layer that owns the variable."""
     kind: str | None
-    """What it is, as `kind_of` says."""
+    """The kind of weight, as `kind_of` returns."""
     l1: float
     l2: float
-    """Strengths of Keras' own regularizer, whose penalty is l1 Σ|w| + l2 Σw²; 0 for one of the user's own class."""
+    """Strengths of a Keras regularizer, l1 Σ|w| + l2 Σw²; 0 for a custom regularizer."""
     penalised: bool
-    """Whether a regularizer adds to the loss for it."""
+    """Whether a regularizer penalises the variable."""
     decay: float
-    """The optimizer's `weight_decay`, 0 where it is excluded."""
+    """The optimizer's `weight_decay`, 0 for an excluded variable."""
     attached: tuple[tuple[Attachment, float], ...]
-    """What `attach` put on it, each with its present strength there."""
+    """The attachments on the variable, each with the present strength."""
 
     @property
     def kernel(self) -> bool:
-        """Whether a penalty covers it by default: not so biases, and gains and offsets of normalizations."""
+        """Whether a penalty covers the weight by default; False for biases, gains and offsets."""
         return self.kind in PENALISED
 
     @property
     def free(self) -> bool:
-        """Whether nothing shrinks it."""
+        """Whether no penalty and no decay acts on the weight."""
         return not (self.penalised or self.decay or self.attached)
 
     @property
@@ -60,12 +60,12 @@ class Weight:
 
 @dataclass(frozen=True)
 class Case:
-    """A built model, and how it is trained as far as that is known."""
+    """A built model, with the known facts about the training."""
 
     model: keras.Model
     callbacks: Sequence[keras.callbacks.Callback] | None
     planned: int | None
-    """The steps that the user means to train."""
+    """The number of steps that the user plans, or None."""
 
     @cached_property
     def optimizer(self) -> Any:
@@ -75,12 +75,12 @@ class Case:
 
     @cached_property
     def layers(self) -> tuple[keras.Layer, ...]:
-        """All layers, those inside others too."""
+        """All layers, nested layers included."""
         return tuple(sublayers(self.model))
 
     @cached_property
     def weights(self) -> tuple[Weight, ...]:
-        """One for each trainable variable."""
+        """A `Weight` for each trainable variable."""
         return tuple(self._weight(self.owners.get(id(v), self.model), v) for v in self.model.trainable_variables)
 
     def _weight(self, layer: keras.Layer, variable: keras.Variable) -> Weight:
@@ -99,12 +99,12 @@ class Case:
 
     @cached_property
     def owners(self) -> dict[int, keras.Layer]:
-        """The layer that created each variable, by the variable's identity; frozen variables too."""
+        """The layer that created each variable, by `id(variable)`; frozen variables included."""
         return owners_of(self.model)
 
     @property
     def penalised(self) -> list[Weight]:
-        """The weights that a regularizer adds to the loss for."""
+        """The weights that a regularizer penalises."""
         return [weight for weight in self.weights if weight.penalised]
 
     @property
@@ -119,13 +119,13 @@ class Case:
 
     @property
     def penalty(self) -> float:
-        """What the reported losses contain beside the data loss, at the present weights."""
-        own = sum(penalty_of(weight) for weight in self.penalised)
-        return float(own + sum(float(each.value()) for each in attachments(self.model)))
+        """The penalty in the reported losses, at the present weights."""
+        of_regularizers = sum(penalty_of(weight) for weight in self.penalised)
+        return float(of_regularizers + sum(float(each.value()) for each in attachments(self.model)))
 
     @cached_property
     def data_loss(self) -> float | None:
-        """The data loss, where a model with a penalty attached has been trained or evaluated; None if not known."""
+        """The data loss, if a model with an attached penalty has been trained or evaluated; else None."""
         trackers = [metric for metric in getattr(self.model, "metrics", ()) if metric.name == "loss"]
         if not attachments(self.model) or not trackers:
             return None
@@ -138,7 +138,7 @@ class Case:
 
     @cached_property
     def steps(self) -> tuple[int, str] | None:
-        """How many steps the training has, and how that is known; None if it is not."""
+        """The number of steps of the training, and a phrase that says how it is known; None if it is not known."""
         if self.planned is not None:
             return self.planned, f"over {self.planned:,} steps"
         if self.optimizer is None:
@@ -168,7 +168,7 @@ def _spread(steps: int) -> list[int]:
 
 
 def value_of(variable: Any) -> np.ndarray:
-    """Return the value of a variable, which may have a replica on each of several devices, or of a number."""
+    """Return the value of a variable, which may have replicas on several devices, or of a number."""
     return variable.numpy() if isinstance(variable, keras.Variable) else np.asarray(variable)
 
 
@@ -199,7 +199,7 @@ def decay_of(optimizer: Any, variable: keras.Variable) -> float:
 
 
 def penalty_of(weight: Weight) -> float:
-    """Return what the weight's regularizer adds to the loss; Keras' own are computed in float64."""
+    """Return the value of the weight's regularizer; L1, L2 and L1L2 of Keras are computed in float64."""
     if weight.l1 or weight.l2:
         w = value_of(weight.variable).astype(np.float64)
         return float(weight.l1 * np.abs(w).sum() + weight.l2 * np.square(w).sum())

@@ -1,4 +1,4 @@
-"""A check: a function that looks at a case and yields what it found, its severity, and its line of documentation."""
+"""`Check`: a function from a `Case` to findings, with a severity and a line of documentation."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from shrinkage._doctor._case import Case
 from shrinkage._doctor._report import Finding, Severity
 
-Symptom = tuple[Iterable[str], str, str]  # what it is about, why it matters, the fix as code
+Symptom = tuple[Iterable[str], str, str]  # names of weights or layers, the reason, the fix as code
 Look = Callable[[Case], Iterable[Symptom]]
 
 
 @dataclass(frozen=True)
 class Check:
-    """One kind of finding: its severity, its short name, what it says in a line, and the function that looks for it."""
+    """A kind of finding: severity, short name, summary in a line, and the function that looks for it."""
 
     severity: Severity
     code: str
@@ -26,7 +26,7 @@ class Check:
 
 
 def check(severity: Severity) -> Callable[[Look], Check]:
-    """Make a function a check: its name is the code, and its docstring the line of documentation."""
+    """Make a check of a function. The name gives the code, and the docstring gives the line of documentation."""
 
     def make_check(look: Look) -> Check:
         code = getattr(look, "__name__", "").replace("_", "-")

@@ -1,4 +1,4 @@
-"""Fixes as code: how a program reaches a layer, and the lines that set a regularizer or spare weights from decay."""
+"""Fixes as code: lines that reach a layer, set a regularizer, or exclude weights from decay."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -17,14 +17,14 @@ _WIDTH = 96  # of a list of names
 
 
 def each_layer(case: Case, layers: Iterable[keras.Layer], line: str) -> str:
-    """Return a loop over layers with a line that says `layer`."""
+    """Return a loop over layers, with `line` as the body, which refers to `layer`."""
     layers = list(dict.fromkeys(layers))
     reached = [reach(case.model, layer) for layer in layers]
     return f"for layer in {_list_code(reached, [layer.name for layer in layers])}:\n    {line}\n"
 
 
 def _list_code(reached: list[str], names: list[str]) -> str:
-    """Return expressions as a list; those that a model gives by name, by their names."""
+    """Return expressions as the code of a list; `map(model.get_layer, names)` where possible."""
     models = {each.removesuffix(f".get_layer({name!r})") for each, name in zip(reached, names, strict=True)}
     if len(reached) == 1:
         return f"[{reached[0]}]"
@@ -35,7 +35,7 @@ def _list_code(reached: list[str], names: list[str]) -> str:
 
 
 def set_regularizer(case: Case, weights: Iterable[Weight], value: str) -> str:
-    """Return the lines that give weights a regularizer where it acts, on the variable, and where it is saved from."""
+    """Return the lines that set a regularizer on variables, where it acts, and on layers, where it is saved."""
     lines = dict[str, list[keras.Layer]]()
     for weight in weights:
         layer, variable = weight.layer, weight.variable
@@ -45,7 +45,7 @@ def set_regularizer(case: Case, weights: Iterable[Weight], value: str) -> str:
 
 
 def retrace(case: Case) -> str:
-    """Return the line that lets a model that has trained see a change, and nothing for another."""
+    """Return the line that retraces the training step, empty for a model that has not trained."""
     return "model.make_train_function(force=True)\n" if getattr(case.model, "train_function", None) else ""
 
 
@@ -61,7 +61,7 @@ def keras_code(l1: float, l2: float) -> str:
 
 
 def new_optimizer(case: Case, **changes: Any) -> str:
-    """Return the line that makes the model's optimizer anew, with some options changed."""
+    """Return the line that makes a new optimizer of the same configuration, with some options changed."""
     name = type(case.optimizer).__name__
     kind = f"keras.optimizers.{name}" if hasattr(keras.optimizers, name) else "type(model.optimizer)"
     inner = ".inner_optimizer" if case.model.optimizer is not case.optimizer else ""
@@ -78,7 +78,7 @@ def compile_line(case: Case) -> str:
 
 
 def decay_kernels(case: Case, **changes: Any) -> str:
-    """Return the lines that let a new optimizer decay kernels alone: exclusions are given before it is built."""
+    """Return the lines for a new optimizer that decays kernels only. Exclusions come before the optimizer is built."""
     spared = [weight for weight in case.weights if not weight.kernel]
     names = sorted({weight.variable.name for weight in spared})
     clear = not {weight.variable.name for weight in case.weights if weight.kernel} & set(names)
@@ -88,7 +88,7 @@ def decay_kernels(case: Case, **changes: Any) -> str:
 
 
 def attach_instead(case: Case, weights: list[Weight]) -> str:
-    """Return the lines that put a penalty of this package in the place of Keras' L1 or L1L2."""
+    """Return the lines that replace Keras' L1 or L1L2 by an attached penalty."""
     lines = [set_regularizer(case, weights, "None")]
     groups = dict[tuple[float, float], list[Weight]]()
     for weight in weights:
@@ -105,12 +105,12 @@ def attach_instead(case: Case, weights: list[Weight]) -> str:
 def attach_again(
     case: Case, attached: Iterable[tuple[Attachment, Sequence[Penalised]]], inner: keras.Layer, **changes: str
 ) -> str:
-    """Return the lines that attach penalties anew, each to these weights, with some arguments changed.
+    """Return the lines that attach penalties again, each to the given weights, with some arguments changed.
 
     Args:
-        case: The model that they are attached to.
-        attached: What was attached.
-        inner: The model that it was attached to: the same, or one inside it.
+        case: The model to attach to.
+        attached: The attachments, each with the weights.
+        inner: The model with the present attachments: the same model, or a model inside it.
         **changes: Arguments of `attach`, as code.
     """
     attached = list(attached)
@@ -136,7 +136,7 @@ def attach_again(
 
 
 def _exclusion_lines(case: Case, weights: Iterable[Penalised]) -> str:
-    """Return the lines that let the optimizer decay no weight that gets a penalty: `attach` refuses both."""
+    """Return the lines that exclude weights from decay before they get a penalty: `attach` refuses both."""
     chosen = {id(weight.variable) for weight in weights}
     if not any(id(weight.variable) in chosen for weight in case.decayed):
         return ""
@@ -146,7 +146,7 @@ def _exclusion_lines(case: Case, weights: Iterable[Penalised]) -> str:
 
 
 def _rule(case: Case, each: Attachment, weights: Sequence[Penalised], inner: keras.Layer) -> str | None:
-    """Return the rule that names these weights, as code; None for the default."""
+    """Return the selector of the weights, as code; None for the default."""
     if inner is case.model and isinstance(each.on, str):
         return None if each.on == "kernels" else repr(each.on)
     paths = dict[float, list[str]]()

@@ -1,4 +1,4 @@
-"""Checks of the optimizer's `weight_decay`: on which weights it acts, and whether it acts at all."""
+"""Checks of the optimizer's `weight_decay`."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,14 @@ from shrinkage._doctor._code import compile_line, decay_kernels, new_optimizer
 from shrinkage._doctor._words import names, parameters, paths, plural
 from shrinkage._host._optimizers import excluded_names
 
-_DTYPE_BITS = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}  # of a number's fraction
+_DTYPE_BITS = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}  # bits of the fraction
 
 
 @check("error")
 def nothing_decayed(case: Case) -> Iterator[Symptom]:
     """The optimizer has a `weight_decay`, and its exclusions cover every weight."""
-    own = getattr(case.optimizer, "weight_decay", None)
-    decay = 0.0 if own is None else float(value_of(own))
+    option = getattr(case.optimizer, "weight_decay", None)
+    decay = 0.0 if option is None else float(value_of(option))
     if decay and case.weights and not case.decayed:
         yield (
             ("optimizer",),
@@ -94,8 +94,8 @@ def _no_decay(case: Case) -> dict[str, float]:
 
 @check("error")
 def decay_rounds_away(case: Case) -> Iterator[Symptom]:
-    """Learning rate times `weight_decay` is below the precision of the weights, which it does not change at all."""
-    steps = case.steps[0] if case.steps else 0  # without them a schedule may yet rise
+    """Learning rate times `weight_decay` is below the precision of the weights: the decay changes nothing."""
+    steps = case.steps[0] if case.steps else 0  # unknown steps: a schedule may still rise
     if not case.decayed or (case.scheduled and not steps):
         return
     rate = float(case.rates(steps).max())
@@ -114,5 +114,5 @@ def decay_rounds_away(case: Case) -> Iterator[Symptom]:
 
 
 def _least_change(dtype: str) -> float:
-    """A relative change below a quarter of the spacing after 1 is less than half the spacing at any number."""
+    """Return the relative change below which rounding restores every number: a quarter of the spacing after 1."""
     return float(np.exp2(-_DTYPE_BITS.get(backend.standardize_dtype(dtype), 23) - 2))

@@ -1,4 +1,4 @@
-"""`doctor`: everything that is looked for, in order of severity."""
+"""`doctor`: all checks of a model's regularization, in order of severity."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -49,24 +49,26 @@ def doctor(
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
     steps: int | None = None,
 ) -> Report:
-    """Say what is wrong with a model's regularization, why it matters, and how to put it right; nothing is changed.
+    """Report faults of a model's regularization, each with the reason and a fix. The model is not changed.
 
-    An error says that a penalty which was asked for does not act, a warning that something is probably not meant, a
-    note what is to be known. docs/doctor.md has a line for each finding.
+    An error means that a requested penalty does not act. A warning means that something is probably unintended. A note
+    states a fact. docs/doctor.md lists all findings.
 
     Args:
-        model: a built Keras model. If it is compiled, its optimizer is looked at, and if it has trained, what its
-            training step was compiled with.
-        callbacks: those that you will give to `fit`: a model does not know them.
-        steps: how many steps of the optimizer the training will have. If None, it is known for a cosine schedule and
-            for a model that has trained, and without it nothing is said about a strength that is too small.
+        model: a built Keras model. For a compiled model the optimizer is checked too, and for a trained model the
+            compiled training step.
+        callbacks: the list of callbacks that you pass to `model.fit`. If None, callbacks are not checked.
+        steps: the number of optimizer steps in the training. If None, the number is taken from a cosine schedule, or
+            from a model that has trained; else no check looks for a strength that is too small.
 
     Returns:
-        A report, which prints as text: `findings`, and of these `errors`, `warnings` and `notes`. Each has a
-        `severity`, a `code`, what it is `about`, `why`, and the `fix` as code.
+        A `Report`, which prints as text. The attributes `findings`, `errors`, `warnings` and `notes` are tuples of
+        findings. A finding has a `severity`, a `code`, the weights or layers `about`, the reason `why`, and a `fix` as
+        code.
 
     Raises:
-        TypeError, ValueError: if `model` is not a built Keras model, a callback is none, or `steps` is not positive.
+        TypeError, ValueError: if `model` is not a built Keras model, `callbacks` is not a list of callbacks, or `steps`
+            is not a positive integer.
 
     Example:
         >>> import keras, shrinkage as sh
@@ -93,7 +95,7 @@ def doctor(
 
 
 def _not_seen(case: Case, callbacks: Any, steps: Any) -> tuple[str, ...]:
-    """Return what the checks could not look at."""
+    """Return the parts that the checks could not look at."""
     return (
         *(["the optimizer (the model is not compiled)"] if case.optimizer is None else []),
         *(["callbacks (not given)"] if callbacks is None else []),

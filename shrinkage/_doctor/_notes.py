@@ -1,4 +1,4 @@
-"""Checks of what a penalty means: zeros that do not come, other conventions, and what it costs."""
+"""Checks of side effects of a penalty: missing zeros, other conventions, costs."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ _ADAPTIVE = ("Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Adagrad", "Adadelta
 
 @check("warning")
 def l1_by_gradient(case: Case) -> Iterator[Symptom]:
-    """Keras' L1 is applied by gradient, which never gives the exact zeros that L1 is for."""
+    """Keras applies L1 by gradient, which does not give exact zeros."""
     found = [weight for weight in case.penalised if weight.l1 and weight.kernel]
     if found:
         zeros = sum(int(np.sum(np.equal(value_of(weight.variable), 0))) for weight in found)
@@ -37,7 +37,7 @@ def loss_contains_penalty(case: Case) -> Iterator[Symptom]:
     """The reported `loss` and `val_loss` contain the penalty: do not stop, select or compare models by them."""
     of_outputs = [layer.name for layer in case.layers if getattr(layer, "activity_regularizer", None) is not None]
     parts = [f"the penalty, now {case.penalty:.3g}"] if case.penalised else []
-    parts += [f"what activity_regularizer adds for the outputs of {', '.join(of_outputs)}"] if of_outputs else []
+    parts += [f"the value of activity_regularizer for the outputs of {', '.join(of_outputs)}"] if of_outputs else []
     if parts and case.callbacks is None:
         yield (
             ("loss, val_loss",),
@@ -49,7 +49,7 @@ def loss_contains_penalty(case: Case) -> Iterator[Symptom]:
 
 @check("note")
 def keras_l2_has_no_half(case: Case) -> Iterator[Symptom]:
-    """Keras' L2(l) is l Σw², twice what most write as λ: `sh.L2()` at lam = 2 l, or PyTorch's weight_decay = 2 l."""
+    """Keras' L2(l) is l Σw², without the usual ½: `sh.L2()` at lam = 2 l, or PyTorch's weight_decay = 2 l."""
     found = [weight for weight in case.penalised if weight.l2]
     if found:
         values = sorted({weight.l2 for weight in found})
@@ -70,7 +70,7 @@ def adaptive_and_coupled(case: Case) -> Iterator[Symptom]:
     if found and kind in _ADAPTIVE:
         yield (
             paths(found),
-            f"{kind} divides the gradient, the penalty's too, by its own running size: a weight is shrunk the less "
+            f"{kind} divides the gradient, the penalty's too, by a running mean of its size: a weight shrinks less "
             f"the larger its gradients are, and the strength is not that of AdamW's weight_decay (Loshchilov & Hutter "
             f"2019). A strength found for {kind} holds for {kind}.",
             "# decay beside the step: keras.optimizers.AdamW(weight_decay=...), or sh.attach(..., how=sh.Decoupled())",
@@ -79,13 +79,13 @@ def adaptive_and_coupled(case: Case) -> Iterator[Symptom]:
 
 @check("note")
 def scale_invariant_kernel(case: Case) -> Iterator[Symptom]:
-    """A normalization follows a kernel that is shrunk: strength and learning rate act there as a product."""
+    """A normalization follows a penalised kernel: strength and learning rate act there as a product."""
     free = scale_invariant(case.model)
     found = [weight for weight in case.weights if not weight.free and id(weight.variable) in free]
     if found:
         yield (
             paths(found),
-            "their scale does not change the model's output: to shrink them makes it no smoother, but lengthens the "
+            "their scale does not change the model's output: shrinking them makes it no smoother, but lengthens the "
             "optimizer's steps, by learning rate times strength (van Laarhoven 2017). Choose the two together.",
             "print(sh.describe(model))  # names them",
         )
@@ -95,9 +95,9 @@ def scale_invariant_kernel(case: Case) -> Iterator[Symptom]:
 def dense_embedding_gradient(case: Case) -> Iterator[Symptom]:
     """A penalty on an embedding of 1,000,000 parameters or more: a step touches all rows, not only those looked up."""
     tables = [w for w in case.weights if isinstance(w.layer, keras.layers.Embedding) and w.size >= _BIG_TABLE]
-    own = [weight for weight in tables if weight.penalised]
+    regularized = [weight for weight in tables if weight.penalised]
     attached = [w for w in tables if any(_has_sparse(each) for each, _ in w.attached)]
-    for found in (own, attached):
+    for found in (regularized, attached):
         if found:
             yield (
                 paths(found),
@@ -108,14 +108,14 @@ def dense_embedding_gradient(case: Case) -> Iterator[Symptom]:
 
 
 def _has_sparse(attached: Attachment) -> bool:
-    """Whether what is attached has a dense gradient, and a form without."""
+    """Whether an attachment has a dense gradient, and an equivalent with a sparse gradient."""
     penalty = attached.penalty
     by_row = penalty.elementwise and penalty.toward is None
     return by_row and isinstance(attached.how, Coupled) and attached.rows == "all"
 
 
 def _sparse_lines(case: Case, tables: list[Weight]) -> str:
-    """The lines that penalise without a dense gradient: all rows under plain SGD, else those that a step looks up."""
+    """Return the lines for a penalty with a sparse gradient: rows="lazy" under plain SGD, else rows="touched"."""
     attached = next((each for each, _ in tables[0].attached), None)
     is_l2 = attached is None or isinstance(attached.penalty, L2)
     lazy = is_l2 and case.optimizer is not None and not more_than_decay(case.optimizer)

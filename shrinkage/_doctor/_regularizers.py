@@ -1,4 +1,4 @@
-"""Checks of Keras' regularizers: on which weights they are, and on which they are not."""
+"""Checks of Keras' regularizers: the weights with and without one."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -35,8 +35,8 @@ def regularizer_ignored(case: Case) -> Iterator[Symptom]:
 
 
 def _ignored_regularizers(case: Case) -> Iterator[tuple[keras.Layer, str, keras.Layer, keras.Variable]]:
-    """A layer, its regularizer's name, and a weight of that name that has another: the weight's layer and itself."""
-    for holder in filter(is_of_keras, case.layers):  # one of the user's own may hand it to `add_loss`
+    """Yield (layer, name, owner, weight): the layer's regularizer `name` is not on the weight of the owner layer."""
+    for holder in filter(is_of_keras, case.layers):  # a custom layer may use `add_loss`
         given = {name: value for name, value in vars(holder).items() if name.endswith("_regularizer") and value}
         for variable in holder.trainable_variables if given.keys() - {"activity_regularizer"} else ():
             layer = case.owners.get(id(variable))
@@ -49,12 +49,12 @@ def _ignored_regularizers(case: Case) -> Iterator[tuple[keras.Layer, str, keras.
 
 
 def _are_alike(one: Any, other: Any) -> bool:
-    """Whether two regularizers are the same, or of Keras' own kinds with the same strengths."""
+    """Whether two regularizers are the same object, or L1, L2 or L1L2 of Keras with the same strengths."""
     return one is other or (type(one) is type(other) and strengths(one) == strengths(other) != (0.0, 0.0, True))
 
 
 def _describe_acting(variable: keras.Variable) -> str:
-    """Say what penalises a weight."""
+    """Return a phrase with the regularizer that acts on a weight."""
     l1, l2, acts = strengths(variable.regularizer)
     if not acts:
         return "nothing penalises"
@@ -87,14 +87,14 @@ def _configured_regularizer(layer: keras.Layer, variable: keras.Variable) -> Any
 
 @check("warning")
 def only_frozen_penalised(case: Case) -> Iterator[Symptom]:
-    """Every regularizer is on a frozen weight, so that none acts."""
+    """Every regularizer is on a frozen weight, so no regularizer acts."""
     frozen = [v for v in case.model.variables if not v.trainable and v.regularizer is not None and id(v) in case.owners]
     if frozen and case.weights and not case.penalised and not case.decayed:
         free = [weight for weight in case.weights if weight.kernel]
         yield (
             (v.path for v in frozen),
             f"this model has {plural(len(frozen), 'regularizer')}, on frozen weights, where they add nothing to the "
-            f"loss; nothing penalises what is trained, {names(free)} with {parameters(free)}.",
+            f"loss; nothing penalises the trained weights, {names(free)} with {parameters(free)}.",
             set_regularizer(case, free, keras_code(*strengths(frozen[0].regularizer)[:2])),
         )
 
@@ -126,7 +126,7 @@ def recurrent_kernel_free(case: Case) -> Iterator[Symptom]:
 
 
 def _free_beside(case: Case) -> dict[tuple[float, float], list[Weight]]:
-    """Unpenalised recurrent kernels whose layer's kernel is penalised, by the strength of that."""
+    """Return unpenalised recurrent kernels beside a penalised kernel, by the strengths (l1, l2) of that kernel."""
     found = dict[tuple[float, float], list[Weight]]()
     for weight in case.weights:
         if weight.kind == "recurrent" and weight.free:
@@ -139,7 +139,7 @@ def _free_beside(case: Case) -> dict[tuple[float, float], list[Weight]]:
 
 @check("note")
 def depthwise_kernel_free(case: Case) -> Iterator[Symptom]:
-    """Convolutions are penalised and depthwise kernels are not, which have an argument of their own."""
+    """Convolutions are penalised and depthwise kernels are not: they have a separate argument."""
     depthwise = [w for w in case.weights if w.kind == "depthwise"]
     free = [weight for weight in depthwise if weight.free]
     others = [w for w in case.penalised if w.kernel and w not in depthwise and len(w.variable.shape) >= 3]

@@ -1,4 +1,4 @@
-"""What the doctor hands back: findings, and a report that prints them."""
+"""The result of the doctor: findings, and a report that prints them."""
 
 import textwrap
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ _SHOWN = 3  # weights named on the first line of a finding
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a model's regularization does, and that its owner may not know.
+    """A fault of a model's regularization, or a fact about it.
 
     Attributes:
-        severity: "error" where what was asked for does not happen, "warning" where something is probably not meant,
-            "note" where something is to be known.
-        code: its short name; the documentation has a line for each.
-        about: the paths of the weights or layers, or what else it is about.
-        why: why it matters, with this model's numbers.
-        fix: Python that puts it right, with `model`, `keras` and `sh` at hand.
+        severity: "error" if a requested penalty does not act, "warning" if something is probably unintended, "note" for
+            a fact.
+        code: the short name, such as "bias-penalised"; docs/doctor.md lists all.
+        about: the paths of weights, or the names of layers, callbacks or logs.
+        why: the reason, with the numbers of this model.
+        fix: the fix as Python code, which uses `model`, `keras` and `sh`.
     """
 
     severity: Severity
@@ -43,8 +43,8 @@ class Report:
 
     Attributes:
         model: the model's name.
-        findings: what was found.
-        not_seen: what the checks could not look at.
+        findings: all findings, a tuple.
+        not_seen: the parts that the checks could not look at.
     """
 
     model: str
@@ -53,17 +53,17 @@ class Report:
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """The findings that say that something asked for does not happen."""
+        """The findings of severity "error"."""
         return self._of("error")
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """The findings about what is probably not meant."""
+        """The findings of severity "warning"."""
         return self._of("warning")
 
     @property
     def notes(self) -> tuple[Finding, ...]:
-        """The findings about what is to be known."""
+        """The findings of severity "note"."""
         return self._of("note")
 
     def _of(self, severity: Severity) -> tuple[Finding, ...]:

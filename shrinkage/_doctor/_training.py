@@ -1,4 +1,4 @@
-"""Checks of the training: what is monitored, what was traced, and whether the strength comes to anything."""
+"""Checks of the training: monitored losses, traced constants, and the size of the strength."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,7 @@ from shrinkage._host._tensorflow import concrete_functions
 from shrinkage._model._attached import attachments
 from shrinkage._penalties import L2, Coupled, Decoupled
 
-_MATTERS = 0.01  # the share of a weight's size that all steps together should take away
+_MATTERS = 0.01  # all steps together should shrink a weight by this share
 _FELT = 1e-6  # the share of the data loss that a penalty should have
 _HALF = 65504.0  # the largest float16
 
@@ -38,20 +38,20 @@ def float16_overflow(case: Case) -> Iterator[Symptom]:
 
 @check("error")
 def strength_changed_after_tracing(case: Case) -> Iterator[Symptom]:
-    """A strength that is a Python number was changed after the first `fit`, which goes on with the old one."""
+    """A strength that is a Python number was changed after the first `fit`, and `fit` still uses the old value."""
     if not _own_train_step(case.model):
         for about, what in _never_traced(case):
             yield (
                 about,
-                f"{what}, and no training step was compiled with it: fit goes on with the strength it had when it "
-                f"first ran, as Python numbers are compiled in.",
+                f"{what}, and no training step was compiled with it: fit still uses the strength of the "
+                f"first call, because Python numbers are compiled in.",
                 "model.make_train_function(force=True)",
             )
 
 
 @check("error")
 def train_step_without_penalty(case: Case) -> Iterator[Symptom]:
-    """The model's own `train_step` leaves out the penalties of its regularizers (seen once it has trained)."""
+    """A custom `train_step` leaves out the penalties of the regularizers (seen after training)."""
     if _own_train_step(case.model):
         for about, what in _never_traced(case):
             yield (
@@ -68,7 +68,7 @@ def _own_train_step(model: keras.Model) -> bool:
 
 
 def _never_traced(case: Case) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Strengths that are Python numbers and are in no training step that was compiled, if any was."""
+    """Yield strengths that are Python numbers and are in no compiled training step, if a step was compiled."""
     constants = _traced_constants(getattr(case.model, "train_function", None))
     if not constants:
         return
@@ -82,9 +82,9 @@ def _never_traced(case: Case) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _traced_constants(function: Any) -> set[np.float32]:
-    """The scalar constants in what was compiled of a training step; empty if nothing was.
+    """Return the scalar constants in the graphs of a training step; empty if no graph was compiled.
 
-    A strength that is among them may be there by chance; one that is not was never compiled in.
+    A strength may be among them by chance. A strength that is not among them was never compiled in.
     """
     found = set[np.float32]()
     for concrete in _concrete(function):
@@ -103,7 +103,7 @@ def _is_number(dtype: int) -> bool:
 
 
 def _concrete(function: Any) -> list[Any]:
-    """What TensorFlow has traced of a function or of those that it closes over: Keras keeps them in a plain one."""
+    """Return the traced graphs of a function, or of the functions in its closure, where Keras keeps them."""
     found = concrete_functions(function)
     if found is not None:
         return found
@@ -133,9 +133,9 @@ def strength_too_small(case: Case) -> Iterator[Symptom]:
 
 
 def _hardly_felt(case: Case) -> Iterator[Symptom]:
-    """A coupled penalty of an optimizer that divides gradients by their size: its rate of shrinking is not known.
+    """Yield coupled penalties that are tiny beside the data loss, under an optimizer that rescales gradients.
 
-    The penalty's share of the loss is, once the model has trained.
+    Under such an optimizer the rate of shrinking is not known. The penalty's share of the loss is known after training.
     """
     for each in attachments(case.model):
         share = share_of_loss(case, each)
@@ -151,7 +151,7 @@ def _hardly_felt(case: Case) -> Iterator[Symptom]:
 
 
 def _groups(case: Case) -> dict[float, list[Weight]]:
-    """Kernels by the rate at which they shrink, per unit of learning rate; coupled L2 has one under SGD alone."""
+    """Return kernels by their rate of shrinking per unit of learning rate; for coupled L2 it exists under SGD only."""
     groups = dict[float, list[Weight]]()
     plain = type(case.optimizer).__name__ == "SGD"
     longer = 1 / (1 - case.optimizer.momentum) if plain else 0.0
@@ -199,7 +199,7 @@ def _decides_by_loss(callback: Any) -> bool:
 
 
 def _data_loss(case: Case) -> str:
-    """The lines after which `fit` logs `data_loss`."""
+    """Return the lines that make `fit` log `data_loss`."""
     if case.attached:  # it does
         return ""
     loss = case.model.loss

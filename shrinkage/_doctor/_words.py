@@ -1,4 +1,4 @@
-"""How findings put numbers and weights into words."""
+"""Numbers and weights as text, for findings."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ def names(weights: Iterable[Weight]) -> str:
 
 
 def parameters(weights: Iterable[Weight]) -> str:
-    """Return how many parameters weights have together."""
+    """Return the total number of parameters of weights, as text."""
     return plural(sum(weight.size for weight in weights), "parameter")
 
 

@@ -1,4 +1,4 @@
-"""Arguments that people type by guess: a call that does not fit its signature is answered with the way out."""
+"""Hints for calls that do not match the signature of a function, such as arguments of other libraries."""
 
 import difflib
 import inspect
@@ -11,16 +11,16 @@ R = TypeVar("R")
 
 
 def hinted(
-    hints: Mapping[str, str], missing: Callable[[str, Mapping[str, Any]], str] | None = None
+    hints: Mapping[str, str], missing: Callable[[str], str] | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator under which a call that does not fit raises a TypeError that leads on, before anything runs.
+    """Return a decorator that raises a TypeError with a hint if a call does not match the signature of the function.
 
-    The function keeps its signature for type checkers and for `help`.
+    The error is raised before the function runs. The function keeps the signature for type checkers and for `help`.
 
     Args:
-        hints: For a name that is no argument, or for "" where too many are given by place: a sentence that says what
-            to do; `{value}` in it stands for what was given.
-        missing: Returns the same for an argument that must be given and was not, from its name and what was given.
+        hints: The hint for each unknown argument name. The key "" is for too many positional arguments. `{value}` in
+            a hint is replaced by the value that was passed.
+        missing: A function of the name of a missing argument that returns the hint.
 
     Example:
         >>> hinted({"lambda_": "Say lam={value}."})(lambda lam: lam)(lambda_=0.1)
@@ -50,7 +50,7 @@ def _describe_misfit(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
     hints: Mapping[str, str],
-    missing: Callable[[str, Mapping[str, Any]], str] | None,
+    missing: Callable[[str], str] | None,
     error: TypeError,
 ) -> str:
     name = function.__qualname__.removesuffix(".__init__")
@@ -62,12 +62,12 @@ def _describe_misfit(
     if len(args) > len(by_place):
         listed = ", ".join(key for key in by_place if key != "self") or "nothing"
         hint = hints.get("", "Give the rest by name.").format(value=_show(args[len(by_place)]))
-        return f"{name}() takes {listed} by place. {hint}"
+        return f"{name}() takes {listed} by position. {hint}"
     given = {**dict(zip(by_place, args, strict=False)), **kwargs}
     absent = [k for k, p in signature.parameters.items() if k not in given and p.default is p.empty]
     if absent:
         needed = " and ".join(f"`{key}`" for key in absent)
-        return f"{name}() needs {needed}. {missing(absent[0], given) if missing else ''}".rstrip()
+        return f"{name}() needs {needed}. {missing(absent[0]) if missing else ''}".rstrip()
     return f"{name}(): {error}"
 
 
@@ -84,6 +84,6 @@ def _describe_unknown(key: str, value: Any, signature: inspect.Signature, hints:
 
 
 def _show(value: Any) -> str:
-    """Return a short value as code, and dots for another."""
+    """Return the repr of a short value, and dots for a long value."""
     text = repr(value)
     return text if len(text) <= 40 and "\n" not in text else "..."

@@ -1,21 +1,16 @@
-"""What `sh.fit` answers to arguments of Keras, scikit-learn and glmnet that it does not have, and to rows without y."""
+"""Hints of `sh.fit` for arguments of Keras, scikit-learn and glmnet, and for data without `y`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keras import tree, utils
-
-from shrinkage._host._tensorflow import dataset_before
-
 _ONE_STRENGTH = "shrinkage.attach(model, shrinkage.L2(), lam=1e-4), and then model.fit(...)"
-_COMPILED = "It is the model's own: say model.compile(...) with it, and give the model."
+_COMPILED = "It belongs to the model: say model.compile(...) with it, and give the model."
 _CV = "Say cv={value}: a number of folds, or a fraction of rows to hold out once."
 _LAMS = "Say lams=[{value}], or leave `lams` out for a grid that is found."
 _LIST = "Say lams={value}, or leave `lams` out for a grid that is found."
 _SEED = "Say seed={value}."
 _SCORED = "Every strength is scored on all held-out rows after every epoch, and there is nothing to set."
-_INFINITE = -1  # what `tf.data.Dataset.cardinality` gives for one without end
-_MEMORY = "Rows are arrays in memory, and all cores are used: there is nothing to set."
+_MEMORY = "Rows are read once into memory, and all cores are used: there is nothing to set."
 _BEST = "Each strength keeps the best epoch of its mean held-out curve (epoch='best'); patience=5 also stops early."
 _CHOICE = (
     "The held-out data loss chooses the strength and its epoch, and path.metrics has the compiled metrics of every "
@@ -25,16 +20,16 @@ _CHOICE = (
 HINTS: Mapping[str, str] = {
     "": "Name the rest: shrinkage.fit(model, x, y, penalty=shrinkage.L2(), epochs=20).",
     # Keras' fit and EarlyStopping
-    "callbacks": "All strengths train in one compiled loop, which calls none. For EarlyStopping say patience=5, for a "
-    f"schedule compile with a keras.optimizers.schedules. To train one strength with callbacks say {_ONE_STRENGTH}.",
-    "validation_split": "Say cv={value}, which holds out rows drawn at random, or give the last ones as "
+    "callbacks": "All strengths train in one compiled loop, which calls no callbacks. For EarlyStopping say "
+    "patience=5, for a schedule compile with a keras.optimizers.schedules. To train one strength with callbacks say "
+    f"{_ONE_STRENGTH}.",
+    "validation_split": "Say cv={value}, which holds out rows drawn at random, or give the last rows as "
     "`validation_data`, as Keras does.",
     "validation_freq": _SCORED,
     "validation_steps": _SCORED,
     "validation_batch_size": "Say plan={{'evaluated_rows': {value}}}.",
-    "shuffle": "Each epoch draws its rows in a new order. For rows in an order, such as a time series, give the later "
-    "ones as `validation_data`.",
-    "steps_per_epoch": "An epoch is round(rows / batch_size) steps: give `batch_size` and `epochs`.",
+    "shuffle": "Each epoch draws the rows in a new order. For ordered rows, such as a time series, give the later "
+    "rows as `validation_data`.",
     "initial_epoch": "Epochs count from 1. To go on from the model's weights say init='keep'.",
     "workers": _MEMORY,
     "use_multiprocessing": _MEMORY,
@@ -51,10 +46,10 @@ HINTS: Mapping[str, str] = {
     "optimizer": _COMPILED,
     "loss": _COMPILED,
     "metrics": _COMPILED,
-    "learning_rate": "It is the optimizer's own: say model.compile(keras.optimizers.Adam({value}), loss).",
-    "lr": "It is the optimizer's own: say model.compile(keras.optimizers.Adam({value}), loss).",
+    "learning_rate": "It belongs to the optimizer: say model.compile(keras.optimizers.Adam({value}), loss).",
+    "lr": "It belongs to the optimizer: say model.compile(keras.optimizers.Adam({value}), loss).",
     "weight_decay": "Say penalty=shrinkage.L2(), how=shrinkage.Decoupled(), lams=[{value}].",
-    # a strength, or several
+    # one strength, or several strengths
     **dict.fromkeys(("lam", "lambda_", "lamb", "alpha", "strength", "l2", "l1", "lam_min", "lambda1"), _LAMS),
     **dict.fromkeys(("lambdas", "alphas", "strengths", "grid", "lam_grid", "lam_path", "Cs"), _LIST),
     **dict.fromkeys(
@@ -68,88 +63,56 @@ HINTS: Mapping[str, str] = {
     # the penalty
     **dict.fromkeys(("regularizer", "kernel_regularizer", "regularization", "reg"), "Say penalty=shrinkage.L2()."),
     **dict.fromkeys(
-        ("rho", "l1_ratio"), "It is the elastic net's: say penalty=shrinkage.ElasticNet({value}) (L1's share)."
+        ("rho", "l1_ratio"), "It belongs to the elastic net: say penalty=shrinkage.ElasticNet({value}) (share of L1)."
     ),
-    "groups": "They are the group lasso's: say penalty=shrinkage.GroupLasso({value}).",
-    "toward": "It is the penalty's: say penalty=shrinkage.L2(toward={value}).",
+    "groups": "It belongs to the group lasso: say penalty=shrinkage.GroupLasso({value}).",
+    "toward": "It belongs to the penalty: say penalty=shrinkage.L2(toward={value}).",
     # rows
     "X": "Say x, in lower case.",
     "Y": "Say y, in lower case.",
-    **dict.fromkeys(("weights", "weight", "sample_weights"), "Say sample_weight=..., one weight a row."),
+    **dict.fromkeys(("weights", "weight", "sample_weights"), "Say sample_weight=..., one weight per row."),
     **dict.fromkeys(
-        ("data", "dataset", "train_data", "generator", "train_ds"), "Give arrays x and y in the second and third place."
+        ("data", "dataset", "train_data", "generator", "train_ds"),
+        "Give the dataset, or arrays x and y, in the second place (and the third).",
     ),
     **dict.fromkeys(
         ("standardize", "normalize", "scale"),
-        "Inputs: put keras.layers.Normalization() first, which is fitted to each fold's own training rows. Targets: "
+        "Inputs: put keras.layers.Normalization() first, which is fitted to the training rows of each fold. Targets: "
         "standardize_target=True.",
     ),
 }
 
 
-def missing_words(name: str, given: Mapping[str, Any]) -> str:
-    """Say what to give for an argument that `fit` needs and was not given."""
-    if name == "y" and (words := stream_words(given.get("x"))):
-        return words
+def missing_words(name: str) -> str:
+    """Return the hint for a missing argument of `fit`."""
     return {
         "model": "Say shrinkage.fit(model, x, y, penalty=shrinkage.L2(), epochs=20).",
         "x": "Say shrinkage.fit(model, x, y, penalty=shrinkage.L2(), epochs=20).",
-        "y": "Give the targets; for an autoencoder y is x.",
         "penalty": "Say penalty=shrinkage.L2(), or 'l2', 'l1', 'elastic-net', 'group-lasso'; or 'model' for the "
         "regularizers that the model already has.",
-        "epochs": "Give as many as the model needs to train, such as epochs=20; each strength then keeps its best.",
+        "epochs": "Give as many epochs as the model needs to train, such as epochs=20; each strength keeps the best "
+        "epoch.",
     }.get(name, "")
 
 
 def stream_words(x: Any, suffix: str = "") -> str:
-    """Say how a stream of rows becomes arrays, as code; nothing if `x` is no stream.
+    """Return an error message with code that converts a loader or a generator to arrays; empty if `x` is neither.
 
     Args:
-        x: What was given.
-        suffix: Of the arrays' names.
+        x: The data as passed by the user.
+        suffix: The suffix of the array names in the code, such as "_val".
     """
-    code = _arrays_of(x, suffix)
-    return f"Streams are not supported yet. Read the rows into arrays first:\n{code}" if code else ""
+    if not is_stream(x):
+        return ""
+    end = "    # If it has no end: dataset = itertools.islice(dataset, steps)\n" if isinstance(x, Iterator) else ""
+    return (
+        "Loaders and generators are not supported. Read the rows into arrays first, or give a tf.data.Dataset or a "
+        f"keras.utils.PyDataset:\n{end}    x{suffix}, y{suffix} = keras.tree.map_structure("
+        "lambda *parts: numpy.concatenate(parts), *dataset)"
+    )
 
 
 def is_stream(x: Any) -> bool:
-    """Whether `x` gives its rows one after the other: a `tf.data.Dataset`, a loader, a generator."""
-    streams = (Iterator, utils.PyDataset)
+    """Return whether `x` is a data loader or a generator, of which `fit` reads none."""
     loader = hasattr(x, "__iter__") and hasattr(x, "dataset") and not hasattr(x, "__array__")  # PyTorch's
-    return isinstance(x, streams) or hasattr(x, "element_spec") or callable(getattr(x, "batch", None)) or loader
-
-
-def _arrays_of(x: Any, suffix: str) -> str:
-    """Return code that makes arrays of the stream `dataset`."""
-    if not is_stream(x):
-        return ""
-    if hasattr(x, "element_spec") and callable(getattr(x, "unbatch", None)):
-        endless = int(x.cardinality()) == _INFINITE
-        rows = "dataset.unbatch()" if _is_batched(x) else "dataset"
-        take = "    dataset = dataset.take(1000)  # the steps of an epoch: it repeats without end\n" if endless else ""
-        return f"{take}    {_names(x.element_spec, suffix)} = next({rows}.batch(10**9).as_numpy_iterator())"
-    if isinstance(x, utils.PyDataset):
-        parts, named = "(dataset[i] for i in range(len(dataset)))", _names(x[0], suffix)
-    else:
-        parts, named = "dataset", f"x{suffix}, y{suffix}"
-    code = f"    {named} = keras.tree.map_structure(lambda *parts: numpy.concatenate(parts), *{parts})"
-    if isinstance(x, Iterator):
-        code = f"    # If it has no end: dataset = itertools.islice(dataset, steps)\n{code}"
-    return code
-
-
-def _names(batch: Any, suffix: str) -> str:
-    """Return names for the parts of a batch, as Keras takes them: x, or (x, y), or with the rows' weights."""
-    n_parts = len(batch) if isinstance(batch, tuple) else 1
-    return ", ".join(f"{name}{suffix}" for name in ("x", "y", "sample_weight")[:n_parts])
-
-
-def _is_batched(dataset: Any) -> bool:
-    """Whether a `tf.data.Dataset` gives batches: by their open first axis, or by what it was made with."""
-    if all(part.shape.rank and part.shape[0] is None for part in tree.flatten(dataset.element_spec)):
-        return True
-    while dataset is not None and "Unbatch" not in type(dataset).__name__:
-        if "Batch" in type(dataset).__name__:
-            return True
-        dataset = dataset_before(dataset)
-    return False
+    return isinstance(x, Iterator) or loader

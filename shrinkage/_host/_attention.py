@@ -1,4 +1,4 @@
-"""MultiHeadAttention and GroupQueryAttention in parts: between their projections they hold nothing that is trained."""
+"""Access to the parts of MultiHeadAttention and GroupQueryAttention. All trained weights are in the projections."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,17 +14,17 @@ class Attention:
 
     layer: Any
     query: Any
-    """The projection of the query, an `EinsumDense` as the others are."""
+    """The projection of the query, an `EinsumDense` like the other projections."""
     key: Any
     value: Any
     output: Any
     gate: Any
-    """Of the query, to multiply what comes out before the last projection with; None for a layer without."""
+    """The projection of the query to a gate on the input of the output projection; None without a gate."""
     dropout: Any
     combine: str
-    """The equation by which the weights of positions sum the values."""
+    """The einsum equation of the sum of the values, weighted by the attention scores."""
     scale: float
-    """What the query is multiplied with."""
+    """The factor on the query, 1/√(key dimension)."""
 
     @property
     def grouped(self) -> bool:
@@ -32,19 +32,20 @@ class Attention:
         return isinstance(self.layer, keras.layers.GroupQueryAttention)
 
     def mask(self, *arguments: Any) -> Any:
-        """Return the mask of pairs of positions.
+        """Return the attention mask, (batch, query positions, key positions).
 
         Args:
-            *arguments: Projected query and value; the masks of query, value, key and pairs; whether it is causal.
+            *arguments: Projected query and value; `query_mask`, `value_mask`, `key_mask`, `attention_mask`;
+                `use_causal_mask`.
         """
         return read(self.layer, "_compute_attention_mask")(*arguments)
 
     def softmax(self, scores: Any, mask: Any) -> Any:
-        """Return the weights of positions."""
+        """Return the attention scores: the softmax over the key positions that are not masked."""
         return read(self.layer, "_masked_softmax")(scores, mask)
 
     def attend(self, q: Any, k: Any, v: Any, mask: Any, weighs: bool) -> tuple[Any, Any]:
-        """Return what comes out without dropout, and the weights of positions if they are asked for."""
+        """Return the attention output without dropout, and the attention scores if `weighs`."""
         attend = read(self.layer, "_compute_attention")
         if not self.grouped:
             return attend(q, k, v, mask, False, weighs)
@@ -54,9 +55,9 @@ class Attention:
 
 
 def regularizer_attribute(layer: Any) -> str:
-    """Return the attribute of an attention layer that its configuration has as `kernel_regularizer`.
+    """Return the name of the attribute that an attention layer saves as `kernel_regularizer`.
 
-    It goes to the projections, which are not saved by themselves.
+    The layer passes this regularizer to the projections. The projections are not saved separately.
     """
     return "kernel_regularizer" if isinstance(layer, keras.layers.GroupQueryAttention) else "_kernel_regularizer"
 

@@ -1,6 +1,6 @@
-"""Who in Keras asks an attached model for its configuration, and warnings that point to the caller of Keras.
+"""The calling module of Keras, and warnings that point to the caller of Keras.
 
-Keras asks in the same way in order to write a model and to make another of it: only the calling module tells.
+Keras calls `get_config` both to save a model and to clone it. Only the calling module tells the two apart.
 """
 
 import sys
@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 WRITE = ("keras.src.saving.serialization_lib", "keras.src.legacy.saving.serialization")
-"""Keras' modules that write a model to a `.keras` file, and one inside another to an `.h5` file."""
+"""Modules of Keras that write a model to a `.keras` file, and a nested model to an `.h5` file."""
 WRITES_OLD_FORMAT = "keras.src.legacy.saving.saving_utils"
 CLONES = "keras.src.models.cloning"
 
@@ -19,19 +19,19 @@ def caller() -> str:
 
 
 def say_cloned(model: Any) -> None:
-    """Warn that a clone is without the penalty."""
+    """Warn that a clone of a model does not have the attached penalty."""
     say(
-        f"The clone of model {model.name!r} is without its penalty, which is attached to this model alone. Attach to "
-        f"the clone too. The wrappers for scikit-learn clone a model: give them a function of X and y that builds, "
-        f"compiles, attaches and returns it."
+        f"The clone of model {model.name!r} is without its penalty, which is attached to the original model only. "
+        f"Attach the penalty to the clone too. The wrappers for scikit-learn clone a model: give them a function of X "
+        f"and y that builds and compiles a model, attaches the penalty and returns the model."
     )
 
 
 def say(sentence: str) -> None:
-    """Warn where Keras was called."""
+    """Issue a warning with the stack level of the code that called Keras."""
     depth, frame = 2, sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").startswith(
-        ("keras.", "shrinkage._attach", "shrinkage._host")
+        ("keras.", "tensorflow.", "contextlib", "shrinkage._attach", "shrinkage._host")
     ):
         depth, frame = depth + 1, frame.f_back
     warnings.warn(sentence, stacklevel=depth)

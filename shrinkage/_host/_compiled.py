@@ -1,4 +1,4 @@
-"""What `compile` makes of losses and metrics."""
+"""The objects that `compile` creates from losses and metrics."""
 
 from itertools import zip_longest
 from typing import Any
@@ -8,48 +8,48 @@ import keras
 from shrinkage._host._private import load, read
 
 CompileMetrics: Any = load("keras.src.trainers.compile_utils", "CompileMetrics")
-"""What `compile` makes of `metrics`, by which they are tried before the training as `evaluate` will call them."""
+"""The class that `compile` wraps `metrics` in. It calls metrics as `evaluate` does, to test them before training."""
 
 CompileLoss: Any = load("keras.src.trainers.compile_utils", "CompileLoss")
-"""What `compile` makes of `loss` and `loss_weights`: which output has which loss is read from it, as Keras reads it."""
+"""The class that `compile` wraps `loss` and `loss_weights` in. It assigns the losses to the outputs."""
 
 get_loss: Any = load("keras.src.trainers.compile_utils", "get_loss")
-"""What `compile` makes of a name or a function as a loss, given targets and predictions."""
+"""The function that resolves a name or a function to a loss, for given targets and predictions."""
 
 LossFunctionWrapper: Any = load("keras.src.losses.losses", "LossFunctionWrapper")
-"""What `get_loss` makes of a function: "mse" comes as one, and is `keras.losses.MeanSquaredError` all the same."""
+"""The loss that `get_loss` returns for a function, and for a name such as "mse"."""
 
 
 _FLAT = "_flat_metrics", "_flat_weighted_metrics"
 
 
 def loss_arguments(loss: Any) -> dict[str, Any]:
-    """Return the arguments that a wrapped loss function was given beside targets and predictions."""
+    """Return the keyword arguments of a wrapped loss function, other than targets and predictions."""
     return read(loss, "_fn_kwargs")
 
 
 def flat_losses(compiled: Any) -> list[tuple[Any, Any, Any]]:
-    """Return for each loss of a built `CompileLoss` the path of its output, the loss and its weight."""
+    """Return (path of the output, loss, weight) for each loss of a built `CompileLoss`."""
     return [(path, loss, weight) for path, loss, weight, *_ in read(compiled, "_flat_losses") or ()]
 
 
 def flat_metrics(compiled: Any) -> list[tuple[list[Any], list[Any]]]:
-    """Return for each output of a built `CompileMetrics` its metrics and its weighted metrics.
+    """Return (metrics, weighted metrics) for each output of a built `CompileMetrics`.
 
-    Keras 3.13 has an empty list for several outputs where none were given.
+    In Keras 3.13 the list is empty for a model with several outputs and no metrics.
     """
     plain, weighted = ([[] if each is None else each.metrics for each in read(compiled, name)] for name in _FLAT)
     return list(zip_longest(plain, weighted, fillvalue=[]))
 
 
 def given_loss_weights(model: keras.Model) -> Any:
-    """Return the argument `loss_weights` of `compile`: a model keeps `loss`, and not this."""
+    """Return the argument `loss_weights` of `compile`. A model has no public attribute for it."""
     compiled = read(model, "_compile_loss")
     return None if compiled is None else read(compiled, "_user_loss_weights")
 
 
 def given_metrics(model: keras.Model) -> tuple[Any, Any]:
-    """Return the arguments `metrics` and `weighted_metrics` of `compile`: a model keeps neither as it was given."""
+    """Return the arguments `metrics` and `weighted_metrics` of `compile`, as the user passed them."""
     compiled = read(model, "_compile_metrics")
     if compiled is None:
         return None, None

@@ -1,4 +1,4 @@
-"""The graphs of models: their nodes, and a walk along them."""
+"""The graphs of functional models: nodes, and execution with replaced operations."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,13 +8,13 @@ import keras
 from shrinkage._host._private import load, read
 
 Functional: Any = load("keras.src.models.functional", "Functional")
-"""The class that `keras.Model(inputs, outputs)` makes. A class that overrides its `call` does not run by its graph."""
+"""The class of `keras.Model(inputs, outputs)`. A subclass that overrides `call` does not run the graph."""
 
 
 def graph_of(operation: Any) -> Any:
     """Return the graph of a model or a `keras.Function`, or None if it has none.
 
-    A `Sequential` model keeps one inside, once it is built and its layers could be called on symbolic inputs.
+    A `Sequential` model has a graph after it was built, if all layers accept symbolic inputs.
     """
     if isinstance(operation, keras.Sequential):
         return read(operation, "_functional")
@@ -22,24 +22,25 @@ def graph_of(operation: Any) -> Any:
 
 
 def nodes_of(graph: Any) -> list[Any]:
-    """Return the calls in a graph, each after those whose outputs it is given."""
+    """Return the nodes of a graph in topological order: each node follows the nodes that produce the inputs."""
     by_depth = read(graph, "_nodes_by_depth")
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
 def run_through_graph(graph: Any, inputs: list[Any], call_of: Callable[[Any], Callable[..., Any]]) -> Any:
-    """Return a graph's outputs where `call_of(operation)` is called in the place of each operation.
+    """Run a graph with `call_of(operation)` in place of each operation, and return the outputs.
 
-    It is what `clone_model` uses, and binds each node's recorded arguments. `inputs` are in the graph's order.
+    `clone_model` uses the same function. It binds the recorded arguments of each node. `inputs` are in the order of
+    `graph.inputs`.
     """
     return read(graph, "_run_through_graph")(inputs, call_of)
 
 
 def layers_given(model: keras.Sequential) -> list[Any]:
-    """Return the layers that make a `Sequential` model, its `InputLayer` with them: `layers` leaves that out."""
+    """Return the layers of a `Sequential` model, with the `InputLayer`. The public `layers` omits the `InputLayer`."""
     return list(read(model, "_layers"))
 
 
 def operation_kind(operation: Any) -> str | None:
-    """Return the name of the class of an operation of `keras.ops`, or None for another: the classes are not public."""
+    """Return the class name of an operation of `keras.ops`, or None for others. The classes are not public."""
     return type(operation).__name__ if type(operation).__module__.startswith("keras.src.ops.") else None

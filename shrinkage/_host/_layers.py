@@ -1,4 +1,4 @@
-"""Layers: what they hold, where they are called, how they were built."""
+"""Layers: sublayers, variables, nodes, and build shapes."""
 
 import inspect
 from collections.abc import Iterator
@@ -9,65 +9,69 @@ import keras
 from shrinkage._host._private import load, read
 
 rnn = load("keras.src.backend", "rnn")
-"""The loop of Keras' recurrent layers over time steps: members take each step together, and else as the layers do."""
+"""The loop of recurrent layers over time steps. The rules of recurrent layers run it for all members at once."""
 
 
 def sublayers(layer: Any, *, itself: bool = True) -> list[Any]:
-    """Return all layers in a layer or a model, at any depth, each once.
+    """Return all layers inside a layer or a model, at any depth, each once.
 
-    `Model.layers` has the outermost alone, and a layer has no public list.
+    `Model.layers` lists only the outermost layers, and a layer has no public list of sublayers.
+
+    Args:
+        layer: A layer or a model.
+        itself: Whether the list contains `layer`.
     """
     return read(layer, "_flatten_layers")(include_self=itself)
 
 
 def held_attributes(layer: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the attributes of a layer by their names, without Keras' and TensorFlow's records of the same objects."""
+    """Yield (name, value) of the attributes of a layer, without the tracking lists of Keras and TensorFlow."""
     for name, value in vars(layer).items():
         if name != "_layers" and not name.startswith("_self_"):
             yield name, value
 
 
 def own_trainable(layer: Any) -> list[Any]:
-    """Return the variables that a layer itself has made to be trained, also while they are frozen.
+    """Return the trainable variables that a layer created directly, even while they are frozen.
 
-    `trainable_variables` has those of the layers inside too, and none that is frozen: it does not tell whose one is.
+    The public `trainable_variables` also has the variables of sublayers, and omits frozen variables.
     """
     return read(layer, "_trainable_variables")
 
 
 def seed_generators(layer: Any) -> list[Any]:
-    """Return the generators from which a layer itself draws: members draw from states of their own."""
+    """Return the seed generators that a layer created directly. Each member has a separate state of them."""
     return read(layer, "_seed_generators")
 
 
 def inbound_nodes(layer: Any) -> list[Any]:
-    """Return the calls of a layer in graphs: their `input_tensors` say what it is given."""
+    """Return the nodes of a layer in graphs, one per call. `input_tensors` of a node are the inputs of the call."""
     return read(layer, "_inbound_nodes")
 
 
 def build_shapes(layer: Any) -> dict[str, Any]:
-    """Return the shapes by which a layer was built, by names of arguments; none if that is not known.
+    """Return the shapes that a layer was built with, by argument name; empty if they are unknown.
 
-    `get_build_config` is public, and a user's own class may return anything there.
+    The public `get_build_config` is not used, as a custom class may override it and return anything.
     """
     return read(layer, "_build_shapes_dict") or {}
 
 
 def call_signature(layer: Any) -> inspect.Signature:
-    """Return the arguments of a layer's `call`, as `Layer.__call__` reads them once and for all."""
+    """Return the signature of the `call` method of a layer, which Keras stores when the layer is created."""
     return read(layer, "_call_signature")
 
 
 def kept_axes(normalization: Any) -> tuple[int, ...]:
-    """Return the axes of which a built `Normalization` has a mean and a variance for each place."""
+    """Return the axes along which a built `Normalization` has separate means and variances."""
     return tuple(read(normalization, "_keep_axis"))
 
 
 def reduced_axes(normalization: Any) -> tuple[int, ...]:
-    """Return the axes over which a built `Normalization` takes mean and variance: `adapt` has no weights of rows."""
+    """Return the axes over which a built `Normalization` averages, as `adapt` takes no sample weights."""
     return tuple(read(normalization, "_reduce_axis"))
 
 
 def lambda_output_shape(layer: keras.layers.Lambda) -> Any:
-    """Return the argument `output_shape` of a `Lambda`, whose configuration loses functions."""
+    """Return the argument `output_shape` of a `Lambda`. The configuration of the layer loses it if it is a function."""
     return read(layer, "_output_shape")

@@ -1,4 +1,4 @@
-"""Optimizers: what they remember, what they do to gradients, and a mixin that keeps them inside a `StatelessScope`."""
+"""Optimizers: state, gradient clipping, the update step, and a mixin for use inside a `StatelessScope`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,46 +10,50 @@ from shrinkage._host._private import read
 
 
 def rate_of(optimizer: Any) -> Any:
-    """Return the learning rate as it was given: a variable, a schedule or a function; `learning_rate` has its value."""
+    """Return the learning rate as passed: a variable, schedule or function; `learning_rate` is the current value."""
     return read(optimizer, "_learning_rate")
 
 
 def step_count(optimizer: Any) -> Any:
-    """Return the variable that counts calls: `iterations` counts those at which accumulated gradients are applied."""
+    """Return the variable that counts calls of `apply`. The public `iterations` counts updates of the weights."""
     return read(optimizer, "_iterations")
 
 
 def stepped_variables(optimizer: Any) -> list[Any]:
-    """Return the variables that a built optimizer steps."""
+    """Return the variables that a built optimizer updates."""
     return read(optimizer, "_trainable_variables")
 
 
 def slots(optimizer: Any, name: str) -> Any:
-    """Return what an optimizer remembers of its variables under a name, in their order.
+    """Return the slot variables of an optimizer, one per stepped variable, in the same order.
 
-    The size of the next step follows from it, by which a proximal operator goes. Names are "momentums", "velocities",
-    "velocity_hats", "average_gradients", "accumulators" and "u", as far as an optimizer has them.
+    Proximal operators compute the step size of each weight from them.
+
+    Args:
+        optimizer: A built optimizer.
+        name: "momentums", "velocities", "velocity_hats", "average_gradients", "accumulators" or "u". Each optimizer
+            has some of them.
     """
     return read(optimizer, f"_{name}")
 
 
 def slot(optimizer: Any, name: str, variable: Any) -> Any:
-    """Return what an optimizer remembers of one of its variables under a name."""
+    """Return the slot variable of `variable`; see `slots`."""
     return slots(optimizer, name)[read(optimizer, "_get_variable_index")(variable)]
 
 
 def gradient_sums(optimizer: Any) -> list[Any]:
-    """Return the sums of accumulated gradients; none if it does not accumulate."""
+    """Return the sums of accumulated gradients; empty if the optimizer does not accumulate gradients."""
     return read(optimizer, "_accumulated_gradients") if optimizer.gradient_accumulation_steps else []
 
 
 def moving_averages(optimizer: Any) -> list[Any]:
-    """Return the moving averages of the weights; none if it does not take them."""
+    """Return the moving averages of the weights; empty unless the optimizer has `use_ema=True`."""
     return read(optimizer, "_model_variables_moving_average") if optimizer.use_ema else []
 
 
 def variable_key(optimizer: Any, variable: Any) -> Any:
-    """Return by what an optimizer knows a variable: the same for Keras' and TensorFlow's object of it."""
+    """Return the key of a variable in an optimizer, equal for a Keras variable and the `tf.Variable` in it."""
     return read(optimizer, "_var_key")(variable)
 
 
@@ -59,34 +63,35 @@ def clip(optimizer: Any, gradients: list[Any]) -> list[Any]:
 
 
 def clip_by_norm(optimizer: Any, gradient: Any, axes: Sequence[int]) -> Any:
-    """Clip a gradient to the norm `clipnorm` over some axes: those of each member alone."""
+    """Clip a gradient to the norm `clipnorm`, taken over `axes`, so that each member is clipped separately."""
     return read(optimizer, "_clip_by_norm")(gradient, axes=axes)
 
 
 def update(optimizer: Any, gradients: list[Any], variables: list[Any], rate: Any) -> None:
-    """Take an optimizer's own step, without what `apply` does before and after."""
+    """Run the update step of an optimizer alone, without clipping, weight decay and the other parts of `apply`."""
     read(optimizer, "_backend_update_step")(gradients, variables, rate)
 
 
 def decays(optimizer: Any, variable: Any) -> bool:
-    """Say whether an optimizer's `weight_decay` acts on a variable: which are excluded is not public."""
+    """Return whether `weight_decay` of an optimizer acts on a variable. The list of exclusions is not public."""
     return read(optimizer, "_use_weight_decay")(variable)
 
 
 def steps_by_adam(optimizer: Any, variable: Any) -> bool:
-    """Say whether a variable takes Adam's step, whose decay is `adam_weight_decay`: `Muon` leaves some to it."""
+    """Return whether `Muon` updates a variable by AdamW, so that `adam_weight_decay` acts on it."""
     return isinstance(optimizer, keras.optimizers.Muon) and read(optimizer, "_should_use_adamw")(variable)
 
 
 def excluded_names(optimizer: Any) -> Any:
-    """Return the pattern of names that `exclude_from_weight_decay` was given, or None: it is made by that call."""
+    """Return the pattern of names set by `exclude_from_weight_decay`, or None if that method was not called."""
     return getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
 
 
 class Stateless:
-    """What keeps a Keras optimizer inside a `StatelessScope`, which its TensorFlow part goes around.
+    """Mixin that lets a Keras optimizer run inside a `StatelessScope`.
 
-    That part writes to `tf.Variable`s itself, for the sake of `tf.distribute`; these methods write to Keras' own.
+    The TensorFlow implementation writes to the `tf.Variable`s directly, because of `tf.distribute`, and thus bypasses
+    the scope. The methods of this class write to the Keras variables.
     """
 
     def _var_key(self, variable: Any) -> int:

@@ -1,12 +1,12 @@
-"""Whether code is Keras' own."""
+"""Test whether code is defined in Keras."""
 
 from typing import Any
 
 
 def is_from_keras(code: Any) -> bool:
-    """Say whether a class or a function is defined in Keras.
+    """Return whether a class or a function is defined in Keras.
 
-    Only the module tells: Keras defines its public classes in `keras.src`, and says of none that it is its own.
+    The test reads the module name. Public classes of Keras are defined in `keras.src`.
 
     Example:
         >>> import keras

@@ -1,7 +1,7 @@
-"""The private methods of Keras that classes of this package override, and why.
+"""The private methods of Keras that classes of this package override, and the reason for each.
 
-Keras calls them by name: one that a release renames would be passed over in silence, and with it the penalty. So
-`check_overrides` is called where such a class is made.
+Keras calls these methods by name. If a release renames a method, Keras would silently ignore the override, and with it
+the penalty. Therefore `check_overrides` is called wherever a subclass is created.
 """
 
 from typing import Any
@@ -9,22 +9,26 @@ from typing import Any
 from shrinkage._host._private import read
 
 OVERRIDES = {
-    # of the class of an optimizer to which something is attached
-    "_backend_apply_gradients": "here gradients are unscaled, and neither accumulated nor clipped: the place of "
-    "gradients of Keras' own regularizers",
+    # optimizers with an attached penalty
+    "_backend_apply_gradients": "here gradients are unscaled, and neither accumulated nor clipped, like the gradients "
+    "of regularizers in Keras",
     "_apply_weight_decay": "a decoupled penalty is added to it",
-    "_backend_update_step": "it is the optimizer's own step, after which a proximal operator follows",
-    # of the class of a model to which something is attached
-    "_get_metrics_result_or_logs": "`fit` and `evaluate` ask it for logs at the end of an epoch, which get the penalty",
-    "_flatten_metrics_in_order": "lists of logs stay as long as they are",
-    # of an optimizer that steps members inside a `StatelessScope`
-    "_var_key": "variables are known by their TensorFlow variables, which a scope does not replace",
-    "_distributed_tf_update_step": "it writes to TensorFlow's variables, past the scope",
+    "_backend_update_step": "the update step of the optimizer, which a proximal operator follows",
+    # models with an attached penalty
+    "_get_metrics_result_or_logs": "`fit` and `evaluate` read the logs of an epoch from it, with the penalty added",
+    "_flatten_metrics_in_order": "the penalty in the logs must not lengthen the lists of metrics",
+    # optimizers that update members inside a `StatelessScope`
+    "_var_key": "the key is the TensorFlow variable, which a scope does not replace",
+    "_distributed_tf_update_step": "it writes to TensorFlow variables and bypasses the scope",
 }
 
 
 def check_overrides(mixin: type, base: Any) -> None:
-    """Raise NotImplementedError unless a class of Keras has all private methods that a mixin overrides."""
+    """Check that a class of Keras has all private methods that a mixin overrides.
+
+    Raises:
+        UnsupportedVersion: If a method is missing.
+    """
     for name in vars(mixin):
         if name in OVERRIDES:
             read(base, name)

@@ -1,23 +1,31 @@
-"""How this room reads what Keras and TensorFlow do not promise to keep, and says so when it is gone.
+"""Access to private attributes of Keras and TensorFlow, with a clear error if an attribute is missing.
 
-No other module of the package touches a private attribute of theirs (`tests/test_architecture.py` holds it), and each
-accessor of this room has a contract test in `tests/host/test_host.py`: a new release is checked by that file alone.
+No other package reads private attributes of Keras or TensorFlow (`tests/test_architecture.py` enforces this). Each
+accessor has a contract test in `tests/host/test_host.py`, so this file alone checks a new release.
 """
 
 from importlib import import_module
 from typing import Any
 
 TESTED = {"keras": ("Keras", "3.13.0", "3.15.1"), "tensorflow": ("TensorFlow", "2.18.0", "2.21.0")}
-"""Name, oldest and newest version of each, as `constraints-oldest.txt` and `constraints.txt` have them."""
+"""(name, oldest version, newest version) of each, as in `constraints-oldest.txt` and `constraints.txt`."""
 
 _MISSING = object()
+
+
+class UnsupportedVersion(NotImplementedError):
+    """The installed Keras or TensorFlow lacks what this package needs: no fault of a model or of the user's code.
+
+    Where any exception of such code is caught, this one is passed on.
+    """
 
 
 def read(thing: Any, name: str) -> Any:
     """Return a private attribute of an object or a class of Keras or TensorFlow.
 
     Raises:
-        NotImplementedError: If it has none, naming the attribute, the installed version and what to install.
+        UnsupportedVersion: If there is no such attribute. The message names the attribute, the installed version and
+            the versions to install.
 
     Example:
         >>> import keras
@@ -27,26 +35,26 @@ def read(thing: Any, name: str) -> Any:
     value = getattr(thing, name, _MISSING)
     if value is _MISSING:
         kind = thing if isinstance(thing, type) else type(thing)
-        raise NotImplementedError(_sentence(f"{kind.__name__}.{name}", kind.__module__))
+        raise UnsupportedVersion(_missing_message(f"{kind.__name__}.{name}", kind.__module__))
     return value
 
 
 def load(module: str, name: str) -> Any:
-    """Return what a private module of Keras or TensorFlow defines.
+    """Return a class or a function of a private module of Keras or TensorFlow.
 
     Raises:
-        NotImplementedError: If there is no such module or name, as `read` does.
+        UnsupportedVersion: If there is no such module or name, with the message of `read`.
     """
     try:
         return getattr(import_module(module), name)
     except (ModuleNotFoundError, AttributeError) as error:
-        raise NotImplementedError(_sentence(f"{module}.{name}", module)) from error
+        raise UnsupportedVersion(_missing_message(f"{module}.{name}", module)) from error
 
 
-def _sentence(what: str, module: str) -> str:
+def _missing_message(name: str, module: str) -> str:
     package = "tensorflow" if module.split(".")[0] == "tensorflow" else "keras"
-    name, oldest, newest = TESTED[package]
+    title, oldest, newest = TESTED[package]
     return (
-        f"shrinkage needs {what}, which {name} {import_module(package).__version__} does not have. Install a version "
+        f"shrinkage needs {name}, which {title} {import_module(package).__version__} does not have. Install a version "
         f'that shrinkage is tested with, "{package}>={oldest},<={newest}", or a newer shrinkage.'
     )

@@ -1,7 +1,7 @@
-"""Import Keras on TensorFlow, without TensorFlow's start-up notes.
+"""Import Keras on TensorFlow without the start-up messages of TensorFlow, and detect that a user has imported it.
 
-TensorFlow reads `TF_CPP_MIN_LOG_LEVEL` once, when it is imported. Two notes are written before it does so (that oneDNN
-is on, and that absl is not initialised yet), and no setting stops them: they are held back at the file descriptor.
+TensorFlow reads `TF_CPP_MIN_LOG_LEVEL` once, at import. Two messages are written earlier (oneDNN is on; absl is not
+initialised yet), and no setting disables them. They are filtered at the file descriptor.
 """
 
 import contextlib
@@ -9,20 +9,22 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _NOTE = re.compile(rb"WARNING: All log messages before absl::InitializeLog|I\d{4} .*oneDNN custom operations are on")
 
 
 def require_tensorflow() -> None:
-    """Import TensorFlow and Keras quietly; raise if Keras runs on another backend.
+    """Import TensorFlow and Keras quietly, and check that Keras runs on TensorFlow.
 
-    A log level that the user has set is kept, and at 0, which asks for everything, nothing is held back.
+    A log level set by the user is kept. At level 0 all messages are shown.
 
     Raises:
-        RuntimeError: if Keras' backend is not TensorFlow.
-        ImportError: if TensorFlow is not installed.
+        RuntimeError: If the backend of Keras is not TensorFlow.
+        ImportError: If TensorFlow is not installed.
 
     Example:
         >>> require_tensorflow()
@@ -56,7 +58,7 @@ def _import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def _notes_held_back() -> Iterator[None]:
-    """Hold back what is written to file descriptor 2, and pass on all but the known notes."""
+    """Capture writes to file descriptor 2, and write all lines but the known messages at the end."""
     try:
         stderr = os.dup(2)
     except OSError:  # no stderr, as under pythonw: nothing to keep clean
@@ -72,3 +74,54 @@ def _notes_held_back() -> Iterator[None]:
             os.close(stderr)
             held.seek(0)
             os.write(2, b"".join(line for line in held if not _NOTE.match(line)))
+
+
+def when_keras_is_imported(then: Callable[[], object]) -> None:
+    """Call a function if Keras is on TensorFlow: now if it is imported already, else at the end of its import.
+
+    Where this package itself imports Keras, the function is not called: its modules may not be complete then.
+    """
+    if "keras" in sys.modules:
+        _call_on_tensorflow(then)
+    else:
+        sys.meta_path.insert(0, _KerasFinder(then))
+
+
+def _call_on_tensorflow(then: Callable[[], object]) -> None:
+    if sys.modules["keras"].config.backend() == "tensorflow":
+        then()
+
+
+class _KerasFinder:
+    """Finds Keras as it is found without this, and knows when it has been imported."""
+
+    def __init__(self, then: Callable[[], object]):
+        self._then, self._is_searching = then, False
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != "keras" or self._is_searching:
+            return None
+        self._is_searching = True
+        try:
+            spec: Any = find_spec(name)
+        finally:
+            self._is_searching = False
+        if spec is not None:
+            execute = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: self._execute(module, execute)
+        return spec
+
+    def _execute(self, module: Any, execute: Callable[[Any], None]) -> None:
+        sys.meta_path.remove(self)  # pyright: ignore[reportArgumentType]
+        execute(module)
+        if not _is_called_by_this_package():
+            _call_on_tensorflow(self._then)
+
+
+def _is_called_by_this_package() -> bool:
+    frame: Any = sys._getframe()
+    names = []
+    while frame is not None:
+        names.append(frame.f_globals.get("__name__", ""))
+        frame = frame.f_back
+    return any(name.startswith("shrinkage.") and name != __name__ for name in names) or "shrinkage" in names

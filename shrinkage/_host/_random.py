@@ -1,4 +1,4 @@
-"""Python's global random state, from which Keras draws seeds: a call of this package leaves it as it was."""
+"""Save and restore the global random state of Python, from which Keras draws seeds."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -9,12 +9,12 @@ import numpy as np
 
 @contextmanager
 def random_state(key: Sequence[int] | None = None) -> Iterator[None]:
-    """Put Python's random state back at the end; with a key, what is drawn before depends on the key alone.
+    """Restore the random state of Python at the end of the block; with a key, seed it at the start of the block.
 
-    Keras' initializers and random layers draw their seeds from it.
+    Initializers and random layers of Keras draw their seeds from this state.
 
     Args:
-        key: Whole numbers, such as (seed, fold); None to start from the present state.
+        key: Integers, such as (seed, fold), that determine all draws in the block; None keeps the current state.
 
     Example:
         >>> before = random.getstate()

@@ -7,5 +7,5 @@ from shrinkage._host._private import read
 
 
 def unpickler(kind: Any) -> Callable[[Any], Any]:
-    """Return what Keras puts into pickles of a class of models or optimizers to read them by."""
+    """Return the function that Keras stores in pickles of models or optimizers of a class, to load them."""
     return read(kind, "_unpickle_model")

@@ -1,25 +1,64 @@
 """TensorFlow's functions and data sets."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import tensorflow as tf
 
-from shrinkage._host._private import read
+from shrinkage._host._private import load, read
+
+_resources_of: Any = load("tensorflow.python.framework.auto_control_deps_utils", "get_read_write_resource_inputs")
+"""Which resources an operation reads and writes; a call of a function, by what the function does."""
 
 
 def concrete_functions(function: Any) -> list[Any] | None:
-    """Return what a `tf.function` has been traced to so far, with its graphs, or None for another thing."""
+    """Return the concrete functions that a `tf.function` has been traced to, or None for other objects."""
     if not isinstance(function, tf.types.experimental.PolymorphicFunction):
         return None
     return list(read(function, "_list_all_concrete_functions")())
 
 
 def allow_tracing(function: Any) -> None:
-    """Let TensorFlow not warn that a `tf.function` is traced often: it counts over all functions of the same code."""
+    """Disable the warning that a `tf.function` is traced often: it counts over all functions of the same code."""
     read(function, "_omit_frequent_tracing_warning")
     function._omit_frequent_tracing_warning = True
 
 
 def dataset_before(dataset: Any) -> Any:
-    """Return the `tf.data.Dataset` from which another was made, or None: it tells whether rows are in batches."""
-    return getattr(dataset, "_input_dataset", None)  # one that was made of several, or of arrays, has none
+    """Return the input of a transformed `tf.data.Dataset`, or None. It shows whether rows are batched."""
+    return getattr(dataset, "_input_dataset", None)  # sources and transformations of several data sets have none
+
+
+def traced_graph() -> Any:
+    """Return the graph of the outermost `tf.function` that is being traced, or None."""
+    if not tf.inside_function():
+        return None
+    graph: Any = tf.compat.v1.get_default_graph()
+    while hasattr(graph.outer_graph, "outer_graph"):  # the default graph around it has none
+        graph = graph.outer_graph
+    return graph
+
+
+def when_traced(graph: Any, then: Callable[[], None]) -> None:
+    """Call a function once a graph has been traced."""
+    read(graph, "_add_scope_exit_callback")(then)
+
+
+def written(graph: Any, variables: Iterable[Any], since: int = 0) -> list[Any]:
+    """Return the Keras variables that operations of a graph assign to, and functions that these call.
+
+    Args:
+        graph: Of a `tf.function`.
+        variables: To choose from.
+        since: How many operations to leave out, from the first.
+    """
+    variables = list(variables)
+    operations = graph.get_operations()[since:] if variables else []
+    targets = {id(tensor) for operation in operations for tensor in _resources_of(operation)[1]}
+    handles = {id(outside) for outside, inside in graph.captures if id(inside) in targets}
+    return [variable for variable in variables if not handles.isdisjoint(_handles(variable))]
+
+
+def _handles(variable: Any) -> set[int]:
+    """Return the handles of a variable: one for each device that has a replica."""
+    return {id(replica.handle) for replica in getattr(variable.value, "values", (variable.value,))}

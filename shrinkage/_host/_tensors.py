@@ -1,45 +1,45 @@
-"""Variables and tensors: the precision that Keras casts to, and what it hangs on tensors."""
+"""Variables and tensors: the stored precision, and the attributes that Keras sets on tensors."""
 
 from typing import Any
 
 from shrinkage._host._private import read
 
-_MASK, _LOGITS = "_keras_mask", "_keras_logits"  # most tensors have neither
+_MASK, _LOGITS = "_keras_mask", "_keras_logits"  # optional attributes of tensors
 
 
 def stored_dtype(variable: Any) -> str:
-    """Return the precision in which a variable is stored: `variable.dtype` is another inside an autocast scope."""
+    """Return the dtype in which a variable is stored. The public `variable.dtype` differs inside an autocast scope."""
     return read(variable, "_dtype")
 
 
 def is_autocast(variable: Any) -> bool:
-    """Say whether a layer of mixed precision sees a variable cast: floating-point ones are, unless made without."""
+    """Return whether mixed-precision layers cast a variable: floating-point, and not made with `autocast=False`."""
     return bool(read(variable, "_autocast")) and "float" in stored_dtype(variable)
 
 
 def mask_of(tensor: Any) -> Any:
-    """Return the mask that a layer hung on its output for the next one, or None.
+    """Return the mask that a layer set on the output for the next layer, or None.
 
-    A walk of a model's graph in Keras' place hands it on as Keras does.
+    Code that runs the graph of a model in place of Keras passes masks on like Keras.
     """
     return getattr(tensor, _MASK, None)
 
 
 def set_mask(tensor: Any, mask: Any) -> None:
-    """Hang a mask on a tensor; None hangs nothing."""
+    """Set a mask on a tensor, unless it is None."""
     if mask is not None:
         setattr(tensor, _MASK, mask)
 
 
 def logits_of(tensor: Any) -> Any:
-    """Return the argument that Keras' softmax or sigmoid hung on its result, or None.
+    """Return the logits that the softmax or sigmoid of Keras set on the result, or None.
 
-    The cross-entropies use it in place of the clipped logarithm of the probability.
+    The cross-entropy losses use the logits in place of the clipped logarithm of the probability.
     """
     return getattr(tensor, _LOGITS, None)
 
 
 def set_logits(tensor: Any, logits: Any) -> None:
-    """Hang logits on a tensor of probabilities; None hangs nothing."""
+    """Set logits on a tensor of probabilities, unless they are None."""
     if logits is not None:
         setattr(tensor, _LOGITS, logits)

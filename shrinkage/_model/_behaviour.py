@@ -12,6 +12,7 @@ from keras import layers, ops, tree
 from shrinkage._data._data import take
 from shrinkage._host._layers import sublayers
 from shrinkage._host._origin import is_from_keras
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._template import Template
 from shrinkage._weights._kinds import is_of_keras
 
@@ -204,6 +205,8 @@ def _mixes_rows(
     for way in ways:
         try:
             found, _ = _call(network, values, take(rows, way))
+        except UnsupportedVersion:
+            raise
         except Exception:  # of any class: a model of the user's own may take no such batch, and so knows of batches
             return True
         for alone, whole in zip(found, together, strict=True):

@@ -10,6 +10,7 @@ from keras import tree
 
 from shrinkage._host._graphs import Functional, layers_given
 from shrinkage._host._layers import build_shapes, lambda_output_shape, sublayers
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._weights._first_call import create_weights, reason_of
 from shrinkage._weights._kinds import is_of_keras, own_code
 
@@ -47,6 +48,8 @@ def _clone_part(model: keras.Model, memo: Memo) -> keras.Model:
                 raise TypeError(f"the copy is of class {type(found).__name__}")
             _copy_attributes(model, found)
             _build(found, model)
+        except UnsupportedVersion:
+            raise
         except Exception as error:  # of any class: it comes from the user's own code, or from Keras
             reasons.append(reason_of(error).rstrip("."))
             continue

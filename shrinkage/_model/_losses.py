@@ -16,6 +16,7 @@ from keras import ops
 
 from shrinkage._host._compiled import LossFunctionWrapper, loss_arguments
 from shrinkage._host._origin import is_from_keras
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensors import logits_of, mask_of, set_logits
 
 _PER_ROW = (
@@ -173,6 +174,8 @@ def check_compiled(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarr
     tensors = [ops.convert_to_tensor(part, dtype=loss.dtype) for part in (y, predictions)]
     try:
         tf.function(loss.call, autograph=False).get_concrete_function(*tensors)
+    except UnsupportedVersion:
+        raise
     except Exception as error:  # of any class: it comes from the user's own function
         if "numpy" in str(error).lower():
             raise ValueError(

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops, tree
 
 from shrinkage._host._compiled import CompileLoss, flat_losses, get_loss
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._losses import (
     batch_losses,
     check_compiled,
@@ -122,6 +123,8 @@ def make_objective(
     compiled = CompileLoss(loss, loss_weights, output_names=names)
     try:
         compiled.build(tree.pack_sequence_as(predictions, stand_in), predictions)
+    except UnsupportedVersion:
+        raise
     except Exception as error:  # of any class: Keras does not check what it is given
         raise ValueError(f"`loss` or `loss_weights` does not fit the model's outputs. Keras says: {error}") from error
     places = tree.pack_sequence_as(predictions, list(range(len(outputs))))
@@ -161,10 +164,14 @@ def _follow(places: Any, path: Sequence[Any]) -> Any:
 def _mixes(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) -> bool:
     try:
         return mixes_rows(loss, y, predictions)
+    except UnsupportedVersion:
+        raise
     except Exception:  # of any class: it comes from the user's own function
         pass
     try:
         value = loss(y, predictions)
+    except UnsupportedVersion:
+        raise
     except Exception as error:
         raise ValueError(
             f"`loss` ({name_of(loss)}) failed on the first rows: {error}. Received: targets of shape {y.shape} for "

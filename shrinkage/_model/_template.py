@@ -89,6 +89,11 @@ class Template:
         return self._source.optimizer
 
     @property
+    def has_schedule(self) -> bool:
+        """Whether the learning rate follows a schedule."""
+        return isinstance(rate_of(self.optimizer), keras.optimizers.schedules.LearningRateSchedule)
+
+    @property
     def is_function(self) -> bool:
         """Whether the caller gave a function, whose models are new by construction."""
         return self._build is not None
@@ -170,16 +175,22 @@ class Template:
         self.model(self.kept_values()).save(file)
 
     @classmethod
-    def load(cls, file: str | Path, *, scope: Mapping[str, Any] | None = None, **options: Any) -> "Template":
+    def load(
+        cls, file: str | Path, *, scope: Mapping[str, Any] | None = None, name: str | None = None, **options: Any
+    ) -> "Template":
         """Read a recipe that `save` wrote; code inside the file is refused (Keras' `safe_mode`).
 
         Args:
             file: Its name.
             scope: Classes and functions that Keras is given, by their names, in place of what it knows by a scope.
+            name: Of the model, if it is known: the file has another one if a function or a class makes up names.
             options: As `Template` has them.
         """
         with random_state():
-            return cls(keras.models.load_model(file, scope, safe_mode=True), **options)
+            model: Any = keras.models.load_model(file, scope, safe_mode=True)
+            if name is not None:
+                model.name = name
+            return cls(model, **options)
 
     def _called(self) -> keras.Model:
         build: Any = self._build

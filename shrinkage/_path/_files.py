@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage import __version__
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._path._curve import Status
 from shrinkage._penalties import Penalty
 from shrinkage._penalties._record import from_record, to_record
@@ -72,7 +73,7 @@ def read(folder: Any) -> dict[str, Any]:
     record = _read_record(folder)
     try:
         record.setdefault("lam_model", None)  # of a path that an earlier version saved
-        return _restore(record, *_read_parts(folder, plain=record["lam_model"] is not None))
+        return _restore(record, *_read_parts(folder, record))
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         if problem := _own_code(error):
             raise ValueError(f"The model of the saved path in '{folder}' cannot be read: it has {problem}") from error
@@ -95,6 +96,8 @@ def _read_problem(template: Any, file: File, scope: dict[str, Any] | None) -> st
     """Say what Keras cannot read of a file where it is given this code, by names; or nothing."""
     try:
         template.load(file, **({} if scope is None else {"scope": scope}))
+    except UnsupportedVersion:
+        raise
     except Exception as error:  # of any class: it comes from the code of the model's layers
         return _own_code(error) or f"something that Keras cannot read back ({error})."
     return ""
@@ -154,6 +157,7 @@ def _record(values: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, An
         "shrinkage": __version__,
         "penalty": to_record(values["penalty"]),
         "how": to_record(values["how"]),
+        "model": values["template"].name,
         **words,
         "notes": values["notes"],
         "predictions": _structure("predictions", values["predictions"]),
@@ -181,7 +185,7 @@ def _read_record(folder: File) -> dict[str, Any]:
     return record
 
 
-def _read_parts(folder: File, *, plain: bool) -> tuple[dict[str, Any], Any]:
+def _read_parts(folder: File, record: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     from shrinkage._model._template import Template  # here, as it imports Keras
 
     # Given a name, `np.load` leaves the file of a torn archive open.
@@ -189,7 +193,9 @@ def _read_parts(folder: File, *, plain: bool) -> tuple[dict[str, Any], Any]:
         arrays = {name: archive[name] for name in archive.files}
     for array in arrays.values():
         array.setflags(write=False)
-    options: dict[str, Any] = {"plain": True} if plain else {}  # code of the user's own may set its regularizers again
+    options: dict[str, Any] = {"name": record["model"]} if "model" in record else {}  # earlier versions had none
+    if record["lam_model"] is not None:
+        options["plain"] = True  # code of the user's own may set its regularizers again
     return arrays, Template.load(folder / _TEMPLATE, **options)
 
 

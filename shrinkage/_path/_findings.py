@@ -183,10 +183,15 @@ def trains_above_constant(curve: Curve) -> bool:
     return above and not (curve.single_split and training_is_stuck(curve))
 
 
-def overfitting_without_penalty(curve: Curve) -> Overfitting | None:
-    """Find what the best epoch hides: that without a penalty the loss rises again."""
+def overfitting_without_penalty(curve: Curve, *, scheduled: bool) -> Overfitting | None:
+    """Find what the best epoch hides: that without a penalty the loss rises again.
+
+    Where the learning rate is scheduled and training went on to the end, nothing is found: an early epoch is that of a
+    high rate, and a training that ended there would have another schedule.
+    """
     training = training_curve(curve)[-1]
-    return rises_again(curve.cv_loss[:, -1], curve.fold_weight, training, curve.se[-1], scale_of(curve))
+    found = rises_again(curve.cv_loss[:, -1], curve.fold_weight, training, curve.se[-1], scale_of(curve))
+    return None if found and scheduled and curve.epochs[-1] > found.best_epoch else found
 
 
 def beats_constant(curve: Curve) -> bool:

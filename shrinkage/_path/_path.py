@@ -151,7 +151,9 @@ class Path(Curve):
         It says so where that cannot be told: where training has hardly begun, where nothing clearly beats the best
         constant, and where strengths diverged.
         """
-        return Note(" ".join(filter(None, [verdict(self, self.notes), model_words(self)])))
+        return Note(
+            " ".join(filter(None, [verdict(self, self.notes, scheduled=self.template.has_schedule), model_words(self)]))
+        )
 
     def plot(self, file: Any = None) -> Figure:
         """Draw the held-out loss against log10(lam), with one-standard-error bars and the choices marked.

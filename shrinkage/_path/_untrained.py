@@ -56,12 +56,12 @@ def _domain_words(curve: Curve) -> str:
     )
 
 
-def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
+def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: bool) -> str:
     """Say that a constant does as well, and that more training or a larger model is not what is missing."""
     if trains_above_constant(curve):
         return _undertrained_words(curve, loss, notes)
     best, null = float(curve.mean[curve.index_min]), curve.null_loss
-    found, how_far = overfitting_without_penalty(curve), main_progress(curve)
+    found, how_far = overfitting_without_penalty(curve, scheduled=scheduled), main_progress(curve)
     if found and found.best < null <= best:
         words = overfitting_words(curve, loss, found)
         return f"No strength beats the best constant ({loss} {figures(null)}) at its chosen epoch. {words}"
@@ -78,7 +78,8 @@ def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
             f"Lower $learning_rate, or look for outliers. {_WORSE} on held-out rows, though not in training. {start}. "
             f"The least held-out loss is {figures(best)}."
         )
-    if (none := float(curve.candidates[-1])) and far_above_constant(curve, none):
+    none = float(curve.candidates[-1])
+    if none and far_above_constant(curve, none) and not scheduled:
         return (
             f"Lower $learning_rate. Without a penalty the {loss} is {figures(none)} at its best epoch, far above the "
             f"best constant's. {start}."

@@ -37,31 +37,36 @@ from shrinkage._path._words import at_min, figures, flat_range, interval_text, l
 from shrinkage._problem._scales import names_inputs
 
 
-def verdict(curve: Curve, notes: tuple[str, ...] = ()) -> str:
+def verdict(curve: Curve, notes: tuple[str, ...] = (), *, scheduled: bool = False) -> str:
     """Say what the curve shows; see `Path.verdict`.
 
     Args:
         curve: the curve.
         notes: those of the path: inputs and targets far from unit size explain much.
+        scheduled: whether the learning rate follows a schedule.
     """
     loss = loss_words(curve.loss_name)
     if curve.failed.all():
         sentences = [nothing_to_choose_words(curve)]
     elif not beats_constant(curve):
         trained = main_progress(curve) is Progress.LEVELLED and not trains_above_constant(curve)
-        sentences = [no_better_words(curve, loss, notes), edge_words(curve) if trained else "", few_tried_words(curve)]
+        sentences = [
+            no_better_words(curve, loss, notes, scheduled=scheduled),
+            edge_words(curve) if trained else "",
+            few_tried_words(curve),
+        ]
         sentences += ["" if trains_above_constant(curve) else far_fold_words(curve, loss)]
     elif main_progress(curve) is Progress.BEGINNING:
         sentences = [beginning_words(curve, loss, notes), few_tried_words(curve), far_fold_words(curve, loss)]
     else:
         sentences = [
-            _gain_words(curve, loss, notes),
+            _gain_words(curve, loss, notes, scheduled=scheduled),
             near_perfect_words(curve, loss),
             edge_words(curve),
             few_tried_words(curve),
             "" if is_near_perfect(curve) else far_fold_words(curve, loss),
             epoch_limit_words(curve),
-            _rate_words(curve, loss),
+            "" if scheduled else _rate_words(curve, loss),
         ]
     if names_inputs(notes) and not sentences[0].startswith("Standardise"):
         sentences += [_INPUTS]
@@ -85,7 +90,7 @@ def _rate_words(curve: Curve, loss: str) -> str:
 # --- what the penalty gains
 
 
-def _gain_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
+def _gain_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: bool) -> str:
     if curve.failed[-1]:
         least = loss_text(curve, curve.mean[curve.index_min])
         return (
@@ -100,7 +105,7 @@ def _gain_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
             f"The least {loss} is {least}, at lambda = {lam_text(curve.lam_min)}, and {none} without a penalty: "
             f"there is no standard error to judge the difference by."
         )
-    if found := overfitting_without_penalty(curve):
+    if found := overfitting_without_penalty(curve, scheduled=scheduled):
         return overfitting_words(curve, loss, found)
     gap_words = _gap_words(curve, larger=not names_inputs(notes))
     if curve.lam_min == 0:

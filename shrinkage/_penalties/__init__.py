@@ -1,4 +1,4 @@
-"""What is added to the data loss, R(w) = lam * P(w), and where it enters a training step."""
+"""Penalties R(w) = lam * P(w), which are added to the data loss, and the part of a training step that applies them."""
 
 from shrinkage._penalties._check import as_penalty as as_penalty
 from shrinkage._penalties._check import check_penalty as check_penalty

@@ -1,4 +1,4 @@
-"""Which penalties and ways go together."""
+"""Validation of the arguments `penalty` and `how`."""
 
 from typing import Any
 
@@ -10,15 +10,15 @@ from shrinkage._penalties._how import Decoupled, How
 from shrinkage._penalties._protocol import Penalty
 
 PENALTIES = (L2, L1, ElasticNet, GroupLasso)
-_NAMES = {"l2": L2, "l1": L1, "elastic-net": ElasticNet, "group-lasso": GroupLasso}  # the shell's
+_NAMES = {"l2": L2, "l1": L1, "elastic-net": ElasticNet, "group-lasso": GroupLasso}  # as in the shell
 _ELSEWHERE = {"ridge": "l2", "weight-decay": "l2", "lasso": "l1", "l1-l2": "elastic-net", "l1l2": "elastic-net"}
 
 
 def as_penalty(penalty: Any) -> Penalty:
-    """Return a penalty, which may be given by the name that it has in the shell.
+    """Return a penalty from a penalty or from its name in the shell.
 
     Raises:
-        TypeError, ValueError: If it is neither; a strength in it is shown its place.
+        TypeError, ValueError: If `penalty` is neither. For a Keras regularizer the message shows the equivalent call.
 
     Example:
         >>> as_penalty("l2"), as_penalty("elastic-net")
@@ -56,13 +56,13 @@ def _hint(penalty: Any) -> str:
 
 
 def _hint_how(how: Any) -> str:
-    """Show the call that a name or a class stands for."""
+    """Return a hint with the call for a name or a class; empty for other values."""
     named = (how if isinstance(how, str) else getattr(how, "__name__", "")).capitalize()
     return f" Say how=shrinkage.{named}()." if named in ("Coupled", "Proximal", "Decoupled") else ""
 
 
 def keras_strengths(regularizer: Any) -> tuple[float, float] | None:
-    """Return l1 and l2 of one of Keras' own L1, L2 and L1L2, or None for another."""
+    """Return (l1, l2) of a regularizer L1, L2 or L1L2 of Keras, or None for other regularizers."""
     if type(regularizer) not in (regularizers.L1, regularizers.L2, regularizers.L1L2):
         return None
     l1, l2 = (float(f"{float(getattr(regularizer, name, 0)):.7g}") for name in ("l1", "l2"))  # L1 keeps a float32
@@ -70,7 +70,7 @@ def keras_strengths(regularizer: Any) -> tuple[float, float] | None:
 
 
 def matching(l1: float, l2: float) -> tuple[Penalty, float]:
-    """Return the penalty and the strength that Keras' l1 * Σ|w| + l2 * Σw² is; one of the two is above 0.
+    """Return the penalty and the strength that equal l1 * Σ|w| + l2 * Σw², the L1L2 of Keras; l1 + l2 is above 0.
 
     Example:
         >>> matching(0.0, 0.01), matching(0.02, 0.01)
@@ -83,10 +83,10 @@ def matching(l1: float, l2: float) -> tuple[Penalty, float]:
 
 
 def check_penalty(penalty: Penalty, how: Any) -> How:
-    """Return where the penalty enters, which is its default if `how` is None.
+    """Check that `how` suits the penalty, and return it; None gives the default of the penalty.
 
     Raises:
-        TypeError, ValueError: If it is no such way, or they do not go together.
+        TypeError, ValueError: If `how` is not a `How`, or is `Decoupled` with a penalty other than L2.
 
     Example:
         >>> check_penalty(L1(), None)
@@ -100,7 +100,7 @@ def check_penalty(penalty: Penalty, how: Any) -> How:
         )
     if isinstance(how, Decoupled) and not penalty.can_decay:
         raise ValueError(
-            f"`how`: Decoupled() is weight decay, a form of L2 alone. Received: {penalty!r}, whose exact zeros a step "
-            f"beside the optimizer's would not give. Say how=shrinkage.Proximal(), which does."
+            f"`how`: Decoupled() is weight decay, a form of L2 alone. Received: {penalty!r}, for which it gives no "
+            f"exact zeros. Say how=shrinkage.Proximal(), which does."
         )
     return how

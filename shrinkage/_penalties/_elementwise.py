@@ -1,7 +1,7 @@
-"""What is added to the data loss: R(w) = lam * P(w), as value, gradient, proximal operator and optimality residual.
+"""Elementwise penalties R(w) = lam * P(w): value, gradient, proximal operator and optimality residual.
 
-Everything is elementwise and written in `keras.ops`: `w` may be a NumPy array or a Keras tensor of any shape, and `lam`
-a number or an array that broadcasts against it, as (F, S, 1, 1) does against stacked kernels (F, S, inputs, units).
+All methods use `keras.ops`. `w` is a NumPy array or a Keras tensor of any shape, and `lam` is a number or an array that
+broadcasts against `w`. For example, `lam` is (F, S, 1, 1) for stacked kernels (F, S, inputs, units).
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from keras import ops
 from shrinkage._penalties._how import Coupled, Proximal
 from shrinkage._penalties._strength import no_strength, without_strength
 
-Tensor = Any  # a NumPy array or what the Keras backend makes of one
+Tensor = Any  # a NumPy array or a tensor of the Keras backend
 
 
 class Weights(tuple):
-    """A model's weights, in the order of `model.get_weights()`; equal to no other, as comparing them takes long."""
+    """The weights of a model, in the order of `model.get_weights()`. Equality is identity: comparing arrays is slow."""
 
     __slots__ = ()
     __eq__, __hash__ = object.__eq__, object.__hash__
@@ -38,14 +38,14 @@ class L2:
     which has no ½; `LogisticRegression(C=1 / (n * lam))` for log loss; n is the number of rows.
 
     Args:
-        toward: None for w0 = 0; "initial" for the weights that training starts from, which with `init="keep"` are those
-            of a pretrained model; or a list of weights in the order of `model.get_weights()`, of which those on
-            penalised weights are used.
+        toward: None for w0 = 0; "initial" for the weights at the start of training, which with `init="keep"` are the
+            weights of a pretrained model; or a list of arrays in the order of `model.get_weights()`, of which only the
+            entries for penalised weights are used.
 
     Raises:
-        ValueError: if `toward` is none of these.
+        ValueError: If `toward` has another value.
 
-    The methods know no w0: with `toward`, give them w - w0 for w, and add w0 to what `prox` returns.
+    The methods take w - w0 in place of w. With `toward`, add w0 to the result of `prox`.
 
     Source: Hoerl & Kennard (1970), Ridge regression; Li, Grandvalet & Davoine (2018), Explicit inductive bias for
     transfer learning with convolutional networks, for L2-SP.
@@ -80,7 +80,7 @@ class L2:
 
     @property
     def name(self) -> str:
-        """What it is called in words."""
+        """The name of the penalty for tables and messages."""
         return "L2" if self.toward is None else "L2-SP"
 
     def value(self, w: Tensor, lam: Tensor) -> Tensor:
@@ -149,7 +149,7 @@ class L1:
 
     The same strength elsewhere: Keras' `L1(lam)`, which is applied by gradient and gives no exact zeros; scikit-learn's
     `Lasso(alpha=lam)` for a loss of ½(y - f)² and `alpha=lam / 2` for Keras' mean squared error, which has no ½;
-    `LogisticRegression(C=1 / (n * lam), l1_ratio=1)` for log loss with n rows. PyTorch has no L1 of its own.
+    `LogisticRegression(C=1 / (n * lam), l1_ratio=1)` for log loss with n rows. PyTorch has no L1 penalty.
 
     Source: Tibshirani (1996), Regression shrinkage and selection via the lasso.
 
@@ -252,7 +252,7 @@ class ElasticNet:
         rho: the share of the L1 part, from 0 to 1.
 
     Raises:
-        ValueError: if `rho` is not such a number.
+        ValueError: If `rho` is not a number from 0 to 1.
 
     Source: Zou & Hastie (2005), Regularization and variable selection via the elastic net.
 
@@ -277,7 +277,7 @@ class ElasticNet:
 
     @property
     def name(self) -> str:
-        """What it is called in words."""
+        """The name of the penalty for tables and messages."""
         return f"elastic net (rho = {self.rho:g})"
 
     @property

@@ -1,4 +1,4 @@
-"""The group lasso: weights in groups that are all zero together, such as all that lead into one unit."""
+"""The group lasso, which sets groups of weights to zero together, such as all weights into a unit."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,30 +11,30 @@ from keras import ops
 from shrinkage._penalties._how import Proximal
 from shrinkage._penalties._strength import no_strength, without_strength
 
-Tensor = Any  # a NumPy array or what the Keras backend makes of one
+Tensor = Any  # a NumPy array or a tensor of the Keras backend
 
-_ITERATIONS = 5  # of Newton's method: where step sizes lie twelve decades apart, they leave 1e-12 of the largest weight
+_ITERATIONS = 5  # of Newton's method: the error is 1e-12 of the largest weight for step sizes twelve decades apart
 
 
 @without_strength("shrinkage.GroupLasso()")
 @dataclass(frozen=True)
 class GroupLasso:
-    """The group lasso P(w) = Σ_g √|g| * ‖w_g‖, |g| being how many weights are in group g.
+    """The group lasso P(w) = Σ_g √|g| * ‖w_g‖, where |g| is the number of weights in group g.
 
-    It zeroes whole groups at once: a unit whose weights are all zero gives the same output for every row, and can be
-    taken out of the network; so can an input of which none of the weights is left.
+    It sets whole groups of weights to zero. A unit with zero weights gives the same output for every row and can be
+    removed from the network. An input with zero weights can be removed too.
 
     Args:
-        groups: "units" for a group of all weights into a unit (a filter, a coordinate of an embedding, a gate of a
-            recurrent unit); "inputs" for one of all weights out of an input (a feature, a channel, a token); or the
-            axes that a group spans, each counted from the last: (-2,) is "units" of a Dense kernel (inputs, units).
-            A bias has no inputs: with "units", each of its weights is a group.
+        groups: "units": a group is all weights into a unit (a filter, a coordinate of an embedding, a gate of a
+            recurrent unit). "inputs": a group is all weights out of an input (a feature, a channel, a token). A tuple
+            of negative axes: a group spans the axes; (-2,) is "units" of a Dense kernel (inputs, units). With "units",
+            each weight of a bias is a group.
 
     Raises:
-        ValueError: if `groups` is none of these.
+        ValueError: If `groups` has another value.
 
-    The methods take one kernel as Keras lays it out, (..., inputs, units). Where the axes are given, more axes may
-    stand in front, and `lam` may have members along them.
+    The methods take a kernel in the layout of Keras, (..., inputs, units). If `groups` is a tuple of axes, the kernel
+    may have additional leading axes, such as folds and strengths, and `lam` may vary along them.
 
     Source: Yuan & Lin (2006), Model selection and estimation in regression with grouped variables.
 
@@ -70,7 +70,7 @@ class GroupLasso:
 
     @property
     def name(self) -> str:
-        """What it is called in words."""
+        """The name of the penalty for tables and messages."""
         return f"group lasso ({self.groups})" if isinstance(self.groups, str) else f"group lasso (axes {self.groups})"
 
     def value(self, w: Tensor, lam: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class GroupLasso:
         return ops.sum(self._strength(w, lam) * self._lengths(w))
 
     def gradient(self, w: Tensor, lam: Tensor) -> Tensor:
-        """Return lam * √|g| * w_g / ‖w_g‖, of the shape of `w`: the subgradient that is 0 where a group is.
+        """Return lam * √|g| * w_g / ‖w_g‖, of the shape of `w`: the subgradient that is 0 for a group of zeros.
 
         Example:
             >>> import numpy as np, shrinkage as sh
@@ -95,13 +95,12 @@ class GroupLasso:
         return self._strength(w, lam) * ops.divide_no_nan(w, self._lengths(w))
 
     def prox(self, w: Tensor, lam: Tensor, step: Tensor) -> Tensor:
-        """Return argmin over z of Σ ½(z - w)² / step + lam * P(z): each group shortened, or zero.
+        """Return argmin over z of Σ ½(z - w)² / step + lam * P(z); arguments as for `L1.prox`.
 
-        Where all weights of a group have one step size, z_g = w_g * max(0, 1 - step * lam * √|g| / ‖w_g‖). Otherwise
-        z_i = w_i * r / (r + t_i) with t_i = step_i * lam * √|g|, and r = ‖z_g‖ solves S(r) = Σ (w_i / (r + t_i))² = 1,
-        unless S(0) <= 1, where z_g = 0. The root of 1/√S - 1, which is concave and almost straight, is found by
-        Newton's method from below, as in trust-region methods (Conn, Gould & Toint 2000, section 7.3). The arguments
-        are those of `L1.prox`.
+        If all weights of a group have the same step size, z_g = w_g * max(0, 1 - step * lam * √|g| / ‖w_g‖). Otherwise
+        z_i = w_i * r / (r + t_i) with t_i = step_i * lam * √|g|, and r = ‖z_g‖ solves S(r) = Σ (w_i / (r + t_i))² = 1.
+        If S(0) <= 1, z_g = 0. The function 1/√S - 1 is concave and almost linear; Newton's method finds the root from
+        below, as in trust-region methods (Conn, Gould & Toint 2000, section 7.3).
 
         Example:
             >>> import numpy as np, shrinkage as sh
@@ -125,10 +124,9 @@ class GroupLasso:
         return ops.where(at_zero <= 1, ops.zeros_like(w), w * (r / (r + t)))
 
     def residual(self, w: Tensor, grad: Tensor, lam: Tensor) -> Tensor:
-        """Return the distance of -grad to lam * ∂P(w), shared out over the weights: a group's norm is its distance.
+        """Return |grad + lam * ∂P/∂w|; in a group of zeros, |grad| * max(0, 1 - lam * √|g| / ‖grad_g‖).
 
-        That is |grad + lam * ∂P/∂w|, and where a group is zero |grad| * max(0, 1 - lam * √|g| / ‖grad_g‖); arguments as
-        for `L1.residual`.
+        The norm over a group is the distance of -grad to lam * ∂P(w) for that group. Arguments as for `L1.residual`.
 
         Example:
             >>> import numpy as np, shrinkage as sh
@@ -141,7 +139,7 @@ class GroupLasso:
         return ops.where(self._lengths(w) > 0, ops.abs(grad + self.gradient(w, lam)), at_zero)
 
     def zero_groups(self, w: np.ndarray) -> int:
-        """Return how many groups of one kernel are all zero."""
+        """Return the number of groups of zeros in a kernel."""
         return int(np.all(w == 0, axis=self._axes(w)).sum())
 
     def _axes(self, w: Tensor) -> tuple[int, ...]:
@@ -151,7 +149,7 @@ class GroupLasso:
         return tuple(axis for axis in range(-len(w.shape), 0) if axis != apart)
 
     def _reduce_groups(self, reduce: Any, values: Tensor) -> Tensor:
-        """Reduce the axes that a group spans, and keep them as axes of one."""
+        """Reduce `values` over the axes of a group, with `keepdims=True`."""
         return reduce(values, axis=self._axes(values), keepdims=True)
 
     def _lengths(self, w: Tensor) -> Tensor:

@@ -1,17 +1,17 @@
-"""Where the penalty enters a training step: into the gradient, after the step, or beside it."""
+"""The part of a training step that applies the penalty: in the gradient, after the step, or as weight decay."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Coupled:
-    """Add the penalty's gradient to the data loss's, before the optimizer sees it: the classic form, default of `L2`.
+    """Add the gradient of the penalty to the gradient of the data loss before the optimizer step; the default of `L2`.
 
-    The optimizer minimises J(w) = mean data loss + lam * P(w); plain gradient descent with step size eta is
+    The optimizer minimises J(w) = mean data loss + lam * P(w). Plain gradient descent with step size eta is
 
         w <- w - eta * (dL/dw + dR/dw).
 
-    Adam with `Coupled` is "Adam + L2" and not AdamW, whose decay bypasses Adam's scaling (Loshchilov & Hutter 2019).
+    Adam with `Coupled` is "Adam + L2", not AdamW: the decay of AdamW is not scaled by Adam (Loshchilov & Hutter 2019).
 
     Example:
         >>> import shrinkage as sh
@@ -22,12 +22,13 @@ class Coupled:
 
 @dataclass(frozen=True)
 class Proximal:
-    """Apply the penalty's proximal operator after the optimizer's step on the data loss: default of all but `L2`.
+    """Apply the proximal operator of the penalty after the optimizer step; the default of all penalties but `L2`.
 
-        w <- prox(u),  u = the optimizer's step on the data loss from w
+        u <- optimizer step from w on the data loss
+        w <- prox(u)
 
-    The prox is taken in the optimizer's own metric: for Adam and its kin each weight has its own step size. This gives
-    exact zeros, which a gradient step on |w| never does (Parikh & Boyd 2014, section 4.2).
+    The proximal operator uses the metric of the optimizer: for Adam and similar optimizers each weight has a separate
+    step size. This gives exact zeros, which a gradient step on |w| never does (Parikh & Boyd 2014, section 4.2).
 
     Example:
         >>> import shrinkage as sh
@@ -38,13 +39,16 @@ class Proximal:
 
 @dataclass(frozen=True)
 class Decoupled:
-    """Shrink the weights beside the optimizer's step on the data loss: AdamW's weight decay, for `L2` only.
+    """Multiply the weights by 1 - eta * lam in each step: the weight decay of AdamW, for `L2` only.
 
-        w <- w - eta * lam * w,  and then the optimizer's step on the data loss, from gradients at the w before
+        g <- gradient of the data loss at w
+        w <- w - eta * lam * w
+        w <- optimizer step from w with gradient g
 
-    eta is the learning rate of the step. This is what Keras does with `weight_decay=lam`, but on the penalised weights
-    alone. What counts over a whole training is lam * (sum of eta): without data, w would shrink by exp of minus that.
-    With an optimizer other than plain SGD it minimises no J(w), and its strengths are not those of `Coupled`.
+    eta is the learning rate of the step. Keras does the same with `weight_decay=lam`, but here only the penalised
+    weights decay. Without data, the weights would shrink by the factor exp(-lam * Σ eta) over the whole training.
+    With an optimizer other than plain SGD, this minimises no function J(w), and a strength has another meaning than
+    with `Coupled`.
 
     Source: Loshchilov & Hutter (2019), Decoupled weight decay regularization.
 

@@ -1,11 +1,11 @@
-"""What every penalty has: the rest of the package asks a penalty, and never which one it is."""
+"""The interface of a penalty. Other modules use this interface only, and do not test the class of a penalty."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from shrinkage._penalties._how import How
 
-Tensor = Any  # a NumPy array or what the Keras backend makes of one
+Tensor = Any  # a NumPy array or a tensor of the Keras backend
 
 
 class Penalty(Protocol):
@@ -13,37 +13,37 @@ class Penalty(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in words."""
+        """The name of the penalty for tables and messages."""
         ...
 
     @property
     def default_how(self) -> How:
-        """Where it enters a training step, if nothing else is said."""
+        """The part of a training step that applies the penalty, if `how` is None."""
         ...
 
     @property
     def sparse(self) -> bool:
-        """Whether it gives exact zeros."""
+        """Whether `prox` gives exact zeros."""
         ...
 
     @property
     def elementwise(self) -> bool:
-        """Whether P is a sum over single weights; of the others, `zero_groups` counts groups that are all zero."""
+        """Whether P is a sum over single weights. Other penalties have a method `zero_groups`."""
         ...
 
     @property
     def can_decay(self) -> bool:
-        """Whether `Decoupled` is a form of it."""
+        """Whether `Decoupled` can apply the penalty."""
         ...
 
     @property
     def rho(self) -> float:
-        """The share of L1 in it, from 0 to 1: how it grows with a weight."""
+        """The share of L1, from 0 (P grows with the square of the weights) to 1 (P grows linearly)."""
         ...
 
     @property
     def toward(self) -> str | Sequence[Any] | None:
-        """What it draws the weights towards, as `L2` has it; None for 0."""
+        """The point that the penalty draws the weights towards, as in `L2`; None for 0."""
         ...
 
     def value(self, w: Tensor, lam: Tensor) -> Tensor:
@@ -59,5 +59,5 @@ class Penalty(Protocol):
         ...
 
     def residual(self, w: Tensor, grad: Tensor, lam: Tensor) -> Tensor:
-        """Return how far each weight is from a stationary point."""
+        """Return the distance of each weight from a stationary point, of the shape of `w`."""
         ...

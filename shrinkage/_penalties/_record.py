@@ -1,4 +1,4 @@
-"""Penalties, and where they enter, as plain data: the form that saved paths and saved models have in common."""
+"""Conversion of penalties and `how` objects to dictionaries and back, for saved paths and saved models."""
 
 from dataclasses import fields
 from typing import Any, get_args
@@ -10,10 +10,9 @@ _CLASSES: dict[str, Any] = {kind.__name__: kind for kind in (*PENALTIES, *get_ar
 
 
 def to_record(thing: Any) -> dict[str, Any]:
-    """Return the name and the arguments of a penalty, or of where it enters.
+    """Return the class name and the arguments of a penalty or a `how` object as a dictionary.
 
-    Weights that a penalty draws towards are no plain data: the record has None in their place, and who writes it saves
-    them beside it.
+    Arrays in `toward` are replaced by None. The caller saves the arrays separately.
 
     Example:
         >>> from shrinkage._penalties import ElasticNet
@@ -27,10 +26,14 @@ def to_record(thing: Any) -> dict[str, Any]:
 
 
 def from_record(record: dict[str, Any], **changes: Any) -> Any:
-    """Return what `to_record` was given, with arguments changed.
+    """Create the object from a dictionary of `to_record`; inverse of `to_record`.
+
+    Args:
+        record: The dictionary.
+        **changes: Arguments that replace entries of `record`.
 
     Raises:
-        ValueError: If this version does not know it.
+        ValueError: If this version does not have a class of that name.
     """
     if record["name"] not in _CLASSES:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The metric in which each Keras optimizer takes its step: what a proximal operator needs to know of it."""
+"""The step size of each weight in a Keras optimizer, which proximal operators use."""
 
 from typing import Any
 
@@ -8,13 +8,21 @@ from shrinkage._host._optimizers import slot
 
 
 def step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
-    """Return D, elementwise, such that the optimizer's step under a constant gradient g is w - D·g.
+    """Return the step size D of each weight, such that the optimizer step for a constant gradient g is w - D·g.
 
-    The proximal step in the same metric, argmin_w (w - v)²/(2D) + λP(w), leaves the minima of the penalised loss where
-    they are (Yun, Lozano & Yang 2021, "Adaptive proximal gradient methods for structured neural networks"). Heavy-ball
-    momentum m moves w by η·g/(1 - m), so there D is that much larger: without it L1 would act as (1 - m)·λ.
+    The proximal step in the same metric, argmin_w (w - v)²/(2D) + λP(w), does not move the minima of the penalised loss
+    (Yun, Lozano & Yang 2021, "Adaptive proximal gradient methods for structured neural networks"). Heavy-ball momentum
+    m moves w by η·g/(1 - m) in total, so D has the factor 1/(1 - m). Without this factor L1 would act as (1 - m)·λ.
 
-    Call it when the optimizer's own step is made and not yet counted; `learning_rate` is the one that it used.
+    Call this function after the update step of the optimizer and before `iterations` is increased.
+
+    Args:
+        optimizer: A built optimizer that `check_proximal` accepts.
+        variable: The weight.
+        learning_rate: The learning rate of the update step.
+
+    Returns:
+        A scalar, or a tensor of the shape of `variable`.
     """
     metric = _METRICS[type(optimizer).__name__]
     longer = 1.0 - getattr(optimizer, "momentum", 0.0)
@@ -22,10 +30,10 @@ def step_size(optimizer: Any, variable: Any, learning_rate: Any) -> Any:
 
 
 def check_proximal(optimizer: Any) -> None:
-    """Refuse an optimizer that has no proximal step.
+    """Check that the step sizes of an optimizer are known.
 
     Raises:
-        ValueError: Saying what to use in its place.
+        ValueError: If they are not, or if the optimizer averages the weights, which gives no exact zeros.
     """
     name = type(optimizer).__name__
     if name not in _METRICS:

@@ -1,4 +1,4 @@
-"""A penalty has no strength of its own: what its class answers to one that it is given, as Keras' regularizers are."""
+"""Errors for a strength in the arguments of a penalty, as in the regularizers of Keras: `L2(0.01)`."""
 
 from collections.abc import Callable
 from numbers import Real
@@ -12,29 +12,29 @@ _STRENGTHS = ("lam", "lams", "lambda_", "alpha", "strength", "l", "l1", "l2", "C
 
 
 def strength_words(code: str, value: Any) -> str:
-    """Say where a strength goes.
+    """Return a hint that shows the calls with a penalty and a strength.
 
     Args:
         code: The penalty, as code.
         value: The strength, as code.
     """
     return (
-        f"A penalty has no strength of its own: shrinkage.fit(..., penalty={code}, lams=[{value}]) trains with it, and "
+        f"A penalty contains no strength: shrinkage.fit(..., penalty={code}, lams=[{value}]) trains with it, and "
         f"shrinkage.attach(model, {code}, lam={value}) penalises a model in place."
     )
 
 
 def no_strength(code: str, value: Any) -> str:
-    """Say the same behind the refusal of a number, and nothing behind that of something else."""
+    """Return the hint with a leading space if `value` is a number, otherwise an empty string."""
     return f" {strength_words(code, value)}" if isinstance(value, Real) else ""
 
 
 def without_strength(code: str, **more: str) -> Callable[[C], C]:
-    """Return a decorator of a penalty's class that answers a strength, and other arguments that it does not have.
+    """Return a class decorator of penalties that raises a TypeError with a hint for unknown arguments.
 
     Args:
-        code: An instance, as code.
-        **more: What to say to other names.
+        code: An instance of the class, as code.
+        **more: Hints for further argument names. Names of strengths have a hint by default.
     """
     words = dict.fromkeys((*_STRENGTHS, ""), strength_words(code, "{value}")) | more
 

@@ -1,4 +1,4 @@
-"""The penalty as it stands on each weight of a model: its groups, its share of the strength, what it draws towards."""
+"""The penalty on each weight of a model: groups, factor on the strength, and origin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from typing import Any
 
 from shrinkage._penalties._group_lasso import GroupLasso
 
-Tensor = Any  # a NumPy array or what the Keras backend makes of one
+Tensor = Any  # a NumPy array or a tensor of the Keras backend
 
 
 @dataclass(frozen=True)
 class Term:
-    """The penalty on one weight: its own P, of w or of w - origin, at lam times a factor."""
+    """The penalty on a weight: lam * factor * P(w - origin)."""
 
     penalty: Any
     factor: float = 1.0
     origin: Tensor | None = None
-    """What `L2(toward=...)` draws the weight towards; None for 0."""
+    """The value of `L2(toward=...)` for this weight, of the shape of the weight; None for 0."""
 
     def value(self, w: Tensor, lam: Tensor) -> Tensor:
         """Return lam * factor * P, a scalar."""
@@ -36,21 +36,21 @@ class Term:
 
 
 def terms_of(penalty: Any, weights: Sequence[Any]) -> tuple[Term | None, ...]:
-    """Return the penalty on each of a model's weights, None where it does not cover one.
+    """Return the term of each weight of a model; None for weights that are not penalised.
 
     Args:
-        penalty: any penalty.
-        weights: the weights of a `Selection`.
+        penalty: Any penalty.
+        weights: The weights of a `Selection`.
 
     Raises:
-        ValueError: if a penalised weight does not have the axes that a group lasso's `groups` names.
+        ValueError: If a penalised weight does not have the axes in `groups` of a group lasso.
     """
     pairs = zip(on_weights(penalty, weights), weights, strict=True)
-    return tuple(Term(own, weight.factor) if weight.penalised else None for own, weight in pairs)
+    return tuple(Term(part, weight.factor) if weight.penalised else None for part, weight in pairs)
 
 
 def on_weights(penalty: Any, weights: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the penalty for each of a model's weights: a group lasso with the axes of that weight's own groups."""
+    """Return the penalty for each weight of a model; a group lasso gets the axes of the weight as `groups`."""
     if not isinstance(penalty, GroupLasso):
         return (penalty,) * len(weights)
     return tuple(_on_weight(penalty, weight) if weight.penalised else penalty for weight in weights)

@@ -7,6 +7,7 @@ import keras
 from keras import layers, tree
 
 from shrinkage._host._layers import sublayers
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 
@@ -38,6 +39,8 @@ def fingerprint(template: Template, objective: Objective, *others: Any) -> str |
     parts = network, template.optimizer, *losses, *(part for pair in hung for part in pair if part is not None)
     try:
         configs = [keras.saving.serialize_keras_object(part) for part in parts]
+    except UnsupportedVersion:
+        raise
     except Exception:  # a class of the user's own may raise anything
         return None
     if not all(_is_kerass_own(config) for config in configs):

@@ -3,12 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import psutil
 from keras import tree
 
 from shrinkage._cohort._cohort import side_by_side
@@ -79,7 +77,7 @@ def measure(
     *,
     batch_size: int,
     strengths: int,
-    limit: int | None,
+    limit: int,
 ) -> Memory:
     """Return the sizes of a run.
 
@@ -89,7 +87,7 @@ def measure(
         held_out: Each fold's held-out rows.
         batch_size: Rows in a batch.
         strengths: S.
-        limit: Bytes that the run may take; None for half of what is free.
+        limit: Bytes that the run may take.
     """
     network = template.network
     optimizer = fresh_optimizer(template.optimizer)
@@ -109,7 +107,7 @@ def measure(
         folds=len(held_out),
         strengths=strengths,
         batch_size=batch_size,
-        limit=free_memory() // 2 if limit is None else limit,
+        limit=limit,
     )
 
 
@@ -148,14 +146,3 @@ def _output_size(network: Any, outputs: list[int]) -> int:
     except (AttributeError, ValueError):  # a subclassed model has no symbolic tensors
         return outputs[-1]
     return sum(math.prod(size or 1 for size in tensor.shape[1:]) for tensor in ends)
-
-
-def free_memory() -> int:
-    """Return the bytes of memory that this process can still get, within the limit of its container."""
-    free = psutil.virtual_memory().available
-    try:  # control groups of Linux, version 2
-        group = Path("/sys/fs/cgroup")
-        most, used = ((group / name).read_text("utf-8") for name in ("memory.max", "memory.current"))
-        return min(free, int(most) - int(used))
-    except (OSError, ValueError):  # no such file, or "max"
-        return free

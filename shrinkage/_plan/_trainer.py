@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._tensorflow import threads
+from shrinkage._data._memory import memory_limit
 from shrinkage._note import Note
 from shrinkage._plan._check import compare
 from shrinkage._plan._engines import Engines
@@ -29,7 +30,7 @@ class Trainer:
     """
 
     def __init__(self, problem: Problem, fixed: Mapping[str, Any] | None = None, max_memory: float | None = None):
-        self._fixed, limit = check_fixed(fixed), _bytes(max_memory)
+        self._fixed, limit = check_fixed(fixed), memory_limit(max_memory)
         self.problem, agrees = compare(problem)
         training, folds = self.problem.training, self.problem.folds
         self.notes: list[str] = []
@@ -111,11 +112,3 @@ class Trainer:
         lam = np.zeros((len(self.problem.folds.train), size))
         timing = time_steps(cohort, lambda cohort: cohort.start(lam), lam.size)
         return replace(timing, compiling=timing.compiling * plan.chunk / size)
-
-
-def _bytes(max_memory: Any) -> int | None:
-    if max_memory is None:
-        return None
-    if isinstance(max_memory, bool) or not isinstance(max_memory, (int, float, np.number)) or not max_memory > 0:
-        raise ValueError(f"`max_memory` must be None or a number of bytes, such as 4e9. Received: {max_memory!r}.")
-    return int(max_memory)

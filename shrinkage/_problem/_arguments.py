@@ -18,8 +18,10 @@ from shrinkage._weights._selection import Selection, select
 def check_counts(request: Request) -> None:
     """Refuse numbers of epochs and rows, and a seed, that are none."""
     epochs, patience, epoch = request.epochs, request.patience, request.epoch
-    for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+    for name, least in (("epochs", 1), ("batch_size", 1), ("steps_per_epoch", 1), ("seed", 0)):
         value = getattr(request, name)
+        if value is None and getattr(Request, name, 0) is None:
+            continue
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"`{name}` must be a whole number of at least {least}. Received: {value!r}.")
     if patience is not None and (isinstance(patience, bool) or not isinstance(patience, int) or patience < 1):

@@ -28,9 +28,9 @@ class Grid:
 
     lams: np.ndarray
     """Descending, 0 last, (S,)."""
-    most: float | None = None
-    """What the grid may grow to at an end where the minimum lies; None for a grid that may not grow."""
-    far: bool = False
+    lam_max: float | None = None
+    """The largest strength that an extension may add; None if the grid may not be extended."""
+    is_far_from_unit: bool = False
     """Whether the strengths follow from the variance of a target that is far from unit size."""
     notes: tuple[str, ...] = ()
     """What was changed, or is to be known, in words."""
@@ -71,8 +71,8 @@ def make_grid(
     if isinstance(how, Decoupled):
         return _grid_of_decay(template.optimizer, steps)
     scale = loss_size / _growth(penalty, math.sqrt(target_variance), depth(template.network, mask))
-    far = not _UNIT_SIZE[0] <= target_variance <= _UNIT_SIZE[1]
-    return Grid(automatic_grid(n_rows, scale), np.inf, far)
+    is_far_from_unit = not _UNIT_SIZE[0] <= target_variance <= _UNIT_SIZE[1]
+    return Grid(automatic_grid(n_rows, scale), np.inf, is_far_from_unit)
 
 
 def _check_no_count(lams: Any) -> None:
@@ -92,8 +92,8 @@ def _grid_of_decay(optimizer: Any, steps: int) -> Grid:
             "`how`: Decoupled() shrinks by learning rate times strength, and no step has a learning rate above 0. "
             "Compile the model with another `learning_rate`, train for longer, or give `lams`."
         )
-    most = 1 / largest  # which is weights of 0 before every step; more turns them around
-    return Grid(automatic_grid(total, most=most), most)
+    lam_max = 1 / largest  # which is weights of 0 before every step; more turns them around
+    return Grid(automatic_grid(total, lam_max=lam_max), lam_max)
 
 
 def sizes(data: Data, objective: Objective, rows: np.ndarray) -> tuple[float, float]:

@@ -17,8 +17,11 @@ from shrinkage._problem._problem import Problem, Training
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
 from shrinkage._problem._scales import note_of_inputs, note_of_targets
+from shrinkage._problem._source import training_rows
 from shrinkage._problem._split import split, standardize
 from shrinkage._problem._targets import check_class_weight
+
+_BATCH_SIZE = 32
 
 
 def prepare(request: Request) -> Problem:
@@ -30,7 +33,8 @@ def prepare(request: Request) -> Problem:
     check_counts(request)
     template, penalty, how, selection, lam_model = read_penalty(request)
     init = check_init(template, request.init, request.seed)
-    data, objective = read_rows(template, request.x, request.y, request.sample_weight, request.class_weight)
+    rows = training_rows(request, template.network)
+    data, objective = read_rows(template, rows.x, rows.y, rows.sample_weight, request.class_weight)
     behaviour = observe(template, data.x)
     notes: list[str] = list(data.notes)
     folds, data = split(template, objective, data, request)
@@ -41,26 +45,26 @@ def prepare(request: Request) -> Problem:
     for note in folds.notes:
         warnings.warn(note, stacklevel=4)  # before the training, which may be long, and not only with the path
     objective = replace(objective, weighted=bool(np.ptp(data.weight)))
-    batch_size, smallest = request.batch_size, min(map(len, folds.train))
+    batch_size, smallest = request.batch_size or rows.batch_size or _BATCH_SIZE, min(map(len, folds.train))
     if batch_size > smallest:
-        if batch_size not in (Request.batch_size, data.n_rows):  # nobody gave it, or full batches are meant
+        if request.batch_size not in (None, data.n_rows):  # nobody gave it, or full batches are meant
             more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
             notes.append(Note(f"${{batch_size_}}{batch_size} {more}"))
         batch_size = min(batch_size, data.n_rows)
     target = standardize(data, folds, objective) if request.standardize_target else None
-    rows = folds.all_rows
-    loss_size, variance = (1.0, 1.0) if target is not None else sizes(data, objective, rows)
+    trained = folds.all_rows
+    loss_size, variance = (1.0, 1.0) if target is not None else sizes(data, objective, trained)
     grid = make_grid(
         request.lams, penalty, how, template, selection.mask, loss_size=loss_size, target_variance=variance,
-        n_rows=int((data.weight[rows] > 0).sum()), steps=request.epochs * batches_of(len(rows), batch_size)[0],
+        n_rows=int((data.weight[trained] > 0).sum()), steps=request.epochs * batches_of(len(trained), batch_size)[0],
     )  # fmt: skip
     if lam_model is not None:
-        grid = replace(grid, lams=include(grid.lams, lam_model, filled=grid.most is not None))
+        grid = replace(grid, lams=include(grid.lams, lam_model, filled=grid.lam_max is not None))
     notes += grid.notes
     counting = data.x if data.weight.all() else take(data.x, data.weight > 0)
-    notes.append(note_of_inputs(template.network, counting, request.x))
+    notes.append(note_of_inputs(template.network, counting, rows.x))
     if target is None:
-        notes.append(note_of_targets(data, objective, rows))
+        notes.append(note_of_targets(data, objective, trained))
     notes += _notes(behaviour, batch_size)
     if len(folds.train) == 1 and not (objective.by_rows and not behaviour.mixes_rows):
         notes.append(_no_standard_error(objective, behaviour))

@@ -1,7 +1,7 @@
 """The arguments of `sh.fit` as one record, as the user gave them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import keras
@@ -15,13 +15,14 @@ class Request:
 
     model: keras.Model | Callable[[], keras.Model]
     x: Any
-    y: Any
-    penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso", "model"]
-    epochs: int
+    y: Any = None
+    penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso", "model"] = field(kw_only=True)
+    epochs: int = field(kw_only=True)
     lams: Any = "auto"
     cv: int | float = 5
     validation_data: tuple[Any, ...] | None = None
-    batch_size: int = 32
+    batch_size: int | None = None
+    steps_per_epoch: int | None = None
     patience: int | None = None
     sample_weight: Any = None
     class_weight: dict[int, float] | None = None

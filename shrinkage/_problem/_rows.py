@@ -11,11 +11,12 @@ from keras import tree
 from shrinkage._data._data import Data, as_tree, labels, make_data, take
 from shrinkage._host._compiled import flat_metrics
 from shrinkage._host._graphs import graph_of
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensors import mask_of
 from shrinkage._model._losses import is_listed, name_of, takes_labels
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
-from shrinkage._problem._targets import check_targets, class_weights
+from shrinkage._problem._targets import check_targets, class_weights, note_of_outputs
 from shrinkage._problem._tokens import check_text, check_tokens
 from shrinkage._weights._first_call import reason_of
 
@@ -65,7 +66,8 @@ def read_rows(
     for place, output in enumerate(tree.flatten(outputs)):
         term = objective.term_of(place)
         fitting.append(_fitting_targets(leaves[place], output, term and term.loss, called[place], data.n_rows, dtype))
-    data = replace(data, y=tree.pack_sequence_as(outputs, fitting))
+    notes = [note_of_outputs(tree.flatten(outputs)[term.place], term.loss) for term in objective.terms]
+    data = replace(data, y=tree.pack_sequence_as(outputs, fitting), notes=(*data.notes, *filter(None, notes)))
     absent = [name if leaf is None else None for name, leaf in zip(called, leaves, strict=True)]
     _check_metrics(template, take(data.y, some), outputs, absent)
     return data, objective
@@ -76,6 +78,8 @@ def _outputs(network: keras.Model, x: Any) -> Any:
     try:
         with keras.StatelessScope():  # a layer may assign its weights in every call
             outputs = network(x, training=False)
+    except UnsupportedVersion:
+        raise
     except Exception as error:  # of any class: a subclassed model is the user's own code
         raise ValueError(f"`model` cannot be called on the first rows of `x`: {reason_of(error)}") from error
     return tree.map_structure(_without_mask, outputs)
@@ -94,6 +98,8 @@ def _check_metrics(template: Template, y: Any, outputs: Any, absent: Sequence[st
         return
     try:
         metrics.update_state(y, outputs, np.ones(len(tree.flatten(y)[0])))
+    except UnsupportedVersion:
+        raise
     except Exception as error:  # of any class: a metric may be the user's own function
         raise ValueError(f"`metrics` does not fit the model's outputs. Keras says: {error}") from error
     missing = [name for name, own in zip(absent, flat_metrics(metrics), strict=True) if name and any(own)]

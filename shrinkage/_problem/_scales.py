@@ -10,6 +10,7 @@ from keras import layers, tree
 from shrinkage._data._data import Data, labels, take
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._layers import inbound_nodes, sublayers
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._losses import name_of
 from shrinkage._model._objective import Objective
 from shrinkage._weights._kinds import is_of_keras
@@ -82,16 +83,16 @@ def note_of_inputs(network: keras.Model, x: Any, given: Any) -> str:
 def _first_values(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray, int | None]]:
     """Yield each first layer with weights, what reaches it, and the place of the input if that is one as it is given.
 
-    Of a layer in a model inside, or of a model without a graph, nothing is known.
+    Of a layer in a model inside, or of a model without a graph, it is known only if that is an input as it is given.
     """
     graph = graph_of(network)
+    if graph is None or any(isinstance(layer, keras.Model) for layer in network.layers):
+        yield from _first_calls(network, x)
     if graph is None:
         return
     inputs = [id(tensor) for tensor in tree.flatten(graph.inputs)]
     for layer in network.layers:
-        if not layer.trainable_weights or isinstance(layer, _OPEN) or not is_of_keras(layer):
-            continue
-        if isinstance(layer, keras.Model):
+        if not _depends_on_scale(layer):
             continue
         for node in inbound_nodes(layer):
             tensors = [t for t in node.input_tensors if "int" not in str(t.dtype) or id(t) in inputs]
@@ -104,6 +105,50 @@ def _first_values(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarra
                     yield layer, values, None
 
 
+def _first_calls(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray, int]]:
+    """Call a model on rows, and yield each layer with weights that is given an input, with the input and its place.
+
+    An input that a normalization is given is left out: before it is adapted, its output is its input.
+    """
+    leaves, found = [np.asarray(leaf, np.float64) for leaf in tree.flatten(x)], []
+
+    def record(layer: Any) -> Any:
+        def call(inputs: Any, *args: Any, **options: Any) -> Any:
+            found.append((layer, inputs))
+            return type(layer).call(layer, inputs, *args, **options)
+
+        return call
+
+    watched = [layer for layer in sublayers(network) if _depends_on_scale(layer) or isinstance(layer, _OPEN)]
+    for layer in watched:
+        vars(layer)["call"] = record(layer)
+    try:
+        with keras.StatelessScope():
+            network(x, training=False)
+    except UnsupportedVersion:
+        raise
+    except Exception:  # of any class: a subclassed model is the user's own code
+        return
+    finally:
+        for layer in watched:
+            del vars(layer)["call"]
+    given = [(layer, place) for layer, inputs in found for place, leaf in enumerate(leaves) if _is_same(inputs, leaf)]
+    normalized = {place for layer, place in given if isinstance(layer, _OPEN)}
+    yield from ((layer, leaves[place], place) for layer, place in given if place not in normalized)
+
+
+def _is_same(tensor: Any, values: np.ndarray) -> bool:
+    if not hasattr(tensor, "shape") or tuple(tensor.shape) != values.shape:
+        return False
+    return np.allclose(keras.ops.convert_to_numpy(tensor), values, rtol=1e-5)
+
+
+def _depends_on_scale(layer: keras.Layer) -> bool:
+    """Whether a layer of Keras, and no model, has weights that inputs of unit size suit."""
+    is_open = isinstance(layer, (*_OPEN, keras.Model))
+    return bool(layer.trainable_weights) and not is_open and is_of_keras(layer)
+
+
 def _before(graph: Any, tensor: Any, x: Any) -> np.ndarray | None:
     """Return the values of a tensor that no weights and no normalization stand before, or None."""
     try:
@@ -112,6 +157,8 @@ def _before(graph: Any, tensor: Any, x: Any) -> np.ndarray | None:
             return None
         with keras.StatelessScope():
             return keras.ops.convert_to_numpy(before(x, training=False)).astype(np.float64)
+    except UnsupportedVersion:
+        raise
     except Exception:  # of any class: the tensor is of another model, or a layer is the user's own code
         return None
 

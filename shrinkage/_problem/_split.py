@@ -1,7 +1,6 @@
 """Which rows are held out, and the units that their targets are trained in."""
 
 from dataclasses import replace
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ from shrinkage._model._template import Template
 from shrinkage._note import Classes, Note
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
+from shrinkage._problem._source import validation_rows
 from shrinkage._problem._targets import classes_of
 
 
@@ -23,7 +23,7 @@ def split(template: Template, objective: Objective, data: Data, request: Request
     if request.validation_data is None:
         folds = _split_rows(data, objective, request.cv, request.seed)
     else:
-        validation = _validation_rows(template, objective, request.validation_data, request.class_weight)
+        validation = _validation_rows(template, objective, request)
         folds, data = given_folds(data.n_rows, validation.n_rows), join(data, validation)
     return replace(folds, notes=(*folds.notes, *_unseen(folds, data, objective))), data
 
@@ -67,16 +67,17 @@ def _split_rows(data: Data, objective: Objective, cv: int | float, seed: int) ->
     return folds if counts.all() else with_rows_that_do_not_count(folds, data.weight, seed)
 
 
-def _validation_rows(template: Template, objective: Objective, validation_data: Any, class_weight: Any) -> Data:
+def _validation_rows(template: Template, objective: Objective, request: Request) -> Data:
+    validation_data = validation_rows(request, template.network)
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         size = f" of {len(validation_data)}" if isinstance(validation_data, (tuple, list)) else ""
         raise ValueError(
-            "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays. "
+            "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays, or a dataset of these. "
             f"Received: a {type(validation_data).__name__}{size}. {stream_words(validation_data, '_val')}".rstrip()
         )
     try:
         x, y, weight = (*validation_data, None)[:3]
-        return read_rows(template, x, y, weight, class_weight, objective)[0]
+        return read_rows(template, x, y, weight, request.class_weight, objective)[0]
     except (TypeError, ValueError) as error:
         raise type(error)(f"`validation_data`: {error}") from error
 

@@ -84,6 +84,24 @@ def _check_range(y: np.ndarray, loss_name: str, name: str) -> None:
         )
 
 
+def note_of_outputs(output: np.ndarray, loss: keras.losses.Loss) -> str:
+    """Say that a loss takes all predictions below 0 for 0, if an untrained model gives such.
+
+    Args:
+        output: Predictions for some rows.
+        loss: The output's.
+
+    Returns:
+        The note; empty where there is nothing to say.
+    """
+    if name_of(loss) != "mean_squared_logarithmic_error" or not output.min() < 0:
+        return ""
+    return (
+        "The model predicts values below 0, which mean_squared_logarithmic_error takes for 0: its gradient is 0 there, "
+        "and such a row does not train. Give the output layer activation='softplus' or 'exponential'."
+    )
+
+
 def classes_of(y: np.ndarray) -> np.ndarray | None:
     """Return one integer label a row, to stratify folds by, or None where rows hold several labels."""
     if y.ndim == 2 and y.shape[1] > 1:

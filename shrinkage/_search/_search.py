@@ -65,10 +65,12 @@ class Search:
         lams = self._problem.lams
         scores = self._score(lams, tick)
         up = down = 0
-        most, far = self._problem.grid.most, self._problem.grid.far
-        while most is not None:
+        lam_max, is_far_from_unit = self._problem.grid.lam_max, self._problem.grid.is_far_from_unit
+        while lam_max is not None:
             mean = self._mean(scores)
-            more = extension(lams, mean, decades_up=up, decades_down=down, most=most, far=far)
+            more = extension(
+                lams, mean, decades_up=up, decades_down=down, lam_max=lam_max, is_far_from_unit=is_far_from_unit
+            )
             if more is None:
                 break
             upwards = more[0] > lams[0]

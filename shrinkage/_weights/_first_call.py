@@ -8,6 +8,7 @@ import numpy as np
 
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._layers import build_shapes, sublayers
+from shrinkage._host._private import UnsupportedVersion
 
 _UNKNOWN = 32  # for sizes of the inputs that the model leaves open
 
@@ -50,6 +51,8 @@ def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
     try:
         with keras.StatelessScope():
             model(rows, training=False)
+    except UnsupportedVersion:
+        raise
     except Exception as error:  # of any class: a layer may be the user's own code
         raise ValueError(
             f"Model {model.name!r} has layers that make their weights at the first call ({', '.join(waiting)}), and "

@@ -1,6 +1,7 @@
 """What kind of weight each variable of a layer is, and which of its axes lead into one unit or out of one input."""
 
 import re
+from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
@@ -127,7 +128,7 @@ def own_code(model: keras.Model) -> dict[str, Any]:
     Given these, Keras makes the layers from their configurations. A name that two of them have is left out, and that of
     a lambda: it does not tell which is meant.
     """
-    parts = [part for layer in sublayers(model) for part in (layer, *vars(layer).values())]
+    parts = [part for layer in sublayers(model) for part in (layer, *_parts(vars(layer)))]
     named: dict[str, Any] = {}
     for part in parts:
         code = part if isinstance(part, FunctionType) else type(part)
@@ -135,6 +136,16 @@ def own_code(model: keras.Model) -> dict[str, Any]:
         if is_code and not is_from_keras(code) and code.__name__ != "<lambda>":
             named[code.__name__] = code if named.get(code.__name__, code) is code else None
     return {name: code for name, code in named.items() if code is not None}
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Yield what an attribute is or contains, in lists and dictionaries at any depth."""
+    values = value.values() if isinstance(value, dict) else value
+    if isinstance(value, (dict, list, tuple, set, frozenset)):
+        for part in values:
+            yield from _parts(part)
+    else:
+        yield value
 
 
 def kind_words(layer: keras.Layer, variable: Any) -> str:

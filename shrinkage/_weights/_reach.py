@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from shrinkage._host._layers import held_attributes
-from shrinkage._weights._kinds import kind_of
+from shrinkage._weights._kinds import is_of_keras, kind_of
 
 
 def reach(model: Any, layer: keras.Layer) -> str:
@@ -21,22 +21,27 @@ def reach(model: Any, layer: keras.Layer) -> str:
         parent, path = waiting.pop(0)
         if parent is layer:
             return path
-        for child, step in _children(parent):
+        for child, way in _children(parent, path):
             if id(child) not in seen:
                 seen.add(id(child))
-                waiting.append((child, path + step))
-    return f"next(layer for layer in model._flatten_layers() if layer.path == {layer.path!r})"
+                waiting.append((child, way))
+    return f"next(layer for layer in model.layers if layer.path == {layer.path!r})"
 
 
-def _children(parent: Any) -> Iterator[tuple[Any, str]]:
+def _children(parent: Any, path: str) -> Iterator[tuple[Any, str]]:
     """The layers that a layer holds, each with what gets there; Keras' own records of them are left out."""
     if isinstance(parent, (keras.Sequential, keras.Function)):
-        yield from ((child, f".get_layer({child.name!r})") for child in parent.layers)
+        yield from ((child, f"{path}.get_layer({child.name!r})") for child in parent.layers)
         return
     for name, value in held_attributes(parent):
-        yield from _layers_in(value, f".{name}")
-    if isinstance(parent, keras.Model):  # those that it holds in another way, such as in a set
-        yield from ((child, f".layers[{i}]") for i, child in enumerate(parent.layers))
+        public = name.lstrip("_")
+        if name == public or not is_of_keras(parent):
+            yield from _layers_in(value, f"{path}.{name}")
+        elif isinstance(value, keras.Layer):  # in a private attribute of Keras, which may have a public name
+            has_public = getattr(parent, public, None) is value
+            yield value, f"{path}.{public}" if has_public else _search(f"vars({path}).values()", value)
+    if isinstance(parent, keras.Model):  # those that it holds in another way
+        yield from ((child, f"{path}.layers[{i}]") for i, child in enumerate(parent.layers))
 
 
 def _layers_in(value: Any, path: str) -> Iterator[tuple[Any, str]]:
@@ -46,6 +51,14 @@ def _layers_in(value: Any, path: str) -> Iterator[tuple[Any, str]]:
     elif isinstance(value, (list, tuple, dict)):
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _layers_in(part, f"{path}[{key!r}]")
+    elif isinstance(value, (set, frozenset)):
+        yield from ((part, _search(path, part)) for part in value if isinstance(part, keras.Layer))
+
+
+def _search(values: str, layer: keras.Layer) -> str:
+    """Return an expression for a layer among values that have no names; one that is not built has no path."""
+    name = "path" if layer.path else "name"
+    return f"next(each for each in {values} if getattr(each, {name!r}, '') == {getattr(layer, name)!r})"
 
 
 def attribute(layer: keras.Layer, variable: keras.Variable) -> str:

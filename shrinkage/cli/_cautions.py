@@ -1,4 +1,4 @@
-"""What in a table may not be as it looks: said before the training, and nothing is changed for it."""
+"""Warnings about suspicious columns of a table, printed before the training. The table is not changed."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from ._table import column
 from ._target import Target
 from ._values import as_categories, as_numbers
 
-# What people write for a missing number: the same digit again and again, or -9.
+# Codes for a missing number: a repeated digit such as 999, or -9.
 _SENTINEL = re.compile(r"-?(?:9{2,}|8{2,}|7{2,})|-9")
 SENTINEL_SHARE = 0.05
 _DATES = "seems to hold dates"
@@ -24,12 +24,12 @@ _IDENTIFIER = re.compile(r"(?i:(?:^|[\W_])id(?:$|[\W_]))|[a-z](?:Id|ID)(?:$|[\W_
 
 
 def cautions(frame: pd.DataFrame, columns: Columns, target: Target) -> tuple[str, ...]:
-    """Return what to look at.
+    """Return warnings about columns.
 
     Args:
         frame: The rows that have a target, with all columns.
-        columns: As they are used.
-        target: As it is used.
+        columns: The columns of the model.
+        target: The target of the model.
     """
     categories = [c.name for c in columns.categories] + [columns.target] * bool(target.labels)
     numbers = [c.name for c in columns.numbers if not c.boolean] + [columns.target] * (target.task == "regression")
@@ -46,12 +46,12 @@ def cautions(frame: pd.DataFrame, columns: Columns, target: Target) -> tuple[str
 
 
 def about_time(columns: Columns, said: tuple[str, ...]) -> list[str]:
-    """Say how rows are split, where a column of dates shows that they may be in an order of time."""
+    """Return a note about random folds if a column of dates suggests that the rows are in time order."""
     if not any(reason.startswith(DATES) for reason in columns.dropped.values()) and _DATES not in " ".join(said):
         return []
     return [
-        "the folds are drawn at random: if later rows are to be predicted from earlier ones, put the latest rows in a "
-        "file of their own and compare what `shrinkage predict` says of them with what came (in Python, give them as "
+        "the folds are drawn at random: to predict later from earlier rows, put the latest rows in a separate file "
+        "and compare the predictions of `shrinkage predict` with their targets (in Python, give them as "
         "validation_data)"
     ]
 
@@ -77,7 +77,7 @@ def _alike(name: str, cells: pd.Series) -> str | None:
 
 
 def _quantities(name: str, cells: pd.Series) -> str | None:
-    """Few distinct quantities that are taken as categories."""
+    """A few distinct quantities, read as categories."""
     strings = cells.dropna()
     if not strings.map(lambda cell: isinstance(cell, str)).all() or not (reason := quantity(strings)):
         return None
@@ -85,7 +85,7 @@ def _quantities(name: str, cells: pd.Series) -> str | None:
 
 
 def _sentinel(name: str, cells: pd.Series) -> str | None:
-    """A number such as -999 in many rows, farther from the others than these are from each other."""
+    """A number such as -999 in many rows, far outside the range of the others."""
     values = as_numbers(cells)
     distinct, counts = np.unique(values[np.isfinite(values)], return_counts=True)
     if len(distinct) < 3:
@@ -108,17 +108,17 @@ def _dates(name: str, cells: pd.Series) -> str | None:
         return None
     first = values[np.isfinite(values)][0]
     return (
-        f"{name} {_DATES}, such as {first:.0f}, and is taken as numbers, of which those of a new month or year are far "
-        "from the last; days since a first one, or year and month in columns of their own, are better"
+        f"{name} {_DATES}, such as {first:.0f}, and is taken as numbers, which jump at a new month or year; days since "
+        "a first date, or year and month in separate columns, are better"
     )
 
 
 def _identifier(name: str, cells: pd.Series) -> str | None:
-    """Whole numbers that are all different, under a name that says so."""
+    """Distinct whole numbers in a column with a name such as "id"."""
     if not _IDENTIFIER.search(name):
         return None
     values = as_numbers(cells)
     if len(np.unique(values)) < len(values) or not (values == np.floor(values)).all():
         return None
     told = f"--drop {shlex.quote(name)}"
-    return f"{name} is a different whole number in every row, as identifiers are; if it is one, say {told}"
+    return f"{name} is a different whole number in every row; if {name} is an identifier, say {told}"

@@ -1,4 +1,4 @@
-"""What `fit` learnt about a table and `predict` must know: the record behind `columns.json`."""
+"""`Columns`: how `fit` read a table, as `predict` needs it; saved as `columns.json`."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -24,18 +24,18 @@ class NumberColumn:
 
     name: str
     low: float
-    """Smaller numbers become this one: see `_infer`."""
+    """Lower bound of clipping: see `_infer`."""
     high: float
-    """Larger numbers become this one."""
+    """Upper bound of clipping."""
     centre: float
-    """The median of all rows, as two float32 hold it: what a missing cell becomes."""
+    """The median of all rows, rounded to a sum of two float32. It replaces missing cells."""
     scale: float
-    """The standard deviation of all clipped rows, a float32; the network standardises fold by fold."""
+    """The standard deviation of all clipped rows, a float32. The network standardises again in each fold."""
     indicator: bool
-    """Whether a column that marks missing cells goes with it."""
+    """Whether the encoded matrix has a column that marks the missing cells."""
     boolean: bool = False
     marks: tuple[str, ...] = ()
-    """Cells of the training rows that are no numbers, and count as missing."""
+    """Texts in the training rows that are not numbers and count as missing."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class CategoryColumn:
 
     name: str
     categories: tuple[str, ...]
-    """Those with a column of their own; "" is the category of missing cells."""
+    """The categories with a separate input; "" is the category of missing cells."""
     other: bool
-    """Whether rare, and later unseen, categories share a column; without it they are all zeros."""
+    """Whether rare and unseen categories share an input; else they are all zeros."""
     n_beyond: int = 0
-    """How many categories had enough rows and have no column because of the limit."""
+    """The number of categories with enough rows but without an input, because of the limit."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ class Columns:
     numbers: tuple[NumberColumn, ...]
     categories: tuple[CategoryColumn, ...]
     dropped: dict[str, str] = field(default_factory=dict)
-    """Columns of the training file that the model does not use, and why."""
+    """Columns of the training file that the model does not use, with the reason."""
     decimal: Sign | None = None
-    """The sign that marks decimals in the training file: of new rows, where their file does not show it."""
+    """The decimal sign of the training file, the default for files with new rows."""
 
     @property
     def renamed(self) -> dict[str, str]:
-        """Columns whose input of the model has another name, and that name."""
+        """Columns with another name as input of the model: column name -> input name."""
         return {name: input_name(name) for name in self.names if input_name(name) != name}
 
     @property
@@ -84,19 +84,19 @@ class Columns:
         return (*numbers, *indicators, *(name for column in self.categories for name in _one_hot_names(column)))
 
     def known(self, separator: str | None = None) -> Known:
-        """What the model's columns say of a CSV with new rows: they are to be read as the training rows were."""
+        """Facts for reading a CSV with new rows in the same way as the training rows."""
         numbers = tuple(column.name for column in self.numbers)
         return Known(separator, self.decimal, numbers, {c.name: frozenset(c.categories) for c in self.categories})
 
     def save(self, file: Path) -> None:
-        """Write it as JSON."""
+        """Write the record as JSON."""
         inputs = {name: input_name(name) for name in self.names}
         document = {"version": VERSION, **asdict(self), "inputs": inputs}
         file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @staticmethod
     def load(file: Path) -> "Columns":
-        """Read what `save` wrote; raise `BadInput` for anything else."""
+        """Read a file that `save` wrote; raise `BadInput` for other files."""
         try:
             return _from_document(json.loads(file.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -104,7 +104,7 @@ class Columns:
 
 
 def input_name(name: str) -> str:
-    """The name of the model's input for a column: Keras allows no slash in it.
+    """Return the name of the model's input for a column: Keras allows no slash.
 
     >>> input_name("km/h")
     'km_h'
@@ -113,7 +113,7 @@ def input_name(name: str) -> str:
 
 
 def halves(number: float | np.floating) -> tuple[float, float]:
-    """Two float32 whose sum is a float64 to 48 bits: Keras' layers keep their constants in float32.
+    """Split a float64 into two float32 with the same sum to 48 bits: Keras' layers store constants as float32.
 
     >>> halves(1_700_000_000_001)
     (1700000038912.0, -38911.0)
@@ -124,8 +124,10 @@ def halves(number: float | np.floating) -> tuple[float, float]:
 
 
 def _one_hot_names(column: CategoryColumn) -> list[str]:
-    own = [f"{column.name} is missing" if name == MISSING else f"{column.name} = {name}" for name in column.categories]
-    return [f"{column.name}: other", *own] if column.other else own
+    names = [
+        f"{column.name} is missing" if cell == MISSING else f"{column.name} = {cell}" for cell in column.categories
+    ]
+    return [f"{column.name}: other", *names] if column.other else names
 
 
 def _from_document(document: dict) -> Columns:

@@ -1,4 +1,4 @@
-"""How a command speaks: results on standard output, everything else on standard error."""
+"""Output of commands: results on standard output, messages on standard error."""
 
 import json
 import math
@@ -18,21 +18,21 @@ class Console:
     json: bool
 
     def say(self, text: str = "") -> None:
-        """Part of the result for people; beside the point, so on standard error, when the result is JSON."""
+        """Print text of the result; on standard error if the result is JSON."""
         click.echo(text, err=self.json)
 
     def note(self, text: str) -> None:
-        """Something the user should know, never part of the result."""
+        """Print a message that is not part of the result."""
         click.echo(f"Note: {text}", err=True)
 
     def result(self, document: dict[str, Any]) -> None:
-        """The result for programs."""
+        """Print the result as JSON, with `--format json`."""
         if self.json:
             click.echo(json.dumps(to_json(document), indent=2, allow_nan=False))
 
 
 class Number(click.FloatRange):
-    """A finite number in a range: comparisons let NaN through."""
+    """A finite number in a range. `click.FloatRange` accepts NaN."""
 
     name = "number"
 
@@ -49,7 +49,7 @@ def whole_number(least: int, most: int = 10**9) -> click.IntRange:
 
 
 def to_json(value: Any) -> Any:
-    """`value` as JSON knows it: NumPy scalars unpacked, NaN and infinity as null.
+    """Convert a value to JSON types: NumPy scalars to numbers, NaN and infinity to null.
 
     >>> to_json({"loss": [0.5, float("nan")]})
     {'loss': [0.5, None]}
@@ -93,13 +93,13 @@ def separator_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "separator",
         callback=_separator,
         metavar="CHARACTER",
-        show_default="comma, semicolon or tab, found out",
-        help="What separates the cells of a CSV: one character, `tab` or `space`.",
+        show_default="comma, semicolon or tab, detected",
+        help="The separator of a CSV: one character, `tab` or `space`.",
     )(command)
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options every command has; gives it a `console`."""
+    """Add the options of every command, and the argument `console`."""
     form = click.option(
         "--format",
         "console",
@@ -120,7 +120,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def import_keras() -> None:
-    """Import Keras on TensorFlow; raise `BadInput` if that is not what is here."""
+    """Import Keras on TensorFlow; raise `BadInput` for another backend or a missing package."""
     from shrinkage._host._quiet import require_tensorflow
 
     try:

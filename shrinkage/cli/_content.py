@@ -1,4 +1,4 @@
-"""What a file holds, known by its content and not by its name: compressed bytes are unpacked, other formats refused."""
+"""Read a file by content, not by name: unpack compressed files, and refuse other formats."""
 
 import bz2
 import gzip
@@ -14,7 +14,7 @@ from ._errors import BadInput
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZSTD: "Zstandard"}
-# The second begins an archive without files.
+# PK\x05\x06 begins an archive without files.
 _PACKED |= {b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
 _SPREADSHEET = "is a spreadsheet ({}). Save the sheet as CSV (UTF-8) there, or in Python: {}"
 _EXCEL = _SPREADSHEET.format("Excel", "pandas.read_excel('{}').to_csv('table.csv', index=False).")
@@ -51,7 +51,7 @@ PARQUET = b"PAR1"
 
 
 def read_content(file: Path) -> bytes:
-    """Return what a CSV or Parquet file holds, unpacked if it is compressed (gzip, bzip2, xz, Zstandard or zip).
+    """Return the content of a CSV or Parquet file, unpacked if compressed (gzip, bzip2, xz, Zstandard or zip).
 
     Raises:
         BadInput: Not there, not readable, empty, damaged, an archive of several files, or of another format.
@@ -101,7 +101,7 @@ def _only_member(file: Path, content: bytes) -> bytes:
             raise BadInput(f"{file} {_EXCEL.format(file)}")
         if "mimetype" in names:
             raise BadInput(f"{file} {_EXCEL.replace('Excel', 'OpenDocument').format(file)}")
-        # macOS adds files of its own.
+        # macOS adds hidden files.
         names = [name for name in names if not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")]
         if names and all(name.endswith(".npy") for name in names):
             raise BadInput(f"{file} holds NumPy arrays, not CSV or Parquet. Save them as columns with names, as CSV.")
@@ -112,7 +112,7 @@ def _only_member(file: Path, content: bytes) -> bytes:
 
 
 def _other_format(content: bytes) -> str | None:
-    """Return what to do with a file that is neither CSV nor Parquet, with {} for its name."""
+    """Return advice for a file that is neither CSV nor Parquet, with {} for the name of the file; None for CSV."""
     if content[257:262] == b"ustar":
         return _UNPACK.format("tar")
     content = _as_utf8(content)
@@ -128,7 +128,7 @@ def _other_format(content: bytes) -> str | None:
 
 
 def _as_utf8(content: bytes) -> bytes:
-    """Return text that is marked as UTF-16 as UTF-8, in which formats are known by how they begin."""
+    """Return text with a UTF-16 mark as UTF-8, because formats are recognised by their first bytes in UTF-8."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) and not content.startswith(b"\xff\xfe\0\0"):
         return content.decode("utf-16", errors="replace").encode()
     return content

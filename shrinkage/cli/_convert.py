@@ -16,7 +16,7 @@ _NAMES = "\b\nNames:\n" + "\n".join(f"  {name:<27} {row.written.format('NUMBER')
 
 
 class _Command(click.Command):
-    """A command whose argument may be a negative number, to be refused as such, and not as an unknown option."""
+    """A command that takes a negative number as an argument, not as an unknown option, so that it can refuse it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.ignore_unknown_options = any(map(_is_negative, args))
@@ -32,8 +32,8 @@ def _is_negative(text: str) -> bool:
 
 @click.command(cls=_Command, short_help="The same strength in another library.", epilog=f"{_NAMES}\n\n{EXIT_CODES}")
 @click.argument("lam", type=float)
-@click.option("--from", "source", required=True, metavar="NAME", help="Where LAM comes from.")
-@click.option("--to", "target", required=True, metavar="NAME", help="Where it is to go.")
+@click.option("--from", "source", required=True, metavar="NAME", help="The convention of LAM.")
+@click.option("--to", "target", required=True, metavar="NAME", help="The convention to convert to.")
 @click.option("--loss", metavar="NAME", help="The Keras loss: mse, binary_crossentropy, ...")
 @click.option("--n", type=int, help="Number of training rows.")
 @click.option("--batch", type=int, help="Number of rows in a batch.")
@@ -49,16 +49,14 @@ def convert(lam: float, source: str, target: str, rho: float | None, console: Co
     \b
       shrinkage convert 1e-4 --from keras.L2 --to sklearn.Ridge --loss mse --n 1000
 
-    What a conversion needs is asked for. One that has no equivalent is refused, with the reason.
+    An error names missing options. If there is no equivalent, the error says why.
     """
     try:
         strength = convert_strength(lam, source, target, **known)
     except ValueError as error:
         raise BadInput(IN_SHELL.say(error.args[0])) from error
     if rho is not None and kind_between(source, target) != "ElasticNet":
-        raise BadInput(
-            f"--rho is of an elastic net, and {source} and {target} have {kind_between(source, target)} alone."
-        )
+        raise BadInput(f"--rho goes with an elastic net, and {source} to {target} is {kind_between(source, target)}.")
     notes = [f"{name}, if {CONVENTIONS[name].note}" for name in (source, target) if CONVENTIONS[name].note]
     if kind_between(source, target) == "ElasticNet":
         notes += [f"the share of L1, rho, is {RHO:g} here; --rho takes another"] if rho is None else []

@@ -1,4 +1,4 @@
-"""`shrinkage demo`: the whole of it on real data that ships with scikit-learn."""
+"""`shrinkage demo`: a path on the digits data of scikit-learn."""
 
 import os
 from pathlib import Path as File

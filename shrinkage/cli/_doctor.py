@@ -1,4 +1,4 @@
-"""`shrinkage doctor`: what is wrong with the regularization of saved models."""
+"""`shrinkage doctor`: faults of the regularization of saved models."""
 
 import re
 import warnings
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shrinkage._host._private import UnsupportedVersion
+
 from ._console import Console, common, import_keras
 from ._errors import EXIT_CODES, BadInput
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from shrinkage._doctor._report import Report
 
-# How Keras says that a class or function is not imported: of layers, models and functions; of their parts in two ways.
+# Keras' error messages for a class or function that is not imported.
 _UNKNOWN = re.compile(
     r"Could not locate (?P<kind>\w+) '(?P<name>[^']+)'"
     r"|Cannot deserialize object of type `(?P<part>[^`]+)`"
@@ -25,17 +27,17 @@ _UNKNOWN = re.compile(
 )
 
 
-@click.command(short_help="What is wrong with a saved model's regularization.", epilog=EXIT_CODES)
+@click.command(short_help="Find faults of a saved model's regularization.", epilog=EXIT_CODES)
 @click.argument("models", type=click.Path(path_type=File), nargs=-1, required=True)
-@click.option("--steps", type=click.IntRange(min=1), help="How many steps of the optimizer the training has or had.")
+@click.option("--steps", type=click.IntRange(min=1), help="The number of optimizer steps in the training.")
 @common
 @click.pass_context
 def doctor(context: click.Context, models: tuple[File, ...], steps: int | None, console: Console) -> None:
-    """Say what is wrong with the regularization of MODELS, files that Keras saved as .keras, and how to put it right.
+    """Report faults of the regularization of MODELS, which are .keras files, each with a fix.
 
-    An error says that a penalty which was asked for does not act, a warning that something is probably not meant, a
-    note what is to be known. Code inside a file is not run. A file does not hold everything: shrinkage.doctor(model,
-    callbacks=...) in Python sees more.
+    An error means that a requested penalty does not act. A warning means that something is probably unintended. A note
+    states a fact. Code inside a file is not run. A file contains neither callbacks nor the training step:
+    shrinkage.doctor(model, callbacks=...) in Python checks these too.
     """
     reports: list[tuple[File, Report]] = []
     refused: list[BadInput] = []
@@ -86,9 +88,13 @@ def _load(file: File, console: Console) -> "keras.Model":
         warnings.simplefilter("ignore")  # of an optimizer whose state does not fit: its options are read, not its state
         try:
             model = keras.models.load_model(file, safe_mode=True)
+        except UnsupportedVersion:
+            raise
         except Exception as whole:
             try:
                 model = keras.models.load_model(file, safe_mode=True, compile=False)
+            except UnsupportedVersion:
+                raise
             except Exception as error:
                 raise BadInput(_load_problem(file, error)) from error
             console.note(f"the optimizer is not looked at. {_load_problem(file, whole)}")
@@ -108,10 +114,10 @@ def _load_problem(file: File, error: Exception) -> str:
             f"keras.models.load_model({str(file)!r}, safe_mode=False), and call shrinkage.doctor(model)."
         )
     if unknown := _UNKNOWN.search(text):
-        name = (unknown["name"] or unknown["part"] or unknown["other"]).rpartition(">")[2]  # a package's is before it
+        name = (unknown["name"] or unknown["part"] or unknown["other"]).rpartition(">")[2]  # without the package name
         kind = unknown["kind"] or "class"
         return (
-            f"{file} has code of yours, the {kind} {name!r}. Load it in Python, where that is, with "
+            f"{file} has code of yours, the {kind} {name!r}. Load it in Python, where you have that code, with "
             f"keras.models.load_model({str(file)!r}, custom_objects={{{name!r}: {name}}}), and call "
             f"shrinkage.doctor(model)."
         )

@@ -1,8 +1,8 @@
-"""From a table's columns to the matrix a network trains on: once in NumPy, once as Keras layers for the saved model.
+"""Encode the columns of a table as the matrix for a network, in NumPy and as Keras layers for the saved model.
 
-Both give the same matrix: numbers (centred in float64 at the median of all rows, divided by their standard deviation,
-and clipped where they lie far outside the bulk; a missing cell is at the median), one column per indicator of missing
-cells, then the one-hot categories.
+Both give the same matrix. Numbers come first: centred in float64 at the median of all rows, divided by the standard
+deviation, and clipped far outside the bulk; the median replaces a missing cell. Indicators of missing cells and one-hot
+categories follow.
 """
 
 from collections.abc import Mapping
@@ -21,17 +21,17 @@ from ._values import as_booleans, as_categories, as_numbers, find_unreadable
 if TYPE_CHECKING:
     import keras
 
-# Stands for rare and unseen categories inside the lookup, and must not be a category itself.
+# The token for rare and unseen categories in the lookup; no category may have this name.
 OTHER = "[rare or unseen: shrinkage]"
 LARGEST = float(np.finfo(np.float32).max)
-_NETWORK, _TARGET = "shrinkage_network", "shrinkage_target"  # parts of the model that `predict` uses
+_NETWORK, _TARGET = "shrinkage_network", "shrinkage_target"  # names of submodels that `predict` uses
 
 
 def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The model's inputs from a table, by input name: (n, 1) float64, NaN where missing, or text, "" where missing.
+    """Return the model's inputs by name, (n, 1): float64 with NaN for missing cells, or text with "" for missing cells.
 
     Raises:
-        BadInput: A column that is missing, or cells that are not numbers or are infinite. Other columns are ignored.
+        BadInput: If a column is missing, or cells are infinite or not numbers. Further columns are ignored.
     """
     missing = [name for name in columns.names if name not in frame.columns]
     if missing:
@@ -44,7 +44,7 @@ def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def _near_names(missing: list[str], frame: pd.DataFrame) -> str:
-    """Name columns that may be meant: they differ in case or spaces, or are called like the input of model.keras."""
+    """Suggest columns that differ in case or spaces only, or have the name of the input of model.keras."""
     others = {input_name(name.strip().lower()): name for name in frame.columns}
     keys = {name: input_name(name.strip().lower()) for name in missing}
     near = [f"{others[key]!r} to {name!r}" for name, key in keys.items() if key in others]
@@ -74,7 +74,7 @@ def _values(column: NumberColumn, cells: pd.Series) -> np.ndarray:
 
 
 def odd_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Cells of the number columns that are no numbers, and count as missing: by column how many of each text."""
+    """Count cells of number columns that are not numbers and count as missing: column -> text -> count."""
     found = {}
     for each in columns.numbers:
         cells = column(frame, each.name)
@@ -86,7 +86,7 @@ def odd_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, dict[str, int]
 
 
 def matrix(columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The encoded matrix, (n, len(columns.features)) float32, from what `read_cells` gives."""
+    """Return the encoded matrix, (n, len(columns.features)) float32, for the result of `read_cells`."""
     parts = []
     if columns.numbers:
         values = _scale(columns.numbers, number_matrix(columns, cells))
@@ -97,37 +97,37 @@ def matrix(columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def number_matrix(columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The raw numbers and booleans side by side, (n, d) float64."""
+    """Return the raw numbers and booleans as a matrix, (n, d) float64."""
     return np.concatenate([cells[input_name(column.name)] for column in columns.numbers], axis=1, dtype=np.float64)
 
 
 def _constants(columns: tuple[NumberColumn, ...]) -> tuple[list[float], list[float], list[float]]:
-    """What is added, in two halves, and what the sum is multiplied by."""
+    """Return the offsets of the columns, each split into two float32, and the factors."""
     high, low = zip(*(halves(column.centre) for column in columns), strict=True)
     return [-part for part in high], [-part for part in low], [float(np.float32(1 / c.scale)) for c in columns]
 
 
 def _scale(columns: tuple[NumberColumn, ...], values: np.ndarray) -> np.ndarray:
-    """Numbers, (n, d) float64, centred before they lose digits, and scaled."""
+    """Centre numbers, (n, d), in float64 and scale them."""
     high, low, factor = map(np.array, _constants(columns))
     with np.errstate(over="ignore"):  # clipped next
         return (values + high + low) * factor
 
 
 def _bounds(columns: tuple[NumberColumn, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Where the scaled columns are clipped: after missing cells are filled, for NaN has no place in an order."""
+    """Return the bounds of the scaled columns. Clip after missing cells are filled, because NaN is not ordered."""
     bounds = _scale(columns, np.array([[c.low for c in columns], [c.high for c in columns]]))
     low, high = bounds.clip(-LARGEST, LARGEST).astype(np.float32).astype(np.float64)
     return low, high
 
 
 def _one_hot(column: CategoryColumn, cells: np.ndarray) -> np.ndarray:
-    own = cells == np.array([column.categories], dtype=object)
-    return np.concatenate([~own.any(axis=1, keepdims=True), own], axis=1) if column.other else own
+    hot = cells == np.array([column.categories], dtype=object)
+    return np.concatenate([~hot.any(axis=1, keepdims=True), hot], axis=1) if column.other else hot
 
 
 def count_unseen(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """How many cells of each category column hold a category without a column of its own, rare ones included."""
+    """Count the cells of each category column with a rare or unseen category."""
     counts = {
         column.name: int((~np.isin(cells[input_name(column.name)], [*column.categories, MISSING])).sum())
         for column in columns.categories
@@ -136,21 +136,21 @@ def count_unseen(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str,
 
 
 def count_clipped(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """How many cells of each number column lie outside its bounds."""
+    """Count the cells of each number column outside the bounds."""
     values = {column: cells[input_name(column.name)] for column in columns.numbers}
     counts = {column.name: int(((x < column.low) | (x > column.high)).sum()) for column, x in values.items()}
     return {name: count for name, count in counts.items() if count}
 
 
 def missing(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """How many cells of each column are missing."""
+    """Count the missing cells of each column."""
     counts = {name: int(pd.isna(cells[input_name(name)]).sum()) for name in columns.names}
     counts |= {c.name: int((cells[input_name(c.name)] == MISSING).sum()) for c in columns.categories}
     return {name: count for name, count in counts.items() if count}
 
 
 def check_model(model: "keras.Model", columns: Columns) -> None:
-    """Refuse a model that `assemble` did not make of these columns: files of two runs in one folder."""
+    """Refuse a model that does not belong to these columns, for example files of two runs in a folder."""
     parts = {layer.name: layer for layer in model.layers}
     needed = [_NETWORK, _TARGET] if columns.task == "regression" else [_NETWORK]
     fits = all(name in parts for name in needed) and parts[_NETWORK].input_shape == (None, len(columns.features))
@@ -160,9 +160,9 @@ def check_model(model: "keras.Model", columns: Columns) -> None:
 
 
 def predict(model: "keras.Model", columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The outputs, (n, ...), of a model that `assemble` made, for what `read_cells` gives.
+    """Return the outputs, (n, ...), of a model from `assemble`, for the result of `read_cells`.
 
-    The matrix goes into the network in one piece: handing a thousand columns to Keras one by one takes it seconds.
+    The network gets the whole matrix: passing a thousand columns to Keras separately takes seconds.
     """
     network: Any = model.get_layer(_NETWORK)
     outputs = np.asarray(network.predict(matrix(columns, cells), batch_size=1024, verbose=0))
@@ -172,11 +172,11 @@ def predict(model: "keras.Model", columns: Columns, cells: Mapping[str, np.ndarr
 
 
 def encoder(columns: Columns) -> "keras.Model":
-    """The encoder as a Keras model of Keras' layers: raw numbers side by side and each category in, the matrix out."""
+    """Return the encoder as a Keras model: from the matrix of raw numbers and each category column to the matrix."""
     import keras
 
     numbers = [keras.Input((len(columns.numbers),), dtype="float64", name="numbers")] if columns.numbers else []
-    # Numbered, not named after the columns: a column may be called like one of Keras' layers.
+    # Numbered, because a column may have the name of a layer.
     texts = [keras.Input((1,), dtype="string", name=f"category_{i}") for i in range(len(columns.categories))]
     parts = _number_layers(columns.numbers, numbers[0]) if numbers else []
     parts += [_category_layers(column, cells) for column, cells in zip(columns.categories, texts, strict=True)]
@@ -189,7 +189,7 @@ def _number_layers(columns: tuple[NumberColumn, ...], raw: Any) -> list[Any]:
 
     high, low, factor = _constants(columns)
     values: Any = raw
-    # Keras keeps a layer's constants in float32: hence two offsets, and the factor apart.
+    # Keras stores a layer's constants as float32: hence two offsets, and a separate factor.
     for name, offset in (("centred", high), ("centred_finely", low)):
         values = keras.layers.Rescaling(1.0, offset, name=name, dtype="float64")(values)  # pyright: ignore
     values = keras.layers.Rescaling(factor, name="scaled", dtype="float64")(values)  # pyright: ignore
@@ -210,13 +210,13 @@ def _category_layers(column: CategoryColumn, cells: Any) -> Any:
 
 
 def assemble(columns: Columns, network: "keras.Model", target_mean: float, target_sd: float) -> "keras.Model":
-    """One model from raw columns to predictions in the target's own units, loadable by plain Keras.
+    """Return a model from raw columns to predictions in the units of the target, which plain Keras can load.
 
     Args:
-        columns: What the encoder is built from.
-        network: From the encoded matrix to predictions.
+        columns: The columns of the encoder.
+        network: The network from the encoded matrix to predictions.
         target_mean: Added to predictions after they are multiplied by `target_sd` (regression only).
-        target_sd: In the target's units.
+        target_sd: The factor of predictions, in units of the target.
 
     Returns:
         A model that takes a dictionary, input name -> (n, 1): float64 numbers with NaN where missing (booleans as 0
@@ -229,7 +229,7 @@ def assemble(columns: Columns, network: "keras.Model", target_mean: float, targe
     texts = {input_name(c.name): keras.Input((1,), dtype="string", name=input_name(c.name)) for c in columns.categories}
     side_by_side = keras.layers.Concatenate(name="shrinkage_numbers", dtype="float64")
     raw = [side_by_side(list(numbers.values()))] if len(numbers) > 1 else list(numbers.values())
-    # A copy of the graph (the layers are shared) that is not compiled: the file needs no optimizer.
+    # A copy of the graph with shared layers, not compiled: the file needs no optimizer.
     bare = keras.Model(network.inputs[0], network.outputs[0], name=_NETWORK)
     outputs = bare(encoder(columns)([*raw, *texts.values()]))
     if columns.task == "regression":
@@ -238,7 +238,7 @@ def assemble(columns: Columns, network: "keras.Model", target_mean: float, targe
 
 
 def _target_layers(shape: tuple[int, ...], mean: float, sd: float) -> "keras.Model":
-    """From standardised predictions to float64 in the target's units, which may be large numbers close together."""
+    """Return layers from standardised predictions to the target's units, in float64 for large close numbers."""
     import keras
 
     high, low = halves(mean)

@@ -1,4 +1,4 @@
-"""What a command ends with: an exit code that is documented and a sentence that says what to do."""
+"""Errors of commands: a documented exit code, and a message that says what to do."""
 
 import errno
 import json
@@ -10,11 +10,14 @@ from typing import Any
 
 import click
 
+from shrinkage._host._private import UnsupportedVersion
+
 EXIT_CODES = """\b
 Exit codes:
   0    done
   1    doctor found an error in a model
-  2    wrong usage or bad input, or a full disk; the message says what to change
+  2    wrong usage or bad input, a full disk, or a version of Keras that is not supported;
+       the message says what to change
   3    training failed, for example every strength diverged, or memory ran out
   70   an unexpected error; the message names a log file
   130  interrupted with Ctrl-C
@@ -28,19 +31,19 @@ class BadInput(click.ClickException):
 
 
 class TrainingFailed(click.ClickException):
-    """The input was fine and training still gave nothing to choose from."""
+    """Training failed at every strength, on valid input."""
 
     exit_code = 3
 
 
 class Unexpected(click.ClickException):
-    """A fault of ours: the traceback is in a log file."""
+    """A fault of this package. The traceback is in a log file."""
 
     exit_code = 70
 
 
 class Commands(click.Group):
-    """A group whose commands end with a documented exit code, whatever happens in them.
+    """A group of commands that always end with a documented exit code.
 
     With `--format json` an error is one JSON document on standard output, too.
     """
@@ -75,7 +78,7 @@ def _echo_json(ctx: click.Context, message: str, exit_code: int) -> None:
 
 
 def disk_full(error: BaseException | None) -> str | None:
-    """Return in words that a disk is full, if that is what an error or one before it says."""
+    """Return a phrase if an error, or an error that caused it, says that a disk is full; else None."""
     while error is not None:
         number = getattr(error, "errno", None)
         text = str(error).lower()
@@ -90,7 +93,9 @@ def disk_full(error: BaseException | None) -> str | None:
 def _describe_known(error: Exception, debug: bool) -> click.ClickException:
     if isinstance(error, click.ClickException):
         return error
-    # TensorFlow's and PyArrow's errors are known by name: neither is imported for this.
+    if isinstance(error, UnsupportedVersion):
+        return BadInput(str(error))
+    # Errors of TensorFlow and PyArrow are compared by name, to avoid an import of either.
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return TrainingFailed("memory ran out. Give fewer rows or columns, a smaller network, or fewer --folds.")
     if reason := disk_full(error):
@@ -99,7 +104,7 @@ def _describe_known(error: Exception, debug: bool) -> click.ClickException:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the package raised an error itself, with a sentence for the user, and not NumPy or Keras in it."""
+    """Whether this package raised the error, with a message for the user, and not NumPy or Keras."""
     frames = traceback.extract_tb(error.__traceback__)
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     return bool(frames) and frames[-1].filename.startswith(package + os.sep)
@@ -110,12 +115,12 @@ def _describe_unexpected(error: Exception, debug: bool) -> Unexpected:
     if debug:
         click.echo(details, err=True)
     summary = str(error).strip().partition("\n")[0].rstrip(".")
-    said = f"unexpected {type(error).__name__}: {summary}."
+    message = f"unexpected {type(error).__name__}: {summary}."
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="shrinkage-", suffix=".log", delete=False, encoding="utf-8"
         ) as log:
             log.write(f"command: {sys.argv}\npython: {sys.version}\n\n{details}")
     except OSError:
-        return Unexpected(f"{said} Add --debug to see the traceback.")
-    return Unexpected(f"{said} The traceback is in {log.name}.")
+        return Unexpected(f"{message} Add --debug to see the traceback.")
+    return Unexpected(f"{message} The traceback is in {log.name}.")

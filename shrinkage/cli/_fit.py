@@ -63,22 +63,22 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
 @click.option("--clip/--no-clip", default=True, help="Clip numbers that lie far outside the others.")
 @click.option("--hidden", callback=_units, show_default="64,64", help="Units of each hidden layer of an mlp.")
 @click.option(
-    "--epochs", type=whole_number(1), show_default="200; of a linear model 1000", help="At most so many epochs."
+    "--epochs", type=whole_number(1), show_default="200; of a linear model 1000", help="The largest number of epochs."
 )
 @click.option("--batch-size", type=whole_number(1), show_default="32; of a linear model all rows")
 @click.option(
     "--learning-rate",
     type=Number(min=0, min_open=True),
     show_default="0.001; of a linear model 0.3, falling to 0",
-    help="Of Adam.",
+    help="The learning rate of Adam.",
 )
 @click.option("--folds", type=whole_number(2), default=5, help="Folds of the cross-validation.")
-@click.option("--seed", type=whole_number(0, 2**32 - 1), default=0, help="Of everything random.")
+@click.option("--seed", type=whole_number(0, 2**32 - 1), default=0, help="The seed of all random numbers.")
 @click.option(
     "--choose",
     type=click.Choice(["min", "1se"]),
     default="min",
-    help="The strength of least loss, or the largest within one standard error of it.",
+    help="The strength with the lowest loss, or the largest strength within one standard error of it.",
 )
 @common
 def fit(
@@ -129,7 +129,7 @@ def fit(
 
 
 def train(prepared: "Prepared", settings: "Settings") -> "Path":
-    """The path over the encoded matrix."""
+    """Train the path on the encoded matrix."""
     import shrinkage as sh
 
     from ._network import network, training_arguments
@@ -137,7 +137,7 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
 
     matrix, (targets, centre, scale) = prepared.matrix(), _targets(prepared)
     with warnings.catch_warnings():
-        # Its own warnings are notes of the path too, and here are said before the training.
+        # The warnings of `shrinkage.fit` are notes of the path too, which are printed with it.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"shrinkage\.")
         try:
             path = sh.fit(
@@ -158,9 +158,9 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
 
 
 def _targets(prepared: "Prepared") -> "tuple[np.ndarray, float, float]":
-    """Targets as the network has them, (n,) classes or (n, 1), and what was taken off them and divided by.
+    """Return targets for the network, (n,) classes or (n, 1) numbers, with the centre and scale of the numbers.
 
-    Quantities are centred in float64, for `shrinkage.fit` takes float32: 1,000,000.001 has more digits.
+    Numbers are centred in float64, because `shrinkage.fit` takes float32, which cannot hold 1,000,000.001.
     """
     import numpy as np
 
@@ -175,7 +175,7 @@ def _targets(prepared: "Prepared") -> "tuple[np.ndarray, float, float]":
 
 
 def _in_target_units(path: "Path", centre: float, scale: float) -> "Path":
-    """The path of targets that were centred and divided, as if they had not been."""
+    """Return a path of centred and scaled targets in the units of the target."""
     return replace(
         path,
         target_mean=centre + scale * path.target_mean,
@@ -198,12 +198,12 @@ def _write(columns: "Columns", path: "Path", settings: "Settings", folder: File)
 
 
 def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Settings") -> dict[str, Any]:
-    """Print the table, before files are written, which may fail; return it for programs."""
+    """Print the table, before files are written, which may fail; return the document for programs."""
     from ._report import path_document, path_text, root_mean_squares
 
     labels = prepared.columns.labels
-    told = {**settings.__dict__, "hidden": settings.layers}
-    document = {"data": prepared.document(), "settings": told, **path_document(path, settings.choose, labels)}
+    options = {**settings.__dict__, "hidden": settings.layers}
+    document = {"data": prepared.document(), "settings": options, **path_document(path, settings.choose, labels)}
     console.say(path_text(path, labels))
     if prepared.columns.task == "regression":
         errors = root_mean_squares(path, path.target_sd)

@@ -1,4 +1,4 @@
-"""An output that appears complete or not at all, and costs nobody another file."""
+"""Output folders and files: complete or absent, without loss of other files."""
 
 import contextlib
 import json
@@ -10,14 +10,14 @@ from typing import Any
 
 from ._errors import BadInput, disk_full
 
-# What a folder is known by as a run.
+# The file that marks a folder as a run.
 MARK = "path.json"
-# All that a run writes, and so all that `--overwrite` may remove.
+# All files of a run: `--overwrite` removes no other files.
 RUN_FILES = (MARK, "arrays.npz", "template.keras", "model.keras", "columns.json", "path.png")
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:
-    """Raise `BadInput` unless `folder` may be written: absent, empty, or an earlier run and `overwrite`."""
+    """Raise `BadInput` unless `folder` is absent, empty, or an earlier run with `overwrite`."""
     if folder.exists():
         _check_existing(folder, overwrite)
     _check_writable(folder)
@@ -39,12 +39,12 @@ def _is_run(folder: Path) -> bool:
 
 
 def chose_nothing(folder: Path) -> bool:
-    """Whether a run is in `folder` in which every strength diverged."""
+    """Whether `folder` has a run in which every strength diverged."""
     return _is_run(folder) and _record(folder).get("lam_min", 0) is None
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    """What `path.json` says; nothing where it is not there or no record."""
+    """Return the content of `path.json`; {} if there is none."""
     try:
         record = json.loads((folder / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -53,7 +53,7 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def check_file(file: Path, overwrite: bool, source: Path) -> None:
-    """Raise `BadInput` unless `file` may be written; never over `source`, which is read."""
+    """Raise `BadInput` unless `file` may be written. It must not be `source`."""
     if file.is_dir():
         raise BadInput(f"{file} is a folder; give a file name.")
     if file.exists() and source.exists() and file.samefile(source):
@@ -76,7 +76,7 @@ def _check_writable(target: Path) -> None:
 
 @contextlib.contextmanager
 def keeping_the_table(place: Path) -> Iterator[None]:
-    """Say in a sentence what kept a result from being written, after hours of training maybe."""
+    """Raise `BadInput` with the reason if a result cannot be written, for example on a full disk."""
     try:
         yield
     except Exception as error:
@@ -90,9 +90,9 @@ def keeping_the_table(place: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def new_run(folder: Path) -> Iterator[Path]:
-    """A temporary folder whose files become the run in `folder` when the block succeeds, and vanish when it fails."""
+    """Yield a temporary folder. Its files become the run in `folder` if the block succeeds; else they are deleted."""
     folder = folder.absolute()
-    # Inside a folder that exists, for that may be a mount of its own: files move whole only within a file system.
+    # Inside an existing folder, which may be a mount: moves are atomic only within a file system.
     place = folder if folder.exists() else folder.parent
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, prefix=".shrinkage-") as scratch:
@@ -106,7 +106,7 @@ def new_run(folder: Path) -> Iterator[Path]:
 
 
 def _replace_run(fresh: Path, folder: Path) -> None:
-    # The mark goes first and comes last: a mixture of two runs never passes for one.
+    # The mark is deleted first and moved last, so that a mixture of two runs is never taken for a run.
     for name in RUN_FILES:
         (folder / name).unlink(missing_ok=True)
     for file in sorted(fresh.iterdir(), key=lambda file: file.name == MARK):
@@ -115,7 +115,7 @@ def _replace_run(fresh: Path, folder: Path) -> None:
 
 @contextlib.contextmanager
 def new_file(file: Path) -> Iterator[Path]:
-    """The same for one file: the temporary file keeps the suffix."""
+    """Yield a temporary file with the same suffix, which becomes `file` if the block succeeds."""
     file = file.absolute()
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.stem}-") as scratch:

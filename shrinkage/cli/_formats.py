@@ -1,4 +1,4 @@
-"""Cells of text that people read as numbers, dates or times."""
+"""Text formats of numbers, dates and times."""
 
 import re
 from typing import Literal
@@ -12,18 +12,18 @@ _EXPONENT = r"(?:[eE][+-]?\d+)?"
 DECIMAL_POINT = rf"[+-]?(?:[1-9]\d{{0,2}}(?:,\d{{3}})+(?:\.\d*)?|(?=\.?\d)\d*(?:\.\d*)?{_EXPONENT})"
 DECIMAL_COMMA = rf"[+-]?(?:[1-9]\d{{0,2}}(?:\.\d{{3}})+(?:,\d*)?|(?=,?\d)\d*(?:,\d*)?{_EXPONENT})"
 Sign = Literal[".", ","]
-# Of each decimal sign: what numbers look like, and the sign between thousands.
+# By decimal sign: the pattern of numbers, and the separator between thousands.
 FORMATS: dict[Sign, tuple[re.Pattern[str], str]] = {
     ".": (re.compile(DECIMAL_POINT), ","),
     ",": (re.compile(DECIMAL_COMMA), "."),
 }
 
-# What else marks a quantity. Text such as 00123 is a code (a postcode, an article number), not a quantity.
+# Further marks of a quantity. Text such as 00123 is a code (a postcode, an article number), not a quantity.
 LEADING_ZERO = r"[+-]?0\d+"
 _SPACE = r"[\s\u00a0\u202f]*"
 _MONEY = r"[$€£¥₹]|USD|EUR|GBP|CHF|JPY"
 _GROUPS = r"(?:(?:[1-9]\d{0,2}(?:[.,'’\u00a0\u202f ]\d{3})+|\d+)(?:[.,]\d+)?|[.,]\d+)"
-# Of single letters only those that stand for units and powers of ten: 3A and 12b are codes, and 1st and 9am no units.
+# Single letters are units or powers of ten, or else codes (3A, 12b). 1st and 9am are not units.
 _WORD = r"(?!(?:st|nd|rd|th|am|pm)\b)[^\W\d_]{2,10}|[kKMmgltshWVJN]"
 _UNIT = rf"{_MONEY}|[%‰]|°[CF]?|(?:{_WORD})[²³]?(?:/(?:{_WORD}|h)[²³]?)?"
 QUANTITY = (
@@ -32,8 +32,8 @@ QUANTITY = (
 )
 _QUANTITY = re.compile(QUANTITY)
 _POWERS = {"k": 3, "K": 3, "M": 6}
-MOST_UNITS = 3  # more are names that begin with a number
-# What nearly all cells are, the column is: the others are odd ones.
+MOST_UNITS = 3  # with more, the cells are names that begin with a number
+# If this share of cells has a type, the column has this type, and the other cells are odd.
 MOST = 0.9
 
 _DAY = r"(?:[0-2]?\d|3[01])"
@@ -52,11 +52,11 @@ DATES = "dates and times are not used"
 
 
 def decimal_sign(cells: list[str], most: float = MOST) -> Sign | Literal["either", ""]:
-    """Return the sign that marks decimals in numbers, "either" if it may be both, "" if there is none.
+    """Return the decimal sign of numbers: "." or ",", "either" if both are possible, "" without a sign.
 
     Args:
         cells: Distinct texts.
-        most: The share of them that must be numbers.
+        most: The share of `cells` that must be numbers.
 
     >>> [decimal_sign(cells) for cells in (["1.234,5", "0,7"], ["0.5"], ["1.234", "950"], ["7", "12"])]
     [',', '.', 'either', '']
@@ -72,7 +72,7 @@ def decimal_sign(cells: list[str], most: float = MOST) -> Sign | Literal["either
 
 
 def is_number(cell: str) -> bool:
-    """Whether a text is a number, written one way or the other."""
+    """Whether a text is a number with a decimal point or a decimal comma."""
     return any(pattern.fullmatch(cell) for pattern, _ in FORMATS.values())
 
 
@@ -97,7 +97,7 @@ def are_dates_as_numbers(values: np.ndarray) -> bool:
 
 
 def quantity(column: pd.Series) -> str | None:
-    """Say that cells of text look like numbers, as which one of them would be read, and why not all; None if not.
+    """Return advice for text that looks like numbers, with an example of the plain form; None for other text.
 
     >>> quantity(pd.Series(["$8,050.00", "$12"]))
     "it looks like numbers, written as '$8,050.00'; write $8,050.00 as 8050.00"
@@ -136,15 +136,15 @@ def _spaceless(number: str) -> str:
 
 
 def _example(marked: list[str], found: dict[str, re.Match[str]]) -> tuple[str, str]:
-    """Return a cell of the user's, and as which number to write it."""
+    """Return a cell of the column, and the number to write in place of it."""
     numbers = {cell: _spaceless(found[cell]["number"]) for cell in marked}
-    own = decimal_sign(list(numbers.values()), most=0)
-    shown = next((cell for cell in marked if own in (".", ",") and decimal_sign([numbers[cell]]) == own), marked[0])
+    of_column = decimal_sign(list(numbers.values()), most=0)
+    same = [cell for cell in marked if of_column in (".", ",") and decimal_sign([numbers[cell]]) == of_column]
+    shown = (same or marked)[0]
     sign = decimal_sign([numbers[shown]]) or "."
     if sign == "either":
-        sign = own if own in (".", ",") else "," if "." in numbers[shown] else "."
-    plain = plainly(numbers[shown], sign)
-    match = found[shown]
+        sign = of_column if of_column in (".", ",") else "," if "." in numbers[shown] else "."
+    plain, match = plainly(numbers[shown], sign), found[shown]
     if power := _POWERS.get(match["unit"] or ""):
         plain = f"{float(plain) * 10**power:.12g}"
     negative = match["bracket"] or "-" in (match["minus"] + match["sign"] + match["trailing"])
@@ -152,7 +152,7 @@ def _example(marked: list[str], found: dict[str, re.Match[str]]) -> tuple[str, s
 
 
 def plainly(number: str, sign: Sign) -> str:
-    """Write a number as computers do.
+    """Return a number in the form of Python, with a decimal point and no other separator.
 
     >>> plainly("1.234,5", ",")
     '1234.5'

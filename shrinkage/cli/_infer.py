@@ -1,4 +1,4 @@
-"""Which columns a model can use, and how: numbers, booleans, categories; the rest is dropped and said."""
+"""Infer the type of each column: numbers, booleans or categories. Other columns are dropped, with the reason."""
 
 import shlex
 from collections import Counter
@@ -24,37 +24,37 @@ from ._values import (
     values_as,
 )
 
-# Each has an input of its own.
+# Each category has a separate input.
 MAX_CATEGORIES = 100
 MAX_MARKS = 20
-# Numbers are clipped beyond the 1 % and 99 % quantiles, three times as far from them as they lie apart. Ordinary
-# columns (uniform, normal, exponential) do not reach that; one cell of a thousand times the usual size would rule the
-# network. Nearer bounds cost more where far cells count in full, such as the departure delays of flights.
+# Bounds of clipping: the 1 % and 99 % quantiles, widened by three times their distance. Ordinary
+# columns (uniform, normal, exponential) stay inside; a cell of a thousand times the usual size would dominate the
+# network. Narrower bounds lose accuracy on columns with long tails, such as the departure delays of flights.
 TAIL = 0.01
 REACH = 3
 LARGEST = float(np.finfo(np.float32).max)
 
 
 class Unused(Exception):
-    """A column that says nothing; its argument is the reason."""
+    """A column without information; the argument is the reason."""
 
 
 def infer_columns(
     frame: pd.DataFrame, *, number: Collection[str] = (), category: Collection[str] = (), clip: bool = True
 ) -> tuple[tuple[NumberColumn, ...], tuple[CategoryColumn, ...], dict[str, str]]:
-    """The usable columns of a frame without its target; its index says where in the file a row was.
+    """Infer the usable columns of a frame without the target. The index is the position of a row in the file.
 
     Args:
-        number: Names of columns that hold numbers, whatever they look like: other cells are missing.
-        category: Names of columns that hold categories, as many as there are.
-        clip: Whether numbers far outside the others are clipped.
+        number: Names of columns to read as numbers; cells that are not numbers are missing.
+        category: Names of columns to read as categories, without a limit on their number.
+        clip: Whether to clip numbers far outside the others.
 
     Returns:
-        (numbers and booleans, categories, the reason by name of what is dropped). The encoded training matrix has no
+        (numbers and booleans, categories, dropped columns as name -> reason). The encoded training matrix has no
         constant column.
 
     Raises:
-        BadInput: Infinite numbers (all such columns are named), or no usable column.
+        BadInput: If numbers are infinite (the message names all such columns), or no column is usable.
     """
     columns, dropped, infinite = [], {}, []
     for name in frame.columns:
@@ -79,11 +79,11 @@ def infer_columns(
 
 
 class _Infinite(Exception):
-    """Its argument is the number of rows."""
+    """A column with infinite numbers; the argument is the number of rows."""
 
 
 def _column(cells: pd.Series, given: Kind | None, clip: bool) -> NumberColumn | CategoryColumn:
-    """What a column is; `given` is what the user said."""
+    """Return the type of a column; `given` is the type that the user chose, or None."""
     if cells.isna().all():
         raise Unused("every cell is missing")
     kind = given or kind_of(cells)
@@ -99,10 +99,10 @@ def _column(cells: pd.Series, given: Kind | None, clip: bool) -> NumberColumn | 
         hint = quantity(odd) or f"the first is {odd.iloc[0]!r}"
         raise BadInput(f"--number {cells.name}: no cell is a number; {hint}.")
     if np.isnan(values).any() and len(np.unique(values[~np.isnan(values)])) == 1:
-        # One value or nothing: all it can say is whether the cell is filled, as a category does.
+        # A single value and missing cells: the only information is whether a cell is filled.
         return _categories(str(cells.name), as_categories(cells), limit=MAX_CATEGORIES)
     if equal_in_float64(cells):
-        raise Unused("its numbers have the same first 16 digits, and more are not read")
+        raise Unused("the numbers have the same first 16 digits, and more are not read")
     marks = tuple(odd.value_counts().index[:MAX_MARKS])
     return _numbers(str(cells.name), values, kind == "boolean", marks, clip)
 
@@ -128,7 +128,7 @@ def _numbers(name: str, values: np.ndarray, boolean: bool, marks: tuple[str, ...
 
 
 def _is_row_number(cells: pd.Series) -> bool:
-    """Whether whole numbers count the file's rows from 0 or 1, or are all different under a name that says so."""
+    """Whether whole numbers count the rows from 0 or 1, or are all different in a column named "id" or similar."""
     name, values, places = str(cells.name), as_numbers(cells), cells.index.to_numpy()
     if np.array_equal(values, places) or np.array_equal(values, places + 1):
         return True
@@ -137,45 +137,43 @@ def _is_row_number(cells: pd.Series) -> bool:
 
 
 def _bounds(known: np.ndarray) -> tuple[float, float]:
-    """Where numbers are clipped: far outside the bulk, in float32's range."""
-    # Order statistics, not values in between: the least and the greatest number never count.
+    """Return the bounds of clipping, far outside the bulk and in the range of float32."""
+    # Order statistics without interpolation: the smallest and the largest number have no influence.
     low, high = np.quantile(known, TAIL, method="higher"), np.quantile(known, 1 - TAIL, method="lower")
     with np.errstate(over="ignore"):
         reach = REACH * (high - low)
-        if reach <= 0:  # nearly all are equal: the others are no outliers but all that the column says
+        if reach <= 0:  # nearly all numbers are equal: the others are the information, not outliers
             return float(known.min()), float(known.max())
         low, high = np.clip([low - reach, high + reach], -LARGEST, LARGEST)
     return float(low), float(high)
 
 
 def _safe_sd(known: np.ndarray) -> float:
-    """The standard deviation, safe from overflow."""
+    """Return the standard deviation, without overflow."""
     largest = np.abs(known - np.median(known)).max()
     return float(largest * np.std(known / largest))
 
 
 def _categories(name: str, cells: np.ndarray, limit: int | None) -> CategoryColumn:
-    """The categories with enough rows; beyond a limit, those more frequent than the first one after it."""
+    """Return the categories with enough rows; with more than `limit`, those more frequent than the next category."""
     counts = Counter(cells.tolist())
     known = len(cells) - counts[MISSING]
     if len(counts) == 1:
         raise Unused("it is constant")
-    # Of a column that the user calls a category, two rows may be all that a value has.
+    # If the user chose the type, a category needs two rows only.
     enough = rare_limit(len(cells)) if limit is not None else 2
     frequent = [value for value, count in counts.most_common() if count >= enough]
     if limit is not None and sum(counts[value] for value in frequent if value != MISSING) < known / 2:
-        raise Unused(f"most of its {len(counts)} values are nearly unique, as names and identifiers are")
+        raise Unused(f"most of the {len(counts)} values are nearly unique, like names and identifiers")
     n_frequent = len(frequent)
     if limit is not None and n_frequent > limit:
         frequent = [value for value in frequent[:limit] if counts[value] > counts[frequent[limit]]]
         if not frequent:
             raise Unused(
                 f"it has {n_frequent} equally frequent categories, and the limit is {limit} with an input each; "
-                f"--category {shlex.quote(name)} gives every one its input"
+                f"--category {shlex.quote(name)} gives each category an input"
             )
     n_rest = len(cells) - sum(counts[value] for value in frequent)
     if not frequent:
-        raise Unused(
-            "each of its values is in a single row" if limit is None else "each of its values is nearly unique"
-        )
+        raise Unused("each value is in a single row" if limit is None else "each value is nearly unique")
     return CategoryColumn(name, tuple(sorted(frequent)), n_rest >= enough, n_frequent - len(frequent))

@@ -1,4 +1,4 @@
-"""Where in a text the table is: its encoding, its separator, its header, and lines that are no rows."""
+"""Find the table in a text: encoding, separator, header, and lines that are not rows."""
 
 import csv
 import io
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from itertools import islice
 
 SEPARATORS = (",", ";", "\t")
-# The second is what Excel writes in western Europe and America unless told otherwise.
+# cp1252 is the default of Excel in western Europe and America.
 ENCODINGS = ("utf-8-sig", "cp1252")
-# How a text of another encoding begins; UTF-32's mark begins with UTF-16's.
+# Byte order marks. UTF-32 first, because its mark begins with the mark of UTF-16.
 _MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SEP_LINE = re.compile(r'"?sep=([^\r\n]?)"?[,;\t ]*(?:\r\n|\r|\n)', re.IGNORECASE)  # Excel reads and writes it
 _NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?")
-_SAMPLE = 50  # rows that show what a table looks like
+_SAMPLE = 50  # rows for detecting the layout
 
 
 @dataclass(frozen=True)
@@ -24,22 +24,22 @@ class Layout:
 
     separator: str
     names: list[str]
-    """The header's cells."""
+    """The cells of the header."""
     body: str
-    """The header and the rows, and blank lines in place of those that are neither."""
+    """The header and the rows, with blank lines in place of other lines."""
     notes: tuple[str, ...]
-    """What was left out, and what to look at."""
+    """Messages: lines that were left out, and cautions."""
     single_quotes: bool = False
-    """Whether names stood in single quotes, as cells then may."""
+    """Whether the names were in single quotes; cells may then be too."""
 
 
 def decode(content: bytes) -> tuple[str, str | None]:
-    """Return a text and, if its encoding is a guess, what to say of that; raise `ValueError` for what is no text."""
+    """Return the text and, if the encoding is a guess, a note, else None; raise `ValueError` for binary content."""
     for mark, encoding in _MARKS.items():
         if content.startswith(mark):
             return content.decode(encoding), None
     if b"\0" in content:
-        # Of western text in UTF-16, every second byte is zero.
+        # In western text in UTF-16, every second byte is zero.
         halves = {"utf-16-le": content[1:2000:2], "utf-16-be": content[:2000:2]}
         for encoding, half in halves.items():
             text = content.decode(encoding) if half.count(0) > 0.6 * len(half) else "\0"
@@ -54,17 +54,17 @@ def decode(content: bytes) -> tuple[str, str | None]:
 
 
 def find_table(text: str, separator: str | None = None) -> Layout | None:
-    """Return the table in a text, None if there is no row.
+    """Find the table in a text; None if there is no row.
 
-    - The separator is the given one; or a first line such as `sep=;` names it; else it is the one that cuts the rows
-      into the most cells. A space stands for spaces and tabs, as many as there are.
+    - The separator is the argument, or given by a first line such as `sep=;`, else the character that cuts the rows
+      into the most cells. A space stands for any number of spaces and tabs.
     - Lines at the top that begin with # are comments. The last of them is the header if it has as many cells as the
       rows, and the line below does not look like a header.
     - Further down, a line that begins with # is a comment unless it has as many cells as the header.
-    - Lines above the header that have no cell or only the first are titles, where the header has no number in it.
+    - Lines above the header with a single filled cell, the first, are titles, if the header has no number.
 
     Raises:
-        csv.Error: For quotes that are not closed, and the like.
+        csv.Error: For example, if a quote is not closed.
     """
     if given := _SEP_LINE.match(text):
         separator, text = separator or given[1] or None, text[given.end() :]
@@ -107,7 +107,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _rows(lines: list[str], separator: str, strict: bool = False) -> Iterator[tuple[list[str], int]]:
-    """Yield the rows that are not blank, each with the place of its first line."""
+    """Yield the rows that are not blank, each with the index of the first line."""
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=strict)
     begin = 0
     for row in reader:
@@ -117,7 +117,7 @@ def _rows(lines: list[str], separator: str, strict: bool = False) -> Iterator[tu
 
 
 def _quality(lines: list[str], separator: str) -> tuple[bool, int, float, int]:
-    """Return how well a separator cuts lines: into equally many cells, below few titles, in most rows, into many cells.
+    """Return a score of a separator: equally many cells, few titles, a large share of such rows, many cells.
 
     A separator that also cuts the header is better: in x;y above 80,5;130,25 the commas are no separators.
     """
@@ -135,7 +135,7 @@ def _quality(lines: list[str], separator: str) -> tuple[bool, int, float, int]:
 
 
 def _shape(rows: list[list[str]]) -> tuple[int, int]:
-    """Return the number of cells in most rows, and the place of the header, which titles may be above."""
+    """Return the number of cells in most rows, and the index of the header, below any titles."""
     counts = Counter(map(len, rows))
     width = max(counts, key=lambda length: (counts[length], length))
     header = next((i for i, row in enumerate(rows) if len(row) == width and not _is_title(row)), 0)
@@ -149,7 +149,7 @@ def _is_title(row: list[str]) -> bool:
 
 
 def _header_in(comment: str, separator: str, rows: list[list[str]]) -> list[str] | None:
-    """Return the header in a line that begins with #, if it is one."""
+    """Return the cells of a comment line if it is the header, else None."""
     cells = next((row for row, _ in _rows([comment.removeprefix("#")], separator)), [])
     below = rows[1:10]
     numeric = any(all(is_number(row[i]) for row in below if i < len(row)) for i in range(len(rows[0]))) and below
@@ -159,12 +159,12 @@ def _header_in(comment: str, separator: str, rows: list[list[str]]) -> list[str]
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell of the sample is a number, with separators of thousands or without."""
+    """Whether a cell is a number, with or without separators of thousands."""
     return bool(_NUMBER.fullmatch(cell.strip()))
 
 
 def _without_comments(lines: list[str], separator: str, width: int) -> tuple[str, int]:
-    """Return a table's lines with blank ones in place of comments, and how many there were."""
+    """Return the lines of a table with blank lines in place of comments, and the number of comments."""
     if not any(line.startswith("#") for line in lines[1:]):
         return "".join(lines), 0
     kept, n_comments, begin = [], 0, 0

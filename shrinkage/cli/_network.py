@@ -1,4 +1,4 @@
-"""The networks the command line trains, as it prints them."""
+"""The networks and training settings of the command line."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,21 +20,21 @@ LOSSES: dict[Task, str] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; every field is an option of `shrinkage fit`."""
+    """Training settings. Every field is an option of `shrinkage fit`."""
 
     model: Literal["mlp", "linear"]
     hidden: tuple[int, ...] | None
     """Units of each hidden layer of an mlp; None for `HIDDEN`."""
     penalty: Literal["l2", "l1", "elastic-net", "group-lasso"]
     rho: float | None
-    """Of an elastic net; None for its default, as the next two."""
+    """The mixture of an elastic net; None for the default, as in the next two fields."""
     groups: Literal["units", "inputs"] | None
-    """Of a group lasso."""
+    """The groups of a group lasso."""
     how: Literal["coupled", "proximal", "decoupled"] | None
     epochs: int
-    """The cap: a strength stops earlier when its mean curve no longer improves, unless batches are full."""
+    """The largest number of epochs. With mini-batches, a strength stops when the mean curve no longer improves."""
     batch_size: int | None
-    """None for all rows, of a linear model: then the learning rate falls to 0, and every strength ends there."""
+    """None for all rows, with a linear model: the learning rate then falls to 0 over the epochs."""
     learning_rate: float
     folds: int
     seed: int
@@ -42,9 +42,9 @@ class Settings:
 
     @staticmethod
     def with_defaults(**options: Any) -> "Settings":
-        """The settings of options, of which None stands for a default that depends on the others.
+        """Return the settings, with the default for each option that is None.
 
-        A linear model is convex, and full batches with a large learning rate that falls reach its one minimum.
+        The loss of a linear model is convex. Full batches with a large, falling learning rate reach the minimum.
         """
         full = options["model"] == "linear" and options["batch_size"] is None
         defaults = FULL_BATCHES if full else MINI_BATCHES
@@ -76,18 +76,18 @@ MINI_BATCHES = {"epochs": 200, "learning_rate": 1e-3, "batch_size": 32}
 
 
 def training_arguments(settings: Settings, n_rows: int) -> dict[str, Any]:
-    """The arguments of `shrinkage.fit` that say how long is trained."""
+    """Return the arguments of `shrinkage.fit` for epochs, batches and early stopping."""
     if settings.batch_size is None:
         return {"epochs": settings.epochs, "batch_size": n_rows, "epoch": "last"}
     return {"epochs": settings.epochs, "batch_size": settings.batch_size, "patience": PATIENCE}
 
 
 def network(columns: Columns, matrix: np.ndarray, settings: Settings) -> "keras.Model":
-    """A compiled network from the encoded matrix to predictions; the target of a regression is standardised.
+    """Return a compiled network from the encoded matrix to predictions. A regression target is standardised.
 
     Args:
-        columns: Say the task and its classes.
-        matrix: (n, d) float32; the normalization layer starts from all its rows, and `fit` adapts it fold by fold.
+        columns: The columns, with task and classes.
+        matrix: (n, d) float32, for the first state of the normalization layer; `fit` adapts it again in each fold.
         settings: The layers and the learning rate.
     """
     import keras

@@ -1,4 +1,4 @@
-"""How a file writes its numbers: which sign marks decimals, and where a minus may stand; then all as computers do."""
+"""Normalise the numbers of a file: detect decimal and minus signs, and write numbers in the form of Python."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -22,21 +22,21 @@ _PLAIN = re.compile(PLAIN)
 _LEADING_ZERO = re.compile(LEADING_ZERO)
 # Accountants' minus, (1,234); SAP's, 4.50-; the typographer's.
 _MINUS = re.compile(r"\((?P<bracket>[\d.,]*\d[.,]?)\)|(?P<trailing>[\d.,]*\d[.,]?)-|\u2212(?P<long>[\d.,]+)")
-_FEW = 20  # distinct cells in brackets may be numbers of notes
+_FEW = 20  # so few distinct cells in brackets may be footnotes
 _SAMPLE = 1000  # distinct cells of a text that may show the decimal sign beside a unit
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a CSV before it is read."""
+    """Known facts about a CSV before reading."""
 
     separator: str | None = None
     decimal: Sign | None = None
-    """The sign that marks decimals, where the file itself does not show it."""
+    """The decimal sign, used if the file does not show one."""
     numbers: Collection[str] = ()
-    """Columns whose cells are numbers wherever they can be."""
+    """Columns to read as numbers where possible."""
     categories: Mapping[str, Collection[str] | None] = field(default_factory=dict)
-    """Columns whose cells stay as they are where they are one of these; None for all cells."""
+    """Categories by column: cells in the collection are not changed; None for all cells."""
 
 
 NOTHING = Known()
@@ -44,30 +44,30 @@ NOTHING = Known()
 
 @dataclass(frozen=True)
 class _Survey:
-    """How a column writes its numbers."""
+    """The number format of a column."""
 
     sign: str
-    """As `decimal_sign` gives it."""
+    """The result of `decimal_sign`."""
     numbers: bool
-    """Whether its cells are to be written as computers do: of others only the sign counts."""
+    """Whether the cells are numbers, to be normalised; else only the sign is used."""
     plain: bool = True
-    """Whether they are, if the sign is a point."""
+    """Whether the numbers already have the form of Python, if the sign is a point."""
     example: str = ""
-    """A cell that may be read in two ways."""
+    """An ambiguous cell, for messages."""
 
 
 def write_plainly(
     columns: dict[str, pd.Series], comma_separates: bool, known: Known
 ) -> tuple[dict[str, pd.Series], Sign | None, list[str]]:
-    """Return columns of text in which numbers are written as computers do, the file's decimal sign, and cautions.
+    """Return text columns with normalised numbers, the decimal sign of the file, and cautions.
 
-    The sign is that of the columns in which it is plain: `0,5` and `1.400.000` show a comma, `0.5` and `12.25` a point.
-    Columns of which every number has three digits behind its only sign, such as `3.652`, are read by the others.
+    Unambiguous columns determine the sign: `0,5` and `1.400.000` show a comma, `0.5` and `12.25` a point.
+    Columns in which every number has three digits after a single sign, such as `3.652`, follow this sign.
 
     Args:
         columns: (n,) text or missing, by name.
-        comma_separates: Whether the file's cells are separated by commas: then 1,234 is more likely a thousand.
-        known: The sign to take where the file does not show it, and what is known of columns.
+        comma_separates: Whether commas separate the cells: 1,234 is then more likely a thousand.
+        known: The default sign, and known facts about columns.
     """
     others = {name: text for name, text in columns.items() if name not in known.categories}
     surveys = {name: _survey(text, told=name in known.numbers) for name, text in others.items()}
@@ -109,7 +109,7 @@ def _survey(text: pd.Series, told: bool) -> _Survey:
 
 
 def _are_numbers(text: pd.Series, odd: list[str]) -> bool:
-    """Whether cells are numbers but for a few odd ones, or but for one mark between many, as `kind_of` has it."""
+    """Whether cells are numbers except for a few odd cells or a single mark, by the rule of `kind_of`."""
     n_cells, n_distinct = int(text.notna().sum()), int(text.nunique())
     if len(odd) <= (1 - MOST) * n_distinct:
         return True
@@ -126,7 +126,7 @@ def _survey_of_plain(distinct: list[str]) -> _Survey:
 
 
 def _with_minus(cells: list[str], told: bool) -> list[str]:
-    """Return cells with the minus in front, where others show that (1) is no number of a note."""
+    """Return cells with the minus in front, unless all cells are few and in brackets, like footnotes."""
     marked = [cell for cell in cells if _MINUS.fullmatch(cell)]
     if not marked or (len(marked) == len(cells) <= _FEW and not told):
         return cells
@@ -139,10 +139,10 @@ def _minus_in_front(cell: str) -> str:
 
 
 def _file_sign(surveys: list[_Survey], comma_separates: bool) -> tuple[Sign | None, bool]:
-    """Return the sign that columns show, and whether they differ in it.
+    """Return the sign that the columns show, and whether columns contradict each other.
 
-    A comma for a decimal point is written on purpose, and a point may come from a program: one column is enough. Where
-    commas separate cells, `1,2` may be a list in quotes: there most columns decide.
+    A decimal comma is deliberate, while a point may come from a program, so one column with commas is enough. Where
+    commas separate cells, `1,2` may be a list in quotes, so the majority of columns decides.
     """
     commas, points = (sum(survey.sign == sign for survey in surveys) for sign in (",", "."))
     if not commas and not points:
@@ -164,7 +164,7 @@ def _written(text: pd.Series, sign: Sign) -> pd.Series:
 
 
 def _as_categories(text: pd.Series, categories: Collection[str], signs: tuple[Sign, ...]) -> pd.Series:
-    """Cells as the training rows' categories, which are numbers as computers write them if those were read as such."""
+    """Normalise cells that are numbers if the result is a category of the training rows."""
     new = {
         cell: plainly(cell, sign)
         for cell in text.dropna().unique().tolist()
@@ -181,5 +181,5 @@ def _caution(sign: Sign, examples: dict[str, str], contradict: bool) -> str:
     listed = ", ".join(names[:5]) + f" and {len(names) - 5} more" * (len(names) > 5)
     return (
         f"caution: {example} (in {listed}) was read as {plainly(example, sign)}, and may be {plainly(example, other)}, "
-        f"for {why}; if so, write it as {plainly(example, other)}"
+        f"because {why}; if so, write it as {plainly(example, other)}"
     )

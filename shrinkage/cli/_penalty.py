@@ -16,7 +16,7 @@ _BELONGS = {"rho": "elastic-net", "groups": "group-lasso"}
 
 
 def penalty_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options --penalty, --rho, --groups and --how."""
+    """Add the options --penalty, --rho, --groups and --how."""
     penalty = click.option("--penalty", type=click.Choice(list(_NAMES)), default="l2")
     rho = click.option(
         "--rho",
@@ -28,7 +28,7 @@ def penalty_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--groups",
         type=click.Choice(["units", "inputs"]),
         show_default="units",
-        help="What a group lasso takes out as a whole.",
+        help="The groups that a group lasso removes as a whole.",
     )
     how = click.option(
         "--how",
@@ -40,7 +40,7 @@ def penalty_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_penalty(settings: "Settings") -> None:
-    """Refuse options that do not go together, before seconds of importing: `shrinkage.fit` would, too."""
+    """Refuse options that contradict each other, before the import of Keras, which takes seconds."""
     if settings.hidden is not None and settings.model == "linear":
         raise BadInput("--hidden goes with --model mlp: a linear model has no hidden layer. Received: --model linear.")
     for option, penalty in _BELONGS.items():
@@ -51,14 +51,14 @@ def check_penalty(settings: "Settings") -> None:
 
 
 def penalty_words(settings: "Settings") -> str:
-    """Name the penalty, with what was said about it."""
+    """Return the penalty and the options of it, as text."""
     detail = settings.groups if settings.rho is None else f"rho = {settings.rho:g}"
     named = f"{_NAMES[settings.penalty]} ({detail})" if detail else _NAMES[settings.penalty]
     return f"{settings.how} {named} penalty" if settings.how else f"{named} penalty"
 
 
 def penalty_arguments(settings: "Settings") -> dict[str, Any]:
-    """The arguments of `shrinkage.fit` that the options stand for."""
+    """Return the arguments of `shrinkage.fit` for penalty and strategy."""
     import shrinkage as sh
 
     kinds: list[Callable[..., Any]] = [sh.L2, sh.L1, sh.ElasticNet, sh.GroupLasso]

@@ -31,10 +31,10 @@ SUFFIXES = (".csv", ".parquet")
 def predict(run: File, data: File, output: File, overwrite: bool, separator: str | None, console: Console) -> None:
     """Predict DATA, a CSV or Parquet file, with the model in RUN, a folder that `shrinkage fit` wrote.
 
-    A row of the output belongs to the row of DATA in the same place. Its columns: prediction, and for classes
-    probability_<label> for each label. Columns that the model does not know are ignored; categories that it has not
-    seen count as rare ones, missing cells as the training rows' median or as a category of their own; numbers far
-    outside the training rows' are clipped.
+    The output has a row for each row of DATA, in the same order. Its columns are prediction and, for classes,
+    probability_<label> for each label. Further columns of DATA are ignored. Unseen categories are treated as rare
+    categories. A missing number is replaced by the median of the training rows; a missing category is a category.
+    Numbers far outside the training rows are clipped.
     """
     from ._columns import Columns
     from ._encoder import check_model, count_clipped, count_unseen, missing, odd_cells, read_cells
@@ -110,7 +110,7 @@ def _load(file: File) -> "keras.Model":
 
 
 def _as_frame(columns: "Columns", outputs: "np.ndarray") -> "pd.DataFrame":
-    """The predictions: of (n, 1) quantities, (n, 1) probabilities of the second class, or (n, K) probabilities."""
+    """Return predictions as a frame, from (n, 1) numbers, (n, 1) probabilities of class 2, or (n, K) probabilities."""
     import numpy as np
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""From a file to what a network trains on, and what was understood on the way."""
+"""Read a file into the inputs and the target of a network, with a description of the result."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from ._numerals import Known
 from ._table import column, read_table
 from ._target import Target, check_named, drop_unlabelled, read_target
 
-# Fewer rows held out at a time than this: the losses of a fold are mostly chance.
+# With fewer held-out rows in a fold, the losses are mostly chance.
 FEW_ROWS = 10
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A table, understood."""
+    """A table with inferred columns and target."""
 
     file: Path
     columns: Columns
@@ -33,20 +33,20 @@ class Prepared:
     """The model's inputs by input name, (n, 1)."""
     n_folds: int
     n_unlabelled: int
-    """Rows left out because their target is missing."""
+    """The number of rows without a target, which are left out."""
     notes: tuple[str, ...]
-    """What to say of the file, if anything."""
+    """Messages about the file."""
     cautions: tuple[str, ...]
-    """What to look at in the columns."""
+    """Warnings about columns."""
     odd: dict[str, dict[str, int]]
-    """Cells of number columns that are no numbers: by column how many of each text."""
+    """Cells of number columns that are not numbers: column -> text -> count."""
 
     def matrix(self) -> np.ndarray:
-        """The encoded matrix, (n, d) float32."""
+        """Return the encoded matrix, (n, d) float32."""
         return matrix(self.columns, self.cells)
 
     def describe(self) -> str:
-        """What was understood, for people."""
+        """Return the description, as text."""
         columns, target = self.columns, self.target
         lines = [
             f"{self.file}: {plural(len(target.values), 'row')}; {plural(len(columns.names), 'column')}, encoded as "
@@ -67,7 +67,7 @@ class Prepared:
         renamed = [f"{name} is {new}" for name, new in columns.renamed.items()]
         if renamed:
             lines.append(
-                f"inputs of model.keras with another name, for Keras allows no slash in one: {_list_items(renamed)}"
+                f"inputs of model.keras with another name, because Keras allows no slash: {_list_items(renamed)}"
             )
         lines += self.cautions
         lines += _count_words("missing cells", missing(columns, self.cells))
@@ -78,12 +78,12 @@ class Prepared:
         if beyond:
             lines.append(
                 f"categories beyond the {MAX_CATEGORIES} with an input each, which share one: {_list_items(beyond)}; "
-                "--category NAME gives every one its input"
+                "--category NAME gives each category an input"
             )
         return "\n".join([*lines, *_count_words("cells with rare categories", count_unseen(columns, self.cells))])
 
     def document(self) -> dict[str, Any]:
-        """The same for programs."""
+        """Return the description, as data for JSON."""
         columns = self.columns
         return {
             "file": self.file,
@@ -138,7 +138,7 @@ def _list_items(items: list[str], most: int = 15) -> str:
 
 
 def odd_words(odd: dict[str, dict[str, int]]) -> list[str]:
-    """For each column how many cells, and the most frequent text.
+    """Return a phrase for each column: the number of odd cells, and the most frequent text.
 
     >>> odd_words({"size": {"oops": 2, "-": 1}})
     ["size 3 (such as 'oops')"]
@@ -150,7 +150,7 @@ def odd_words(odd: dict[str, dict[str, int]]) -> list[str]:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user said of columns; every field is an option of `shrinkage fit`."""
+    """The user's choices about columns. Every field is an option of `shrinkage fit`."""
 
     drop: tuple[str, ...] = ()
     category: tuple[str, ...] = ()
@@ -160,17 +160,17 @@ class Wishes:
 
 
 def prepare(file: Path, target_name: str, task: Task | None, n_folds: int, wishes: Wishes = Wishes()) -> Prepared:
-    """Read and understand a table.
+    """Read a table, and infer columns and target.
 
     Args:
         file: CSV or Parquet.
         target_name: The column to predict.
-        task: What the user said, or None to infer it.
-        n_folds: There must be as many rows.
-        wishes: What the user said of other columns, and of the file.
+        task: The task, or None to infer it.
+        n_folds: The number of folds, at most the number of rows.
+        wishes: The user's choices about columns.
 
     Raises:
-        BadInput: For everything about the table that cannot be used.
+        BadInput: If the table cannot be used. The message says why.
     """
     table = read_table(file, Known(wishes.separator, None, wishes.number, dict.fromkeys(wishes.category)))
     check_named(table.frame, target_name)
@@ -200,7 +200,7 @@ def _check_wishes(frame: pd.DataFrame, target: str, wishes: Wishes) -> None:
         for name in names:
             check_named(frame, name, what=option)
             if name == target:
-                raise BadInput(f"{option} {name}: that is the target, whose kind --task says.")
+                raise BadInput(f"{option} {name}: {name} is the target; --task chooses its type.")
             if said.setdefault(name, option) != option:
                 raise BadInput(f"{said[name]} {name} and {option} {name} contradict each other; give one of them.")
 

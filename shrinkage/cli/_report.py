@@ -1,4 +1,4 @@
-"""What a finished path says: for people, for programs, and as files."""
+"""The result of a path as text, as JSON and as files."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def path_text(path: "Path", labels: Sequence[object] = ()) -> str:
-    """The path's table, and below it what it says in the words of the shell."""
+    """Return the table and the verdict of a path, in the terms of the shell."""
     from shrinkage._path._path import path_text as text_of
 
     return text_of(path, with_labels(labels))
@@ -26,12 +26,12 @@ def write_path(path: "Path", folder: File) -> None:
 
 
 def files(folder: File) -> dict[str, str]:
-    """What a run wrote in its folder, by name."""
+    """Return the files of a run in a folder, name -> path."""
     return {name: str(folder / name) for name in sorted(RUN_FILES) if (folder / name).is_file()}
 
 
 def path_document(path: "Path", choose: str, labels: Sequence[object] = ()) -> dict[str, Any]:
-    """The path for programs: the choice, a row for each strength, and the verdict."""
+    """Return a path as data for JSON: the choice, a row for each strength, and the verdict."""
     index, terms = chosen(path, choose), with_labels(labels)
     choice = None
     if index is not None:
@@ -50,14 +50,14 @@ def path_document(path: "Path", choose: str, labels: Sequence[object] = ()) -> d
 
 
 def chosen(path: "Path", choose: str) -> int | None:
-    """The place in the path's strengths of the chosen one; None where every strength diverged."""
+    """Return the index of the chosen strength; None if every strength diverged."""
     if path.failed.all():
         return None
     return path.index_min if choose == "min" else path.index_1se
 
 
 def root_mean_squares(path: "Path", target_sd: float) -> dict[str, float]:
-    """Root mean squared errors in the target's own units, from a path whose target is standardised."""
+    """Return root mean squared errors in units of the target, for a path with a standardised target."""
     losses = {"null": path.null_loss, "none": path.mean[-1]}
     if not path.failed.all():
         losses |= {"min": path.mean[path.index_min], "1se": path.mean[path.index_1se]}

@@ -1,4 +1,4 @@
-"""A strength as code that runs: what a line of `docs/convert.md` leaves open is filled in."""
+"""Code for a strength in another library, complete with all arguments."""
 
 import math
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from shrinkage._convert import BINARY, CLASSES, CONVENTIONS, SQUARED, _loss_name
 
-# x, y, w and model are the reader's.
+# x, y, w and model are variables of the reader.
 _PLAIN = {
     "shrinkage.L2": "sh.attach(model, sh.L2(), lam={strength})",
     "shrinkage.L1": "sh.attach(model, sh.L1(), lam={strength})",
@@ -29,17 +29,17 @@ _PLAIN = {
 }
 _NAMES = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam")
 _OPTIMIZERS = {name.lower(): name for name in _NAMES}
-RHO = 0.5  # that of `sh.ElasticNet`
+RHO = 0.5  # the default of `sh.ElasticNet`
 
 
 def kind_between(source: str, target: str) -> str:
-    """Return the penalty that two conventions have in common, the mixture if they have several."""
+    """Return the penalty that two conventions have in common; "ElasticNet" if there are several."""
     kinds = [kind for kind in CONVENTIONS[source].kinds if kind in CONVENTIONS[target].kinds]
     return kinds[0] if len(kinds) == 1 else "ElasticNet"
 
 
 def snippet(strength: float, source: str, target: str, known: Mapping[str, Any], rho: float | None) -> str:
-    """Return the code that has a strength at `target`, for the penalty that it shares with `source`.
+    """Return code with a strength in the convention of `target`, for the penalty in common with `source`.
 
     >>> snippet(10.0, "keras.L2", "sklearn.SGDClassifier", {"loss": "hinge"}, None)
     "SGDClassifier(loss='hinge', alpha=10, penalty='l2')"
@@ -71,7 +71,7 @@ def _optimizer(name: str, in_torch: bool) -> str:
 
 
 def _logistic(kind: str, rho: float) -> str:
-    """Return the rest of the arguments: since version 1.8, `l1_ratio` alone says which penalty it is."""
+    """Return further arguments: since version 1.8, `l1_ratio` without `penalty` selects the penalty."""
     ratio = {"L2": 0.0, "L1": 1.0}.get(kind, rho)
     if kind == "L2":
         return ""

@@ -1,4 +1,4 @@
-"""Reading a CSV or Parquet file. Cells of a CSV stay text here: `_values` gives them a type."""
+"""Read a CSV or Parquet file. Cells of a CSV stay text; `_values` converts them."""
 
 import csv
 import io
@@ -18,31 +18,31 @@ from ._formats import Sign
 from ._layout import Layout, decode, find_table, is_number
 from ._numerals import NOTHING, Known, write_plainly
 
-# Beyond pandas' own list ("", NA, NaN, null, None, ...): the UCI repository's mark.
+# In addition to the list of pandas ("", NA, NaN, null, None, ...): the mark of the UCI repository.
 MISSING = ("?",)
 
 
 @dataclass(frozen=True)
 class Table:
-    """What a file holds."""
+    """The table in a file."""
 
     frame: pd.DataFrame
-    """Unique text column names, and at least one row."""
+    """A frame with unique names of columns, and at least one row."""
     notes: tuple[str, ...] = ()
-    """What was guessed, and what was left out."""
+    """Messages about guesses, and about lines that were left out."""
     decimal: Sign | None = None
-    """The sign that marks decimals in a CSV, where a number has one."""
+    """The decimal sign of a CSV; None without decimals."""
 
 
 def read_table(file: Path, known: Known = NOTHING) -> Table:
     """Read a CSV (separated by comma, semicolon or tab) or Parquet file, which may be compressed.
 
     Args:
-        file: Its content decides the format, not its name.
-        known: Of a CSV.
+        file: The file. Its content determines the format, not its name.
+        known: Known facts about a CSV.
 
     Raises:
-        BadInput: Missing, empty, a header alone, not readable, of another format, or column names that repeat.
+        BadInput: If the file is missing, empty, not readable or of another format, or has no rows or repeated names.
     """
     content = read_content(file)
     if content.startswith(PARQUET):
@@ -57,7 +57,7 @@ def read_table(file: Path, known: Known = NOTHING) -> Table:
 
 
 def column(frame: pd.DataFrame, name: str) -> pd.Series:
-    """One column of a frame whose names are unique."""
+    """Return a column of a frame with unique names."""
     return cast(pd.Series, frame[name])
 
 
@@ -66,7 +66,7 @@ def _read_parquet(file: Path, content: bytes) -> pd.DataFrame:
         schema = parquet.read_schema(io.BytesIO(content))
         _check_names(file, schema.names)  # pandas cannot read such a file
         frame = pd.read_parquet(io.BytesIO(content))
-        # An index with a name is a column; one without is pandas' own numbering, or what is left of it.
+        # An index with a name is a column. An index without a name is the row numbers of pandas.
         named = [name for name in frame.index.names if name is not None]
         _check_names(file, [str(name) for name in (*frame.columns, *named)])
         frame = frame.reset_index(level=named)
@@ -77,7 +77,7 @@ def _read_parquet(file: Path, content: bytes) -> pd.DataFrame:
 
 
 def _categoricals(schema: "pyarrow.Schema") -> list[str]:
-    """Name the columns that were categorical in pandas: it reads those of numbers as numbers."""
+    """Return the columns that were categorical in pandas, which reads categories that are numbers as numbers."""
     recorded = (schema.pandas_metadata or {}).get("columns", [])
     return [column["name"] for column in recorded if column.get("pandas_type") == "categorical"]
 
@@ -91,7 +91,7 @@ def _read_csv(file: Path, content: bytes, known: Known) -> Table:
         layout = find_table(text, known.separator)
         if layout is None:
             raise BadInput(f"{file} is empty.")
-        # The name pandas gives to a column without one, typically an index that was written out.
+        # pandas' name for a column without a name, such as a saved index.
         names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(layout.names)]
         # pandas renames repeated columns silently.
         _check_names(file, names)
@@ -103,7 +103,7 @@ def _read_csv(file: Path, content: bytes, known: Known) -> Table:
         if "out of memory" in reason:
             raise MemoryError(reason) from error
         if "Length of header" in reason:
-            reason = "its rows have more cells than its header has names. Name every column"
+            reason = "the rows have more cells than the header has names. Name every column"
         elif "Expected" in reason:
             reason = f"{reason}. Correct that line; a cell that holds the separator belongs in quotes"
         raise BadInput(f"{file} is not a regular table: {reason.rstrip('.')}.") from error
@@ -138,6 +138,6 @@ def _texts(layout: Layout, names: list[str]) -> dict[str, pd.Series]:
 
 
 def _unquoted(text: pd.Series) -> pd.Series:
-    """A column without single quotes around its cells, if all have them."""
+    """Return a column without single quotes around the cells, if all cells have them."""
     quoted = text.dropna().str.fullmatch("'.*'").all()
     return text.str[1:-1] if quoted else text

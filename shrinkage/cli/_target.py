@@ -1,4 +1,4 @@
-"""The target column: its task, its labels, its values."""
+"""The target column: task, labels and values."""
 
 import difflib
 import re
@@ -18,17 +18,17 @@ TASKS: tuple[str, ...] = get_args(Task)
 FEW_SHARE = 0.05
 # More whole numbers than this are quantities beyond doubt.
 MANY_VALUES = 100
-# How far apart a target's numbers may be, and how large.
+# Limits of the spread and the size of a target's numbers.
 SIZES = (1e-30, 1e30)
 
 
 @dataclass(frozen=True)
 class Target:
-    """What to predict."""
+    """The target of a model."""
 
     task: Task
     reason: str
-    """Why this task, in words."""
+    """The reason for the task, as text."""
     labels: tuple[Label, ...]
     """The classes; empty for regression."""
     values: np.ndarray
@@ -36,7 +36,7 @@ class Target:
 
 
 def drop_unlabelled(frame: pd.DataFrame, target: str) -> pd.DataFrame:
-    """The rows that have a target; raise `BadInput` if there is no such column or no such row."""
+    """Return the rows with a target; raise `BadInput` if there is no such column or no such row."""
     check_named(frame, target)
     kept = frame.dropna(subset=[target])  # the index still says where in the file a row was
     if kept.empty:
@@ -45,7 +45,7 @@ def drop_unlabelled(frame: pd.DataFrame, target: str) -> pd.DataFrame:
 
 
 def check_named(frame: pd.DataFrame, target: str, what: str = "") -> None:
-    """Raise `BadInput`, with the nearest name, unless the frame has the column that an option names."""
+    """Raise `BadInput` with the nearest name if the frame does not have the column of an option."""
     names = list(frame.columns)
     if target in names:
         return
@@ -53,7 +53,7 @@ def check_named(frame: pd.DataFrame, target: str, what: str = "") -> None:
 
 
 def _hint(names: list[str], target: str) -> str:
-    """What may be wrong where a column is not found."""
+    """Return a hint for a missing column: the nearest name, or the columns of the file."""
     lowered = {name.lower(): name for name in names}
     if near := difflib.get_close_matches(target.lower(), lowered, n=1):
         return f"did you mean {lowered[near[0]]}?"
@@ -61,7 +61,7 @@ def _hint(names: list[str], target: str) -> str:
 
 
 def about_names(names: list[str]) -> str:
-    """What may be wrong with a file that has these columns, or which they are."""
+    """Return a hint about the columns of a file: a wrong separator, a missing header, or the list of names."""
     listed = f"{', '.join(names[:20])}{', ...' * (len(names) > 20)}"
     if len(names) == 1 and (between := re.search(r"[|;:,\s]", names[0].strip())):
         way = "--sep space cuts at spaces"
@@ -77,14 +77,14 @@ def about_names(names: list[str]) -> str:
 
 
 def read_target(column: pd.Series, task: Task | None) -> Target:
-    """The target's task (inferred unless given), labels and values.
+    """Return the target's task, labels and values.
 
     Args:
-        column: (n,) cells without missing ones.
-        task: What the user said, or None.
+        column: (n,) cells without missing cells.
+        task: The task, or None to infer it.
 
     Raises:
-        BadInput: A single value, infinite numbers, or a task that does not fit the cells.
+        BadInput: If the target has a single value or infinite numbers, or the task does not fit the cells.
     """
     kind = kind_of(column) or _told_kind(column, task)
     if kind is None:
@@ -113,7 +113,7 @@ def read_target(column: pd.Series, task: Task | None) -> Target:
 
 
 def _told_kind(column: pd.Series, task: Task | None) -> Kind | None:
-    """What cells that would not be used are by the task that the user named."""
+    """Return "category" for text that is not used by default, if the user chose a classification task."""
     texts = column.map(lambda cell: isinstance(cell, str)).all()
     return "category" if texts and task in ("binary", "multi-class") else None
 
@@ -141,7 +141,7 @@ def _check_cells(name: str, kind: str, cells: np.ndarray, distinct: list) -> Non
 
 
 def _infer(kind: str, distinct: list, n_rows: int, numeric: bool) -> tuple[Task, str, str]:
-    """The task, why, and which option takes the other one, if there is another."""
+    """Return the task, the reason, and a hint about the option for another task, if there is one."""
     words = {"number": "numbers", "boolean": "values, true and false", "category": "categories"}[kind]
     quantities = "; if they are quantities, say --task regression"
     if len(distinct) == 2:
@@ -172,7 +172,7 @@ def _quantities(column: pd.Series, kind: str, cells: np.ndarray, reason: str) ->
 
 
 def _check_size(name: str, values: np.ndarray) -> None:
-    """Refuse numbers that predictions cannot be: Keras' layers keep their constants in float32."""
+    """Refuse numbers outside the range of predictions: Keras' layers store constants as float32."""
     largest = float(np.abs(values).max())
     spread = float(np.abs(values - np.median(values)).max()) if largest < SIZES[1] else np.inf
     if not (SIZES[0] < spread < SIZES[1]):

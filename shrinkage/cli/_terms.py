@@ -1,4 +1,4 @@
-"""The shell's terms for what the library says."""
+"""The shell's terms in the messages of the library."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ IN_SHELL = Vocabulary(
         "batch_size": "--batch-size",
         "batch_size_": "--batch-size ",
         "folds": "--folds",
-        "or_scale_inputs": "",  # which the shell has done
+        "or_scale_inputs": "",  # the shell scales inputs
         "or_smaller_lams": "",
         "extend_lams": "shrinkage.fit in Python takes `lams`, to extend",
         "give_lams": "shrinkage.fit in Python takes `lams`",
@@ -31,5 +31,5 @@ IN_SHELL = Vocabulary(
 
 
 def with_labels(labels: Sequence[object]) -> Vocabulary:
-    """Return the shell's terms where the classes have labels."""
+    """Return the shell's terms, with labels of classes."""
     return replace(IN_SHELL, labels=labels)

@@ -1,4 +1,4 @@
-"""The cells of one column as numbers, booleans or categories, the same way when fitting and when predicting."""
+"""Convert the cells of a column to numbers, booleans or categories, in the same way for `fit` and `predict`."""
 
 import datetime
 from decimal import Decimal
@@ -18,7 +18,7 @@ FEW_VALUES = 20
 
 
 def rare_limit(n_rows: int) -> int:
-    """The rows a category needs for a column of its own: fewer would often all lie in one fold, and be new to it.
+    """Return the number of rows that a category needs for an input: fewer rows would often lie in a single fold.
 
     >>> rare_limit(10), rare_limit(60), rare_limit(5000)
     (2, 3, 5)
@@ -27,9 +27,9 @@ def rare_limit(n_rows: int) -> int:
 
 
 def kind_of(column: pd.Series) -> Kind | None:
-    """What the cells are; None for what the program does not handle (dates, amounts of money, lists, bytes).
+    """Return the type of cells; None for unsupported types (dates, amounts of money, lists, bytes).
 
-    Among numbers, or truth values, a few odd cells are missing ones: see `_are_odd`.
+    Among numbers or booleans, a few odd cells count as missing: see `_are_odd`.
 
     >>> kind_of(pd.Series(["1", "2.5", None])), kind_of(pd.Series(["TRUE", "false"])), kind_of(pd.Series(["1", "b"]))
     ('number', 'boolean', 'category')
@@ -37,7 +37,7 @@ def kind_of(column: pd.Series) -> Kind | None:
     ('number', 'category')
     """
     cells = column.dropna()
-    if isinstance(cells.dtype, pd.CategoricalDtype):  # whoever made it has said so
+    if isinstance(cells.dtype, pd.CategoricalDtype):  # chosen by the author of the file
         return "category"
     if pd.api.types.is_bool_dtype(cells.dtype):
         return "boolean"
@@ -54,16 +54,16 @@ def kind_of(column: pd.Series) -> Kind | None:
 
 
 def are_classes(cells: pd.Series) -> bool:
-    """Whether cells have few distinct values, each in rows enough for a category: "36 months" and "60 months"."""
+    """Whether cells have few distinct values with enough rows each, such as "36 months" and "60 months"."""
     counts = cells.dropna().astype(str).value_counts()
     return len(counts) < FEW_VALUES and bool(counts.min() >= rare_limit(len(cells)))
 
 
 def _are_odd(cells: pd.Series, wrong: np.ndarray) -> bool:
-    """Whether the cells that are wrong, if any, are odd ones in a column of the others, and no categories of it.
+    """Whether wrong cells are odd cells in a column of another type, and not categories.
 
-    They are a tenth at most, and beside few distinct values none is frequent enough for a category; or they are all the
-    same mark, such as "n.a.", between many distinct values.
+    At most a tenth of the cells may be wrong; with few distinct values, no wrong text may be frequent enough for a
+    category. With many distinct values, half of the cells may be a single mark, such as "n.a.".
     """
     if not wrong.any():
         return True
@@ -76,7 +76,7 @@ def _are_odd(cells: pd.Series, wrong: np.ndarray) -> bool:
 
 
 def describe_cells(column: pd.Series) -> str:
-    """Why `kind_of` gave None, in words."""
+    """Return the reason why `kind_of` returned None, as text."""
     first = column.dropna().iloc[0]
     if isinstance(first, datetime.date | datetime.timedelta | np.datetime64 | np.timedelta64):
         return DATES
@@ -86,7 +86,7 @@ def describe_cells(column: pd.Series) -> str:
 
 
 def as_numbers(column: pd.Series) -> np.ndarray:
-    """(n,) float64; NaN where a cell is missing or not a number."""
+    """Return (n,) float64, with NaN for cells that are missing or not numbers."""
     if pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_timedelta64_dtype(column.dtype):
         return np.full(len(column), np.nan)  # pandas would give nanoseconds
     if column.dtype == object:
@@ -97,14 +97,14 @@ def as_numbers(column: pd.Series) -> np.ndarray:
 
 
 def as_booleans(column: pd.Series) -> np.ndarray:
-    """(n,) float64; 1 for true, 0 for false, NaN where a cell is missing or neither. 1 and 0 pass too."""
+    """Return (n,) float64: 1 for true or 1, 0 for false or 0, NaN for other and missing cells."""
     words = _truth(column)
     numbers = as_numbers(column)
     return np.where(np.isin(numbers, (0.0, 1.0)), numbers, words)
 
 
 def values_as(kind: Kind, column: pd.Series) -> np.ndarray:
-    """(n,) a column's cells as what they are taken for."""
+    """Return the cells of a column, (n,), converted to a type."""
     return {"number": as_numbers, "boolean": as_booleans, "category": as_categories}[kind](column)
 
 
@@ -113,7 +113,7 @@ def _truth(column: pd.Series) -> np.ndarray:
 
 
 def as_categories(column: pd.Series) -> np.ndarray:
-    """(n,) text objects; "" where a cell is missing. Whole numbers lose the .0 that missing neighbours give them."""
+    """Return (n,) text, "" for missing cells. Whole numbers lose the .0 that pandas adds beside missing cells."""
     return np.array([_as_text(cell) for cell in column.astype(object)], dtype=object)
 
 
@@ -126,12 +126,12 @@ def _as_text(cell: object) -> str:
 
 
 def equal_in_float64(column: pd.Series) -> bool:
-    """Whether cells that are one number in float64 are not all the same."""
+    """Whether cells with different texts are the same number in float64."""
     values = as_numbers(column)
     known = values[~np.isnan(values)]
     return len(known) > 0 and known.min() == known.max() and column.loc[~np.isnan(values)].astype(str).nunique() > 1
 
 
 def find_unreadable(column: pd.Series, values: np.ndarray) -> np.ndarray:
-    """(n,) bool: the cells that hold something which `values` could not keep."""
+    """Return (n,) booleans: True for filled cells that are NaN in `values`."""
     return column.notna().to_numpy() & np.isnan(values)

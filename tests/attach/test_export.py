@@ -165,6 +165,30 @@ class Doubled(layers.Layer):
         return 2 * x
 
 
+class OwnSum(layers.Layer):
+    """Takes functions and regularizers in lists and dictionaries."""
+
+    def __init__(self, functions, **options):
+        super().__init__(**options)
+        self.functions = functions
+
+    def call(self, x):
+        return sum(each(x) for each in keras.tree.flatten(self.functions))
+
+    def get_config(self):
+        written = keras.saving.serialize_keras_object
+        return {**super().get_config(), "functions": keras.tree.map_structure(written, self.functions)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "functions": keras.saving.deserialize_keras_object(config["functions"])})
+
+
+@keras.saving.register_keras_serializable("tests")
+def registered(x):
+    return 0.5 * x
+
+
 class Unwritten(layers.Layer):
     """Cannot be loaded: its configuration lacks an argument."""
 
@@ -206,12 +230,15 @@ OWN: dict[str, tuple[Any, dict[str, Any]]] = {
     "layer": (lambda: chain(Doubled()), {}),
     "activation": (lambda: chain(layers.Dense(3, own_activation)), {"loss": own_loss}),
     "regularizer": (lambda: chain(layers.Dense(3, bias_regularizer=OwnRegularizer())), {}),
+    "functions in a list": (lambda: chain(OwnSum([own_activation, registered])), {}),
+    "functions in a dictionary": (lambda: chain(OwnSum({"a": {"b": [registered, own_activation]}})), {}),
+    "a function in a tuple": (lambda: chain(OwnSum((own_activation,))), {}),
     "model": (subclassed, {"loss": own_loss}),
 }
 
 
 @pytest.mark.parametrize("name", OWN)
-@pytest.mark.filterwarnings("ignore:Not in .*its layer does not save a regularizer")
+@pytest.mark.filterwarnings("ignore:Not in .*the layer does not save a regularizer")
 def test_own_classes_need_no_scope(name, tmp_path):
     make, options = OWN[name]
     model = make()
@@ -220,7 +247,7 @@ def test_own_classes_need_no_scope(name, tmp_path):
     before = [(id(v), v.regularizer) for v in model.variables], model.get_config(), type(model.optimizer)
     missing = sh.export(model, tmp_path / "plain.keras")
     assert before == ([(id(v), v.regularizer) for v in model.variables], model.get_config(), type(model.optimizer))
-    known = {each.__name__: each for each in (own_activation, OwnRegularizer, Doubled, OwnModel)}
+    known = {each.__name__: each for each in (own_activation, OwnRegularizer, OwnSum, Doubled, OwnModel)}
     plain: Any = keras.models.load_model(tmp_path / "plain.keras", known, compile=False)
     if name != "model":  # whose class makes its layers anew, and does not ask for their configurations
         assert missing == () and float(sum(plain.losses)) == pytest.approx(float(reg.value()), rel=1e-5)
@@ -234,7 +261,7 @@ def test_a_failure_leaves_what_was_there(there, tmp_path):
     reg = sh.attach(model, sh.L2(), lam=LAM, on="*dense*/kernel")
     if there:
         file.write_text("mine")
-    with pytest.raises(ValueError, match="cannot be exported: Keras writes it, and cannot load"):
+    with pytest.raises(ValueError, match="cannot be exported: Keras saves it, and cannot load"):
         sh.export(model, file)
     assert [each.read_text() for each in tmp_path.iterdir()] == ["mine"] * there
     assert all(v.regularizer is None for v in model.variables) and float(reg.value()) > 0

@@ -117,7 +117,7 @@ def test_an_optimizer_made_after_an_attached_one_is_plain(again):
 def test_only_lam_can_be_set(name, value):
     reg = sh.attach(network(), sh.L2(), lam=LAM)
     before = repr(reg)
-    with pytest.raises(AttributeError, match=f"only lam can be set. Received: {name}=.*attach again"):
+    with pytest.raises(AttributeError, match=f"Only lam of an attachment can be set. Received: {name}=.*attach again"):
         setattr(reg, name, value)
     assert repr(reg) == before
 
@@ -265,7 +265,7 @@ def test_an_optimizer_that_took_no_step_on_the_weights_is_refused():
         reg.after_step(optimizer)
     optimizer = keras.optimizers.Adam(0.1)
     optimizer.build(model.trainable_variables)
-    with pytest.raises(ValueError, match="^`step`.*has taken none"):
+    with pytest.raises(ValueError, match="^`step`.*has taken no step"):
         reg.after_step(optimizer)
     np.testing.assert_array_equal(model.get_weights()[0], before)
 

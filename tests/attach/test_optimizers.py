@@ -1,6 +1,7 @@
 """Models with optimizers of their own: an attached penalty acts where one steps the weights, or it is said."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -185,6 +186,96 @@ def test_steps_of_an_optimizer_that_the_model_does_not_hold_are_said_once():
     assert norms(model)[0] < 0.9 * before[0]
 
 
+def alone(model: Any) -> None:
+    """Leave the part uncompiled."""
+
+
+def with_another(model: Any) -> None:
+    model.discriminator.compile("adam", "mse")
+
+
+def trained_before(model: Any) -> None:
+    model.discriminator.compile("adam", "mse")
+    model.discriminator.fit(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize("prepare", [alone, with_another, trained_before])
+@pytest.mark.parametrize("penalty", [sh.L2(), sh.L1()])
+@pytest.mark.parametrize("options", [{}, {"steps_per_execution": 2}, {"jit_compile": True}], ids=str)
+def test_a_part_whose_steps_another_optimizer_takes_is_said_in_the_first_step(prepare, penalty, options):
+    keras.utils.set_random_seed(0)
+    model: Any = Adversaries()
+    sh.attach(model.discriminator, penalty, lam=LAM)
+    prepare(model)
+    keras.Model.compile(model, **options)
+    model.optimizers = {"d": keras.optimizers.SGD(0.1), "g": keras.optimizers.Adam(0.01)}
+    model.tracker = keras.metrics.Mean(name="d_loss")
+    (words,) = said(model, epochs=1)
+    assert "discriminator/dense/kernel" in words and "generator" not in words and "bias" not in words
+    assert said(model, epochs=1) == [] and errors(model.discriminator) == ["stepped-elsewhere"]
+    model.discriminator.compile(model.optimizers["d"])  # as it says
+    keras.Model.compile(model, **options)
+    before = norms(model)[0]
+    assert said(model, epochs=20) == [] and errors(model) == [] and norms(model)[0] < 0.9 * before
+
+
+def test_a_warning_of_a_part_points_to_the_call_of_fit():
+    model = gan()
+    sh.attach(model.discriminator, sh.L2(), lam=LAM)
+    with pytest.warns(UserWarning, match="does not act") as found:
+        fit(model)
+    assert [Path(each.filename) for each in found] == [Path(__file__)]
+
+
+def test_parts_that_the_model_around_does_not_train_give_no_alarm():
+    whole = distiller()
+    sh.attach(whole.teacher, sh.L2(), lam=LAM)  # neither trained nor frozen
+    frozen = part("base")
+    sh.attach(frozen, sh.L2(), lam=LAM)
+    frozen.trainable = False
+    transfer = keras.Sequential([keras.Input((3,)), frozen, layers.Dense(1)])
+    transfer.compile("sgd", "mse")
+    with warnings.catch_warnings(action="error", category=UserWarning):
+        fit(whole)
+        fit(transfer)
+        transfer.predict(X, verbose=0)
+
+
+@pytest.mark.parametrize("with_gradients", [True, False])
+def test_a_compiled_loop_without_an_optimizer_is_said_unless_it_asks_for_gradients(with_gradients, caplog):
+    model = part("net", n_out=1)
+    reg = sh.attach(model, sh.L2(), lam=LAM)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = ops.mean((model(X) - Y) ** 2)
+        variables = model.trainable_variables
+        grads = tape.gradient(loss, variables)
+        if with_gradients:
+            grads = reg.gradients(grads, variables)
+        for grad, variable in zip(grads, variables, strict=True):
+            variable.assign_sub(0.1 * grad)
+
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        step()
+    assert len(found) == (0 if with_gradients else 1) and "AutoGraph" not in caplog.text
+
+
+def test_what_a_layer_assigns_when_it_is_called_is_no_step():
+    wrapped = layers.SpectralNormalization(layers.Dense(1))
+    model = keras.Sequential([keras.Input((3,)), wrapped])
+    model.compile("sgd", "mse")
+    sh.attach(model, sh.L2(), lam=LAM)
+    fit(model)
+    kernel = wrapped.layer.kernel
+    before = ops.convert_to_numpy(kernel)
+    with warnings.catch_warnings(action="error", category=UserWarning):
+        tf.function(lambda: model(X, training=True))()
+    assert np.abs(ops.convert_to_numpy(kernel) - before).max() > 1e-6
+
+
 def test_an_optimizer_that_decays_what_it_steps_is_refused_at_the_first_step():
     model = gan()
     model.compile(keras.optimizers.SGD(0.1), keras.optimizers.AdamW(0.01))
@@ -308,4 +399,4 @@ def test_weights_that_a_step_assigns_are_said():
     model.compile("sgd", "mean_squared_error")
     sh.attach(model, sh.L2(), lam=LAM)
     (words,) = said(model)
-    assert "teacher/dense/kernel" in words and "student" not in words and "leave them out: on=" in words
+    assert "teacher/dense/kernel" in words and "student" not in words and "exclude them with on=" in words

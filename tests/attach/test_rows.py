@@ -346,5 +346,5 @@ def test_lazy_refuses_a_table_that_is_read_past_its_lookup():
     model(x)
     model.compile(keras.optimizers.SGD(ETA), "mse")
     sh.attach(model, sh.L2(), lam=LAM, rows="lazy")
-    with pytest.raises(ValueError, match="in other ways than by looking rows up"):
+    with pytest.raises(ValueError, match="reads the table without a lookup"):
         model.fit(x, y, verbose=0)

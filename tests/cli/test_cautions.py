@@ -88,7 +88,7 @@ def test_dates_and_the_order_of_time_is_spoken_of(tmp_path, days):
     written_as_number = days[0].isdigit()
     assert ("caution: day seems to hold dates, such as 19580329" in words) == written_as_number
     assert ("not used: day (dates and times are not used)" in words) == (not written_as_number)
-    assert "the folds are drawn at random: if later rows are to be predicted from earlier ones" in words
+    assert "the folds are drawn at random: to predict later from earlier rows" in words
     assert "`shrinkage predict`" in words and "validation_data" in words
 
 
@@ -154,7 +154,7 @@ def test_single_quotes_around_cells(tmp_path):
 def test_inputs_with_another_name_are_said_and_found(tmp_path):
     name = "od280/od315_of_diluted_wines"
     words = described(tmp_path, "y", **{name: RNG.normal(size=N)})
-    assert f"for Keras allows no slash in one: {name} is od280_od315_of_diluted_wines" in words
+    assert f"because Keras allows no slash: {name} is od280_od315_of_diluted_wines" in words
     columns: Columns = prepare(tmp_path / "t.csv", "y", None, 5).columns
     new = read_table(tmp_path / "t.csv").frame.rename(columns={name: "od280_od315_of_diluted_wines"})
     with pytest.raises(BadInput, match=f"lacks {name}.*rename 'od280_od315_of_diluted_wines' to '{name}'"):

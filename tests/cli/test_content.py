@@ -214,7 +214,7 @@ def test_what_the_user_says_of_columns(tmp_path):
     assert clipped > 3 and 7 < free < 8  # of one in sixty, (n - 1) / sqrt(n - 1)
     for wishes, words in (
         (Wishes(drop=("X",)), "--drop X: there is no column X in the data; did you mean x?"),
-        (Wishes(number=("y",)), "that is the target"),
+        (Wishes(number=("y",)), "y is the target"),
         (Wishes(number=("x",), category=("x",)), "contradict"),
     ):
         with pytest.raises(BadInput) as refusal:
@@ -328,7 +328,7 @@ def test_memory_that_runs_out_is_a_sentence(tmp_path):
         (zipped(**{"x.npy": b"1", "y.npy": b"2"}), "holds NumPy arrays"),
         (zipped(mimetype=b"application/vnd.oasis.opendocument.spreadsheet"), "OpenDocument"),
         (bytes(257) + b"ustar" + bytes(250), "tar"),
-        (b"a,b\n1,2,3\n1,2,3\n", "rows have more cells than its header has names. Name every column"),
+        (b"a,b\n1,2,3\n1,2,3\n", "rows have more cells than the header has names. Name every column"),
         (b"sep=,\nTitle\n\n# note\na,b\n1,2\n# note\n1,2,3\n" + b"1,2\n" * 9, "line 8, saw 3. Correct that line"),
     ],
 )

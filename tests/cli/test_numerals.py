@@ -247,7 +247,7 @@ def test_categories_that_the_user_names_need_two_rows(tmp_path):
 @pytest.mark.parametrize(
     ("option", "cells", "reason"),
     [
-        ("category", [f"K{i}" for i in range(N)], "each of its values is in a single row"),
+        ("category", [f"K{i}" for i in range(N)], "each value is in a single row"),
         ("category", ["a"] * N, "it is constant"),
         ("category", [""] * N, "every cell is missing"),
         ("number", ["7"] * N, "it is constant"),

@@ -109,7 +109,7 @@ def test_the_automatic_grid_of_a_decay():
     delta = 10 ** np.arange(1.75, -3.01, -0.25)
     expected = np.append(delta[delta / total <= 1 / 0.2] / total, 0)
     np.testing.assert_allclose(problem.lams, expected, rtol=1e-6)  # Keras rounds the rates to float32
-    assert problem.grid.most == pytest.approx(1 / 0.2) and len(expected) == 21
+    assert problem.grid.lam_max == pytest.approx(1 / 0.2) and len(expected) == 21
     short = prepared(line(keras.optimizers.Adam(0.2)), how=sh.Decoupled(), epochs=4, batch_size=N // 2)
     assert short.lams[0] <= 1 / 0.2 < short.lams[0] * 10**0.25 and len(short.lams) < 21
 
@@ -127,5 +127,5 @@ def test_the_automatic_grid_grows():
     assert extension(lams, alike, decades_up=0, decades_down=0) is None
     no_nan = np.array([0.5, 0.4, 0.2])
     assert extension(lams, no_nan, decades_up=0, decades_down=0) is None
-    assert extension(lams, no_nan, decades_up=0, decades_down=0, far=True) is not None
-    assert prepared(line("sgd")).grid.most == np.inf and prepared(line("sgd"), lams=[1.0]).grid.most is None
+    assert extension(lams, no_nan, decades_up=0, decades_down=0, is_far_from_unit=True) is not None
+    assert prepared(line("sgd")).grid.lam_max == np.inf and prepared(line("sgd"), lams=[1.0]).grid.lam_max is None

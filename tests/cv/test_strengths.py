@@ -122,11 +122,11 @@ def test_extending_keeps_the_grid_descending(up):
 
 
 def test_a_grid_keeps_below_a_largest_strength():
-    most = 2.0 * GRID[3]
-    grid = automatic_grid(100, most=most)
-    assert 0 < len(GRID) - len(grid) < 3 and grid[0] <= most < 10**0.25 * grid[0]
+    lam_max = 2.0 * GRID[3]
+    grid = automatic_grid(100, lam_max=lam_max)
+    assert 0 < len(GRID) - len(grid) < 3 and grid[0] <= lam_max < 10**0.25 * grid[0]
     for bound, extended in ((GRID[0] * 10, 4), (GRID[0] * 2, 1), (GRID[0], None)):
-        more = extension(GRID, _curve(0), decades_up=0, decades_down=0, most=bound)
+        more = extension(GRID, _curve(0), decades_up=0, decades_down=0, lam_max=bound)
         assert (None if more is None else len(more)) == extended
         assert more is None or more.max() <= bound * (1 + 1e-12)
 

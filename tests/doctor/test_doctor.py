@@ -222,6 +222,32 @@ class Holder(keras.Model):
         self.other = {layers.Dense(5)}
 
 
+class Sets(layers.Layer):
+    """A layer that holds others in a set: it has no `layers`, as a model has."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts, self._own = {layers.Dense(2), layers.Dense(2)}, [{"a": layers.Dense(2)}]
+
+    def build(self, shape):
+        for part in (*self.parts, self._own[0]["a"]):
+            part.build(shape)
+
+    def call(self, x):
+        return sum(part(x) for part in self.parts) + self._own[0]["a"](x)
+
+
+def test_layers_in_sets_and_in_private_attributes_are_reached_by_public_code():
+    x = keras.Input((4, 6))
+    kinds = Sets(), layers.MultiHeadAttention(2, 3), layers.GroupQueryAttention(4, 2, 2)
+    model = keras.Model(x, [kind(x) if kind is kinds[0] else kind(x, x) for kind in kinds])
+    for layer in sublayers(model):
+        code = reach(model, layer)
+        assert eval(code, {"model": model}) is layer
+        assert not re.search(r"\b_", code.replace("._own", ""))  # which is the user's own
+    assert reach(model, kinds[1].query_dense) == f"model.get_layer({kinds[1].name!r}).query_dense"
+
+
 def test_every_layer_is_reached_by_public_code():
     model = Holder()
     for layer in sublayers(model):

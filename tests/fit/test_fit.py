@@ -582,3 +582,39 @@ def test_progress_goes_to_standard_error(capsys):
     fit(line(), y=TARGET, epochs=1, progress=True)
     fit(line(), y=TARGET, epochs=1, progress=False)
     assert capsys.readouterr().out == ""
+
+
+@keras.saving.register_keras_serializable("tests")
+class Nameless(keras.Model):
+    """Keras draws a name for each: its configuration has none."""
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.dense = layers.Dense(1)
+
+    def build(self, shape):
+        self.dense.build(shape)
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+def nameless() -> keras.Model:
+    model = Nameless()
+    model.build((None, 6))
+    model.compile("sgd", "mean_squared_error")
+    return model
+
+
+def unnamed_line() -> keras.Model:
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    model.compile("sgd", "mean_squared_error")
+    return model
+
+
+@pytest.mark.parametrize("make", [unnamed_line, nameless, lambda: nameless], ids=["graph", "model", "function"])
+def test_a_path_has_its_models_name_when_it_is_loaded(make, tmp_path):
+    model: Any = unnamed_line if make is unnamed_line else make()
+    path = fit(model, y=TARGET, lams=[0.1], epochs=1)
+    path.save(tmp_path / "run")
+    assert repr(sh.Path.load(tmp_path / "run")) == repr(path)

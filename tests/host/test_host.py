@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 from keras import layers, ops
 
 import shrinkage as sh
@@ -29,6 +30,8 @@ from shrinkage._host import (
     _tensorflow,
     _tensors,
 )
+from shrinkage._model import _clone
+from shrinkage.cli import main
 
 ROOT = Path(__file__).parents[2]
 MODULES = (
@@ -98,23 +101,73 @@ class Bare:
     ],
 )  # fmt: skip
 def test_what_is_missing_is_said_in_one_sentence(call):
-    with pytest.raises(NotImplementedError, match=rf"^shrinkage needs Bare\._\w+, which Keras {keras.__version__} "):
+    with pytest.raises(
+        _private.UnsupportedVersion, match=rf"^shrinkage needs Bare\._\w+, which Keras {keras.__version__} "
+    ):
         call(Bare())
 
 
 def test_the_sentence_names_the_versions_to_install():
-    with pytest.raises(NotImplementedError) as error:
+    with pytest.raises(_private.UnsupportedVersion) as error:
         _private.read(layers.Dense, "_gone")
     _, oldest, newest = _private.TESTED["keras"]
     assert str(error.value) == (
         f"shrinkage needs Dense._gone, which Keras {keras.__version__} does not have. Install a version that shrinkage "
         f'is tested with, "keras>={oldest},<={newest}", or a newer shrinkage.'
     )
-    with pytest.raises(NotImplementedError, match=rf"Function\._gone, which TensorFlow {tf.__version__} does"):
+    with pytest.raises(_private.UnsupportedVersion, match=rf"Function\._gone, which TensorFlow {tf.__version__} does"):
         _private.read(tf.function(abs), "_gone")
     for module in ("keras.src.gone", "keras.src.backend"):
-        with pytest.raises(NotImplementedError, match=rf"^shrinkage needs {module}\.gone, which Keras"):
+        with pytest.raises(_private.UnsupportedVersion, match=rf"^shrinkage needs {module}\.gone, which Keras"):
             _private.load(module, "gone")
+
+
+def _is_missing(thing, name):
+    raise _private.UnsupportedVersion(f"shrinkage needs {name}, which Keras does not have.")
+
+
+class Own(keras.Model):
+    """Whose call is code of the user's."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(1)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+@pytest.mark.parametrize("module", [_layers, _compiled, _optimizers])
+@pytest.mark.parametrize("kind", ["sequential", "own"])
+def test_what_is_missing_is_said_as_it_is_wherever_it_is_needed_first(module, kind, monkeypatch):
+    rows = np.ones((8, 2))
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)]) if kind == "sequential" else Own()
+    model(rows)
+    model.compile("sgd", "mse", metrics=["mae"])
+    monkeypatch.setattr(module, "read", _is_missing)
+    with pytest.raises(_private.UnsupportedVersion, match=r"^shrinkage needs _\w+, which Keras does not have\.$"):
+        sh.fit(model, rows, rows[:, :1], penalty=sh.L2(), epochs=1, init="fresh")
+
+
+@pytest.mark.parametrize("place", ["create_weights", "shapes_of", "own_code", "sublayers"])
+def test_what_a_copy_of_a_model_misses_is_no_fault_of_the_model(place, monkeypatch):
+    model = type("Mine", (keras.Sequential,), {})([keras.Input((2,)), layers.Dense(1)])
+    monkeypatch.setattr(_clone, place, lambda *parts: _is_missing(parts[0], f"_{place}"))
+    with pytest.raises(_private.UnsupportedVersion, match="^shrinkage needs"):
+        _clone.clone(model)
+
+
+@pytest.mark.parametrize("command", ["fit", "doctor"])
+def test_what_is_missing_is_a_sentence_in_the_shell(command, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("a,b\n" + "".join(f"{i * i % 11}.25,{i * i % 7}.5\n" for i in range(40)))
+    keras.Sequential([keras.Input((2,)), layers.Dense(1)]).save("m.keras")
+    monkeypatch.setattr(_layers, "read", _is_missing)
+    asked = {"fit": ["fit", "t.csv", "--target", "b", "--epochs", "1"], "doctor": ["doctor", "m.keras"]}[command]
+    done = CliRunner().invoke(main, asked)
+    assert done.exit_code == 2
+    assert re.search(r"^Error: shrinkage needs _\w+, which Keras does not have\.$", done.stderr, re.M), done.stderr
+    assert "Traceback" not in done.output and "log" not in done.stderr
 
 
 def test_what_is_there_is_returned_even_if_it_is_none():
@@ -522,7 +575,7 @@ def test_the_list_of_overrides_is_of_what_keras_has():
             assert len(mine) == len(theirs), name
         found |= private
         _overrides.check_overrides(mixin, base)
-        with pytest.raises(NotImplementedError, match=r"^shrinkage needs Bare\._"):
+        with pytest.raises(_private.UnsupportedVersion, match=r"^shrinkage needs Bare\._"):
             _overrides.check_overrides(mixin, Bare)
     assert found == set(_overrides.OVERRIDES)
 
@@ -693,6 +746,31 @@ def test_a_function_that_is_traced_often_warns_unless_allowed(caplog):
         assert not warnings_of(True) and warnings_of(False)
     finally:
         tf.get_logger().propagate = before
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_traced_step_tells_what_it_assigns(nested):
+    one, other, third = (keras.Variable(np.ones(2)) for _ in range(3))
+    found = []
+
+    def step(x):
+        graph = _tensorflow.traced_graph()
+        _tensorflow.when_traced(graph, lambda: found.append((graph, _tensorflow.written(graph, [one, other, third]))))
+        one.assign(other + x)
+        before = len(graph.get_operations())
+        third.assign_add(x)
+        late = _tensorflow.written(graph, [one, other, third], since=before)
+        assert nested or (len(late) == 1 and late[0] is third)
+        assert not found
+
+    inner = tf.function(step, jit_compile=True)
+    function = tf.function(lambda x: inner(x)) if nested else inner
+    assert _tensorflow.traced_graph() is None
+    function(tf.ones(2))
+    ((graph, written),) = found
+    assert graph is function.get_concrete_function(tf.ones(2)).graph
+    assert len(written) == 2 and written[0] is one and written[1] is third
+    np.testing.assert_array_equal(one.numpy(), [2.0, 2.0])
 
 
 def test_a_dataset_tells_what_it_was_made_from():

@@ -102,6 +102,7 @@ def one_split_with_weights() -> Path:
 
 
 MSE = StubTemplate(loss_name="mean_squared_error")
+SCHEDULED = StubTemplate(has_schedule=True)
 GAIN = ["lowers the log loss by"]
 FLAT = "clearly need this penalty: "
 LARGE_INPUTS = "Inputs range up to 1,680 (column 12): networks train on inputs of about unit size. Standardise them."
@@ -443,6 +444,28 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
         ["Training overfits", "At epoch 100 L2 at 1.00e-02 lowers it by 0.20", "stopping without a penalty at epoch 8",
          "gives 0.498"],
         ["further", FLAT, "chance"],
+    ),
+    "epoch='last' under a schedule: an early epoch is one of a high rate": (
+        lambda: overfitting(
+            [rise(0.6, 8, 0.69), rise(0.497, 90, 0.51), rise(0.5, 8, 0.71)], epoch="last", template=SCHEDULED
+        ),
+        ["Use L2 at 1.00e-02: it lowers the log loss by 0.20", "Without a penalty it was overfitting (0.078"],
+        ["Training overfits", "epoch 8", "stop", "learning rate", FLAT],
+    ),
+    "epoch='last' under a schedule, where no penalty is far above the constant": (
+        lambda: path_of_curves(
+            [line(1.0, 0.3), line(1.0, 0.3), line(1.0, 0.3), rise(2.0, 1, 30.0, 20)], [line(1.0, 0.2)] * 4,
+            LAMS, epoch="last", template=SCHEDULED,
+        ),
+        [],
+        ["Training overfits", "Lower the learning rate", "lower the learning rate", "stop"],
+    ),
+    "the best epoch under a schedule is one that the path has": (
+        lambda: overfitting(
+            [rise(0.6, 30, 0.62), rise(0.497, 50, 0.498), rise(0.5, 8, 0.6)], template=SCHEDULED
+        ),
+        ["Training overfits", "Stopping early mends it"],
+        [FLAT],
     ),
     "epoch=50": (
         lambda: overfitting([rise(0.6, 8, 0.69), rise(0.497, 40, 0.51), rise(0.5, 8, 0.71)], epoch=50),

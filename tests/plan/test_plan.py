@@ -15,10 +15,11 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
+from shrinkage._data._memory import free_memory
 from shrinkage._model._template import Template
 from shrinkage._plan import _engines, _maps, _probe
 from shrinkage._plan._fingerprint import fingerprint
-from shrinkage._plan._memory import Memory, free_memory
+from shrinkage._plan._memory import Memory
 from shrinkage._plan._plan import Way, check_fixed, make_plan, ways, ways_left
 from tests import peak_memory
 from tests.zoo import MODELS, dropped_out, mlp, rows

@@ -292,7 +292,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         "`x` must be an array of real numbers.* dtype object",
     ),
     "complex x": ({"x": X + 1j}, TypeError, "`x` must be an array of real numbers"),
-    "Dataset": ({"x": tf.data.Dataset.from_tensor_slices((X, Y))}, TypeError, "`x` must be an array.* Streams are not"),
+    "a dataset as y": ({"y": tf.data.Dataset.from_tensor_slices((X, Y))}, TypeError, "`y` must be an array.*, dataset"),
     "generator": ({"x": (row for row in X)}, TypeError, "`x` must be an array.* generator"),
     "a number as x": ({"x": 1.0}, TypeError, "`x` must be an array with rows"),
     "no rows": ({"x": X[:0], "y": Y[:0]}, ValueError, "`x` must have rows. Received: none"),

@@ -45,7 +45,6 @@ def printed_code(text: str) -> str:
         ({"monitor": "val_loss"}, "held-out data loss"),
         ({"shuffle": False}, "validation_data"),
         ({"validation_freq": 2}, "after every epoch"),
-        ({"steps_per_epoch": 9}, "batch_size"),
         ({"lam": 0.1}, r"lams=\[0.1\]"),
         ({"lambda_": 0.1}, r"lams=\[0.1\]"),
         ({"alphas": [1, 0.1]}, r"lams=\[1, 0.1\]"),
@@ -71,18 +70,6 @@ def test_what_is_missing_or_by_place():
     assert "needs `epochs`" in said(lambda: fit(line(), X, Y, penalty="l2"))
     assert "'l2'" in said(lambda: fit(line(), X, Y, epochs=1))
     assert "penalty=shrinkage.L2()" in said(lambda: fit(line(), X, Y, "l2", 3))
-
-
-@pytest.mark.parametrize("batch", [None, 8, "whole"])
-def test_a_dataset_without_y_is_read_by_the_code_that_is_shown(batch):
-    dataset: Any = tf.data.Dataset.from_tensor_slices((X, Y))
-    if batch:
-        dataset = dataset.batch(8, drop_remainder=batch == "whole").prefetch(1)
-    fit: Any = sh.fit
-    found: dict[str, Any] = {"dataset": dataset}
-    exec(printed_code(said(lambda: fit(line(), dataset, penalty="l2", epochs=1))), found)
-    np.testing.assert_array_equal(found["x"], X)
-    np.testing.assert_array_equal(found["y"], Y)
 
 
 def test_strengths_in_a_penalty():
@@ -197,15 +184,6 @@ def test_regularizers_that_are_not_one_are_listed(regularizers, words):
         sh.fit(penalised(*regularizers), X, Y, penalty="model", epochs=1)
 
 
-class Batches(keras.utils.PyDataset):
-    def __len__(self):
-        return 3
-
-    def __getitem__(self, index):
-        rows = slice(16 * index, 16 * index + 16)
-        return {"a": X[rows], "b": [X[rows]]}, Y[rows], np.ones(16)
-
-
 class Loader:
     """As PyTorch's: it has a `dataset`, and gives lists."""
 
@@ -250,16 +228,8 @@ def differing() -> keras.Model:
 
 MASKED = np.ma.masked_array(Y, mask=np.arange(48) < 5)
 SHOWN: dict[str, tuple[Any, Any, Any, Any, Any]] = {
-    "a PyDataset with weights": (line, Batches(), None, "l2", lambda f: np.array_equal(f["x"]["b"][0], X)),
     "a generator": (line, ((X[i : i + 1], Y[i : i + 1]) for i in range(48)), None, "l2", lambda f: len(f["y"]) == 48),
     "a loader": (line, Loader(), None, "l2", lambda f: np.array_equal(f["x"], X) and np.array_equal(f["y"], Y)),
-    "a dataset without end": (
-        line,
-        tf.data.Dataset.from_tensor_slices((X, Y)).batch(48).repeat(),
-        None,
-        "l2",
-        lambda f: np.array_equal(f["x"][:48], X) and len(f["y"]) == 48_000,
-    ),
     "masked targets": (
         line,
         X,

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from keras import layers, ops
 from sklearn import datasets as sklearn_datasets
 
@@ -44,6 +45,30 @@ def of_operations(shape: Any, operation: Any) -> keras.Model:
     return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(operation(inputs))))
 
 
+class Own(keras.Model):
+    """Whose graph is not known."""
+
+    def __init__(self, before: Any = None):
+        super().__init__()
+        self.before, self.inner = before or (lambda x: x), layers.Dense(3)
+        self.head = layers.Dense(2)
+
+    def call(self, x):
+        return self.head(self.inner(self.before(x)))
+
+
+def own(n: int, before: Any = None) -> keras.Model:
+    model = Own(before)
+    model(np.ones((1, n)))
+    return model
+
+
+def nested(n: int, *first: keras.Layer, trainable: bool = True) -> keras.Model:
+    inner = keras.Sequential([keras.Input((n,)), layers.Dense(3)])
+    inner.trainable = trainable
+    return keras.Sequential([keras.Input((n,)), *first, inner, layers.Dense(1)])
+
+
 def two_inputs() -> keras.Model:
     a, b = keras.Input((10,), name="a"), keras.Input((13,), name="b")
     return keras.Model({"a": a, "b": b}, layers.Add()([layers.Dense(2)(a), layers.Dense(2)(b)]))
@@ -66,6 +91,8 @@ def tokens() -> keras.Model:
         (net((8, 8, 3), layers.RandomFlip()), PIXELS, "at the layer dense.*Rescaling"),
         (keras.Sequential([keras.Input((20, 2)), layers.LSTM(3)]), 100 * RNG.random((50, 20, 2)), "up to 99.9: "),
         (two_inputs(), {"a": DIABETES[:20], "b": WINE[:20]}, r"up to 1,\d+ \(`x\['b'\]`, column 12\)"),
+        (own(13), WINE, r"up to 1,680 \(column 12\)"),
+        (nested(13), WINE, r"up to 1,680 \(column 12\)"),
     ],
 )
 def test_inputs_far_from_unit_size_are_named(model, x, said):
@@ -87,6 +114,12 @@ def test_inputs_far_from_unit_size_are_named(model, x, said):
         (net((8, 8, 3), layers.RandomFlip(), layers.Rescaling(1 / 255), layers.Conv2D(2, 3)), PIXELS),
         (of_operations((8, 8, 3), lambda x: x / 255.0), PIXELS),
         (of_operations((13,), lambda x: ops.log(x + 1)), WINE),
+        (own(13, layers.LayerNormalization()), WINE),
+        (own(13, lambda x: x / 1000.0), WINE),
+        (own(10), DIABETES),
+        (nested(13, layers.Normalization()), WINE),
+        (nested(13, layers.Rescaling(1 / 1000)), WINE),
+        (nested(13, trainable=False), WINE),
         (tokens(), RNG.integers(0, 5000, size=(60, 5))),
     ],
 )
@@ -127,7 +160,7 @@ def test_targets_far_from_unit_size_are_named_whatever_the_strengths(lams, loss,
     units = y.shape[1] if y.ndim > 1 else 1
     model = keras.Sequential([keras.Input((10,)), layers.Dense(units, activation)])
     model.compile("sgd", loss)
-    notes = prepare(Request(model, DIABETES, y, "l2", 1, lams=lams)).notes
+    notes = prepare(Request(model, DIABETES, y, penalty="l2", epochs=1, lams=lams)).notes
     found = [note for note in notes if note.startswith("The target's ")]
     assert len(found) == (said is not None)
     assert said is None or re.search(said, found[0])
@@ -149,7 +182,7 @@ XC, YC = scaled(WINE), LOADED.load_wine().target
 def test_classes_that_are_held_out_and_not_trained_on_are_named(rows, options, said):
     model = keras.Sequential([keras.Input((13,)), layers.Dense(3, "softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")
-    notes = prepare(Request(model, XC[:rows], YC[:rows], "l2", 1, **options)).notes
+    notes = prepare(Request(model, XC[:rows], YC[:rows], penalty="l2", epochs=1, **options)).notes
     assert any(said in note for note in notes) if said else not [note for note in notes if "class" in note]
 
 
@@ -159,7 +192,7 @@ def test_classes_that_are_held_out_and_not_trained_on_are_named(rows, options, s
 def test_folds_asked_for_beside_validation_data_are_said_not_to_be_used(options, said):
     model = keras.Sequential([keras.Input((13,)), layers.Dense(3, "softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")
-    notes = prepare(Request(model, XC, YC, "l2", 1, validation_data=(XC, YC), **options)).notes
+    notes = prepare(Request(model, XC, YC, penalty="l2", epochs=1, validation_data=(XC, YC), **options)).notes
     assert any("was not used: `validation_data`" in note for note in notes) == said
 
 
@@ -169,7 +202,9 @@ def test_weights_of_classes_that_only_the_validation_data_have_are_taken(weights
     model.compile("sgd", "sparse_categorical_crossentropy")
     held_out = (XC[100:], YC[100:])
     with pytest.warns(UserWarning, match="class 2"):
-        prepare(Request(model, XC[:130], YC[:130], "l2", 1, validation_data=held_out, class_weight=weights))
+        prepare(
+            Request(model, XC[:130], YC[:130], penalty="l2", epochs=1, validation_data=held_out, class_weight=weights)
+        )
 
 
 def test_losses_that_are_nan_on_both_sides_agree():
@@ -180,3 +215,27 @@ def test_losses_that_are_nan_on_both_sides_agree():
     path = sh.fit(model, scaled(DIABETES), counts, penalty="l2", lams=[0.1], cv=2, epochs=2)
     assert not [note for note in path.notes if "did not agree" in note]
     assert path.failed.all() == ("activation='exponential'" in path.verdict())
+
+
+@pytest.mark.parametrize(
+    ("loss", "activation", "said"),
+    [
+        ("msle", None, True),
+        (keras.losses.MeanSquaredLogarithmicError(), "tanh", True),
+        ("msle", "softplus", False),
+        ("msle", "relu", False),
+        ("mse", None, False),
+    ],
+)
+def test_predictions_below_0_that_the_loss_takes_for_0_are_named(loss, activation, said):
+    model = keras.Sequential([keras.Input((10,)), layers.Dense(1, activation)])
+    model.compile("sgd", loss)
+    x, y = scaled(DIABETES), Y / 100
+    notes = [note for note in prepare(Request(model, x, y, "l2", 1)).notes if "below 0" in note]
+    assert len(notes) == said
+    if said:  # as the note says: no gradient of a row below 0
+        low = ops.convert_to_numpy(model(x))[:, 0] < 0
+        variables = tf.Variable(-ops.ones((1, 1)))
+        with tf.GradientTape() as tape:
+            value = keras.losses.MeanSquaredLogarithmicError()(ops.ones((1, 1)), variables)
+        assert low.any() and not np.any(tape.gradient(value, variables))

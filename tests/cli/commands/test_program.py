@@ -98,4 +98,4 @@ def test_a_share_of_l1_without_an_elastic_net_is_refused():
     words = ["convert", "1e-4", "--from", "keras.L2", "--to", "sklearn.Ridge", "--loss", "mse", "--n", "9"]
     assert CliRunner().invoke(main, words).exit_code == 0
     done = CliRunner().invoke(main, [*words, "--rho", "0.3"])
-    assert done.exit_code == 2 and "--rho is of an elastic net" in done.stderr
+    assert done.exit_code == 2 and "--rho goes with an elastic net" in done.stderr

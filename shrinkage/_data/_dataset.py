@@ -1,0 +1,236 @@
+"""Rows from a `tf.data.Dataset` or a `keras.utils.PyDataset`, read once into arrays.
+
+A dataset that shuffles gives another order in every pass: folds by position would then hold out rows that they had
+trained on. One pass fixes the rows, and every epoch of the cohort shuffles them.
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import tree, utils
+
+from shrinkage._host._tensorflow import dataset_before
+
+_READ = 8192, 16 * 2**20
+"""Rows, and bytes, that are read from a `tf.data.Dataset` at a time, at most: many small batches are many calls."""
+_INFINITE = -1  # what `tf.data.Dataset.cardinality` gives for one without end
+
+
+class Rows(NamedTuple):
+    """The rows of a dataset."""
+
+    x: Any
+    """Inputs, a tree of arrays (n, ...)."""
+    y: Any
+    """Targets, the same."""
+    sample_weight: Any
+    """Weights of the rows, (n,), or None."""
+    batch_size: int | None
+    """Rows in a batch of the dataset; None if it gives single rows."""
+
+
+def is_dataset(x: Any) -> bool:
+    """Whether `x` is a `tf.data.Dataset` or a `keras.utils.PyDataset`."""
+    return isinstance(x, utils.PyDataset) or (hasattr(x, "element_spec") and callable(getattr(x, "batch", None)))
+
+
+def read_dataset(
+    name: str, dataset: Any, *, shape: tuple[int | None, ...] | None, steps: int | None, limit: int
+) -> Rows:
+    """Read the rows of a dataset of (x, y) or (x, y, sample_weight), once.
+
+    Args:
+        name: What to call the dataset in errors.
+        dataset: As `is_dataset` has it.
+        shape: The shape of the model's only input, (None, ...); None if it has several, or they are not known.
+        steps: How many of the dataset's batches to read (of its rows, if it has no batches); None reads all.
+        limit: Bytes that the rows may take.
+
+    Raises:
+        TypeError: If the elements have no targets.
+        ValueError: If the dataset has no rows, no end, or too many rows for memory; if the shapes of batches differ; or
+            if the dataset itself fails.
+    """
+    _check_spec(name, dataset)
+    _check_end(name, dataset, steps)
+    try:
+        batches, batch_size = _batches(dataset, shape, steps)
+    except Exception as error:  # of any class: the pipeline may run code of the user
+        raise ValueError(f"{name} failed at the first rows: {_reason(error)}") from error
+    parts, n_rows, n_bytes = list[Any](), 0, 0
+    for part in _checked(name, batches):
+        size = len(tree.flatten(part)[0])
+        n_rows, n_bytes = n_rows + size, n_bytes + sum(array.nbytes for array in tree.flatten(part))
+        parts.append(part)
+        if n_bytes > limit:
+            raise ValueError(
+                f"{name} must fit into memory. Received: {n_rows:,} rows of {n_bytes / 2**20:,.0f} MiB so far, of "
+                f"{limit / 2**20:,.0f} allowed. Give a larger max_memory, or fewer rows: dataset.take(n), or "
+                f"steps_per_epoch=n if it has no end."
+            )
+    if not n_rows:
+        raise ValueError(f"{name} must have rows. Received: a dataset that gives none.")
+    if batch_size == 0:  # a `PyDataset` says it by its first batch
+        batch_size = len(tree.flatten(parts[0])[0])
+    x, y, sample_weight = (*_join(name, parts), None)[:3]
+    return Rows(x, y, sample_weight, batch_size)
+
+
+def _batches(dataset: Any, shape: tuple[int | None, ...] | None, steps: int | None) -> tuple[Iterator[Any], int | None]:
+    """Return an iterator of batches, and the rows in a batch of the dataset: 0 if its first one tells."""
+    if isinstance(dataset, utils.PyDataset):
+        return (dataset[i] for i in range(steps or dataset.num_batches or 0)), 0
+    dataset = dataset if steps is None else dataset.take(steps)
+    first = next(iter(dataset.take(1)), None)
+    if first is None or not _is_batched(dataset, first, shape):
+        return iter(dataset.batch(_rows_at_a_time(dataset, 1)).as_numpy_iterator()), None
+    batch_size = int(tree.flatten(first)[0].shape[0])
+    if callable(getattr(dataset, "rebatch", None)) and all(
+        shape.rank and shape[1:].is_fully_defined() for shape in _shapes(dataset)
+    ):
+        dataset = dataset.rebatch(_rows_at_a_time(dataset, batch_size))
+    return iter(dataset.as_numpy_iterator()), batch_size
+
+
+def _check_spec(name: str, dataset: Any) -> None:
+    """Refuse sparse and ragged tensors, with code that makes dense ones."""
+    for spec in tree.flatten(getattr(dataset, "element_spec", ())):
+        kind = type(spec).__name__.removesuffix("Spec")
+        if code := {"SparseTensor": "tensorflow.sparse.to_dense(x)", "RaggedTensor": "x.to_tensor()"}.get(kind):
+            raise TypeError(
+                f"{name} must give dense tensors. Received: a {kind}. Say dataset.map(lambda x, y: ({code}, y)), which "
+                f"fills up with zeros."
+            )
+
+
+def _check_end(name: str, dataset: Any, steps: int | None) -> None:
+    if isinstance(dataset, utils.PyDataset):
+        n_batches = math.inf if dataset.num_batches is None else dataset.num_batches
+    else:
+        n_batches = math.inf if (n := int(dataset.cardinality())) == _INFINITE else n
+    if steps is None and n_batches == math.inf:
+        way = "Say steps_per_epoch=100" if name == "`x`" else "Say dataset.take(100)"
+        raise ValueError(
+            f"{name} must have an end. Received: a dataset that repeats without end. {way} for as many batches, or "
+            f"leave .repeat() out: all epochs use the same rows."
+        )
+    if steps is not None and 0 <= n_batches < steps:
+        raise ValueError(
+            f"`steps_per_epoch` must be at most the {n_batches} batches of {name}. Received: {steps}. Leave it out to "
+            f"use all."
+        )
+
+
+def _shapes(dataset: Any) -> list[Any]:
+    return [spec.shape for spec in tree.flatten(dataset.element_spec)]
+
+
+def _is_batched(dataset: Any, first: Any, shape: tuple[int | None, ...] | None) -> bool:
+    """Whether a `tf.data.Dataset` gives batches: by the model's input, by its shapes, or by the way it was made."""
+    leaves = tree.flatten(first)
+    if any(len(leaf.shape) == 0 for leaf in leaves):
+        return False
+    if shape is not None and shape[-1] != 1:  # of one value a row, the last axis may be left out
+        return len(leaves[0].shape) == len(shape)
+    if all(spec.rank and spec[0] is None for spec in _shapes(dataset)):
+        return True
+    while dataset is not None and "Unbatch" not in type(dataset).__name__:
+        if "Batch" in type(dataset).__name__:
+            return True
+        dataset = dataset_before(dataset)
+    return False
+
+
+def _rows_at_a_time(dataset: Any, batch_size: int) -> int:
+    """Return how many rows are read together: whole batches, or rows of one shape."""
+    sizes = [shape[1:] if batch_size > 1 else shape for shape in _shapes(dataset)]
+    values = sum(math.prod(size or 1 for size in shape) if shape.rank is not None else 1 for shape in sizes)
+    rows = max(1, min(_READ[0], _READ[1] // (8 * values)))
+    return max(1, rows // batch_size) * batch_size
+
+
+def _checked(name: str, batches: Iterator[Any]) -> Iterator[Any]:
+    """Return the batches as tuples (x, y) or (x, y, sample_weight) of arrays."""
+    n_rows = 0
+    for number in itertools.count():
+        try:
+            batch = next(batches, None)
+        except Exception as error:  # of any class: the pipeline may run code of the user
+            where = f"after {n_rows:,} rows" if n_rows else "at the first rows"
+            raise ValueError(f"{name} failed {where}: {_reason(error)}") from error
+        if batch is None:
+            return
+        if not isinstance(batch, tuple) or len(batch) not in (2, 3):
+            raise TypeError(
+                f"{name} must give (x, y) or (x, y, sample_weight), as for model.fit. Received: {_describe(batch)}. "
+                f"{_with_targets(batch)}"
+            )
+        arrays = tree.map_structure(_array, batch)
+        sizes = {len(array) if array.ndim else -1 for array in tree.flatten(arrays)}
+        if len(sizes) > 1 or -1 in sizes:
+            raise ValueError(
+                f"{name} must give batches whose parts have as many rows. Received: batch {number + 1} of shapes "
+                f"{', '.join(str(array.shape) for array in tree.flatten(arrays))}."
+            )
+        n_rows += sizes.pop()
+        yield arrays
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error's message, without the names that TensorFlow puts around it."""
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return re.sub(r"^\{\{.*?\}\} *| *\[Op:\w+\].*$", "", text)
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+
+
+def _describe(batch: Any) -> str:
+    if isinstance(batch, tuple):
+        return f"tuples of {len(batch)}"
+    return f"a {type(batch).__name__}" + (
+        f" with keys {', '.join(map(repr, batch))}" if isinstance(batch, dict) else ""
+    )
+
+
+def _with_targets(batch: Any) -> str:
+    if isinstance(batch, dict):
+        return "Take the targets out: dataset.map(lambda row: (row, row.pop('target')))."
+    if isinstance(batch, tuple) and len(batch) > 3:
+        return "Join the inputs: dataset.map(lambda *parts: (parts[:-1], parts[-1]))."
+    return "For an autoencoder say dataset.map(lambda x: (x, x))."
+
+
+def _join(name: str, parts: list[Any]) -> tuple[Any, ...]:
+    """Return the arrays of all batches joined; the list is emptied, so that memory holds the rows once."""
+    structure, leaves = parts[0], [tree.flatten(part) for part in parts]
+    parts.clear()
+    if any(len(each) != len(leaves[0]) for each in leaves):
+        raise ValueError(
+            f"{name} must give batches of one structure. Received: batches of different numbers of arrays."
+        )
+    joined = []
+    for place in range(len(leaves[0])):
+        arrays = [each[place] for each in leaves]
+        for each in leaves:
+            each[place] = None
+        joined.append(_concatenate(name, arrays))
+    return tree.pack_sequence_as(structure, joined)
+
+
+def _concatenate(name: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
+    if len(arrays) == 1:
+        return arrays[0]
+    shapes = [array.shape[1:] for array in arrays]
+    for number, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            raise ValueError(
+                f"{name} must give rows of one shape. Received: rows of shape {shapes[0]} first, and of shape {shape} "
+                f"in batch {number + 1}. Pad them to one length: dataset.padded_batch(32, padded_shapes=...)."
+            )
+    return np.concatenate(arrays)

@@ -1,0 +1,46 @@
+"""Where the rows come from: arrays are taken as they are, and a dataset is read into arrays."""
+
+from typing import Any
+
+import keras
+
+from shrinkage._data._dataset import Rows, is_dataset, read_dataset
+from shrinkage._data._memory import memory_limit
+from shrinkage._host._graphs import graph_of
+from shrinkage._problem._request import Request
+
+
+def training_rows(request: Request, network: keras.Model) -> Rows:
+    """Return the rows of a request, those of `validation_data` left out.
+
+    Raises:
+        TypeError, ValueError: If the dataset cannot be read, or there are arguments beside it that it gives itself.
+    """
+    if not is_dataset(request.x):
+        if request.steps_per_epoch is not None:
+            raise ValueError(
+                "`steps_per_epoch` is for a dataset, of which it says how many batches are the rows. Received: arrays. "
+                "Leave it out: an epoch is round(rows / batch_size) steps."
+            )
+        return Rows(request.x, request.y, request.sample_weight, None)
+    for name in ("y", "sample_weight"):
+        if getattr(request, name) is not None:
+            raise ValueError(
+                f"`{name}` must be left out where `x` is a dataset, which gives (x, y) or (x, y, sample_weight). "
+                f"Received: both. Join arrays by tf.data.Dataset.zip."
+            )
+    return _read("`x`", request.x, request, network, request.steps_per_epoch)
+
+
+def validation_rows(request: Request, network: keras.Model) -> Any:
+    """Return `validation_data` as a tuple of arrays if it is a dataset, and otherwise as it is."""
+    if not is_dataset(request.validation_data):
+        return request.validation_data
+    return _read("`validation_data`", request.validation_data, request, network, None)[:3]
+
+
+def _read(name: str, dataset: Any, request: Request, network: keras.Model, steps: int | None) -> Rows:
+    graph = graph_of(network)
+    shapes = [] if graph is None else [tuple(tensor.shape) for tensor in graph.inputs]
+    shape = shapes[0] if len(shapes) == 1 else None
+    return read_dataset(name, dataset, shape=shape, steps=steps, limit=memory_limit(request.max_memory))
