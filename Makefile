@@ -30,7 +30,7 @@ test: .venv/dev.stamp ## the tests of every day
 
 # In two runs: what XLA has compiled stays mapped, and Linux gives a process 65,530 maps.
 test-all: .venv/dev.stamp ## the full product of cases, and the lines that no test reaches
-	$(BIN)/python -m pytest -n 2 -m "" --cov --cov-report= --ignore=tests/cohort/test_optimizers.py
+	$(BIN)/python -m pytest -n 2 -m "" --cov --cov-report= --cov-fail-under=0 --ignore=tests/cohort/test_optimizers.py
 	$(BIN)/python -m pytest -n 2 -m "" --cov --cov-append tests/cohort/test_optimizers.py
 
 coverage: .venv/dev.stamp ## the lines that the tests of every day do not reach
@@ -80,7 +80,7 @@ lock: ## renew constraints.txt and constraints-oldest.txt
 	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .venv-* .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-* .pytest_cache .ruff_cache .hypothesis .coverage* build dist
 
 .venv/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \

@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import shrinkage
 
 ROOT = Path(__file__).parents[1]
@@ -18,6 +20,13 @@ def test_the_oldest_versions_are_the_declared_bounds():
     assert len(declared) > 8
     for name, bound in re.findall(r"^([\w-]+)>=([\d.]+)", "\n".join(declared), re.M):
         assert locked[name] == bound + ".0" * (2 - bound.count(".")), name
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-oldest.txt"])
+def test_a_lock_holds_names_and_versions_and_no_address(name):
+    lines = (ROOT / name).read_text().splitlines()
+    assert len(lines) > 50
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z][\w.-]*==\d[\w.]*", line)] == []
 
 
 def test_every_declared_interpreter_is_run():

@@ -146,7 +146,7 @@ class Hooks:
         pairs = self._pairs()
         keys = [id(v) for _, (v, *_) in pairs]
         if self._now is None or keys != self._keys:
-            self._now, self._keys = tf.function(self._penalty_and_lams).get_concrete_function(), keys
+            self._now, self._keys = tf.function(self._penalty_and_lams, autograph=False).get_concrete_function(), keys
         penalty, values, lams = self._now()
         self.seen.assign(penalty)
         if not tf.inside_function():

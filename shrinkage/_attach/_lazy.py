@@ -99,8 +99,6 @@ def check_table(layer: Any) -> None:
     """Refuse a layer that reads the table by other ways than the lookup of `keras.layers.Embedding`."""
     if not isinstance(layer, keras.layers.Embedding) or type(layer).call is not keras.layers.Embedding.call:
         why = f"{layer.name!r} is a {type(layer).__name__} with another lookup"
-    elif layer.lora_enabled or layer.quantization_mode:
-        why = f"the table of {layer.name!r} is in parts (LoRA, quantization)"
     elif layer.embeddings_constraint is not None:
         why = f"{layer.name!r} has a constraint, which writes all rows in every step"
     else:

@@ -35,7 +35,7 @@ def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
         )
     if array.dtype == bool:
         array = array.astype(dtype)
-    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+    if array.dtype.kind not in "iuf":
         raise TypeError(
             f"{name} must be an array of real numbers. Received: dtype {array.dtype}{_text_columns(values)}. "
             f"{_to_numbers(name.strip('`'), array)}"

@@ -182,13 +182,14 @@ def _flat(call: Call) -> list[np.ndarray]:
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the largest difference, relative to the largest value; infinite for other shapes."""
+    """Return the largest difference, relative to the largest finite value; infinite for other shapes."""
     if one.shape != other.shape:
         return np.inf
-    differences = np.abs(one - other)[~(np.isnan(one) & np.isnan(other))]
-    if not differences.size:
-        return 0.0
-    return float(differences.max() / max(np.nanmax(np.abs(one)), 1e-6)) if np.isfinite(differences).all() else np.inf
+    apart = (one != other) & ~(np.isnan(one) & np.isnan(other))
+    differences = np.abs(one[apart] - other[apart])
+    if not np.isfinite(differences).all():
+        return np.inf
+    return float(differences.max(initial=0.0) / np.abs(one[np.isfinite(one)]).max(initial=1e-6))
 
 
 def _mixes_rows(

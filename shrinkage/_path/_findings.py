@@ -137,8 +137,6 @@ def is_unsteady(curve: Curve) -> bool:
     Swings are the mean rise from epoch to epoch in the second half of the epochs. A loss that only falls has none.
     """
     folds, mean = curve.train_loss[:, -1], known_epochs(training_curve(curve)[-1])
-    if not len(mean):
-        return False
     rises = np.maximum(np.diff(folds[:, (len(mean) - 1) // 2 : len(mean)]), 0)
     rise = max(mean[-1] - mean.min(), rises.mean() if rises.size else 0.0)
     return matters(rise, mean[-1], scale_of(curve))

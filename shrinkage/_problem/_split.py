@@ -17,11 +17,6 @@ from shrinkage._problem._rows import read_rows
 from shrinkage._problem._source import validation_rows
 from shrinkage._problem._targets import classes_of
 
-_NO_WEIGHT = (
-    "`sample_weight` (times `class_weight`) must be above 0 for some training and some validation rows. "
-    "Received: a part whose rows all have weight 0."
-)
-
 
 def split(template: Template, objective: Objective, data: Data, request: Request) -> tuple[Folds, Data]:
     """Return the folds, and all rows: those of `validation_data` come after the others."""
@@ -30,8 +25,6 @@ def split(template: Template, objective: Objective, data: Data, request: Request
     else:
         validation = _validation_rows(template, objective, request)
         folds, data = given_folds(data.n_rows, validation.n_rows), join(data, validation)
-    if any(data.weight[rows].sum() == 0 for rows in (*folds.train, *folds.held_out)):
-        raise ValueError(_NO_WEIGHT)
     return replace(folds, notes=(*folds.notes, *_unseen(folds, data, objective))), data
 
 

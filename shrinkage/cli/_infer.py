@@ -174,8 +174,6 @@ def _categories(name: str, cells: np.ndarray, limit: int | None) -> CategoryColu
                 f"--category {shlex.quote(name)} gives each category an input"
             )
     n_rest = len(cells) - sum(counts[value] for value in frequent)
-    if n_rest == 0 and len(frequent) == 1:
-        raise Unused("it is constant")
     if not frequent:
         raise Unused("each value is in a single row" if limit is None else "each value is nearly unique")
     return CategoryColumn(name, tuple(sorted(frequent)), n_rest >= enough, n_frequent - len(frequent))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 from shrinkage._convert import BINARY, CLASSES, CONVENTIONS, SQUARED, _loss_name
@@ -75,9 +75,6 @@ def _logistic(kind: str, rho: float) -> str:
     ratio = {"L2": 0.0, "L1": 1.0}.get(kind, rho)
     if kind == "L2":
         return ""
-    try:
-        old = tuple(map(int, version("scikit-learn").split(".")[:2])) < (1, 8)
-    except (PackageNotFoundError, ValueError):
-        old = False
+    old = tuple(map(int, version("scikit-learn").split(".")[:2])) < (1, 8)
     penalty = ', penalty="elasticnet"' if old else ""
     return f'{penalty}, l1_ratio={ratio:g}, solver="saga"'

@@ -24,6 +24,8 @@ def frozen_state(model: keras.Model) -> Any:
         ({"lam": "1"}, TypeError, "lam must be a number"),
         ({"lam": True}, TypeError, "lam must be a number"),
         ({"lam": None}, TypeError, "lam must be a number"),
+        ({"lam": keras.Variable([0.1, 0.2])}, ValueError, r"Received: a keras.Variable of shape \(2,\)"),
+        ({"penalty": sh.L2(toward=[[0.0]])}, ValueError, r"shapes \[\(5, 4\), .* Received: \[\(1,\)\]"),
         ({"lam": lambda step: -1.0}, ValueError, "at step 0"),
         ({"lam": lambda step: 1.0 if step > 3 else 0.0}, ValueError, "written in keras.ops"),
         ({"on": "kernals"}, ValueError, "kernels"),

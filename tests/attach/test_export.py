@@ -90,6 +90,7 @@ def test_decoupled_is_weight_decay_where_it_is_on_all_weights(tmp_path):
         ({"penalty": sh.L2(toward="initial")}, "no such regularizer"),
         ({"rows": "touched"}, "all rows"),
         ({"how": sh.Decoupled()}, "on all weights"),
+        ({"how": sh.Decoupled(), "lam": keras.optimizers.schedules.CosineDecay(0.1, 10)}, "fixed strength, towards 0"),
     ],
 )
 def test_what_keras_cannot_express_is_said(options, words, tmp_path):
@@ -101,6 +102,24 @@ def test_what_keras_cannot_express_is_said(options, words, tmp_path):
     assert words in sentence
     plain: Any = keras.models.load_model(tmp_path / "plain.keras")
     assert plain.losses == [] and type(plain) is keras.Sequential
+
+
+def test_decay_needs_an_optimizer(tmp_path):
+    model = network()
+    sh.attach(model, sh.L2(), lam=LAM, on="all", how=sh.Decoupled())
+    with pytest.warns(UserWarning, match="it has no optimizer with a weight_decay"):
+        sh.export(model, tmp_path / "plain.keras")
+    plain: Any = keras.models.load_model(tmp_path / "plain.keras")
+    np.testing.assert_array_equal(plain.get_weights()[0], model.get_weights()[0])
+
+
+def test_l1_is_that_of_keras(tmp_path):
+    model = compiled(network())
+    reg = sh.attach(model, sh.L1(), lam=LAM, how=sh.Coupled())
+    assert sh.export(model, tmp_path / "plain.keras") == ()
+    plain: Any = keras.models.load_model(tmp_path / "plain.keras")
+    assert isinstance(plain.layers[0].kernel_regularizer, keras.regularizers.L1)
+    assert float(sum(plain.losses)) == pytest.approx(float(reg.value()), rel=1e-5)
 
 
 def test_a_model_without_a_penalty_is_saved_by_keras(tmp_path):

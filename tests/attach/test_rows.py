@@ -328,6 +328,18 @@ def test_a_table_with_lora_is_attached_lazily_as_all_rows():
     assert before == 2 * (ROWS + 4) + 12
 
 
+def test_a_lazy_table_that_is_quantized_is_read_as_keras_does():
+    (x, y), lazy, bare = sequences(), plain(), plain()
+    sh.attach(lazy, sh.L2(), lam=LAM, rows="lazy")
+    lazy.fit(x, y, verbose=0)
+    bare.set_weights(lazy.get_weights())
+    before = np.array(lazy(x))
+    for model in (lazy, bare):
+        model.layers[0].quantize("int8")
+    np.testing.assert_array_equal(lazy(x), bare(x))
+    assert 1e-6 < np.abs(np.array(lazy(x)) - before).max() < 0.01  # of 127 steps
+
+
 def test_lazy_refuses_a_table_that_is_read_past_its_lookup():
     model = Tied()
     x, y = sequences()

@@ -26,6 +26,7 @@ from shrinkage.cli._columns import Columns
 from shrinkage.cli._encoder import matrix, odd_cells, read_cells
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
+from shrinkage.cli._numerals import Known
 from shrinkage.cli._prepare import Wishes, prepare
 from shrinkage.cli._table import read_table
 from shrinkage.cli._target import read_target
@@ -185,6 +186,20 @@ def test_more_categories_than_the_limit():
     assert len(two.categories) + two.n_beyond == 250
 
 
+def test_categories_beyond_the_limit_are_said(tmp_path):
+    names = [f"c{i % 150}" for i in range(1500)] + ["c0", "c1"] * 50
+    frame = pd.DataFrame({"c": names, "y": np.arange(1600.0) ** 2})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    words = prepare(tmp_path / "t.csv", "y", None, 2).describe()
+    assert "categories beyond the 100 with an input each, which share one: c 148; --category NAME gives every" in words
+
+
+def test_a_separator_goes_with_text(tmp_path):
+    file = write(tmp_path, parquet(pd.DataFrame({"a": [1.0]})))
+    with pytest.raises(BadInput, match="--sep goes with CSV, and .* is a Parquet file"):
+        read_table(file, Known(separator=","))
+
+
 def test_what_the_user_says_of_columns(tmp_path):
     n = 60
     frame = pd.DataFrame(
@@ -271,13 +286,15 @@ def test_hidden_units_of_a_linear_model(tmp_path):
 
 
 def shell(folder: Path, limit: tuple[int, int] | None, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # A process under a limit could not save its coverage, and would say so.
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     return subprocess.run(
         [sys.executable, "-c", "from shrinkage.cli import main; main()", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(sh.__file__).parents[1])},
+        env={**unmeasured, "PYTHONPATH": str(Path(sh.__file__).parents[1])},
         preexec_fn=(lambda: resource.setrlimit(limit[0], (limit[1], limit[1]))) if limit else None,
     )
 
@@ -309,6 +326,8 @@ def test_memory_that_runs_out_is_a_sentence(tmp_path):
         (b"@relation r\n@attribute a numeric\n@data\n1\n", "loadarff"),
         (bytes(12) + b"\xc2\xea\x81\x60" + bytes(200), "neither Parquet nor UTF-8 text"),  # SAS
         (zipped(**{"x.npy": b"1", "y.npy": b"2"}), "holds NumPy arrays"),
+        (zipped(mimetype=b"application/vnd.oasis.opendocument.spreadsheet"), "OpenDocument"),
+        (bytes(257) + b"ustar" + bytes(250), "tar"),
         (b"a,b\n1,2,3\n1,2,3\n", "rows have more cells than the header has names. Name every column"),
         (b"sep=,\nTitle\n\n# note\na,b\n1,2\n# note\n1,2,3\n" + b"1,2\n" * 9, "line 8, saw 3. Correct that line"),
     ],

@@ -83,6 +83,26 @@ def test_windows_files_are_read_and_said(tmp_path):
     assert read_table(tmp_path / "p").notes == ()
 
 
+def test_codes_with_leading_zeros_keep_their_commas(tmp_path):
+    table = read_table(write(tmp_path, "a;b\n007;0,5\n1,5;1,5\n"))
+    assert table.frame["a"].tolist() == ["007", "1,5"] and table.frame["b"].tolist() == ["0.5", "1.5"]
+
+
+def test_a_header_that_begins_as_bzip2_does_is_text(tmp_path):
+    assert read_table(write(tmp_path, "BZh,b\n1,2\n")).frame.columns.tolist() == ["BZh", "b"]
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    file = write(tmp_path, "a\n1\n")
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(BadInput, match="data.csv cannot be read: Permission denied"):
+        read_table(file)
+
+
 def test_parquet_is_known_by_its_content(tmp_path):
     frame = pd.DataFrame({"a": [1.5, None], "b": ["x", None]})
     frame.to_parquet(tmp_path / "data.bin")
@@ -225,6 +245,12 @@ def test_infinite_numbers_are_all_named():
         infer_columns(frame)
 
 
+def test_numbers_that_float32_cannot_hold_are_dropped():
+    frame = pd.DataFrame({"a": np.linspace(1, 2, 50) * 1e37, "b": np.arange(50) ** 2})
+    numbers, _, dropped = infer_columns(frame)
+    assert [column.name for column in numbers] == ["b"] and "is out of float32's range" in dropped["a"]
+
+
 def test_nothing_to_predict_from():
     with pytest.raises(BadInput, match="constant"):
         infer_columns(pd.DataFrame({"a": [1, 1, 1]}))
@@ -258,6 +284,19 @@ def test_the_user_may_say_the_task():
     assert read_target(pd.Series([1, 2] * 5, name="t"), "multi-class").labels == (1, 2)
 
 
+def test_odd_cells_of_classes_that_the_user_asked_for_are_a_class():
+    cells = pd.Series(["1", "2", "3"] * 40 + ["odd"], name="t")
+    assert read_target(cells, "multi-class").labels == ("1", "2", "3", "odd")
+    with pytest.raises(BadInput, match="odd"):
+        read_target(cells, "regression")
+
+
+def test_categories_that_are_numbers_may_be_quantities():
+    cells = pd.Series(pd.Categorical([1, 2, 4] * 40), name="t")
+    assert read_target(cells, None).labels == ("1", "2", "4")
+    assert read_target(cells, "regression").values.tolist() == [1.0, 2.0, 4.0] * 40
+
+
 @pytest.mark.parametrize(
     ("cells", "task", "message"),
     [
@@ -270,6 +309,8 @@ def test_the_user_may_say_the_task():
         (list(pd.date_range("2020", periods=9)), None, "dates"),
         ([f"2024-05-{i:02}" for i in range(1, 10)], None, "dates"),
         ([f"${i},000" for i in range(1, 10)], None, "looks like numbers"),
+        ([[1], [2]] * 9, None, "cells of type list are not used"),
+        ([f"123456789012345678{i}" for i in range(9)] * 9, None, "subtract 1234567890123456768 from them"),
     ],
 )
 def test_targets_that_cannot_be_used(cells, task, message):

@@ -84,7 +84,7 @@ CASES: dict[str, tuple[Any, list[tuple[int, ...]], tuple[int, ...], dict[str, An
 }  # fmt: skip
 DAILY = [
     "einsum heads", "einsum dots left", "embedding masks", "attention masked, dropout", "grouped masked",
-    "batch masked", "group", "prelu shared", "gaussian noise", "alpha dropout",
+    "batch masked", "rms", "group", "normalization", "prelu shared", "gaussian noise", "alpha dropout",
 ]  # fmt: skip
 
 

@@ -23,6 +23,14 @@ def stub_template(monkeypatch):
     monkeypatch.setitem(sys.modules, "shrinkage._model._template", module)
 
 
+def test_predictions_of_several_outputs_are_saved_in_their_structure(stub_template, tmp_path):
+    rows = np.random.default_rng(0).random((200, len(LAMS), 1))
+    make_path(predictions=(rows, {"a": 2 * rows})).save(tmp_path / "run")
+    first, second = Path.load(tmp_path / "run").predictions
+    np.testing.assert_array_equal(first, rows)
+    np.testing.assert_array_equal(second["a"], 2 * rows)
+
+
 # --- what is derived
 
 
