@@ -91,7 +91,7 @@ def test_the_files_that_the_page_names_exist():
 def test_the_names_that_the_page_gives_are_in_the_package():
     code = "\n".join(file.read_text("utf-8") for file in FILES)
     named = re.findall(r"`@?([A-Za-z_]\w+)`", PAGE)
-    assert {"Request", "prepare", "Trainer", "Outcome", "CHECKS", "_LOSSES"} <= set(named)
+    assert {"Request", "prepare", "Runner", "Outcome", "CHECKS", "_LOSSES"} <= set(named)
     assert [name for name in named if not re.search(rf"\b{name}\b", code)] == []
 
 
@@ -268,7 +268,7 @@ def test_only_one_room_touches_the_private_parts_of_keras_and_tensorflow():
 ALLOWED_STRINGS = {
     "__init__.py": ["keras", "keras"],
     "_plan/_fingerprint.py": ["keras", "keras"],
-    "_plan/_trainer.py": ["keras"],
+    "_plan/_runner.py": ["keras"],
 }
 
 
