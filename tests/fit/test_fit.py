@@ -395,7 +395,7 @@ def test_the_grid_grows_upwards_to_its_limit():
 def test_the_limit_of_the_grid_is_noted_where_the_loss_still_falls_towards_it(mean, n_notes):
     search = object.__new__(Search)
     search.notes = []
-    search._warn_at_limit(np.array([100.0, 10.0, 1.0, 0.0]), np.array(mean), up=3, down=0)
+    search._warn_at_limit(np.array([100.0, 10.0, 1.0, 0.0]), np.array(mean), decades_up=3, decades_down=0)
     assert len(search.notes) == n_notes
     assert all("extended by three decades" in note and "give `lams`" in note for note in search.notes)
 

@@ -11,11 +11,11 @@ import pytest
 
 import shrinkage as sh
 from shrinkage._cv._choice import Difference
+from shrinkage._path._convergence import Convergence, assess_convergence
 from shrinkage._path._curve import Status
 from shrinkage._path._findings import held_out_curve
 from shrinkage._path._path import Path
 from shrinkage._path._plot import curve_data
-from shrinkage._path._progress import Progress, progress
 from shrinkage._path._words import interval_text, loss_text
 from shrinkage._penalties import L1, Proximal
 from shrinkage.cli._terms import IN_SHELL
@@ -689,11 +689,11 @@ def test_training_has_hardly_begun_where_four_times_as_long_it_would_gain_much_m
         return 0.5 + shape(epochs / n_epochs)
 
     held_out = curve(np.arange(1, n_epochs + 1))
-    found, more = progress(held_out, n_epochs, 0.05, math.nan), _share_to_come(curve, n_epochs)
+    found, more = assess_convergence(held_out, n_epochs, 0.05, math.nan), _share_to_come(curve, n_epochs)
     if more > 0.5:
-        assert found is Progress.BEGINNING
+        assert found is Convergence.BEGINNING
     if more < 0.1:
-        assert found is not Progress.BEGINNING
+        assert found is not Convergence.BEGINNING
 
 
 # --- really trained
@@ -742,11 +742,11 @@ def test_training_that_goes_on_bears_out_what_was_said_of_its_beginning(rate):
     found = {}
     for n_epochs in (5, 30):
         begun = curve[:n_epochs]
-        found[n_epochs] = progress(begun, int(begun.argmin()) + 1, path.se[-1], path.null_loss)
+        found[n_epochs] = assess_convergence(begun, int(begun.argmin()) + 1, path.se[-1], path.null_loss)
         more = (begun.min() - curve[: 4 * n_epochs].min()) / (max(begun[0], path.null_loss) - begun.min())
-        if found[n_epochs] is Progress.BEGINNING:
+        if found[n_epochs] is Convergence.BEGINNING:
             assert more > 0.15
         else:
             assert more < 0.35
-    assert rate > 1e-3 or found[5] is Progress.BEGINNING
-    assert rate < 0.1 or found[30] is Progress.LEVELLED
+    assert rate > 1e-3 or found[5] is Convergence.BEGINNING
+    assert rate < 0.1 or found[30] is Convergence.LEVELLED
