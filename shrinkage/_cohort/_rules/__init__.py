@@ -1,4 +1,4 @@
-"""Layer rules, a file for each family of layers; importing this package registers all of them."""
+"""Layer rules, one file per family of layers. Importing this package registers all rules."""
 
 from shrinkage._cohort._rules import (  # noqa: F401
     _attention,

@@ -1,4 +1,4 @@
-"""MultiHeadAttention and GroupedQueryAttention: stacked projections around the layer's own attention."""
+"""MultiHeadAttention and GroupedQueryAttention: stacked projections around the attention of the Keras layer."""
 
 from typing import Any
 
@@ -38,9 +38,10 @@ def attention(
     return_attention_scores: bool = False,
     use_causal_mask: bool = False,
 ) -> Any:
-    """y = softmax(Q·Kᵀ/√d)·V projected, Q, K and V being projections of query, key and value.
+    """Compute the output projection of softmax(Q·Kᵀ/√d)·V, where Q, K and V are projections of query, key and value.
 
-    Between the projections nothing depends on the member: their axes are folded into the batch, and the layer attends.
+    Only the projections have weights. The attention between them therefore runs on the layer's code, with the member
+    axes folded into the batch.
     """
     parts = attention_of(layer)
     gate = None if parts.gate is None else einsum_dense(parts.gate, state, query, training)
@@ -71,10 +72,10 @@ def attention(
 
 
 def _by_sums(parts: Attention, q: Any, k: Any, v: Any, mask: Any, *, explicit: bool) -> tuple[Any, Any]:
-    """Attend with q (b, t, n, d), k and v (b, u, n, ·) of n heads by sums of products; return y and its weights.
+    """Attend with q (b, t, n, d), k and v (b, u, n, ·) of n heads by sums of products; return y and the weights.
 
-    Keras masks in one way where it makes the weights explicit, and in another where it does not; they differ where a
-    position may attend to none.
+    Keras masks differently with and without explicit weights. The results differ for a position that may attend to
+    no other position.
     """
     q, k, v = (ops.transpose(t, (0, 2, 3, 1)) for t in (q * ops.cast(parts.scale, q.dtype), k, v))  # (b, n, d, t)
     scores = ops.sum(q[..., :, None] * k[..., None, :], axis=2)

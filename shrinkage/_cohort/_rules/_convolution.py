@@ -1,9 +1,9 @@
-"""Convolutions compiled by XLA: each member's kernel times windows of its input, as matrix products.
+"""Convolutions compiled by XLA: matrix products of each member's kernel and the windows of the input.
 
-XLA's own convolutions are slow on a CPU, and grouped ones let members touch each other; slices and matrix products it
-compiles well. A step of a member takes 0.43 ms, and 0.68 unrolled without XLA, in a small network (16 and 32 filters on
-14 x 14, batch 32); in one bound by arithmetic (32 and 64 filters on 28 x 28, batch 256) 70 and 34, so that the plan has
-large ones unrolled. Without XLA the same products are slower than unrolling in both.
+XLA's convolutions are slow on a CPU, and grouped convolutions let members influence each other. XLA compiles slices and
+matrix products well. In a small network (16 and 32 filters on 14 x 14, batch 32) a step of a member takes 0.43 ms, and
+0.68 ms unrolled without XLA. In a network bound by arithmetic (32 and 64 filters on 28 x 28, batch 256) it takes 70 ms
+and 34 ms, so the plan unrolls large convolutions. Without XLA the products are slower than unrolling in both networks.
 """
 
 import math
@@ -16,11 +16,11 @@ from shrinkage._cohort._rules._registry import align, is_built_in_activation, ru
 from shrinkage._cohort._rules._windows import channels_as_in, channels_last, pad, same_padding, windows
 from shrinkage._cohort._state import State
 
-_MIN_INPUTS = 16  # a product of fewer inputs than this wastes the machine's vectors: it takes all of a window at once
+_MIN_INPUTS = 16  # a product with fewer inputs wastes vector instructions: then the whole window is one product
 
 
 def covers(layer: Any) -> bool:
-    """Say whether a layer of this family has only options that the rules know."""
+    """Return whether the rules of this file support all options of a layer."""
     return is_built_in_activation(layer.activation) and not getattr(layer, "lora_enabled", False)
 
 
@@ -30,8 +30,9 @@ def covers(layer: Any) -> bool:
 def convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
     """y = activation(windows(x)·W + b).
 
-    A window's places along the last axis are joined, and the products for its other places added up: 1.2 to 1.3 times
-    as fast as one product of whole windows, which are a kernel's size times the input.
+    The positions of a window along the last axis are concatenated, and the products for the other positions are summed.
+    This is 1.2 to 1.3 times as fast as one product of whole windows, which take the memory of the input times the
+    kernel size.
     """
     del training
     x, size, groups = _pad_input(layer, channels_last(layer, x)), layer.kernel_size, layer.groups
@@ -51,9 +52,9 @@ def convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
 
 
 def product(x: Any, kernel: Any) -> Any:
-    """Multiply (f, s, batch, *out, g, i) by (f, s, i, g, o) to (f, s, batch, *out, g · o)."""
+    """Multiply inputs (f, s, batch, *out, g, i) by kernels (f, s, i, g, o); return (f, s, batch, *out, g · o)."""
     rows = ops.reshape(x, (*x.shape[:2], -1, *x.shape[-2:]))
-    if x.shape[1] == 1 and kernel.shape[1] > 1:  # one product with all members' kernels side by side
+    if x.shape[1] == 1 and kernel.shape[1] > 1:  # one product with the kernels of all members
         y = ops.einsum("...rgi,...sigo->...srgo", rows[:, 0], kernel)
     else:
         y = ops.einsum("...rgi,...igo->...rgo", rows, kernel)
@@ -69,7 +70,7 @@ def _pad_input(layer: Any, x: Any) -> Any:
 
 
 def finish(layer: Any, state: State, y: Any) -> Any:
-    """Add the bias, put the channels where the layer has them, apply the activation."""
+    """Add the bias, restore the layer's data format, and apply the activation."""
     if layer.use_bias:
         y = y + align(state[layer.bias], y, (len(y.shape) - 1,))
     return activate(layer.activation, channels_as_in(layer, y))
@@ -78,13 +79,13 @@ def finish(layer: Any, state: State, y: Any) -> Any:
 @rule(layers.DepthwiseConv1D, covers, only_xla=True)
 @rule(layers.DepthwiseConv2D, covers, only_xla=True)
 def depthwise_convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """Every channel has kernels of its own: slices times weights, added up."""
+    """Sum slices times weights; every channel has separate kernels."""
     del training
     return finish(layer, state, _depthwise(layer, channels_last(layer, x), state[layer.kernel]))
 
 
 def _depthwise(layer: Any, x: Any, kernel: Any) -> Any:
-    """Return (f, s, batch, *out, c · m) for a kernel (f, s, *size, c, m)."""
+    """Convolve each channel with a kernel (f, s, *size, c, m); return (f, s, batch, *out, c · m)."""
     x, places = _pad_input(layer, x)[..., None], math.prod(layer.kernel_size)
     kernel = ops.reshape(kernel, (*kernel.shape[:2], places, *kernel.shape[-2:]))
     last = len(x.shape) - 1
@@ -96,7 +97,7 @@ def _depthwise(layer: Any, x: Any, kernel: Any) -> Any:
 @rule(layers.SeparableConv1D, covers, only_xla=True)
 @rule(layers.SeparableConv2D, covers, only_xla=True)
 def separable_convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """A depthwise convolution, and a product that mixes its channels."""
+    """Apply a depthwise convolution, and then a product that mixes the channels."""
     del training
     y = _depthwise(layer, channels_last(layer, x), state[layer.depthwise_kernel])
     kernel = state[layer.pointwise_kernel]

@@ -19,7 +19,7 @@ def _covers(layer: Any) -> bool:
 
 @rule(keras.layers.Dense, _covers)
 def dense(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """y = activation(x·W + b), where an `x` shared by all strengths (s = 1) meets all their kernels at once."""
+    """y = activation(x·W + b), where an input shared by all strengths (s = 1) is broadcast against all kernels."""
     del training
     y = _contract(x, state[layer.kernel])
     if layer.use_bias:
@@ -29,7 +29,7 @@ def dense(layer: Any, state: State, x: Any, training: bool) -> Any:
 
 @rule(keras.layers.EinsumDense, _covers)
 def einsum_dense(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """y = activation(einsum(x, W) + b): the layer's own equation, with the members' axes in front."""
+    """y = activation(einsum(x, W) + b): the layer's equation, with the member axes (f, s) in front."""
     del training
     y = _stacked_einsum(layer.equation, x, state[layer.kernel])
     if layer.bias is not None:
@@ -39,7 +39,7 @@ def einsum_dense(layer: Any, state: State, x: Any, training: bool) -> Any:
 
 
 def _stacked_einsum(equation: str, x: Any, kernel: Any) -> Any:
-    """Contract (f, s, ...) with (f, s, ...) by an equation for one member; what members share is not repeated."""
+    """Contract (f, s, ...) with (f, s, ...) by an equation for one member, without repeating shared values."""
     letters = [letter for letter in string.ascii_letters if letter not in equation][:2]
     inputs, rest = equation.split(",")
     weights, outputs = rest.split("->")
@@ -55,14 +55,14 @@ def _stacked_einsum(equation: str, x: Any, kernel: Any) -> Any:
 
 
 def _contract(x: Any, kernel: Any) -> Any:
-    """Multiply (f, s, batch, ..., i) by (f, s, i, o); the axes between are rows to a matrix product."""
+    """Multiply (f, s, batch, ..., i) by (f, s, i, o), with the middle axes flattened into rows."""
     f, s, *rows, inputs = x.shape
     y = ops.matmul(ops.reshape(x, (f, s, math.prod(rows), inputs)), kernel)
     return ops.reshape(y, (*y.shape[:2], *rows, y.shape[-1]))
 
 
 def activate(activation: Any, y: Any) -> Any:
-    """Apply an activation on merged leading axes: some kernels take few dimensions only."""
+    """Apply an activation with the leading axes merged: some TensorFlow kernels support only a few dimensions."""
     if activation is None or activation is keras.activations.linear:
         return y
     f, s, batch, *rest = y.shape

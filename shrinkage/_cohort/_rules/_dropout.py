@@ -1,7 +1,7 @@
-"""Dropout and noise: one draw per fold, shared by all its strengths, so that they differ by lambda alone.
+"""Dropout and noise: one draw per fold, shared by all strengths, so that members of a fold differ only in lambda.
 
-Given its random numbers each of these layers is affine, y = slope·x + offset. Both are had from the layer itself, which
-draws from the fold's own seed when it is called on ones and zeros.
+For fixed random numbers each layer in this file is affine, y = slope·x + offset. Calls of the layer on ones and zeros,
+with the seed of the fold, give the slope and the offset.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from shrinkage._cohort._unroll import unroll
 @rule(layers.SpatialDropout3D)
 @rule(layers.GaussianDropout)
 def dropout(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """Multiply by the mask or the noise that the layer makes of ones."""
+    """Multiply by the mask or noise that the layer returns for an input of ones."""
     if not training or layer.rate == 0:
         return x
     return x * _of_constant(layer, state, x, ops.ones)
@@ -27,7 +27,7 @@ def dropout(layer: Any, state: State, x: Any, training: bool) -> Any:
 
 @rule(layers.GaussianNoise)
 def gaussian_noise(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """Add the noise that the layer makes of zeros."""
+    """Add the noise that the layer returns for an input of zeros."""
     if not training or layer.stddev == 0:
         return x
     return x + _of_constant(layer, state, x, ops.zeros)
@@ -35,7 +35,7 @@ def gaussian_noise(layer: Any, state: State, x: Any, training: bool) -> Any:
 
 @rule(layers.AlphaDropout)
 def alpha_dropout(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """Keep or replace, then scale and shift: y = slope·x + offset, both from the same draw."""
+    """Return y = slope·x + offset, with slope and offset from the same random draw."""
     if not training or layer.rate == 0:
         return x
     seed = layer.seed_generator.state
@@ -47,5 +47,5 @@ def alpha_dropout(layer: Any, state: State, x: Any, training: bool) -> Any:
 
 
 def _of_constant(layer: Any, state: State, x: Any, constant: Any) -> Any:
-    """Call the layer on a constant of one strength in the shape of `x`: (f, 1, batch, ...)."""
+    """Call the layer on a constant input of shape (f, 1, batch, ...), like `x` at one strength."""
     return unroll(layer, state, (constant((x.shape[0], 1, *x.shape[2:]), dtype=x.dtype),), {}, training=True)

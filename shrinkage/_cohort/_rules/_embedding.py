@@ -1,4 +1,4 @@
-"""Embedding: all members' tables are looked up as one."""
+"""Embedding: one lookup in the concatenated tables of all members."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ def _covers(layer: Any) -> bool:
 
 @rule(keras.layers.Embedding, _covers)
 def embedding(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """y = table[x]: the members' tables are one long table, in which a member's tokens begin at its own first row."""
+    """y = table[x]: the tables of all members are concatenated, and the tokens of a member are shifted to its table."""
     del training
     table = state[layer.embeddings]
     f, s, tokens, width = table.shape
     x = ops.cast(x, "int32")
-    x = ops.clip(ops.where(x < 0, x + tokens, x), 0, tokens - 1)  # never a row of another member's
+    x = ops.clip(ops.where(x < 0, x + tokens, x), 0, tokens - 1)  # never a row of another member
     first = ops.reshape(ops.arange(f * s, dtype="int32") * tokens, (f, s, *[1] * (len(x.shape) - 2)))
     y = ops.take(ops.reshape(table, (f * s * tokens, width)), x + first, axis=0)
     return ops.cast(y, layer.compute_dtype)

@@ -17,7 +17,7 @@ def _one_axis(layer: Any) -> bool:
 
 @rule(layers.BatchNormalization, _one_axis)
 def batch_normalization(layer: Any, state: State, x: Any, training: bool, mask: Any = None) -> Any:
-    """Normalise each member by its own batch's moments, and keep its own moving averages."""
+    """Normalise each member by its batch moments, and update the moving averages."""
     axis, x = _shift_axis(layer.axis, x), _at_least_float32(x)
     if training and layer.trainable:
         reduced = [a for a in range(2, len(x.shape)) if a != axis]
@@ -36,7 +36,9 @@ def batch_normalization(layer: Any, state: State, x: Any, training: bool, mask: 
 
 
 def _masked_moments(x: Any, mask: Any, axes: list[int]) -> tuple[Any, Any]:
-    """Return the mean and the variance of where a mask (f, s, batch, ...) is true, Keras' epsilon in the divisor."""
+    """Return mean and variance of the entries where a mask (f, s, batch, ...) is true, with Keras' epsilon added to
+    their number.
+    """
     mask = ops.broadcast_to(ops.expand_dims(mask, -1), x.shape)
     count = ops.sum(ops.cast(mask, x.dtype), axes, keepdims=True) + keras.config.epsilon()
     mean = ops.sum(ops.where(mask, x, 0), axes, keepdims=True) / count
@@ -60,7 +62,7 @@ def layer_normalization(layer: Any, state: State, x: Any, training: bool) -> Any
 
 @rule(layers.RMSNormalization)
 def rms_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """Divide each row by its root mean square over the layer's axes."""
+    """Divide each row by the root mean square over the layer's axes."""
     del training
     axes, x = _axes(layer, x), _at_least_float32(x)
     y = x * ops.rsqrt(ops.mean(ops.square(x), axis=axes, keepdims=True) + layer.epsilon)
@@ -86,7 +88,7 @@ def group_normalization(layer: Any, state: State, x: Any, training: bool) -> Any
 
 @rule(layers.Normalization)
 def normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """Standardise by the statistics of the member's own training rows, or by those given to the layer; or undo it."""
+    """Standardise, or invert it, by statistics of the fold's training rows or by the layer's `mean` and `variance`."""
     del training
     if layer.input_mean is not None:
         mean, variance = layer.mean, layer.variance
@@ -99,7 +101,7 @@ def normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
 
 
 def _at_least_float32(x: Any) -> Any:
-    """Return `x` in the precision in which Keras takes moments, whatever the layer's."""
+    """Cast `x` to float32 or higher: Keras computes moments in that precision, whatever the dtype of the layer."""
     return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
@@ -108,5 +110,5 @@ def _axes(layer: Any, x: Any) -> tuple[int, ...]:
 
 
 def _shift_axis(axis: int, x: Any) -> int:
-    """Return the place in (f, s, batch, ...) of a layer's axis, which counts from its own batch axis."""
+    """Return the axis of (f, s, batch, ...) for a layer's axis, which is counted from the batch axis."""
     return axis + 2 if axis >= 0 else axis + len(x.shape)

@@ -1,4 +1,4 @@
-"""MaxPooling and AveragePooling compiled by XLA, whose own windows take most of a small network's time on a CPU."""
+"""MaxPooling and AveragePooling by slices: XLA's window operations take most of a small network's time on a CPU."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from shrinkage._cohort._state import State
 @rule(layers.MaxPooling2D, only_xla=True)
 @rule(layers.MaxPooling3D, only_xla=True)
 def max_pooling(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """The largest of the windows' slices; of equal ones the first has the gradient, as in Keras."""
+    """Return the maximum over each window. If several entries are equal, the first gets the gradient, as in Keras."""
     del state, training
     y, *others = _windows(layer, channels_last(layer, x), -float("inf"))
     for other in others:
@@ -25,7 +25,7 @@ def max_pooling(layer: Any, state: State, x: Any, training: bool) -> Any:
 @rule(layers.AveragePooling2D, only_xla=True)
 @rule(layers.AveragePooling3D, only_xla=True)
 def average_pooling(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """The mean of the windows' slices, of which padding is no part."""
+    """Return the mean over each window, without the padding."""
     del state, training
     x = channels_last(layer, x)
     total, count = (sum(_windows(layer, value, 0.0)) for value in (x, ops.ones((1, 1, 1, *x.shape[3:-1], 1), x.dtype)))

@@ -1,4 +1,4 @@
-"""PReLU: a slope of each member's own where the input is negative."""
+"""PReLU: for negative inputs, each member has a separate slope."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""SimpleRNN, LSTM, GRU, RNN of their cells, and Bidirectional: all members take each time step together."""
+"""SimpleRNN, LSTM, GRU, RNN with cells of these classes, and Bidirectional: one loop over time for all members."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,18 +12,18 @@ from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import member_of
 from shrinkage._host._layers import rnn
 
-# So many time steps are written out, and more are a loop: XLA compiled 32 of them in 48 s, and their loop in 2 s.
-_MAX_UNROLLED_STEPS = 8
+_MAX_UNROLLED_STEPS = 8  # longer series run in a loop: XLA compiled 32 unrolled steps in 48 s, and the loop in 2 s
 
 Masks = tuple[list[Any], list[Any]]
-"""Dropout masks of a cell's input and of its state, each (f, 1, batch, ...): none, one, or one per gate."""
+"""Dropout masks for the input and for the state of a cell. Each list has 0 masks, 1, or 1 per gate, (f, 1, batch, ...).
+"""
 
 
 def _covers(layer: Any) -> bool:
     cells = _cells(layer.cell)
     return (
         not layer.stateful
-        and not (layer.return_state and len(cells) > 1)  # whose states are a list of lists
+        and not (layer.return_state and len(cells) > 1)  # then the states are a list of lists
         and layer.cell.activity_regularizer is None
         and all(
             type(cell) in _STEPS
@@ -44,9 +44,7 @@ def _covers(layer: Any) -> bool:
 def recurrent(
     layer: Any, state: State, x: Any, training: bool, *, mask: Any = None, initial_state: Any = None
 ) -> tuple[Any, ...] | Any:
-    """Run Keras' own loop over the time steps of `x` (f, s, batch, time, i), with the members' steps in place of the
-    cell's.
-    """
+    """Run Keras' loop over the time steps of `x` (f, s, batch, time, i), with a step function for all members."""
     cells, batch = _cells(layer.cell), x.shape[2]
     mask = tree.flatten(mask)[0] if mask is not None else None
     states = tree.flatten(initial_state) if initial_state is not None else []
@@ -59,13 +57,13 @@ def recurrent(
         _dropout_masks(cell, state, ops.ones((batch, width), dtype=x.dtype)) if training else ([], [])
         for cell, width in zip(cells, widths, strict=False)
     ]
-    # Keras' loop over steps that are written out zeroes by a mask that it does not turn round; it is `layer`'s here.
+    # Keras' unrolled loop does not reverse the mask by which it zeroes outputs. With `layer.unroll` this does the same.
     is_zeroed = layer.return_sequences and layer.zero_output_for_mask and mask is not None
     keeps_mask_order = layer.unroll and layer.go_backwards and is_zeroed
     last, outputs, states = rnn(
         lambda x, states: _step(cells, state, x, states, masks),
         ops.moveaxis(x, 3, 0),
-        [ops.broadcast_to(value, (f, s, *value.shape[2:])) for value in states],  # a loop's values keep their shapes
+        [ops.broadcast_to(value, (f, s, *value.shape[2:])) for value in states],  # a loop cannot change shapes
         go_backwards=layer.go_backwards,
         mask=None if mask is None else ops.moveaxis(mask, 3, 0)[..., None],
         unroll=mask is None and x.shape[3] <= _MAX_UNROLLED_STEPS,
@@ -84,7 +82,7 @@ def recurrent(
 def bidirectional(
     layer: Any, state: State, x: Any, training: bool, *, mask: Any = None, initial_state: Any = None
 ) -> tuple[Any, ...] | Any:
-    """Run the two layers, and merge what they return, the second turned round in time."""
+    """Run both layers, reverse the outputs of the backward layer in time, and merge the outputs."""
     starts = [None, None]
     if initial_state is not None:
         half = len(initial_state) // 2
@@ -119,7 +117,7 @@ def _cells(cell: Any) -> list[Any]:
 
 
 def _step(cells: list[Any], state: State, x: Any, states: list[Any], masks: list[Masks]) -> tuple[Any, list[Any]]:
-    """Let the cells, one upon the other, take a time step; each has one or two of the states."""
+    """Run one time step through the stacked cells; each cell uses one or two of the states."""
     all_states: list[Any] = []
     for cell, drawn in zip(cells, masks, strict=True):
         count = len(tree.flatten(cell.state_size))
@@ -129,7 +127,13 @@ def _step(cells: list[Any], state: State, x: Any, states: list[Any], masks: list
 
 
 def _dropout_masks(cell: Any, state: State, x: Any) -> Masks:
-    """Draw from each fold's own seed what the cell draws, once for all time steps; its input is like `x` (batch, i)."""
+    """Draw the dropout masks of a cell, one set per fold for all time steps.
+
+    Args:
+        cell: The cell.
+        state: The values of all members. The seeds in it are advanced.
+        x: A tensor with the shape and dtype of the cell's input for one member, (batch, i).
+    """
     if not cell.dropout and not cell.recurrent_dropout:
         return [], []
     generator, count = cell.seed_generator, getattr(cell, "dropout_mask_count", 1)
@@ -151,7 +155,7 @@ def _dropout_masks(cell: Any, state: State, x: Any) -> Masks:
 
 
 def _gates(x: Any, kernel: Any, bias: Any, masks: list[Any], count: int) -> list[Any]:
-    """Return x·W + b of each gate, (f, s, batch, units): one product for all, or one each if each has its own mask."""
+    """Return x·W + b for each gate, (f, s, batch, units): one product, or one per gate if each gate has a mask."""
     if len(masks) > 1:
         kernels = ops.split(kernel, count, axis=-1)
         y = ops.concatenate([ops.matmul(x * mask, k) for mask, k in zip(masks, kernels, strict=True)], axis=-1)
@@ -186,7 +190,7 @@ def _lstm(cell: Any, state: State, x: Any, states: list[Any], masks: Masks) -> t
 
 
 def _gru(cell: Any, state: State, x: Any, states: list[Any], masks: Masks) -> tuple[Any, list[Any]]:
-    """h' = z∘h + (1 - z)∘g, where the gate r resets, in the candidate g, h·U, or h before that product."""
+    """h' = z∘h + (1 - z)∘g, where the gate r multiplies h·U in the candidate g, or h before the product with U."""
     (h,) = states
     kernel, bias, inner_bias = state[cell.recurrent_kernel], None, None
     if cell.use_bias:

@@ -1,9 +1,9 @@
-"""How a layer runs for all members at once: one small file per family of layers.
+"""The registry of rules. A rule runs one class of layers for all members at once.
 
 A rule is a pure function `rule(layer, state, x, training) -> y` in `keras.ops`: `x` has shape (f, s, batch, ...) with
-f, s as in `State`, and `state[layer.kernel]` are the members' kernels, (f, s, ...). It may list more of the layer's
-call arguments, `mask=None` say. A layer without a rule, or whose options the rule does not cover, or that is called
-with an argument that the rule does not list, is unrolled: called once per member.
+f, s as in `State`, and `state[layer.kernel]` holds the kernels of all members, (f, s, ...). A rule may list more call
+arguments of the layer, such as `mask=None`. A layer is unrolled, that is, called once per member, if it has no rule, if
+the rule does not support the layer's options, or if the call has an argument that the rule does not list.
 """
 
 import inspect
@@ -29,26 +29,28 @@ _RULES: dict[type, _Entry] = {}
 def rule(
     layer_type: type, covers: Callable[[Any], bool] = lambda layer: True, *, only_xla: bool = False
 ) -> Callable[[Rule], Rule]:
-    """Register the decorated function as the rule that runs your own layer for all members at once.
+    """Register the decorated function as the rule for a custom layer: it runs the layer for all members at once.
 
-    Without a rule a layer is called once per member, which is right and slower. A rule computes the same for all
-    members, y[f, s] = layer(x[f, s]), in `keras.ops` and without side effects: f counts folds and s strengths, either
-    may be 1 where members share a value, and arrays broadcast. Before training every model is compared with itself
-    called member by member; if a rule does not agree, the fit goes without it and `path.notes` says so.
+    A layer without a rule is called once per member, which gives the same result more slowly. A rule computes
+    y[f, s] = layer(x[f, s]) for all members in `keras.ops`, without side effects. f counts folds, s counts strengths.
+    Either size may be 1 where members share a value, and arrays broadcast. Before training, the rules of a model are
+    compared with calls of the model per member. If they do not agree, the fit does not use them, and `path.notes` says
+    so.
 
     Args:
-        layer_type: The class of the layer. Its subclasses are not meant: they may compute something else.
-        covers: Says whether the rule is right for a layer's options; other layers of the class are unrolled.
-        only_xla: Whether the rule is for a forward pass that XLA compiles, and slow in any other.
+        layer_type: The class of the layer. The rule does not apply to subclasses, which may compute something else.
+        covers: A function `layer -> bool` that returns whether the rule supports the options of a layer; other layers
+            of the class are unrolled.
+        only_xla: Whether the rule is used only in a forward pass that XLA compiles, because it is slow otherwise.
 
     Returns:
-        A decorator for a function `(layer, state, x, training) -> y`, where `x` and `y` have shape (f, s, batch, ...),
-        and `state[variable]` has the members' values of one of the layer's variables, (f, s, *variable.shape); new
-        values of those that are not trained are assigned to it. Arguments of the layer's `call` beside the first
-        (`mask`, say) are listed by their names; a layer called with one that is not listed is unrolled.
+        A decorator for a function `(layer, state, x, training) -> y`. `x` and `y` have shape (f, s, batch, ...).
+        `state[variable]` holds the values of a variable of the layer for all members, (f, s, *variable.shape). Assign
+        new values of non-trainable variables to it. List further arguments of the layer's `call`, such as `mask`, by
+        name; a call with an argument that is not listed is unrolled.
 
     Raises:
-        TypeError: If `layer_type` is no class of Keras layers, or the function does not take these arguments.
+        TypeError: If `layer_type` is not a class of Keras layers, or the function does not take the arguments above.
         ValueError: If another rule is registered for the class.
 
     Example:
@@ -76,7 +78,7 @@ def rule(
     def add(function: Rule) -> Rule:
         _check_signature(layer_type, function)
         known = _RULES.get(layer_type)
-        if known is not None and _name(known.rule) != _name(function):  # the same name: a cell that is run again
+        if known is not None and _name(known.rule) != _name(function):  # the same name: a notebook cell that runs again
             raise ValueError(
                 f"`layer_type` must be a class without a rule. Received: {layer_type.__name__}, whose rule is "
                 f"{_name(known.rule)}. Register a class derived from it in its place."
@@ -105,7 +107,7 @@ def _check_signature(layer_type: type, function: Rule) -> None:
 
 
 def rule_for(layer: Any, xla: bool = True) -> Rule | None:
-    """Return the rule that runs `layer` for all members, compiled by XLA or not, or None if it has none."""
+    """Return the rule for `layer` in a forward pass with or without XLA, or None if there is none."""
     entry = _RULES.get(type(layer))
     if (
         entry is None
@@ -118,12 +120,12 @@ def rule_for(layer: Any, xla: bool = True) -> Rule | None:
 
 
 def is_built_in_activation(activation: Any) -> bool:
-    """Say whether an activation is one of Keras' own, which never mix rows (a user's function might)."""
+    """Return whether an activation is built into Keras; built-in activations never mix rows, custom functions might."""
     return activation is None or getattr(keras.activations, getattr(activation, "__name__", ""), None) is activation
 
 
 def align(value: Any, x: Any, axes: tuple[int, ...]) -> Any:
-    """Reshape a value (f, s, *dims) to broadcast against x (f, s, batch, ...), its dims at x's `axes`."""
+    """Reshape a value (f, s, *dims) to broadcast against `x` (f, s, batch, ...), with `dims` at the axes `axes`."""
     shape = list(value.shape[:2]) + [1] * (len(x.shape) - 2)
     for axis, size in zip(axes, value.shape[2:], strict=True):
         shape[axis] = size
@@ -131,7 +133,7 @@ def align(value: Any, x: Any, axes: tuple[int, ...]) -> Any:
 
 
 def fold_members(value: Any, members: tuple[int, int]) -> Any:
-    """Fold the members' axes of (f, s, batch, ...) into the batch, what they share repeated: (F·S·batch, ...)."""
+    """Fold the member axes of (f, s, batch, ...) into the batch, repeating shared values: (F·S·batch, ...)."""
     value = keras.ops.broadcast_to(value, (*members, *value.shape[2:]))
     return keras.ops.reshape(value, (-1, *value.shape[3:]))
 

@@ -1,4 +1,4 @@
-"""TimeDistributed: the rule of the layer that it wraps, at every time step."""
+"""TimeDistributed: the rule of the wrapped layer, applied to every time step."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from keras import layers, ops
 from shrinkage._cohort._rules._registry import rule, rule_for
 from shrinkage._cohort._state import State
 
-_AT_ONCE = (layers.Dense, layers.EinsumDense, layers.LayerNormalization)  # a time step is one more row
+_AT_ONCE = (layers.Dense, layers.EinsumDense, layers.LayerNormalization)  # they treat a time step as a row
 
 
 def _covers(layer: Any) -> bool:
@@ -18,10 +18,10 @@ def _covers(layer: Any) -> bool:
 
 @rule(layers.TimeDistributed, _covers)
 def time_distributed(layer: Any, state: State, x: Any, training: bool, *, mask: Any = None) -> Any:
-    """Return the inner layer's outputs for `x` (f, s, batch, time, ...), with time in the same place."""
-    del mask  # Keras hands it to an inner layer that takes one, and none of these does
+    """Return the outputs of the wrapped layer for `x` (f, s, batch, time, ...), with the same time axis."""
+    del mask  # none of the layers in `_covers` takes a mask
     rule: Any = rule_for(layer.layer)
-    if type(layer.layer) is layers.Dropout:  # which Keras calls, and so draws, at every time step
+    if type(layer.layer) is layers.Dropout:  # Keras draws a mask at every time step
         return ops.stack([rule(layer.layer, state, x[:, :, :, t], training) for t in range(x.shape[3])], axis=3)
     f, s, batch, times, *rest = x.shape
     y = rule(layer.layer, state, ops.reshape(x, (f, s, batch * times, *rest)), training)

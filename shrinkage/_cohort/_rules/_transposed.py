@@ -1,4 +1,4 @@
-"""Transposed convolutions: each value times the kernel, added up where its window lies."""
+"""Transposed convolutions: each input value times the kernel, summed over overlapping windows."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ from shrinkage._cohort._state import State
 @rule(layers.Conv2DTranspose, covers, only_xla=True)
 @rule(layers.Conv3DTranspose, covers, only_xla=True)
 def transposed_convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
-    """y = activation(overlapped(x·W) + b), cut or padded to the size that the layer gives."""
+    """y = activation(overlap_add(x·W) + b), cut or padded to the layer's output size."""
     del training
     shape = layer.compute_output_shape(tuple(x.shape[2:]))
     out = shape[1:-1] if layer.data_format == "channels_last" else shape[2:]
@@ -29,7 +29,7 @@ def transposed_convolution(layer: Any, state: State, x: Any, training: bool) -> 
 
 
 def _fit_size(y: Any, out: tuple[int, ...], padding: str) -> Any:
-    """Cut the spatial axes to sizes `out`, as "same" cuts on both sides, or fill them up at the end."""
+    """Cut the spatial axes to sizes `out` (on both sides for "same" padding), or pad them at the end."""
     sizes = list(zip(y.shape[FIRST:-1], out, strict=True))
     starts = [max(n - size, 0) // 2 if padding == "same" else 0 for n, size in sizes]
     slices = tuple(slice(start, start + size) for start, size in zip(starts, out, strict=True))

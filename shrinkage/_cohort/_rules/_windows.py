@@ -1,4 +1,4 @@
-"""Windows of images and series as strided slices, which XLA compiles well: its own windows are slow on a CPU."""
+"""Windows of images and series as strided slices. XLA compiles them well; its window operations are slow on a CPU."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -6,21 +6,21 @@ from typing import Any
 
 from keras import ops
 
-FIRST = 3  # of the spatial axes in (f, s, batch, *spatial, channels)
+FIRST = 3  # the first spatial axis in (f, s, batch, *spatial, channels)
 
 
 def channels_last(layer: Any, x: Any) -> Any:
-    """Return `x` with its channels moved to the end if the layer has them first."""
+    """Move the channels of `x` to the last axis, if the layer's data format is "channels_first"."""
     return x if layer.data_format == "channels_last" else ops.moveaxis(x, FIRST, -1)
 
 
 def channels_as_in(layer: Any, y: Any) -> Any:
-    """Return `y` with its channels moved from the end to where the layer has them."""
+    """Move the channels of `y` from the last axis to the axis of the layer's data format."""
     return y if layer.data_format == "channels_last" else ops.moveaxis(y, -1, FIRST)
 
 
 def windows(x: Any, size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Iterator[Any]:
-    """Yield for each place in a window, last axis fastest, what all windows have there, (f, s, batch, *out, ...)."""
+    """Yield for each position in a window, last axis fastest, the values of all windows, (f, s, batch, *out, ...)."""
     spatial = x.shape[FIRST : FIRST + len(size)]
     out = [(n - (k - 1) * d - 1) // step + 1 for n, k, step, d in zip(spatial, size, strides, dilation, strict=True)]
     for place in itertools.product(*map(range, size)):
@@ -31,7 +31,7 @@ def windows(x: Any, size: Sequence[int], strides: Sequence[int], dilation: Seque
 
 
 def same_padding(x: Any, size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:
-    """Return how much "same" pads each spatial axis before and after: an odd one goes to the end."""
+    """Return the "same" padding (before, after) of each spatial axis: half before, the rest after."""
     totals = [
         max((-(-n // step) - 1) * step + (k - 1) * d + 1 - n, 0)
         for n, k, step, d in zip(x.shape[FIRST:-1], size, strides, dilation, strict=True)
@@ -47,7 +47,7 @@ def pad(x: Any, spatial: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
 
 
 def overlap_add(parts: Sequence[Any], size: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Any:
-    """Add up `parts`, in the order and of the shape of `windows`, each where it lies: the transpose of `windows`."""
+    """Sum `parts`, ordered and shaped as `windows` yields them, at their positions: the transpose of `windows`."""
     total: Any = 0
     for place, part in zip(itertools.product(*map(range, size)), parts, strict=True):
         for axis, step in enumerate(strides, FIRST):
@@ -58,7 +58,7 @@ def overlap_add(parts: Sequence[Any], size: Sequence[int], strides: Sequence[int
 
 
 def _insert_zeros(x: Any, axis: int, step: int) -> Any:
-    """Put `step` - 1 zeros between neighbours along an axis."""
+    """Insert `step` - 1 zeros between neighbours along an axis."""
     if step == 1:
         return x
     before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
