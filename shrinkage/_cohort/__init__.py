@@ -1,1 +1,1 @@
-"""The cohort: many models trained as one. Start reading at `_train.py`, then `_cohort.py` and `_forward.py`."""
+"""The cohort: many models trained together. Start reading at `_train.py`, then `_cohort.py` and `_forward.py`."""

@@ -1,4 +1,4 @@
-"""How a rule is called in a layer's place: arguments by name, in the layer's precision, with the masks of Keras."""
+"""Calls of rules in place of layers: arguments by name, in the layer's precision, with Keras masks."""
 
 import inspect
 from itertools import zip_longest
@@ -14,15 +14,15 @@ from shrinkage._host._layers import call_signature
 
 
 def arguments_for(rule: Rule, layer: keras.Layer, args: Any, kwargs: Any) -> dict[str, Any] | None:
-    """Return a call's arguments by name, the first one first, or None if the rule does not take one of them.
+    """Return the arguments of a call by name, in order, or None if the rule does not support one of them.
 
-    A rule takes the layer's first argument and `training` by position, and others by the names it lists. As in
-    `Layer.__call__`, a mask that comes with a tensor is the argument `mask` of a layer of one tensor, and `query_mask`
-    and so on of a layer of several.
+    A rule takes the layer's first argument and `training` by position, and further arguments by name. As in
+    `Layer.__call__`, the mask of a tensor becomes the argument `mask` if the layer takes one tensor, and `query_mask`
+    and so on if it takes several.
     """
     signature = call_signature(layer)
     bound = signature.bind(*args, **kwargs).arguments
-    # A graph may have recorded a layer's default `training`; as in Keras, the model's own replaces it.
+    # A graph may have recorded a default value of `training`. As in Keras, the value of the model's call replaces it.
     arguments = {name: value for name, value in bound.items() if value is not None and name != "training"}
     tensors = [
         name for name, value in arguments.items() if any(isinstance(leaf, Members) for leaf in tree.flatten(value))
@@ -39,7 +39,7 @@ def arguments_for(rule: Rule, layer: keras.Layer, args: Any, kwargs: Any) -> dic
 
 
 def apply(rule: Rule, layer: keras.Layer, arguments: dict[str, Any], state: State, training: bool) -> Any:
-    """Return what the rule makes of `arguments_for` it: `Members`, or a structure of them."""
+    """Call a rule with the arguments that `arguments_for` returned; return `Members`, or a structure of them."""
     first, *others = arguments
     x = arguments[first]
     y = rule(
@@ -56,12 +56,12 @@ def apply(rule: Rule, layer: keras.Layer, arguments: dict[str, Any], state: Stat
     if not tree.is_nested(y):
         return Members(y, masks)
     leaves = tree.flatten(y)
-    output_masks = [] if masks is None else tree.flatten(masks)  # of the first of them, maybe
+    output_masks = [] if masks is None else tree.flatten(masks)  # may be shorter than `leaves`
     return tree.pack_sequence_as(y, [Members(leaf, mask) for leaf, mask in zip_longest(leaves, output_masks)])
 
 
 def _tensors(layer: keras.Layer, value: Any) -> Any:
-    """Return the tensors of an argument, floating-point ones cast to the layer's precision as calling it would."""
+    """Return the tensors of an argument, cast to the layer's compute dtype as `Layer.__call__` would cast them."""
 
     def tensor(leaf: Any) -> Any:
         if not isinstance(leaf, Members):

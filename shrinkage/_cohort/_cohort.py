@@ -1,4 +1,4 @@
-"""A cohort: the members (fold, strength) of one path, trained and scored together."""
+"""A cohort: the members of a path, for all folds and strengths, trained and scored together."""
 
 import math
 import os
@@ -20,29 +20,30 @@ from shrinkage._problem._problem import Training
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One epoch's scores of all members."""
+    """The scores of all members after an epoch."""
 
     cv_loss: np.ndarray
-    """Mean loss on each member's held-out rows, (f, s)."""
+    """Mean loss on the held-out rows of each member, (f, s)."""
     train_loss: np.ndarray
-    """Mean loss on as many of each member's training rows, in inference mode, (f, s)."""
+    """Mean loss on as many training rows of each member, in inference mode, (f, s)."""
     row_loss: np.ndarray
-    """Loss of each held-out row under its own fold, (m, s); NaN where loss or model mix rows."""
+    """Loss of each held-out row, from the fold that holds it out, (m, s); NaN where the loss or the model mixes rows.
+    """
     predictions: Any
-    """Prediction for each held-out row by its own fold, a tree of (m, s, ...)."""
+    """Prediction for each held-out row, from the fold that holds it out, a tree of (m, s, ...)."""
 
 
 class Cohort:
-    """F x S members of one training: the strengths of a fold step together, and the folds side by side, one a core.
+    """F x S members: the strengths of a fold step together, and the folds step in parallel on the cores.
 
     Args:
-        training: What to train.
-        engine: The steps of S members.
-        evaluated_rows: How many rows are evaluated together.
-        train: Each fold's training rows.
-        held_out: Each fold's held-out rows.
-        numbers: The folds' numbers, which weights, batches and random layers depend on.
-        target: The units that each fold's targets are trained in, or None for their own.
+        training: Model, data, loss and penalty.
+        engine: The compiled steps of S members.
+        evaluated_rows: Number of rows that are evaluated together.
+        train: Training rows of each fold.
+        held_out: Held-out rows of each fold.
+        numbers: The numbers of the folds, which seed weights, batches and random layers.
+        target: The units of each fold's targets in training, or None to leave the targets unchanged.
     """
 
     def __init__(
@@ -74,21 +75,21 @@ class Cohort:
 
     @property
     def steps(self) -> int:
-        """Steps in an epoch of the fold with most of them."""
+        """Number of steps in an epoch, the largest over the folds."""
         return max(steps for steps, _ in self._batches)
 
     def start(self, lam: np.ndarray) -> None:
-        """Begin anew at strengths (f, s)."""
+        """Start training from the initial values, at strengths (f, s)."""
         self._lam = lam
         pairs = zip(self._initial_values, self._origins, strict=True)
         self._members = [self._engine.initial_members(values, origin) for values, origin in pairs]
         self._compile()
 
     def _compile(self) -> None:
-        """Compile the steps without taking one, side by side: XLA's compiler leaves a core partly idle.
+        """Compile training and evaluation in parallel, without taking a step: XLA's compiler leaves a core partly idle.
 
-        Batches of another size are another shape. Folds have one size, unless some of them have fewer rows than a
-        batch: these take all of their rows, which may differ by one.
+        A step is compiled for each batch size. The batch size differs between folds only if a fold has fewer rows than
+        a batch: then a batch is all rows of the fold.
         """
         shapes: dict[tuple[int, ...], int] = {}
         for f, (_, size) in enumerate(self._batches):
@@ -105,17 +106,17 @@ class Cohort:
         self._engine.compiled.update(shapes)
 
     def _most_steps(self, f: int) -> int:
-        """Return for how many steps rows are handed over; cohorts of other numbers of rows use one compiled shape."""
+        """Return the length of the array of batches, a bound for all cohorts: they share one compiled shape."""
         return math.ceil(self._training.data.n_rows / self._batches[f][1])
 
     def train_epoch(self, epoch: int) -> np.ndarray:
-        """Train one epoch, counted from 0; return which members' losses stopped being finite, (f, s)."""
+        """Train one epoch, counted from 0; return which members' losses became NaN or infinite, (f, s)."""
         results = self._each_fold(lambda f: self._step(f, epoch, self._batches[f][0]), self._engine.training.xla)
         self._members = [members for members, _ in results]
         return np.stack([keras.ops.convert_to_numpy(diverged) for _, diverged in results])
 
     def time_steps(self, steps: int) -> float:
-        """Return the seconds that so many steps of all folds take, at most an epoch's; the members stay as they are."""
+        """Return the seconds for a number of steps of all folds, at most an epoch; the members do not change."""
         began = time.perf_counter()
         for _, diverged in self._each_fold(
             lambda f: self._step(f, 0, min(steps, self._batches[f][0])), self._engine.training.xla
@@ -133,20 +134,20 @@ class Cohort:
         return self._engine.train(self._members[f], *data, rows, seeds, self._lam[f], np.int32(steps))
 
     def evaluate(self) -> Evaluation:
-        """Score all members: one forward pass serves held-out and training loss."""
+        """Score all members: one forward pass computes held-out and training losses."""
         weight, held_rows = self._training.data.weight.astype(np.float64), np.sort(np.concatenate(self._held_out))
         scored = self._each_fold(self._score, self._engine.evaluation.xla)
         held_loss, train_loss, predictions = zip(*scored, strict=True)
 
         def means(losses: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> np.ndarray:
             pairs = [(loss, weight[index]) for loss, index in zip(losses, rows, strict=True)]
-            with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
+            with np.errstate(invalid="ignore", over="ignore"):  # from members that diverge
                 return np.stack([np.average(loss[:, w > 0], axis=1, weights=w[w > 0]) for loss, w in pairs])
 
         places = [np.searchsorted(held_rows, rows) for rows in self._held_out]
 
         def gather(*parts: np.ndarray) -> np.ndarray:
-            """Put the folds' parts (s, m_f, ...) in the order of the rows, (m, s, ...)."""
+            """Concatenate parts (s, m_f, ...) of the folds in the order of the rows, to (m, s, ...)."""
             whole = np.empty((len(held_rows), parts[0].shape[0], *parts[0].shape[2:]), parts[0].dtype)
             for part, place in zip(parts, places, strict=True):
                 whole[place] = part.swapaxes(0, 1)
@@ -163,11 +164,11 @@ class Cohort:
         )
 
     def _score(self, f: int) -> tuple[np.ndarray, np.ndarray, Any]:
-        """Return the losses of a fold's members on its held-out rows, (s, m_f), and on as many training rows, and
-        their predictions for the held-out rows.
+        """Return for the members of a fold the losses on held-out rows, (s, m_f), the losses on as many training rows,
+        and the predictions for the held-out rows.
         """
         held_rows, train = self._held_out[f], self._train_scored[f]
-        # Where loss or model mix rows, these are in batches of their own, as `model.evaluate` has them.
+        # If the loss or the model mixes rows, held-out rows are in separate batches, as in `model.evaluate`.
         parts = [np.concatenate([held_rows, train])] if self._training.by_rows else [held_rows, train]
         scored = [self._score_rows(f, rows) for part in parts for rows in self._parts(part)]
         losses, predictions = keras.tree.map_structure(lambda *found: np.concatenate(found, axis=1), *scored)
@@ -177,23 +178,23 @@ class Cohort:
         return losses[:, : len(held_rows)], losses[:, len(held_rows) :], predictions
 
     def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Return rows in parts that are scored together."""
+        """Split rows into parts that are scored together."""
         size = self._evaluated_rows if self._training.by_rows else self._training.batch_size
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def _score_rows(self, f: int, rows: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return the losses (s, b) and predictions (s, b, ...) of a fold's members on rows (b,)."""
-        # The last rows of all are filled up to one compiled shape, unless these would change the others' loss.
+        # Pad the last part to the compiled shape, unless additional rows would change the losses.
         padded = np.resize(rows, self._evaluated_rows) if self._training.by_rows else rows
         data = self._x, self._y[f], self._weight
         scores = self._engine.evaluate(self._members[f], *data, padded.astype(np.int32))
         return keras.tree.map_structure(lambda value: _numpy(value)[:, : len(rows)], scores)
 
     def _each_fold(self, call: Callable[[int], Any], xla: bool) -> list[Any]:
-        """Call with each fold's index, side by side where XLA compiled the steps: small ones use one core well.
+        """Call a function with the index of each fold, in parallel if XLA compiled the steps.
 
-        TensorFlow itself spreads operations over the cores, and may fail where one function runs twice at a time: what
-        it rewrites sums to (`AccumulateNV2`) has one name in both.
+        Without XLA the folds run one after another. TensorFlow then uses all cores for an operation, and it may fail if
+        a function runs twice at the same time: rewritten sums (`AccumulateNV2`) have the same name in both runs.
         """
         with ThreadPoolExecutor(side_by_side(len(self._train), xla)) as pool:
             return list(pool.map(call, range(len(self._train))))
@@ -201,7 +202,7 @@ class Cohort:
     def predictions(self, f: int, rows: np.ndarray) -> Any:
         """Return the predictions of a fold's members for a few rows, a tree of (s, b, ...), in the units of training.
 
-        In another number than are evaluated together, rows of a model that mixes them are compiled for anew.
+        For a model that mixes rows, a new number of rows is compiled again.
         """
         return self._score_rows(f, rows)[1]
 
@@ -211,11 +212,11 @@ class Cohort:
 
 
 def side_by_side(folds: int, xla: bool) -> int:
-    """Return how many folds take their steps at the same time."""
+    """Return the number of folds that run in parallel."""
     return min(folds, os.cpu_count() or 1) if xla else 1
 
 
 def _numpy(value: Any) -> np.ndarray:
-    """Return a tensor as an array, in float32 where NumPy does not know its precision."""
+    """Convert a tensor to an array, in float32 if NumPy does not support the dtype."""
     array = keras.ops.convert_to_numpy(value)
     return array if array.dtype.kind == "f" else array.astype(np.float32)

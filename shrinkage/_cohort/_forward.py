@@ -1,9 +1,12 @@
-"""One forward pass of all members: the model's own graph, walked node by node.
+"""A forward pass of all members through the model's graph, node by node.
 
-Every node runs in one of five ways, and `way` says which: a *rule* computes all members in one operation; a *merge*
-folds the member axes into the batch, for layers that hold nothing and never mix rows; a bare *operation* is told of the
-two axes in front; a nested *graph* is walked in turn; all else, subclassed models and unknown layers included, is
-*unrolled* over the members.
+`run_mode` selects how a node runs:
+
+- "rule": a rule computes all members in one operation.
+- "merge": the member axes are folded into the batch, for layers without variables that never mix rows.
+- "operation": a Keras operation runs with the axes shifted past the two member axes.
+- "graph": the nodes of a nested model run one by one.
+- "unroll": anything else, such as a subclassed model or an unknown layer, is called once per member.
 """
 
 from collections.abc import Iterator
@@ -21,8 +24,8 @@ from shrinkage._host._graphs import Functional, graph_of, run_through_graph
 from shrinkage._host._tensors import mask_of, set_mask
 from shrinkage._model._losses import carry_logits
 
-# No weights, no seeds, no losses, and each row of the result depends on that row alone. A list, and not a test: a
-# Lambda holds no weights either, and may well average over rows.
+# Layers without weights, seeds and losses, where each output row depends only on the same input row. This is a list
+# because it cannot be detected: a Lambda layer has no weights either, and may average over rows.
 _ROW_WISE: frozenset[type] = frozenset(
     {
         layers.Masking, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax, layers.Identity,
@@ -44,13 +47,13 @@ _GRAPH_CALLS = (keras.Sequential.call, Functional.call)
 
 
 def forward(model: keras.Model, state: State, x: Any, training: bool) -> Any:
-    """Return the predictions (f, s, batch, ...) of all members on rows `x` (f, 1, batch, ...); both may be trees."""
+    """Return the predictions (f, s, batch, ...) of all members for inputs `x` (f, 1, batch, ...); both may be trees."""
     outputs = _run(model, state, training)(tree.map_structure(Members, x))
     return tree.map_structure(lambda leaf: leaf.value, outputs)
 
 
 def run_mode(operation: Any, xla: bool = True) -> str:
-    """Return how a node runs, compiled by XLA or not: "rule", "merge", "operation", "graph" or "unroll"."""
+    """Return how a node runs with or without XLA: "rule", "merge", "operation", "graph" or "unroll"."""
     if isinstance(operation, keras.Model) and type(operation).call in _GRAPH_CALLS and graph_of(operation) is not None:
         return "graph"
     if not isinstance(operation, keras.Layer):
@@ -63,14 +66,14 @@ def run_mode(operation: Any, xla: bool = True) -> str:
 def _is_row_wise(layer: Any) -> bool:
     if type(layer) is layers.TimeDistributed and layer.activity_regularizer is None:
         return _is_row_wise(layer.layer)
-    xla_has_it = getattr(layer, "interpolation", "nearest") in ("nearest", "bilinear")  # of UpSampling2D
+    xla_has_it = getattr(layer, "interpolation", "nearest") in ("nearest", "bilinear")  # for UpSampling2D
     holds_nothing = not layer.variables and layer.activity_regularizer is None
     is_known = type(layer) in _ROW_WISE and is_built_in_activation(getattr(layer, "activation", None))
     return is_known and holds_nothing and xla_has_it
 
 
 def nodes(model: Any) -> Iterator[Any]:
-    """Yield the operations of a model's graph, those of nested graphs in place of the models."""
+    """Yield the operations of a model's graph, including the operations of nested models instead of the models."""
     if run_mode(model) != "graph":
         yield model
         return
@@ -80,7 +83,7 @@ def nodes(model: Any) -> Iterator[Any]:
 
 
 def _run(operation: Any, state: State, training: bool) -> Any:
-    """Return what calls `operation` on `Members`."""
+    """Return a function that calls `operation` on `Members`."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         mode, rule = run_mode(operation, state.xla), rule_for(operation, state.xla)
@@ -102,9 +105,10 @@ def _run(operation: Any, state: State, training: bool) -> Any:
 
 
 def _spread(parts: list[Any]) -> Iterator[Any]:
-    """Return tensors in the shape that merging layers give them: one column would be a bias for `ops.add`.
+    """Broadcast the inputs of a merging layer to one shape, so that `ops.add` does not take a column for a bias.
 
-    It is one for TensorFlow if it has as many rows as the other has columns, and folded members may well be as many.
+    TensorFlow does so if a column has as many rows as the other tensor has columns, which may happen with member axes
+    folded into the batch.
     """
     rank = max(len(part.shape) for part in parts)
     shapes = [(part.shape[0], *[1] * (rank - len(part.shape)), *part.shape[1:]) for part in parts]
@@ -116,15 +120,15 @@ def _spread(parts: list[Any]) -> Iterator[Any]:
 
 
 def _in_order(graph: Any, inputs: Any, **ignored: Any) -> list[Any]:
-    """Return the leaves of a graph's inputs in its own order; a dictionary may name those of a list, as in Keras."""
-    del ignored  # `training` and the like, which the walk says itself
+    """Return the inputs of a graph in the order of the graph; as in Keras, a dictionary may stand for a list."""
+    del ignored  # `training` and so on: `_run` passes them to the nodes
     if isinstance(inputs, dict) and not isinstance(graph.input, dict):
         return [inputs[tensor.name] for tensor in graph.inputs]
     return tree.flatten(inputs)
 
 
 def _merge(operation: Any, args: Any, kwargs: Any) -> Any:
-    """Call a row-wise layer once, the members' axes folded into the batch."""
+    """Call a row-wise layer once, with the member axes folded into the batch."""
     leaves = [leaf for leaf in tree.flatten((args, kwargs)) if isinstance(leaf, Members)]
     members = max(leaf.value.shape[0] for leaf in leaves), max(leaf.value.shape[1] for leaf in leaves)
 

@@ -1,4 +1,4 @@
-"""The members' first values: drawn per fold or kept from the caller, with normalization fitted to each fold's rows."""
+"""Initial values of the members, drawn per fold or taken from the model, with Normalization adapted to each fold."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,15 +15,15 @@ from shrinkage._model._template import Template
 def initial_values(
     template: Template, data: Data, train: Sequence[np.ndarray], numbers: Sequence[int], *, seed: int, init: str
 ) -> list[list[np.ndarray]]:
-    """Return for each fold the first value of each of the network's variables, (1, ...): the same for all strengths.
+    """Return for each fold the initial value of each of the network's variables, (1, ...), shared by all strengths.
 
     Args:
-        template: The recipe.
+        template: The template of the model.
         data: All rows.
-        train: Each fold's training rows.
-        numbers: The folds' numbers, which their weights are drawn by.
-        seed: The run's seed.
-        init: "fresh" or "keep".
+        train: Training rows of each fold.
+        numbers: The numbers of the folds, which seed the weights together with `seed`.
+        seed: The seed of the run.
+        init: "fresh" to draw weights, or "keep" for the weights of the model.
     """
     if init == "keep":
         drawn = [template.kept_values()] * len(train)
@@ -44,12 +44,15 @@ def initial_values(
 def origins(
     toward: Any, template: Template, initial: Sequence[Sequence[np.ndarray]]
 ) -> list[list[np.ndarray]] | list[None]:
-    """Return for each fold what the penalty draws the trainable variables towards, each (1, ...), or None for 0.
+    """Return for each fold the values towards which the penalty draws the trainable variables, or None for 0.
 
     Args:
-        toward: As `L2` has it.
-        template: The recipe.
+        toward: The argument `toward` of `L2`.
+        template: The template of the model.
         initial: The initial values of each fold, as `initial_values` returns them.
+
+    Returns:
+        For each fold None, or a list with a value (1, ...) for each trainable variable.
     """
     if toward is None:
         return [None] * len(initial)
@@ -64,11 +67,11 @@ def origins(
 
 
 def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
-    """Return the Normalization layers that are fitted to each fold, those that see nothing but the model's own inputs.
+    """Return the Normalization layers that are adapted to each fold, with the indices of their inputs.
 
-    Each comes with the places of these inputs: more than one if it is shared between them.
+    A layer is adapted if it is applied only to inputs of the model. It has several indices if several inputs share it.
     """
-    if run_mode(network) != "graph":  # a `call` of its own may change the inputs first
+    if run_mode(network) != "graph":  # a custom `call` may change the inputs first
         return []
     places = {id(tensor): place for place, tensor in enumerate(network.inputs)}
     found = []
@@ -81,34 +84,34 @@ def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
 
 
 def _moments(layer: Any, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weighted mean and variance of inputs, as glmnet standardises; `Normalization.adapt` has no weights."""
+    """Return the weighted mean and variance of inputs, as in glmnet; `Normalization.adapt` does not support weights."""
     axes = reduced_axes(layer)
     if not np.ptp(weight):
         mean, variance = x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
     else:
         counted, weight = x[weight > 0].astype(np.float64), weight[weight > 0].astype(np.float64)
         weight = np.broadcast_to(weight.reshape(-1, *[1] * (x.ndim - 1)), counted.shape)
-        # Counted from one value, a constant has a variance of exactly 0.
+        # Subtract a value of the data first: then the variance of a constant is exactly 0.
         first = counted[tuple(slice(1) if axis in axes else slice(None) for axis in range(x.ndim))]
         shift = np.average(counted - first, axis=axes, weights=weight, keepdims=True)
         variance = np.average((counted - first - shift) ** 2, axis=axes, weights=weight)
         mean = (first + shift).squeeze(axes)
-    # As in scikit-learn: a column that is constant in these rows is not blown up where it varies, in the held-out ones.
+    # As in scikit-learn: otherwise a column that is constant in the training rows would be huge in the held-out rows.
     return mean, np.where(variance == 0, 1.0, variance)
 
 
 def seed_variables(network: keras.Model) -> list[Any]:
-    """Return the states of the network's seed generators, which draw its random numbers."""
+    """Return the state variables of the network's seed generators."""
     generators = [g for layer in sublayers(network) for g in seed_generators(layer)]
     return list({id(g.state): g.state for g in generators}.values())
 
 
 def find_shared(network: keras.Model, written: Sequence[int] = ()) -> list[bool]:
-    """Say of each variable whether all strengths share its value: frozen weights, and a fold's own statistics.
+    """Return for each variable whether all strengths share the value: frozen weights, and statistics of Normalization.
 
     Args:
         network: The model.
-        written: The places of variables that a step assigns, which no two strengths share.
+        written: Indices of variables that a step assigns; strengths do not share them.
     """
     layers = sublayers(network)
     normalization = [layer for layer in layers if isinstance(layer, keras.layers.Normalization)]

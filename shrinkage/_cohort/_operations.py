@@ -1,7 +1,7 @@
-"""Bare `keras.ops` in a model's graph, `x + y` or `ops.mean(x, axis=1)`, on all members at once.
+"""`keras.ops` in a model's graph, such as `x + y` or `ops.mean(x, axis=1)`, for all members at once.
 
-What such an operation does to one member's tensor it does to (f, s, ...) if its axes are counted from behind the two of
-the members, so nothing is asked of rows: an average over the batch is each member's own.
+An operation runs on tensors (f, s, batch, ...) of all members if the axes are shifted past the two member axes. It may
+mix rows: an average over the batch is taken separately for each member.
 """
 
 import copy
@@ -31,7 +31,7 @@ _OTHERS = frozenset({"GetItem", "Matmul", "Reshape", "Transpose"})
 
 
 def runs(operation: Any) -> bool:
-    """Say whether a bare operation of Keras runs on all members at once."""
+    """Return whether a Keras operation can run on all members at once."""
     kind = operation_kind(operation)
     if kind in _ALONG_AN_AXIS:
         return operation.axis is not None
@@ -39,7 +39,7 @@ def runs(operation: Any) -> bool:
 
 
 def run(operation: Any, args: Any, kwargs: Any) -> Members | None:
-    """Return what an operation makes of `Members` and constants, or None if these arguments are not covered."""
+    """Call an operation on `Members` and constants; return None if the arguments are not supported."""
     kind = operation_kind(operation)
     if kind == "GetItem":
         return _item(*args, **kwargs)
@@ -55,9 +55,10 @@ def run(operation: Any, args: Any, kwargs: Any) -> Members | None:
 
 
 def _add(x1: Any, x2: Any) -> Members | None:
-    """Return a sum, or None if Keras takes a constant `x2` for a bias and adds it along another axis than NumPy would.
+    """Return the sum, or None if Keras would add a constant `x2` as a bias along another axis than NumPy does.
 
-    `ops.add` with TensorFlow goes by sizes alone, so that it cannot be called on members either, whose axes come first.
+    With TensorFlow, `ops.add` detects a bias by the sizes alone. It is therefore not called on the tensors of members,
+    which have two axes in front.
     """
     if isinstance(x1, Members) and not isinstance(x2, Members):
         rows, constant_shape = (None, *x1.value.shape[3:]), tuple(getattr(x2, "shape", ()))
@@ -72,7 +73,7 @@ def _add(x1: Any, x2: Any) -> Members | None:
 
 
 def _behind_members(operation: Any, kind: str | None, x: Any) -> Any:
-    """Return a copy of an operation whose axes are counted from behind the two of the members of `x`."""
+    """Return a copy of an operation with the axes shifted past the two member axes of `x`."""
     shifted = copy.copy(operation)
     if kind == "Reshape":
         shifted.newshape = (*x.shape[:2], *operation.newshape)
@@ -88,7 +89,7 @@ def _behind_members(operation: Any, kind: str | None, x: Any) -> Any:
 
 
 def _same_rank(arguments: Any) -> Any:
-    """Give all members' tensors the rank that NumPy's broadcasting gives them: axes of one behind the members'."""
+    """Broadcast the ranks of all members' tensors as NumPy does: insert axes of size 1 after the member axes."""
     ranks = [len(leaf.value.shape) - 2 if isinstance(leaf, Members) else len(getattr(leaf, "shape", ()))
              for leaf in tree.flatten(arguments)]  # fmt: skip
 
@@ -102,7 +103,7 @@ def _same_rank(arguments: Any) -> Any:
 
 
 def _same_members(arguments: Any) -> Any:
-    """Give all members' tensors the same two axes in front."""
+    """Broadcast all members' tensors to the same member axes (f, s)."""
     shapes = [leaf.value.shape[:2] for leaf in tree.flatten(arguments) if isinstance(leaf, Members)]
     members = max(f for f, _ in shapes), max(s for _, s in shapes)
 

@@ -1,4 +1,4 @@
-"""The one file that knows TensorFlow: its tape, its functions and XLA."""
+"""Gradients and compiled steps: the only file of this package that imports TensorFlow."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from shrinkage._host._tensorflow import allow_tracing
 from shrinkage._model._objective import Objective
 
 Run = Callable[[State, Any, bool], Any]
-"""How a forward pass is made: (state, x, training) -> predictions; `x` and the predictions may be trees."""
+"""A forward pass (state, x, training) -> predictions; `x` and the predictions may be trees."""
 
 
 _TRACE_LOCK = Lock()
@@ -26,7 +26,7 @@ _TRACE_LOCK = Lock()
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """A forward pass, and whether XLA compiles what it is part of."""
+    """A forward pass, and whether XLA compiles the step that contains it."""
 
     run: Run
     xla: bool
@@ -37,8 +37,9 @@ def loss_and_gradients(
 ) -> tuple[Any, list[Any]]:
     """Return all members' training losses (f, s) on one batch, and the gradients (f, s, ...) of the trainable weights.
 
-    A member's loss is its own mean over the batch plus what the model adds itself (`add_loss`, activity regularizers,
-    regularizers on weights that are not penalised here); the members' sum has each member's gradient.
+    The loss of a member is the mean over the batch plus the model's extra losses (`add_loss`, activity regularizers,
+    regularizers of weights that are not in the selection). Members are independent, so the gradient of the sum of their
+    losses contains the gradient of each member.
     """
     trainable = list(network.trainable_variables)
     values = [state[variable] for variable in trainable]
@@ -48,7 +49,7 @@ def loss_and_gradients(
         shares = objective.rows(y, predictions, weight)
         counts = ops.cast(weight, shares.dtype)[:, None]
         member_loss = ops.mean(tf.math.multiply_no_nan(shares, counts), axis=-1)  # 0 for an infinite loss at weight 0
-        # As in Keras, at the values that the call may have assigned.
+        # As in Keras, regularizers see the values that the call may have assigned to the weights.
         for extra in [*state.losses, *_regularizers(trainable, [state[variable] for variable in trainable])]:
             member_loss = member_loss + ops.cast(extra, member_loss.dtype)
         total = ops.sum(member_loss)
@@ -57,7 +58,7 @@ def loss_and_gradients(
 
 
 def _regularizers(variables: list[Any], values: list[Any]) -> list[Any]:
-    """Return the losses (f, s) of the regularizers that the model's own weights carry."""
+    """Return the losses (f, s) of the Keras regularizers attached to the variables."""
     losses = []
     for variable, value in zip(variables, values, strict=True):
         if variable.regularizer is not None:
@@ -68,20 +69,21 @@ def _regularizers(variables: list[Any], values: list[Any]) -> list[Any]:
 
 
 class Engine:
-    """The compiled steps of all strengths of one fold: pure functions of the members' values.
+    """The compiled steps of all strengths in one fold: pure functions of the members' values.
 
-    The members are a list of tensors: the values of the network's variables, (1, s, ...) with s = 1 where the strengths
-    share one, then the optimizer's. Nothing is kept here, so folds can run side by side through one compiled step.
+    Members are a list of tensors: first the values of the network's variables, (1, s, ...), with s = 1 where all
+    strengths share a value; then the slots of `update`. The engine holds no values, so several folds can run the same
+    compiled step in parallel.
 
     Args:
-        network: The template's network; its variables name the values, and it is never changed.
-        training: The forward pass of training.
-        evaluation: That of evaluation.
-        objective: What is minimised beside the penalty.
-        update: What steps the weights of `network.trainable_variables`.
-        seeds: The states of the network's seed generators; they are drawn anew for each step, and not kept.
-        is_shared: For each of `network.variables`, whether all strengths share its value.
-        strengths: S.
+        network: The template's network. The variables identify the values, and the network is never changed.
+        training: The forward pass for training.
+        evaluation: The forward pass for evaluation.
+        objective: The loss without the penalty.
+        update: The optimizer step on `network.trainable_variables`, with the penalty.
+        seeds: The state variables of the network's seed generators. They are set anew for each step, and not stored.
+        is_shared: For each of `network.variables`, whether all strengths share the value.
+        strengths: Number of strengths S.
     """
 
     def __init__(
@@ -107,16 +109,19 @@ class Engine:
         self.train = tf.function(_trace_alone(self._train), jit_compile=training.xla, autograph=False)
         self.evaluate = tf.function(_trace_alone(self._evaluate), jit_compile=evaluation.xla, autograph=False)
         self.compiled: set[tuple[int, ...]] = set()
-        """Sizes of the data that the steps have been compiled for."""
-        for function in (self.train, self.evaluate):  # each is traced once, but TensorFlow counts over all engines
+        """Data sizes for which the steps have been compiled."""
+        for function in (
+            self.train,
+            self.evaluate,
+        ):  # TensorFlow counts the traces of all engines together
             allow_tracing(function)
 
     def initial_members(self, values: Sequence[np.ndarray], origins: Sequence[np.ndarray] | None = None) -> list[Any]:
-        """Return members that begin with these values of the network's variables, each (s, ...).
+        """Return the members at the start of training.
 
         Args:
-            values: One for each variable.
-            origins: What the penalty draws the trainable ones towards, each (1, ...); None if that is 0.
+            values: The initial value of each of the network's variables, each (s, ...) or (1, ...).
+            origins: The values towards which the penalty draws the trainable variables, each (1, ...), or None for 0.
         """
         by_variable = {id(v): value for v, value in zip(self._network.variables, values, strict=True)}
         kept = [
@@ -127,36 +132,36 @@ class Engine:
         return [*kept, *self._update.initial_slots([kept[i] for i in self._trainable], drawn)]
 
     def values(self, members: Sequence[Any], s: int, others: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the values of strength `s` for each of the network's variables, of `others` for seed generators."""
+        """Return the values of the network's variables at strength `s`; seed generators take the values of `others`."""
         pairs = zip(self._stored, self._final_values(members), strict=True)
         kept = {id(v): ops.convert_to_numpy(member_of(value, 0, s)) for v, value in pairs}
         return [kept.get(id(v), other) for v, other in zip(self._network.variables, others, strict=True)]
 
     @property
     def traces(self) -> int:
-        """How many times the steps have been traced."""
+        """Number of traces of the compiled steps."""
         return self.train.experimental_get_tracing_count() + self.evaluate.experimental_get_tracing_count()
 
     def _train(
         self, members: list[Any], x: Any, y: Any, weight: Any, rows: Any, seeds: Any, lam: Any, steps: Any
     ) -> tuple[list[Any], Any]:
-        """Take `steps` steps; return the members, and which of their losses stopped being finite, (s,).
+        """Take `steps` steps; return the members, and which of their losses became NaN or infinite, (s,).
 
         Args:
-            members: As `initial_members` gives them.
-            x, y, weight: All rows; `x` and `y` may be trees.
-            rows: The rows of each batch, (at least steps, batch).
-            seeds: First numbers of the random layers' seeds, (generators,).
+            members: The members, as `initial_members` returns them.
+            x, y, weight: Inputs, targets and sample weights of all rows; `x` and `y` may be trees.
+            rows: Row indices of each batch, (at least `steps`, batch).
+            seeds: The first number of each random layer's seed, (generators,).
             lam: Strengths, (s,).
-            steps: How many of `rows` to use; 0 compiles and changes nothing.
+            steps: Number of batches in `rows` to use; 0 only compiles.
         """
 
         def step(t: Any, diverged: Any, members: list[Any]) -> tuple[Any, Any, list[Any]]:
             batch = _rows(x, rows[t], 2), _rows(y, rows[t], 1), _rows(weight, rows[t], 1)
-            # A generator counts up its second number by one a call: steps lie far apart.
+            # Each call of a generator adds 1 to the second number of the seed: steps are 4096 apart.
             drawn = tf.stack([seeds, tf.fill(tf.shape(seeds), tf.cast(t, seeds.dtype) * 4096)], axis=-1)
             members, member_loss = self._step(members, *batch, drawn, lam[None])
-            # Found on the loss, not on gradients: XLA's relu hides NaN from these.
+            # Test the loss and not the gradients: XLA's relu hides NaN from gradients.
             return t + 1, tf.logical_or(diverged, tf.logical_not(tf.math.is_finite(member_loss[0]))), members
 
         start = tf.constant(0), tf.zeros(self._strengths, tf.bool), list(members)
@@ -176,7 +181,7 @@ class Engine:
         return [*(state[v] for v in self._stored), *slots], ops.broadcast_to(member_loss, (1, self._strengths))
 
     def _final_values(self, members: Sequence[Any]) -> list[Any]:
-        """Return the values of the network's variables as `Model.fit` would leave them if it ended now."""
+        """Return the values of the stored variables as `Model.fit` would return them if training ended now."""
         kept, slots = list(members[: len(self._stored)]), list(members[len(self._stored) :])
         weights = self._update.final_weights([kept[i] for i in self._trainable], slots)
         for i, value in zip(self._trainable, weights, strict=True):
@@ -184,8 +189,13 @@ class Engine:
         return kept
 
     def _state(self, members: Sequence[Any], xla: bool, seeds: Any = None) -> State:
-        """Return the members' values for one forward pass: a training step's, which draws from seeds (generators, 2),
-        or one that scores the members as they would be if training ended now, and draws nothing.
+        """Return the state of all members for one forward pass.
+
+        Args:
+            members: The members, as `initial_members` returns them.
+            xla: Whether XLA compiles the forward pass.
+            seeds: Seeds of the random layers for a training step, (generators, 2). None for evaluation, which draws
+                nothing and uses the weights that `Model.fit` would return.
         """
         kept = self._final_values(members) if seeds is None else members[: len(self._stored)]
         drawn = [
@@ -195,20 +205,20 @@ class Engine:
         return State([*self._stored, *self.seeds], [*kept, *(value[None, None] for value in drawn)], xla)
 
     def _evaluate(self, members: list[Any], x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any]:
-        """Return all members' shares of the loss (s, b) and predictions (s, b, ...) on rows (b,)."""
+        """Return the loss per row (s, b) and the predictions (s, b, ...) of all members on rows (b,)."""
         predictions = self.evaluation.run(self._state(members, self.evaluation.xla), _rows(x, rows, 2), False)
         shares = self._objective.rows(_rows(y, rows, 1), predictions, _rows(weight, rows, 1))
         return shares[0], keras.tree.map_structure(lambda value: value[0], predictions)
 
 
 def _trace_alone(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Trace a function while no other is traced: both call the same layers, which may keep something meanwhile.
+    """Allow only one trace at a time, because a layer may store something during a call.
 
-    A recurrent layer, for one, keeps its dropout masks from the start of a call to its end. XLA compiles both side
-    by side.
+    For example, a recurrent layer stores dropout masks from the start of a call to the end. XLA still compiles several
+    functions in parallel.
     """
 
-    @wraps(function)  # profiles show its name
+    @wraps(function)  # profiles show the function's name
     def traced(*args: Any) -> Any:
         with _TRACE_LOCK:
             return function(*args)
@@ -217,15 +227,15 @@ def _trace_alone(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _rows(values: Any, rows: Any, axes: int) -> Any:
-    """Return rows of all arrays of a tree, with so many axes of one in front."""
+    """Take rows of all arrays of a tree, and insert `axes` leading axes of size 1."""
     return keras.tree.map_structure(lambda value: tf.gather(value, rows)[(None,) * axes], values)
 
 
 def tensors(arrays: Any) -> Any:
-    """Return a tree of arrays as tensors, to be given to many steps."""
+    """Convert a tree of arrays to tensors."""
     return keras.tree.map_structure(tf.constant, arrays)
 
 
 def threads() -> int:
-    """Return how many threads one operation may use (part of what makes a run repeatable to the bit)."""
+    """Return how many threads an operation may use; the last bit of a result depends on it."""
     return tf.config.threading.get_intra_op_parallelism_threads() or 0

@@ -1,4 +1,4 @@
-"""The two jobs of a cohort: score strengths on held-out rows, and train all rows to each strength's epoch."""
+"""Training of a cohort: score strengths on held-out rows, and train on all rows up to each strength's chosen epoch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -15,19 +15,19 @@ Average = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Scores:
-    """What training a chunk of strengths in all folds gave."""
+    """The result of training a chunk of strengths in all folds."""
 
     cv_loss: np.ndarray
-    """Mean held-out loss, (fold, lam, epoch); NaN from the epoch on at which a member diverged, and after the stop of
-    a strength."""
+    """Mean held-out loss, (fold, lam, epoch); NaN from the epoch at which a member diverged, and after a strength
+    stopped."""
     train_loss: np.ndarray
     """Mean training loss in inference mode, (fold, lam, epoch); NaN where `cv_loss` is."""
     row_loss: np.ndarray
-    """Held-out rows' losses at each strength's kept epoch, (m, lam)."""
+    """Loss of each held-out row at the kept epoch of each strength, (m, lam)."""
     predictions: Any
-    """Held-out rows' predictions at each strength's kept epoch, a tree of (m, lam, ...)."""
+    """Prediction for each held-out row at the kept epoch of each strength, a tree of (m, lam, ...)."""
     diverged: np.ndarray
-    """Members whose loss stopped being finite, (fold, lam)."""
+    """Whether the loss of a member became NaN or infinite, (fold, lam)."""
 
     def take(self, order: np.ndarray | slice) -> "Scores":
         """Return the scores of some strengths, in the given order."""
@@ -36,7 +36,7 @@ class Scores:
 
 
 def join(parts: Sequence[Scores]) -> Scores:
-    """Return the scores of all parts' strengths; curves that stopped earlier end in NaN."""
+    """Concatenate scores along the strengths; shorter curves are padded with NaN."""
     longest = max(part.cv_loss.shape[2] for part in parts)
 
     def join_field(name: str) -> Any:
@@ -63,13 +63,13 @@ def score(
 
     Args:
         cohort: F x S members.
-        lam: Their strengths, (f, s).
-        epochs: At most so many.
-        patience: A strength stops when its own mean curve has not improved for so many epochs, whatever others do; None
-            never stops early.
-        keep: Which epoch's predictions to keep: "best" of the mean curve, "last", or a number counted from 1.
-        average: Gives the mean curve (s,) of losses (f, s).
-        tick: Called after every epoch.
+        lam: Strengths of the members, (f, s).
+        epochs: Maximum number of epochs.
+        patience: Number of epochs without improvement of the mean curve after which a strength stops. None never stops
+            early.
+        keep: The epoch at which predictions are kept: "best" of the mean curve, "last", or a number counted from 1.
+        average: A function that averages losses (f, s) over folds, to (s,).
+        tick: A function that is called after every epoch.
     """
     cohort.start(lam)
     diverged = np.zeros(lam.shape, bool)
@@ -80,7 +80,7 @@ def score(
     for epoch in range(epochs):
         step_diverged = cohort.train_epoch(epoch)
         evaluation = cohort.evaluate()
-        # Members step together until all have stopped; what one does after its own stop counts nowhere.
+        # Members step together until all have stopped; later epochs of a stopped member are ignored.
         diverged = diverged | (is_training & (step_diverged | ~np.isfinite(evaluation.cv_loss)))
         is_valid = is_training & ~diverged
         cv_loss.append(np.where(is_valid, evaluation.cv_loss, np.nan))
@@ -119,26 +119,27 @@ class TrainedMember(NamedTuple):
     """A member after the last step of its cohort."""
 
     values: list[np.ndarray]
-    """Of the network's variables."""
+    """The values of the network's variables."""
     predictions: list[np.ndarray]
-    """For a few rows, each (b, ...)."""
+    """Predictions for a few rows, one array (b, ...) per output."""
 
 
 def refit(
     cohort: Cohort, lam: np.ndarray, epochs: np.ndarray, rows: np.ndarray, tick: Tick
 ) -> tuple[list[list[np.ndarray]], np.ndarray, TrainedMember | None]:
-    """Train strengths (1, s) on all rows, each to its own epoch.
+    """Train strengths (1, s) on all rows, each up to the chosen epoch.
 
     Args:
         cohort: 1 x S members on all rows.
-        lam: Their strengths, (1, s).
-        epochs: The epoch, counted from 1, whose weights each keeps, (s,).
-        rows: What the member that is trained longest predicts at the end.
-        tick: Called after every epoch.
+        lam: Strengths of the members, (1, s).
+        epochs: The chosen epoch of each strength, counted from 1, (s,).
+        rows: Row indices for which the longest-trained member predicts at the end.
+        tick: A function that is called after every epoch.
 
     Returns:
-        For each strength the values of the network's variables; which diverged on the way there, (s,); and the member
-        that was trained longest, with the least strength of several, or None if it diverged.
+        A tuple: for each strength the values of the network's variables; whether the member diverged up to the chosen
+        epoch, (s,); and the longest-trained member, or None if it diverged. If several members trained equally long,
+        it is the member with the smallest strength.
     """
     cohort.start(lam)
     values: list[list[np.ndarray]] = [[] for _ in epochs]

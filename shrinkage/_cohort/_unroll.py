@@ -1,4 +1,4 @@
-"""The way that always works: call a layer once per member, each time with that member's values."""
+"""Unrolling, which works for every layer: one call per member, with the values of that member."""
 
 import itertools
 import threading
@@ -14,22 +14,32 @@ from shrinkage._cohort._state import State
 from shrinkage._host._layers import sublayers
 from shrinkage._host._tensors import logits_of, mask_of, set_logits, set_mask
 
-_STATISTICS_LOCK = threading.Lock()  # training and evaluation are traced side by side
+_STATISTICS_LOCK = threading.Lock()  # training and evaluation may be traced at the same time
 
 
 @dataclass(frozen=True)
 class Members:
-    """A tensor on its way through the graph, (f, s, batch, ...), and its Keras mask (f, s, batch, ...) or None."""
+    """A tensor of all members in the graph, (f, s, batch, ...), and a Keras mask (f, s, batch, ...) or None."""
 
     value: Any
     mask: Any = None
 
 
 def unroll(layer: Any, state: State, args: Any, kwargs: Any, training: bool | None) -> Any:
-    """Call `layer` for every (fold, strength) that its inputs or its own values tell apart, and stack what it returns.
+    """Call `layer` once per member, and stack the outputs.
 
-    Tensors of members among `args` and `kwargs` are `Members`, or plain (f, s, ...) tensors when called by a rule; the
-    result has the form that was put in. New values of variables (moving averages, seeds) go into `state`.
+    Members with the same inputs and the same values share a call. New values of variables, such as moving averages and
+    seeds, are written to `state`.
+
+    Args:
+        layer: A Keras layer or operation.
+        state: The values of all members.
+        args, kwargs: The arguments of the call. Tensors of all members are `Members`, or plain tensors (f, s, ...) if a
+            rule calls this function.
+        training: The argument `training` of the layer, or None to omit it.
+
+    Returns:
+        The outputs, as `Members` or as plain tensors (f, s, ...), like the arguments.
     """
     variables = list(layer.variables) if isinstance(layer, keras.Layer) else []
     leaves = [_members(leaf) for leaf in tree.flatten((args, kwargs)) if _is_members(leaf)]
@@ -59,14 +69,14 @@ def unroll(layer: Any, state: State, args: Any, kwargs: Any, training: bool | No
 
 
 class _Cells:
-    """A tensor (f, s, ...) taken apart in one operation: the gradient of S slices would be S whole stacks."""
+    """A tensor (f, s, ...), unstacked by one operation: the gradients of S slices would be S tensors of full size."""
 
     def __init__(self, tensor: Members):
         self._values = _split_members(tensor.value)
         self._masks = None if tensor.mask is None else _split_members(tensor.mask)
 
     def take(self, i: int, j: int) -> Any:
-        """Return member (i, j), which may be shared, with its mask."""
+        """Return the tensor of member (i, j) with the mask; members may share it."""
         value = _cell(self._values, i, j)
         if self._masks is not None:
             set_mask(value, _cell(self._masks, i, j))
@@ -85,22 +95,22 @@ def _cell(values: list[list[Any]], i: int, j: int) -> Any:
 def _call_one(
     layer: Any, mapping: list[tuple[Any, Any]], arguments: tuple[Any, Any], training: bool | None
 ) -> tuple[Any, dict[int, Any], Any]:
-    """Call `layer` for one member; return its outputs, its variables' new values and its summed losses."""
+    """Call `layer` for one member; return the outputs, the new values of variables, and the sum of extra losses."""
     args, kwargs = arguments
     if training is not None and isinstance(layer, keras.Layer):
         kwargs = {**kwargs, "training": training}
     with _Scope(state_mapping=mapping, collect_losses=True) as scope, _statistics(layer):
         output = layer(*args, **kwargs)
-    # What is not written stays as it is stored: once, if all members share it.
+    # Values that the layer did not write stay as they are stored: once, if all members share them.
     new_values = {id(v): value_now for v, value in mapping if (value_now := scope.get_current_value(v)) is not value}
     losses = scope.losses
     return output, new_values, sum(losses) if losses else None
 
 
 class _Scope(keras.StatelessScope):
-    """A scope in which gradients treat a value that a layer assigns as Keras' do: none flows through the assignment.
+    """A scope in which no gradient flows through the assignment of a variable, as in Keras.
 
-    The gradient of a trainable weight is that at the values it was read with, assigned ones too.
+    A trainable weight still gets a gradient after an assignment: the gradient at the assigned value.
     """
 
     def add_update(self, update: tuple[Any, Any]) -> None:
@@ -109,13 +119,13 @@ class _Scope(keras.StatelessScope):
         if "float" in variable.dtype:
             value = ops.stop_gradient(value)
             if variable.trainable and before is not None:
-                value = value + (before - ops.stop_gradient(before))  # is zero, with a gradient of one
+                value = value + (before - ops.stop_gradient(before))  # adds 0, with gradient 1
         super().add_update((variable, value))
 
 
 @contextmanager
 def _statistics(layer: Any) -> Iterator[None]:
-    """Let Normalization layers compute with the member's statistics: they hold constants made from their variables."""
+    """Make Normalization layers use the statistics of the member: they compute with constants, not with variables."""
     inner = sublayers(layer) if isinstance(layer, keras.Layer) else ()
     normalizations = [sub for sub in inner if isinstance(sub, keras.layers.Normalization) and sub.input_mean is None]
     if not normalizations:

@@ -1,4 +1,4 @@
-"""The optimizer of all members: Keras' own class, made to take pure steps."""
+"""The optimizer step of all members, as a pure function around a Keras optimizer."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,22 +30,23 @@ Terms = list[Term | None]
 
 
 class Update:
-    """The step of all members, a pure function (weights, slots, gradients, lam) -> (weights, slots).
+    """The optimizer step of all members, a pure function (weights, slots, gradients, lam) -> (weights, slots).
 
-    Slots are what an optimizer remembers, and last the origins that the penalty draws weights towards, if it has any.
-    What is done, and in which order, is that of `keras.Optimizer.apply`: accumulation, clipping, weight decay, the
-    optimizer's own step, the average of the weights, constraints. The penalty's gradient is added before all of it, as
-    that of Keras' own regularizers is; `Decoupled` is the weight decay; the proximal operator is part of the own step.
+    Slots are the state of the optimizer, followed by the origins towards which the penalty draws the weights, if there
+    are any. The order of operations is that of `keras.Optimizer.apply`: accumulation, clipping, weight decay, update of
+    the weights, moving average, constraints. The gradient of a `Coupled` penalty is added before accumulation, like the
+    gradient of a Keras regularizer. `Decoupled` acts as the weight decay. The proximal operator directly follows the
+    update of the weights.
 
-    An optimizer whose own step on a weight depends on that weight alone is built on the stacked weights. Any other is
-    built on one member's, and its step is mapped over the members.
+    An elementwise optimizer, which updates each weight independently of all others, is built on the stacked weights of
+    all members. Any other optimizer is built on the weights of one member, and the step is mapped over the members.
 
     Args:
-        variables: The network's trainable variables, which name the weights; they are never changed.
-        optimizer: Its configuration is used, not its state.
-        terms: The penalty on each variable; None where it is not penalised.
+        variables: The network's trainable variables. They identify the weights and are never changed.
+        optimizer: A Keras optimizer. Only the configuration is used, not the state.
+        terms: The penalty on each variable, or None for a variable without a penalty.
         how: Coupled(), Decoupled() or Proximal().
-        strengths: S.
+        strengths: Number of strengths S.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Update:
         self._terms, self._how = list(terms), how
         self._constraints = [variable.constraint for variable in variables]
         self._stacked, self._strengths = type(optimizer).__name__ in ELEMENTWISE, strengths
-        # The optimizer needs variables to know the weights by; their values are never used.
+        # The optimizer identifies weights by variables; the values of these variables are never used.
         self._variables = list(variables)
         if self._stacked:
             self._variables = [keras.Variable(ops.zeros((1, strengths, *v.shape), v.dtype)) for v in variables]
@@ -74,17 +75,17 @@ class Update:
         self._averages = moving_averages(self._optimizer)
 
     def initial_slots(self, weights: Values, origins: Values | None = None) -> Values:
-        """Return the slots of members that begin with these weights, each (1, s, ...).
+        """Return the initial slots, each (1, s, ...) or shared by all members.
 
         Args:
-            weights: Each (1, s, ...).
-            origins: What the penalty draws them towards, each (1, 1, ...), or None if that is 0.
+            weights: The initial weights, each (1, s, ...).
+            origins: The values towards which the penalty draws the weights, each (1, 1, ...), or None for 0.
         """
         state = State(self._slots, [ops.copy(slot) for slot in self._slots])
         for slot, is_member_slot in zip(self._slots, self._is_member_slot, strict=True):
             if is_member_slot and not self._stacked:
                 state[slot] = ops.broadcast_to(state[slot], (1, self._strengths, *slot.shape))
-        # From Keras 3.14 on. Its momentum begins at the weights.
+        # In Keras 3.14 or later: the initial momentum is the weights.
         if type(self._optimizer).__name__ == "ScheduleFreeAdamW":
             for momentum, weight in zip(slots(self._optimizer, "momentums"), weights, strict=True):
                 state[momentum] = weight
@@ -94,7 +95,7 @@ class Update:
         return [*(state[slot] for slot in self._slots), *kept_origins]
 
     def final_weights(self, weights: Values, slots: Values) -> Values:
-        """Return the weights that `Model.fit` would leave if it ended now: their averages, if there are any."""
+        """Return the weights that `Model.fit` would return if training ended now: the moving averages, if used."""
         state = State(self._slots, slots[: len(self._slots)])
         return [state[average] for average in self._averages] or weights
 
@@ -102,9 +103,9 @@ class Update:
         """Return the weights and slots after one step.
 
         Args:
-            weights: Each (1, s, ...).
-            slots: As `initial_slots` gives them.
-            gradients: Of the members' losses without the penalty, each (1, s, ...).
+            weights: The weights, each (1, s, ...).
+            slots: The slots, as `initial_slots` returns them.
+            gradients: The gradients of the members' losses without the penalty, each (1, s, ...).
             lam: Strengths, (1, s).
         """
         state, origins = State(self._slots, slots[: len(self._slots)]), slots[len(self._slots) :]
@@ -124,14 +125,14 @@ class Update:
         return weights, [*(state[slot] for slot in self._slots), *origins]
 
     def _with_origins(self, origins: Values) -> Terms:
-        """Return the terms with the origins among the slots, if there are any."""
+        """Return the penalty terms with the origins, if there are any."""
         if not origins:
             return self._terms
         remaining = iter(origins)
         return [None if term is None else replace(term, origin=next(remaining)) for term in self._terms]
 
     def _accumulate(self, weights: Values, state: State, gradients: Values, terms: Terms, lam: Any) -> Values:
-        """Move by the mean gradient of several steps, at the last of them."""
+        """Accumulate gradients over several steps, and update the weights by the mean at the last step."""
         steps = self._optimizer.gradient_accumulation_steps
         sums = [state[slot] + g for slot, g in zip(self._gradient_sums, gradients, strict=True)]
         before = [state[slot] for slot in self._slots]
@@ -150,7 +151,7 @@ class Update:
         return new_weights
 
     def _move(self, weights: Values, state: State, gradients: Values, terms: Terms, lam: Any) -> Values:
-        """Clip, shrink the weights where that is decoupled, and take the optimizer's own step."""
+        """Clip the gradients, apply a `Decoupled` penalty, and update the weights."""
         gradients, rate = self._clip(gradients), self._rate(state)
         if isinstance(self._how, Decoupled):
             weights = [
@@ -204,7 +205,7 @@ class Update:
             return ops.convert_to_tensor(self._optimizer.learning_rate)
 
     def _clip(self, gradients: Values) -> Values:
-        """Clip each member's gradients as Keras clips a model's."""
+        """Clip the gradients of each member as Keras clips the gradients of a model."""
         optimizer = self._optimizer
         if (optimizer.clipnorm or 0) > 0:
             return [clip_by_norm(optimizer, g, _own_axes(g)) for g in gradients]
@@ -212,12 +213,12 @@ class Update:
             squares = [ops.sum(ops.square(g), axis=_own_axes(g)) for g in gradients]
             norm = ops.sqrt(sum(squares[1:], squares[0]))
             scale = optimizer.global_clipnorm * ops.minimum(1 / norm, 1 / optimizer.global_clipnorm)
-            scale = scale + (norm - norm)  # NaN for a member whose norm is infinite, as Keras' own
+            scale = scale + (norm - norm)  # NaN if the norm is infinite, as in Keras
             return [g * _like(scale, g) for g in gradients]
         return clip(optimizer, gradients)
 
     def _follow_averages(self, weights: Values, state: State) -> Values:
-        """Follow the weights by their moving averages, and put these in their place every so many steps."""
+        """Update the moving averages of the weights, and overwrite the weights with them at the frequency of Keras."""
         optimizer = self._optimizer
         if not self._averages:
             return weights
@@ -232,17 +233,17 @@ class Update:
 
 
 def _own_axes(value: Any) -> tuple[int, ...]:
-    """Return the axes of (1, s, ...) that are a member's own."""
+    """Return the axes of a value (1, s, ...) except the two member axes."""
     return tuple(range(2, len(value.shape)))
 
 
 def _like(members: Any, w: Any) -> Any:
-    """Reshape (1, s) to broadcast against (1, s, ...)."""
+    """Cast `members` (1, s) to the dtype of `w` (1, s, ...), and reshape it to broadcast against `w`."""
     return ops.reshape(ops.cast(members, w.dtype), (*members.shape, *[1] * (len(w.shape) - 2)))
 
 
 def _stateless_copy(optimizer: Any) -> Any:
-    """Return a new optimizer of the same configuration whose steps can be made inside a `StatelessScope`."""
+    """Return a new optimizer with the same configuration, which can step inside a `StatelessScope`."""
     new = fresh_optimizer(optimizer)
     check_overrides(Stateless, new)
     new.__class__ = type(type(new).__name__, (Stateless, type(new)), {})
