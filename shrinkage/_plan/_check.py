@@ -1,4 +1,4 @@
-"""Before training: is the fast way right for this very model?"""
+"""The check before training that rules give the same results as calls of the model."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,15 +18,17 @@ from shrinkage._model._objective import Objective
 from shrinkage._plan._plan import ways
 from shrinkage._problem._problem import Problem
 
-# Rounding alone differs: relative to the largest value compared, a few hundred units in the last place, and a dozen
-# where a step has that many roundings at most.
+# Tolerances relative to the largest compared value. Rounding alone gives differences of a few hundred units in the last
+# place, and of at most a dozen units in bfloat16.
 _TOLERANCE = {"bfloat16": 0.1, "float32": 1e-3, "float64": 1e-9}
 
 
 def compare(problem: Problem) -> tuple[Problem, bool]:
-    """Return the problem with its losses as members compute them, and whether members computed together are right.
+    """Check the rules of a problem's model against calls of the model.
 
-    They are right where they are what the model itself gives; a note says where they are not.
+    Returns:
+        The problem, with losses called per member where they mix rows, and with a note if the check failed; and
+        whether the check passed.
     """
     training = problem.training
     if training.behaviour.random:
@@ -34,7 +36,7 @@ def compare(problem: Problem) -> tuple[Problem, bool]:
     agree, objective = _agree(problem, training.objective), training.objective
     conservative = objective.alone(listed=False)
     if not agree and conservative != objective:
-        # A loss of the user's own may mix rows where its values do not show it.
+        # The value of a custom loss does not always show that the loss mixes rows.
         agree, objective = _agree(problem, conservative), conservative
     notes = problem.notes if agree else (*problem.notes, _SLOWER)
     return replace(problem, training=replace(training, objective=objective), notes=notes), agree
@@ -47,12 +49,12 @@ _SLOWER = (
 
 
 def _agree(problem: Problem, objective: Objective) -> bool:
-    """Say whether members computed together, by rules, are what the model itself gives on rows of two folds."""
+    """Return whether rules give the same results as calls of the model, on rows of two folds."""
     training, folds = problem.training, problem.folds
     network, data, batch_size = training.template.network, training.data, training.batch_size
     by_rules = any(way.rules for way in ways(network, agrees=True, batch_size=batch_size))
     if not by_rules and objective.alone(listed=False) == objective:
-        return True  # each member calls the model, and nothing is to be compared
+        return True  # each member calls the model: there is nothing to compare
     size = min(batch_size, *map(len, folds.train))
     rows = np.stack([folds.train[0][:size], folds.train[-1][-size:]])
     y = take(data.y if problem.target is None else problem.target.standardize(data.y, -1), rows)
@@ -60,16 +62,16 @@ def _agree(problem: Problem, objective: Objective) -> bool:
 
 
 def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: list) -> bool:
-    """Say whether a few perturbed members, run the fast way, equal the model itself called on real batches.
+    """Return whether a forward pass by rules equals calls of the model, for a few members with perturbed weights.
 
-    Compared are the loss, the gradient of every weight, the new value of every moving average, and the predictions. A
-    layer or loss that mixes rows, or a layer that Keras has changed since its rule was written, shows here.
+    The check compares the loss, the gradient of every weight, the new value of every moving average, and the
+    predictions. It finds layers and losses that mix rows, and rules for layers that Keras has changed since.
 
     Args:
         network: The model.
-        objective: Its losses.
-        x, y: The rows of one batch for each of two folds, trees of (2, batch, ...).
-        seeds: The states of the network's seed generators.
+        objective: The losses of the model.
+        x, y: A batch of rows for each of two folds, trees of (2, batch, ...).
+        seeds: The state variables of the network's seed generators.
     """
     generator = np.random.default_rng(0)
     values = [_members(variable, generator) for variable in network.variables]
@@ -99,10 +101,10 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
 
 
 def _largest(values: np.ndarray) -> float:
-    """Return the largest size of the finite values, or 0."""
+    """Return the largest absolute value among the finite values, or 0."""
     return float(np.abs(np.nan_to_num(values, posinf=0, neginf=0)).max(initial=0))
 
 
 def _members(variable: keras.Variable, generator: np.random.Generator) -> np.ndarray:
-    """Return values near the variable's own for two folds and two strengths, (2, 2, ...); what is no weight stays."""
+    """Return perturbed values of a variable for two folds, (2, 2, ...), or (2, 1, ...) if strengths share the value."""
     return perturb(variable, generator, (2, 2 if variable.trainable or "float" in variable.dtype else 1))

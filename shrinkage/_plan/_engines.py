@@ -1,4 +1,4 @@
-"""Compiled steps are kept: chunks, cohorts, and later fits of the same model reuse them."""
+"""A cache of compiled steps for chunks, cohorts, and later fits of the same model."""
 
 from collections import OrderedDict
 from typing import Any
@@ -13,15 +13,15 @@ from shrinkage._plan._fingerprint import fingerprint
 from shrinkage._plan._plan import Plan, scores_by_calls
 from shrinkage._problem._problem import Training
 
-_MAX_ENGINES = 16  # of all fits in this process; the oldest go first
+_MAX_ENGINES = 16  # in a cache; the least recently used engine is dropped
 _SHARED_ENGINES: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
 
 
 class Engines:
-    """The compiled steps of one training.
+    """The engines of a training, by plan and number of strengths.
 
-    TensorFlow never gives back what it has compiled. Steps are therefore shared by all fits in a process whose
-    computation is sure to be the same, which models with code of the user's own are not.
+    TensorFlow never frees compiled functions. All fits in a process therefore share engines if their computation is
+    surely the same. Models with custom code do not share engines.
     """
 
     def __init__(self, training: Training):
@@ -30,7 +30,7 @@ class Engines:
         self._own_engines: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
 
     def get(self, plan: Plan, strengths: int) -> Engine:
-        """Return the steps of `strengths` members of one fold."""
+        """Return the engine for `strengths` members of a fold."""
         engines = self._own_engines if self._fingerprint is None else _SHARED_ENGINES
         key = (self._fingerprint, plan.rules, plan.xla, strengths)
         if key not in engines:

@@ -1,4 +1,4 @@
-"""What a compiled step depends on beside its arguments: two fits with one fingerprint share their compiled steps."""
+"""Fingerprints: fits with the same fingerprint share compiled steps."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 
-# They keep what they learnt from data, or code, in places that a configuration does not show.
+# Layers with state or code that the configuration does not contain.
 _HIDDEN_STATE = (
     layers.Lambda, layers.Normalization, layers.Discretization, layers.IntegerLookup, layers.StringLookup,
     layers.TextVectorization,
@@ -19,29 +19,29 @@ _HIDDEN_STATE = (
 
 
 def fingerprint(template: Template, objective: Objective, *others: Any) -> str | None:
-    """Return a text that is equal only for models whose steps are the same computation, or None where none is sure.
+    """Return a string that is equal only for models with the same steps, or None for models with custom code.
 
-    It is the configuration of model, loss and optimizer, with numbers in place of the names that Keras counts through
-    the process, so that a model built twice has one fingerprint. Code of the user's own may read anything: a
-    model that has some gets None.
+    The fingerprint contains the configuration of model, loss and optimizer. Names that Keras generates with a counter
+    are replaced by numbers, so a model that is built twice has the same fingerprint. Custom code may use any other
+    state, so a model with custom code has no fingerprint.
 
     Args:
-        template: The model.
-        objective: Its losses.
-        others: More that the steps depend on; their `repr` is added.
+        template: The template of the model.
+        objective: The losses of the model.
+        others: Further objects that the steps depend on, included by their `repr`.
     """
     network = template.network
     hidden = [layer for layer in sublayers(network) if isinstance(layer, _HIDDEN_STATE)]
     if not all(map(_is_rule_state, hidden)):
         return None
-    attached = [(v.regularizer, v.constraint) for v in network.variables]  # by the layer, or by the caller
+    attached = [(v.regularizer, v.constraint) for v in network.variables]  # set by the layer or by the caller
     losses = [term.loss for term in objective.terms]
     parts = network, template.optimizer, *losses, *(part for pair in attached for part in pair if part is not None)
     try:
         configs = [keras.saving.serialize_keras_object(part) for part in parts]
     except UnsupportedVersion:
         raise
-    except Exception:  # a class of the user's own may raise anything
+    except Exception:  # a custom class may raise anything
         return None
     if not all(_is_keras_config(config) for config in configs):
         return None
@@ -54,12 +54,12 @@ def fingerprint(template: Template, objective: Objective, *others: Any) -> str |
 
 
 def _is_rule_state(layer: Any) -> bool:
-    """Say whether a Normalization layer holds its statistics as variables, which members have values of."""
+    """Return whether a layer with hidden state is a Normalization layer with the statistics in variables."""
     return type(layer) is layers.Normalization and layer.input_mean is None
 
 
 def _is_keras_config(config: Any) -> bool:
-    """Say whether a configuration names no class or function from outside Keras."""
+    """Return whether a configuration contains only classes and functions of Keras."""
     if isinstance(config, dict):
         module = config.get("module", "keras")
         is_keras_module = module is None or module == "builtins" or module.split(".")[0] == "keras"
@@ -74,7 +74,7 @@ _NAMES = ("name", "keras_history", "input_layers", "output_layers")
 
 
 def _number_names(config: Any, numbers: dict[str, str]) -> Any:
-    """Return a configuration with the names in it replaced by numbers in the order in which they first come."""
+    """Replace the names in a configuration by numbers, in the order of first occurrence."""
     if isinstance(config, dict):
         return {
             key: tree.map_structure(lambda leaf: _number(leaf, numbers), value)
@@ -94,7 +94,7 @@ def _number(name: Any, numbers: dict[str, str]) -> Any:
 
 
 def _meaningful_names(network: Any, configs: Any) -> set[str]:
-    """Return the names that mean something: keys of structures, and inputs and outputs where there are several."""
+    """Return the names that affect the computation: keys of structures, and names of several inputs or outputs."""
     found: set[str] = set()
 
     def collect(config: Any) -> None:

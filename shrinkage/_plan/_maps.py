@@ -1,15 +1,15 @@
-"""Memory maps: Linux allows a process so many, XLA takes some for good with each compilation, and without one it ends.
+"""Memory maps: XLA takes some with each compilation and never frees them, and a process at Linux's limit crashes.
 
-About 118 are taken by a `fit` of a new architecture, so that some 500 of them reach the default of `vm.max_map_count`.
+A `fit` of a new architecture takes about 118 maps. About 500 architectures reach the default of `vm.max_map_count`.
 """
 
 from pathlib import Path
 
-_SPARE_MAPS = 4000  # some thirty architectures: threads and large arrays take maps too
+_SPARE_MAPS = 4000  # about thirty architectures; threads and large arrays take maps too
 
 
 def maps_note() -> str:
-    """Say that the process is near Linux's limit; empty if it is not, or the system does not tell."""
+    """Return a note if the process is near Linux's limit; empty if it is not, or if the limit is unknown."""
     n_maps, max_maps = _count_maps()
     if max_maps - n_maps >= _SPARE_MAPS:
         return ""
@@ -21,7 +21,7 @@ def maps_note() -> str:
 
 
 def _count_maps() -> tuple[int, float]:
-    """Return how many maps the process has, and how many it may have."""
+    """Return the number of maps of the process, and the limit; (0, inf) if they are unknown."""
     try:
         max_maps = int(Path("/proc/sys/vm/max_map_count").read_text("ascii"))
         with open("/proc/self/maps", "rb") as maps:

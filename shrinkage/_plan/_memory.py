@@ -1,4 +1,4 @@
-"""How much memory a run takes, told from shapes before it starts, so that chunks of strengths keep to a limit."""
+"""Prediction of the memory of a run from shapes, to choose chunks of strengths that fit a limit."""
 
 import math
 from collections.abc import Sequence
@@ -15,52 +15,52 @@ from shrinkage._data._data import Data
 from shrinkage._model._template import Template, fresh_optimizer
 
 _ACTIVATIONS = {False: 1.4, True: 3.5}
-"""Copies of all layers' outputs that a step holds at its peak, without and with XLA; measured."""
+"""Copies of all layer outputs at the memory peak of a step, without and with XLA; measured."""
 _GATES = 3
-"""Values that a loop over time keeps of each unit and step, of which there are as many copies; measured with GRU."""
+"""Values that a loop over time stores per unit and time step, in as many copies as layer outputs; measured with GRU."""
 _COMPILING = {False: 100 * 2**20, True: 250 * 2**20}
-"""Bytes that tracing and compiling leave behind; measured."""
+"""Bytes in use after tracing and compiling, without and with XLA; measured."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What the memory of a run follows from; sizes are in bytes."""
+    """The sizes that determine the memory of a run, in bytes unless stated otherwise."""
 
     member: int
-    """One member's variables and optimizer state."""
+    """Variables and optimizer state of a member."""
     weights: int
-    """One member's trainable weights, which gradients are as large as."""
+    """Trainable weights of a member; the gradients take as much."""
     activations: int
-    """Outputs of all layers for one row."""
+    """Outputs of all layers for a row."""
     output: int
-    """The model's own output for one row."""
+    """Outputs of the model for a row."""
     widest: int
-    """Values, not bytes, in the largest output of a layer for one row."""
+    """Number of values, not bytes, in the largest output of a layer for a row."""
     data: int
-    """All rows."""
+    """Inputs, targets and sample weights of all rows."""
     scored: int
-    """Rows that the fold with most of them scores after an epoch, held out and trained on."""
+    """Number of held-out and training rows that a fold scores after an epoch, the largest over the folds."""
     held_out: int
     """Number of rows that are held out by some fold."""
     folds: int
-    """F."""
+    """Number of folds F."""
     strengths: int
-    """S, of all chunks."""
+    """Number of strengths S, in all chunks."""
     batch_size: int
-    """Rows in a batch."""
+    """Number of rows in a batch."""
     limit: int
-    """What a run may take."""
+    """Bytes that a run may take."""
 
     def predict(self, chunk: int, *, xla: bool, evaluated_rows: int) -> int:
-        """Return the bytes that a run takes at its peak with so many strengths at a time."""
+        """Return the peak memory of a run with `chunk` strengths at a time, in bytes."""
         return int(self._fixed_bytes(xla) + chunk * self._per_strength(xla, evaluated_rows))
 
     def affordable(self, xla: bool) -> int:
-        """Return how many strengths at a time keep to the limit, at least one."""
+        """Return the number of strengths at a time that fits the limit, at least 1."""
         return max(1, int((self.limit - self._fixed_bytes(xla)) / self._per_strength(xla, self.batch_size)))
 
     def _fixed_bytes(self, xla: bool) -> float:
-        kept = self.held_out * (self.output + 8) + self.member  # of one strength, on the way to the path
+        kept = self.held_out * (self.output + 8) + self.member  # per strength, until the path is assembled
         return _COMPILING[xla] + self.data + self.strengths * kept
 
     def _per_strength(self, xla: bool, evaluated_rows: int) -> float:
@@ -82,11 +82,11 @@ def measure(
     """Return the sizes of a run.
 
     Args:
-        template: The model.
+        template: The template of the model.
         data: All rows.
-        held_out: Each fold's held-out rows.
-        batch_size: Rows in a batch.
-        strengths: S.
+        held_out: Held-out rows of each fold.
+        batch_size: Number of rows in a batch.
+        strengths: Number of strengths S.
         limit: Bytes that the run may take.
     """
     network = template.network
@@ -116,7 +116,7 @@ def _bytes(variables: Sequence[Any]) -> int:
 
 
 def _outputs(network: Any) -> list[tuple[int, ...]]:
-    """Return the shapes of a row's value after each layer, as far as the model's graph tells."""
+    """Return the output shape of each layer for a row, for the layers in the model's graph."""
     shapes = []
     for operation in nodes(network):
         try:
@@ -128,19 +128,19 @@ def _outputs(network: Any) -> list[tuple[int, ...]]:
 
 
 def _states(network: Any) -> int:
-    """Return the values that loops over time keep of a row for their gradients: three for each unit and step."""
+    """Return the number of values per row that loops over time store for gradients."""
     total = 0
     for operation in nodes(network):
         directions = (getattr(operation, name, None) for name in ("forward_layer", "backward_layer"))
         loops: list[Any] = [layer for layer in (operation, *directions) if isinstance(layer, keras.layers.RNN)]
         for layer in loops:
-            sequence = tree.flatten(operation.input)[0]  # a mask and first states may follow
+            sequence = tree.flatten(operation.input)[0]  # initial states may follow
             total += _GATES * sum(tree.flatten(layer.state_size)) * (sequence.shape[1] or 1)
     return total
 
 
 def _output_size(network: Any, outputs: list[int]) -> int:
-    """Return the values of the model's own outputs for one row."""
+    """Return the number of values in the model's outputs for a row."""
     try:
         ends = network.outputs
     except (AttributeError, ValueError):  # a subclassed model has no symbolic tensors

@@ -1,7 +1,6 @@
-"""How a cohort is run: by rules or unrolled, with XLA or without, how many strengths and rows at a time.
+"""The plan of a run: by rules or unrolled, with or without XLA, how many strengths and rows at a time.
 
-A table of rules names at most two ways to run a model. Where two are left and the run is long enough for the decision
-to pay, `_probe.py` times both.
+`ways` selects at most two ways to run a model. If there are two and the run is long enough, `_probe.py` times both.
 """
 
 import math
@@ -16,24 +15,24 @@ from shrinkage._cohort._forward import nodes, run_mode
 from shrinkage._plan._maps import maps_note
 from shrinkage._plan._memory import Memory
 
-_UNROLLED_MEMBERS = 20  # a member costs 0.06 to 0.4 s of tracing: more of them in one function do not pay
-_LARGE_CONVOLUTIONS = 1e8  # multiplications a step, from where TensorFlow's own are twice as fast as those by rules
-_MANY_CONVOLUTIONS = 12  # so many small ones took 4.9 s with compiling, and 2.7 s unrolled
-_EVALUATED_VALUES = 2**21  # of one layer's output at a time: 8 MB of float32; fewer cost calls, more leave the cache
+_UNROLLED_MEMBERS = 20  # in a function: each member takes 0.06 to 0.4 s to trace
+_LARGE_CONVOLUTIONS = 1e8  # multiplications per step; above, TensorFlow's convolutions are twice as fast as the rules
+_MANY_CONVOLUTIONS = 12  # this many small convolutions took 4.9 s by rules with compiling, and 2.7 s unrolled
+_EVALUATED_VALUES = 2**21  # in a layer's output, 8 MB of float32: fewer need more calls, more do not fit the cache
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides, beside the seed, the last bit of the results on one machine."""
+    """The settings that, with the seed, determine the results to the last bit on a machine."""
 
     rules: bool
-    """Whether layers that have a rule are computed for all members at once; if not, each member calls the model."""
+    """Whether layers with a rule run for all members at once; if not, the model is called once per member."""
     xla: bool
-    """Whether training and evaluation are compiled by XLA."""
+    """Whether XLA compiles training and evaluation."""
     chunk: int
-    """Strengths that are trained together."""
+    """Number of strengths that are trained together."""
     evaluated_rows: int
-    """Rows that are evaluated together."""
+    """Number of rows that are evaluated together."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +54,20 @@ class Way:
 
 
 def ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
-    """Return one or two ways to run a model, the likeliest first.
+    """Return one or two ways to run a model, first the way that is probably faster.
 
     Args:
         network: The model.
-        agrees: Whether the rules give what the model itself gives.
-        batch_size: Rows in a batch.
+        agrees: Whether the rules give the same results as calls of the model.
+        batch_size: Number of rows in a batch.
     """
     whole = Way(rules=False, xla=False, unrolled=(network.name,), scores_by_calls=True)
     if not agrees or run_mode(network) == "unroll":
         return [whole]
     plain = Way(rules=True, xla=False, unrolled=_unrolled_layers(network, xla=False))
-    if _unrolled_layers(network, xla=True):  # tracing many copies of a layer for XLA takes longer than it saves
+    if _unrolled_layers(network, xla=True):  # tracing a layer many times for XLA costs more than XLA saves
         return [plain, whole]
-    if not plain.unrolled:  # XLA has the fewer calls, and TensorFlow at times the faster products of large matrices
+    if not plain.unrolled:  # XLA makes fewer calls; TensorFlow may multiply large matrices faster
         return [Way(rules=True, xla=True), plain]
     if batch_size * _multiplications(network) > _LARGE_CONVOLUTIONS or len(plain.unrolled) > _MANY_CONVOLUTIONS:
         return [whole]
@@ -76,15 +75,16 @@ def ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
 
 
 def scores_by_calls(network: keras.Model, *, rules: bool, xla: bool) -> bool:
-    """Say whether evaluation calls the model once per member.
+    """Return whether evaluation calls the model once per member.
 
-    Convolutions go through XLA for the sake of their gradients; forward alone TensorFlow's own take half the time.
+    It does for convolutions by XLA. Their gradients are faster with XLA, but a forward pass alone takes half the time
+    with TensorFlow's convolutions.
     """
     return not rules or (xla and bool(_unrolled_layers(network, xla=False)))
 
 
 def _multiplications(network: keras.Model) -> int:
-    """Return how many multiplications of kernels and inputs a row takes, as far as the model's graph tells."""
+    """Return the number of multiplications of kernels and inputs for a row, for the layers in the model's graph."""
     total = 0
     for operation in nodes(network):
         kernels = [v for v in getattr(operation, "trainable_variables", []) if len(v.shape) > 1]
@@ -101,20 +101,20 @@ def _unrolled_layers(network: keras.Model, *, xla: bool) -> tuple[str, ...]:
 
 
 def make_plan(way: Way, memory: Memory, user_plan: Mapping[str, Any], *, strengths: int) -> Plan:
-    """Return the plan of one way: as many strengths at a time as memory has room for.
+    """Return the plan for a way, with as many strengths at a time as fit into memory.
 
     Args:
-        way: Rules or not, XLA or not.
-        memory: What a run takes.
+        way: The way to run the model.
+        memory: The sizes that determine the memory of the run.
         user_plan: The parts of the plan that the user fixed.
-        strengths: S.
+        strengths: Number of strengths S.
     """
     most = min(strengths, memory.affordable(way.xla), _UNROLLED_MEMBERS if way.unrolled else strengths)
     chunk = user_plan.get("chunk") or math.ceil(strengths / math.ceil(strengths / most))
     chunk = min(chunk, strengths)
     together = 1 if way.scores_by_calls else chunk
     rows = max(memory.batch_size, _EVALUATED_VALUES // (memory.widest * together))
-    rows = math.ceil(memory.scored / math.ceil(memory.scored / rows))  # parts of equal size: the last is filled up
+    rows = math.ceil(memory.scored / math.ceil(memory.scored / rows))  # parts of equal size need little padding
     return Plan(way.rules, way.xla, chunk, min(memory.scored, user_plan.get("evaluated_rows") or rows))
 
 
@@ -123,10 +123,11 @@ _RECORDED = ("unrolled", "reason", "memory", "threads", "versions", "batch_size"
 
 
 def check_user_plan(plan: Any) -> dict[str, Any]:
-    """Return what a user's plan fixes, without what a path's record says beside it.
+    """Check a user's plan; return the parts that it fixes, without other entries of `path.plan`.
 
     Raises:
-        TypeError, ValueError: Naming the part that is not right.
+        TypeError: If `plan` is not a dictionary.
+        ValueError: If a name or a value in `plan` is not valid.
     """
     if plan is None:
         return {}
@@ -147,17 +148,17 @@ def check_user_plan(plan: Any) -> dict[str, Any]:
 
 
 def ways_with_room(candidates: list[Way], user_plan: Mapping[str, Any]) -> tuple[list[Way], str]:
-    """Return the ways that a user's plan leaves, without XLA where it could end the process, and a note of that."""
+    """Return the ways that a user's plan allows, and a note if XLA is left out because it could crash the process."""
     left = ways_left(candidates, user_plan)
     note = maps_note() if any(way.xla for way in left) else ""
     return (ways_left(candidates, {**user_plan, "xla": False}), note) if note else (left, "")
 
 
 def ways_left(candidates: list[Way], user_plan: Mapping[str, Any]) -> list[Way]:
-    """Return the ways that a user's plan leaves; what it fixes and the table does not name is taken as it is.
+    """Return the ways that a user's plan allows. If it allows no candidate, a candidate is changed to the plan.
 
     Raises:
-        ValueError: If the plan wants rules where they do not give what the model itself gives.
+        ValueError: If the plan asks for rules that are missing, slow, or do not agree with calls of the model.
     """
     user_plan = {name: user_plan[name] for name in ("rules", "xla") if name in user_plan}
     left = [way for way in candidates if all(getattr(way, name) == value for name, value in user_plan.items())]
@@ -165,8 +166,8 @@ def ways_left(candidates: list[Way], user_plan: Mapping[str, Any]) -> list[Way]:
         return left or candidates
     if user_plan.get("rules") and not any(way.rules for way in candidates):
         raise ValueError(
-            "`plan`: rules=True is not possible for this model: it has no rules, or slow ones, or members computed "
-            "together are not what the model itself gives. Leave `rules` out."
+            "`plan`: rules=True is not possible for this model: it has no rules, or only slow rules, or the rules do "
+            "not agree with the model. Leave `rules` out."
         )
     return [
         replace(

@@ -1,4 +1,4 @@
-"""Which of two ways to run a model is faster: a few steps of each, on the caller's own model and rows."""
+"""Timing of two ways to run a model, by a few steps on the caller's model and rows."""
 
 import time
 from collections.abc import Callable
@@ -7,32 +7,32 @@ from dataclasses import dataclass
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._plan._plan import Way
 
-_TIMING_SECONDS = 0.15  # of steps, for one timing
-_MIN_SECONDS_TO_TIME = 10.0  # seconds of training from which on another way is tried
+_TIMING_SECONDS = 0.15  # duration of a timing
+_MIN_SECONDS_TO_TIME = 10.0  # shorter trainings are not timed
 _PROBE_SHARE, _PROBE_SECONDS = 0.1, 5.0  # a probe takes a tenth of the run or 5 s, whichever is longer
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What a way costs."""
+    """The time that a way takes."""
 
     compile_seconds: float
     """Seconds before the first step."""
     step_seconds: float
-    """Seconds a step of one member."""
+    """Seconds per step and member."""
 
     def run(self, model_steps: float) -> float:
-        """Return the seconds of training so many steps of one member."""
+        """Return the seconds for `model_steps` steps, summed over members."""
         return self.compile_seconds + self.step_seconds * model_steps
 
 
 def time_steps(cohort: Cohort, start: Callable[[Cohort], None], members: int) -> Timing:
-    """Compile a cohort's steps, if they are not yet, and time a few.
+    """Compile the steps of a cohort, if they are not compiled yet, and time a few steps.
 
     Args:
         cohort: F x S members.
-        start: Sets its strengths.
-        members: F * S.
+        start: A function that starts the cohort at some strengths.
+        members: Number of members F * S.
     """
     began = time.perf_counter()
     start(cohort)
@@ -42,12 +42,12 @@ def time_steps(cohort: Cohort, start: Callable[[Cohort], None], members: int) ->
 
 
 def choose(candidates: list[Way], time_way: Callable[[Way], Timing], model_steps: float) -> tuple[Way, str]:
-    """Return the faster of one or two ways, and why in words.
+    """Return the faster of one or two ways, and the reason as a sentence.
 
     Args:
-        candidates: The ways, the likeliest first.
-        time_way: Times a way; called for the second only where the run is long enough for that to pay.
-        model_steps: Steps of the run, of all members.
+        candidates: The ways, first the way that is probably faster.
+        time_way: A function that times a way. It is called for the second way only if the run is long enough.
+        model_steps: Number of steps in the run, summed over members.
     """
     first = candidates[0]
     if len(candidates) == 1:

@@ -1,4 +1,4 @@
-"""How a problem is run: the plan, why it was taken, and the cohorts that it makes of the problem's members."""
+"""The runner: a problem, the plan to run it, and the cohorts of members."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -21,12 +21,12 @@ from shrinkage._problem._problem import Problem
 
 
 class Runner:
-    """A problem and how it is run.
+    """A problem and a plan. The runner makes the cohorts.
 
     Args:
-        problem: The checked call of `fit`.
+        problem: The checked arguments of `fit`.
         user_plan: The argument `plan` of `fit`.
-        max_memory: Bytes that the run may take, or None for half of what is free.
+        max_memory: Bytes that the run may take, or None for half of the free memory.
     """
 
     def __init__(self, problem: Problem, user_plan: Mapping[str, Any] | None = None, max_memory: float | None = None):
@@ -52,12 +52,15 @@ class Runner:
             self.notes.append(Note(text))
 
     def cohort(self, strengths: int) -> Cohort:
-        """Return all folds at so many strengths."""
+        """Return a cohort of all folds, for a number of strengths."""
         return self._cohort(strengths, self.plan)
 
     def cohort_of_all_rows(self, strengths: int) -> Cohort:
-        """Return the members that train on all rows, at so many strengths."""
-        problem, number = self.problem, len(self.problem.folds.train)  # no fold's number: other weights, other batches
+        """Return a cohort that trains on all rows, for a number of strengths."""
+        problem, number = (
+            self.problem,
+            len(self.problem.folds.train),
+        )  # not a fold's number: different weights and batches
         units = None if problem.target is None else problem.target.take(slice(-1, None))
         engine = self._engines.get(self.plan, strengths)
         rows, none = [problem.all_rows], [np.arange(0)]
@@ -65,7 +68,7 @@ class Runner:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What decides the last bit, beside the seed; why; and the memory that the run was expected to take."""
+        """The plan, the reason for it, the predicted memory, and everything else that affects the last bit."""
         versions = {"keras": keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__}
         return {
             **asdict(self.plan),
@@ -80,7 +83,7 @@ class Runner:
 
     @property
     def description(self) -> str:
-        """The plan in words."""
+        """The plan as a sentence for the user."""
         plan, memory, limit = self.plan, self._predicted_bytes / 2**20, self._memory.limit / 2**20
         return (
             f"Plan: {self._reason}; {plan.chunk} strengths at a time; {plan.evaluated_rows} rows evaluated together; "
@@ -105,7 +108,7 @@ class Runner:
         return Cohort(problem.training, engine, plan.evaluated_rows, folds.train, folds.held_out, numbers, units)
 
     def _time_way(self, way: Way) -> Timing:
-        """Time a way with the strengths that it would train together, of which a few tell where each is traced."""
+        """Time a way with the chunk of its plan, or with two strengths where each member is traced separately."""
         plan = self._plan_of(way)
         size = min(plan.chunk, 2 if way.unrolled else plan.chunk)
         cohort = self._cohort(size, plan)

@@ -1,4 +1,4 @@
-"""A progress bar on standard error, silent where that is no terminal."""
+"""A progress bar on standard error, shown only on a terminal by default."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -10,8 +10,8 @@ def progress_bar(total: int, shown: bool | None) -> Iterator[tuple[Callable[[], 
     """Yield (tick, expect): `tick()` advances by one epoch, `expect(n)` adds n epochs to the total.
 
     Args:
-        total: Epochs expected.
-        shown: Whether to show it; None shows it on a terminal.
+        total: Expected number of epochs.
+        shown: Whether to show the bar; None shows it only on a terminal.
     """
     if not (sys.stderr.isatty() if shown is None else shown):
         yield lambda: None, lambda more: None

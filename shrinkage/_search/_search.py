@@ -1,4 +1,4 @@
-"""The loop that decides what is trained: a grid that grows at its ends, in chunks of strengths, and then all rows."""
+"""The search: score a grid of strengths, extend it if the minimum is at an end, then train on all rows."""
 
 import math
 import warnings
@@ -22,46 +22,46 @@ Expect = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search found."""
+    """The result of a search."""
 
     lams: np.ndarray
     """Strengths, descending, 0 last, (S,)."""
     scores: Scores
-    """Of all folds."""
+    """Scores of all folds, with strengths in the order of `lams`."""
     epochs: np.ndarray
-    """The epoch that each strength keeps, counted from 1, (S,)."""
+    """The chosen epoch of each strength, counted from 1, (S,)."""
     values: list[list[np.ndarray]]
-    """For each strength the values of the variables of the model trained on all rows; empty where none was trained."""
+    """For each strength the variables of the model trained on all rows; empty if no model was trained on all rows."""
     diverged: np.ndarray
-    """Which of these models diverged, (S,)."""
+    """Which models trained on all rows diverged, (S,)."""
     notes: tuple[str, ...]
-    """What happened on the way, in words."""
+    """Notes for the user."""
 
 
 class Search:
-    """Trains what the choice needs: a grid that grows at its ends, in chunks of strengths, then all rows.
+    """The search over strengths: a grid, trained in chunks and extended at the ends, and then training on all rows.
 
     Args:
-        runner: The problem, and how it is run.
+        runner: The problem and the plan.
     """
 
     def __init__(self, runner: Runner):
         self._runner, self._problem = runner, runner.problem
         self.notes: list[str] = []
-        self._sizes: set[int] = set()  # numbers of strengths that steps were compiled for
+        self._sizes: set[int] = set()  # numbers of strengths with compiled steps
         self.expected_epochs = 2 * self._problem.epochs * math.ceil(len(self._problem.lams) / runner.plan.chunk)
 
     def run(self, tick: Tick, expect: Expect) -> Outcome:
-        """Score the strengths in all folds, choose each one's epoch, and train on all rows up to it."""
+        """Score the strengths in all folds, choose an epoch for each strength, and train on all rows up to it."""
         scores, lams = self.score_grid(tick, expect)
         kept = best_epochs(scores.cv_loss, self._problem.fold_weight, self._problem.epoch)
         values, diverged = [], np.ones(len(lams), bool)
-        if not scores.diverged.any(axis=0).all():  # or no strength can be chosen, and no model is asked for
+        if not scores.diverged.any(axis=0).all():  # otherwise no strength can be chosen, and no model is needed
             values, diverged = self.train_all_rows(lams, kept, tick, expect)
         return Outcome(lams, scores, kept, values, diverged, tuple(self.notes))
 
     def score_grid(self, tick: Tick, expect: Expect) -> tuple[Scores, np.ndarray]:
-        """Score the strengths, and more at an end where the minimum lies; return scores and strengths, descending."""
+        """Score the grid, and extend it if the minimum is at an end; return scores and strengths, descending."""
         lams = self._problem.lams
         scores = self._score(lams, tick)
         decades_up = decades_down = 0
@@ -91,7 +91,7 @@ class Search:
         best = int(np.nanargmin(mean))
         neighbour = mean[best + 1] if best == 0 else mean[best - 1]
         if np.isclose(neighbour, mean[best], rtol=1e-3, atol=0):
-            return  # where all are alike, the least is at an end by chance, and further ones are no better
+            return  # in a flat curve the minimum is at an end by chance, and a longer grid does not help
         if (decades_up == 3 and best == 0) or (decades_down == 3 and best == len(lams) - 2):
             text = (
                 f"The grid was extended by three decades and its minimum is still at the end, lambda = "
@@ -100,9 +100,9 @@ class Search:
             self.notes.append(Note(text))
 
     def _warn_of_divergence(self, diverged: np.ndarray) -> None:
-        """Say it where most strengths above 0 diverged, of (S,): the choice was then made from few."""
+        """Add a note if most strengths above 0 diverged; `diverged` is (S,)."""
         above = diverged[:-1]
-        if 2 * above.sum() > len(above) and not diverged.all():  # where all did, there is no choice, and print says so
+        if 2 * above.sum() > len(above) and not diverged.all():  # if all diverged, the verdict says so
             text = (
                 f"{above.sum()} of the {len(above)} strengths above 0 diverged, and the choice is among the "
                 f"others: lower $learning_rate$or_smaller_lams."
@@ -112,7 +112,7 @@ class Search:
     def _mean(self, scores: Scores) -> np.ndarray:
         kept = best_epochs(scores.cv_loss, self._problem.fold_weight, self._problem.epoch)
         fold_loss = np.take_along_axis(scores.cv_loss, (kept - 1)[None, :, None], axis=2)[..., 0]
-        # Before it diverged, a member may have had any loss: it is no candidate.
+        # A strength with a diverged member is not a candidate, whatever the loss was before.
         return np.where(scores.diverged.any(axis=0), np.nan, self._average(fold_loss))
 
     def _average(self, fold_loss: np.ndarray) -> np.ndarray:
@@ -136,7 +136,7 @@ class Search:
     def train_all_rows(
         self, lams: np.ndarray, kept: np.ndarray, tick: Tick, expect: Expect
     ) -> tuple[list[list[np.ndarray]], np.ndarray]:
-        """Train every strength on all rows to its kept epoch; return its values and which diverged."""
+        """Train every strength on all rows up to the chosen epoch; return the variables, and which diverged, (S,)."""
         values, diverged, start, cohorts = [], [], 0, {}
         last: TrainedMember | None = None
         for size, part in self._parts(lams):
@@ -156,12 +156,12 @@ class Search:
 
     @property
     def _comparison_rows(self) -> np.ndarray:
-        """A few rows, as many as steps are compiled for where a model mixes them."""
+        """A few held-out rows; a full batch if the model mixes rows, because the steps are compiled for this size."""
         training = self._problem.training
         return self._problem.folds.held_out[0][: COMPARED if training.by_rows else training.batch_size]
 
     def _warn_unless_equal(self, last: TrainedMember) -> None:
-        """Say it where the model that comes back is not what was trained: one of the members stands for all."""
+        """Warn if the returned model does not predict like the trained member; one member is tested for all."""
         training, rows = self._problem.training, take(self._problem.training.data.x, self._comparison_rows)
         note = another_model(training.template, training.behaviour, last.values, rows, last.predictions)
         if note:
@@ -169,7 +169,7 @@ class Search:
             warnings.warn(note, stacklevel=6)
 
     def _parts(self, lams: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """Cut strengths into parts for numbers that steps are compiled for: (number, strengths, at most so many)."""
+        """Split strengths into parts of sizes with compiled steps; return pairs of size and at most `size` strengths."""
         if not self._sizes or len(lams) < min(self._sizes):
             self._sizes.add(min(len(lams), self._runner.plan.chunk))
         parts = []
@@ -182,5 +182,5 @@ class Search:
 
 
 def _pad(part: np.ndarray, size: int) -> np.ndarray:
-    """Repeat the last value, so that a part has the number of strengths that steps are compiled for."""
+    """Repeat the last value up to length `size`, for which steps are compiled."""
     return np.concatenate([part, np.repeat(part[-1:], size - len(part))])
