@@ -1,4 +1,4 @@
-"""What the curves of a path show: numbers in, a decision out. `_verdict` puts the decisions into words."""
+"""Decisions about the curves of a path, from numbers. `_verdict` puts the decisions into words."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Overfitting:
-    """A held-out loss that rises again while the training loss falls; epochs count from 1."""
+    """A held-out loss that rises after the best epoch while the training loss falls; epochs count from 1."""
 
     best_epoch: int
     best_loss: float
@@ -27,12 +27,12 @@ class Overfitting:
 
 
 def matters(difference: float, loss: float, scale: float) -> bool:
-    """Whether a difference between losses is worth a word: 5 % of the loss, and 1 % of what there is to learn.
+    """Return whether a difference is large enough to report: at least 5 % of the loss and 1 % of `scale`.
 
     Args:
-        difference: of two losses.
-        loss: the larger of the two.
-        scale: the loss of the best constant, or where training started.
+        difference: difference of two losses.
+        loss: the larger of the two losses.
+        scale: the loss of the best constant, or the loss at the start of training.
 
     Example:
         >>> matters(0.0016, 0.0805, 2.3), matters(4e-7, 5e-7, 2.3), matters(0.06, 0.10, 2.3)
@@ -44,16 +44,19 @@ def matters(difference: float, loss: float, scale: float) -> bool:
 def rises_again(
     held_out: ArrayLike, fold_weight: ArrayLike, training: ArrayLike, se: float, scale: float
 ) -> Overfitting | None:
-    """Find whether the held-out loss rises after its best epoch while the training loss falls.
+    """Detect a held-out loss that rises after the best epoch while the training loss falls.
 
-    The rise must be larger than its standard error, happen in most folds, and matter.
+    The rise must be larger than the standard error of the rise, occur in most folds, and be large enough to report.
 
     Args:
-        held_out: (F, E) held-out loss of each fold after each epoch, NaN past the last one.
-        fold_weight: (F,) the folds' weights.
-        training: (E,) mean training loss.
-        se: standard error of the mean loss, for a single split, where folds cannot tell it.
-        scale: as in `matters`.
+        held_out: (F, E) held-out loss of each fold after each epoch, NaN after the last epoch that was trained.
+        fold_weight: (F,) weights of the folds.
+        training: (E,) mean training loss after each epoch.
+        se: standard error of the mean loss, used for a single split.
+        scale: the argument `scale` of `matters`.
+
+    Returns:
+        The losses and epochs, or None if the loss does not rise again.
     """
     folds = np.asarray(held_out, float)
     mean, training = summarise(folds, fold_weight)[0], np.asarray(training, float)
@@ -76,11 +79,14 @@ def rises_again(
 
 
 def strength_without_stopping(curve: Curve, overfitting: Overfitting) -> tuple[int, int, float, bool]:
-    """Return the strength that comes closest to early stopping after all of its epochs, and whether it comes close.
+    """Return the strength that can replace early stopping, or the strength that comes closest to it.
+
+    A strength replaces early stopping if the loss after its last epoch avoids at least 75 % of the rise without a
+    penalty.
 
     Returns:
-        The index of `min` if that comes close, else of the strength with the least last loss; its number of epochs;
-        the loss after them; and whether most of the rise without a penalty is gone there.
+        A tuple: the index of `min` if it replaces early stopping, otherwise of the strength with the smallest last
+        loss; the number of epochs; the loss after the last epoch; and whether it replaces early stopping.
     """
     curves = held_out_curve(curve)
     tried = usable_strengths(curve)
@@ -93,14 +99,14 @@ def strength_without_stopping(curve: Curve, overfitting: Overfitting) -> tuple[i
 
 
 def last_losses(held_out: ArrayLike) -> Floats:
-    """Return the loss after the last epoch that each strength was trained, (S,), from curves (S, E)."""
+    """Return the loss of each strength after the last epoch that was trained, (S,), from curves (S, E)."""
     return np.array([np.append(math.nan, known_epochs(curve))[-1] for curve in np.asarray(held_out, float)])
 
 
 def near_perfect(loss: float, null: float, *, log_loss: bool) -> bool:
-    """Whether hardly anything is left of the best constant's loss: 0.3 %, of a log loss a hundredth.
+    """Return whether a loss is at most 0.3 % of the best constant's loss, or 1 % for a log loss.
 
-    A squared error of 0.3 % is an R squared of 0.997: with noise in the target few models get there.
+    For a squared error, 0.3 % is an R squared of 0.997. Few models reach it if the target has noise.
 
     Example:
         >>> near_perfect(5e-7, 2.3, log_loss=True), near_perfect(0.06, 1.1, log_loss=True)
@@ -109,7 +115,7 @@ def near_perfect(loss: float, null: float, *, log_loss: bool) -> bool:
     return math.isfinite(null) and 0 <= loss <= (0.01 if log_loss else 0.003) * null
 
 
-# --- of a curve
+# --- decisions about a curve
 
 
 def none_and_min(curve: Curve) -> list[int]:
@@ -118,23 +124,23 @@ def none_and_min(curve: Curve) -> list[int]:
 
 
 def usable_strengths(curve: Curve) -> np.ndarray:
-    """(S,) which strengths above 0 have no model that diverged."""
+    """Return which strengths are above 0 and have no diverged model, (S,)."""
     return (curve.lams > 0) & ~curve.failed
 
 
 def convergence_without_penalty(curve: Curve) -> Convergence:
-    """How far training got without a penalty.
+    """Return how far training without a penalty converged, or training at `min` if a model without a penalty diverged.
 
-    Where that diverged, training is not at its beginning at `min` either: it is at the end of what the rate allows.
+    In the second case the result is never BEGINNING: the learning rate is already too high for more progress.
     """
     found = convergence_at(curve, none_and_min(curve)[0])
     return Convergence.FALLING if curve.failed[-1] and found is Convergence.BEGINNING else found
 
 
 def is_unsteady(curve: Curve) -> bool:
-    """Whether without a penalty the training loss swings, or ends above its least value, by more than hardly matters.
+    """Return whether the training loss without a penalty swings, or ends above the minimum, by a reportable amount.
 
-    Swings are the mean rise from epoch to epoch in the second half of the epochs. A loss that only falls has none.
+    Swings are measured by the mean rise from epoch to epoch in the second half of the epochs.
     """
     folds, mean = curve.train_loss[:, -1], known_epochs(training_curve(curve)[-1])
     rises = np.maximum(np.diff(folds[:, (len(mean) - 1) // 2 : len(mean)]), 0)
@@ -147,9 +153,10 @@ def convergence_at(curve: Curve, index: int) -> Convergence:
 
 
 def training_is_stuck(curve: Curve) -> bool:
-    """Whether in the second half of the epochs the training loss did not fall by more than its unsteadiness.
+    """Return whether the training loss did not clearly fall in the second half of the epochs.
 
-    It is the loss without a penalty, or at `min` where that diverged.
+    The fall per epoch must exceed twice its standard error. The loss is taken without a penalty, or at `min` if a model
+    without a penalty diverged.
     """
     losses = known_epochs(training_curve(curve)[none_and_min(curve)[0]])
     steps = np.diff(losses)[(len(losses) - 1) // 2 :]
@@ -157,37 +164,44 @@ def training_is_stuck(curve: Curve) -> bool:
 
 
 def training_rises(curve: Curve) -> bool:
-    """Whether the training loss is higher after the last epoch than after the first, by more than hardly matters."""
+    """Return whether the training loss after the last epoch is higher than after the first, by a reportable amount."""
     losses = known_epochs(training_curve(curve)[none_and_min(curve)[0]])
     return len(losses) > 1 and matters(float(losses[-1] - losses[0]), losses[-1], scale_of(curve))
 
 
 def far_above_constant(curve: Curve, loss: float) -> bool:
-    """Whether a loss is more than ten times the best constant's: inputs and targets of unit size do not begin there."""
+    """Return whether a loss is more than ten times the loss of the best constant.
+
+    On inputs and targets of unit size, training does not start that high.
+    """
     return loss - curve.null_loss > 9 * abs(curve.null_loss)
 
 
 def is_above_constant(curve: Curve) -> bool:
-    """Whether the least held-out loss is higher than the best constant's by more than a standard error."""
+    """Return whether the smallest held-out loss is more than a standard error above the loss of the best constant."""
     error = float(np.nan_to_num(curve.se[curve.index_min]))
     return bool(curve.mean[curve.index_min] - min(error, abs(curve.null_loss)) > curve.null_loss)
 
 
 def trains_above_constant(curve: Curve) -> bool:
-    """Whether not even the training loss, at any strength or epoch, is below the best constant's.
+    """Return whether the training loss at every strength and epoch is at least the loss of the best constant.
 
-    The training loss of a single split is of other rows than the constant's, and may be larger for that: there it must
-    still be falling too.
+    In a single split the two losses are on different rows, so the training loss may be larger by chance. Then the
+    training loss must also still be falling.
     """
     above = least_training_loss(curve) >= curve.null_loss
     return above and not (curve.single_split and training_is_stuck(curve))
 
 
 def overfitting_without_penalty(curve: Curve, *, scheduled: bool) -> Overfitting | None:
-    """Find what the best epoch hides: that without a penalty the loss rises again.
+    """Detect overfitting without a penalty: a held-out loss that rises after the best epoch.
 
-    Where the learning rate is scheduled and training went on to the end, nothing is found: an early epoch is that of a
-    high rate, and a training that ended there would have another schedule.
+    With a learning rate schedule and a chosen epoch after the best one, the result is None. Early epochs have a high
+    learning rate, and a shorter training would have a different schedule.
+
+    Args:
+        curve: the curve.
+        scheduled: whether the learning rate follows a schedule.
     """
     training = training_curve(curve)[-1]
     found = rises_again(curve.cv_loss[:, -1], curve.fold_weight, training, curve.se[-1], scale_of(curve))
@@ -195,27 +209,28 @@ def overfitting_without_penalty(curve: Curve, *, scheduled: bool) -> Overfitting
 
 
 def beats_constant(curve: Curve) -> bool:
-    """Whether the least loss is below the best constant's by more than chance; True where no constant is known.
+    """Return whether the smallest loss is below the loss of the best constant by more than chance.
 
-    One of three intervals must be clear of 0: that of `null_gain`; the same of the loss as a share of the constant's in
-    each fold, as where a model explains nearly all, the constant's loss is what differs between folds; and that of the
-    rows, as a few folds say little.
+    At least one of three 95 % intervals must be above 0: the interval of `null_gain`; the interval of the relative gain
+    over the constant per fold, because the constant's loss dominates the differences between folds if a model explains
+    nearly everything; and the interval over rows, because few folds give wide intervals. The result is True if there is
+    no best constant.
     """
     least = curve.mean[curve.index_min]
     if math.isnan(curve.null_loss):
         return True
     if not least < curve.null_loss:
         return False
-    if not curve.null_gain.low <= 0:  # NaN where no fold is known: no doubt
+    if not curve.null_gain.low <= 0:  # NaN if the losses of the folds are unknown: then there is no doubt
         return True
     return _share_of_null(curve).low > 0 or _row_gain_of_null(curve) > 0
 
 
 def _row_gain_of_null(curve: Curve) -> float:
-    """Return the lower end of the 95 % interval of the gain over the constant, over all held-out rows.
+    """Return the lower end of the 95 % interval of the gain over the best constant, from all held-out rows.
 
-    The variance is corrected as that of folds is: it is J/n times a row's for the mean of a fold of J, and rows that
-    train together are not independent.
+    The interval is widened by the factor of the corrected resampled t-test, because folds share training rows and the
+    losses of rows are therefore not independent.
     """
     if curve.null_row_loss is None or curve.single_split:
         return -math.inf
@@ -225,7 +240,7 @@ def _row_gain_of_null(curve: Curve) -> float:
 
 
 def _share_of_null(curve: Curve) -> Difference:
-    """How much lower than 1 the least loss is as a share of the best constant's, fold by fold."""
+    """Return the gain over the best constant relative to the constant's loss, with an interval over folds."""
     null = curve.null_fold_loss
     if null is None or curve.single_split or not (null > 0).all():
         return Difference(math.nan, -math.inf, math.nan)
@@ -238,13 +253,13 @@ def is_near_perfect(curve: Curve) -> bool:
 
 
 def closes_the_gap(curve: Curve) -> bool:
-    """Whether less than half of the gap without a penalty is left at `min`."""
+    """Return whether the gap of training and held-out loss at `min` is less than half the gap without a penalty."""
     gaps = curve.mean - curve.train_mean
     return bool(curve.lam_min > 0 and gaps[curve.index_min] < 0.5 * gaps[-1])
 
 
 def far_folds(curve: Curve) -> dict[int, dict[float, float]]:
-    """Find folds that are far from the others, without a penalty or at `min`: for each the strengths and how far."""
+    """Return folds with an outlying loss without a penalty or at `min`: {fold: {strength: ratio to the median}}."""
     found: dict[int, dict[float, float]] = {}
     for index in none_and_min(curve):
         fold, ratio = far_fold(curve.fold_loss[:, index])
@@ -254,27 +269,27 @@ def far_folds(curve: Curve) -> dict[int, dict[float, float]]:
 
 
 def has_raw_target(curve: Curve) -> bool:
-    """Whether `standardize_target` could be said, and was not."""
+    """Return whether `standardize_target` is possible and was not used."""
     one_output = getattr(curve.predictions, "shape", ())[2:] == (1,)
     squared = loss_words(curve.loss_name) == "squared error"
     return squared and one_output and (curve.target_mean, curve.target_sd) == (0, 1)
 
 
 def has_far_target(curve: Curve) -> bool:
-    """Whether the target could be standardised, was not, and has a variance outside 0.1 to 10."""
+    """Return whether the target could be standardised, was not, and has a variance outside 0.1 to 10."""
     return has_raw_target(curve) and not 0.1 <= curve.null_loss <= 10
 
 
 def scale_of(curve: Curve) -> float:
-    """What there is to learn: the best constant's loss, or the loss after the first epoch where none is known."""
+    """Return the loss of the best constant, or the loss after the first epoch if there is no best constant."""
     return curve.null_loss if math.isfinite(curve.null_loss) else float(held_out_curve(curve)[-1, 0])
 
 
 def gap(curve: Curve) -> tuple[float, float]:
-    """Return how much lower the training loss is than the held-out one, without a penalty, and its standard error.
+    """Return the held-out loss minus the training loss, without a penalty, and the standard error of the difference.
 
-    In cross-validation both are of the same rows: those that a fold holds out are scored as training rows in the fold
-    before. What differs between these parts of the rows is then not in the error. A single split scores other rows.
+    In cross-validation the difference is paired by rows: the held-out rows of a fold are scored as training rows in the
+    fold before. Differences between the rows of the folds then do not enter the error. A single split is not paired.
     """
     training, held_out = (
         losses[np.arange(len(losses)), -1, curve.epochs[-1] - 1] for losses in (curve.train_loss, curve.cv_loss)
@@ -286,27 +301,28 @@ def gap(curve: Curve) -> tuple[float, float]:
 
 
 def falls_towards(curve: Curve, neighbour: int) -> bool:
-    """Whether the least loss is clearly below that of a strength beside it, by 1 % or more.
+    """Return whether the smallest loss is clearly below the loss at index `neighbour`, by at least 1 %.
 
-    A flat curve has its minimum anywhere, and at an end of the grid by chance.
+    In a flat curve the minimum may be at an end of the grid by chance.
     """
     difference = curve.gain_over(neighbour)
     return difference.low > 0 and difference.mean >= 0.01 * abs(curve.mean[neighbour])
 
 
 def falls_towards_none(curve: Curve) -> bool:
-    """Whether no penalty is clearly better than the smallest strength above 0: see `falls_towards`."""
+    """Return whether no penalty is clearly better than the smallest strength above 0; see `falls_towards`."""
     last = int(np.sum(curve.lams > 0)) - 1
     return last >= 0 and curve.lam_min == 0 and falls_towards(curve, last)
 
 
 def losses_at_one_epoch(curve: Curve) -> tuple[Floats, Floats] | None:
-    """Return training and held-out losses, each without a penalty and at `min`, after equally many epochs.
+    """Return training losses (2,) and held-out losses (2,), without a penalty and at `min`, after the same epoch.
 
-    Without a penalty the best epoch comes early *because* of overfitting. None where no epoch is known of both.
+    The same epoch is needed because without a penalty the best epoch is early if training overfits. The result is None
+    if no epoch was trained at both strengths.
     """
     train, held_out = (values[[-1, curve.index_min]] for values in (training_curve(curve), held_out_curve(curve)))
-    trained = np.flatnonzero(np.isfinite(train + held_out).all(axis=0))  # patience may have stopped one of them
+    trained = np.flatnonzero(np.isfinite(train + held_out).all(axis=0))  # patience may have stopped a strength early
     trained = trained[trained < curve.epochs[curve.index_min]]
     return (train[:, trained[-1]], held_out[:, trained[-1]]) if len(trained) else None
 

@@ -1,4 +1,4 @@
-"""What `sh.fit` returns: losses, choices and models along the whole path of strengths, as one immutable record."""
+"""The result of `sh.fit`: losses, choices and models at all strengths, as an immutable object."""
 
 from __future__ import annotations
 
@@ -33,53 +33,54 @@ if TYPE_CHECKING:
 class Path(Curve):
     """The regularization path of a Keras model: J(w) = mean data loss + lam * P(w) for every strength lam of a grid.
 
-    With F folds, S strengths, E epochs and m held-out rows; all losses are mean *data* losses, without the penalty.
-    Arrays are read-only. Strengths descend, and the last is 0, no penalty. `print(path)` shows the table and what it
-    means, `path.plot()` the curve, `path.model()` is the chosen model.
+    Shapes: F folds, S strengths, E epochs and m held-out rows. All losses are mean *data* losses, without the penalty.
+    Arrays are read-only. Strengths are in descending order, and the last is 0, no penalty. `print(path)` shows the
+    table and the verdict, `path.plot()` draws the curve, and `path.model()` returns the chosen model.
 
-    Where every strength has a model that diverged, there are curves and statuses but nothing to choose: `index_min`,
-    `index_1se`, `lam_min`, `lam_1se`, `gain`, `null_gain`, `optimism` and `model()` then raise `NothingToChoose`, a
-    ValueError, and all else works. If the folds alone leave nothing to choose, no model is trained on all rows:
-    `full_status` says so, `weights` is empty, and `norm`, `nonzero` and `zero_groups` are NaN.
+    If a model diverged at every strength, there is nothing to choose: `index_min`, `index_1se`, `lam_min`, `lam_1se`,
+    `gain`, `null_gain`, `optimism` and `model()` raise `NothingToChoose`, a ValueError, and everything else works. If a
+    fold's model diverged at every strength, no model is trained on all rows: `full_status` is `Status.SKIPPED`,
+    `weights` is empty, and `norm`, `nonzero` and `zero_groups` are NaN.
 
     Attributes:
         lams: (S,) strengths for all `n_rows` rows.
-        cv_loss: (F, S, E) mean loss of the held-out rows after each epoch; NaN from where a member diverged, or
-            `patience` stopped the strength.
-        train_loss: (F, S, E) the same of as many rows that were trained on: in cross-validation of those that the
-            next fold holds out.
+        cv_loss: (F, S, E) mean loss of the held-out rows after each epoch; NaN after a member diverged or `patience`
+            stopped the strength.
+        train_loss: (F, S, E) mean loss of as many training rows after each epoch; in cross-validation these are the
+            held-out rows of the next fold.
         fold_weight: (F,) number of held-out rows, or the sum of their sample weights.
-        epochs: (S,) the epoch chosen for each strength, counted from 1.
-        held_out_rows: (m,) which rows were held out, in the order of the next two.
+        epochs: (S,) the chosen epoch of each strength, counted from 1.
+        held_out_rows: (m,) indices of the held-out rows, in the order of `predictions` and `row_loss`.
         predictions: (m, S, ...) out-of-fold predictions at the chosen epoch; for a model with several outputs, a
-            dictionary or tuple of these in the structure that the model returns.
-        row_loss: (m, S) their losses; NaN for a loss or a model that mixes the rows of a batch.
-        row_weight: (m,) their sample weights; None where all are equal.
-        metrics: the compiled metrics on them, each (S,).
-        null_loss, null_se, null_metrics: the same for the best constant; NaN where there is none.
-        null_fold_loss, null_row_loss: (F,) and (m,) its losses in each fold and of each held-out row; None in a path
-            that was saved before they were kept.
-        norm: (S,) Euclidean norm of the penalised weights of the models trained on all rows; for `L2(toward=...)` their
-            distance from the weights that they are drawn towards.
-        nonzero: (S,) how many of those weights are not zero.
-        zero_groups: (S,) how many groups of a group lasso are all zero in these models: units, or inputs, that can be
-            taken out; None for another penalty.
-        status: (F, S) how each fold's member ended.
-        full_status: (S,) how each model trained on all rows ended.
-        weights: the values of all variables of the models trained on all rows, each (S, ...), in the order of
-            `path.model().variables`: beside weights these are moving statistics and the states of random layers.
-        penalty, how: what was added to the loss, and where it entered.
-        loss_name: of the compiled loss.
-        template: makes a model from weights.
-        selection: which weights were penalised.
-        folds: the split.
+            dictionary or tuple of arrays in the structure of the model's output.
+        row_loss: (m, S) losses of the held-out rows; NaN if the loss or the model mixes the rows of a batch.
+        row_weight: (m,) sample weights of the held-out rows; None if all are equal.
+        metrics: the compiled metrics on the held-out rows, each (S,).
+        null_loss, null_se, null_metrics: loss, standard error and metrics of the best constant; NaN if there is none.
+        null_fold_loss, null_row_loss: (F,) and (m,) losses of the best constant per fold and per held-out row; None in
+            a path that an earlier version saved without them.
+        norm: (S,) Euclidean norm of the penalised weights of the models trained on all rows; for `L2(toward=...)` the
+            distance from the weights given by `toward`.
+        nonzero: (S,) number of penalised weights that are not zero, in the models trained on all rows.
+        zero_groups: (S,) number of groups of a group lasso with all weights zero, that is, units or inputs that can be
+            removed, in the models trained on all rows; None for other penalties.
+        status: (F, S) `Status` of the member of each fold and strength.
+        full_status: (S,) `Status` of the models trained on all rows.
+        weights: values of all variables of the models trained on all rows, each (S, ...), in the order of
+            `path.model().variables`; they include moving statistics and the states of random layers.
+        penalty, how: the penalty, and where it enters: `Coupled()`, `Proximal()` or `Decoupled()`.
+        loss_name: name of the compiled loss.
+        template: the template that makes models from weights.
+        selection: the weights that were penalised.
+        folds: the split into training and held-out rows.
         n_rows: number of rows of the data.
-        seed: of everything random.
-        plan: what else a run needs to be repeated to the bit.
-        notes: what the user should know.
-        seconds: wall-clock time of the fit.
-        lam_model: with `penalty="model"`, the strength that the model's own regularizers had, which is in `lams`.
-        target_mean, target_sd: what turns predictions of standardised targets back: `target_mean + target_sd * p`.
+        seed: seed of all random numbers.
+        plan: the settings that are needed, besides the seed, to repeat the run to the bit.
+        notes: notes for the user, such as arguments that were changed.
+        seconds: wall-clock time of the fit in seconds.
+        lam_model: with `penalty="model"`, the strength of the model's regularizers, which is in `lams`; otherwise None.
+        target_mean, target_sd: location and scale of the targets: `target_mean + target_sd * p` converts a prediction
+            `p` of standardised targets.
 
     Example:
         >>> import keras, numpy as np, shrinkage as sh
@@ -117,12 +118,12 @@ class Path(Curve):
 
         Raises:
             TypeError: if `lam` is neither a string nor a number.
-            NothingToChoose: if every strength has a model that diverged. It is a ValueError.
-            ValueError: if `lam` is none of these, or if that model diverged.
+            NothingToChoose: if a model diverged at every strength. It is a ValueError.
+            ValueError: if `lam` has another value, or if the model at `lam` diverged.
         """
         index = self._index(lam)
         if self.full_status[index] is Status.SKIPPED:
-            choose(self.candidates, self.se)  # which raises
+            choose(self.candidates, self.se)  # raises NothingToChoose
         if self.full_status[index] is not Status.OK:
             message = self.full_status[index].value
             raise ValueError(
@@ -133,9 +134,10 @@ class Path(Curve):
     def table(self) -> pd.DataFrame:
         """Return a data frame with a row for each strength, in the order of `lams`.
 
-        Its columns are lam; index, as printed, which counts from 1 (the frame's own index and `lams` count from 0);
-        loss, the held-out one at the chosen epoch (`mean`), and its se; train_loss (`train_mean`); the compiled metrics
-        by their names; epoch, from 1; norm; nonzero; zero_groups, for a group lasso; and failed.
+        The columns are lam; index, as printed, counted from 1 (the index of the data frame and `lams` count from 0);
+        loss, the held-out loss at the chosen epoch (`mean`); se, the standard error of the loss; train_loss
+        (`train_mean`); the compiled metrics by name; epoch, counted from 1; norm; nonzero; zero_groups, for a group
+        lasso; and failed.
         """
         import pandas as pd
 
@@ -146,10 +148,10 @@ class Path(Curve):
         return pd.DataFrame(columns | {"failed": self.failed})
 
     def verdict(self) -> str:
-        """Say what to do, and then what the curve shows: what the penalty gains over none, or that no gain is clear.
+        """Return the sentences below the table: first the advice, then the gain of the penalty over no penalty.
 
-        It says so where that cannot be told: where training has hardly begun, where nothing clearly beats the best
-        constant, and where strengths diverged.
+        The verdict says so if the gain cannot be judged: if training has hardly begun, if no strength clearly beats the
+        best constant, or if strengths diverged.
         """
         return Note(
             " ".join(filter(None, [verdict(self, self.notes, scheduled=self.template.has_schedule), model_words(self)]))
@@ -159,7 +161,7 @@ class Path(Curve):
         """Draw the held-out loss against log10(lam), with one-standard-error bars and the choices marked.
 
         Args:
-            file: a name or file object to save the picture to; the ending of a name says the format.
+            file: a file name or file object to save the figure to; the extension of the name determines the format.
 
         Returns:
             The matplotlib figure.
@@ -169,12 +171,12 @@ class Path(Curve):
     def save(self, folder: Any, *, overwrite: bool = False) -> None:
         """Write the path to a folder: `path.json`, `arrays.npz` and `template.keras`; nothing in them is pickled.
 
-        It warns if `load` could not read the model back, which is so for classes that are not registered with Keras.
-        The files take their places when all are complete: a failure leaves an earlier path as it was.
+        It warns if `load` cannot read the model, for example because a class is not registered with Keras. The files
+        are moved to the folder when all of them are complete, so a failure does not change an earlier path.
 
         Args:
-            folder: is made, with its parents.
-            overwrite: whether an existing folder may be used; other files in it are left alone.
+            folder: the folder, which is created with all parent folders.
+            overwrite: whether an existing folder may be used; other files in the folder are not changed.
 
         Raises:
             FileExistsError: if the folder exists and `overwrite` is False.
@@ -184,16 +186,16 @@ class Path(Curve):
 
     @classmethod
     def load(cls, folder: Any) -> Path:
-        """Read what `save` wrote.
+        """Read a path from a folder that `save` wrote.
 
         Raises:
-            FileNotFoundError: if there is no such folder.
-            ValueError: if the folder is not one that `save` wrote, is damaged, or comes from a newer version; or if the
-                model has classes or functions of your own that Keras does not find.
+            FileNotFoundError: if the folder does not exist.
+            ValueError: if `save` did not write the folder, if it is damaged or comes from a newer version, or if Keras
+                does not find a custom class or function of the model.
         """
         return cls(**read(folder))
 
-    if not TYPE_CHECKING:  # a type checker would take any name
+    if not TYPE_CHECKING:  # for a type checker, any attribute would exist
 
         def __getattr__(self, name: str) -> Any:
             raise AttributeError(missing_words(name), name=name, obj=self)
@@ -202,7 +204,7 @@ class Path(Curve):
         return path_text(self, PYTHON)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the state of a pickle, which an earlier version may have written without the name of the loss."""
+        """Restore a pickled path; an earlier version may have written it without `loss_name`."""
         self.__dict__.update(state)
         self.__dict__.setdefault("loss_name", self.template.loss_name)
 
@@ -212,7 +214,7 @@ class Path(Curve):
 
     @property
     def _for_people(self) -> dict[str, Any]:
-        """What the file says beside the numbers: the choice and the verdict."""
+        """The entries of `path.json` for people: the chosen strengths and the verdict."""
         lams = (None, None) if self.failed.all() else (self.lam_min, self.lam_1se)
         return {"lam_min": lams[0], "lam_1se": lams[1], "verdict": self.verdict()}
 
@@ -237,6 +239,6 @@ class Path(Curve):
 
 
 def path_text(path: Path, terms: Vocabulary) -> str:
-    """Return the table of a path and what it says in words, in the terms of Python or of the shell."""
+    """Return the table of a path, the verdict and the notes, in the terms of Python or of the shell."""
     line = header(path, path._title, path.selection, path.seconds)
     return summary(path, line, path.verdict(), path.notes, terms)

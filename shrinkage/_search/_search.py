@@ -169,7 +169,11 @@ class Search:
             warnings.warn(note, stacklevel=6)
 
     def _parts(self, lams: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """Split strengths into parts of sizes with compiled steps; return pairs of size and at most `size` strengths."""
+        """Split strengths into parts of sizes with compiled steps.
+
+        Returns:
+            Pairs (size, part): the steps are compiled for `size` strengths, and `part` has at most `size` strengths.
+        """
         if not self._sizes or len(lams) < min(self._sizes):
             self._sizes.add(min(len(lams), self._runner.plan.chunk))
         parts = []
