@@ -1,7 +1,7 @@
 """glmnet for Keras: the whole regularization path of a neural network, cross-validated.
 
-The objective is always the mean data loss plus lam * P(w), with P = ½Σw² for `L2` and P = Σ|w| for `L1`; `ElasticNet`
-and `GroupLasso` say their own.
+The objective is always the mean data loss plus lam * P(w), with P = ½Σw² for `L2` and P = Σ|w| for `L1`. The
+documentation of `ElasticNet` and `GroupLasso` defines P for these penalties.
 """
 
 from importlib import import_module
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shrinkage._weights._selection import describe as describe
 
 __version__ = "0.1.0"
-__path__.append(f"{__path__[0]}/_pickled")  # where pickles of version 0.1 find the modules that they name
+__path__.append(f"{__path__[0]}/_pickled")  # modules that pickles of version 0.1 refer to
 
 # A name's module is imported when the name is first used: importing Keras and TensorFlow takes seconds.
 _HOME = {
@@ -72,7 +72,7 @@ def __dir__() -> list[str]:
 
 
 def _let_keras_load_attached_models() -> None:
-    import_module("shrinkage._attach._hooked")  # which registers their class
+    import_module("shrinkage._attach._hooked")  # registers their class with Keras
 
 
 when_keras_is_imported(_let_keras_load_attached_models)

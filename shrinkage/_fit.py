@@ -1,4 +1,4 @@
-"""`sh.fit`: from a model and rows to the whole path."""
+"""The function `sh.fit`."""
 
 import sys
 import time
@@ -48,71 +48,74 @@ def fit(
 ) -> Path:
     """Train a Keras model at every strength of a penalty, in every fold and on all rows, and choose the strength.
 
-    For each lambda and fold, J(w) = mean data loss + lambda * P(w) is minimised by the model's own optimizer; the loss
-    on the held-out rows, which never contains the penalty, chooses lambda and the number of epochs.
+    For each lambda and fold, the model's optimizer minimises J(w) = mean data loss + lambda * P(w). The loss on the
+    held-out rows, which never contains the penalty, chooses lambda and the number of epochs.
 
     Args:
-        model: A built and compiled model, with any number of inputs and outputs, or a function that returns one. It is
-            left as it was.
-        x: Inputs, an array (n, ...); for several a dictionary, list or tuple of arrays, as `model.fit` takes it. Or a
-            `tf.data.Dataset` or `keras.utils.PyDataset` of (x, y) or (x, y, sample_weight), in batches or in single
-            rows. It is read once, into memory: the order of its rows does not matter, every epoch draws a new one, and
-            random augmentation in the dataset is drawn once (put Keras' augmentation layers into the model instead).
-        y: Targets, an array (n, ...) that the model's output and loss fit; for several the same. An output without a
-            loss needs none. None where `x` is a dataset, which gives them.
+        model: A built and compiled model with any number of inputs and outputs, or a function that returns such a
+            model. The model is not changed.
+        x: Inputs, an array (n, ...), or for several inputs a dictionary, list or tuple of arrays as in `model.fit`. Or
+            a `tf.data.Dataset` or `keras.utils.PyDataset` of (x, y) or (x, y, sample_weight), in batches or in single
+            rows. A dataset is read into memory once. The order of the rows does not matter, because they are shuffled
+            in every epoch. Random augmentation in a dataset is drawn once (use Keras' augmentation layers in the model
+            instead).
+        y: Targets, an array (n, ...) that matches the model's output and loss, or for several outputs a structure of
+            arrays. Outputs without a loss need no targets. None if `x` is a dataset, which contains the targets.
         penalty: `L2()`, `L1()`, `ElasticNet(rho)` or `GroupLasso(groups)`, or "l2", "l1", "elastic-net" or
-            "group-lasso"; `L2(toward="initial")` for fine-tuning. "model" takes over the regularizers that the model
-            already has, where they are the same L1, L2 or L1L2 of Keras on all weights that have one: the path is
-            theirs, their own strength is trained too and marked (`path.lam_model`; Keras' L2(l) is lambda = 2 l),
-            and `path.model()` has none.
-        lams: "auto", or strengths >= 0 on the mean loss of all rows; 0 is always trained beside them. The automatic
-            grid has 20 strengths with n * lambda from 10**1.75 down to 10**-3, and grows by up to three decades at an
-            end where the minimum lies. For a squared error it moves with the target's standard deviation c as the best
-            strength of L penalised layers in a chain does: by c**(2 - 2/L) for L2 and c**(2 - 1/L) for L1. For
-            `Decoupled` the sum of the learning rates of the run on all rows stands in place of n.
-        cv: A number of folds, or the fraction of rows to hold out once. They are stratified by the first output that
-            has a classification loss, if one has.
-        validation_data: (x, y) or (x, y, sample_weight), or a dataset of these, to hold out in place of rows of `x`.
-        epochs: Epochs, at most.
-        batch_size: Rows in a batch; of a fold with fewer training rows, all of them. None takes the size of a dataset's
-            first batch, and 32 where there is none.
-        steps_per_epoch: How many batches of a dataset are its rows (how many rows, where it gives single ones): needed
-            for one without end. None reads the dataset to its end.
-        patience: Stop a strength when its own mean held-out curve has not improved for so many epochs; None trains all
-            epochs. "last" is then its last trained epoch.
-        sample_weight: Weights of the rows' losses in all outputs, (n,); they are divided by their mean.
-        class_weight: A dictionary from class labels to weights, for a model with one output: rows of a class count so
-            much, held-out rows too, and 1 if their class is not named. It multiplies `sample_weight`.
-        on: Which weights are penalised: "kernels", "all", kinds, classes of layers, patterns of paths, variables, a
-            function (layer, variable) -> bool, or a dictionary from these to factors of the strength; see `describe`.
-        how: Where the penalty enters: `Coupled()`, `Proximal()` or `Decoupled()`; None takes the penalty's default.
-        init: "fresh" (the default) draws the trainable weights anew, the same for every lambda and different in every
-            fold; "keep" starts from the model's weights. A trained or loaded model must say which.
-        epoch: Which epoch's weights each strength keeps: "best" on its mean held-out curve, "last", or a number from 1.
-        standardize_target: Divide the targets by their standard deviation after taking off their mean, in each fold's
-            training rows. Losses are then in units of all rows' variance, and models predict standardised targets:
-            `path.target_mean + path.target_sd * prediction` undoes it.
-        seed: Of the folds, weights, batches and random layers. The same call gives the same result to the bit on a
+            "group-lasso"; `L2(toward="initial")` for fine-tuning. "model" uses the regularizers of the model: they must
+            be the same Keras L1, L2 or L1L2 on all weights that have a regularizer. The strength of the regularizers is
+            trained too (`path.lam_model`; Keras' L2(l) is lambda = 2 l), and `path.model()` has no regularizers.
+        lams: "auto", or strengths >= 0 for the mean loss of all rows; 0 is always trained as well. The automatic grid
+            has 20 strengths with n * lambda from 10**1.75 down to 10**-3. It is extended by up to three decades if the
+            minimum is at an end. For a squared error, the grid is scaled by the target's standard deviation c to a
+            power, c**(2 - 2/L) for L2 and c**(2 - 1/L) for L1, where L is the number of penalised layers in a chain.
+            For `Decoupled`, the sum of the learning rates of the run on all rows replaces n.
+        cv: A number of folds, or the fraction of rows to hold out once. The split is stratified by the first output
+            with a classification loss, if there is one.
+        validation_data: (x, y) or (x, y, sample_weight), or a dataset of such tuples, to hold out instead of rows of
+            `x`.
+        epochs: Maximum number of epochs.
+        batch_size: Number of rows in a batch, at most the training rows of the fold. None uses the size of the first
+            batch of a dataset, or 32 without a dataset of batches.
+        steps_per_epoch: Number of batches to read from a dataset (number of rows if it yields single rows). Required
+            for an infinite dataset. None reads the whole dataset.
+        patience: Stop a strength if its mean held-out loss has not improved for this number of epochs; None trains all
+            epochs. "last" is then the last trained epoch of the strength.
+        sample_weight: Weights of the rows in the loss of every output, (n,); they are divided by their mean.
+        class_weight: A dictionary from class labels to weights of the rows, for a model with one output. It applies to
+            training and held-out rows and multiplies `sample_weight`. Classes that are not in it have weight 1.
+        on: Which weights are penalised: "kernels", "all", other kinds of weights, classes of layers, patterns of paths,
+            variables, a function (layer, variable) -> bool, or a dictionary from selectors to factors of the strength;
+            see `describe`.
+        how: Where the penalty enters: `Coupled()`, `Proximal()` or `Decoupled()`; None uses the penalty's default.
+        init: "fresh" (the default) draws new trainable weights, the same for every lambda and different in every fold;
+            "keep" starts from the model's weights. A trained or loaded model requires one of the two.
+        epoch: The epoch whose weights each strength keeps: "best" by the mean held-out loss, "last", or a number
+            counted from 1.
+        standardize_target: Subtract the mean of the targets and divide by their standard deviation, both from the
+            training rows of each fold. Losses are then in units of the variance over all rows, and models predict
+            standardised targets: `path.target_mean + path.target_sd * prediction` converts them back.
+        seed: Seed of the folds, weights, batches and random layers. The same call gives the same result to the bit on a
             machine, if the plan is the same.
-        plan: How to train, such as another path's `path.plan`; what it leaves out is chosen, by a short timing of
-            the model where two ways are likely. `rules`: whether all members of a layer are computed at once where that
-            is known how; `xla`: whether XLA compiles the training; `chunk`: strengths trained together;
-            `evaluated_rows`: rows evaluated together.
-        max_memory: Bytes that the run may take beside what the process has already; None for half of what is free.
-            Strengths are trained in chunks that keep to it.
+        plan: Settings of the run, such as `path.plan` of another path: `rules`, whether layers with a rule run for all
+            members at once; `xla`, whether XLA compiles the training; `chunk`, the number of strengths trained
+            together; `evaluated_rows`, the number of rows evaluated together. Missing settings are chosen, if necessary
+            by a short timing of the model.
+        max_memory: Bytes that the run may use in addition to the memory of the process; None for half of the free
+            memory. Strengths are trained in chunks that fit this limit.
         progress: Whether to show a progress bar; None shows it on a terminal.
-        verbose: Whether to print the plan, its reason and the memory expected, before the training.
+        verbose: Whether to print the plan, the reason for it and the expected memory before training.
 
     Returns:
-        The path: losses, choices and models at every strength. Where every strength has a model that diverged, it has
-        nothing to choose, which `print(path)` says, and `path.model()` raises `NothingToChoose`.
+        The path: losses, choices and models at every strength. If a model diverged at every strength, there is nothing
+        to choose: `print(path)` says so, and `path.model()` raises `NothingToChoose`.
 
     Raises:
-        TypeError, ValueError: Before any training, if an argument is not right or not supported; the message says what
-            to do.
+        TypeError, ValueError: If an argument is not valid or not supported, before any training. The message says how
+            to fix it.
 
     Source: Friedman, Hastie & Tibshirani (2010), "Regularization paths for generalized linear models via coordinate
-    descent", whose choice of lambda this is; trained by gradient steps in place of coordinate descent.
+    descent", for the choice of lambda. Models are trained by gradient steps instead of coordinate descent.
 
     Example:
         >>> import keras, shrinkage as sh

@@ -1,4 +1,4 @@
-"""From what a search found to the path that `fit` returns."""
+"""Conversion of the outcome of a search to the path that `fit` returns."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from shrinkage._search._search import Outcome
 
 
 def assemble(runner: Runner, outcome: Outcome, *, seconds: float) -> Path:
-    """Return the path of a problem: curves and predictions of the folds, weights of the models on all rows."""
+    """Return the path: losses and predictions of the folds, and weights of the models trained on all rows."""
     problem, scores = runner.problem, outcome.scores
     training, folds = problem.training, problem.folds
     held = np.sort(np.concatenate(folds.held_out))
@@ -53,7 +53,7 @@ def assemble(runner: Runner, outcome: Outcome, *, seconds: float) -> Path:
 
 
 def _all_rows(problem: Problem, outcome: Outcome) -> dict[str, Any]:
-    """Return what a path keeps of the models trained on all rows, of which there may be none."""
+    """Return the fields of a path about the models trained on all rows; NaN and empty if no model was trained."""
     groups = not problem.training.penalty.elementwise
     values = outcome.values
     if not values:
@@ -72,14 +72,14 @@ def _all_rows(problem: Problem, outcome: Outcome) -> dict[str, Any]:
 
 
 def _known_metrics(metrics: dict[str, np.ndarray], predictions: Any) -> dict[str, np.ndarray]:
-    """Leave out the metrics of predictions that are no numbers: an accuracy of these looks like one."""
+    """Set metrics to NaN where a prediction is NaN: an accuracy of NaN predictions would look valid."""
     leaves = [leaf for leaf in tree.flatten(predictions) if np.issubdtype(leaf.dtype, np.floating)]
     lost = np.any([np.isnan(leaf).any(axis=(0, *range(2, leaf.ndim))) for leaf in leaves], axis=0)
     return {name: np.where(lost, np.nan, values) for name, values in metrics.items()}
 
 
 def _norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
-    """Return each strength's Euclidean norm of the penalised weights, or their distance from what draws them."""
+    """Return the Euclidean norm of the penalised weights for each strength, or their distance from the origins."""
     training = problem.training
     rows, number = [problem.all_rows], [len(problem.folds.train)]
     (first,) = initial_values(training.template, training.data, rows, number, seed=training.seed, init=training.init)
@@ -99,7 +99,7 @@ def _zero_groups(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndar
 
 
 def _own_structure(predictions: Any) -> Any:
-    """Return one array for one output, and a structure without lists for several: a path never changes."""
+    """Return an array for a single output, or a structure with tuples in place of lists: a path is immutable."""
     leaves = tree.flatten(predictions)
     return leaves[0] if len(leaves) == 1 else tree.lists_to_tuples(predictions)
 

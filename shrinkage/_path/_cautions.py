@@ -1,4 +1,4 @@
-"""What else there is to know of a path: folds far from the others, epochs and strengths beyond those tried."""
+"""Further sentences of the verdict: outlying folds, and epochs and strengths beyond those tried."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def near_perfect_words(curve: Curve, loss: str) -> str:
 
 
 def few_tried_words(curve: Curve) -> str:
-    """Say where strengths diverged that might have been chosen."""
+    """Return a sentence if strengths diverged that could have been chosen."""
     positive, tried = curve.lams > 0, usable_strengths(curve)
     if tried.sum() == positive.sum() or not tried.any():
         return ""
@@ -51,7 +51,7 @@ def far_fold_words(curve: Curve, loss: str) -> str:
 
 
 def epoch_limit_words(curve: Curve) -> str:
-    """Name the strengths, of none and `min`, whose chosen epoch is the last one only because training ended there."""
+    """Return a sentence if the loss, without a penalty or at `min`, still fell at the last epoch."""
     where = [
         i for i in none_and_min(curve) if curve.epochs[i] > 1 and convergence_at(curve, i) is not Convergence.LEVELLED
     ]
@@ -62,8 +62,8 @@ def epoch_limit_words(curve: Curve) -> str:
 
 
 def edge_words(curve: Curve) -> str:
-    """Say where strengths beyond those tried are likely to be better; a flat curve has its minimum anywhere."""
-    last = int(np.sum(curve.lams > 0)) - 1  # of the strengths above 0
+    """Return a sentence if strengths beyond the grid are likely to be better; none if the curve is flat."""
+    last = int(np.sum(curve.lams > 0)) - 1  # the smallest strength above 0
     if falls_towards_none(curve):
         return "Every strength above 0 is clearly too large: $extend_lams downwards."
     if 0 == curve.index_min < last and falls_towards(curve, 1):

@@ -1,6 +1,6 @@
-"""The curve of a path: losses by fold, strength and epoch, how members ended, and the statistics on them.
+"""The curve of a path: losses by fold, strength and epoch, statuses of the members, and statistics.
 
-Table, verdict, picture and files are made of a curve alone: there is no model in it.
+Table, verdict and figure need only a curve. A curve contains no model.
 """
 
 from dataclasses import dataclass, fields
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 
 class Status(Enum):
-    """How the training of one member of the path ended; the values are messages.
+    """The result of training a member. The values are messages for the user.
 
     Example:
         >>> Status.DIVERGED.value
@@ -90,33 +90,33 @@ class Curve:
 
     @property
     def train_weight(self) -> Array:
-        """(F,) number of rows that `train_loss` is of, or the sum of their sample weights: those of the next fold."""
+        """(F,) number of rows in `train_loss`, or the sum of their sample weights; they are rows of the next fold."""
         return np.roll(self.fold_weight, -1)
 
     @property
     def single_split(self) -> bool:
-        """Whether one part of the rows was held out, once, instead of folds in turn."""
+        """Whether a single part of the rows was held out, instead of each fold in turn."""
         return len(self.fold_weight) == 1
 
     @property
     def failed(self) -> Array:
-        """(S,) whether a model of this strength, a fold's or the one on all rows, diverged: then it is not chosen."""
+        """(S,) whether a model diverged at a strength, in a fold or on all rows. Such a strength is not chosen."""
         diverged = (self.status != Status.OK).any(axis=0) | (self.full_status != Status.OK)
         return diverged | ~np.isfinite(self.mean)
 
     @property
     def index_min(self) -> int:
-        """Index in `lams` of the largest strength with the least mean loss.
+        """Index in `lams` of the largest strength with the smallest mean loss, counted from 0.
 
-        It counts from 0, where print and table count from 1.
+        `print(path)` and `table()` count from 1.
         """
         return choose(self.candidates, self.se)[0]
 
     @property
     def index_1se(self) -> int:
-        """Index in `lams` of the largest strength within one standard error of the least mean loss.
+        """Index in `lams` of the largest strength within one standard error of the smallest mean loss, counted from 0.
 
-        It counts from 0, where print and table count from 1.
+        `print(path)` and `table()` count from 1.
         """
         return choose(self.candidates, self.se)[1]
 
@@ -132,20 +132,20 @@ class Curve:
 
     @property
     def index_model(self) -> int | None:
-        """Index in `lams` of the strength that the model's own regularizers had, or None."""
+        """Index in `lams` of the strength of the model's regularizers, or None without `penalty="model"`."""
         return None if self.lam_model is None else int(np.argmin(np.abs(self.lams - self.lam_model)))
 
     @property
     def gain(self) -> Difference:
-        """How much lower the mean loss is at `lam_min` than without a penalty, with its 95 % interval.
+        """The mean loss without a penalty minus the mean loss at `lam_min`, with a 95 % interval.
 
-        Over folds by the corrected resampled t-test (Nadeau & Bengio 2003); for a single split by the paired t-test of
-        its rows. That `lam_min` was chosen on the same rows is not in the interval: see `optimism`.
+        The interval is from the corrected resampled t-test over folds (Nadeau & Bengio 2003), or for a single split
+        from the paired t-test over rows. It does not include the choice of `lam_min` on the same rows; see `optimism`.
         """
         return self.gain_over(-1)
 
     def gain_over(self, index: int) -> Difference:
-        """Return how much lower the mean loss is at `lam_min` than at `lams[index]`; see `gain`."""
+        """Return the mean loss at `lams[index]` minus the mean loss at `lam_min`; see `gain`."""
         best = self.index_min
         if self.single_split:
             return row_gain(self.row_loss[:, index], self.row_loss[:, best], self.row_weight)
@@ -153,9 +153,9 @@ class Curve:
 
     @property
     def null_gain(self) -> Difference:
-        """How much lower the mean loss is at `lam_min` than that of the best constant, as `gain` has it for lambda = 0.
+        """The loss of the best constant minus the mean loss at `lam_min`, with a 95 % interval as in `gain`.
 
-        NaN where there is no best constant.
+        The values are NaN if there is no best constant.
         """
         best = self.index_min
         if self.null_fold_loss is None or self.null_row_loss is None:
@@ -165,18 +165,18 @@ class Curve:
         return self.fold_gain(self.null_fold_loss, self.fold_loss[:, best])
 
     def fold_gain(self, other: Array, least: Array) -> Difference:
-        """Return how much lower the folds' losses `least` are than `other`, (F,) each; see `gain`."""
+        """Return the mean of `other` - `least`, losses of the folds, (F,) each, with an interval; see `gain`."""
         n_train, n_test = (np.mean([len(rows) for rows in part]) for part in (self.folds.train, self.folds.held_out))
         return gain(other, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
 
     @property
     def optimism(self) -> float:
-        """By how much the mean loss at `lam_min` flatters itself (Tibshirani & Tibshirani 2009); NaN for one split."""
+        """The bias of the mean loss at `lam_min` (Tibshirani & Tibshirani 2009); NaN for a single split."""
         return optimism(np.where(self.failed, np.nan, self.fold_loss), self.fold_weight, self.index_min)
 
     @property
     def candidates(self) -> Array:
-        """(S,) `mean` where a strength can be chosen, NaN where it failed."""
+        """(S,) `mean`, or NaN where a strength failed and cannot be chosen."""
         return np.where(self.failed, np.nan, self.mean)
 
 
@@ -185,7 +185,7 @@ def _at_epochs(loss: Array, epochs: Array) -> Array:
 
 
 def _read_only(value: Any) -> Any:
-    """Make arrays, also those in tuples and dictionaries, read-only views: the caller's own stay as they are."""
+    """Replace arrays, also in tuples and dictionaries, by read-only views; the caller's arrays do not change."""
     if isinstance(value, np.ndarray):
         value = value.view()
         value.setflags(write=False)

@@ -1,4 +1,4 @@
-"""A path on disk: `path.json` for what people may want to read, `arrays.npz`, and `template.keras`. No pickle."""
+"""Saving and loading of paths: `path.json`, readable for people, `arrays.npz`, and `template.keras`; no pickle."""
 
 import json
 import re
@@ -32,9 +32,9 @@ def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, o
     """Write a path to a folder; see `Path.save`.
 
     Args:
-        folder: Where to.
+        folder: The folder.
         values: The fields of the path.
-        words: More for people to read in `path.json`.
+        words: Further entries of `path.json`, for people.
         overwrite: Whether an existing folder may be used.
     """
     folder = File(folder)
@@ -42,7 +42,7 @@ def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, o
         raise FileExistsError(f"'{folder}' exists. Choose another folder, or say `overwrite=True`.")
     place = folder if folder.exists() else folder.absolute().parent
     place.mkdir(parents=True, exist_ok=True)
-    # Beside its place until it is whole: a save that breaks off leaves an earlier path as it was.
+    # Write to a temporary folder first, so that an interrupted save does not change an earlier path.
     with tempfile.TemporaryDirectory(dir=place, prefix=".saving-") as scratch:
         fresh = File(scratch, "path")
         fresh.mkdir()
@@ -55,11 +55,11 @@ def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, o
 
 
 def _move(fresh: File, folder: File) -> None:
-    """Move the files of a saved path to their place, which may hold an earlier path and other files."""
+    """Move the files of a saved path to the folder, which may contain an earlier path and other files."""
     if not folder.exists():
         fresh.rename(folder)
         return
-    # Without path.json a folder is not a saved path: a mixture of two, left by a kill right here, never looks like one.
+    # Remove path.json first: if the process is killed here, a mixture of two paths is not read as a saved path.
     (folder / _JSON).unlink(missing_ok=True)
     for name in (_ARRAYS, _TEMPLATE, _JSON):
         (fresh / name).replace(folder / name)
@@ -72,7 +72,7 @@ def read(folder: Any) -> dict[str, Any]:
         raise FileNotFoundError(f"There is no folder '{folder}'.")
     record = _read_record(folder)
     try:
-        record.setdefault("lam_model", None)  # of a path that an earlier version saved
+        record.setdefault("lam_model", None)  # missing in paths of earlier versions
         return _restore(record, *_read_parts(folder, record))
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         if problem := _own_code(error):
@@ -83,28 +83,28 @@ def read(folder: Any) -> dict[str, Any]:
 
 
 def _warn_unless_readable(template: Any, file: File) -> None:
-    """Warn now, while the model's code is at hand, of what `load` cannot read."""
+    """Warn at saving if `load` cannot read the model, because the model's code may not be available later."""
     problem = _read_problem(template, file, None)
     if not problem:
         return
-    more = _read_problem(template, file, template.own_code)  # which is left when they are found
+    more = _read_problem(template, file, template.own_code)  # remains after the custom classes are found
     more = f" It also has {more}" if more and more != problem else ""
     warnings.warn(f"The path is saved, but `Path.load` cannot read its model: it has {problem}{more}", stacklevel=4)
 
 
 def _read_problem(template: Any, file: File, scope: dict[str, Any] | None) -> str:
-    """Say what Keras cannot read of a file where it is given this code, by names; or nothing."""
+    """Return why Keras cannot read a file with these custom objects, by name; empty if it can."""
     try:
         template.load(file, **({} if scope is None else {"scope": scope}))
     except UnsupportedVersion:
         raise
-    except Exception as error:  # of any class: it comes from the code of the model's layers
+    except Exception as error:  # any class: it comes from the code of the layers
         return _own_code(error) or f"something that Keras cannot read back ({error})."
     return ""
 
 
 def _own_code(error: Exception) -> str:
-    """Say which code of the user's own Keras cannot read, does not find or does not take from a file; or nothing."""
+    """Return which custom code Keras cannot find, create or load, or "" if the error has another cause."""
     if found := re.search(r"Could not locate (class|function) '([^']+)'", str(error)):
         kind, name = found.groups()
         return (
@@ -115,20 +115,19 @@ def _own_code(error: Exception) -> str:
     if found := re.search(r"<class '([^']+)'> could not be deserialized properly", str(error)):
         name = found[1].rpartition(".")[2]
         return (
-            f"the class {name}, which Keras cannot make again from its configuration: let its get_config() return the "
-            f"arguments of its __init__, and no others (or its from_config() make it of what there is), and fit and "
-            f"save again."
+            f"the class {name}, which Keras cannot create from its configuration: let get_config() return exactly the "
+            f"arguments of __init__ (or define from_config() for the configuration), and fit and save again."
         )
     if "Python lambda" in str(error):
         return (
-            "a Python lambda, and Keras takes no code from files. Write it as a layer or function with a name, "
+            "a Python lambda, and Keras loads no code from files. Write it as a layer or function with a name, "
             "registered by @keras.saving.register_keras_serializable(), and fit again."
         )
     return ""
 
 
 def _arrays(values: Mapping[str, Any]) -> dict[str, Any]:
-    """All numbers that are not for reading, under one flat name each."""
+    """Return the arrays of `arrays.npz`, by flat names."""
     arrays = {name: values[name] for name in _NUMBERS}
     for group in ("metrics", "null_metrics"):
         arrays |= {f"{group}.{name}": value for name, value in values[group].items()}
@@ -144,7 +143,7 @@ def _arrays(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _toward(penalty: Penalty) -> tuple[Any, ...]:
-    """Return the weights that a penalty draws towards, if they were given."""
+    """Return the weights given as `toward`, or an empty tuple."""
     toward = penalty.toward
     return toward if isinstance(toward, tuple) else ()
 
@@ -186,16 +185,16 @@ def _read_record(folder: File) -> dict[str, Any]:
 
 
 def _read_parts(folder: File, record: dict[str, Any]) -> tuple[dict[str, Any], Any]:
-    from shrinkage._model._template import Template  # here, as it imports Keras
+    from shrinkage._model._template import Template  # imported here because it imports Keras
 
-    # Given a name, `np.load` leaves the file of a torn archive open.
+    # If the archive is damaged, `np.load` would not close a file that it opened by name.
     with (folder / _ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     for array in arrays.values():
         array.setflags(write=False)
-    options: dict[str, Any] = {"name": record["model"]} if "model" in record else {}  # earlier versions had none
+    options: dict[str, Any] = {"name": record["model"]} if "model" in record else {}  # missing in earlier versions
     if record["lam_model"] is not None:
-        options["plain"] = True  # code of the user's own may set its regularizers again
+        options["plain"] = True  # custom code may set regularizers again
     return arrays, Template.load(folder / _TEMPLATE, **options)
 
 
@@ -228,7 +227,7 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> d
 
 
 def _tuples(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record with tuples in place of JSON's lists."""
+    """Return a record with the lists of JSON replaced by tuples."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
 
 
@@ -270,7 +269,7 @@ def _pack_tree(structure: Any, arrays: dict[str, Any]) -> Any:
 
 
 def _to_plain(value: Any) -> Any:
-    """Let JSON write NumPy's numbers and arrays, which a plan may hold."""
+    """Convert NumPy numbers and arrays, which a plan may contain, for JSON."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} cannot be written to {_JSON}: {value!r}")

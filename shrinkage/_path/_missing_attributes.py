@@ -1,4 +1,4 @@
-"""What a path answers to attributes of models, histories and other searches that it does not have."""
+"""Hints for attributes that a path does not have, but models, histories or other searches have."""
 
 from collections.abc import Mapping
 
@@ -33,7 +33,7 @@ _METHODS = ("predict", "evaluate", "fit", "predict_on_batch", "compile")
 
 
 def missing_words(name: str) -> str:
-    """Say of an attribute that a path does not have what it has instead.
+    """Return the message of the AttributeError, with a hint at the right attribute if there is one.
 
     Example:
         >>> missing_words("lambda_1se")

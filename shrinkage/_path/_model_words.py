@@ -1,4 +1,4 @@
-"""Is the strength right that the model's own regularizers had? What a path with `penalty="model"` says to that."""
+"""The sentence of the verdict with `penalty="model"`, on the strength of the model's regularizers."""
 
 import math
 
@@ -9,7 +9,7 @@ from shrinkage._path._words import decimals, fixed_text, lam_text, loss_digits, 
 
 
 def model_words(curve: Curve) -> str:
-    """Compare the model's own strength with the best one; nothing for a path of another penalty."""
+    """Compare the strength of the model's regularizers with `min`; empty for other penalties."""
     index = curve.index_model
     if index is None or curve.failed.all():
         return ""
@@ -42,7 +42,7 @@ def model_words(curve: Curve) -> str:
 
 
 def _in_keras(curve: Curve) -> str:
-    """Write the strength as the model's layers have it."""
+    """Write the strength as arguments of a Keras regularizer."""
     lam, rho = curve.lam_model or 0.0, curve.penalty.rho
     if rho in (0, 1):
         return f"Keras' L1({lam:.6g})" if rho else f"Keras' L2({lam / 2:.6g})"

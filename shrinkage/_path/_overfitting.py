@@ -1,4 +1,4 @@
-"""What a path says where without a penalty the held-out loss rises again while the training loss falls."""
+"""Sentences of the verdict if training without a penalty overfits."""
 
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import Overfitting, scale_of, strength_without_stopping, usable_strengths
@@ -6,7 +6,7 @@ from shrinkage._path._words import at_min, interval_text, loss_text, strength_te
 
 
 def overfitting_words(curve: Curve, loss: str, overfitting: Overfitting) -> str:
-    """Say which remedy mends it, and both losses without a penalty, at its best epoch and at the end."""
+    """Return the advice, the losses without a penalty at the best and last epochs, and a comparison of remedies."""
     best, last, training = (
         loss_text(curve, value)
         for value in (overfitting.best_loss, overfitting.last_loss, overfitting.last_training_loss)
@@ -36,7 +36,7 @@ def _advice(curve: Curve, overfitting: Overfitting) -> str:
 
 
 def _beyond_stopping_words(curve: Curve) -> str:
-    """Compare with no penalty at its best epoch, which `none` is: what the penalty adds to early stopping."""
+    """Return the gain of the penalty over early stopping, if `none` keeps the best epoch."""
     if curve.lam_min == 0:
         return "Stopping early mends it, and no penalty lowers it further."
     lowers = f"{at_min(curve)} lowers it by a further {interval_text(curve, curve.gain)}"
@@ -46,7 +46,7 @@ def _beyond_stopping_words(curve: Curve) -> str:
 
 
 def _instead_of_stopping_words(curve: Curve, overfitting: Overfitting) -> str:
-    """Compare with no penalty at a later epoch than its best, as `epoch` asked for."""
+    """Return the gain of the penalty without early stopping, if `none` keeps a later epoch because of `epoch`."""
     chosen, early = int(curve.epochs[-1]), loss_text(curve, overfitting.best_loss)
     stopping = f"stopping without a penalty at epoch {overfitting.best_epoch} gives {early}"
     if curve.lam_min == 0:
@@ -60,7 +60,7 @@ def _instead_of_stopping_words(curve: Curve, overfitting: Overfitting) -> str:
 
 
 def _unstopped_words(curve: Curve, overfitting: Overfitting) -> str:
-    """Say whether a penalty can stand in for early stopping: what the strengths give after all of their epochs."""
+    """Return a sentence on whether a penalty can replace early stopping, with the smallest loss after all epochs."""
     if not usable_strengths(curve).any():
         return ""
     index, n_epochs, least, stands_in = strength_without_stopping(curve, overfitting)
@@ -71,7 +71,7 @@ def _unstopped_words(curve: Curve, overfitting: Overfitting) -> str:
 
 
 def small_words(curve: Curve) -> str:
-    """Say that a gain is clear and yet hardly matters: large data show the smallest differences."""
+    """Return a sentence if a gain is significant but small, as happens with large data."""
     gain, none = curve.gain.mean, curve.mean[-1]
     if gain >= 0.01 * abs(none) or gain >= 0.01 * abs(scale_of(curve)):
         return ""

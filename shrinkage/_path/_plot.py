@@ -1,4 +1,4 @@
-"""The picture of a path, in two steps: what is to be seen, as plain numbers, and its drawing."""
+"""The figure of a path, in two steps: the data to show, as plain numbers, and the drawing."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart.
+# Colours of Okabe and Ito, which colour-blind readers can distinguish.
 _HELD_OUT, _TRAINING, _INK, _FAINT = "#D55E00", "#0072B2", "#333333", "#8C8C8C"
-_LABEL_SHARE = 0.15  # of the picture's height is kept, at the top, for the choices' labels
+_LABEL_SHARE = 0.15  # share of the height, at the top, for the labels of the choices
 _STYLE: Any = {
     **{"font.family": "sans-serif", "font.size": 11, "text.color": _INK, "axes.labelcolor": _INK},
     **{"axes.edgecolor": _FAINT, "xtick.color": _FAINT, "ytick.color": _FAINT},
@@ -29,21 +29,21 @@ _STYLE: Any = {
 
 @dataclass(frozen=True, eq=False)
 class CurveData:
-    """What the picture of a path shows; arrays have one entry per strength, in the order of `lams`.
+    """The data of a figure; arrays have one entry per strength, in the order of `lams`.
 
     Attributes:
-        loss: the loss in words.
-        bars: what the bars are, in words.
-        position: log10(lam); lam = 0 stands apart at the left.
+        loss: name of the loss, for the axis label.
+        bars: name of the error bars, for the legend.
+        position: log10(lam); lam = 0 is placed to the left of the others.
         lams: the strengths.
-        mean, se: held-out loss at the chosen epoch, and its standard error.
-        train: training loss at that epoch.
-        failed: whether a model of this strength diverged.
-        index_min, index_1se: the choices; None where every strength diverged.
-        index_model: the strength that the model's own regularizers had, if they are the penalty.
+        mean, se: held-out loss at the chosen epoch, and the standard error.
+        train: training loss at the chosen epoch.
+        failed: whether a model diverged at the strength.
+        index_min, index_1se: indices of the choices; None if a model diverged at every strength.
+        index_model: index of the strength of the model's regularizers, with `penalty="model"`.
         null: loss of the best constant, or NaN.
-        complexity: norm of the penalised weights; for a penalty that gives zeros, how many are not zero.
-        complexity_label: which of the two.
+        complexity: norm of the penalised weights, or for a sparse penalty the number of nonzero weights.
+        complexity_label: name of `complexity`, for the axis label.
         low, high: the range of losses to show.
     """
 
@@ -66,12 +66,12 @@ class CurveData:
 
     @property
     def is_above(self) -> NDArray[np.bool_]:
-        """(S,) which held-out losses do not fit below the top with their bars: an arrow stands for them."""
+        """(S,) whether the held-out loss with its bar exceeds `high`, so that an arrow is drawn instead."""
         return ~(self.mean + np.nan_to_num(self.se) <= self.high)
 
 
 def curve_data(curve: Curve) -> CurveData:
-    """Collect what the picture of a path shows."""
+    """Collect the data of a figure."""
     sparse = curve.penalty.sparse
     chosen = not curve.failed.all()
     low, high = _limits(curve) if chosen else _limits_without_choice(curve)
@@ -98,15 +98,16 @@ def curve_data(curve: Curve) -> CurveData:
 
 
 def draw(data: CurveData, file: Any = None, *, title: str = "") -> Figure:
-    """Draw the picture, in glmnet's manner: losses with bars over log λ, choices dotted, model size on top.
+    """Draw a figure in the style of glmnet: losses with bars over log λ, choices dotted, model size on top.
 
     Args:
-        data: what to show.
-        file: a name or file object to save it to; the ending of a name says the format, PNG without one.
-        title: what path it is.
+        data: the data to show.
+        file: a file name or file object to save the figure to; the extension of the name determines the format, PNG
+            without an extension.
+        title: the title of the figure.
 
     Returns:
-        The figure, which belongs to no pyplot state and no window.
+        The figure, which is not registered with pyplot and has no window.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -124,7 +125,7 @@ def draw(data: CurveData, file: Any = None, *, title: str = "") -> Figure:
             handles.append(axes.axvline(data.position[index_model], ymax=1 - _LABEL_SHARE, label=label, **style))
         _draw_axes(axes, data)
         _draw_sizes(axes, data)
-        # Outside: inside, every corner is some curve's way.
+        # Outside the axes, because inside the legend could cover a curve.
         style: dict[str, Any] = {"frameon": False, "fontsize": 9.5, "handlelength": 1.6, "columnspacing": 1.4}
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 4), **style)
         if file is not None:
@@ -132,7 +133,7 @@ def draw(data: CurveData, file: Any = None, *, title: str = "") -> Figure:
     return figure
 
 
-# --- what to see
+# --- data
 
 
 def _complexity_words(curve: Curve) -> str:
@@ -151,10 +152,10 @@ def _positions(lams: Floats) -> Floats:
 
 
 def _limits(curve: Curve) -> tuple[float, float]:
-    """Find a range in which the choice can be seen: the far end of a curve may be a hundred times as high.
+    """Return a range of losses in which the choice is visible: the end of a curve may be a hundred times as high.
 
-    The reach above the least loss is what half of the strengths need, or three bars, or no penalty if that is not far.
-    Below there is more room, for the training loss, and for the best constant where the whole curve is worse.
+    Above the smallest loss, the range includes half of the strengths, three error bars, and no penalty if it is not far
+    away. Below, there is space for the training loss, and for the best constant if all losses are above it.
     """
     mean, se, train = curve.mean, np.nan_to_num(curve.se), curve.train_mean
     mean = np.where(curve.failed, np.nan, mean)
@@ -174,18 +175,19 @@ def _limits(curve: Curve) -> tuple[float, float]:
 
 
 def _limits_without_choice(curve: Curve) -> tuple[float, float]:
-    """Find a range around the best constant, where every strength diverged; any range where there is none."""
+    """Return a range around the best constant if every strength diverged; (0, 1) if there is no best constant."""
     high = 2 * curve.null_loss if curve.null_loss > 0 and np.isfinite(curve.null_loss) else 1.0
     return 0.0, float(high)
 
 
-# --- how to show it
+# --- drawing
 
 
 def _draw_choices(axes: Axes, data: CurveData) -> None:
-    """Mark the choices by dotted lines, labelled above all points where no label crosses the other's line.
+    """Mark the choices by dotted lines with labels above all points.
 
-    A line ends at its label: of two labels on the same side of their lines, the one that lies across is the higher.
+    A line ends at the height of its label. If both labels are on the same side of their lines, the label next to the
+    other line is higher, so that no label crosses a line.
     """
     if data.index_min is None or data.index_1se is None:
         return
@@ -204,7 +206,7 @@ def _draw_choices(axes: Axes, data: CurveData) -> None:
     _draw_choice(axes, data, second, names[second], row=int(not first_low), left=second_left)
 
 
-_LABEL_WIDTH = 0.3  # of the picture's width, for a label
+_LABEL_WIDTH = 0.3  # share of the width that a label needs
 
 
 def _draw_choice(axes: Axes, data: CurveData, index: int, name: str, *, row: int, left: bool) -> None:
@@ -212,12 +214,12 @@ def _draw_choice(axes: Axes, data: CurveData, index: int, name: str, *, row: int
     axes.axvline(data.position[index], ymax=height, color=_INK, linewidth=1, linestyle=":")
     style: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
     style |= {"xytext": (-4, 0), "ha": "right"} if left else {"xytext": (4, 0), "ha": "left"}
-    style["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # over the grid
+    style["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # hides the grid
     axes.annotate(f"{name}: λ = {lam_text(data.lams[index])}", (data.position[index], height), fontsize=9, **style)
 
 
 def _draw_constant(axes: Axes, data: CurveData) -> list[Any]:
-    """Draw the best constant's loss, or say in the legend what it is where it is out of sight."""
+    """Draw the loss of the best constant, or write it in the legend if it is outside the range."""
     if not np.isfinite(data.null):
         return []
     style: dict[str, Any] = {"color": _FAINT, "linewidth": 1, "linestyle": "--"}
@@ -247,12 +249,12 @@ def _draw_training(axes: Axes, data: CurveData) -> list[Any]:
     axes.plot(data.position[~positive], shown[~positive], **style)
     line = axes.plot(data.position[positive], shown[positive], label=_training_words(data), **style)[0]
     below = Rectangle((0, data.low), 1, data.high - data.low, transform=axes.get_yaxis_transform())
-    line.set_clip_path(below)  # where the points end, the labels begin
+    line.set_clip_path(below)  # the space above is for labels
     return [line]
 
 
 def _training_words(data: CurveData) -> str:
-    """Name the training loss, and say so where all of it is out of sight."""
+    """Return the legend of the training loss, with a remark if all of it is outside the range."""
     train = data.train[~data.failed & np.isfinite(data.train)]
     if len(train) and (train > data.high).all():
         return "training: higher than shown"
@@ -260,7 +262,7 @@ def _training_words(data: CurveData) -> str:
 
 
 def _draw_arrows(axes: Axes, data: CurveData) -> list[Any]:
-    """Stand in for the losses that are out of sight, filled, and for what diverged, hollow."""
+    """Draw filled arrows for losses outside the range, and hollow arrows for diverged strengths."""
     top = data.high - 0.022 * (data.high - data.low)
     style: dict[str, Any] = {"color": _HELD_OUT, "markersize": 6.5, "zorder": 3}
     kinds = ((data.is_above & ~data.failed, _HELD_OUT, "higher than shown"), (data.failed, "white", "diverged"))
@@ -287,7 +289,7 @@ def _draw_axes(axes: Axes, data: CurveData) -> None:
 
 
 def _draw_power(axes: Axes, data: CurveData) -> str:
-    """Take a power of ten out of large or small losses, and return it for the label: above the axis is no room."""
+    """Scale large or small losses by a power of ten, and return it for the axis label: there is no space above."""
     power = int(np.floor(np.log10(max(abs(data.low), abs(data.high)))))
     if -4 <= power <= 5:
         axes.ticklabel_format(axis="y", style="plain", useOffset=False)
@@ -298,9 +300,9 @@ def _draw_power(axes: Axes, data: CurveData) -> str:
 
 
 def _draw_sizes(axes: Axes, data: CurveData) -> None:
-    """Write the models' sizes along the top, as glmnet does, with no more labels than there is room for.
+    """Write the sizes of the models along the top, as glmnet does, with as many labels as there is space for.
 
-    Where they do not fall with the strength, as each strength keeps an epoch of its own, they are no axis.
+    If the sizes do not decrease with the strength, because chosen epochs differ, the axis line is hidden.
     """
     n = len(data.position)
     shown = [*range(0, n - 1, max(1, round(n / 7))), n - 1]
@@ -317,7 +319,7 @@ def _draw_sizes(axes: Axes, data: CurveData) -> None:
 
 
 def _decades(data: CurveData) -> tuple[list[float], list[str]]:
-    """Label whole powers of ten (a few, on a long axis), and λ = 0 by a plain 0."""
+    """Return ticks and labels for powers of ten, at most about eight, and for λ = 0."""
     positive = data.position[data.lams > 0]
     exponents = range(int(np.ceil(positive.min())), int(np.floor(positive.max())) + 1) if len(positive) else []
     exponents = list(exponents)[:: max(1, len(exponents) // 8)]

@@ -1,4 +1,4 @@
-"""A path as text: the table of `print(path)`, and below it what the path says in words."""
+"""The text of `print(path)`: the table, and below it the verdict and the notes."""
 
 import math
 import textwrap
@@ -17,7 +17,7 @@ _WIDTH = 110
 
 
 def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms: Vocabulary) -> str:
-    """Lay out a path as cv.glmnet prints its own: a header, the choices, what they mean, and what went wrong."""
+    """Return the text of a path in the layout of cv.glmnet: a header, the table, the verdict, problems and notes."""
     found = [
         Note(text) for text in (_optimism(curve), _largest_strength_words(curve), _units(curve), *_problems(curve))
     ]
@@ -29,7 +29,7 @@ def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms
 
 
 def header(curve: Curve, title: str, selection: Selection, seconds: float) -> str:
-    """Say in one line what was trained, and how long it took."""
+    """Return a line with the penalty, the model, the number of trained models and the duration."""
     n_strengths, n_folds = len(curve.lams), len(curve.fold_weight)
     split = "1 split" if curve.single_split else f"{n_folds} folds"
     all_rows = bool((curve.full_status != Status.SKIPPED).any())
@@ -69,7 +69,7 @@ def _join(cells: list[str], widths: list[int]) -> str:
 
 def _cells(curve: Curve, index: int) -> list[str]:
     mean, digits = curve.mean[index], loss_digits(curve)
-    digits = max(digits, decimals(mean)) if mean else digits  # a row needs its figures, be the others large
+    digits = max(digits, decimals(mean)) if mean else digits  # at least two significant figures of each loss
     cells = [lam_text(curve.lams[index]), str(range(1, len(curve.lams) + 1)[index])]
     cells += [fixed_text(mean, digits), fixed_text(curve.se[index], digits)]
     cells += [_metric(values[index]) for values in curve.metrics.values()]
@@ -84,7 +84,7 @@ def _zero_title(curve: Curve) -> list[str]:
 
 
 def _null_cells(curve: Curve, n_cells: int) -> list[str]:
-    # Three figures are enough for a constant, where the other rows need the digits in which they differ.
+    # Three significant figures are enough here: the other rows may need more to show their differences.
     digits = decimals(curve.null_loss, figures=3)
     cells = ["", "", fixed_text(curve.null_loss, digits), fixed_text(curve.null_se, digits)]
     cells += [_metric(curve.null_metrics.get(name, math.nan)) for name in curve.metrics]
@@ -108,7 +108,7 @@ def _optimism(curve: Curve) -> str:
 
 
 def _largest_strength_words(curve: Curve) -> str:
-    """Say that `1se` has no strength above it, unless that is plain: of a `min` there, or where little was learnt."""
+    """Return a sentence if `1se` is the largest strength, unless `min` is too or the models learnt little."""
     if curve.failed.all():
         return ""
     unlearnt = not beats_constant(curve) or convergence_without_penalty(curve) is Convergence.BEGINNING
@@ -141,7 +141,7 @@ def _problems(curve: Curve) -> list[str]:
 
 
 def _name_strengths(hit: np.ndarray, lams: np.ndarray) -> str:
-    """Name strengths by one bound where they are an end of the grid, and one by one otherwise."""
+    """Return text for strengths: a bound if they are an end of the grid, otherwise a list."""
     n_hit = int(hit.sum())
     if n_hit > 1 and hit[:n_hit].all():
         return f"at lambda >= {lam_text(lams[n_hit - 1])}"

@@ -1,4 +1,4 @@
-"""What a path says where the penalty is not to be judged: training failed, or learnt nothing, or has hardly begun."""
+"""Sentences of the verdict if the penalty cannot be judged: training failed, learnt nothing, or has hardly begun."""
 
 import math
 
@@ -28,7 +28,7 @@ _WORSE = "The models on this path predict worse than a constant"
 
 
 def nothing_to_choose_words(curve: Curve) -> str:
-    """Say that no strength can be chosen, and where that came from."""
+    """Return the sentences for a path without a choice, with the cause and advice."""
     hit = curve.status == Status.DIVERGED
     whole = np.flatnonzero(hit.all(axis=1))
     where = ""
@@ -47,7 +47,7 @@ def nothing_to_choose_words(curve: Curve) -> str:
 
 
 def _domain_words(curve: Curve) -> str:
-    """Say of a loss that is not finite for some predictions what the output needs."""
+    """Return advice on the output activation if the loss is not finite for some predictions."""
     if curve.loss_name.lower() != "poisson":
         return ""
     return (
@@ -57,7 +57,7 @@ def _domain_words(curve: Curve) -> str:
 
 
 def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: bool) -> str:
-    """Say that a constant does as well, and that more training or a larger model is not what is missing."""
+    """Return the sentences if no strength clearly beats the best constant, with advice on the likely cause."""
     if trains_above_constant(curve):
         return _undertrained_words(curve, loss, notes)
     best, null = float(curve.mean[curve.index_min]), curve.null_loss
@@ -100,14 +100,14 @@ def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, schedule
 
 
 def _beats_words(curve: Curve, loss: str, *, so_far: bool) -> str:
-    """Say whether the least loss is below the best constant's, which it is not clearly."""
+    """Return a clause: no strength beats the best constant, or none clearly does."""
     best, null = float(curve.mean[curve.index_min]), curve.null_loss
     constant, no = f"the best constant ({loss} {figures(null)})", "So far no" if so_far else "No"
     if best >= null:
         return f"{no} strength beats {constant}: nothing was learnt that shows on held-out rows"
     if curve.nonzero[curve.index_min] == 0:
         return f"{no} strength beats {constant}: {at_min(curve)} is the best, and leaves no penalised weight"
-    subject = at_min(curve) if curve.lam_min > 0 else "training without a penalty"  # "no penalty" would mean none
+    subject = at_min(curve) if curve.lam_min > 0 else "training without a penalty"  # "no penalty" would be ambiguous
     return (
         f"{no} strength clearly beats {constant}: {subject} lowers it by {interval_text(curve, curve.null_gain)}, "
         f"which may be chance"
@@ -115,7 +115,7 @@ def _beats_words(curve: Curve, loss: str, *, so_far: bool) -> str:
 
 
 def _undertrained_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
-    """Not even in training is the best constant beaten: that says nothing yet of what there is to learn."""
+    """Return advice if not even the training loss is below the loss of the best constant."""
     least, null = least_training_loss(curve), curve.null_loss
     losses = f"({loss} {loss_text(curve, least)} in training at the least, best constant {figures(null)})"
     plainly = f" {_WORSE}, on held-out rows too." if is_above_constant(curve) else ""
@@ -150,7 +150,7 @@ def _target_advice(curve: Curve) -> str:
 
 
 def beginning_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
-    """Say that training has hardly begun: then all strengths are nearly alike, and none is idle for that."""
+    """Return the sentences if training has hardly begun: the strengths cannot be compared yet."""
     losses, n_epochs = held_out_curve(curve)[-1], int(curve.epochs[-1])
     first, last = (loss_text(curve, value) for value in (losses[0], losses[n_epochs - 1]))
     longer = capital(_train_longer_words(curve, notes))
@@ -174,6 +174,6 @@ def beginning_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
 
 
 def _train_longer_words(curve: Curve, notes: tuple[str, ...]) -> str:
-    """A higher rate is no advice where models diverged at this one, or where inputs are large."""
+    """Return advice to train longer, and to raise the learning rate unless models diverged or inputs are large."""
     higher = " or raise $learning_rate" * (not curve.failed.any() and not names_inputs(notes))
     return f"train longer (raise $epochs){higher}"

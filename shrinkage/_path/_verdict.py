@@ -1,6 +1,6 @@
-"""What a path says in words: what to do first, and then the numbers that it follows from.
+"""The verdict of a path in sentences: first the advice, then the numbers behind it.
 
-`_findings` and `_convergence` decide, from numbers; here and in the modules below it is said.
+`_findings` and `_convergence` make the decisions. This module and the modules that it imports contain the sentences.
 """
 
 import math
@@ -38,11 +38,11 @@ from shrinkage._problem._scales import names_inputs
 
 
 def verdict(curve: Curve, notes: tuple[str, ...] = (), *, scheduled: bool = False) -> str:
-    """Say what the curve shows; see `Path.verdict`.
+    """Return the verdict; see `Path.verdict`.
 
     Args:
         curve: the curve.
-        notes: those of the path: inputs and targets far from unit size explain much.
+        notes: the notes of the path, which tell whether inputs or targets are far from unit size.
         scheduled: whether the learning rate follows a schedule.
     """
     loss = loss_words(curve.loss_name)
@@ -70,14 +70,14 @@ def verdict(curve: Curve, notes: tuple[str, ...] = (), *, scheduled: bool = Fals
         ]
     if names_inputs(notes) and not sentences[0].startswith("Standardise"):
         sentences += [_INPUTS]
-    return " ".join(" ".join(sentences).split())  # some are empty
+    return " ".join(" ".join(sentences).split())  # some sentences are empty
 
 
 _INPUTS = "The inputs are far from unit size (see the note on them): scaled, the same training may get further."
 
 
 def _rate_words(curve: Curve, loss: str) -> str:
-    """Say that the penalty mends a learning rate that is too high, and what to compare with."""
+    """Return advice if the learning rate is too high without a penalty."""
     none = float(curve.candidates[-1])
     if math.isfinite(none) and far_above_constant(curve, none):
         return (
@@ -130,7 +130,7 @@ def _you(curve: Curve) -> str:
 
 
 def _size_words(curve: Curve) -> str:
-    """Say of a large difference that is not clear what would show it."""
+    """Return a sentence if the gain is large but not significant: more rows are needed."""
     share = curve.gain.mean / abs(curve.mean[-1]) if curve.mean[-1] else 0.0
     if share < 0.1:
         return ""
@@ -167,7 +167,7 @@ def _no_penalty_words(curve: Curve, loss: str) -> str:
 
 
 def _why_it_helps(curve: Curve) -> str:
-    """Tell less overfitting, a narrower gap between training and held-out loss, from a lower training loss."""
+    """Return a sentence on how the penalty helps: by a lower training loss or by less overfitting."""
     if not (pairs := losses_at_one_epoch(curve)):
         return ""
     (train_none, train_min), (held_out_none, held_out_min) = pairs
@@ -180,9 +180,9 @@ def _why_it_helps(curve: Curve) -> str:
 
 
 def _gap_words(curve: Curve, *, larger: bool) -> str:
-    """Tell under- from overfitting where the penalty gained nothing: by the gap between the losses without it.
+    """Return a sentence on over- or underfitting, from the gap between training and held-out loss without a penalty.
 
-    What would gain more is left to the words on a far fold or on the last epoch, where there are any.
+    The sentence contains no remedy if other sentences, on an outlying fold or on the last epoch, contain one.
 
     Args:
         curve: the curve.

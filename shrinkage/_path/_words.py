@@ -1,4 +1,4 @@
-"""How a path, its losses and its strengths are written."""
+"""Formatting of paths, losses and strengths as text."""
 
 import math
 
@@ -37,7 +37,7 @@ _NOUNS = ("loss", "error", "entropy", "crossentropy", "divergence", "deviance", 
 
 
 def title(penalty: Penalty, how: How, model: str) -> str:
-    """Name a path by its penalty, by where that entered if not as usual, and by the name of its model."""
+    """Return the title of a path: the penalty, `how` if it is not the default, and the name of the model."""
     entry = "" if how == penalty.default_how else f"{type(how).__name__.lower()} "
     return f"{capital(entry + penalty.name)} path of {model}"
 
@@ -47,10 +47,10 @@ def capital(text: str) -> str:
 
 
 def loss_words(name: str) -> str:
-    """Name a loss so that "the", "its" and "the least" may stand before it; own functions are named as such.
+    """Return the name of a loss as a noun, which can follow "the", "its" or "the least".
 
     Args:
-        name: `mean_squared_error` or `MeanSquaredError`, or the name of an own function or class.
+        name: `mean_squared_error` or `MeanSquaredError`, or the name of a custom function or class.
 
     Example:
         >>> loss_words("sparse_categorical_crossentropy"), loss_words("MeanSquaredError"), loss_words("log_cosh")
@@ -66,7 +66,7 @@ def loss_words(name: str) -> str:
 
 
 def lam_text(lam: float) -> str:
-    """Write a strength as the table does.
+    """Format a strength as in the table.
 
     Example:
         >>> lam_text(0.000127), lam_text(0.0)
@@ -76,14 +76,14 @@ def lam_text(lam: float) -> str:
 
 
 def decimals(value: float, figures: int = 2) -> int:
-    """Count the decimals that show `figures` significant figures of `value`."""
+    """Return the number of decimals that shows `figures` significant figures of `value`."""
     if not math.isfinite(value) or value == 0:
         return 3
     return max(0, figures - 1 - math.floor(math.log10(abs(value))))
 
 
 def loss_digits(curve: Curve) -> int:
-    """Losses are shown to two figures of the standard error of the least: what comes after is noise."""
+    """Return the number of decimals for losses: two significant figures of the standard error at `min`."""
     return decimals(curve.null_se if curve.failed.all() else curve.se[curve.index_min])
 
 
@@ -92,17 +92,17 @@ def fixed_text(value: float, digits: int) -> str:
         return "diverged" if math.isinf(value) else "-"
     if digits > 6 or abs(value) >= 1e6:
         return f"{value:.2e}"
-    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0, as nothing is minus nothing
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0 avoids "-0"
 
 
 def loss_text(curve: Curve, value: float) -> str:
-    """Write a loss to as many decimals as the least one has, and to two figures at least: it may be far smaller."""
+    """Format a loss with the decimals of `loss_digits`, but at least two significant figures."""
     digits = loss_digits(curve)
     return fixed_text(value, max(digits, decimals(value)) if value else digits)
 
 
 def interval_text(curve: Curve, gain: Difference) -> str:
-    """Write a difference of losses and its interval, to two figures of the interval's half width."""
+    """Format a difference and the 95 % interval, with two significant figures of the half width."""
     half = (gain.high - gain.low) / 2
     digits = min(decimals(half), loss_digits(curve) + 1)
     if not any(round(value, digits) for value in (gain.mean, gain.low, gain.high)):
@@ -115,7 +115,7 @@ def interval_text(curve: Curve, gain: Difference) -> str:
 
 
 def figures(value: float) -> str:
-    """Write a number to three significant figures."""
+    """Format a number with three significant figures."""
     return fixed_text(value, decimals(value, 3))
 
 
@@ -128,7 +128,7 @@ def at_min(curve: Curve) -> str:
 
 
 def flat_range(curve: Curve) -> str:
-    """Name the unbroken stretch of strengths, from 0 up, whose loss is within one standard error of the least."""
+    """Return text for the range of strengths from 0 with losses within one standard error of the smallest loss."""
     close = curve.mean <= curve.mean[curve.index_min] + curve.se[curve.index_min]
     close &= ~curve.failed
     start = len(close) - int(np.argmin(np.append(close[::-1], False)))

@@ -79,7 +79,7 @@ def test_what_is_left_when_a_class_is_found_is_said(tmp_path):
     model(X[:1])
     model.compile("sgd", "mse")
     path = sh.fit(model, X, Y.astype(float), penalty="model", lams=[0.1], cv=3, epochs=1)
-    words = "class Argumentless, which Keras cannot make again from its configuration: let its get_config"
+    words = "class Argumentless, which Keras cannot create from its configuration: let get_config"
     with pytest.warns(UserWarning, match=f"not registered with Keras.*It also has the {words}"):
         path.save(tmp_path / "path")
     with (
@@ -92,7 +92,7 @@ def test_what_is_left_when_a_class_is_found_is_said(tmp_path):
 def test_a_lambda_is_not_read_from_a_file(tmp_path):
     model = keras.Sequential([keras.Input((6,)), layers.Lambda(lambda x: 2 * x), layers.Dense(1)])
     model.compile("sgd", "mse")
-    with pytest.warns(UserWarning, match="a Python lambda, and Keras takes no code from files"):
+    with pytest.warns(UserWarning, match="a Python lambda, and Keras loads no code from files"):
         fit(model, y=TARGET, lams=[0.1], epochs=1).save(tmp_path / "run")
     with pytest.raises(ValueError, match="cannot be read: it has a Python lambda"):
         sh.Path.load(tmp_path / "run")
