@@ -70,10 +70,9 @@ def fit(
             minimum is at an end. For a squared error, the grid is scaled by the target's standard deviation c to a
             power, c**(2 - 2/L) for L2 and c**(2 - 1/L) for L1, where L is the number of penalised layers in a chain.
             For `Decoupled`, the sum of the learning rates of the run on all rows replaces n.
-        cv: A number of folds, or the fraction of rows to hold out once. The split is stratified by the first output
-            with a classification loss, if there is one.
-        validation_data: (x, y) or (x, y, sample_weight), or a dataset of such tuples, to hold out instead of rows of
-            `x`.
+        cv: A number of folds, or the fraction of rows to hold out once. They are stratified by the first output that
+            has a classification loss, if one has.
+        validation_data: (x, y) or (x, y, sample_weight), or a dataset of these, to hold out in place of rows of `x`.
         epochs: Maximum number of epochs.
         batch_size: Number of rows in a batch, at most the training rows of the fold. None uses the size of the first
             batch of a dataset, or 32 without a dataset of batches.

@@ -27,23 +27,22 @@ class Evaluation:
     train_loss: np.ndarray
     """Mean loss on as many training rows of each member, in inference mode, (f, s)."""
     row_loss: np.ndarray
-    """Loss of each held-out row, from the fold that holds it out, (m, s); NaN where the loss or the model mixes rows.
-    """
+    """Loss of each held-out row under its own fold, (m, s); NaN where loss or model mix rows."""
     predictions: Any
-    """Prediction for each held-out row, from the fold that holds it out, a tree of (m, s, ...)."""
+    """Prediction for each held-out row by its own fold, a tree of (m, s, ...)."""
 
 
 class Cohort:
     """F x S members: the strengths of a fold step together, and the folds step in parallel on the cores.
 
     Args:
-        training: Model, data, loss and penalty.
-        engine: The compiled steps of S members.
-        evaluated_rows: Number of rows that are evaluated together.
-        train: Training rows of each fold.
-        held_out: Held-out rows of each fold.
-        numbers: The numbers of the folds, which seed weights, batches and random layers.
-        target: The units of each fold's targets in training, or None to leave the targets unchanged.
+        training: What to train.
+        engine: The steps of S members.
+        evaluated_rows: How many rows are evaluated together.
+        train: Each fold's training rows.
+        held_out: Each fold's held-out rows.
+        numbers: The folds' numbers, which weights, batches and random layers depend on.
+        target: The units that each fold's targets are trained in, or None for their own.
     """
 
     def __init__(
@@ -106,11 +105,11 @@ class Cohort:
         self._engine.compiled.update(shapes)
 
     def _most_steps(self, f: int) -> int:
-        """Return the length of the array of batches, a bound for all cohorts: they share one compiled shape."""
+        """Return for how many steps rows are handed over; cohorts of other numbers of rows use one compiled shape."""
         return math.ceil(self._training.data.n_rows / self._batches[f][1])
 
     def train_epoch(self, epoch: int) -> np.ndarray:
-        """Train one epoch, counted from 0; return which members' losses became NaN or infinite, (f, s)."""
+        """Train one epoch, counted from 0; return which members' losses stopped being finite, (f, s)."""
         results = self._each_fold(lambda f: self._step(f, epoch, self._batches[f][0]), self._engine.training.xla)
         self._members = [members for members, _ in results]
         return np.stack([keras.ops.convert_to_numpy(diverged) for _, diverged in results])
@@ -134,7 +133,7 @@ class Cohort:
         return self._engine.train(self._members[f], *data, rows, seeds, self._lam[f], np.int32(steps))
 
     def evaluate(self) -> Evaluation:
-        """Score all members: one forward pass computes held-out and training losses."""
+        """Score all members: one forward pass serves held-out and training loss."""
         weight, held_rows = self._training.data.weight.astype(np.float64), np.sort(np.concatenate(self._held_out))
         scored = self._each_fold(self._score, self._engine.evaluation.xla)
         held_loss, train_loss, predictions = zip(*scored, strict=True)
@@ -147,7 +146,7 @@ class Cohort:
         places = [np.searchsorted(held_rows, rows) for rows in self._held_out]
 
         def gather(*parts: np.ndarray) -> np.ndarray:
-            """Concatenate parts (s, m_f, ...) of the folds in the order of the rows, to (m, s, ...)."""
+            """Put the folds' parts (s, m_f, ...) in the order of the rows, (m, s, ...)."""
             whole = np.empty((len(held_rows), parts[0].shape[0], *parts[0].shape[2:]), parts[0].dtype)
             for part, place in zip(parts, places, strict=True):
                 whole[place] = part.swapaxes(0, 1)
@@ -168,7 +167,7 @@ class Cohort:
         and the predictions for the held-out rows.
         """
         held_rows, train = self._held_out[f], self._train_scored[f]
-        # If the loss or the model mixes rows, held-out rows are in separate batches, as in `model.evaluate`.
+        # Where loss or model mix rows, these are in batches of their own, as `model.evaluate` has them.
         parts = [np.concatenate([held_rows, train])] if self._training.by_rows else [held_rows, train]
         scored = [self._score_rows(f, rows) for part in parts for rows in self._parts(part)]
         losses, predictions = keras.tree.map_structure(lambda *found: np.concatenate(found, axis=1), *scored)
@@ -178,20 +177,20 @@ class Cohort:
         return losses[:, : len(held_rows)], losses[:, len(held_rows) :], predictions
 
     def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Split rows into parts that are scored together."""
+        """Return rows in parts that are scored together."""
         size = self._evaluated_rows if self._training.by_rows else self._training.batch_size
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def _score_rows(self, f: int, rows: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return the losses (s, b) and predictions (s, b, ...) of a fold's members on rows (b,)."""
-        # Pad the last part to the compiled shape, unless additional rows would change the losses.
+        # The last rows of all are filled up to one compiled shape, unless these would change the others' loss.
         padded = np.resize(rows, self._evaluated_rows) if self._training.by_rows else rows
         data = self._x, self._y[f], self._weight
         scores = self._engine.evaluate(self._members[f], *data, padded.astype(np.int32))
         return keras.tree.map_structure(lambda value: _numpy(value)[:, : len(rows)], scores)
 
     def _each_fold(self, call: Callable[[int], Any], xla: bool) -> list[Any]:
-        """Call a function with the index of each fold, in parallel if XLA compiled the steps.
+        """Call with each fold's index, side by side where XLA compiled the steps: small ones use one core well.
 
         Without XLA the folds run one after another. TensorFlow then uses all cores for an operation, and it may fail if
         a function runs twice at the same time: rewritten sums (`AccumulateNV2`) have the same name in both runs.

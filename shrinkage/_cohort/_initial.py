@@ -20,10 +20,10 @@ def initial_values(
     Args:
         template: The template of the model.
         data: All rows.
-        train: Training rows of each fold.
-        numbers: The numbers of the folds, which seed the weights together with `seed`.
-        seed: The seed of the run.
-        init: "fresh" to draw weights, or "keep" for the weights of the model.
+        train: Each fold's training rows.
+        numbers: The folds' numbers, which their weights are drawn by.
+        seed: The run's seed.
+        init: "fresh" or "keep".
     """
     if init == "keep":
         drawn = [template.kept_values()] * len(train)
@@ -96,7 +96,7 @@ def _moments(layer: Any, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray,
         shift = np.average(counted - first, axis=axes, weights=weight, keepdims=True)
         variance = np.average((counted - first - shift) ** 2, axis=axes, weights=weight)
         mean = (first + shift).squeeze(axes)
-    # As in scikit-learn: otherwise a column that is constant in the training rows would be huge in the held-out rows.
+    # As in scikit-learn: a column that is constant in these rows is not blown up where it varies, in the held-out ones.
     return mean, np.where(variance == 0, 1.0, variance)
 
 

@@ -90,7 +90,7 @@ class Curve:
 
     @property
     def train_weight(self) -> Array:
-        """(F,) number of rows in `train_loss`, or the sum of their sample weights; they are rows of the next fold."""
+        """(F,) number of rows that `train_loss` is of, or the sum of their sample weights: those of the next fold."""
         return np.roll(self.fold_weight, -1)
 
     @property
@@ -139,8 +139,8 @@ class Curve:
     def gain(self) -> Difference:
         """The mean loss without a penalty minus the mean loss at `lam_min`, with a 95 % interval.
 
-        The interval is from the corrected resampled t-test over folds (Nadeau & Bengio 2003), or for a single split
-        from the paired t-test over rows. It does not include the choice of `lam_min` on the same rows; see `optimism`.
+        Over folds by the corrected resampled t-test (Nadeau & Bengio 2003); for a single split by the paired t-test of
+        its rows. That `lam_min` was chosen on the same rows is not in the interval: see `optimism`.
         """
         return self.gain_over(-1)
 

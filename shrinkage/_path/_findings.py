@@ -49,14 +49,11 @@ def rises_again(
     The rise must be larger than the standard error of the rise, occur in most folds, and be large enough to report.
 
     Args:
-        held_out: (F, E) held-out loss of each fold after each epoch, NaN after the last epoch that was trained.
-        fold_weight: (F,) weights of the folds.
-        training: (E,) mean training loss after each epoch.
-        se: standard error of the mean loss, used for a single split.
-        scale: the argument `scale` of `matters`.
-
-    Returns:
-        The losses and epochs, or None if the loss does not rise again.
+        held_out: (F, E) held-out loss of each fold after each epoch, NaN past the last one.
+        fold_weight: (F,) the folds' weights.
+        training: (E,) mean training loss.
+        se: standard error of the mean loss, for a single split, where folds cannot tell it.
+        scale: as in `matters`.
     """
     folds = np.asarray(held_out, float)
     mean, training = summarise(folds, fold_weight)[0], np.asarray(training, float)
@@ -186,8 +183,8 @@ def is_above_constant(curve: Curve) -> bool:
 def trains_above_constant(curve: Curve) -> bool:
     """Return whether the training loss at every strength and epoch is at least the loss of the best constant.
 
-    In a single split the two losses are on different rows, so the training loss may be larger by chance. Then the
-    training loss must also still be falling.
+    The training loss of a single split is of other rows than the constant's, and may be larger for that: there it must
+    still be falling too.
     """
     above = least_training_loss(curve) >= curve.null_loss
     return above and not (curve.single_split and training_is_stuck(curve))
@@ -229,8 +226,8 @@ def beats_constant(curve: Curve) -> bool:
 def _row_gain_of_null(curve: Curve) -> float:
     """Return the lower end of the 95 % interval of the gain over the best constant, from all held-out rows.
 
-    The interval is widened by the factor of the corrected resampled t-test, because folds share training rows and the
-    losses of rows are therefore not independent.
+    The variance is corrected as that of folds is: it is J/n times a row's for the mean of a fold of J, and rows that
+    train together are not independent.
     """
     if curve.null_row_loss is None or curve.single_split:
         return -math.inf
@@ -259,7 +256,7 @@ def closes_the_gap(curve: Curve) -> bool:
 
 
 def far_folds(curve: Curve) -> dict[int, dict[float, float]]:
-    """Return folds with an outlying loss without a penalty or at `min`: {fold: {strength: ratio to the median}}."""
+    """Find folds that are far from the others, without a penalty or at `min`: for each the strengths and how far."""
     found: dict[int, dict[float, float]] = {}
     for index in none_and_min(curve):
         fold, ratio = far_fold(curve.fold_loss[:, index])
@@ -288,8 +285,8 @@ def scale_of(curve: Curve) -> float:
 def gap(curve: Curve) -> tuple[float, float]:
     """Return the held-out loss minus the training loss, without a penalty, and the standard error of the difference.
 
-    In cross-validation the difference is paired by rows: the held-out rows of a fold are scored as training rows in the
-    fold before. Differences between the rows of the folds then do not enter the error. A single split is not paired.
+    In cross-validation both are of the same rows: those that a fold holds out are scored as training rows in the fold
+    before. What differs between these parts of the rows is then not in the error. A single split scores other rows.
     """
     training, held_out = (
         losses[np.arange(len(losses)), -1, curve.epochs[-1] - 1] for losses in (curve.train_loss, curve.cv_loss)

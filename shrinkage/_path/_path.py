@@ -44,19 +44,19 @@ class Path(Curve):
 
     Attributes:
         lams: (S,) strengths for all `n_rows` rows.
-        cv_loss: (F, S, E) mean loss of the held-out rows after each epoch; NaN after a member diverged or `patience`
-            stopped the strength.
-        train_loss: (F, S, E) mean loss of as many training rows after each epoch; in cross-validation these are the
-            held-out rows of the next fold.
+        cv_loss: (F, S, E) mean loss of the held-out rows after each epoch; NaN from where a member diverged, or
+            `patience` stopped the strength.
+        train_loss: (F, S, E) the same of as many rows that were trained on: in cross-validation of those that the
+            next fold holds out.
         fold_weight: (F,) number of held-out rows, or the sum of their sample weights.
-        epochs: (S,) the chosen epoch of each strength, counted from 1.
-        held_out_rows: (m,) indices of the held-out rows, in the order of `predictions` and `row_loss`.
+        epochs: (S,) the epoch chosen for each strength, counted from 1.
+        held_out_rows: (m,) which rows were held out, in the order of the next two.
         predictions: (m, S, ...) out-of-fold predictions at the chosen epoch; for a model with several outputs, a
-            dictionary or tuple of arrays in the structure of the model's output.
-        row_loss: (m, S) losses of the held-out rows; NaN if the loss or the model mixes the rows of a batch.
-        row_weight: (m,) sample weights of the held-out rows; None if all are equal.
-        metrics: the compiled metrics on the held-out rows, each (S,).
-        null_loss, null_se, null_metrics: loss, standard error and metrics of the best constant; NaN if there is none.
+            dictionary or tuple of these in the structure that the model returns.
+        row_loss: (m, S) their losses; NaN for a loss or a model that mixes the rows of a batch.
+        row_weight: (m,) their sample weights; None where all are equal.
+        metrics: the compiled metrics on them, each (S,).
+        null_loss, null_se, null_metrics: the same for the best constant; NaN where there is none.
         null_fold_loss, null_row_loss: (F,) and (m,) losses of the best constant per fold and per held-out row; None in
             a path that an earlier version saved without them.
         norm: (S,) Euclidean norm of the penalised weights of the models trained on all rows; for `L2(toward=...)` the

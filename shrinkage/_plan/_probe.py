@@ -27,7 +27,7 @@ class Timing:
 
 
 def time_steps(cohort: Cohort, start: Callable[[Cohort], None], members: int) -> Timing:
-    """Compile the steps of a cohort, if they are not compiled yet, and time a few steps.
+    """Compile a cohort's steps, if they are not yet, and time a few.
 
     Args:
         cohort: F x S members.

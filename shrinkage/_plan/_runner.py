@@ -52,15 +52,12 @@ class Runner:
             self.notes.append(Note(text))
 
     def cohort(self, strengths: int) -> Cohort:
-        """Return a cohort of all folds, for a number of strengths."""
+        """Return all folds at so many strengths."""
         return self._cohort(strengths, self.plan)
 
     def cohort_of_all_rows(self, strengths: int) -> Cohort:
-        """Return a cohort that trains on all rows, for a number of strengths."""
-        problem, number = (
-            self.problem,
-            len(self.problem.folds.train),
-        )  # not a fold's number: different weights and batches
+        """Return the members that train on all rows, at so many strengths."""
+        problem, number = self.problem, len(self.problem.folds.train)  # no fold's number: other weights, other batches
         units = None if problem.target is None else problem.target.take(slice(-1, None))
         engine = self._engines.get(self.plan, strengths)
         rows, none = [problem.all_rows], [np.arange(0)]
