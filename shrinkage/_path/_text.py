@@ -17,7 +17,7 @@ _WIDTH = 110
 
 
 def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms: Vocabulary) -> str:
-    """Return the text of a path in the layout of cv.glmnet: a header, the table, the verdict, problems and notes."""
+    """Lay out a path as cv.glmnet prints its own: a header, the choices, what they mean, and what went wrong."""
     found = [
         Note(text) for text in (_optimism(curve), _largest_strength_words(curve), _units(curve), *_problems(curve))
     ]
@@ -29,7 +29,7 @@ def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms
 
 
 def header(curve: Curve, title: str, selection: Selection, seconds: float) -> str:
-    """Return a line with the penalty, the model, the number of trained models and the duration."""
+    """Say in one line what was trained, and how long it took."""
     n_strengths, n_folds = len(curve.lams), len(curve.fold_weight)
     split = "1 split" if curve.single_split else f"{n_folds} folds"
     all_rows = bool((curve.full_status != Status.SKIPPED).any())

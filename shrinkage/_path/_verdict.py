@@ -70,7 +70,7 @@ def verdict(curve: Curve, notes: tuple[str, ...] = (), *, scheduled: bool = Fals
         ]
     if names_inputs(notes) and not sentences[0].startswith("Standardise"):
         sentences += [_INPUTS]
-    return " ".join(" ".join(sentences).split())  # some sentences are empty
+    return " ".join(" ".join(sentences).split())  # some are empty
 
 
 _INPUTS = "The inputs are far from unit size (see the note on them): scaled, the same training may get further."
