@@ -11,7 +11,7 @@ from benchmarks._rows import Case, ours
 
 PARTS = {
     "Checks, and one trial batch": "shrinkage._fit.prepare",
-    "Drawing first weights": "shrinkage._cohort._cohort.first_values",
+    "Drawing first weights": "shrinkage._cohort._cohort.initial_values",
     "Compiling": "shrinkage._cohort._cohort.Cohort._compile",
     "Training": "shrinkage._cohort._cohort.Cohort.train_epoch",
     "Evaluating every epoch": "shrinkage._cohort._cohort.Cohort.evaluate",

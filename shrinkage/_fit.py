@@ -12,10 +12,10 @@ from shrinkage._hints._fit import HINTS, missing_words
 from shrinkage._path._assemble import assemble
 from shrinkage._path._path import Path
 from shrinkage._penalties import How, Penalty
-from shrinkage._plan._trainer import Trainer
+from shrinkage._plan._runner import Runner
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
-from shrinkage._search._progress import progress as progress_bar
+from shrinkage._search._progress_bar import progress_bar
 from shrinkage._search._search import Search
 
 
@@ -127,7 +127,7 @@ def fit(
         >>> path.model().count_params()
         42
     """
-    started = time.perf_counter()
+    start_time = time.perf_counter()
     request = Request(
         model, x, y, penalty=penalty, lams=lams, cv=cv, validation_data=validation_data, epochs=epochs,
         batch_size=batch_size, steps_per_epoch=steps_per_epoch, patience=patience, sample_weight=sample_weight,
@@ -135,10 +135,10 @@ def fit(
         init=init, epoch=epoch, standardize_target=standardize_target, seed=seed, plan=plan,
         max_memory=max_memory,
     )  # fmt: skip
-    trainer = Trainer(prepare(request), request.plan, request.max_memory)
-    search = Search(trainer)
+    runner = Runner(prepare(request), request.plan, request.max_memory)
+    search = Search(runner)
     if verbose:
-        print(trainer.words, file=sys.stderr)
-    with progress_bar(search.expected, progress) as (tick, expect):
+        print(runner.description, file=sys.stderr)
+    with progress_bar(search.expected_epochs, progress) as (tick, expect):
         outcome = search.run(tick, expect)
-    return assemble(trainer, outcome, seconds=time.perf_counter() - started)
+    return assemble(runner, outcome, seconds=time.perf_counter() - start_time)

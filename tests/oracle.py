@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._cohort._first import first_values, seed_variables
+from shrinkage._cohort._initial import initial_values, seed_variables
 from shrinkage._data._data import batch_rows, random_seeds, take
 from shrinkage._model._template import fresh_optimizer
 from shrinkage._penalties import Decoupled
@@ -47,7 +47,7 @@ def trained_alone(
         epochs: How many.
         xla: Whether Keras compiles with XLA, as the cohort did.
     """
-    values = first_values(
+    values = initial_values(
         training.template, training.data, train, range(len(train)), seed=training.seed, init=training.init
     )
     model = training.template.model([value[0] for value in values[fold]])

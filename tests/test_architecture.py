@@ -93,7 +93,7 @@ def test_the_files_that_the_page_names_exist():
 def test_the_names_that_the_page_gives_are_in_the_package():
     code = "\n".join(file.read_text("utf-8") for file in FILES)
     named = re.findall(r"`@?([A-Za-z_]\w+)`", PAGE)
-    assert {"Request", "prepare", "Trainer", "Outcome", "CHECKS", "_LOSSES"} <= set(named)
+    assert {"Request", "prepare", "Runner", "Outcome", "CHECKS", "_LOSSES"} <= set(named)
     assert [name for name in named if not re.search(rf"\b{name}\b", code)] == []
 
 
@@ -269,7 +269,7 @@ def test_only_one_room_touches_the_private_parts_of_keras_and_tensorflow():
 # The name of the package where no thing of it is meant: whether it is imported, and in a configuration that it wrote.
 ALLOWED_STRINGS = {
     "_plan/_fingerprint.py": ["keras", "keras"],
-    "_plan/_trainer.py": ["keras"],
+    "_plan/_runner.py": ["keras"],
 }
 
 

@@ -23,17 +23,19 @@ def arguments_for(rule: Rule, layer: keras.Layer, args: Any, kwargs: Any) -> dic
     signature = call_signature(layer)
     bound = signature.bind(*args, **kwargs).arguments
     # A graph may have recorded a layer's default `training`; as in Keras, the model's own replaces it.
-    found = {name: value for name, value in bound.items() if value is not None and name != "training"}
-    tensors = [name for name, value in found.items() if any(isinstance(leaf, Members) for leaf in tree.flatten(value))]
+    arguments = {name: value for name, value in bound.items() if value is not None and name != "training"}
+    tensors = [
+        name for name, value in arguments.items() if any(isinstance(leaf, Members) for leaf in tree.flatten(value))
+    ]
     for name in tensors:
         mask_name = "mask" if len(tensors) == 1 else f"{name}_mask"
-        if mask_name in signature.parameters and mask_name not in found:
-            masks = tree.map_structure(_mask, found[name])
+        if mask_name in signature.parameters and mask_name not in arguments:
+            masks = tree.map_structure(_mask, arguments[name])
             if any(mask is not None for mask in tree.flatten(masks)):
-                found[mask_name] = masks
-    listed = list(inspect.signature(rule).parameters)[4:]
-    first, *others = found
-    return found if set(others) <= set(listed) else None
+                arguments[mask_name] = masks
+    accepted = list(inspect.signature(rule).parameters)[4:]
+    first, *others = arguments
+    return arguments if set(others) <= set(accepted) else None
 
 
 def apply(rule: Rule, layer: keras.Layer, arguments: dict[str, Any], state: State, training: bool) -> Any:
@@ -49,13 +51,13 @@ def apply(rule: Rule, layer: keras.Layer, arguments: dict[str, Any], state: Stat
     )
     masks = None
     if layer.supports_masking:
-        before = _tensors(layer, arguments["mask"]) if "mask" in arguments else tree.map_structure(_mask, x)
-        masks = layer.compute_mask(_tensors(layer, x), before)
+        input_masks = _tensors(layer, arguments["mask"]) if "mask" in arguments else tree.map_structure(_mask, x)
+        masks = layer.compute_mask(_tensors(layer, x), input_masks)
     if not tree.is_nested(y):
         return Members(y, masks)
     leaves = tree.flatten(y)
-    hung = [] if masks is None else tree.flatten(masks)  # of the first of them, maybe
-    return tree.pack_sequence_as(y, [Members(leaf, mask) for leaf, mask in zip_longest(leaves, hung)])
+    output_masks = [] if masks is None else tree.flatten(masks)  # of the first of them, maybe
+    return tree.pack_sequence_as(y, [Members(leaf, mask) for leaf, mask in zip_longest(leaves, output_masks)])
 
 
 def _tensors(layer: keras.Layer, value: Any) -> Any:

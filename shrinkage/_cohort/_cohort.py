@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._cohort._first import first_values, origins
+from shrinkage._cohort._initial import initial_values, origins
 from shrinkage._cohort._tensorflow import Engine, tensors
 from shrinkage._cv._folds import scored_training_rows
 from shrinkage._data._data import TargetUnits, batch_rows, batches_of, random_seeds
@@ -64,8 +64,10 @@ class Cohort:
             self._y = [tensors(data.y)] * len(train)
         else:
             self._y = [tensors(target.standardize(data.y, f)) for f in range(len(train))]
-        self._first = first_values(training.template, data, train, numbers, seed=training.seed, init=training.init)
-        self._origins = origins(training.penalty.toward, training.template, self._first)
+        self._initial_values = initial_values(
+            training.template, data, train, numbers, seed=training.seed, init=training.init
+        )
+        self._origins = origins(training.penalty.toward, training.template, self._initial_values)
         self._members: list[Any] = []
         self._lam = np.zeros((len(train), 0))
         self._batches = [batches_of(len(rows), training.batch_size) for rows in train]
@@ -78,8 +80,8 @@ class Cohort:
     def start(self, lam: np.ndarray) -> None:
         """Begin anew at strengths (f, s)."""
         self._lam = lam
-        pairs = zip(self._first, self._origins, strict=True)
-        self._members = [self._engine.first(values, origin) for values, origin in pairs]
+        pairs = zip(self._initial_values, self._origins, strict=True)
+        self._members = [self._engine.initial_members(values, origin) for values, origin in pairs]
         self._compile()
 
     def _compile(self) -> None:
@@ -95,11 +97,11 @@ class Cohort:
         if not missing:
             return
         with ThreadPoolExecutor(2) as pool:
-            evaluated = [pool.submit(self._score_rows, 0, rows) for rows in self._parts(self._held_out[0])[:1]]
+            jobs = [pool.submit(self._score_rows, 0, rows) for rows in self._parts(self._held_out[0])[:1]]
             for f in missing:
                 self._step(f, epoch=0, steps=0)
-            for one in evaluated:
-                one.result()
+            for job in jobs:
+                job.result()
         self._engine.compiled.update(shapes)
 
     def _most_steps(self, f: int) -> int:
@@ -108,9 +110,9 @@ class Cohort:
 
     def train_epoch(self, epoch: int) -> np.ndarray:
         """Train one epoch, counted from 0; return which members' losses stopped being finite, (f, s)."""
-        stepped = self._each_fold(lambda f: self._step(f, epoch, self._batches[f][0]), self._engine.training.xla)
-        self._members = [members for members, _ in stepped]
-        return np.stack([keras.ops.convert_to_numpy(diverged) for _, diverged in stepped])
+        results = self._each_fold(lambda f: self._step(f, epoch, self._batches[f][0]), self._engine.training.xla)
+        self._members = [members for members, _ in results]
+        return np.stack([keras.ops.convert_to_numpy(diverged) for _, diverged in results])
 
     def time_steps(self, steps: int) -> float:
         """Return the seconds that so many steps of all folds take, at most an epoch's; the members stay as they are."""
@@ -132,20 +134,20 @@ class Cohort:
 
     def evaluate(self) -> Evaluation:
         """Score all members: one forward pass serves held-out and training loss."""
-        weight, held = self._training.data.weight.astype(np.float64), np.sort(np.concatenate(self._held_out))
+        weight, held_rows = self._training.data.weight.astype(np.float64), np.sort(np.concatenate(self._held_out))
         scored = self._each_fold(self._score, self._engine.evaluation.xla)
         held_loss, train_loss, predictions = zip(*scored, strict=True)
 
         def means(losses: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> np.ndarray:
-            pairs = [(loss, weight[own]) for loss, own in zip(losses, rows, strict=True)]
+            pairs = [(loss, weight[index]) for loss, index in zip(losses, rows, strict=True)]
             with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
                 return np.stack([np.average(loss[:, w > 0], axis=1, weights=w[w > 0]) for loss, w in pairs])
 
-        places = [np.searchsorted(held, rows) for rows in self._held_out]
+        places = [np.searchsorted(held_rows, rows) for rows in self._held_out]
 
         def gather(*parts: np.ndarray) -> np.ndarray:
             """Put the folds' parts (s, m_f, ...) in the order of the rows, (m, s, ...)."""
-            whole = np.empty((len(held), parts[0].shape[0], *parts[0].shape[2:]), parts[0].dtype)
+            whole = np.empty((len(held_rows), parts[0].shape[0], *parts[0].shape[2:]), parts[0].dtype)
             for part, place in zip(parts, places, strict=True):
                 whole[place] = part.swapaxes(0, 1)
             return whole
@@ -164,15 +166,15 @@ class Cohort:
         """Return the losses of a fold's members on its held-out rows, (s, m_f), and on as many training rows, and
         their predictions for the held-out rows.
         """
-        held, train = self._held_out[f], self._train_scored[f]
+        held_rows, train = self._held_out[f], self._train_scored[f]
         # Where loss or model mix rows, these are in batches of their own, as `model.evaluate` has them.
-        parts = [np.concatenate([held, train])] if self._training.by_rows else [held, train]
+        parts = [np.concatenate([held_rows, train])] if self._training.by_rows else [held_rows, train]
         scored = [self._score_rows(f, rows) for part in parts for rows in self._parts(part)]
         losses, predictions = keras.tree.map_structure(lambda *found: np.concatenate(found, axis=1), *scored)
-        predictions = keras.tree.map_structure(lambda value: value[:, : len(held)], predictions)
+        predictions = keras.tree.map_structure(lambda value: value[:, : len(held_rows)], predictions)
         if self._target is not None:
             losses, predictions = self._target.restore(losses, predictions, f)
-        return losses[:, : len(held)], losses[:, len(held) :], predictions
+        return losses[:, : len(held_rows)], losses[:, len(held_rows) :], predictions
 
     def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
         """Return rows in parts that are scored together."""
@@ -182,10 +184,10 @@ class Cohort:
     def _score_rows(self, f: int, rows: np.ndarray) -> tuple[np.ndarray, Any]:
         """Return the losses (s, b) and predictions (s, b, ...) of a fold's members on rows (b,)."""
         # The last rows of all are filled up to one compiled shape, unless these would change the others' loss.
-        filled = np.resize(rows, self._evaluated_rows) if self._training.by_rows else rows
+        padded = np.resize(rows, self._evaluated_rows) if self._training.by_rows else rows
         data = self._x, self._y[f], self._weight
-        found = self._engine.evaluate(self._members[f], *data, filled.astype(np.int32))
-        return keras.tree.map_structure(lambda value: _numpy(value)[:, : len(rows)], found)
+        scores = self._engine.evaluate(self._members[f], *data, padded.astype(np.int32))
+        return keras.tree.map_structure(lambda value: _numpy(value)[:, : len(rows)], scores)
 
     def _each_fold(self, call: Callable[[int], Any], xla: bool) -> list[Any]:
         """Call with each fold's index, side by side where XLA compiled the steps: small ones use one core well.
@@ -205,7 +207,7 @@ class Cohort:
 
     def values(self, f: int, s: int) -> list[np.ndarray]:
         """Return the values of a member, one array for each of the network's variables."""
-        return self._engine.values(self._members[f], s, [value[0] for value in self._first[f]])
+        return self._engine.values(self._members[f], s, [value[0] for value in self._initial_values[f]])
 
 
 def side_by_side(folds: int, xla: bool) -> int:

@@ -83,18 +83,18 @@ def _run(operation: Any, state: State, training: bool) -> Any:
     """Return what calls `operation` on `Members`."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        how, rule = run_mode(operation, state.xla), rule_for(operation, state.xla)
-        if how == "graph":
+        mode, rule = run_mode(operation, state.xla), rule_for(operation, state.xla)
+        if mode == "graph":
             graph = graph_of(operation)
             inputs = _in_order(graph, *args, **kwargs)
             return run_through_graph(graph, inputs, lambda node: _run(node, state, training))
-        if how == "rule" and rule is not None:
+        if mode == "rule" and rule is not None:
             arguments = arguments_for(rule, operation, args, kwargs)
             if arguments is not None:
                 return apply(rule, operation, arguments, state, training)
-        if how == "operation" and (found := _operations.run(operation, args, kwargs)) is not None:
-            return found
-        if how == "merge":
+        if mode == "operation" and (output := _operations.run(operation, args, kwargs)) is not None:
+            return output
+        if mode == "merge":
             return _merge(operation, args, kwargs)
         return unroll(operation, state, args, kwargs, training)
 
@@ -109,8 +109,8 @@ def _spread(parts: list[Any]) -> Iterator[Any]:
     rank = max(len(part.shape) for part in parts)
     shapes = [(part.shape[0], *[1] * (rank - len(part.shape)), *part.shape[1:]) for part in parts]
     shape = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
-    for part, own in zip(parts, shapes, strict=True):
-        spread = ops.broadcast_to(ops.reshape(part, own), shape)
+    for part, own_shape in zip(parts, shapes, strict=True):
+        spread = ops.broadcast_to(ops.reshape(part, own_shape), shape)
         set_mask(spread, mask_of(part))
         yield spread
 
@@ -128,7 +128,7 @@ def _merge(operation: Any, args: Any, kwargs: Any) -> Any:
     leaves = [leaf for leaf in tree.flatten((args, kwargs)) if isinstance(leaf, Members)]
     members = max(leaf.value.shape[0] for leaf in leaves), max(leaf.value.shape[1] for leaf in leaves)
 
-    def folded(leaf: Any) -> Any:
+    def fold_leaf(leaf: Any) -> Any:
         if not isinstance(leaf, Members):
             return leaf
         tensor = fold_members(leaf.value, members)
@@ -139,12 +139,12 @@ def _merge(operation: Any, args: Any, kwargs: Any) -> Any:
     def unfold(value: Any) -> Any:
         return unfold_members(value, members)
 
-    def unfolded(output: Any) -> Members:
+    def unfold_output(output: Any) -> Members:
         mask = mask_of(output)
         return Members(carry_logits(output, unfold(output), unfold), None if mask is None else unfold(mask))
 
-    args, kwargs = tree.map_structure(folded, (args, kwargs))
+    args, kwargs = tree.map_structure(fold_leaf, (args, kwargs))
     if isinstance(operation, (layers.Add, layers.Average)) and len({tuple(part.shape) for part in args[0]}) > 1:
         args = ([*_spread(args[0])], *args[1:])
     with keras.StatelessScope():
-        return tree.map_structure(unfolded, operation(*args, **kwargs))
+        return tree.map_structure(unfold_output, operation(*args, **kwargs))

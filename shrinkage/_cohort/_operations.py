@@ -60,11 +60,11 @@ def _add(x1: Any, x2: Any) -> Members | None:
     `ops.add` with TensorFlow goes by sizes alone, so that it cannot be called on members either, whose axes come first.
     """
     if isinstance(x1, Members) and not isinstance(x2, Members):
-        rows, added = (None, *x1.value.shape[3:]), tuple(getattr(x2, "shape", ()))
-        long = [size for size in added if size > 1]
-        if len(long) == 1 and len(rows) > 1 and long[0] in (rows[1], rows[-1]):
-            as_bias = -1 if rows[-1] == long[0] else 1 - len(rows)
-            if as_bias != added.index(long[0]) - len(added):
+        rows, constant_shape = (None, *x1.value.shape[3:]), tuple(getattr(x2, "shape", ()))
+        long_sizes = [size for size in constant_shape if size > 1]
+        if len(long_sizes) == 1 and len(rows) > 1 and long_sizes[0] in (rows[1], rows[-1]):
+            as_bias = -1 if rows[-1] == long_sizes[0] else 1 - len(rows)
+            if as_bias != constant_shape.index(long_sizes[0]) - len(constant_shape):
                 return None
     (x1, x2), _ = _same_rank(((x1, x2), {}))
     dtype = keras.backend.result_type(*(getattr(x, "dtype", type(x)) for x in (x1, x2)))
@@ -73,18 +73,18 @@ def _add(x1: Any, x2: Any) -> Members | None:
 
 def _behind_members(operation: Any, kind: str | None, x: Any) -> Any:
     """Return a copy of an operation whose axes are counted from behind the two of the members of `x`."""
-    moved = copy.copy(operation)
+    shifted = copy.copy(operation)
     if kind == "Reshape":
-        moved.newshape = (*x.shape[:2], *operation.newshape)
+        shifted.newshape = (*x.shape[:2], *operation.newshape)
     elif kind == "Transpose":
         rank = len(x.shape) - 2
         axes = range(rank - 1, -1, -1) if operation.axes is None else [axis % rank for axis in operation.axes]
-        moved.axes = (0, 1, *(axis + 2 for axis in axes))
+        shifted.axes = (0, 1, *(axis + 2 for axis in axes))
     elif operation.axis is None:
-        moved.axis = tuple(range(2, len(x.shape)))
+        shifted.axis = tuple(range(2, len(x.shape)))
     else:
-        moved.axis = tree.map_structure(lambda axis: axis + 2 if axis >= 0 else axis, operation.axis)
-    return moved
+        shifted.axis = tree.map_structure(lambda axis: axis + 2 if axis >= 0 else axis, operation.axis)
+    return shifted
 
 
 def _same_rank(arguments: Any) -> Any:
@@ -92,13 +92,13 @@ def _same_rank(arguments: Any) -> Any:
     ranks = [len(leaf.value.shape) - 2 if isinstance(leaf, Members) else len(getattr(leaf, "shape", ()))
              for leaf in tree.flatten(arguments)]  # fmt: skip
 
-    def aligned(leaf: Any) -> Any:
+    def align_leaf(leaf: Any) -> Any:
         if not isinstance(leaf, Members):
             return leaf
         f, s, *dims = leaf.value.shape
         return ops.reshape(leaf.value, (f, s, *[1] * (max(ranks) - len(dims)), *dims))
 
-    return tree.map_structure(aligned, arguments)
+    return tree.map_structure(align_leaf, arguments)
 
 
 def _same_members(arguments: Any) -> Any:

@@ -21,11 +21,11 @@ Run = Callable[[State, Any, bool], Any]
 """How a forward pass is made: (state, x, training) -> predictions; `x` and the predictions may be trees."""
 
 
-_TRACING = Lock()
+_TRACE_LOCK = Lock()
 
 
 @dataclass(frozen=True)
-class Pass:
+class ForwardPass:
     """A forward pass, and whether XLA compiles what it is part of."""
 
     run: Run
@@ -80,29 +80,29 @@ class Engine:
         objective: What is minimised beside the penalty.
         update: What steps the weights of `network.trainable_variables`.
         seeds: The states of the network's seed generators; they are drawn anew for each step, and not kept.
-        shared: For each of `network.variables`, whether all strengths share its value.
+        is_shared: For each of `network.variables`, whether all strengths share its value.
         strengths: S.
     """
 
     def __init__(
         self,
         network: keras.Model,
-        training: Pass,
-        evaluation: Pass,
+        training: ForwardPass,
+        evaluation: ForwardPass,
         *,
         objective: Objective,
         update: Update,
         seeds: Sequence[Any],
-        shared: Sequence[bool],
+        is_shared: Sequence[bool],
         strengths: int,
     ):
         self._network, self._objective, self._update = network, objective, update
         self.training, self.evaluation = training, evaluation
         self.seeds, self._strengths = list(seeds), strengths
-        self._kept = [v for v in network.variables if not any(v is seed for seed in seeds)]
-        is_shared = {id(v): one for v, one in zip(network.variables, shared, strict=True)}
-        self._shapes = [(1, 1 if is_shared[id(v)] else strengths, *v.shape) for v in self._kept]
-        places = {id(v): i for i, v in enumerate(self._kept)}
+        self._stored = [v for v in network.variables if not any(v is seed for seed in seeds)]
+        shared_by_id = {id(v): flag for v, flag in zip(network.variables, is_shared, strict=True)}
+        self._shapes = [(1, 1 if shared_by_id[id(v)] else strengths, *v.shape) for v in self._stored]
+        places = {id(v): i for i, v in enumerate(self._stored)}
         self._trainable = [places[id(v)] for v in network.trainable_variables]
         self.train = tf.function(_trace_alone(self._train), jit_compile=training.xla, autograph=False)
         self.evaluate = tf.function(_trace_alone(self._evaluate), jit_compile=evaluation.xla, autograph=False)
@@ -111,7 +111,7 @@ class Engine:
         for function in (self.train, self.evaluate):  # each is traced once, but TensorFlow counts over all engines
             allow_tracing(function)
 
-    def first(self, values: Sequence[np.ndarray], origins: Sequence[np.ndarray] | None = None) -> list[Any]:
+    def initial_members(self, values: Sequence[np.ndarray], origins: Sequence[np.ndarray] | None = None) -> list[Any]:
         """Return members that begin with these values of the network's variables, each (s, ...).
 
         Args:
@@ -120,15 +120,15 @@ class Engine:
         """
         by_variable = {id(v): value for v, value in zip(self._network.variables, values, strict=True)}
         kept = [
-            np.broadcast_to(by_variable[id(v)], shape[1:]) for v, shape in zip(self._kept, self._shapes, strict=True)
+            np.broadcast_to(by_variable[id(v)], shape[1:]) for v, shape in zip(self._stored, self._shapes, strict=True)
         ]
-        kept = [tf.constant(value[None], v.dtype) for v, value in zip(self._kept, kept, strict=True)]
+        kept = [tf.constant(value[None], v.dtype) for v, value in zip(self._stored, kept, strict=True)]
         drawn = None if origins is None else [tf.constant(origin[None]) for origin in origins]
-        return [*kept, *self._update.first([kept[i] for i in self._trainable], drawn)]
+        return [*kept, *self._update.initial_slots([kept[i] for i in self._trainable], drawn)]
 
     def values(self, members: Sequence[Any], s: int, others: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the values of strength `s` for each of the network's variables, of `others` for seed generators."""
-        pairs = zip(self._kept, self._final_values(members), strict=True)
+        pairs = zip(self._stored, self._final_values(members), strict=True)
         kept = {id(v): ops.convert_to_numpy(member_of(value, 0, s)) for v, value in pairs}
         return [kept.get(id(v), other) for v, other in zip(self._network.variables, others, strict=True)]
 
@@ -143,7 +143,7 @@ class Engine:
         """Take `steps` steps; return the members, and which of their losses stopped being finite, (s,).
 
         Args:
-            members: As `first` gives them.
+            members: As `initial_members` gives them.
             x, y, weight: All rows; `x` and `y` may be trees.
             rows: The rows of each batch, (at least steps, batch).
             seeds: First numbers of the random layers' seeds, (generators,).
@@ -169,16 +169,16 @@ class Engine:
             self.training.run, self._network, self._objective, state, x, y, weight
         )
         trainable = list(self._network.trainable_variables)
-        weights, slots = [state[v] for v in trainable], members[len(self._kept) :]
+        weights, slots = [state[v] for v in trainable], members[len(self._stored) :]
         weights, slots = self._update(weights, slots, gradients, lam)
         for variable, value in zip(trainable, weights, strict=True):
             state[variable] = value
-        return [*(state[v] for v in self._kept), *slots], ops.broadcast_to(member_loss, (1, self._strengths))
+        return [*(state[v] for v in self._stored), *slots], ops.broadcast_to(member_loss, (1, self._strengths))
 
     def _final_values(self, members: Sequence[Any]) -> list[Any]:
         """Return the values of the network's variables as `Model.fit` would leave them if it ended now."""
-        kept, slots = list(members[: len(self._kept)]), list(members[len(self._kept) :])
-        weights = self._update.finished([kept[i] for i in self._trainable], slots)
+        kept, slots = list(members[: len(self._stored)]), list(members[len(self._stored) :])
+        weights = self._update.final_weights([kept[i] for i in self._trainable], slots)
         for i, value in zip(self._trainable, weights, strict=True):
             kept[i] = value
         return kept
@@ -187,12 +187,12 @@ class Engine:
         """Return the members' values for one forward pass: a training step's, which draws from seeds (generators, 2),
         or one that scores the members as they would be if training ended now, and draws nothing.
         """
-        kept = self._final_values(members) if seeds is None else members[: len(self._kept)]
+        kept = self._final_values(members) if seeds is None else members[: len(self._stored)]
         drawn = [
             ops.cast(seeds[i], v.dtype) if seeds is not None else ops.zeros(v.shape, v.dtype)
             for i, v in enumerate(self.seeds)
         ]
-        return State([*self._kept, *self.seeds], [*kept, *(value[None, None] for value in drawn)], xla)
+        return State([*self._stored, *self.seeds], [*kept, *(value[None, None] for value in drawn)], xla)
 
     def _evaluate(self, members: list[Any], x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any]:
         """Return all members' shares of the loss (s, b) and predictions (s, b, ...) on rows (b,)."""
@@ -210,7 +210,7 @@ def _trace_alone(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)  # profiles show its name
     def traced(*args: Any) -> Any:
-        with _TRACING:
+        with _TRACE_LOCK:
             return function(*args)
 
     return traced

@@ -73,32 +73,32 @@ def score(
     """
     cohort.start(lam)
     diverged = np.zeros(lam.shape, bool)
-    best, waited = np.full(lam.shape[1], np.inf), np.zeros(lam.shape[1], int)
-    going = np.full(lam.shape[1], True)
+    best, epochs_since_best = np.full(lam.shape[1], np.inf), np.zeros(lam.shape[1], int)
+    is_training = np.full(lam.shape[1], True)
     cv_loss, train_loss = [], []
     row_loss = predictions = None
     for epoch in range(epochs):
-        stepped = cohort.train_epoch(epoch)
-        now = cohort.evaluate()
+        step_diverged = cohort.train_epoch(epoch)
+        evaluation = cohort.evaluate()
         # Members step together until all have stopped; what one does after its own stop counts nowhere.
-        diverged = diverged | (going & (stepped | ~np.isfinite(now.cv_loss)))
-        seen = going & ~diverged
-        cv_loss.append(np.where(seen, now.cv_loss, np.nan))
-        train_loss.append(np.where(seen, now.train_loss, np.nan))
+        diverged = diverged | (is_training & (step_diverged | ~np.isfinite(evaluation.cv_loss)))
+        is_valid = is_training & ~diverged
+        cv_loss.append(np.where(is_valid, evaluation.cv_loss, np.nan))
+        train_loss.append(np.where(is_valid, evaluation.train_loss, np.nan))
         mean = average(cv_loss[-1])
         improved = mean < best
-        best, waited = np.where(improved, mean, best), np.where(improved, 0, waited + 1)
+        best, epochs_since_best = np.where(improved, mean, best), np.where(improved, 0, epochs_since_best + 1)
         if row_loss is None or predictions is None:
-            row_loss, predictions = tree.map_structure(_empty_like, (now.row_loss, now.predictions))
-        kept = going & _is_kept(keep, epoch, improved)
-        for mine, theirs in zip(
-            *map(tree.flatten, ((row_loss, predictions), (now.row_loss, now.predictions))), strict=True
+            row_loss, predictions = tree.map_structure(_empty_like, (evaluation.row_loss, evaluation.predictions))
+        is_kept = is_training & _is_kept(keep, epoch, improved)
+        for target, source in zip(
+            *map(tree.flatten, ((row_loss, predictions), (evaluation.row_loss, evaluation.predictions))), strict=True
         ):
-            mine[:, kept] = theirs[:, kept]
+            target[:, is_kept] = source[:, is_kept]
         tick()
         if patience is not None:
-            going = going & (waited < patience)
-        if not going.any():
+            is_training = is_training & (epochs_since_best < patience)
+        if not is_training.any():
             break
     if row_loss is None or predictions is None:
         raise ValueError(f"`epochs` must be at least 1. Received: {epochs}.")
@@ -115,7 +115,7 @@ def _is_kept(keep: str | int, epoch: int, improved: np.ndarray) -> np.ndarray:
     return np.full(improved.shape, keep == "last" or keep == epoch + 1)
 
 
-class Last(NamedTuple):
+class TrainedMember(NamedTuple):
     """A member after the last step of its cohort."""
 
     values: list[np.ndarray]
@@ -126,7 +126,7 @@ class Last(NamedTuple):
 
 def refit(
     cohort: Cohort, lam: np.ndarray, epochs: np.ndarray, rows: np.ndarray, tick: Tick
-) -> tuple[list[list[np.ndarray]], np.ndarray, Last | None]:
+) -> tuple[list[list[np.ndarray]], np.ndarray, TrainedMember | None]:
     """Train strengths (1, s) on all rows, each to its own epoch.
 
     Args:
@@ -142,14 +142,18 @@ def refit(
     """
     cohort.start(lam)
     values: list[list[np.ndarray]] = [[] for _ in epochs]
-    diverged, until = np.zeros(len(epochs), bool), np.zeros(len(epochs), bool)
+    diverged, has_diverged = np.zeros(len(epochs), bool), np.zeros(len(epochs), bool)
     for epoch in range(int(epochs.max())):
         diverged = diverged | cohort.train_epoch(epoch)[0]
         for s in np.flatnonzero(epochs == epoch + 1):
             values[s] = cohort.values(0, int(s))
-            until[s] = diverged[s] or not all(np.isfinite(value).all() for value in values[s])
+            has_diverged[s] = diverged[s] or not all(np.isfinite(value).all() for value in values[s])
         tick()
     last = int(np.flatnonzero(epochs == epochs.max())[-1])
-    if until[last]:
-        return values, until, None
-    return values, until, Last(values[last], [each[last] for each in tree.flatten(cohort.predictions(0, rows))])
+    if has_diverged[last]:
+        return values, has_diverged, None
+    return (
+        values,
+        has_diverged,
+        TrainedMember(values[last], [each[last] for each in tree.flatten(cohort.predictions(0, rows))]),
+    )

@@ -14,7 +14,7 @@ from shrinkage._cohort._state import State
 from shrinkage._host._layers import sublayers
 from shrinkage._host._tensors import logits_of, mask_of, set_logits, set_mask
 
-_ONE_TRACE = threading.Lock()  # training and evaluation are traced side by side
+_STATISTICS_LOCK = threading.Lock()  # training and evaluation are traced side by side
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ def unroll(layer: Any, state: State, args: Any, kwargs: Any, training: bool | No
     shapes = [tuple(leaf.value.shape[:2]) for leaf in leaves] + [tuple(state[v].shape[:2]) for v in variables]
     folds, strengths = max(f for f, _ in shapes), max(s for _, s in shapes)
     cells = [(v, _Cells(Members(state[v]))) for v in variables]
-    apart = tree.map_structure(lambda leaf: _Cells(_members(leaf)) if _is_members(leaf) else leaf, (args, kwargs))
+    unstacked = tree.map_structure(lambda leaf: _Cells(_members(leaf)) if _is_members(leaf) else leaf, (args, kwargs))
     outputs, updates, losses = [], [], []
     for i, j in itertools.product(range(folds), range(strengths)):
         mapping = [(v, cell.take(i, j)) for v, cell in cells]
-        mine = tree.map_structure(lambda leaf: leaf.take(i, j) if isinstance(leaf, _Cells) else leaf, apart)  # noqa: B023
-        output, update, loss = _call_one(layer, mapping, mine, training)
+        arguments = tree.map_structure(lambda leaf: leaf.take(i, j) if isinstance(leaf, _Cells) else leaf, unstacked)  # noqa: B023
+        output, update, loss = _call_one(layer, mapping, arguments, training)
         outputs.append(output)
         updates.append(update)
         losses.append(loss)
@@ -54,8 +54,8 @@ def unroll(layer: Any, state: State, args: Any, kwargs: Any, training: bool | No
             state[variable] = stack([update[id(variable)] for update in updates])
     if losses[0] is not None:
         state.losses.append(stack(losses))
-    plain = not any(isinstance(leaf, Members) for leaf in tree.flatten((args, kwargs)))
-    return tree.map_structure(lambda *values: _stack_values(values, stack, plain), *outputs)
+    is_plain = not any(isinstance(leaf, Members) for leaf in tree.flatten((args, kwargs)))
+    return tree.map_structure(lambda *values: _stack_values(values, stack, is_plain), *outputs)
 
 
 class _Cells:
@@ -92,9 +92,9 @@ def _call_one(
     with _Scope(state_mapping=mapping, collect_losses=True) as scope, _statistics(layer):
         output = layer(*args, **kwargs)
     # What is not written stays as it is stored: once, if all members share it.
-    new = {id(v): now for v, value in mapping if (now := scope.get_current_value(v)) is not value}
+    new_values = {id(v): value_now for v, value in mapping if (value_now := scope.get_current_value(v)) is not value}
     losses = scope.losses
-    return output, new, sum(losses) if losses else None
+    return output, new_values, sum(losses) if losses else None
 
 
 class _Scope(keras.StatelessScope):
@@ -117,18 +117,18 @@ class _Scope(keras.StatelessScope):
 def _statistics(layer: Any) -> Iterator[None]:
     """Let Normalization layers compute with the member's statistics: they hold constants made from their variables."""
     inner = sublayers(layer) if isinstance(layer, keras.Layer) else ()
-    adapted = [sub for sub in inner if isinstance(sub, keras.layers.Normalization) and sub.input_mean is None]
-    if not adapted:
+    normalizations = [sub for sub in inner if isinstance(sub, keras.layers.Normalization) and sub.input_mean is None]
+    if not normalizations:
         yield
         return
-    with _ONE_TRACE:
-        kept = [(sub.mean, sub.variance) for sub in adapted]
-        for sub in adapted:
+    with _STATISTICS_LOCK:
+        saved = [(sub.mean, sub.variance) for sub in normalizations]
+        for sub in normalizations:
             sub.finalize_state()
         try:
             yield
         finally:
-            for sub, (mean, variance) in zip(adapted, kept, strict=True):
+            for sub, (mean, variance) in zip(normalizations, saved, strict=True):
                 sub.mean, sub.variance = mean, variance
 
 
@@ -145,10 +145,10 @@ def _members(leaf: Any) -> Members:
     return leaf if isinstance(leaf, Members) else Members(leaf)
 
 
-def _stack_values(values: Any, stack: Any, plain: bool) -> Any:
-    together = stack(list(values))
+def _stack_values(values: Any, stack: Any, is_plain: bool) -> Any:
+    stacked = stack(list(values))
     for get, put in ((mask_of, set_mask), (logits_of, set_logits)):
         marks = [get(value) for value in values]
         if marks[0] is not None:
-            put(together, stack(marks))
-    return together if plain else Members(together, mask_of(together))
+            put(stacked, stack(marks))
+    return stacked if is_plain else Members(stacked, mask_of(stacked))

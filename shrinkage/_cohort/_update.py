@@ -69,11 +69,11 @@ class Update:
         self._slots = list(self._optimizer.variables)
         self._count = step_count(self._optimizer)
         common = self._count, rate_of(self._optimizer)
-        self._own = [not any(slot is one for one in common) for slot in self._slots]
-        self._sums = gradient_sums(self._optimizer)
+        self._is_member_slot = [not any(slot is slot_of_all for slot_of_all in common) for slot in self._slots]
+        self._gradient_sums = gradient_sums(self._optimizer)
         self._averages = moving_averages(self._optimizer)
 
-    def first(self, weights: Values, origins: Values | None = None) -> Values:
+    def initial_slots(self, weights: Values, origins: Values | None = None) -> Values:
         """Return the slots of members that begin with these weights, each (1, s, ...).
 
         Args:
@@ -81,17 +81,19 @@ class Update:
             origins: What the penalty draws them towards, each (1, 1, ...), or None if that is 0.
         """
         state = State(self._slots, [ops.copy(slot) for slot in self._slots])
-        for slot, own in zip(self._slots, self._own, strict=True):
-            if own and not self._stacked:
+        for slot, is_member_slot in zip(self._slots, self._is_member_slot, strict=True):
+            if is_member_slot and not self._stacked:
                 state[slot] = ops.broadcast_to(state[slot], (1, self._strengths, *slot.shape))
         # From Keras 3.14 on. Its momentum begins at the weights.
         if type(self._optimizer).__name__ == "ScheduleFreeAdamW":
             for momentum, weight in zip(slots(self._optimizer, "momentums"), weights, strict=True):
                 state[momentum] = weight
-        drawn = [] if origins is None else [o for o, term in zip(origins, self._terms, strict=True) if term is not None]
-        return [*(state[slot] for slot in self._slots), *drawn]
+        kept_origins = (
+            [] if origins is None else [o for o, term in zip(origins, self._terms, strict=True) if term is not None]
+        )
+        return [*(state[slot] for slot in self._slots), *kept_origins]
 
-    def finished(self, weights: Values, slots: Values) -> Values:
+    def final_weights(self, weights: Values, slots: Values) -> Values:
         """Return the weights that `Model.fit` would leave if it ended now: their averages, if there are any."""
         state = State(self._slots, slots[: len(self._slots)])
         return [state[average] for average in self._averages] or weights
@@ -101,18 +103,18 @@ class Update:
 
         Args:
             weights: Each (1, s, ...).
-            slots: As `first` gives them.
+            slots: As `initial_slots` gives them.
             gradients: Of the members' losses without the penalty, each (1, s, ...).
             lam: Strengths, (1, s).
         """
         state, origins = State(self._slots, slots[: len(self._slots)]), slots[len(self._slots) :]
-        terms = self._drawn_to(origins)
+        terms = self._with_origins(origins)
         if isinstance(self._how, Coupled):
             gradients = [
                 g if term is None else g + term.gradient(w, _like(lam, w))
                 for g, w, term in zip(gradients, weights, terms, strict=True)
             ]
-        move = self._accumulate if self._sums else self._move
+        move = self._accumulate if self._gradient_sums else self._move
         weights = self._follow_averages(move(weights, state, gradients, terms, lam), state)
         weights = [
             w if constraint is None else ops.stack([constraint(w[0, s]) for s in range(self._strengths)])[None]
@@ -121,31 +123,31 @@ class Update:
         state[self._count] = state[self._count] + 1
         return weights, [*(state[slot] for slot in self._slots), *origins]
 
-    def _drawn_to(self, origins: Values) -> Terms:
+    def _with_origins(self, origins: Values) -> Terms:
         """Return the terms with the origins among the slots, if there are any."""
         if not origins:
             return self._terms
-        left = iter(origins)
-        return [None if term is None else replace(term, origin=next(left)) for term in self._terms]
+        remaining = iter(origins)
+        return [None if term is None else replace(term, origin=next(remaining)) for term in self._terms]
 
     def _accumulate(self, weights: Values, state: State, gradients: Values, terms: Terms, lam: Any) -> Values:
         """Move by the mean gradient of several steps, at the last of them."""
         steps = self._optimizer.gradient_accumulation_steps
-        sums = [state[slot] + g for slot, g in zip(self._sums, gradients, strict=True)]
+        sums = [state[slot] + g for slot, g in zip(self._gradient_sums, gradients, strict=True)]
         before = [state[slot] for slot in self._slots]
 
-        def moved() -> tuple[Values, Values]:
+        def step() -> tuple[Values, Values]:
             after = State(self._slots, before)
-            new = self._move(weights, after, [g / steps for g in sums], terms, lam)
-            return new, [after[slot] for slot in self._slots]
+            new_weights = self._move(weights, after, [g / steps for g in sums], terms, lam)
+            return new_weights, [after[slot] for slot in self._slots]
 
-        due = ops.equal((state[self._count] + 1) % steps, 0)
-        new, slots = ops.cond(due, moved, lambda: (weights, before))
+        is_due = ops.equal((state[self._count] + 1) % steps, 0)
+        new_weights, slots = ops.cond(is_due, step, lambda: (weights, before))
         for slot, value in zip(self._slots, slots, strict=True):
             state[slot] = value
-        for slot, value in zip(self._sums, sums, strict=True):
-            state[slot] = ops.where(due, ops.zeros_like(value), value)
-        return new
+        for slot, value in zip(self._gradient_sums, sums, strict=True):
+            state[slot] = ops.where(is_due, ops.zeros_like(value), value)
+        return new_weights
 
     def _move(self, weights: Values, state: State, gradients: Values, terms: Terms, lam: Any) -> Values:
         """Clip, shrink the weights where that is decoupled, and take the optimizer's own step."""
@@ -155,36 +157,50 @@ class Update:
                 w if term is None else w - ops.cast(rate, w.dtype) * term.gradient(w, _like(lam, w))
                 for w, term in zip(weights, terms, strict=True)
             ]
-        own = [slot for slot, mine in zip(self._slots, self._own, strict=True) if mine]
-        common = [(slot, state[slot]) for slot, mine in zip(self._slots, self._own, strict=True) if not mine]
+        member_slots = [
+            slot for slot, is_member_slot in zip(self._slots, self._is_member_slot, strict=True) if is_member_slot
+        ]
+        common_slots = [
+            (slot, state[slot])
+            for slot, is_member_slot in zip(self._slots, self._is_member_slot, strict=True)
+            if not is_member_slot
+        ]
 
         def step(weights: Values, slots: Values, gradients: Values) -> tuple[Values, Values]:
-            mapping = [*zip(self._variables, weights, strict=True), *zip(own, slots, strict=True), *common]
+            mapping = [
+                *zip(self._variables, weights, strict=True),
+                *zip(member_slots, slots, strict=True),
+                *common_slots,
+            ]
             with keras.StatelessScope(state_mapping=mapping) as scope:
                 update(self._optimizer, gradients, self._variables, rate)
-                new = [scope.get_current_value(variable) for variable in self._variables]
+                new_weights = [scope.get_current_value(variable) for variable in self._variables]
                 if isinstance(self._how, Proximal):
-                    new = [
+                    new_weights = [
                         w if term is None else term.prox(w, _like(lam, w), step_size(self._optimizer, v, rate))
-                        for w, v, term in zip(new, self._variables, terms, strict=True)
+                        for w, v, term in zip(new_weights, self._variables, terms, strict=True)
                     ]
-                return new, [scope.get_current_value(slot) for slot in own]
+                return new_weights, [scope.get_current_value(slot) for slot in member_slots]
 
-        slots = [state[slot] for slot in own]
+        slots = [state[slot] for slot in member_slots]
         if self._stacked:
             weights, slots = step(weights, slots, gradients)
         else:
             members = keras.tree.map_structure(lambda value: value[0], (weights, slots, gradients))
             members = ops.vectorized_map(lambda member: step(*member), members)
             weights, slots = keras.tree.map_structure(lambda value: value[None], members)
-        for slot, value in zip(own, slots, strict=True):
+        for slot, value in zip(member_slots, slots, strict=True):
             state[slot] = value
         return weights
 
     def _rate(self, state: State) -> Any:
         """Return the learning rate of this step."""
-        common = [(slot, state[slot]) for slot, mine in zip(self._slots, self._own, strict=True) if not mine]
-        with keras.StatelessScope(state_mapping=common):
+        common_slots = [
+            (slot, state[slot])
+            for slot, is_member_slot in zip(self._slots, self._is_member_slot, strict=True)
+            if not is_member_slot
+        ]
+        with keras.StatelessScope(state_mapping=common_slots):
             return ops.convert_to_tensor(self._optimizer.learning_rate)
 
     def _clip(self, gradients: Values) -> Values:
@@ -211,8 +227,8 @@ class Update:
             state[average] = momentum * state[average] + (1 - momentum) * w
         if not optimizer.ema_overwrite_frequency:
             return weights
-        due = ops.equal((step + 1) % optimizer.ema_overwrite_frequency, 0)
-        return [ops.where(due, state[average], w) for average, w in zip(self._averages, weights, strict=True)]
+        is_due = ops.equal((step + 1) % optimizer.ema_overwrite_frequency, 0)
+        return [ops.where(is_due, state[average], w) for average, w in zip(self._averages, weights, strict=True)]
 
 
 def _own_axes(value: Any) -> tuple[int, ...]:

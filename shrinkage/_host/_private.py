@@ -1,7 +1,7 @@
 """Access to private attributes of Keras and TensorFlow, with a clear error if an attribute is missing.
 
 No other package reads private attributes of Keras or TensorFlow (`tests/test_architecture.py` enforces this). Each
-accessor has a contract test in `tests/host/test_host.py`, so this file alone checks a new release.
+accessor has a contract test in `tests/host/`, so this file alone checks a new release.
 """
 
 from importlib import import_module

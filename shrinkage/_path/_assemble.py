@@ -5,18 +5,18 @@ from typing import Any
 import numpy as np
 from keras import tree
 
-from shrinkage._cohort._first import first_values, origins
+from shrinkage._cohort._initial import initial_values, origins
 from shrinkage._model._metrics import metrics_of, null_scores
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
-from shrinkage._plan._trainer import Trainer
+from shrinkage._plan._runner import Runner
 from shrinkage._problem._problem import Problem
 from shrinkage._search._search import Outcome
 
 
-def assemble(trainer: Trainer, outcome: Outcome, *, seconds: float) -> Path:
+def assemble(runner: Runner, outcome: Outcome, *, seconds: float) -> Path:
     """Return the path of a problem: curves and predictions of the folds, weights of the models on all rows."""
-    problem, scores = trainer.problem, outcome.scores
+    problem, scores = runner.problem, outcome.scores
     training, folds = problem.training, problem.folds
     held = np.sort(np.concatenate(folds.held_out))
     predictions = _own_structure(scores.predictions)
@@ -41,8 +41,8 @@ def assemble(trainer: Trainer, outcome: Outcome, *, seconds: float) -> Path:
         folds=folds,
         n_rows=len(problem.all_rows),
         seed=training.seed,
-        plan=trainer.record,
-        notes=(*problem.notes, *trainer.notes, *outcome.notes),
+        plan=runner.record,
+        notes=(*problem.notes, *runner.notes, *outcome.notes),
         seconds=seconds,
         target_mean=0.0 if problem.target is None else float(problem.target.offset[-1]),
         target_sd=1.0 if problem.target is None else problem.target.reference,
@@ -82,7 +82,7 @@ def _norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
     """Return each strength's Euclidean norm of the penalised weights, or their distance from what draws them."""
     training = problem.training
     rows, number = [problem.all_rows], [len(problem.folds.train)]
-    (first,) = first_values(training.template, training.data, rows, number, seed=training.seed, init=training.init)
+    (first,) = initial_values(training.template, training.data, rows, number, seed=training.seed, init=training.init)
     (origin,) = origins(training.penalty.toward, training.template, [first])
     drawn = [0.0] * len(training.terms) if origin is None else [value[0] for value in origin]
     drawn = [value for value, term in zip(drawn, training.terms, strict=True) if term is not None]

@@ -101,8 +101,8 @@ class Curve:
     @property
     def failed(self) -> Array:
         """(S,) whether a model of this strength, a fold's or the one on all rows, diverged: then it is not chosen."""
-        bad = (self.status != Status.OK).any(axis=0) | (self.full_status != Status.OK)
-        return bad | ~np.isfinite(self.mean)
+        diverged = (self.status != Status.OK).any(axis=0) | (self.full_status != Status.OK)
+        return diverged | ~np.isfinite(self.mean)
 
     @property
     def index_min(self) -> int:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shrinkage._cv._choice import Difference, far_fold, row_gain, summarise
+from shrinkage._path._convergence import Convergence, assess_convergence, known_epochs
 from shrinkage._path._curve import Curve
-from shrinkage._path._progress import Progress, known_epochs, progress
 from shrinkage._path._words import loss_words
 
 Floats = NDArray[np.float64]
@@ -19,10 +19,10 @@ class Overfitting:
     """A held-out loss that rises again while the training loss falls; epochs count from 1."""
 
     best_epoch: int
-    best: float
+    best_loss: float
     last_epoch: int
-    last: float
-    training: float
+    last_loss: float
+    last_training_loss: float
     """Training loss at the last epoch."""
 
 
@@ -75,7 +75,7 @@ def rises_again(
     return Overfitting(best + 1, float(mean[best]), last + 1, float(mean[last]), float(training[last]))
 
 
-def without_stopping(curve: Curve, found: Overfitting) -> tuple[int, int, float, bool]:
+def strength_without_stopping(curve: Curve, overfitting: Overfitting) -> tuple[int, int, float, bool]:
     """Return the strength that comes closest to early stopping after all of its epochs, and whether it comes close.
 
     Returns:
@@ -83,13 +83,13 @@ def without_stopping(curve: Curve, found: Overfitting) -> tuple[int, int, float,
         the loss after them; and whether most of the rise without a penalty is gone there.
     """
     curves = held_out_curve(curve)
-    tried = tried_strengths(curve)
-    ends = np.where(tried, last_losses(curves), np.inf)
+    tried = usable_strengths(curve)
+    last_losses_of = np.where(tried, last_losses(curves), np.inf)
     index = int(curve.index_min)
-    near = found.best + 0.25 * (found.last - found.best)
-    if not tried[index] or ends[index] > near:
-        index = int(np.argmin(ends))
-    return index, len(known_epochs(curves[index])), float(ends[index]), bool(ends[index] <= near)
+    limit = overfitting.best_loss + 0.25 * (overfitting.last_loss - overfitting.best_loss)
+    if not tried[index] or last_losses_of[index] > limit:
+        index = int(np.argmin(last_losses_of))
+    return index, len(known_epochs(curves[index])), float(last_losses_of[index]), bool(last_losses_of[index] <= limit)
 
 
 def last_losses(held_out: ArrayLike) -> Floats:
@@ -117,18 +117,18 @@ def none_and_min(curve: Curve) -> list[int]:
     return [index for index in dict.fromkeys((none, curve.index_min)) if not curve.failed[index]]
 
 
-def tried_strengths(curve: Curve) -> np.ndarray:
+def usable_strengths(curve: Curve) -> np.ndarray:
     """(S,) which strengths above 0 have no model that diverged."""
     return (curve.lams > 0) & ~curve.failed
 
 
-def main_progress(curve: Curve) -> Progress:
+def convergence_without_penalty(curve: Curve) -> Convergence:
     """How far training got without a penalty.
 
     Where that diverged, training is not at its beginning at `min` either: it is at the end of what the rate allows.
     """
-    found = progress_at(curve, none_and_min(curve)[0])
-    return Progress.FALLING if curve.failed[-1] and found is Progress.BEGINNING else found
+    found = convergence_at(curve, none_and_min(curve)[0])
+    return Convergence.FALLING if curve.failed[-1] and found is Convergence.BEGINNING else found
 
 
 def is_unsteady(curve: Curve) -> bool:
@@ -142,8 +142,8 @@ def is_unsteady(curve: Curve) -> bool:
     return matters(rise, mean[-1], scale_of(curve))
 
 
-def progress_at(curve: Curve, index: int) -> Progress:
-    return progress(held_out_curve(curve)[index], curve.epochs[index], curve.se[index], curve.null_loss)
+def convergence_at(curve: Curve, index: int) -> Convergence:
+    return assess_convergence(held_out_curve(curve)[index], curve.epochs[index], curve.se[index], curve.null_loss)
 
 
 def training_is_stuck(curve: Curve) -> bool:

@@ -2,9 +2,9 @@
 
 import math
 
+from shrinkage._path._convergence import Convergence
 from shrinkage._path._curve import Curve
-from shrinkage._path._findings import main_progress
-from shrinkage._path._progress import Progress
+from shrinkage._path._findings import convergence_without_penalty
 from shrinkage._path._words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
 
 
@@ -14,31 +14,31 @@ def model_words(curve: Curve) -> str:
     if index is None or curve.failed.all():
         return ""
     best = curve.index_min
-    loss, own = (
+    loss, subject = (
         loss_words(curve.loss_name),
         f"The model's own strength ({_in_keras(curve)}, lambda = {lam_text(curve.lams[index])})",
     )
     if curve.failed[index]:
-        return f"{own} cannot be judged: a model diverged there."
+        return f"{subject} cannot be judged: a model diverged there."
     if curve.mean[best] >= curve.null_loss:
-        return f"{own} cannot be judged, as no strength beats the best constant."
-    if main_progress(curve) is Progress.BEGINNING:
-        return f"{own} cannot be judged yet."
+        return f"{subject} cannot be judged, as no strength beats the best constant."
+    if convergence_without_penalty(curve) is Convergence.BEGINNING:
+        return f"{subject} cannot be judged yet."
     if index == best:
-        return f"{own} is the best of those tried."
+        return f"{subject} is the best of those tried."
     here, least = (loss_text(curve, curve.mean[i]) for i in (index, best))
     if not math.isfinite(curve.se[best]):
-        return f"{own} gives a {loss} of {here}, the best {least}: there is no standard error to judge that by."
+        return f"{subject} gives a {loss} of {here}, the best {least}: there is no standard error to judge that by."
     gain = curve.gain_over(index)
     digits = min(decimals((gain.high - gain.low) / 2), loss_digits(curve) + 1)
     mean, low, high = (fixed_text(value, digits) for value in (gain.mean, gain.low, gain.high))
     lowers = f"`min` lowers the {loss} by {mean} (95 % interval {low} to {high}) against it"
     side = "small" if curve.lams[index] < curve.lams[best] else "large"
     if gain.low > 0:
-        return f"{own} is too {side}: {lowers}."
+        return f"{subject} is too {side}: {lowers}."
     if curve.mean[index] <= curve.mean[best] + curve.se[best]:
-        return f"{own} is within one standard error of the least: {lowers}, which may be chance."
-    return f"{own} may be too {side}: {lowers}, and the interval contains 0."
+        return f"{subject} is within one standard error of the least: {lowers}, which may be chance."
+    return f"{subject} may be too {side}: {lowers}, and the interval contains 0."
 
 
 def _in_keras(curve: Curve) -> str:

@@ -1,33 +1,36 @@
 """What a path says where without a penalty the held-out loss rises again while the training loss falls."""
 
 from shrinkage._path._curve import Curve
-from shrinkage._path._findings import Overfitting, scale_of, tried_strengths, without_stopping
+from shrinkage._path._findings import Overfitting, scale_of, strength_without_stopping, usable_strengths
 from shrinkage._path._words import at_min, interval_text, loss_text, strength_text
 
 
-def overfitting_words(curve: Curve, loss: str, found: Overfitting) -> str:
+def overfitting_words(curve: Curve, loss: str, overfitting: Overfitting) -> str:
     """Say which remedy mends it, and both losses without a penalty, at its best epoch and at the end."""
-    best, last, training = (loss_text(curve, value) for value in (found.best, found.last, found.training))
-    losses = (
-        f"Training overfits: without a penalty the {loss} is {best} at its best epoch, {found.best_epoch}, and {last} "
-        f"after all {found.last_epoch} (training {training})."
+    best, last, training = (
+        loss_text(curve, value)
+        for value in (overfitting.best_loss, overfitting.last_loss, overfitting.last_training_loss)
     )
-    stopped = curve.epochs[-1] <= found.best_epoch
-    remedy = _beyond_stopping_words(curve) if stopped else _instead_of_stopping_words(curve, found)
-    return f"{_advice(curve, found)} {losses} {remedy} {_unstopped_words(curve, found)}"
+    losses = (
+        f"Training overfits: without a penalty the {loss} is {best} at its best epoch, {overfitting.best_epoch}, and "
+        f"{last} after all {overfitting.last_epoch} (training {training})."
+    )
+    stopped = curve.epochs[-1] <= overfitting.best_epoch
+    remedy = _beyond_stopping_words(curve) if stopped else _instead_of_stopping_words(curve, overfitting)
+    return f"{_advice(curve, overfitting)} {losses} {remedy} {_unstopped_words(curve, overfitting)}"
 
 
-def _advice(curve: Curve, found: Overfitting) -> str:
-    if found.best_epoch == 1:
+def _advice(curve: Curve, overfitting: Overfitting) -> str:
+    if overfitting.best_epoch == 1:
         return (
             "Lower $learning_rate: without a penalty the first epoch is the best, and what lies before it is not seen."
         )
-    early = f"stop at epoch {found.best_epoch}"
-    stopped = curve.epochs[-1] <= found.best_epoch
+    early = f"stop at epoch {overfitting.best_epoch}"
+    stopped = curve.epochs[-1] <= overfitting.best_epoch
     if curve.lam_min == 0:
         return f"You do not need this penalty if you {early}."
-    if curve.gain.low > 0 and (stopped or curve.mean[curve.index_min] < found.best):
-        _, _, _, stands_in = without_stopping(curve, found)
+    if curve.gain.low > 0 and (stopped or curve.mean[curve.index_min] < overfitting.best_loss):
+        _, _, _, stands_in = strength_without_stopping(curve, overfitting)
         return f"Use {at_min(curve)}{f', and stop at epoch {curve.epochs[curve.index_min]}' * (not stands_in)}."
     return f"You do not clearly need this penalty if you {early}."
 
@@ -42,10 +45,10 @@ def _beyond_stopping_words(curve: Curve) -> str:
     return f"Stopping early mends it; {lowers}, which may be chance."
 
 
-def _instead_of_stopping_words(curve: Curve, found: Overfitting) -> str:
+def _instead_of_stopping_words(curve: Curve, overfitting: Overfitting) -> str:
     """Compare with no penalty at a later epoch than its best, as `epoch` asked for."""
-    chosen, early = int(curve.epochs[-1]), loss_text(curve, found.best)
-    stopping = f"stopping without a penalty at epoch {found.best_epoch} gives {early}"
+    chosen, early = int(curve.epochs[-1]), loss_text(curve, overfitting.best_loss)
+    stopping = f"stopping without a penalty at epoch {overfitting.best_epoch} gives {early}"
     if curve.lam_min == 0:
         return f"No penalty lowers the loss at epoch {chosen}; {stopping}."
     chance = "" if curve.gain.low > 0 else ", which may be chance"
@@ -56,11 +59,11 @@ def _instead_of_stopping_words(curve: Curve, found: Overfitting) -> str:
     )
 
 
-def _unstopped_words(curve: Curve, found: Overfitting) -> str:
+def _unstopped_words(curve: Curve, overfitting: Overfitting) -> str:
     """Say whether a penalty can stand in for early stopping: what the strengths give after all of their epochs."""
-    if not tried_strengths(curve).any():
+    if not usable_strengths(curve).any():
         return ""
-    index, n_epochs, least, stands_in = without_stopping(curve, found)
+    index, n_epochs, least, stands_in = strength_without_stopping(curve, overfitting)
     end = f"{loss_text(curve, least)} after all {n_epochs}"
     if stands_in:
         return f"With {strength_text(curve, index)} training need not be stopped: {end}."

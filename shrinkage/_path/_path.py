@@ -12,7 +12,7 @@ from shrinkage._cv._choice import choose
 from shrinkage._note import PYTHON, Note, Vocabulary
 from shrinkage._path._curve import Array, Curve, Status
 from shrinkage._path._files import read, write
-from shrinkage._path._hints import missing_words
+from shrinkage._path._missing_attributes import missing_words
 from shrinkage._path._model_words import model_words
 from shrinkage._path._plot import curve_data, draw
 from shrinkage._path._text import header, summary

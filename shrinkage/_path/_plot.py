@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 _HELD_OUT, _TRAINING, _INK, _FAINT = "#D55E00", "#0072B2", "#333333", "#8C8C8C"
-_LABELS = 0.15  # of the picture's height is kept, at the top, for the choices' labels
+_LABEL_SHARE = 0.15  # of the picture's height is kept, at the top, for the choices' labels
 _STYLE: Any = {
     **{"font.family": "sans-serif", "font.size": 11, "text.color": _INK, "axes.labelcolor": _INK},
     **{"axes.edgecolor": _FAINT, "xtick.color": _FAINT, "ytick.color": _FAINT},
@@ -65,7 +65,7 @@ class CurveData:
     index_model: int | None = None
 
     @property
-    def above(self) -> NDArray[np.bool_]:
+    def is_above(self) -> NDArray[np.bool_]:
         """(S,) which held-out losses do not fit below the top with their bars: an arrow stands for them."""
         return ~(self.mean + np.nan_to_num(self.se) <= self.high)
 
@@ -118,10 +118,10 @@ def draw(data: CurveData, file: Any = None, *, title: str = "") -> Figure:
         _draw_choices(axes, data)
         handles = [*_draw_held_out(axes, data), *_draw_training(axes, data), *_draw_arrows(axes, data)]
         handles += _draw_constant(axes, data)
-        if (own := data.index_model) is not None:
+        if (index_model := data.index_model) is not None:
             style = {"color": _TRAINING, "linewidth": 1, "linestyle": "-."}
-            label = f"model: λ = {lam_text(data.lams[own])}"
-            handles.append(axes.axvline(data.position[own], ymax=1 - _LABELS, label=label, **style))
+            label = f"model: λ = {lam_text(data.lams[index_model])}"
+            handles.append(axes.axvline(data.position[index_model], ymax=1 - _LABEL_SHARE, label=label, **style))
         _draw_axes(axes, data)
         _draw_sizes(axes, data)
         # Outside: inside, every corner is some curve's way.
@@ -192,23 +192,23 @@ def _draw_choices(axes: Axes, data: CurveData) -> None:
     start, width = data.position.min(), float(np.ptp(data.position)) or 1.0
     if data.index_min == data.index_1se:
         room = (data.position[data.index_min] - start) / width
-        _draw_choice(axes, data, data.index_min, "min = 1se", row=0, left=room > _ROOM)
+        _draw_choice(axes, data, data.index_min, "min = 1se", row=0, left=room > _LABEL_WIDTH)
         return
     names = {data.index_min: "min", data.index_1se: "1se"}
     first, second = sorted(names, key=lambda index: data.position[index])
-    room_at_left = (data.position[first] - start) / width > _ROOM
-    room_at_right = (data.position[second] - start) / width < 1 - _ROOM
+    room_at_left = (data.position[first] - start) / width > _LABEL_WIDTH
+    room_at_right = (data.position[second] - start) / width < 1 - _LABEL_WIDTH
     first_left, second_left = room_at_left, not room_at_right
     first_low = first_left and second_left
     _draw_choice(axes, data, first, names[first], row=int(first_low), left=first_left)
     _draw_choice(axes, data, second, names[second], row=int(not first_low), left=second_left)
 
 
-_ROOM = 0.3  # of the picture's width, for a label
+_LABEL_WIDTH = 0.3  # of the picture's width, for a label
 
 
 def _draw_choice(axes: Axes, data: CurveData, index: int, name: str, *, row: int, left: bool) -> None:
-    height = 0.98 - row * (_LABELS - 0.02) / 2
+    height = 0.98 - row * (_LABEL_SHARE - 0.02) / 2
     axes.axvline(data.position[index], ymax=height, color=_INK, linewidth=1, linestyle=":")
     style: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
     style |= {"xytext": (-4, 0), "ha": "right"} if left else {"xytext": (4, 0), "ha": "left"}
@@ -228,7 +228,7 @@ def _draw_constant(axes: Axes, data: CurveData) -> list[Any]:
 
 
 def _draw_held_out(axes: Axes, data: CurveData) -> list[Any]:
-    inside = ~data.above & ~data.failed
+    inside = ~data.is_above & ~data.failed
     if not inside.any():
         return []
     style: dict[str, Any] = {"fmt": "o", "color": _HELD_OUT, "markersize": 5.5, "zorder": 3}
@@ -263,7 +263,7 @@ def _draw_arrows(axes: Axes, data: CurveData) -> list[Any]:
     """Stand in for the losses that are out of sight, filled, and for what diverged, hollow."""
     top = data.high - 0.022 * (data.high - data.low)
     style: dict[str, Any] = {"color": _HELD_OUT, "markersize": 6.5, "zorder": 3}
-    kinds = ((data.above & ~data.failed, _HELD_OUT, "higher than shown"), (data.failed, "white", "diverged"))
+    kinds = ((data.is_above & ~data.failed, _HELD_OUT, "higher than shown"), (data.failed, "white", "diverged"))
     return [
         axes.plot(data.position[hit], np.full(hit.sum(), top), "^", markerfacecolor=face, label=label, **style)[0]
         for hit, face, label in kinds
@@ -272,7 +272,7 @@ def _draw_arrows(axes: Axes, data: CurveData) -> list[Any]:
 
 
 def _draw_axes(axes: Axes, data: CurveData) -> None:
-    axes.set_ylim(data.low, data.low + (data.high - data.low) / (1 - _LABELS))
+    axes.set_ylim(data.low, data.low + (data.high - data.low) / (1 - _LABEL_SHARE))
     axes.margins(x=0.04)
     axes.set_ylabel(data.loss + _draw_power(axes, data))
     axes.set_xlabel("strength λ of the penalty")

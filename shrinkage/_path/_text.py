@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from shrinkage._note import Note, Vocabulary
+from shrinkage._path._convergence import Convergence
 from shrinkage._path._curve import Curve, Status
-from shrinkage._path._findings import beats_constant, main_progress
-from shrinkage._path._progress import Progress
+from shrinkage._path._findings import beats_constant, convergence_without_penalty
 from shrinkage._path._words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
 from shrinkage._weights._selection import Selection
 
@@ -18,7 +18,9 @@ _WIDTH = 110
 
 def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms: Vocabulary) -> str:
     """Lay out a path as cv.glmnet prints its own: a header, the choices, what they mean, and what went wrong."""
-    found = [Note(text) for text in (_optimism(curve), _largest_tried(curve), _units(curve), *_problems(curve))]
+    found = [
+        Note(text) for text in (_optimism(curve), _largest_strength_words(curve), _units(curve), *_problems(curve))
+    ]
     words = [terms.say(text) for text in (verdict, *found, *notes)]
     return "\n".join([header, *_table(curve), *(textwrap.fill(text, _WIDTH) for text in words if text)])
 
@@ -105,11 +107,11 @@ def _optimism(curve: Curve) -> str:
     )
 
 
-def _largest_tried(curve: Curve) -> str:
+def _largest_strength_words(curve: Curve) -> str:
     """Say that `1se` has no strength above it, unless that is plain: of a `min` there, or where little was learnt."""
     if curve.failed.all():
         return ""
-    unlearnt = not beats_constant(curve) or main_progress(curve) is Progress.BEGINNING
+    unlearnt = not beats_constant(curve) or convergence_without_penalty(curve) is Convergence.BEGINNING
     if curve.index_1se > 0 or curve.index_min == 0 or curve.nonzero[0] == 0 or unlearnt:
         return ""
     return "1se lies at the largest strength tried: larger ones may be within one standard error too ($give_lams)."

@@ -1,14 +1,23 @@
 """What a path says in words: what to do first, and then the numbers that it follows from.
 
-`_findings` and `_progress` decide, from numbers; here and in the modules below it is said.
+`_findings` and `_convergence` decide, from numbers; here and in the modules below it is said.
 """
 
 import math
 
+from shrinkage._path._cautions import (
+    edge_words,
+    epoch_limit_words,
+    far_fold_words,
+    few_tried_words,
+    near_perfect_words,
+)
+from shrinkage._path._convergence import Convergence
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import (
     beats_constant,
     closes_the_gap,
+    convergence_without_penalty,
     falls_towards_none,
     far_above_constant,
     far_folds,
@@ -16,23 +25,14 @@ from shrinkage._path._findings import (
     is_near_perfect,
     is_unsteady,
     losses_at_one_epoch,
-    main_progress,
     matters,
     overfitting_without_penalty,
     scale_of,
     trains_above_constant,
-    tried_strengths,
-)
-from shrinkage._path._further import (
-    edge_words,
-    epoch_limit_words,
-    far_fold_words,
-    few_tried_words,
-    near_perfect_words,
+    usable_strengths,
 )
 from shrinkage._path._overfitting import overfitting_words, small_words
-from shrinkage._path._progress import Progress
-from shrinkage._path._untrained import beginning_words, no_better_words, nothing_to_choose_words
+from shrinkage._path._training_problems import beginning_words, no_better_words, nothing_to_choose_words
 from shrinkage._path._words import at_min, figures, flat_range, interval_text, lam_text, loss_text, loss_words
 from shrinkage._problem._scales import names_inputs
 
@@ -49,14 +49,14 @@ def verdict(curve: Curve, notes: tuple[str, ...] = (), *, scheduled: bool = Fals
     if curve.failed.all():
         sentences = [nothing_to_choose_words(curve)]
     elif not beats_constant(curve):
-        trained = main_progress(curve) is Progress.LEVELLED and not trains_above_constant(curve)
+        trained = convergence_without_penalty(curve) is Convergence.LEVELLED and not trains_above_constant(curve)
         sentences = [
             no_better_words(curve, loss, notes, scheduled=scheduled),
             edge_words(curve) if trained else "",
             few_tried_words(curve),
         ]
         sentences += ["" if trains_above_constant(curve) else far_fold_words(curve, loss)]
-    elif main_progress(curve) is Progress.BEGINNING:
+    elif convergence_without_penalty(curve) is Convergence.BEGINNING:
         sentences = [beginning_words(curve, loss, notes), few_tried_words(curve), far_fold_words(curve, loss)]
     else:
         sentences = [
@@ -97,7 +97,7 @@ def _gain_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: b
             f"Lower $learning_rate to see what the penalty gains. Without a penalty training diverged; "
             f"{at_min(curve)} has the least {loss}, {least}."
         )
-    if curve.lam_min == 0 and not tried_strengths(curve).any():
+    if curve.lam_min == 0 and not usable_strengths(curve).any():
         return _only_none_words(curve)
     if not math.isfinite(curve.se[curve.index_min]):
         least, none = (loss_text(curve, curve.mean[index]) for index in (curve.index_min, -1))
@@ -105,8 +105,8 @@ def _gain_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: b
             f"The least {loss} is {least}, at lambda = {lam_text(curve.lam_min)}, and {none} without a penalty: "
             f"there is no standard error to judge the difference by."
         )
-    if found := overfitting_without_penalty(curve, scheduled=scheduled):
-        return overfitting_words(curve, loss, found)
+    if overfitting := overfitting_without_penalty(curve, scheduled=scheduled):
+        return overfitting_words(curve, loss, overfitting)
     gap_words = _gap_words(curve, larger=not names_inputs(notes))
     if curve.lam_min == 0:
         return f"{_no_penalty_words(curve, loss)} {gap_words}"
@@ -126,7 +126,7 @@ def _gain_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: b
 
 
 def _you(curve: Curve) -> str:
-    return "So far you" if main_progress(curve) is Progress.FALLING else "You"
+    return "So far you" if convergence_without_penalty(curve) is Convergence.FALLING else "You"
 
 
 def _size_words(curve: Curve) -> str:
@@ -153,7 +153,8 @@ def _no_penalty_words(curve: Curve, loss: str) -> str:
     tried = " that did not diverge" if curve.failed.any() else ""
     need = f"{_you(curve)} do not need this penalty"
     if falls_towards_none(curve):
-        need = f"{'So far these' if main_progress(curve) is Progress.FALLING else 'These'} strengths do not help"
+        still_falls = convergence_without_penalty(curve) is Convergence.FALLING
+        need = f"{'So far these' if still_falls else 'These'} strengths do not help"
     if curve.index_1se == curve.index_min:
         return (
             f"{need}. No penalty is best: at every other strength{tried} the {loss} is "

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._cohort._first import seed_variables
 from shrinkage._cohort._forward import forward
+from shrinkage._cohort._initial import seed_variables
 from shrinkage._cohort._state import State
 from shrinkage._cohort._tensorflow import loss_and_gradients
 from shrinkage._cohort._unroll import unroll
@@ -31,13 +31,13 @@ def compare(problem: Problem) -> tuple[Problem, bool]:
     training = problem.training
     if training.behaviour.random:
         return problem, False
-    together, objective = _agree(problem, training.objective), training.objective
-    cautious = objective.alone(listed=False)
-    if not together and cautious != objective:
+    agree, objective = _agree(problem, training.objective), training.objective
+    conservative = objective.alone(listed=False)
+    if not agree and conservative != objective:
         # A loss of the user's own may mix rows where its values do not show it.
-        together, objective = _agree(problem, cautious), cautious
-    notes = problem.notes if together else (*problem.notes, _SLOWER)
-    return replace(problem, training=replace(training, objective=objective), notes=notes), together
+        agree, objective = _agree(problem, conservative), conservative
+    notes = problem.notes if agree else (*problem.notes, _SLOWER)
+    return replace(problem, training=replace(training, objective=objective), notes=notes), agree
 
 
 _SLOWER = (
@@ -75,7 +75,7 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
     values = [_members(variable, generator) for variable in network.variables]
     tensors = keras.tree.map_structure(lambda array: keras.ops.convert_to_tensor(array)[:, None], x)
     weight = keras.ops.ones(keras.tree.flatten(x)[0].shape[:2], dtype=objective.dtype)
-    seen, predicted = [], []
+    results, predictions = [], []
     for run, losses in (
         (lambda state, x, training: forward(network, state, x, training), objective),
         (lambda state, x, training: unroll(network, state, (x,), {}, training), objective.alone()),
@@ -83,18 +83,18 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
         state = State(list(network.variables), [keras.ops.convert_to_tensor(value) for value in values])
         member_loss, gradients = loss_and_gradients(run, network, losses, state, tensors, y, weight)
         drawn = {id(seed) for seed in seeds}
-        moving = [state[v] for v in network.variables if not v.trainable and id(v) not in drawn]
-        seen.append([keras.ops.convert_to_numpy(value) for value in (member_loss, *gradients, *moving)])
+        statistics = [state[v] for v in network.variables if not v.trainable and id(v) not in drawn]
+        results.append([keras.ops.convert_to_numpy(value) for value in (member_loss, *gradients, *statistics)])
         outputs = keras.tree.flatten(run(state, tensors, False))
-        predicted.append([keras.ops.convert_to_numpy(keras.ops.cast(output, objective.dtype)) for output in outputs])
-    mixed = any(layer.compute_dtype == "bfloat16" for layer in sublayers(network))
-    tolerance = _TOLERANCE["bfloat16" if mixed else objective.dtype]
-    gradients = seen[1][1 : 1 + len(network.trainable_variables)]
+        predictions.append([keras.ops.convert_to_numpy(keras.ops.cast(output, objective.dtype)) for output in outputs])
+    has_bfloat16 = any(layer.compute_dtype == "bfloat16" for layer in sublayers(network))
+    tolerance = _TOLERANCE["bfloat16" if has_bfloat16 else objective.dtype]
+    gradients = results[1][1 : 1 + len(network.trainable_variables)]
     scale = max(map(_largest, gradients))
-    scales = [max(scale, 1e-6)] * len(seen[1]) + [max(_largest(output), 1e-6) for output in predicted[1]]
+    scales = [max(scale, 1e-6)] * len(results[1]) + [max(_largest(output), 1e-6) for output in predictions[1]]
     return all(
         np.allclose(fast, plain, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
-        for fast, plain, scale in zip(seen[0] + predicted[0], seen[1] + predicted[1], scales, strict=True)
+        for fast, plain, scale in zip(results[0] + predictions[0], results[1] + predictions[1], scales, strict=True)
     )
 
 

@@ -3,18 +3,18 @@
 from collections import OrderedDict
 from typing import Any
 
-from shrinkage._cohort._first import seed_variables, shared
 from shrinkage._cohort._forward import forward
+from shrinkage._cohort._initial import find_shared, seed_variables
 from shrinkage._cohort._state import State
-from shrinkage._cohort._tensorflow import Engine, Pass
+from shrinkage._cohort._tensorflow import Engine, ForwardPass
 from shrinkage._cohort._unroll import unroll
 from shrinkage._cohort._update import Update
 from shrinkage._plan._fingerprint import fingerprint
 from shrinkage._plan._plan import Plan, scores_by_calls
 from shrinkage._problem._problem import Training
 
-_KEPT = 16  # of all fits in this process; the oldest go first
-_SHARED: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
+_MAX_ENGINES = 16  # of all fits in this process; the oldest go first
+_SHARED_ENGINES: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
 
 
 class Engines:
@@ -27,18 +27,18 @@ class Engines:
     def __init__(self, training: Training):
         self._training = training
         self._fingerprint = fingerprint(training.template, training.objective, training.terms, training.how)
-        self._own: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
+        self._own_engines: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
 
     def get(self, plan: Plan, strengths: int) -> Engine:
         """Return the steps of `strengths` members of one fold."""
-        kept = self._own if self._fingerprint is None else _SHARED
+        engines = self._own_engines if self._fingerprint is None else _SHARED_ENGINES
         key = (self._fingerprint, plan.rules, plan.xla, strengths)
-        if key not in kept:
-            kept[key] = _make(self._training, plan, strengths)
-        kept.move_to_end(key)
-        while len(kept) > _KEPT:
-            kept.popitem(last=False)
-        return kept[key]
+        if key not in engines:
+            engines[key] = _make(self._training, plan, strengths)
+        engines.move_to_end(key)
+        while len(engines) > _MAX_ENGINES:
+            engines.popitem(last=False)
+        return engines[key]
 
 
 def _make(training: Training, plan: Plan, strengths: int) -> Engine:
@@ -47,12 +47,12 @@ def _make(training: Training, plan: Plan, strengths: int) -> Engine:
     def by_rules(state: State, x: Any, training: bool) -> Any:
         return forward(network, state, x, training)
 
-    def called(state: State, x: Any, training: bool) -> Any:
+    def by_calls(state: State, x: Any, training: bool) -> Any:
         return unroll(network, state, (x,), {}, training)
 
-    step = evaluation = Pass(by_rules if plan.rules else called, plan.xla)
+    step = evaluation = ForwardPass(by_rules if plan.rules else by_calls, plan.xla)
     if plan.rules and scores_by_calls(network, rules=plan.rules, xla=plan.xla):
-        evaluation = Pass(called, False)
+        evaluation = ForwardPass(by_calls, False)
     update = Update(
         network.trainable_variables,
         training.template.optimizer,
@@ -67,6 +67,6 @@ def _make(training: Training, plan: Plan, strengths: int) -> Engine:
         objective=training.objective,
         update=update,
         seeds=seed_variables(network),
-        shared=shared(network, training.behaviour.written),
+        is_shared=find_shared(network, training.behaviour.written),
         strengths=strengths,
     )

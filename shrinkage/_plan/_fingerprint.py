@@ -34,23 +34,23 @@ def fingerprint(template: Template, objective: Objective, *others: Any) -> str |
     hidden = [layer for layer in sublayers(network) if isinstance(layer, _HIDDEN_STATE)]
     if not all(map(_is_rule_state, hidden)):
         return None
-    hung = [(v.regularizer, v.constraint) for v in network.variables]  # by the layer, or by the caller
+    attached = [(v.regularizer, v.constraint) for v in network.variables]  # by the layer, or by the caller
     losses = [term.loss for term in objective.terms]
-    parts = network, template.optimizer, *losses, *(part for pair in hung for part in pair if part is not None)
+    parts = network, template.optimizer, *losses, *(part for pair in attached for part in pair if part is not None)
     try:
         configs = [keras.saving.serialize_keras_object(part) for part in parts]
     except UnsupportedVersion:
         raise
     except Exception:  # a class of the user's own may raise anything
         return None
-    if not all(_is_kerass_own(config) for config in configs):
+    if not all(_is_keras_config(config) for config in configs):
         return None
     states = [(tuple(v.shape), v.dtype, v.trainable) for v in network.variables]
-    states += [tuple(part is not None for part in pair) for pair in hung]
+    states += [tuple(part is not None for part in pair) for pair in attached]
     terms = [(term.place, term.weight, term.by_rows, term.loss.dtype) for term in objective.terms]
     settings = (terms, objective.weighted, keras.config.floatx(), keras.config.epsilon(), keras.config.backend())
-    numbered = _number_names(configs, dict.fromkeys(_meaningful_names(network, configs), ""))
-    return json.dumps(numbered, sort_keys=True, default=str) + repr((states, settings, others))
+    numbered_configs = _number_names(configs, dict.fromkeys(_meaningful_names(network, configs), ""))
+    return json.dumps(numbered_configs, sort_keys=True, default=str) + repr((states, settings, others))
 
 
 def _is_rule_state(layer: Any) -> bool:
@@ -58,15 +58,15 @@ def _is_rule_state(layer: Any) -> bool:
     return type(layer) is layers.Normalization and layer.input_mean is None
 
 
-def _is_kerass_own(config: Any) -> bool:
+def _is_keras_config(config: Any) -> bool:
     """Say whether a configuration names no class or function from outside Keras."""
     if isinstance(config, dict):
         module = config.get("module", "keras")
-        known = module is None or module == "builtins" or module.split(".")[0] == "keras"
+        is_keras_module = module is None or module == "builtins" or module.split(".")[0] == "keras"
         is_function = config.get("class_name") in ("function", "__lambda__")
-        return known and not is_function and all(map(_is_kerass_own, config.values()))
+        return is_keras_module and not is_function and all(map(_is_keras_config, config.values()))
     if isinstance(config, (list, tuple)):
-        return all(map(_is_kerass_own, config))
+        return all(map(_is_keras_config, config))
     return not (isinstance(config, str) and ">" in config)  # a registered name, "package>name"
 
 

@@ -47,11 +47,11 @@ class Way:
     """Whether evaluation calls the model once per member."""
 
     def __str__(self) -> str:
-        how = "all layers by rules" if self.rules and not self.unrolled else "the model once per member"
+        mode = "all layers by rules" if self.rules and not self.unrolled else "the model once per member"
         if self.rules and self.unrolled:
-            named = ", ".join(self.unrolled[:3]) + (" and others" if len(self.unrolled) > 3 else "")
-            how = f"{named} once per member and the rest by rules"
-        return f"{how}, {'with' if self.xla else 'without'} XLA"
+            names = ", ".join(self.unrolled[:3]) + (" and others" if len(self.unrolled) > 3 else "")
+            mode = f"{names} once per member and the rest by rules"
+        return f"{mode}, {'with' if self.xla else 'without'} XLA"
 
 
 def ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
@@ -100,29 +100,29 @@ def _unrolled_layers(network: keras.Model, *, xla: bool) -> tuple[str, ...]:
     return tuple(operation.name for operation in nodes(network) if run_mode(operation, xla) == "unroll")
 
 
-def make_plan(way: Way, memory: Memory, fixed: Mapping[str, Any], *, strengths: int) -> Plan:
+def make_plan(way: Way, memory: Memory, user_plan: Mapping[str, Any], *, strengths: int) -> Plan:
     """Return the plan of one way: as many strengths at a time as memory has room for.
 
     Args:
         way: Rules or not, XLA or not.
         memory: What a run takes.
-        fixed: What the user has fixed of the plan.
+        user_plan: The parts of the plan that the user fixed.
         strengths: S.
     """
     most = min(strengths, memory.affordable(way.xla), _UNROLLED_MEMBERS if way.unrolled else strengths)
-    chunk = fixed.get("chunk") or math.ceil(strengths / math.ceil(strengths / most))
+    chunk = user_plan.get("chunk") or math.ceil(strengths / math.ceil(strengths / most))
     chunk = min(chunk, strengths)
     together = 1 if way.scores_by_calls else chunk
     rows = max(memory.batch_size, _EVALUATED_VALUES // (memory.widest * together))
     rows = math.ceil(memory.scored / math.ceil(memory.scored / rows))  # parts of equal size: the last is filled up
-    return Plan(way.rules, way.xla, chunk, min(memory.scored, fixed.get("evaluated_rows") or rows))
+    return Plan(way.rules, way.xla, chunk, min(memory.scored, user_plan.get("evaluated_rows") or rows))
 
 
 _KINDS = {"rules": bool, "xla": bool, "chunk": int, "evaluated_rows": int}
 _RECORDED = ("unrolled", "reason", "memory", "threads", "versions", "batch_size", "init")
 
 
-def check_fixed(plan: Any) -> dict[str, Any]:
+def check_user_plan(plan: Any) -> dict[str, Any]:
     """Return what a user's plan fixes, without what a path's record says beside it.
 
     Raises:
@@ -136,36 +136,41 @@ def check_fixed(plan: Any) -> dict[str, Any]:
         if name in _RECORDED:
             continue
         if name not in _KINDS:
-            near = get_close_matches(str(name), _KINDS, n=1)
-            meant = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"`plan` may fix {', '.join(_KINDS)}. Received: {name!r}.{meant}")
-        right = isinstance(value, bool) if _KINDS[name] is bool else type(value) is int and value >= 1
-        if not right:
+            close_names = get_close_matches(str(name), _KINDS, n=1)
+            suggestion = f" Did you mean {close_names[0]!r}?" if close_names else ""
+            raise ValueError(f"`plan` may fix {', '.join(_KINDS)}. Received: {name!r}.{suggestion}")
+        is_valid = isinstance(value, bool) if _KINDS[name] is bool else type(value) is int and value >= 1
+        if not is_valid:
             expected = "True or False" if _KINDS[name] is bool else "a whole number of at least 1"
             raise ValueError(f"`plan`: {name} must be {expected}. Received: {value!r}.")
     return {name: plan[name] for name in _KINDS if name in plan}
 
 
-def ways_with_room(found: list[Way], fixed: Mapping[str, Any]) -> tuple[list[Way], str]:
+def ways_with_room(candidates: list[Way], user_plan: Mapping[str, Any]) -> tuple[list[Way], str]:
     """Return the ways that a user's plan leaves, without XLA where it could end the process, and a note of that."""
-    left = ways_left(found, fixed)
+    left = ways_left(candidates, user_plan)
     note = maps_note() if any(way.xla for way in left) else ""
-    return (ways_left(found, {**fixed, "xla": False}), note) if note else (left, "")
+    return (ways_left(candidates, {**user_plan, "xla": False}), note) if note else (left, "")
 
 
-def ways_left(found: list[Way], fixed: Mapping[str, Any]) -> list[Way]:
+def ways_left(candidates: list[Way], user_plan: Mapping[str, Any]) -> list[Way]:
     """Return the ways that a user's plan leaves; what it fixes and the table does not name is taken as it is.
 
     Raises:
         ValueError: If the plan wants rules where they do not give what the model itself gives.
     """
-    fixed = {name: fixed[name] for name in ("rules", "xla") if name in fixed}
-    left = [way for way in found if all(getattr(way, name) == value for name, value in fixed.items())]
-    if left or not fixed:
-        return left or found
-    if fixed.get("rules") and not any(way.rules for way in found):
+    user_plan = {name: user_plan[name] for name in ("rules", "xla") if name in user_plan}
+    left = [way for way in candidates if all(getattr(way, name) == value for name, value in user_plan.items())]
+    if left or not user_plan:
+        return left or candidates
+    if user_plan.get("rules") and not any(way.rules for way in candidates):
         raise ValueError(
             "`plan`: rules=True is not possible for this model: it has no rules, or slow ones, or members computed "
             "together are not what the model itself gives. Leave `rules` out."
         )
-    return [replace(found[0] if fixed.get("rules", found[0].rules) == found[0].rules else found[-1], **fixed)]
+    return [
+        replace(
+            candidates[0] if user_plan.get("rules", candidates[0].rules) == candidates[0].rules else candidates[-1],
+            **user_plan,
+        )
+    ]

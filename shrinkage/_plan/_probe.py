@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._plan._plan import Way
 
-_SECONDS = 0.15  # of steps, for one timing
-_WORTH = 10.0  # seconds of training from which on another way is tried
-_SHARE, _LEAST = 0.1, 5.0  # a probe takes a tenth of the run or 5 s, whichever is longer
+_TIMING_SECONDS = 0.15  # of steps, for one timing
+_MIN_SECONDS_TO_TIME = 10.0  # seconds of training from which on another way is tried
+_PROBE_SHARE, _PROBE_SECONDS = 0.1, 5.0  # a probe takes a tenth of the run or 5 s, whichever is longer
 
 
 @dataclass(frozen=True)
 class Timing:
     """What a way costs."""
 
-    compiling: float
+    compile_seconds: float
     """Seconds before the first step."""
-    step: float
+    step_seconds: float
     """Seconds a step of one member."""
 
     def run(self, model_steps: float) -> float:
         """Return the seconds of training so many steps of one member."""
-        return self.compiling + self.step * model_steps
+        return self.compile_seconds + self.step_seconds * model_steps
 
 
 def time_steps(cohort: Cohort, start: Callable[[Cohort], None], members: int) -> Timing:
@@ -36,30 +36,32 @@ def time_steps(cohort: Cohort, start: Callable[[Cohort], None], members: int) ->
     """
     began = time.perf_counter()
     start(cohort)
-    compiling = time.perf_counter() - began
-    steps = max(1, min(cohort.steps, int(_SECONDS / max(cohort.time_steps(1), 1e-6))))
-    return Timing(compiling, min(cohort.time_steps(steps) for _ in range(2)) / (steps * members))
+    compile_seconds = time.perf_counter() - began
+    steps = max(1, min(cohort.steps, int(_TIMING_SECONDS / max(cohort.time_steps(1), 1e-6))))
+    return Timing(compile_seconds, min(cohort.time_steps(steps) for _ in range(2)) / (steps * members))
 
 
-def choose(found: list[Way], timed: Callable[[Way], Timing], model_steps: float) -> tuple[Way, str]:
+def choose(candidates: list[Way], time_way: Callable[[Way], Timing], model_steps: float) -> tuple[Way, str]:
     """Return the faster of one or two ways, and why in words.
 
     Args:
-        found: The ways, the likeliest first.
-        timed: Times a way; called for the second only where the run is long enough for that to pay.
+        candidates: The ways, the likeliest first.
+        time_way: Times a way; called for the second only where the run is long enough for that to pay.
         model_steps: Steps of the run, of all members.
     """
-    first = found[0]
-    if len(found) == 1:
+    first = candidates[0]
+    if len(candidates) == 1:
         return first, f"{first}: the only way"
-    one = timed(first)
-    run = one.run(model_steps)
-    if run < _WORTH:
+    first_timing = time_way(first)
+    run = first_timing.run(model_steps)
+    if run < _MIN_SECONDS_TO_TIME:
         return first, f"{first}: about {run:.1f} s of training, too short to time another way"
-    if 2 * one.compiling > max(_LEAST, _SHARE * run):
+    if 2 * first_timing.compile_seconds > max(_PROBE_SECONDS, _PROBE_SHARE * run):
         return first, f"{first}: timing another way would take too long for about {run:.0f} s of training"
-    second = found[1]
-    other = timed(second)
-    texts = [f"{way} {timing.step * 1e3:.3g} ms" for way, timing in ((first, one), (second, other))]
-    best = first if run <= other.run(model_steps) else second
-    return best, f"{best}: timed for a step of one member: {'; '.join(texts)}"
+    second = candidates[1]
+    second_timing = time_way(second)
+    costs = [
+        f"{way} {timing.step_seconds * 1e3:.3g} ms" for way, timing in ((first, first_timing), (second, second_timing))
+    ]
+    best = first if run <= second_timing.run(model_steps) else second
+    return best, f"{best}: timed for a step of one member: {'; '.join(costs)}"

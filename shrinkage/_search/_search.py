@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shrinkage._cohort._train import Last, Scores, join, refit, score
+from shrinkage._cohort._train import Scores, TrainedMember, join, refit, score
 from shrinkage._cv._choice import best_epochs, summarise
 from shrinkage._cv._strengths import extension, fold_lams
 from shrinkage._data._data import take
 from shrinkage._model._behaviour import COMPARED, another_model
 from shrinkage._note import Note
 from shrinkage._penalties import Decoupled
-from shrinkage._plan._trainer import Trainer
+from shrinkage._plan._runner import Runner
 
 Tick = Callable[[], None]
 Expect = Callable[[int], None]
@@ -42,56 +42,57 @@ class Search:
     """Trains what the choice needs: a grid that grows at its ends, in chunks of strengths, then all rows.
 
     Args:
-        trainer: The problem, and how it is run.
+        runner: The problem, and how it is run.
     """
 
-    def __init__(self, trainer: Trainer):
-        self._trainer, self._problem = trainer, trainer.problem
+    def __init__(self, runner: Runner):
+        self._runner, self._problem = runner, runner.problem
         self.notes: list[str] = []
         self._sizes: set[int] = set()  # numbers of strengths that steps were compiled for
-        self.expected = 2 * self._problem.epochs * math.ceil(len(self._problem.lams) / trainer.plan.chunk)
+        self.expected_epochs = 2 * self._problem.epochs * math.ceil(len(self._problem.lams) / runner.plan.chunk)
 
     def run(self, tick: Tick, expect: Expect) -> Outcome:
         """Score the strengths in all folds, choose each one's epoch, and train on all rows up to it."""
-        scores, lams = self.grid(tick, expect)
+        scores, lams = self.score_grid(tick, expect)
         kept = best_epochs(scores.cv_loss, self._problem.fold_weight, self._problem.epoch)
         values, diverged = [], np.ones(len(lams), bool)
         if not scores.diverged.any(axis=0).all():  # or no strength can be chosen, and no model is asked for
-            values, diverged = self.all_rows(lams, kept, tick, expect)
+            values, diverged = self.train_all_rows(lams, kept, tick, expect)
         return Outcome(lams, scores, kept, values, diverged, tuple(self.notes))
 
-    def grid(self, tick: Tick, expect: Expect) -> tuple[Scores, np.ndarray]:
+    def score_grid(self, tick: Tick, expect: Expect) -> tuple[Scores, np.ndarray]:
         """Score the strengths, and more at an end where the minimum lies; return scores and strengths, descending."""
         lams = self._problem.lams
         scores = self._score(lams, tick)
-        up = down = 0
-        lam_max, is_far_from_unit = self._problem.grid.lam_max, self._problem.grid.is_far_from_unit
-        while lam_max is not None:
+        decades_up = decades_down = 0
+        grid = self._problem.grid
+        while grid.lam_max is not None:
             mean = self._mean(scores)
-            more = extension(
-                lams, mean, decades_up=up, decades_down=down, lam_max=lam_max, is_far_from_unit=is_far_from_unit
-            )
-            if more is None:
+            new_lams = extension(
+                lams, mean, decades_up=decades_up, decades_down=decades_down,
+                lam_max=grid.lam_max, is_far_from_unit=grid.is_far_from_unit,
+            )  # fmt: skip
+            if new_lams is None:
                 break
-            upwards = more[0] > lams[0]
-            up, down = up + upwards, down + (not upwards)
-            expect(self._problem.epochs * len(self._parts(more)))
-            lams, scores = np.concatenate([lams, more]), join([scores, self._score(more, tick)])
+            upwards = new_lams[0] > lams[0]
+            decades_up, decades_down = decades_up + upwards, decades_down + (not upwards)
+            expect(self._problem.epochs * len(self._parts(new_lams)))
+            lams, scores = np.concatenate([lams, new_lams]), join([scores, self._score(new_lams, tick)])
             order = np.argsort(-lams, kind="stable")
             lams, scores = lams[order], scores.take(order)
-        if up == 3 or down == 3:
-            self._warn_at_limit(lams, self._mean(scores), up, down)
+        if decades_up == 3 or decades_down == 3:
+            self._warn_at_limit(lams, self._mean(scores), decades_up, decades_down)
         self._warn_of_divergence(np.any(scores.diverged, axis=0))
         return scores, lams
 
-    def _warn_at_limit(self, lams: np.ndarray, mean: np.ndarray, up: int, down: int) -> None:
+    def _warn_at_limit(self, lams: np.ndarray, mean: np.ndarray, decades_up: int, decades_down: int) -> None:
         if np.isnan(mean).all():
             return
         best = int(np.nanargmin(mean))
-        beside = mean[best + 1] if best == 0 else mean[best - 1]
-        if np.isclose(beside, mean[best], rtol=1e-3, atol=0):
+        neighbour = mean[best + 1] if best == 0 else mean[best - 1]
+        if np.isclose(neighbour, mean[best], rtol=1e-3, atol=0):
             return  # where all are alike, the least is at an end by chance, and further ones are no better
-        if (up == 3 and best == 0) or (down == 3 and best == len(lams) - 2):
+        if (decades_up == 3 and best == 0) or (decades_down == 3 and best == len(lams) - 2):
             text = (
                 f"The grid was extended by three decades and its minimum is still at the end, lambda = "
                 f"{lams[best]:.3g}: $give_lams to go further."
@@ -120,46 +121,48 @@ class Search:
     def _score(self, lams: np.ndarray, tick: Tick) -> Scores:
         n_rows, n_train = len(self._problem.all_rows), np.array([len(rows) for rows in self._problem.folds.train])
         decoupled = isinstance(self._problem.training.how, Decoupled)
-        found, cohorts = [], {}
+        chunks, cohorts = [], {}
         for size, part in self._parts(lams):
             if size not in cohorts:
-                cohorts[size] = self._trainer.cohort(size)
+                cohorts[size] = self._runner.cohort(size)
             lam = fold_lams(_pad(part, size), n_rows, n_train, decoupled=decoupled)
-            one = score(
+            chunk = score(
                 cohorts[size], lam, epochs=self._problem.epochs,
                 patience=self._problem.patience, keep=self._problem.epoch, average=self._average, tick=tick,
             )  # fmt: skip
-            found.append(one.take(slice(len(part))))
-        return join(found)
+            chunks.append(chunk.take(slice(len(part))))
+        return join(chunks)
 
-    def all_rows(
+    def train_all_rows(
         self, lams: np.ndarray, kept: np.ndarray, tick: Tick, expect: Expect
     ) -> tuple[list[list[np.ndarray]], np.ndarray]:
         """Train every strength on all rows to its kept epoch; return its values and which diverged."""
         values, diverged, start, cohorts = [], [], 0, {}
-        last: Last | None = None
+        last: TrainedMember | None = None
         for size, part in self._parts(lams):
             if size not in cohorts:
-                cohorts[size] = self._trainer.cohort_of_all_rows(size)
+                cohorts[size] = self._runner.cohort_of_all_rows(size)
             epochs = _pad(kept[start : start + len(part)], size)
             expect(int(epochs.max()) - self._problem.epochs)
-            some, bad, last = refit(cohorts[size], _pad(part, size)[None], epochs, self._compared, tick)
-            values += some[: len(part)]
-            diverged.append(bad[: len(part)])
+            chunk_values, chunk_diverged, last = refit(
+                cohorts[size], _pad(part, size)[None], epochs, self._comparison_rows, tick
+            )
+            values += chunk_values[: len(part)]
+            diverged.append(chunk_diverged[: len(part)])
             start += len(part)
         if last is not None:
             self._warn_unless_equal(last)
         return values, np.concatenate(diverged)
 
     @property
-    def _compared(self) -> np.ndarray:
+    def _comparison_rows(self) -> np.ndarray:
         """A few rows, as many as steps are compiled for where a model mixes them."""
         training = self._problem.training
         return self._problem.folds.held_out[0][: COMPARED if training.by_rows else training.batch_size]
 
-    def _warn_unless_equal(self, last: Last) -> None:
+    def _warn_unless_equal(self, last: TrainedMember) -> None:
         """Say it where the model that comes back is not what was trained: one of the members stands for all."""
-        training, rows = self._problem.training, take(self._problem.training.data.x, self._compared)
+        training, rows = self._problem.training, take(self._problem.training.data.x, self._comparison_rows)
         note = another_model(training.template, training.behaviour, last.values, rows, last.predictions)
         if note:
             self.notes.append(note)
@@ -168,7 +171,7 @@ class Search:
     def _parts(self, lams: np.ndarray) -> list[tuple[int, np.ndarray]]:
         """Cut strengths into parts for numbers that steps are compiled for: (number, strengths, at most so many)."""
         if not self._sizes or len(lams) < min(self._sizes):
-            self._sizes.add(min(len(lams), self._trainer.plan.chunk))
+            self._sizes.add(min(len(lams), self._runner.plan.chunk))
         parts = []
         while len(lams):
             fitting = [size for size in self._sizes if size <= len(lams)]

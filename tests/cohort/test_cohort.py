@@ -274,7 +274,7 @@ def test_run_repeats_to_the_bit():
 
 
 def test_steps_are_traced_once_for_all_chunks_epochs_and_strengths(monkeypatch):
-    monkeypatch.setattr("shrinkage._plan._engines._SHARED", OrderedDict())
+    monkeypatch.setattr("shrinkage._plan._engines._SHARED_ENGINES", OrderedDict())
     problem = problem_of(compiled(mlp()), *rows("table"))
     cohort = train_cohort(problem, True)
     cohort.start(np.repeat(problem.lams[None] * 2, 2, axis=0))

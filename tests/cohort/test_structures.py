@@ -13,7 +13,7 @@ from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_
 
 import shrinkage as sh
 from shrinkage._cohort._cohort import Cohort
-from shrinkage._cohort._first import first_values
+from shrinkage._cohort._initial import initial_values
 from shrinkage._data._data import as_tree, take
 from shrinkage._plan._check import compare
 from shrinkage._plan._plan import Way, ways
@@ -172,7 +172,7 @@ def test_a_normalization_is_fitted_to_all_inputs_that_share_it(floatx):  # noqa:
     training, folds = problem.training, problem.folds
     layer = next(one for one in training.template.network.layers if isinstance(one, layers.Normalization))
     place = [v is layer.adapt_mean for v in training.template.network.variables].index(True)
-    values = first_values(
+    values = initial_values(
         training.template, training.data, folds.train, range(2), seed=training.seed, init=training.init
     )
     expected = np.concatenate([x[folds.train[1]] for x in training.data.x]).mean(axis=0)

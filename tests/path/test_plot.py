@@ -54,7 +54,7 @@ def test_huge_losses_do_not_flatten_the_picture():
     path = make_path(curves=exploding, wiggle=0.0)
     data = curve_data(path)
     assert 0.3 < data.low < data.high < 0.8
-    np.testing.assert_array_equal(np.flatnonzero(data.above), [0, 20])
+    np.testing.assert_array_equal(np.flatnonzero(data.is_above), [0, 20])
 
 
 def test_both_choices_and_their_bars_are_in_sight():
@@ -66,13 +66,13 @@ def test_both_choices_and_their_bars_are_in_sight():
 
 def test_a_curve_without_an_outlier_is_shown_whole():
     data = curve_data(make_path(curves=lambda lams: (0.5 + 0.05 * lams, 0.45 + 0.05 * lams), wiggle=0.0001, spread=0.1))
-    assert not data.above.any() and data.low < data.train.min()
+    assert not data.is_above.any() and data.low < data.train.min()
 
 
 def test_diverged_strengths_are_arrows_and_do_not_set_the_range():
     base = curve_data(make_path())
     data = curve_data(make_path(**diverged(make_path(), LAMS > 0.5)))
-    assert data.failed[:2].all() and data.above[:2].all()
+    assert data.failed[:2].all() and data.is_above[:2].all()
     assert data.high - data.low < 2 * (base.high - base.low)
 
 
@@ -189,7 +189,7 @@ def test_sizes_that_do_not_fall_with_the_strength_are_no_axis():
 def test_a_curve_above_the_best_constant_shows_how_far():
     path = make_path(curves=lambda lams: (14000 + 900 * lams, 13800 + 900 * lams), null_loss=5931.0)
     data = curve_data(path)
-    assert data.low < 5931 and not data.above.any()
+    assert data.low < 5931 and not data.is_above.any()
     assert "best constant" in drawn(data)[1]
 
 

@@ -20,7 +20,7 @@ from shrinkage._model._template import Template
 from shrinkage._plan import _engines, _maps, _probe
 from shrinkage._plan._fingerprint import fingerprint
 from shrinkage._plan._memory import Memory
-from shrinkage._plan._plan import Way, check_fixed, make_plan, ways, ways_left
+from shrinkage._plan._plan import Way, check_user_plan, make_plan, ways, ways_left
 from tests import peak_memory
 from tests.zoo import MODELS, dropped_out, mlp, rows
 
@@ -84,7 +84,7 @@ def test_a_given_plan_leaves_ways(given, left):
 def test_a_process_near_the_limit_of_memory_maps_goes_on_without_xla(plan, monkeypatch):
     before = fit(plan=plan)
     assert before.plan["xla"] and not any("memory maps" in note for note in before.notes)
-    monkeypatch.setattr(_maps, "_maps", lambda: (62_000, 65_530))
+    monkeypatch.setattr(_maps, "_count_maps", lambda: (62_000, 65_530))
     path = fit(plan=plan)
     assert not path.plan["xla"] and "without XLA" in path.plan["reason"]
     (note,) = [note for note in path.notes if "62,000 of the 65,530 memory maps" in note]
@@ -95,7 +95,7 @@ def test_a_process_near_the_limit_of_memory_maps_goes_on_without_xla(plan, monke
 
 
 def test_memory_maps_are_counted_where_linux_tells():
-    taken, most = _maps._maps()
+    taken, most = _maps._count_maps()
     assert 0 <= taken < most
 
 
@@ -140,7 +140,7 @@ def test_one_way_is_not_timed():
 
 def test_a_probe_times_both_ways_and_leaves_no_trace_in_the_result(monkeypatch):
     plain = fit()
-    monkeypatch.setattr(_probe, "_WORTH", 0.0)
+    monkeypatch.setattr(_probe, "_MIN_SECONDS_TO_TIME", 0.0)
     probed = fit()
     assert "timed for a step of one member" in probed.plan["reason"]
     if probed.plan["xla"] == plain.plan["xla"]:
@@ -178,7 +178,7 @@ def test_a_wrong_plan_is_refused(plan, error, message):
 
 def test_the_parts_of_a_recorded_plan_are_known():
     path = fit()
-    assert check_fixed(path.plan) == {name: path.plan[name] for name in ("rules", "xla", "chunk", "evaluated_rows")}
+    assert check_user_plan(path.plan) == {name: path.plan[name] for name in ("rules", "xla", "chunk", "evaluated_rows")}
 
 
 def test_verbose_prints_the_plan_and_why(capsys):
@@ -238,7 +238,7 @@ def test_free_memory_is_what_the_system_says():
 @pytest.fixture
 def shared(monkeypatch) -> OrderedDict:
     kept: OrderedDict = OrderedDict()
-    monkeypatch.setattr(_engines, "_SHARED", kept)
+    monkeypatch.setattr(_engines, "_SHARED_ENGINES", kept)
     return kept
 
 

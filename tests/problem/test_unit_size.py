@@ -231,7 +231,7 @@ def test_predictions_below_0_that_the_loss_takes_for_0_are_named(loss, activatio
     model = keras.Sequential([keras.Input((10,)), layers.Dense(1, activation)])
     model.compile("sgd", loss)
     x, y = scaled(DIABETES), Y / 100
-    notes = [note for note in prepare(Request(model, x, y, "l2", 1)).notes if "below 0" in note]
+    notes = [note for note in prepare(Request(model, x, y, penalty="l2", epochs=1)).notes if "below 0" in note]
     assert len(notes) == said
     if said:  # as the note says: no gradient of a row below 0
         low = ops.convert_to_numpy(model(x))[:, 0] < 0

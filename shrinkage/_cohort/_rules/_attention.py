@@ -11,7 +11,7 @@ from shrinkage._cohort._state import State
 from shrinkage._host._attention import Attention, attention_of
 from shrinkage._host._layers import sublayers
 
-_FEW = 16 * 16
+_MAX_PAIRS = 16 * 16
 """Pairs of positions up to which XLA adds up products faster than it multiplies many small matrices: 83 µs in place of
 271 for a step of a member with 8 x 8 pairs, 301 in place of 461 with 16 x 16, but 1,370 in place of 1,100 with 32 x 32.
 """
@@ -49,22 +49,20 @@ def attention(
     v = einsum_dense(parts.value, state, value, training)
     members = max(t.shape[0] for t in (q, k, v)), max(t.shape[1] for t in (q, k, v))
 
-    def folded(t: Any) -> Any:
+    def fold(t: Any) -> Any:
         return t if t is None or not ops.is_tensor(t) else fold_members(t, members)
 
-    q, k, v = folded(q), folded(k), folded(v)
+    q, k, v = fold(q), fold(k), fold(v)
     if parts.grouped:
         k, v = (ops.repeat(t, layer.num_repeats, axis=2) for t in (k, v))
-    mask = parts.mask(
-        q, v, folded(query_mask), folded(value_mask), folded(key_mask), folded(attention_mask), use_causal_mask
-    )
-    drops = training and parts.dropout.rate > 0
-    weighs = return_attention_scores or drops
-    if state.xla and len(q.shape) == 4 and q.shape[1] * k.shape[1] <= _FEW:
-        y, weights = _by_sums(parts, q, k, v, mask, explicit=weighs or parts.dropout.rate > 0)
+    mask = parts.mask(q, v, fold(query_mask), fold(value_mask), fold(key_mask), fold(attention_mask), use_causal_mask)
+    has_dropout = training and parts.dropout.rate > 0
+    needs_weights = return_attention_scores or has_dropout
+    if state.xla and len(q.shape) == 4 and q.shape[1] * k.shape[1] <= _MAX_PAIRS:
+        y, weights = _by_sums(parts, q, k, v, mask, explicit=needs_weights or parts.dropout.rate > 0)
     else:
-        y, weights = parts.attend(q, k, v, mask, weighs)
-    if drops:
+        y, weights = parts.attend(q, k, v, mask, needs_weights)
+    if has_dropout:
         dropped = dropout(parts.dropout, state, unfold_members(weights, members), training)
         y = ops.einsum(parts.combine, fold_members(dropped, members), v)
     y = unfold_members(y, members)

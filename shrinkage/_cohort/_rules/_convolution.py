@@ -16,7 +16,7 @@ from shrinkage._cohort._rules._registry import align, is_built_in_activation, ru
 from shrinkage._cohort._rules._windows import channels_as_in, channels_last, pad, same_padding, windows
 from shrinkage._cohort._state import State
 
-_THIN = 16  # a product of fewer inputs than this wastes the machine's vectors: it takes all of a window at once
+_MIN_INPUTS = 16  # a product of fewer inputs than this wastes the machine's vectors: it takes all of a window at once
 
 
 def covers(layer: Any) -> bool:
@@ -36,16 +36,16 @@ def convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
     del training
     x, size, groups = _pad_input(layer, channels_last(layer, x)), layer.kernel_size, layer.groups
     x = ops.reshape(x, (*x.shape[:-1], groups, x.shape[-1] // groups))
-    once = (1,) * (layer.rank - 1)
-    whole = x.shape[-1] * size[-1] < _THIN
-    joined, added = (size, (*once, 1)) if whole else ((*once, size[-1]), (*size[:-1], 1))
-    strides = layer.strides if whole else (*once, layer.strides[-1])
-    patches = ops.concatenate(list(windows(x, joined, strides, layer.dilation_rate)), axis=-1)
+    ones = (1,) * (layer.rank - 1)
+    takes_whole_window = x.shape[-1] * size[-1] < _MIN_INPUTS
+    joined_size, summed_size = (size, (*ones, 1)) if takes_whole_window else ((*ones, size[-1]), (*size[:-1], 1))
+    strides = layer.strides if takes_whole_window else (*ones, layer.strides[-1])
+    patches = ops.concatenate(list(windows(x, joined_size, strides, layer.dilation_rate)), axis=-1)
     kernel = state[layer.kernel]
-    shape = math.prod(added), patches.shape[-1], groups, layer.filters // groups
+    shape = math.prod(summed_size), patches.shape[-1], groups, layer.filters // groups
     kernel = ops.reshape(kernel, (*kernel.shape[:2], *shape))
-    strides = (*once, 1) if whole else (*layer.strides[:-1], 1)
-    parts = enumerate(windows(patches, added, strides, layer.dilation_rate))
+    strides = (*ones, 1) if takes_whole_window else (*layer.strides[:-1], 1)
+    parts = enumerate(windows(patches, summed_size, strides, layer.dilation_rate))
     y = sum(product(part, kernel[:, :, place]) for place, part in parts)
     return finish(layer, state, y)
 

@@ -13,8 +13,8 @@ from shrinkage._model._losses import carry_logits
 
 
 def _covers(layer: Any) -> bool:
-    adapted = layer.quantization_mode is not None or layer.lora_enabled
-    return is_built_in_activation(layer.activation) and not adapted
+    is_adapted = layer.quantization_mode is not None or layer.lora_enabled
+    return is_built_in_activation(layer.activation) and not is_adapted
 
 
 @rule(keras.layers.Dense, _covers)
@@ -44,9 +44,9 @@ def _stacked_einsum(equation: str, x: Any, kernel: Any) -> Any:
     inputs, rest = equation.split(",")
     weights, outputs = rest.split("->")
 
-    def operand(mine: Any, other: Any, axes: str) -> tuple[Any, str]:
-        shared = [i for i in (0, 1) if mine.shape[i] == 1 and other.shape[i] > 1]
-        return ops.squeeze(mine, shared) if shared else mine, "".join(
+    def operand(tensor: Any, other: Any, axes: str) -> tuple[Any, str]:
+        shared = [i for i in (0, 1) if tensor.shape[i] == 1 and other.shape[i] > 1]
+        return ops.squeeze(tensor, shared) if shared else tensor, "".join(
             letters[i] for i in (0, 1) if i not in shared
         ) + axes
 

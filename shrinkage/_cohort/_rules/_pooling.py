@@ -33,7 +33,7 @@ def average_pooling(layer: Any, state: State, x: Any, training: bool) -> Any:
 
 
 def _windows(layer: Any, x: Any, value: float) -> list[Any]:
-    once = (1,) * len(layer.pool_size)
+    ones = (1,) * len(layer.pool_size)
     if layer.padding == "same":
-        x = pad(x, same_padding(x, layer.pool_size, layer.strides, once), value)
-    return list(windows(x, layer.pool_size, layer.strides, once))
+        x = pad(x, same_padding(x, layer.pool_size, layer.strides, ones), value)
+    return list(windows(x, layer.pool_size, layer.strides, ones))

@@ -13,7 +13,7 @@ from shrinkage._cohort._unroll import member_of
 from shrinkage._host._layers import rnn
 
 # So many time steps are written out, and more are a loop: XLA compiled 32 of them in 48 s, and their loop in 2 s.
-_WRITTEN_OUT = 8
+_MAX_UNROLLED_STEPS = 8
 
 Masks = tuple[list[Any], list[Any]]
 """Dropout masks of a cell's input and of its state, each (f, 1, batch, ...): none, one, or one per gate."""
@@ -60,21 +60,21 @@ def recurrent(
         for cell, width in zip(cells, widths, strict=False)
     ]
     # Keras' loop over steps that are written out zeroes by a mask that it does not turn round; it is `layer`'s here.
-    zeroed = layer.return_sequences and layer.zero_output_for_mask and mask is not None
-    as_given = layer.unroll and layer.go_backwards and zeroed
+    is_zeroed = layer.return_sequences and layer.zero_output_for_mask and mask is not None
+    keeps_mask_order = layer.unroll and layer.go_backwards and is_zeroed
     last, outputs, states = rnn(
         lambda x, states: _step(cells, state, x, states, masks),
         ops.moveaxis(x, 3, 0),
         [ops.broadcast_to(value, (f, s, *value.shape[2:])) for value in states],  # a loop's values keep their shapes
         go_backwards=layer.go_backwards,
         mask=None if mask is None else ops.moveaxis(mask, 3, 0)[..., None],
-        unroll=mask is None and x.shape[3] <= _WRITTEN_OUT,
+        unroll=mask is None and x.shape[3] <= _MAX_UNROLLED_STEPS,
         input_length=x.shape[3],
         time_major=True,
-        zero_output_for_mask=layer.zero_output_for_mask and not as_given,
+        zero_output_for_mask=layer.zero_output_for_mask and not keeps_mask_order,
         return_all_outputs=layer.return_sequences,
     )
-    if as_given:
+    if keeps_mask_order:
         outputs = ops.where(ops.moveaxis(mask, 3, 0)[..., None], outputs, 0)
     y = ops.moveaxis(outputs, 0, 3) if layer.return_sequences else last
     return (y, *states) if layer.return_state else y
@@ -89,8 +89,10 @@ def bidirectional(
     if initial_state is not None:
         half = len(initial_state) // 2
         starts = [initial_state[:half], initial_state[half:]]
-    both = zip((layer.forward_layer, layer.backward_layer), starts, strict=True)
-    forward, backward = (recurrent(one, state, x, training, mask=mask, initial_state=start) for one, start in both)
+    directions = zip((layer.forward_layer, layer.backward_layer), starts, strict=True)
+    forward, backward = (
+        recurrent(direction, state, x, training, mask=mask, initial_state=start) for direction, start in directions
+    )
     states = ()
     if layer.return_state:
         (forward, *first), (backward, *second) = forward, backward
@@ -118,12 +120,12 @@ def _cells(cell: Any) -> list[Any]:
 
 def _step(cells: list[Any], state: State, x: Any, states: list[Any], masks: list[Masks]) -> tuple[Any, list[Any]]:
     """Let the cells, one upon the other, take a time step; each has one or two of the states."""
-    new: list[Any] = []
+    all_states: list[Any] = []
     for cell, drawn in zip(cells, masks, strict=True):
         count = len(tree.flatten(cell.state_size))
-        x, own = _STEPS[type(cell)](cell, state, x, states[len(new) : len(new) + count], drawn)
-        new += own
-    return x, new
+        x, new_states = _STEPS[type(cell)](cell, state, x, states[len(all_states) : len(all_states) + count], drawn)
+        all_states += new_states
+    return x, all_states
 
 
 def _dropout_masks(cell: Any, state: State, x: Any) -> Masks:
@@ -176,7 +178,7 @@ def _lstm(cell: Any, state: State, x: Any, states: list[Any], masks: Masks) -> t
     bias = state[cell.bias] if cell.use_bias else None
     y = _gates(x, state[cell.kernel], bias, masks[0], 4)
     inner = _gates(h, state[cell.recurrent_kernel], None, masks[1], 4)
-    i, f, g, o = (one + other for one, other in zip(y, inner, strict=True))
+    i, f, g, o = (gate_x + gate_h for gate_x, gate_h in zip(y, inner, strict=True))
     gate, activation = cell.recurrent_activation, cell.activation
     c = activate(gate, f) * c + activate(gate, i) * activate(activation, g)
     h = activate(gate, o) * activate(activation, c)

@@ -31,6 +31,6 @@ def transposed_convolution(layer: Any, state: State, x: Any, training: bool) -> 
 def _fit_size(y: Any, out: tuple[int, ...], padding: str) -> Any:
     """Cut the spatial axes to sizes `out`, as "same" cuts on both sides, or fill them up at the end."""
     sizes = list(zip(y.shape[FIRST:-1], out, strict=True))
-    starts = [max(n - wanted, 0) // 2 if padding == "same" else 0 for n, wanted in sizes]
-    cut = tuple(slice(start, start + wanted) for start, wanted in zip(starts, out, strict=True))
-    return pad(y[(slice(None),) * FIRST + cut], [(0, max(wanted - n, 0)) for n, wanted in sizes])
+    starts = [max(n - size, 0) // 2 if padding == "same" else 0 for n, size in sizes]
+    slices = tuple(slice(start, start + size) for start, size in zip(starts, out, strict=True))
+    return pad(y[(slice(None),) * FIRST + slices], [(0, max(size - n, 0)) for n, size in sizes])

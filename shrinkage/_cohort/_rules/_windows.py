@@ -52,8 +52,8 @@ def overlap_add(parts: Sequence[Any], size: Sequence[int], strides: Sequence[int
     for place, part in zip(itertools.product(*map(range, size)), parts, strict=True):
         for axis, step in enumerate(strides, FIRST):
             part = _insert_zeros(part, axis, step)
-        lies = [(k * d, (n - 1 - k) * d) for k, n, d in zip(place, size, dilation, strict=True)]
-        total = total + pad(part, lies)
+        paddings = [(k * d, (n - 1 - k) * d) for k, n, d in zip(place, size, dilation, strict=True)]
+        total = total + pad(part, paddings)
     return total
 
 

@@ -15,22 +15,22 @@ from shrinkage._note import Note
 from shrinkage._plan._check import compare
 from shrinkage._plan._engines import Engines
 from shrinkage._plan._memory import measure
-from shrinkage._plan._plan import Plan, Way, check_fixed, make_plan, ways, ways_with_room
+from shrinkage._plan._plan import Plan, Way, check_user_plan, make_plan, ways, ways_with_room
 from shrinkage._plan._probe import Timing, choose, time_steps
 from shrinkage._problem._problem import Problem
 
 
-class Trainer:
+class Runner:
     """A problem and how it is run.
 
     Args:
         problem: The checked call of `fit`.
-        fixed: What the user fixed of the plan, as `fit` has it.
+        user_plan: The argument `plan` of `fit`.
         max_memory: Bytes that the run may take, or None for half of what is free.
     """
 
-    def __init__(self, problem: Problem, fixed: Mapping[str, Any] | None = None, max_memory: float | None = None):
-        self._fixed, limit = check_fixed(fixed), memory_limit(max_memory)
+    def __init__(self, problem: Problem, user_plan: Mapping[str, Any] | None = None, max_memory: float | None = None):
+        self._user_plan, limit = check_user_plan(user_plan), memory_limit(max_memory)
         self.problem, agrees = compare(problem)
         training, folds = self.problem.training, self.problem.folds
         self.notes: list[str] = []
@@ -39,15 +39,15 @@ class Trainer:
             training.template, training.data, folds.held_out,
             batch_size=training.batch_size, strengths=len(problem.lams), limit=limit,
         )  # fmt: skip
-        found = ways(training.template.network, agrees=agrees, batch_size=training.batch_size)
-        found, note = ways_with_room(found, self._fixed)
+        candidates = ways(training.template.network, agrees=agrees, batch_size=training.batch_size)
+        candidates, note = ways_with_room(candidates, self._user_plan)
         self.notes += [note] if note else []
-        self._way, self._reason = choose(found, self._time_way, self._model_steps())
+        self._way, self._reason = choose(candidates, self._time_way, self._model_steps())
         self.plan = self._plan_of(self._way)
-        if self._predicted > self._memory.limit:
+        if self._predicted_bytes > self._memory.limit:
             text = (
-                f"One strength at a time is expected to take {self._predicted / 2**30:.1f} GiB of memory, more than "
-                f"max_memory={self._memory.limit / 2**30:.1f} GiB: give a smaller $batch_size, or fewer $folds."
+                f"One strength at a time is expected to take {self._predicted_bytes / 2**30:.1f} GiB of memory, more "
+                f"than max_memory={self._memory.limit / 2**30:.1f} GiB: give a smaller $batch_size, or fewer $folds."
             )
             self.notes.append(Note(text))
 
@@ -71,7 +71,7 @@ class Trainer:
             **asdict(self.plan),
             "unrolled": self._way.unrolled,
             "reason": self._reason,
-            "memory": self._predicted,
+            "memory": self._predicted_bytes,
             "threads": threads(),
             "versions": versions,
             "batch_size": self.problem.training.batch_size,
@@ -79,16 +79,16 @@ class Trainer:
         }
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """The plan in words."""
-        plan, memory, limit = self.plan, self._predicted / 2**20, self._memory.limit / 2**20
+        plan, memory, limit = self.plan, self._predicted_bytes / 2**20, self._memory.limit / 2**20
         return (
             f"Plan: {self._reason}; {plan.chunk} strengths at a time; {plan.evaluated_rows} rows evaluated together; "
             f"{memory:.0f} MiB of memory expected, {limit:.0f} allowed."
         )
 
     @property
-    def _predicted(self) -> int:
+    def _predicted_bytes(self) -> int:
         return self._memory.predict(self.plan.chunk, xla=self.plan.xla, evaluated_rows=self.plan.evaluated_rows)
 
     def _model_steps(self) -> float:
@@ -96,7 +96,7 @@ class Trainer:
         return len(self.problem.lams) * self.problem.epochs * rows / self.problem.training.batch_size
 
     def _plan_of(self, way: Way) -> Plan:
-        return make_plan(way, self._memory, self._fixed, strengths=len(self.problem.lams))
+        return make_plan(way, self._memory, self._user_plan, strengths=len(self.problem.lams))
 
     def _cohort(self, strengths: int, plan: Plan) -> Cohort:
         problem, folds = self.problem, self.problem.folds
@@ -111,4 +111,4 @@ class Trainer:
         cohort = self._cohort(size, plan)
         lam = np.zeros((len(self.problem.folds.train), size))
         timing = time_steps(cohort, lambda cohort: cohort.start(lam), lam.size)
-        return replace(timing, compiling=timing.compiling * plan.chunk / size)
+        return replace(timing, compile_seconds=timing.compile_seconds * plan.chunk / size)

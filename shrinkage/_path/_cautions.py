@@ -2,17 +2,17 @@
 
 import numpy as np
 
+from shrinkage._path._convergence import Convergence
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import (
+    convergence_at,
     falls_towards,
     falls_towards_none,
     far_folds,
     is_near_perfect,
     none_and_min,
-    progress_at,
-    tried_strengths,
+    usable_strengths,
 )
-from shrinkage._path._progress import Progress
 from shrinkage._path._words import lam_text
 
 
@@ -28,7 +28,7 @@ def near_perfect_words(curve: Curve, loss: str) -> str:
 
 def few_tried_words(curve: Curve) -> str:
     """Say where strengths diverged that might have been chosen."""
-    positive, tried = curve.lams > 0, tried_strengths(curve)
+    positive, tried = curve.lams > 0, usable_strengths(curve)
     if tried.sum() == positive.sum() or not tried.any():
         return ""
     if curve.lam_min > 0 and curve.index_min == np.flatnonzero(tried)[0] and curve.index_min > 0:
@@ -52,7 +52,9 @@ def far_fold_words(curve: Curve, loss: str) -> str:
 
 def epoch_limit_words(curve: Curve) -> str:
     """Name the strengths, of none and `min`, whose chosen epoch is the last one only because training ended there."""
-    where = [i for i in none_and_min(curve) if curve.epochs[i] > 1 and progress_at(curve, i) is not Progress.LEVELLED]
+    where = [
+        i for i in none_and_min(curve) if curve.epochs[i] > 1 and convergence_at(curve, i) is not Convergence.LEVELLED
+    ]
     if not where:
         return ""
     falling = " and ".join(f"at lambda = {lam_text(curve.lams[i])}" for i in where)

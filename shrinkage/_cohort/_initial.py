@@ -12,7 +12,7 @@ from shrinkage._host._layers import inbound_nodes, own_trainable, reduced_axes, 
 from shrinkage._model._template import Template
 
 
-def first_values(
+def initial_values(
     template: Template, data: Data, train: Sequence[np.ndarray], numbers: Sequence[int], *, seed: int, init: str
 ) -> list[list[np.ndarray]]:
     """Return for each fold the first value of each of the network's variables, (1, ...): the same for all strengths.
@@ -42,23 +42,25 @@ def first_values(
 
 
 def origins(
-    toward: Any, template: Template, first: Sequence[Sequence[np.ndarray]]
+    toward: Any, template: Template, initial: Sequence[Sequence[np.ndarray]]
 ) -> list[list[np.ndarray]] | list[None]:
     """Return for each fold what the penalty draws the trainable variables towards, each (1, ...), or None for 0.
 
     Args:
         toward: As `L2` has it.
         template: The recipe.
-        first: Each fold's first values, as `first_values` gives them.
+        initial: The initial values of each fold, as `initial_values` returns them.
     """
     if toward is None:
-        return [None] * len(first)
+        return [None] * len(initial)
     network = template.network
-    own, given = ({id(v): i for i, v in enumerate(part)} for part in (network.variables, network.weights))
+    variable_index, weight_index = (
+        {id(v): i for i, v in enumerate(part)} for part in (network.variables, network.weights)
+    )
     if toward == "initial":
-        return [[values[own[id(v)]] for v in network.trainable_variables] for values in first]
-    drawn = [toward[given[id(v)]][None].astype(v.dtype) for v in network.trainable_variables]
-    return [drawn] * len(first)
+        return [[values[variable_index[id(v)]] for v in network.trainable_variables] for values in initial]
+    targets = [toward[weight_index[id(v)]][None].astype(v.dtype) for v in network.trainable_variables]
+    return [targets] * len(initial)
 
 
 def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
@@ -101,7 +103,7 @@ def seed_variables(network: keras.Model) -> list[Any]:
     return list({id(g.state): g.state for g in generators}.values())
 
 
-def shared(network: keras.Model, written: Sequence[int] = ()) -> list[bool]:
+def find_shared(network: keras.Model, written: Sequence[int] = ()) -> list[bool]:
     """Say of each variable whether all strengths share its value: frozen weights, and a fold's own statistics.
 
     Args:

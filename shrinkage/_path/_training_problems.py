@@ -4,23 +4,23 @@ import math
 
 import numpy as np
 
+from shrinkage._path._cautions import epoch_limit_words
+from shrinkage._path._convergence import FEW_EPOCHS, Convergence, late_speed
 from shrinkage._path._curve import Curve, Status
 from shrinkage._path._findings import (
+    convergence_without_penalty,
     far_above_constant,
     has_far_target,
     has_raw_target,
     held_out_curve,
     is_above_constant,
     least_training_loss,
-    main_progress,
     overfitting_without_penalty,
     training_is_stuck,
     training_rises,
     trains_above_constant,
 )
-from shrinkage._path._further import epoch_limit_words
 from shrinkage._path._overfitting import overfitting_words
-from shrinkage._path._progress import FEW_EPOCHS, Progress, late_speed
 from shrinkage._path._words import at_min, capital, figures, interval_text, loss_text
 from shrinkage._problem._scales import names_inputs, names_targets
 
@@ -61,13 +61,14 @@ def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, schedule
     if trains_above_constant(curve):
         return _undertrained_words(curve, loss, notes)
     best, null = float(curve.mean[curve.index_min]), curve.null_loss
-    found, how_far = overfitting_without_penalty(curve, scheduled=scheduled), main_progress(curve)
-    if found and found.best < null <= best:
-        words = overfitting_words(curve, loss, found)
+    overfitting = overfitting_without_penalty(curve, scheduled=scheduled)
+    how_far = convergence_without_penalty(curve)
+    if overfitting and overfitting.best_loss < null <= best:
+        words = overfitting_words(curve, loss, overfitting)
         return f"No strength beats the best constant ({loss} {figures(null)}) at its chosen epoch. {words}"
-    if how_far is Progress.BEGINNING:
+    if how_far is Convergence.BEGINNING:
         return f"{beginning_words(curve, loss, notes)} {_beats_words(curve, loss, so_far=True)}."
-    if how_far is Progress.FALLING:
+    if how_far is Convergence.FALLING:
         return (
             f"Train longer (raise $epochs). {_beats_words(curve, loss, so_far=True)}. The inputs may have little to do "
             f"with the target, or training is too short. {epoch_limit_words(curve)}"
@@ -138,7 +139,8 @@ def _undertrained_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
             f"lower $learning_rate, or raise it. If that changes nothing, the inputs may have little to do with the "
             f"target.{plainly}"
         )
-    return f"{capital(_longer(curve, notes))}. Training has not got as far as the best constant {losses}.{plainly}"
+    longer = capital(_train_longer_words(curve, notes))
+    return f"{longer}. Training has not got as far as the best constant {losses}.{plainly}"
 
 
 def _target_advice(curve: Curve) -> str:
@@ -151,7 +153,7 @@ def beginning_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
     """Say that training has hardly begun: then all strengths are nearly alike, and none is idle for that."""
     losses, n_epochs = held_out_curve(curve)[-1], int(curve.epochs[-1])
     first, last = (loss_text(curve, value) for value in (losses[0], losses[n_epochs - 1]))
-    longer = capital(_longer(curve, notes))
+    longer = capital(_train_longer_words(curve, notes))
     so_far = ""
     if curve.lam_min > 0 and curve.gain.low > 0:
         lowers = f"lowers the {loss} by {interval_text(curve, curve.gain)} against no penalty"
@@ -171,7 +173,7 @@ def beginning_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
     )
 
 
-def _longer(curve: Curve, notes: tuple[str, ...]) -> str:
+def _train_longer_words(curve: Curve, notes: tuple[str, ...]) -> str:
     """A higher rate is no advice where models diverged at this one, or where inputs are large."""
     higher = " or raise $learning_rate" * (not curve.failed.any() and not names_inputs(notes))
     return f"train longer (raise $epochs){higher}"

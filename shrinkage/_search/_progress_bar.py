@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress(total: int, shown: bool | None) -> Iterator[tuple[Callable[[], None], Callable[[int], None]]]:
+def progress_bar(total: int, shown: bool | None) -> Iterator[tuple[Callable[[], None], Callable[[int], None]]]:
     """Yield (tick, expect): `tick()` advances by one epoch, `expect(n)` adds n epochs to the total.
 
     Args:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
-class Progress(Enum):
+class Convergence(Enum):
     """How far a training got."""
 
     BEGINNING = "at the last epoch the loss falls nearly as fast as on average since the start"
@@ -17,7 +17,7 @@ class Progress(Enum):
     LEVELLED = "the loss has its minimum before the last epoch, or hardly falls any more"
 
 
-def progress(held_out: ArrayLike, epoch: int, se: float, null: float) -> Progress:
+def assess_convergence(held_out: ArrayLike, epoch: int, se: float, null: float) -> Convergence:
     """Compare what the last tenth of the epochs gained with the whole fall of the loss.
 
     Args:
@@ -28,34 +28,38 @@ def progress(held_out: ArrayLike, epoch: int, se: float, null: float) -> Progres
 
     Example:
         >>> steps = np.arange(40)
-        >>> [progress(np.exp(-steps / tau), 40, 0.01, math.nan).name for tau in (100, 20, 5)]
+        >>> [assess_convergence(np.exp(-steps / tau), 40, 0.01, math.nan).name for tau in (100, 20, 5)]
         ['BEGINNING', 'FALLING', 'LEVELLED']
     """
     curve = known_epochs(held_out)
     n_epochs = len(curve)
     if not n_epochs or epoch != n_epochs or curve[-1] > curve.min():
-        return Progress.LEVELLED
+        return Convergence.LEVELLED
     if n_epochs == 1:  # whether the loss falls cannot be seen
-        return Progress.BEGINNING
+        return Convergence.BEGINNING
     window = max(1, n_epochs // 10)
-    late, seen = curve[-1 - window] - curve[-1], curve[0] - curve[-1]
-    if not late > 0 or _swings(curve):
-        return Progress.LEVELLED
+    late_fall, total_fall = curve[-1 - window] - curve[-1], curve[0] - curve[-1]
+    if not late_fall > 0 or _swings(curve):
+        return Convergence.LEVELLED
     if n_epochs <= FEW_EPOCHS:
-        return Progress.BEGINNING
-    whole = max(seen, null - curve[-1]) if null > curve[0] else seen
+        return Convergence.BEGINNING
+    whole = max(total_fall, null - curve[-1]) if null > curve[0] else total_fall
     speed, least = late_speed(curve, null), abs(curve[-1])
-    straight = speed >= _STRAIGHT or (seen >= 0.2 * whole and late_speed(curve, math.nan) >= _STRAIGHT)
-    if straight and whole >= 0.002 * least:
-        return Progress.BEGINNING
-    clear = late > 0.1 * se or (speed >= _FALLS and whole >= 0.01 * least)  # also where the error is NaN
-    return Progress.FALLING if clear else Progress.LEVELLED
+    is_straight = speed >= _BEGINNING_SPEED or (
+        total_fall >= 0.2 * whole and late_speed(curve, math.nan) >= _BEGINNING_SPEED
+    )
+    if is_straight and whole >= 0.002 * least:
+        return Convergence.BEGINNING
+    still_falls = late_fall > 0.1 * se or (
+        speed >= _FALLING_SPEED and whole >= 0.01 * least
+    )  # also where the error is NaN
+    return Convergence.FALLING if still_falls else Convergence.LEVELLED
 
 
 FEW_EPOCHS = 3
 """So few do not show whether a fall slows down."""
 
-_FALLS, _STRAIGHT = 0.2, 0.4
+_FALLING_SPEED, _BEGINNING_SPEED = 0.2, 0.4
 """Speeds of the last tenth of the epochs. Of an exponential fall that is 1.6 time constants long, the speed at the end
 is 0.4 of the average, and a quarter of the fall so far is to come; after 2.65 of them it is a fifth, and 7 %.
 
@@ -80,7 +84,7 @@ def late_speed(held_out: ArrayLike, null: float) -> float:
     The fall begins at the best constant where the first epoch is below it: most of the training may lie in it.
 
     Args:
-        held_out, null: as in `progress`.
+        held_out, null: as in `assess_convergence`.
 
     Example:
         >>> round(late_speed([1.0, 0.7, 0.5, 0.4], math.nan), 3), round(late_speed([0.5, 0.4], 2.0), 3)

@@ -1,0 +1,73 @@
+"""Functions and datasets of TensorFlow tell how they were made."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from shrinkage._host import _tensorflow
+
+
+def test_a_function_tells_what_it_was_traced_to():
+    function = tf.function(lambda x: x + 2.0)
+    assert _tensorflow.concrete_functions(function) == [] and _tensorflow.concrete_functions(abs) is None
+    for value in (1.0, [1.0]):
+        function(tf.constant(value))
+    concrete = _tensorflow.concrete_functions(function)
+    assert concrete is not None and len(concrete) == 2
+    assert all("Const" in str(one.graph.as_graph_def()) for one in concrete)
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((1, 1)), np.ones((1, 1)), verbose=0)
+    held = [cell.cell_contents for cell in model.train_function.__closure__ or ()]  # where Keras keeps its own
+    assert any(_tensorflow.concrete_functions(each) for each in [model.train_function, *held])
+
+
+def test_a_function_that_is_traced_often_warns_unless_allowed(caplog):
+    def warnings_of(allow):
+        caplog.clear()
+        for size in range(1, 9):
+            function = tf.function(lambda x: x, autograph=False)
+            if allow:
+                _tensorflow.allow_tracing(function)
+            function(tf.ones(size))
+        return [record for record in caplog.records if "retracing" in record.message]
+
+    tf.get_logger().propagate, before = True, tf.get_logger().propagate
+    try:
+        assert not warnings_of(True) and warnings_of(False)
+    finally:
+        tf.get_logger().propagate = before
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_traced_step_tells_what_it_assigns(nested):
+    one, other, third = (keras.Variable(np.ones(2)) for _ in range(3))
+    found = []
+
+    def step(x):
+        graph = _tensorflow.traced_graph()
+        _tensorflow.when_traced(graph, lambda: found.append((graph, _tensorflow.written(graph, [one, other, third]))))
+        one.assign(other + x)
+        before = len(graph.get_operations())
+        third.assign_add(x)
+        late = _tensorflow.written(graph, [one, other, third], since=before)
+        assert nested or (len(late) == 1 and late[0] is third)
+        assert not found
+
+    inner = tf.function(step, jit_compile=True)
+    function = tf.function(lambda x: inner(x)) if nested else inner
+    assert _tensorflow.traced_graph() is None
+    function(tf.ones(2))
+    ((graph, written),) = found
+    assert graph is function.get_concrete_function(tf.ones(2)).graph
+    assert len(written) == 2 and written[0] is one and written[1] is third
+    np.testing.assert_array_equal(one.numpy(), [2.0, 2.0])
+
+
+def test_a_dataset_tells_what_it_was_made_from():
+    rows = tf.data.Dataset.from_tensor_slices(np.arange(4))
+    batches = rows.batch(2)
+    assert _tensorflow.dataset_before(batches.map(lambda x: x)) is batches
+    assert _tensorflow.dataset_before(batches) is rows and _tensorflow.dataset_before(rows) is None

@@ -1,0 +1,89 @@
+"""Cases of `x`."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import scipy.sparse
+import tensorflow as tf
+from keras import layers
+
+from tests.problem.bad_input.good import N, X, Y, with_bad
+
+
+def token_model(rows: int, column: int | None = None) -> keras.Model:
+    """Embed both columns of `x`, or one, in a table of so many rows."""
+    x = keras.Input((2,), dtype="int32")
+    vectors = layers.Embedding(rows, 2, name="words")(x if column is None else x[:, column : column + 1])
+    made = keras.Model(x, layers.Dense(3, activation="softmax")(layers.Flatten()(vectors)))
+    made.compile("sgd", "sparse_categorical_crossentropy")
+    return made
+
+
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(with_bad(X, {(0, 2): np.nan, (5, 2): np.inf, (5, 4): np.nan}), columns=list("abcdef"))
+
+
+def of_objects(rows: np.ndarray) -> np.ndarray:
+    made = np.empty(len(rows), object)
+    made[:] = list(rows)
+    return made
+
+
+# name: (what differs from a good call; a function is called to make the model), the error, and what it must say
+CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "NaN in x": (
+        {"x": with_bad(X, {(0, 2): np.nan, (5, 2): np.nan, (5, 4): np.inf})},
+        ValueError,
+        r"`x` must be finite.* 3 NaN or infinite values in 2 of 40 rows in column 2 \(2\), 4 \(1\).* Drop or impute",
+    ),
+    "NaN in a data frame": ({"x": frame()}, ValueError, r"`x` must be finite.* column 'c' \(2\), 'e' \(1\)"),
+    "too large for float32": (
+        {"x": with_bad(X, {(3, 1): 1e300})},
+        ValueError,
+        r"`x` must be finite in float32.* column 1",
+    ),
+    "strings in x": ({"x": np.full((N, 6), "a")}, TypeError, "`x` must be an array of real numbers.* Encode text"),
+    "objects in x": (
+        {"x": np.array([[None] * 6] * N)},
+        TypeError,
+        "`x` must be an array of real numbers.* dtype object",
+    ),
+    "complex x": ({"x": X + 1j}, TypeError, "`x` must be an array of real numbers"),
+    "a dataset as y": ({"y": tf.data.Dataset.from_tensor_slices((X, Y))}, TypeError, "`y` must be an array.*, dataset"),
+    "generator": ({"x": (row for row in X)}, TypeError, "`x` must be an array.* generator"),
+    "a number as x": ({"x": 1.0}, TypeError, "`x` must be an array with rows"),
+    "no rows": ({"x": X[:0], "y": Y[:0]}, ValueError, "`x` must have rows. Received: none"),
+    "too few columns": ({"x": X[:, :4]}, ValueError, r"`x` must have the shape .*\(n, 6\). Received: \(40, 4\)"),
+    "one axis too few": ({"x": X[:, 0]}, ValueError, r"`x` must have the shape .*\(n, 6\). Received: \(40,\)"),
+    "a sparse matrix": ({"x": scipy.sparse.csr_matrix(X)}, TypeError, r"`x` must be a dense .* Say x.toarray\(\)"),
+    "a masked array": (
+        {"x": np.ma.masked_greater(X, 1.5)},
+        ValueError,
+        r"`x` must have no masked values, .* \d+ masked values in \d+ of 40 rows. Say x.filled\(value\)",
+    ),
+    "ragged lists": ({"x": [[1, 2], [3]] * 20}, TypeError, r"rows have different lengths: say keras.utils.pad_seq"),
+    "an array of arrays": (
+        {"x": of_objects(X)},
+        TypeError,
+        r"dtype object. Say numpy.stack\(list\(x\)\), as its rows have equal shapes",
+    ),
+    "a list of rows": ({"x": list(X)}, ValueError, r"as many rows. Received: 6 and 40 rows. .*numpy.stack\(x\)"),
+    "times": ({"x": X.astype("datetime64[s]")}, TypeError, r"numpy.timedelta64\(1, 'D'\) in days"),
+    "a column of text": (
+        {"x": pd.DataFrame(X).assign(town="a")},
+        TypeError,
+        "dtype object, from column 'town'. Encode text",
+    ),
+    "a token above the table": (
+        {"model": lambda: token_model(4), "x": X[:, :2] * 0 + 4},
+        ValueError,
+        "`x` must have tokens from 0 to 3 for the layer words, .* Received: tokens from 4 to 4. Give",
+    ),
+    "a token below zero, in a column of others": (
+        {"model": lambda: token_model(4, column=1), "x": np.stack([9 + np.arange(N), np.arange(N) % 4 - 1], axis=1)},
+        ValueError,
+        "Received: tokens from -1 to 2",
+    ),
+}
