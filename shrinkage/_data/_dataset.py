@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import tree, utils
 
+from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensorflow import dataset_before
 
 _READ = 8192, 16 * 2**20
@@ -59,6 +60,8 @@ def read_dataset(
     _check_end(name, dataset, steps)
     try:
         batches, batch_size = _batches(dataset, shape, steps)
+    except UnsupportedVersion:
+        raise
     except Exception as error:  # of any class: the pipeline may run code of the user
         raise ValueError(f"{name} failed at the first rows: {_reason(error)}") from error
     parts, n_rows, n_bytes = list[Any](), 0, 0
@@ -159,6 +162,8 @@ def _checked(name: str, batches: Iterator[Any]) -> Iterator[Any]:
     for number in itertools.count():
         try:
             batch = next(batches, None)
+        except UnsupportedVersion:
+            raise
         except Exception as error:  # of any class: the pipeline may run code of the user
             where = f"after {n_rows:,} rows" if n_rows else "at the first rows"
             raise ValueError(f"{name} failed {where}: {_reason(error)}") from error

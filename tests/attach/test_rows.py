@@ -266,8 +266,12 @@ def plain(table: Any = None, optimizer: Any = None) -> keras.Model:
         ({}, {"how": sh.Decoupled()}, "do more than multiply"),
         ({"optimizer": "adam"}, {}, "Adam moves them"),
         ({"optimizer": keras.optimizers.SGD(ETA, momentum=0.5)}, {}, "momentum=0.5 moves them"),
-        ({"optimizer": keras.optimizers.SGD(ETA, clipnorm=1.0, use_ema=True)}, {}, "clipnorm, use_ema does more"),
-        ({"table": Pooled(ROWS, 4)}, {}, "is a Pooled that looks up by itself"),
+        (
+            {"optimizer": keras.optimizers.SGD(ETA, clipnorm=1.0, use_ema=True)},
+            {},
+            "clipnorm, use_ema changes them too",
+        ),
+        ({"table": Pooled(ROWS, 4)}, {}, "is a Pooled with another lookup"),
         ({"table": layers.Embedding(ROWS, 4, embeddings_constraint="max_norm")}, {}, "a constraint"),
     ],
 )

@@ -191,7 +191,7 @@ def test_categories_beyond_the_limit_are_said(tmp_path):
     frame = pd.DataFrame({"c": names, "y": np.arange(1600.0) ** 2})
     frame.to_csv(tmp_path / "t.csv", index=False)
     words = prepare(tmp_path / "t.csv", "y", None, 2).describe()
-    assert "categories beyond the 100 with an input each, which share one: c 148; --category NAME gives every" in words
+    assert "categories beyond the 100 with an input each, which share one: c 148; --category NAME gives each" in words
 
 
 def test_a_separator_goes_with_text(tmp_path):
