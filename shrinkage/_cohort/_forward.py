@@ -2,7 +2,7 @@
 
 `run_mode` selects how a node runs:
 
-- "rule": a rule computes all members in one operation.
+- "rule": a rule computes all members at once.
 - "merge": the member axes are folded into the batch, for layers without variables that never mix rows.
 - "operation": a Keras operation runs with the axes shifted past the two member axes.
 - "graph": the nodes of a nested model run one by one.
@@ -105,7 +105,7 @@ def _run(operation: Any, state: State, training: bool) -> Any:
 
 
 def _spread(parts: list[Any]) -> Iterator[Any]:
-    """Broadcast the inputs of a merging layer to one shape, so that `ops.add` does not take a column for a bias.
+    """Broadcast the inputs of a merging layer to the same shape, so that `ops.add` does not take a column for a bias.
 
     TensorFlow does so if a column has as many rows as the other tensor has columns, which may happen with member axes
     folded into the batch.

@@ -35,7 +35,7 @@ class ForwardPass:
 def loss_and_gradients(
     run: Run, network: keras.Model, objective: Objective, state: State, x: Any, y: Any, weight: Any
 ) -> tuple[Any, list[Any]]:
-    """Return all members' training losses (f, s) on one batch, and the gradients (f, s, ...) of the trainable weights.
+    """Return all members' training losses (f, s) on a batch, and the gradients (f, s, ...) of the trainable weights.
 
     The loss of a member is the mean over the batch plus the model's extra losses (`add_loss`, activity regularizers,
     regularizers of weights that are not in the selection). Members are independent, so the gradient of the sum of their
@@ -69,7 +69,7 @@ def _regularizers(variables: list[Any], values: list[Any]) -> list[Any]:
 
 
 class Engine:
-    """The compiled steps of all strengths in one fold: pure functions of the members' values.
+    """The compiled steps of all strengths in a fold: pure functions of the members' values.
 
     Members are a list of tensors: first the values of the network's variables, (1, s, ...), with s = 1 where all
     strengths share a value; then the slots of `update`. The engine holds no values, so several folds can run the same
@@ -189,7 +189,7 @@ class Engine:
         return kept
 
     def _state(self, members: Sequence[Any], xla: bool, seeds: Any = None) -> State:
-        """Return the state of all members for one forward pass.
+        """Return the state of all members for a forward pass.
 
         Args:
             members: The members, as `initial_members` returns them.
@@ -212,7 +212,7 @@ class Engine:
 
 
 def _trace_alone(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Allow only one trace at a time, because a layer may store something during a call.
+    """Allow a single trace at a time, because a layer may store something during a call.
 
     For example, a recurrent layer stores dropout masks from the start of a call to the end. XLA still compiles several
     functions in parallel.

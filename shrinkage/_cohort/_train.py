@@ -121,7 +121,7 @@ class TrainedMember(NamedTuple):
     values: list[np.ndarray]
     """The values of the network's variables."""
     predictions: list[np.ndarray]
-    """Predictions for a few rows, one array (b, ...) per output."""
+    """Predictions for a few rows, an array (b, ...) per output."""
 
 
 def refit(

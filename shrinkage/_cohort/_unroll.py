@@ -69,7 +69,7 @@ def unroll(layer: Any, state: State, args: Any, kwargs: Any, training: bool | No
 
 
 class _Cells:
-    """A tensor (f, s, ...), unstacked by one operation: the gradients of S slices would be S tensors of full size."""
+    """A tensor (f, s, ...), unstacked at once: the gradients of S slices would be S tensors of full size."""
 
     def __init__(self, tensor: Members):
         self._values = _split_members(tensor.value)

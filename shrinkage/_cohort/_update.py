@@ -100,7 +100,7 @@ class Update:
         return [state[average] for average in self._averages] or weights
 
     def __call__(self, weights: Values, slots: Values, gradients: Values, lam: Any) -> tuple[Values, Values]:
-        """Return the weights and slots after one step.
+        """Return the weights and slots after a step.
 
         Args:
             weights: The weights, each (1, s, ...).

@@ -54,7 +54,7 @@ def convolution(layer: Any, state: State, x: Any, training: bool) -> Any:
 def product(x: Any, kernel: Any) -> Any:
     """Multiply inputs (f, s, batch, *out, g, i) by kernels (f, s, i, g, o); return (f, s, batch, *out, g · o)."""
     rows = ops.reshape(x, (*x.shape[:2], -1, *x.shape[-2:]))
-    if x.shape[1] == 1 and kernel.shape[1] > 1:  # one product with the kernels of all members
+    if x.shape[1] == 1 and kernel.shape[1] > 1:  # a product with the kernels of all members
         y = ops.einsum("...rgi,...sigo->...srgo", rows[:, 0], kernel)
     else:
         y = ops.einsum("...rgi,...igo->...rgo", rows, kernel)

@@ -1,4 +1,4 @@
-"""Dense: one batched matrix product for all members."""
+"""Dense: a batched matrix product for all members."""
 
 import math
 import string

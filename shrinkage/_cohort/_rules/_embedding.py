@@ -1,4 +1,4 @@
-"""Embedding: one lookup in the concatenated tables of all members."""
+"""Embedding: a single lookup in the concatenated tables of all members."""
 
 from typing import Any
 

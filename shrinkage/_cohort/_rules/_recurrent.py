@@ -1,4 +1,4 @@
-"""SimpleRNN, LSTM, GRU, RNN with cells of these classes, and Bidirectional: one loop over time for all members."""
+"""SimpleRNN, LSTM, GRU, RNN with cells of these classes, and Bidirectional: a loop over time for all members."""
 
 from collections.abc import Callable
 from typing import Any

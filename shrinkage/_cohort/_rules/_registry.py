@@ -1,4 +1,4 @@
-"""The registry of rules. A rule runs one class of layers for all members at once.
+"""The registry of rules. A rule runs a class of layers for all members at once.
 
 A rule is a pure function `rule(layer, state, x, training) -> y` in `keras.ops`: `x` has shape (f, s, batch, ...) with
 f, s as in `State`, and `state[layer.kernel]` holds the kernels of all members, (f, s, ...). A rule may list more call

@@ -1,4 +1,4 @@
-"""Windows of images and series as strided slices. XLA compiles them well; its window operations are slow on a CPU."""
+"""Windows of images and series as strided slices. XLA compiles slices well, but window operations are slow."""
 
 import itertools
 from collections.abc import Iterator, Sequence
