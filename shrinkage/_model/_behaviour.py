@@ -64,7 +64,7 @@ def observe(template: Template, x: Any) -> Behaviour:
     generator = np.random.default_rng(0)
     values = [perturb(variable, generator) for variable in network.variables]
     if not _is_finite(_call(network, values, rows)[0]):
-        values = template.kept_values()
+        values = template.source_values()
     precision = _precision(network)
     trained, again = (_call(source, values, rows, training=True) for _ in range(2))
     predicted = _call(source, values, rows)
@@ -80,7 +80,7 @@ def observe(template: Template, x: Any) -> Behaviour:
     return Behaviour(mixes, by_place, random, tuple(written))
 
 
-def another_model(
+def describe_difference(
     template: Template, behaviour: Behaviour, values: Sequence[np.ndarray], rows: Any, predictions: Sequence[np.ndarray]
 ) -> str:
     """Say that the model with a member's weights, as it is handed out, predicts otherwise than the member did.

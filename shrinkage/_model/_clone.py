@@ -11,7 +11,7 @@ from keras import tree
 from shrinkage._host._graphs import Functional, layers_given
 from shrinkage._host._layers import build_shapes, lambda_output_shape, sublayers
 from shrinkage._weights._first_call import create_weights, reason_of
-from shrinkage._weights._kinds import is_of_keras, own_code
+from shrinkage._weights._kinds import custom_objects, is_of_keras
 
 _OF_COMPILE = ("optimizer", "loss", "compiled", "stop_training", "history")
 _GRAPH_CONFIGS = tuple(getattr(kind, "get_config") for kind in (Functional, keras.Sequential))  # noqa: B009
@@ -28,7 +28,7 @@ def clone(model: keras.Model) -> keras.Model:
     Raises:
         ValueError: If none does; its message is a reason, without the model's name.
     """
-    with keras.saving.custom_object_scope(own_code(model)):
+    with keras.saving.custom_object_scope(custom_objects(model)):
         return _clone_part(model, {})
 
 

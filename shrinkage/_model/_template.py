@@ -15,9 +15,9 @@ from shrinkage._host._optimizers import rate_of
 from shrinkage._host._random import random_state
 from shrinkage._model._clone import clone, shapes_of
 from shrinkage._model._objective import Objective, loss_name, make_objective
-from shrinkage._weights._carried import take_off
+from shrinkage._weights._carried import remove_regularizers
 from shrinkage._weights._first_call import create_weights
-from shrinkage._weights._kinds import own_code
+from shrinkage._weights._kinds import custom_objects
 
 _PRECISIONS = (("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64"))  # of weights, and of sums
 
@@ -94,9 +94,9 @@ class Template:
         return self._build is not None
 
     @property
-    def own_code(self) -> dict[str, Any]:
+    def custom_objects(self) -> dict[str, Any]:
         """The classes and functions of the model and its layers that are not of Keras, by their names."""
-        return own_code(self._source)
+        return custom_objects(self._source)
 
     def objective(self, y: Any, predictions: Any, labels: Sequence[str]) -> Objective:
         """Return what the model was compiled to minimise; see `make_objective`."""
@@ -123,11 +123,11 @@ class Template:
             self._drawn[tuple(key)] = [_numpy(new if kept.trainable else kept) for new, kept in pairs]
         return self._drawn[tuple(key)]
 
-    def kept_values(self) -> list[np.ndarray]:
+    def source_values(self) -> list[np.ndarray]:
         """Return the values of all variables in the caller's model."""
         return [_numpy(variable) for variable in self.network.variables]
 
-    def trained_signs(self, seed: int) -> str | None:
+    def evidence_of_training(self, seed: int) -> str | None:
         """Say in words what shows that the caller's model has been trained or loaded, or return None.
 
         Initializers that set constants (biases, gains) give a model away that was loaded without its optimizer, and so
@@ -139,7 +139,7 @@ class Template:
         if int(self._source.optimizer.iterations) > 0:
             return f"its optimizer has taken {int(self._source.optimizer.iterations)} steps"
         first, second = self.fresh_values((seed, 0)), self.fresh_values((seed, 1))
-        for variable, kept, a, b in zip(self.network.variables, self.kept_values(), first, second, strict=True):
+        for variable, kept, a, b in zip(self.network.variables, self.source_values(), first, second, strict=True):
             if variable.trainable and not _may_be_drawn(kept, a, b):
                 return f"{variable.path} is not what its initializer gives"
         for layer in sublayers(self.network):
@@ -167,7 +167,7 @@ class Template:
 
     def save(self, file: str | Path) -> None:
         """Write the recipe as a `.keras` file."""
-        self.model(self.kept_values()).save(file)
+        self.model(self.source_values()).save(file)
 
     @classmethod
     def load(cls, file: str | Path, *, scope: Mapping[str, Any] | None = None, **options: Any) -> "Template":
@@ -207,7 +207,7 @@ class Template:
         else:
             model = self._called()
             _check_same(model, self._source)
-        take_off(model, None if self._plain else self._source)
+        remove_regularizers(model, None if self._plain else self._source)
         return model
 
     def _copy(self) -> keras.Model:

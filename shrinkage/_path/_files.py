@@ -86,7 +86,7 @@ def _warn_unless_readable(template: Any, file: File) -> None:
     problem = _read_problem(template, file, None)
     if not problem:
         return
-    more = _read_problem(template, file, template.own_code)  # which is left when they are found
+    more = _read_problem(template, file, template.custom_objects)  # which is left when they are found
     more = f" It also has {more}" if more and more != problem else ""
     warnings.warn(f"The path is saved, but `Path.load` cannot read its model: it has {problem}{more}", stacklevel=4)
 

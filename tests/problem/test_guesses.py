@@ -283,7 +283,7 @@ def test_the_code_of_every_refusal_runs(name):
         sh.fit(made, x, y, penalty=penalty, lams=[0.1], cv=3, epochs=1)
     text = str(caught.value)
     shown = printed_code(
-        text[text.rindex("take it off") :] if "take it off" in text else text.split("Take them off")[-1]
+        text[text.rindex("remove it") :] if "remove it" in text else text.split("Remove the regularizers")[-1]
     )
     assert shown
     found: dict[str, Any] = {"model": made, "dataset": x, "x": x, "y": y, "numpy": np, "keras": keras, "shrinkage": sh}
@@ -350,11 +350,11 @@ def test_a_strength_to_attach_with():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (keras.Sequential, r"the class Sequential. Make a model of it: Sequential\(...\)"),
+        (keras.Sequential, r"the class Sequential. Create a model: Sequential\(...\)"),
         ("m.keras", "load_model"),
-        (lambda: line(), "function. Call it"),
-        (layers.Dense(1), r"Dense. Put it in one"),
-        (make_path(), r"Path. Of a path say path.model\(\)"),
+        (lambda: line(), "function. Call the function"),
+        (layers.Dense(1), r"Dense. Put the layer into a model"),
+        (make_path(), r"Path. For a path say path.model\(\)"),
         (3, "Received: int.$"),
     ],
 )
