@@ -72,7 +72,7 @@ def read(folder: Any) -> dict[str, Any]:
     record = _read_record(folder)
     try:
         record.setdefault("lam_model", None)  # of a path that an earlier version saved
-        return _restore(record, *_read_parts(folder, plain=record["lam_model"] is not None))
+        return _restore(record, *_read_parts(folder, without_regularizers=record["lam_model"] is not None))
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         if problem := _own_code(error):
             raise ValueError(f"The model of the saved path in '{folder}' cannot be read: it has {problem}") from error
@@ -181,7 +181,7 @@ def _read_record(folder: File) -> dict[str, Any]:
     return record
 
 
-def _read_parts(folder: File, *, plain: bool) -> tuple[dict[str, Any], Any]:
+def _read_parts(folder: File, *, without_regularizers: bool) -> tuple[dict[str, Any], Any]:
     from shrinkage._model._template import Template  # here, as it imports Keras
 
     # Given a name, `np.load` leaves the file of a torn archive open.
@@ -189,8 +189,8 @@ def _read_parts(folder: File, *, plain: bool) -> tuple[dict[str, Any], Any]:
         arrays = {name: archive[name] for name in archive.files}
     for array in arrays.values():
         array.setflags(write=False)
-    options: dict[str, Any] = {"plain": True} if plain else {}  # code of the user's own may set its regularizers again
-    return arrays, Template.load(folder / _TEMPLATE, **options)
+    # Custom code may set the regularizers again when the model is loaded.
+    return arrays, Template.load(folder / _TEMPLATE, without_regularizers=without_regularizers)
 
 
 def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> dict[str, Any]:

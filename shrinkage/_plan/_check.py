@@ -32,7 +32,7 @@ def compare(problem: Problem) -> tuple[Problem, bool]:
     if training.behaviour.random:
         return problem, False
     together, objective = _agree(problem, training.objective), training.objective
-    cautious = objective.alone(listed=False)
+    cautious = objective.per_member(include_listed=False)
     if not together and cautious != objective:
         # A loss of the user's own may mix rows where its values do not show it.
         together, objective = _agree(problem, cautious), cautious
@@ -51,7 +51,7 @@ def _agree(problem: Problem, objective: Objective) -> bool:
     training, folds = problem.training, problem.folds
     network, data, batch_size = training.template.network, training.data, training.batch_size
     by_rules = any(way.rules for way in ways(network, agrees=True, batch_size=batch_size))
-    if not by_rules and objective.alone(listed=False) == objective:
+    if not by_rules and objective.per_member(include_listed=False) == objective:
         return True  # each member calls the model, and nothing is to be compared
     size = min(batch_size, *map(len, folds.train))
     rows = np.stack([folds.train[0][:size], folds.train[-1][-size:]])
@@ -78,7 +78,7 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
     seen, predicted = [], []
     for run, losses in (
         (lambda state, x, training: forward(network, state, x, training), objective),
-        (lambda state, x, training: unroll(network, state, (x,), {}, training), objective.alone()),
+        (lambda state, x, training: unroll(network, state, (x,), {}, training), objective.per_member()),
     ):
         state = State(list(network.variables), [keras.ops.convert_to_tensor(value) for value in values])
         member_loss, gradients = loss_and_gradients(run, network, losses, state, tensors, y, weight)

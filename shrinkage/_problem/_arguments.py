@@ -43,7 +43,7 @@ def read_penalty(request: Request) -> tuple[Template, Penalty, How, Selection, f
     if not own:
         check_penalty(as_penalty(penalty), how)
     _check_detached(model)
-    template, lam_model = Template(model, plain=own), None
+    template, lam_model = Template(model, without_regularizers=own), None
     if template.is_function:
         _check_detached(template.source)
     if own:

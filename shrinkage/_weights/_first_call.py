@@ -67,7 +67,7 @@ def reason_of(error: Exception) -> str:
         'No mean.'
     """
     text = str(error).strip()
-    inner = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)  # Keras prints in bold what a layer raised
+    inner = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)  # Keras prints the error of a layer in bold
     parts = inner[1].strip().split("\n\n") if inner else text.split("\n\n")
     sentence = " ".join(parts[-1 if inner else 0].split()) or type(error).__name__
     return sentence if sentence.endswith(".") else f"{sentence}."

@@ -287,7 +287,7 @@ def random_constant() -> keras.Model:
 
 @pytest.mark.parametrize("layer", [Projected, Bagged, MaskedInTraining])
 def test_what_a_layer_keeps_outside_its_weights_is_refused(layer):
-    with pytest.raises(ValueError, match=f"own classes are {layer.__name__}.*trainable=False.*shrinkage.fit\\(lambda"):
+    with pytest.raises(ValueError, match=f"custom classes: {layer.__name__}.*trainable=False.*shrinkage.fit\\(lambda"):
         fit(stack(layer()))
     with pytest.raises(ValueError, match="the function returns.*fixed seed inside the function"):
         fit(lambda: stack(layer()))
@@ -553,7 +553,7 @@ def test_random_numbers_of_the_global_generator_are_refused():
 
 def test_random_numbers_of_keras_own_generators_are_fine():
     model = stack(layers.Dropout(0.3), Kept())
-    assert observe(Template(model), X) == Behaviour(written=(0,))
+    assert observe(Template(model), X) == Behaviour(assigned_variables=(0,))
     paths = [fit(model) for _ in range(2)]
     np.testing.assert_array_equal(paths[0].cv_loss, paths[1].cv_loss)
 

@@ -109,11 +109,11 @@ def test_signs_of_training():
     source = compiled(mlp())
     assert Template(source).evidence_of_training(0) is None
     source.fit(x, y, batch_size=20, verbose=0)
-    assert Template(source).evidence_of_training(0) == "its optimizer has taken 2 steps"
+    assert Template(source).evidence_of_training(0) == "the optimizer has taken 2 steps"
     loaded = mlp()
     loaded.set_weights(source.get_weights())
     signs = Template(compiled(loaded)).evidence_of_training(0)
-    assert signs is not None and signs.endswith("bias is not what its initializer gives")
+    assert signs is not None and signs.endswith("bias does not come from the initializer")
 
 
 def test_signs_of_training_where_no_weight_is_constant():
@@ -124,7 +124,7 @@ def test_signs_of_training_where_no_weight_is_constant():
     for seed in range(20):
         assert Template(compiled(model)).evidence_of_training(seed) is None
     embedding.set_weights([table])
-    assert "words/embeddings is not what its initializer gives" in str(
+    assert "words/embeddings does not come from the initializer" in str(
         Template(compiled(model)).evidence_of_training(0)
     )
     dense = layers.Dense(40, use_bias=False, name="large")

@@ -154,7 +154,7 @@ def test_a_regularizer_is_taken_off_by_the_code_that_is_shown():
     made = penalised(keras.regularizers.L2(1e-4))
     text = said(lambda: sh.fit(made, X, Y, penalty="l2", epochs=1), ValueError)
     assert "kernel_regularizer=keras.regularizers.L2(0.0001), name='first'" in text and 'penalty="model"' in text
-    exec(printed_code(text[text.index("take it off") :]), {"model": made})
+    exec(printed_code(text[text.index("remove it") :]), {"model": made})
     path = sh.fit(made, X, Y, penalty="l2", lams=[0.1], cv=3, epochs=1)
     assert path.model().losses == []
 
@@ -189,7 +189,7 @@ def test_the_automatic_grid_has_the_models_own_strength():
     [
         (("l1", "l2"), r"L1\(0.01\), name='first'.*\n.*L2\(0.01\), name='second'"),
         ((keras.regularizers.OrthogonalRegularizer(), None), r"OrthogonalRegularizer\(...\)"),
-        ((None, None), "no trainable weight of it has one"),
+        ((None, None), "no trainable weight of this model has a regularizer"),
     ],
 )
 def test_regularizers_that_are_not_one_are_listed(regularizers, words):

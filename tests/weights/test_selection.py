@@ -257,9 +257,9 @@ def test_factors_of_a_dictionary():
         (
             tf.Variable(1.0),
             TypeError,
-            r"on= takes a variable of the model itself, such as on=layer.kernel.*of shape \(\)",
+            r"on= takes a variable of the model, such as on=layer.kernel.*of shape \(\)",
         ),
-        ([np.ones((2, 3))], TypeError, r"Received: a ndarray of shape \(2, 3\)"),
+        ([np.ones((2, 3))], TypeError, r"Received: ndarray of shape \(2, 3\)"),
         (lambda layer: True, TypeError, r"on= takes a function of two arguments.*Received: <lambda>\(layer\)"),
         (None, TypeError, 'on= must be "kernels", "all", a kind'),
         (3, TypeError, "Received: 3"),
