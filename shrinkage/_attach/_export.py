@@ -19,7 +19,7 @@ from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._random import random_state
 from shrinkage._model._attached import attachments
 from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet
-from shrinkage._weights._kinds import own_code
+from shrinkage._weights._kinds import custom_objects
 
 Change = Callable[[Any, str, Any], None]
 
@@ -117,7 +117,7 @@ def _read(model: keras.Model, path: Path) -> Any:
     """
     try:
         return keras.models.load_model(
-            path, own_code(model), compile=False, safe_mode=False
+            path, custom_objects(model), compile=False, safe_mode=False
         )  # it has just been written
     except UnsupportedVersion:
         raise

@@ -26,7 +26,7 @@ def initial_values(
         init: "fresh" or "keep".
     """
     if init == "keep":
-        drawn = [template.kept_values()] * len(train)
+        drawn = [template.source_values()] * len(train)
     else:
         drawn = [template.fresh_values((seed, number)) for number in numbers]
     index = {id(variable): i for i, variable in enumerate(template.network.variables)}

@@ -1,4 +1,4 @@
-"""Which penalties are attached to a model, which holds them in an attribute of Keras' object."""
+"""Access to the penalties that are attached to a model, in an attribute of the Keras model."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def hooks_of(model: Any) -> Any:
 
 
 def attachments(model: keras.Model) -> tuple[Any, ...]:
-    """Return what is attached to a model.
+    """Return the attachments of a model.
 
     Example:
         >>> import keras

@@ -1,4 +1,4 @@
-"""How a model behaves when it is called, found on a few real rows: what is trained must be what comes back."""
+"""Checks of a model on a few real rows: mixing of rows, random numbers, and predictions equal to those of the copy."""
 
 import warnings
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._template import Template
 from shrinkage._weights._kinds import is_of_keras
 
-# Eleven rows, put together by six, five and one: `keras.ops.add` with TensorFlow takes a column of as many rows as the
-# other side has columns for a bias, so that one size alone shows nothing.
+# Number of rows for the comparisons, in batches of 11, 6, 5 and 1. A single batch size is not enough: `keras.ops.add`
+# with TensorFlow treats a column as a bias if the number of rows equals the number of columns of the other operand.
 COMPARED = 11
-# What rounding may change, relative to the largest prediction: in two equal calls, and with other rows in the batch.
-_EQUAL = {"float32": 1e-5, "float64": 1e-12, "bfloat16": 1e-2}
-_ALONE = {"float32": 1e-4, "float64": 1e-9, "bfloat16": 0.1}
-# ... and in sums that are made in another order, of inputs that a GPU has cut to TF32.
-_TRAINED = {"float32": 1e-2, "float64": 1e-6, "bfloat16": 0.3}
+# Rounding tolerances, relative to the largest prediction: for two equal calls, and for a batch with other rows.
+_EQUAL_CALLS = {"float32": 1e-5, "float64": 1e-12, "bfloat16": 1e-2}
+_OTHER_BATCH = {"float32": 1e-4, "float64": 1e-9, "bfloat16": 0.1}
+# The tolerance for sums in another order, of inputs that a GPU rounds to TF32.
+_OTHER_GRAPH = {"float32": 1e-2, "float64": 1e-6, "bfloat16": 0.3}
 
 
-# They may mix rows, assign weights, or keep what they learnt from data outside of them.
-_OPEN = (
+# Layers that may mix rows, assign weights, or hold data outside the weights.
+_UNCERTAIN = (
     layers.Lambda, layers.EinsumDense, layers.SpectralNormalization,
     layers.Discretization, layers.IntegerLookup, layers.StringLookup, layers.TextVectorization,
 )  # fmt: skip
@@ -35,27 +35,29 @@ _OPEN = (
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What a few calls of a model show."""
+    """The behaviour of a model in a few calls."""
 
     mixes_rows: bool = False
-    """Whether a prediction depends on the batch, in inference mode: on the other rows, or on the row's place."""
+    """Whether a prediction depends on the other rows of the batch, or on the position of the row, in inference mode."""
     by_place: bool = False
-    """Whether it depends on the row's place alone: random numbers are drawn when the model predicts, too."""
+    """Whether a prediction depends on the position of the row alone, as with random numbers in inference mode."""
     random: bool = False
-    """Whether two equal calls differ: random numbers outside Keras' seed generators."""
-    written: tuple[int, ...] = ()
-    """Which of the network's variables a call in training mode assigns, by their places."""
+    """Whether two equal calls differ, as with random numbers outside the seed generators of Keras."""
+    assigned_variables: tuple[int, ...] = ()
+    """The indices of the variables of the network that a call in training mode assigns."""
 
 
 def observe(template: Template, x: Any) -> Behaviour:
-    """Return how the caller's model behaves; its weights are moved a little, as first ones may hide something.
+    """Return the behaviour of the user's model in a few calls.
+
+    The calls use perturbed weights, because initial values such as zeros may hide a dependence. No weights change.
 
     Args:
-        template: The model; neither the caller's nor the network of the template changes.
-        x: All rows' inputs, a tree of arrays.
+        template: The template of the model.
+        x: Inputs of all rows, a tree of arrays.
 
     Raises:
-        ValueError: If a network of the template predicts otherwise than the caller's model with the same weights.
+        ValueError: If the copy of the model and the user's model predict differently with the same weights.
     """
     source, network = template.source, template.network
     if not template.is_function and all(map(_is_known, sublayers(network))):
@@ -65,7 +67,7 @@ def observe(template: Template, x: Any) -> Behaviour:
     generator = np.random.default_rng(0)
     values = [perturb(variable, generator) for variable in network.variables]
     if not _is_finite(_call(network, values, rows)[0]):
-        values = template.kept_values()
+        values = template.source_values()
     precision = _precision(network)
     trained, again = (_call(source, values, rows, training=True) for _ in range(2))
     predicted = _call(source, values, rows)
@@ -75,58 +77,58 @@ def observe(template: Template, x: Any) -> Behaviour:
         _check_copy(template, predicted, _call(network, values, rows), precision)
     if not random:
         _check_copy(template, trained, _call(network, values, rows, training=True), precision)
-    written = [i for i, (new, old) in enumerate(zip(trained[1], values, strict=True)) if new is not None]
+    assigned = [i for i, new in enumerate(trained[1]) if new is not None]
     mixes = not random_scores and _mixes_rows(network, values, rows, predicted[0], precision)
-    by_place = mixes and _depends_on_place_alone(network, values, rows, predicted[0], precision)
-    return Behaviour(mixes, by_place, random, tuple(written))
+    by_place = mixes and _depends_on_position_only(network, values, rows, predicted[0], precision)
+    return Behaviour(mixes, by_place, random, tuple(assigned))
 
 
-def another_model(
+def describe_difference(
     template: Template, behaviour: Behaviour, values: Sequence[np.ndarray], rows: Any, predictions: Sequence[np.ndarray]
 ) -> str:
-    """Say that the model with a member's weights, as it is handed out, predicts otherwise than the member did.
+    """Return a note if the returned model with the weights of a member predicts differently from the member.
 
     Args:
-        template: What it is made from.
-        behaviour: What calls of it show.
-        values: The member's, one for each of the network's variables.
+        template: The template of the model.
+        behaviour: The behaviour of the model.
+        values: Values of the member for all variables of the network.
         rows: Inputs, a tree of arrays.
-        predictions: The member's, for these rows.
+        predictions: Predictions of the member for the rows.
 
     Returns:
-        A note; empty if they are equal but for rounding, or random, and nothing can be said.
+        The note. It is empty if the predictions agree up to rounding, and for models with random predictions.
     """
     if behaviour.random or behaviour.by_place or not _is_finite(predictions):
         return ""
     outputs = tree.flatten(template.model(values)(rows, training=False))
-    pairs = zip(map(_numbers, outputs), predictions, strict=True)
-    apart = max(_distance(mine, theirs) for mine, theirs in pairs)
-    if apart <= _TRAINED[_precision(template.network)]:
+    pairs = zip(map(_to_float64, outputs), predictions, strict=True)
+    difference = max(_distance(returned, trained) for returned, trained in pairs)
+    if difference <= _OTHER_GRAPH[_precision(template.network)]:
         return ""
     return (
-        f"path.model() predicts otherwise than the models that were trained and scored, by {apart:.2g} of the largest "
-        f"prediction: losses and choice are not those of the models that come back. Say plan={{'rules': False}}, with "
-        f"which every member calls the model itself; if this note stays, something that the model computes with is "
-        f"kept outside its weights, and differs in each copy: keep it in a weight that is not trained, or give a "
+        f"path.model() predicts differently from the models that were trained and scored: the difference is "
+        f"{difference:.2g} of the largest prediction. Losses and choice do not apply to the returned models. Say "
+        f"plan={{'rules': False}}, so that every member calls the model. If this note remains, the model uses a value "
+        f"that is not a weight and differs between copies: store the value in a weight with trainable=False, or give a "
         f"function that builds the same model at each call, shrinkage.fit(lambda: make_model(), ...)."
     )
 
 
 def _is_known(layer: Any) -> bool:
-    """Whether a layer is Keras' own, computes with its weights alone, and leaves the axis of the rows alone."""
-    if not is_of_keras(layer) or isinstance(layer, _OPEN):
+    """Return whether a layer is from Keras, has no state but the weights, and does not mix rows."""
+    if not is_of_keras(layer) or isinstance(layer, _UNCERTAIN):
         return False
-    if isinstance(layer, keras.Function) and not all(isinstance(one, keras.Layer) for one in layer.operations):
+    if isinstance(layer, keras.Function) and not all(isinstance(part, keras.Layer) for part in layer.operations):
         return False  # `keras.ops` in a graph
     axes = [getattr(layer, name, None) for name in ("axis", "axes", "attention_axes")]
     functions = [getattr(layer, name, None) for name in ("activation", "recurrent_activation")]
     return all(axis is None or axis == -1 or axis >= 1 for axis in tree.flatten(axes)) and all(
-        one is None or is_from_keras(type(one)) or is_from_keras(one) for one in functions
+        function is None or is_from_keras(type(function)) or is_from_keras(function) for function in functions
     )
 
 
 def perturb(variable: Any, generator: np.random.Generator, members: tuple[int, ...] = ()) -> np.ndarray:
-    """Return values near a variable's own for some members, (*members, ...); what is not trained stays."""
+    """Return perturbed values of a variable, (*members, ...), or unperturbed values if it is not trainable."""
     value = ops.convert_to_numpy(variable)
     if not variable.trainable:
         return np.broadcast_to(value, (*members, *value.shape))
@@ -135,32 +137,32 @@ def perturb(variable: Any, generator: np.random.Generator, members: tuple[int, .
 
 
 Call = tuple[list[np.ndarray], list[Any]]
-"""Predictions, and the new values of the variables that were assigned; None for the others."""
+"""Predictions, and the new value of each variable, or None for a variable that was not assigned."""
 
 
 def _call(model: keras.Model, values: Sequence[np.ndarray], rows: Any, *, training: bool = False) -> Call:
-    """Call a model with these values of its variables, which stay as they are.
+    """Call a model with the given values of the variables. The variables do not change.
 
     Raises:
-        ValueError: If it assigns a variable that is not among them.
+        ValueError: If the call assigns a variable that is not in `model.variables`.
     """
-    given = [ops.convert_to_tensor(value, v.dtype) for v, value in zip(model.variables, values, strict=True)]
-    scope = keras.StatelessScope(state_mapping=[*zip(model.variables, given, strict=True)])
+    before = [ops.convert_to_tensor(value, v.dtype) for v, value in zip(model.variables, values, strict=True)]
+    scope = keras.StatelessScope(state_mapping=[*zip(model.variables, before, strict=True)])
     with scope, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Keras, about a batch of one row
+        warnings.simplefilter("ignore")  # Keras warns about a batch of one row
         outputs = model(rows, training=training)
     if set(scope.state_mapping) - set(map(id, model.variables)):
         raise ValueError(
-            f"`model` ({model.name}) changes a variable that is not its own when it is called: every step would find "
-            f"the same value. Random numbers of keras.random without a `seed` do that: let the layer keep "
+            f"A call of `model` ({model.name}) changes a variable that does not belong to the model: every step would "
+            f"see the same value. A common cause is keras.random without `seed`. Store a seed generator in the layer, "
             f"self.seed_generator = keras.random.SeedGenerator(), and draw with seed=self.seed_generator."
         )
-    now = [scope.get_current_value(variable) for variable in model.variables]
-    new = [None if a is b else _numbers(a) for a, b in zip(now, given, strict=True)]
-    return [_numbers(output) for output in tree.flatten(outputs)], new
+    after = [scope.get_current_value(variable) for variable in model.variables]
+    new = [None if a is b else _to_float64(a) for a, b in zip(after, before, strict=True)]
+    return [_to_float64(output) for output in tree.flatten(outputs)], new
 
 
-def _numbers(value: Any) -> np.ndarray:
+def _to_float64(value: Any) -> np.ndarray:
     return ops.convert_to_numpy(ops.cast(value, "float64"))
 
 
@@ -173,29 +175,37 @@ def _precision(network: keras.Model) -> str:
     return "bfloat16" if "bfloat16" in types else "float32" if "float32" in types else "float64"
 
 
-def _are_equal(one: Call, other: Call, precision: str) -> bool:
-    return all(_distance(a, b) <= _EQUAL[precision] for a, b in zip(_flat(one), _flat(other), strict=True))
+def _are_equal(call: Call, other: Call, precision: str) -> bool:
+    return all(_distance(a, b) <= _EQUAL_CALLS[precision] for a, b in zip(_flatten(call), _flatten(other), strict=True))
 
 
-def _flat(call: Call) -> list[np.ndarray]:
+def _flatten(call: Call) -> list[np.ndarray]:
     return [*call[0], *(np.zeros(1) if value is None else value for value in call[1])]
 
 
-def _distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the largest difference, relative to the largest finite value; infinite for other shapes."""
-    if one.shape != other.shape:
+def _distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the largest difference, relative to the largest finite value; infinite for different shapes."""
+    if a.shape != b.shape:
         return np.inf
-    apart = (one != other) & ~(np.isnan(one) & np.isnan(other))
-    differences = np.abs(one[apart] - other[apart])
+    apart = (a != b) & ~(np.isnan(a) & np.isnan(b))
+    differences = np.abs(a[apart] - b[apart])
     if not np.isfinite(differences).all():
         return np.inf
-    return float(differences.max(initial=0.0) / np.abs(one[np.isfinite(one)]).max(initial=1e-6))
+    return float(differences.max(initial=0.0) / np.abs(a[np.isfinite(a)]).max(initial=1e-6))
 
 
 def _mixes_rows(
     network: keras.Model, values: Sequence[np.ndarray], rows: Any, together: Sequence[np.ndarray], precision: str
 ) -> bool:
-    """Whether predictions for rows change when they are put together in other ways: shuffled, halved, alone."""
+    """Return whether the predictions for rows change in other batches: shuffled, halves, single rows.
+
+    Args:
+        network: The model.
+        values: Values of all variables.
+        rows: Inputs, a tree of arrays.
+        together: Predictions for all rows in one batch.
+        precision: The key of the tolerances.
+    """
     n = len(tree.flatten(rows)[0])
     if n < 2:
         return False
@@ -207,45 +217,44 @@ def _mixes_rows(
             found, _ = _call(network, values, take(rows, way))
         except UnsupportedVersion:
             raise
-        except Exception:  # of any class: a model of the user's own may take no such batch, and so knows of batches
+        except Exception:  # of any class: a custom model may refuse the batch, and thus depends on the batch
             return True
-        for alone, whole in zip(found, together, strict=True):
-            if len(whole) != n or _distance(whole[way], alone) > _ALONE[precision]:
+        for part, whole in zip(found, together, strict=True):
+            if len(whole) != n or _distance(whole[way], part) > _OTHER_BATCH[precision]:
                 changed.add(len(way))
     return n in changed or len(changed) > (n > 3)
 
 
-def _depends_on_place_alone(
+def _depends_on_position_only(
     network: keras.Model, values: Sequence[np.ndarray], rows: Any, together: Sequence[np.ndarray], precision: str
 ) -> bool:
-    """Whether predictions for the first rows stay when only the rows behind them are others."""
+    """Return whether the predictions for the first half of the rows do not change when the second half is replaced."""
     n = len(tree.flatten(rows)[0])
     half = n // 2
     other = np.where(np.arange(n) < half, np.arange(n), 0)
     found, _ = _call(network, values, take(rows, other))
     return half > 0 and all(
-        len(alone) == n and _distance(whole[:half], alone[:half]) <= _ALONE[precision]
-        for alone, whole in zip(found, together, strict=True)
+        len(part) == n and _distance(whole[:half], part[:half]) <= _OTHER_BATCH[precision]
+        for part, whole in zip(found, together, strict=True)
     )
 
 
-def _check_copy(template: Template, mine: Call, copied: Call, precision: str) -> None:
-    """Refuse a model whose copy does not predict the same."""
-    if _are_equal(mine, copied, precision):
+def _check_copy(template: Template, original: Call, copied: Call, precision: str) -> None:
+    """Refuse a model if a copy with the same weights predicts differently."""
+    if _are_equal(original, copied, precision):
         return
-    apart = max(_distance(a, b) for a, b in zip(_flat(mine), _flat(copied), strict=True))
-    own = sorted({type(layer).__name__ for layer in sublayers(template.network) if not is_of_keras(layer)})
-    named = f" (its own classes are {', '.join(own)})" if own else ""
-    what = "two models that the function returns" if template.is_function else "a copy of it"
+    difference = max(_distance(a, b) for a, b in zip(_flatten(original), _flatten(copied), strict=True))
+    custom = sorted({type(layer).__name__ for layer in sublayers(template.network) if not is_of_keras(layer)})
+    classes = f" (custom classes: {', '.join(custom)})" if custom else ""
+    other = "another model that the function returns" if template.is_function else "a copy of the model"
     fix = (
-        "draw it from a fixed seed inside the function"
+        "draw the value from a fixed seed inside the function"
         if template.is_function
-        else "return it from `get_config`, or give a function that builds the same model at each call, every random "
-        "number from a fixed seed: shrinkage.fit(lambda: make_model(), ...)"
+        else "return the value from `get_config`; or give a function that builds the same model at each call, with all "
+        "random numbers from a fixed seed: shrinkage.fit(lambda: make_model(), ...)"
     )
     raise ValueError(
-        f"`model` must predict the same as {what} with the same weights, or what comes back is not what was trained. "
-        f"Received: predictions or states that differ by {apart:.2g} of the largest. Something that it computes with "
-        f"is kept outside its weights{named}. Keep it in a weight that is not trained, "
-        f"self.add_weight(..., trainable=False); or {fix}."
+        f"`model` must predict the same as {other} with the same weights, because copies are trained. Received: "
+        f"predictions or states that differ by {difference:.2g} of the largest. The model uses a value that is not a "
+        f"weight{classes}. Store the value in a weight, self.add_weight(..., trainable=False); or {fix}."
     )

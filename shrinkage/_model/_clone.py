@@ -1,4 +1,4 @@
-"""New models of the caller's class and architecture, with weights drawn anew."""
+"""Cloning of models: the same class and architecture, with new initial weights."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -12,24 +12,24 @@ from shrinkage._host._graphs import Functional, layers_given
 from shrinkage._host._layers import build_shapes, lambda_output_shape, sublayers
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._weights._first_call import create_weights, reason_of
-from shrinkage._weights._kinds import is_of_keras, own_code
+from shrinkage._weights._kinds import custom_objects, is_of_keras
 
-_OF_COMPILE = ("optimizer", "loss", "compiled", "stop_training", "history")
+_COMPILE_ATTRIBUTES = ("optimizer", "loss", "compiled", "stop_training", "history")
 _GRAPH_CONFIGS = tuple(getattr(kind, "get_config") for kind in (Functional, keras.Sequential))  # noqa: B009
-Memo = dict[int, Any]  # the clone of each layer, by the layer's identity: one that is used twice stays one
+Memo = dict[int, Any]  # the clone of each layer, by the id of the layer, so that shared layers stay shared
 
 
 def clone(model: keras.Model) -> keras.Model:
-    """Return a model of the same class and architecture, with weights of its own; it is not compiled.
+    """Return a model of the same class and architecture with new weights, not compiled.
 
-    A class of the user's own is made anew in the first of these ways that gives the class and its weights: from its
-    configuration, if it has one of its own; on the same graph; with the default arguments. What it keeps as numbers,
-    texts and arrays is copied.
+    For a custom class, the clone is made in the first way that gives the same class and weight shapes: from the
+    configuration, if the class has a custom `get_config`; from the graph; from the class without arguments. Public
+    attributes that are numbers, strings or arrays are copied.
 
     Raises:
-        ValueError: If none does; its message is a reason, without the model's name.
+        ValueError: If no way succeeds. The message is the reason, without the name of the model.
     """
-    with keras.saving.custom_object_scope(own_code(model)):
+    with keras.saving.custom_object_scope(custom_objects(model)):
         return _clone_part(model, {})
 
 
@@ -40,43 +40,44 @@ def shapes_of(model: keras.Model) -> list[tuple[int, ...]]:
 
 def _clone_part(model: keras.Model, memo: Memo) -> keras.Model:
     reasons = []
-    for way in _ways(model):
-        made = dict(memo)
+    for clone_with in _clone_functions(model):
+        new_memo = dict(memo)
         try:
-            found = way(model, made)
-            if type(found) is not type(model):
-                raise TypeError(f"the copy is of class {type(found).__name__}")
-            _copy_attributes(model, found)
-            _build(found, model)
+            new_model = clone_with(model, new_memo)
+            if type(new_model) is not type(model):
+                raise TypeError(f"the copy is of class {type(new_model).__name__}")
+            _copy_attributes(model, new_model)
+            _build(new_model, model)
         except UnsupportedVersion:
             raise
-        except Exception as error:  # of any class: it comes from the user's own code, or from Keras
+        except Exception as error:  # of any class: from custom code or from Keras
             reasons.append(reason_of(error).rstrip("."))
             continue
-        if shapes_of(found) != shapes_of(model):
+        if shapes_of(new_model) != shapes_of(model):
             reasons.append("the copy has other weights")
-        elif {id(variable) for variable in found.variables} & {id(variable) for variable in model.variables}:
-            reasons.append("the copy shares weights with it")
+        elif {id(variable) for variable in new_model.variables} & {id(variable) for variable in model.variables}:
+            reasons.append("the copy shares weights with the model")
         else:
-            memo.update(made)
-            _copy_trainable(model, found)
-            return found
+            memo.update(new_memo)
+            _copy_trainable(model, new_model)
+            return new_model
     raise ValueError(reasons[0])
 
 
-def _ways(model: keras.Model) -> Iterator[Callable[[Any, Memo], Any]]:
-    graph = isinstance(model, keras.Sequential | Functional)
+def _clone_functions(model: keras.Model) -> Iterator[Callable[[Any, Memo], Any]]:
+    """Yield the functions of (model, memo) that may clone the model, in the order to try them."""
+    has_graph = isinstance(model, keras.Sequential | Functional)
     if not is_of_keras(model):
-        configured = type(model).get_config not in _GRAPH_CONFIGS
-        if configured or not graph:
+        has_config = type(model).get_config not in _GRAPH_CONFIGS
+        if has_config or not has_graph:
             yield _from_configuration
-        if graph:
+        if has_graph:
             yield _from_graph
-            yield _from_graph_in_its_class
-        yield _from_arguments
+            yield _from_graph_in_same_class
+        yield _from_class
         yield _from_configuration
     else:
-        yield _from_graph if graph else _from_configuration
+        yield _from_graph if has_graph else _from_configuration
 
 
 def _from_configuration(model: Any, memo: Memo) -> Any:
@@ -87,46 +88,46 @@ def _from_configuration(model: Any, memo: Memo) -> Any:
 
 
 def _from_graph(model: Any, memo: Memo) -> Any:
-    def part(layer: Any) -> Any:
+    def clone_once(layer: Any) -> Any:
         if id(layer) not in memo:
-            memo[id(layer)] = _clone_part(layer, memo) if isinstance(layer, keras.Model) else _cloned_layer(layer)
+            memo[id(layer)] = _clone_part(layer, memo) if isinstance(layer, keras.Model) else _clone_layer(layer)
         return memo[id(layer)]
 
-    found = _call_uncompiled(model, lambda model: keras.models.clone_model(model, clone_function=part))
-    if type(found) is keras.Sequential and type(model) is not keras.Sequential:
-        found = type(model)(layers_given(found), name=model.name)
-    return found
+    new_model = _call_uncompiled(model, lambda model: keras.models.clone_model(model, clone_function=clone_once))
+    if type(new_model) is keras.Sequential and type(model) is not keras.Sequential:
+        new_model = type(model)(layers_given(new_model), name=model.name)
+    return new_model
 
 
-def _from_graph_in_its_class(model: Any, memo: Memo) -> Any:
-    """Make a plain copy of the graph one of the model's class, whose `__init__` may take anything."""
-    found = _from_graph(model, memo)
-    if type(found) is not type(model):
-        found.__class__ = type(model)
+def _from_graph_in_same_class(model: Any, memo: Memo) -> Any:
+    """Clone the graph, and set the class and attributes of the clone without a call of `__init__`."""
+    new_model = _from_graph(model, memo)
+    if type(new_model) is not type(model):
+        new_model.__class__ = type(model)
     for name, value in vars(model).items():
-        if not (name.startswith("_") or name in vars(found) or name in _OF_COMPILE):
-            vars(found)[name] = tree.map_structure(lambda leaf: _counterpart(leaf, memo), value)
-    return found
+        if not (name.startswith("_") or name in vars(new_model) or name in _COMPILE_ATTRIBUTES):
+            vars(new_model)[name] = tree.map_structure(lambda leaf: _counterpart(leaf, memo), value)
+    return new_model
 
 
 def _counterpart(leaf: Any, memo: Memo) -> Any:
     if not isinstance(leaf, (keras.Layer, keras.Variable)):
         return leaf
-    if isinstance(leaf, keras.Model) and id(leaf) not in memo:  # a part of the graph whose layers are in the whole
+    if isinstance(leaf, keras.Model) and id(leaf) not in memo:  # a submodel on layers of the graph
         memo[id(leaf)] = _clone_part(leaf, memo)
     if id(leaf) not in memo:
-        raise ValueError("it has layers or weights outside its graph")
+        raise ValueError("the model has layers or weights outside the graph")
     return memo[id(leaf)]
 
 
-def _from_arguments(model: Any, memo: Memo) -> Any:
-    """Call the class with nothing: Keras does not keep the arguments of models."""
+def _from_class(model: Any, memo: Memo) -> Any:
+    """Call the class without arguments, because Keras does not store the arguments of models."""
     del memo
     return type(model)()
 
 
 def _call_uncompiled(model: Any, call: Callable[[Any], Any]) -> Any:
-    """Return what `call` makes of a model without its compile arguments: own metrics cannot be cloned."""
+    """Return `call(model)` with the model marked as not compiled, because custom metrics cannot be cloned."""
     compiled, model.compiled = model.compiled, False
     try:
         return call(model)
@@ -134,48 +135,48 @@ def _call_uncompiled(model: Any, call: Callable[[Any], Any]) -> Any:
         model.compiled = compiled
 
 
-def _cloned_layer(layer: Any) -> Any:
-    if isinstance(layer, keras.layers.Lambda):  # from its configuration it would lose what its function refers to
+def _clone_layer(layer: Any) -> Any:
+    if isinstance(layer, keras.layers.Lambda):  # the configuration loses the closure of the function
         options = {"output_shape": lambda_output_shape(layer), "mask": layer.mask, "arguments": layer.arguments}
         return keras.layers.Lambda(layer.function, **options, name=layer.name, dtype=layer.dtype_policy)
     return type(layer).from_config(layer.get_config())
 
 
-def _build(found: Any, model: Any) -> None:
-    """Build a clone as the model was built, and make what weights its layers make at their first call."""
-    if not found.built and (shapes := model.get_build_config()):
-        found.build_from_config(shapes)
-    if not found.built:
-        found.build(build_shapes(model) or model.input_shape)
-    create_weights(found, model)
+def _build(new_model: Any, model: Any) -> None:
+    """Build a clone with the input shapes of the model, and create all weights."""
+    if not new_model.built and (shapes := model.get_build_config()):
+        new_model.build_from_config(shapes)
+    if not new_model.built:
+        new_model.build(build_shapes(model) or model.input_shape)
+    create_weights(new_model, model)
 
 
-def _copy_trainable(model: Any, found: Any) -> None:
-    """Freeze in a clone what is frozen in the model: a class of one's own may not know of it."""
-    for theirs, mine in zip(sublayers(model), sublayers(found), strict=False):
-        if type(mine) is type(theirs) and mine.trainable != theirs.trainable:
-            mine.trainable = theirs.trainable
-    for theirs, mine in zip(model.variables, found.variables, strict=True):
-        if mine.trainable != theirs.trainable:
-            mine.trainable = theirs.trainable
+def _copy_trainable(model: Any, new_model: Any) -> None:
+    """Copy `trainable` from the layers and variables of a model to the clone; a custom class may not save it."""
+    for source, target in zip(sublayers(model), sublayers(new_model), strict=False):
+        if type(target) is type(source) and target.trainable != source.trainable:
+            target.trainable = source.trainable
+    for source, target in zip(model.variables, new_model.variables, strict=True):
+        if target.trainable != source.trainable:
+            target.trainable = source.trainable
 
 
-def _copy_attributes(model: Any, found: Any) -> None:
-    """Give a clone the numbers, texts and arrays that a model of the user's own class keeps as public attributes."""
+def _copy_attributes(model: Any, new_model: Any) -> None:
+    """Copy the public attributes of a model of a custom class that are numbers, strings or arrays."""
     if is_of_keras(model):
         return
-    of_keras = vars(keras.Sequential())
+    keras_attributes = vars(keras.Sequential())
     for name, value in vars(model).items():
-        if not name.startswith("_") and name not in of_keras and all(map(_is_plain, tree.flatten(value))):
-            setattr(found, name, _copy_structure(value))
+        if not name.startswith("_") and name not in keras_attributes and all(map(_is_data, tree.flatten(value))):
+            setattr(new_model, name, _copy_structure(value))
 
 
 def _copy_structure(value: Any) -> Any:
-    """Copy a structure without Keras' tracking of lists and dictionaries, which holds the whole model."""
+    """Copy nested lists and dictionaries as plain Python containers; tracked Keras containers refer to the model."""
     if isinstance(value, dict):
         return {key: _copy_structure(part) for key, part in value.items()}
     return [_copy_structure(part) for part in value] if isinstance(value, list) else copy.deepcopy(value)
 
 
-def _is_plain(value: Any) -> bool:
+def _is_data(value: Any) -> bool:
     return value is None or isinstance(value, (str, int, float, np.ndarray, np.generic))

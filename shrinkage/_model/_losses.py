@@ -1,8 +1,9 @@
-"""The data loss of each row, for losses that have one, and of each member's batch, for those that have not.
+"""The data loss per row, or per batch for losses that mix rows.
 
-A Keras loss averages over the batch. Selection needs the loss of every held-out row, and all members' rows are put
-through it at once: both are right only for losses whose value for a row depends on that row alone. Keras' own are
-listed by name; of another it is tried out, as a shape cannot tell (Circle returns a value per row, and mixes them).
+A Keras loss averages over the batch. The choice of a strength needs the loss of every held-out row, and the rows of all
+members are evaluated in one call. Both require that the loss of a row does not depend on other rows. Keras losses with
+this property are listed by name. Other losses are tested, because the shape is not sufficient: Circle returns a value
+per row, and mixes rows.
 """
 
 import math
@@ -29,31 +30,31 @@ _CLASSES = {getattr(keras.losses, name): name for name in _PER_ROW}
 
 
 def resolve(loss: keras.losses.Loss) -> keras.losses.Loss:
-    """Return a loss of `compile` as the class of `keras.losses` that it is, or itself if it is none of them.
+    """Return a loss of `compile` as an instance of the matching class of `keras.losses`, or unchanged without a match.
 
     Args:
-        loss: As Keras resolves a name, function or object: a function comes wrapped.
+        loss: The loss object that Keras makes from a name, a function or an object.
 
     Raises:
-        ValueError: For a loss that does not average over all rows, or that Keras calls in another way.
+        ValueError: For a loss that does not average over all rows, or that overrides `__call__`.
     """
-    found = _of_function(loss)
-    if type(found).__call__ is not keras.losses.Loss.__call__:
-        raise ValueError(f"`loss` of class {type(found).__name__} has its own `__call__`: write `call` in its place.")
-    if getattr(found, "ignore_class", None) is not None:
+    instance = _unwrap(loss)
+    if type(instance).__call__ is not keras.losses.Loss.__call__:
+        raise ValueError(f"`loss` of class {type(instance).__name__} overrides `__call__`. Override `call` instead.")
+    if getattr(instance, "ignore_class", None) is not None:
         raise ValueError(
-            f"`loss` must count every row. Received: ignore_class={found.ignore_class}. Drop the rows of that class."
+            f"`loss` must count every row. Received: ignore_class={instance.ignore_class}. Drop the rows of that class."
         )
-    if found.reduction not in ("sum_over_batch_size", "mean"):
+    if instance.reduction not in ("sum_over_batch_size", "mean"):
         raise ValueError(
             f"`loss` must average over rows (reduction='sum_over_batch_size'): lambda is the strength on the mean "
-            f"loss. Received: reduction={found.reduction!r}."
+            f"loss. Received: reduction={instance.reduction!r}."
         )
-    return found
+    return instance
 
 
-def _of_function(loss: keras.losses.Loss) -> Any:
-    """Return an instance of the class that goes with a wrapped function of `keras.losses` ("mse" came as one)."""
+def _unwrap(loss: keras.losses.Loss) -> Any:
+    """Return the class instance for a wrapped function of `keras.losses`, such as from "mse"; else the loss."""
     if type(loss) is LossFunctionWrapper and not loss_arguments(loss) and loss.reduction == "sum_over_batch_size":
         for loss_class in _CLASSES:
             instance = loss_class()
@@ -63,7 +64,7 @@ def _of_function(loss: keras.losses.Loss) -> Any:
 
 
 def is_listed(loss: keras.losses.Loss) -> bool:
-    """Say whether a loss is one of Keras' own that have a value per row."""
+    """Return whether a loss is a Keras loss with a value per row."""
     return type(loss) in _CLASSES
 
 
@@ -73,14 +74,14 @@ def name_of(loss: keras.losses.Loss) -> str:
 
 
 def is_classification(loss: keras.losses.Loss) -> bool:
-    """Say whether a loss compares with classes, so that folds are stratified by them."""
+    """Return whether a loss is for classification, so that folds are stratified by class."""
     words = ("crossentropy", "cross_entropy", "hinge", "circle", "dice", "tversky")
     code = getattr(loss, "fn", type(loss))
     return is_from_keras(code) and any(word in name_of(loss) for word in words)
 
 
 def takes_labels(loss: keras.losses.Loss) -> bool:
-    """Say whether targets are one label a row, to be compared with an output of one unit a class."""
+    """Return whether targets are integer labels, one per row, for an output with one unit per class."""
     return type(loss) in (
         keras.losses.SparseCategoricalCrossentropy,
         keras.losses.CategoricalGeneralizedCrossEntropy,
@@ -88,22 +89,27 @@ def takes_labels(loss: keras.losses.Loss) -> bool:
 
 
 def carry_logits(source: Any, result: Any, change: Callable[[Any], Any]) -> Any:
-    """Return `result` with the logits that Keras hung on `source`, changed in the same way.
+    """Attach the transformed logits of `source` to `result`, and return `result`.
 
-    Keras' softmax and sigmoid remember their argument on the tensor they return, and the cross-entropies use it in
-    place of the clipped logarithm of the probability: without it, members would differ from plain Keras where that is
-    certain.
+    Softmax and sigmoid of Keras attach the logits to the tensor of probabilities. The cross-entropies use the logits
+    instead of the clipped logarithm of the probability. Without logits, members would differ from Keras for
+    probabilities close to 0 and 1.
+
+    Args:
+        source: A tensor, with or without attached logits.
+        result: The transformed tensor.
+        change: The transformation of `source` to `result`.
     """
     logits = logits_of(source)
-    if logits is not None and result.dtype == source.dtype:  # Keras too loses them where it casts to the loss's dtype
+    if logits is not None and result.dtype == source.dtype:  # a cast to the dtype of the loss drops the logits in Keras
         set_logits(result, change(logits))
     return result
 
 
 def row_losses(loss: keras.losses.Loss, y: Any, predictions: Any) -> Any:
-    """Return each row's loss (f, s, batch) of predictions (f, s, batch, ...) against targets y (f, batch, ...).
+    """Return the loss per row, (f, s, batch), of predictions (f, s, batch, ...) for targets y (f, batch, ...).
 
-    A row with several outputs or time steps counts with their mean, as in Keras. The loss must not mix rows.
+    The loss of a row is the mean over units and time steps, as in Keras. The loss must not mix rows.
     """
     f, s, batch = predictions.shape[:3]
 
@@ -116,13 +122,13 @@ def row_losses(loss: keras.losses.Loss, y: Any, predictions: Any) -> Any:
 
 
 def batch_losses(loss: keras.losses.Loss, y: Any, predictions: Any, weight: Any) -> Any:
-    """Return the members' losses (f, s) on the batch as a whole, each as plain Keras calls it.
+    """Return the loss per member, (f, s), with one Keras call per member on the whole batch.
 
     Args:
         loss: Any loss.
         y: Targets, (f, batch, ...).
         predictions: (f, s, batch, ...).
-        weight: Weights of the rows, (f, batch), or None.
+        weight: Sample weights, (f, batch), or None.
     """
     f, s = predictions.shape[:2]
     losses = []
@@ -135,15 +141,15 @@ def batch_losses(loss: keras.losses.Loss, y: Any, predictions: Any, weight: Any)
 
 
 def mixes_rows(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) -> bool:
-    """Say whether a loss has no value per row, or one that changes with the other rows; in doubt it does.
+    """Return whether a loss mixes rows, or has no value per row; True if the rows cannot decide.
 
-    Rows are put together in other ways, alone, halved, shuffled and twice, and each must keep its loss. Nothing can
-    show that a function never mixes rows: the gradients are compared before training too.
+    The loss of each row must be the same in other batches: single rows, a half, shuffled, repeated. The test cannot
+    exclude that a loss mixes other rows, so that gradients are compared before training too.
 
     Args:
         loss: Any loss.
         y: Targets of some real rows, (n, ...).
-        predictions: The model's for them, (n, ...); they are scattered, as first predictions are much alike.
+        predictions: Predictions for the rows, (n, ...). They are perturbed, because initial predictions hardly vary.
     """
     generator, n = np.random.default_rng(0), len(y)
     if n < 2:
@@ -151,11 +157,11 @@ def mixes_rows(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) 
     predictions = _scatter(predictions, generator)
 
     def values(rows: Any) -> np.ndarray:
-        found = loss.call(*(ops.convert_to_tensor(part[rows], dtype=loss.dtype) for part in (y, predictions)))
-        # A mask changes what the other rows are divided by.
-        if mask_of(found) is not None or tuple(found.shape[:1]) != (len(rows),):
+        losses = loss.call(*(ops.convert_to_tensor(part[rows], dtype=loss.dtype) for part in (y, predictions)))
+        # A mask changes the divisor of the mean over rows.
+        if mask_of(losses) is not None or tuple(losses.shape[:1]) != (len(rows),):
             return np.full(len(rows), np.nan)
-        return ops.convert_to_numpy(found).reshape(len(rows), -1).mean(axis=1)
+        return ops.convert_to_numpy(losses).reshape(len(rows), -1).mean(axis=1)
 
     together = values(np.arange(n))
     if not np.isfinite(together).all() or np.ptp(together) == 0:
@@ -165,27 +171,27 @@ def mixes_rows(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) 
     return not all(np.allclose(values(rows), together[rows], rtol=tolerance, atol=tolerance / 100) for rows in ways)
 
 
-def check_compiled(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) -> None:
-    """Refuse a loss that computes with NumPy: it works on arrays, and in training there are none.
+def check_compilable(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) -> None:
+    """Refuse a loss that uses NumPy, because training compiles the loss.
 
     Raises:
-        ValueError: Naming what it is to be written with.
+        ValueError: If the loss cannot be traced because of NumPy. The message names `keras.ops`.
     """
     tensors = [ops.convert_to_tensor(part, dtype=loss.dtype) for part in (y, predictions)]
     try:
         tf.function(loss.call, autograph=False).get_concrete_function(*tensors)
     except UnsupportedVersion:
         raise
-    except Exception as error:  # of any class: it comes from the user's own function
+    except Exception as error:  # of any class: from custom code
         if "numpy" in str(error).lower():
             raise ValueError(
                 f"`loss` ({name_of(loss)}) must be written with keras.ops, as keras.ops.mean(keras.ops.square(y_true - "
-                f"y_pred)): training compiles it and needs its gradient. It calls NumPy, or .numpy()."
+                f"y_pred)): training compiles and differentiates it. Received: a loss that uses NumPy or .numpy()."
             ) from error
 
 
 def _scatter(predictions: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Return predictions moved at random: positive ones stay so, those up to 1 too; what adds up to 1 still does."""
+    """Return randomly perturbed predictions; positive values, probabilities, and sums of 1 over classes are kept."""
     noise = generator.uniform(-1, 1, predictions.shape)
     if predictions.min() < 0:
         return predictions + noise * (predictions.std() or 1.0)

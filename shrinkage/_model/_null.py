@@ -1,4 +1,4 @@
-"""The null model: the constant prediction that is best on the training rows."""
+"""The null model: the constant prediction with the lowest loss on the training rows."""
 
 from typing import Any
 
@@ -10,35 +10,41 @@ from shrinkage._data._data import Data
 from shrinkage._model._losses import is_listed, name_of
 from shrinkage._model._objective import Objective
 
-_TINY = 1e-7  # Keras' own clipping of probabilities
+_TINY = 1e-7  # as in Keras, which clips probabilities
 
 
 def null_predictions(data: Data, objective: Objective, train: np.ndarray, outputs: Any) -> Any:
-    """Return the best constants on rows `train`, a tree of arrays of the shape of one row's output.
+    """Return the best constants on rows `train`, a tree of arrays of the shape of the output for a row.
 
-    An output is NaN where it has no loss, or one without a simple best constant.
+    The constant of an output is NaN without a loss, and for a loss without a simple formula for the best constant.
 
     Args:
         data: All rows.
-        objective: The outputs' losses.
+        objective: The losses of the outputs.
         train: The training rows.
-        outputs: The model's outputs for some rows, a tree of (n, ...).
+        outputs: Outputs of the model for some rows, a tree of (n, ...).
     """
-    found = []
+    constants = []
     for place, (y, output) in enumerate(zip(tree.flatten(data.y), tree.flatten(outputs), strict=True)):
         term, shape = objective.term_of(place), output.shape[1:]
         constant = None if term is None else null_constant(term.loss, y[train], data.weight[train], shape)
-        found.append(np.full(shape, np.nan) if constant is None else constant)
-    return tree.pack_sequence_as(outputs, found)
+        constants.append(np.full(shape, np.nan) if constant is None else constant)
+    return tree.pack_sequence_as(outputs, constants)
 
 
 def null_constant(
     loss: keras.losses.Loss, y: np.ndarray, weight: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray | None:
-    """Return the best constant for targets `y`, or None where it has no simple form.
+    """Return the best constant for targets `y`, or None without a simple formula.
 
-    It is the weighted class frequencies for log losses, smoothed as the loss smooths its labels (their logarithms where
-    the model gives logits), the weighted mean for squared error and Poisson, the weighted median for absolute error.
+    Log losses: the weighted class frequencies, with the label smoothing of the loss; the logits of the frequencies if
+    the model returns logits. Squared error and Poisson: the weighted mean. Absolute error: the weighted median.
+
+    Args:
+        loss: The loss of the output.
+        y: Targets, (n, ...).
+        weight: Sample weights, (n,).
+        shape: The shape of the output for a row.
     """
     name = name_of(loss)
     if len(shape) != 1 or not is_listed(loss):
@@ -69,7 +75,7 @@ _BY_MEAN = frozenset(
 
 
 def _weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
-    """Return the middle of the values that have half of the weight on either side; rows of weight 0 count nowhere."""
+    """Return the weighted median, the midpoint if an interval of values divides the weight in halves."""
     order = np.argsort(values, kind="stable")
     order = order[weight[order] > 0]
     below = np.cumsum(weight[order], dtype=np.float64)
@@ -78,7 +84,7 @@ def _weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
 
 
 def _smooth(loss: Any, mean: np.ndarray) -> np.ndarray:
-    """Mix class frequencies with equal ones, as `label_smoothing` mixes the labels."""
+    """Mix class frequencies with equal frequencies, as `label_smoothing` of the loss does with labels."""
     share = loss.get_config().get("label_smoothing", 0.0)
     n_classes = len(mean) if name_of(loss) == "categorical_crossentropy" else 2
     return (1 - share) * mean + share / n_classes

@@ -1,4 +1,4 @@
-"""What is minimised beside the penalty: the weighted sum of the losses of a model's outputs, as `compile` says it."""
+"""The objective without the penalty: the weighted sum of the losses of all outputs, as passed to `compile`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from shrinkage._host._compiled import CompileLoss, flat_losses, get_loss
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._losses import (
     batch_losses,
-    check_compiled,
+    check_compilable,
     is_classification,
     is_listed,
     mixes_rows,
@@ -24,15 +24,15 @@ from shrinkage._model._losses import (
 
 @dataclass(frozen=True)
 class OutputLoss:
-    """The loss of one output."""
+    """The loss of an output."""
 
     place: int
-    """The output's place among the leaves of the model's outputs."""
+    """The index of the output in the flattened outputs of the model."""
     loss: keras.losses.Loss
     weight: float
-    """As in `loss_weights`."""
+    """The weight in `loss_weights`."""
     by_rows: bool
-    """Whether each row has a loss of its own, which the other rows do not change."""
+    """Whether the loss has a value per row that does not depend on other rows."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Objective:
 
     terms: tuple[OutputLoss, ...]
     weighted: bool = False
-    """Whether some rows weigh more than others."""
+    """Whether the rows have different sample weights."""
 
     @property
     def by_rows(self) -> bool:
-        """Whether each row has a loss of its own."""
+        """Whether all losses have a value per row."""
         return all(term.by_rows for term in self.terms)
 
     @property
@@ -54,8 +54,8 @@ class Objective:
         return self.terms[0].loss.dtype
 
     @property
-    def only(self) -> keras.losses.Loss | None:
-        """The loss, if there is one, with weight one; or None."""
+    def single_loss(self) -> keras.losses.Loss | None:
+        """The loss of a model with a single loss of weight 1, or None."""
         (term, *others) = self.terms
         return None if others or term.weight != 1 else term.loss
 
@@ -63,28 +63,28 @@ class Objective:
         """Return the term of an output, or None if it has no loss."""
         return next((term for term in self.terms if term.place == place), None)
 
-    def stratifying(self) -> int | None:
-        """Return the place of the first output whose loss compares with classes, or None."""
+    def classification_output(self) -> int | None:
+        """Return the index of the first output with a classification loss, or None."""
         return next((term.place for term in self.terms if is_classification(term.loss)), None)
 
-    def alone(self, *, listed: bool = True) -> "Objective":
-        """Return the same objective, its losses called once per member as plain Keras calls them.
+    def per_member(self, *, include_listed: bool = True) -> "Objective":
+        """Return the same objective with losses that are called once per member, as Keras calls them.
 
         Args:
-            listed: Whether those too that are known to have a value per row.
+            include_listed: Whether to change Keras losses with a value per row too.
         """
-        terms = (replace(t, by_rows=t.by_rows and not listed and is_listed(t.loss)) for t in self.terms)
+        terms = (replace(t, by_rows=t.by_rows and not include_listed and is_listed(t.loss)) for t in self.terms)
         return replace(self, terms=tuple(terms))
 
     def rows(self, y: Any, predictions: Any, weight: Any) -> Any:
-        """Return each row's share (f, s, batch) of the objective: its mean, weighted by `weight`, is the batch's loss.
+        """Return the objective per row, (f, s, batch); the mean weighted by `weight` is the objective on the batch.
 
-        A loss that mixes rows is shared equally by the rows of the batch.
+        A loss that mixes rows is divided equally among the rows of the batch.
 
         Args:
             y: Targets, a tree of (f, batch, ...).
-            predictions: A tree of (f, s, batch, ...).
-            weight: Weights of the rows, (f, batch).
+            predictions: Predictions, a tree of (f, s, batch, ...).
+            weight: Sample weights, (f, batch).
         """
         targets, outputs = tree.flatten(y), tree.flatten(predictions)
         weight = ops.cast(weight, self.dtype)
@@ -92,7 +92,7 @@ class Objective:
         for term in self.terms:
             target, output = targets[term.place], outputs[term.place]
             if term.by_rows:
-                if len(output.shape) == 3 and is_listed(term.loss):  # one number a row, without an axis of its own
+                if len(output.shape) == 3 and is_listed(term.loss):  # an output without an axis of units
                     output = ops.expand_dims(output, -1)
                 share = row_losses(term.loss, target, output)
             else:
@@ -106,17 +106,17 @@ class Objective:
 def make_objective(
     loss: Any, loss_weights: Any, names: Sequence[str] | None, y: Any, predictions: Any, labels: Sequence[str]
 ) -> Objective:
-    """Return the objective that `compile(loss=..., loss_weights=...)` means for some real rows.
+    """Return the objective for the arguments of `compile`, resolved with some real rows.
 
     Args:
-        loss, loss_weights: As they were given to `compile`.
-        names: The model's names of its outputs, if it has any.
-        y: Targets in the structure of `predictions`; None where there are none.
-        predictions: The model's, a tree of (n, ...).
-        labels: What to call the targets in errors.
+        loss, loss_weights: Arguments of `compile`.
+        names: The names of the outputs, or None.
+        y: Targets in the structure of `predictions`, with None for an output without targets.
+        predictions: Predictions of the model, a tree of (n, ...).
+        labels: The names of the targets in error messages.
 
     Raises:
-        ValueError: If Keras does not understand `loss` or `loss_weights`, or a loss is of a kind that is not supported.
+        ValueError: If Keras refuses `loss` or `loss_weights`, or a loss is not supported.
     """
     leaves, outputs = tree.flatten(y), tree.flatten(predictions)
     stand_in = [output if leaf is None else leaf for leaf, output in zip(leaves, outputs, strict=True)]
@@ -125,37 +125,37 @@ def make_objective(
         compiled.build(tree.pack_sequence_as(predictions, stand_in), predictions)
     except UnsupportedVersion:
         raise
-    except Exception as error:  # of any class: Keras does not check what it is given
+    except Exception as error:  # of any class: Keras does not check the arguments
         raise ValueError(f"`loss` or `loss_weights` does not fit the model's outputs. Keras says: {error}") from error
     places = tree.pack_sequence_as(predictions, list(range(len(outputs))))
     terms = []
-    for path, given, weight in flat_losses(compiled):
+    for path, compiled_loss, weight in flat_losses(compiled):
         place = _follow(places, path)
         if tree.is_nested(place) or any(term.place == place for term in terms):
-            raise ValueError(f"`loss` must name one loss an output. Received: {loss!r}.")
+            raise ValueError(f"`loss` must have one loss per output. Received: {loss!r}.")
         if leaves[place] is None:
-            raise ValueError(f"{labels[place]} must be given, as that output has a loss. Received: None.")
-        found = resolve(given)
-        by_rows = is_listed(found) or not _mixes(found, leaves[place], outputs[place])
-        if not is_listed(found):
-            check_compiled(found, leaves[place], outputs[place])
-        terms.append(OutputLoss(place, found, 1.0 if weight is None else float(weight), by_rows))
+            raise ValueError(f"{labels[place]} must be given, because the output has a loss. Received: None.")
+        output_loss = resolve(compiled_loss)
+        by_rows = is_listed(output_loss) or not _mixes(output_loss, leaves[place], outputs[place])
+        if not is_listed(output_loss):
+            check_compilable(output_loss, leaves[place], outputs[place])
+        terms.append(OutputLoss(place, output_loss, 1.0 if weight is None else float(weight), by_rows))
     if not terms:
-        raise ValueError(f"`loss` must name a loss for some output. Received: {loss!r}.")
+        raise ValueError(f"`loss` must have a loss for at least one output. Received: {loss!r}.")
     return Objective(tuple(terms))
 
 
 def loss_name(loss: Any) -> str:
-    """Return the snake-case name of what was given to `compile`: "loss" where outputs have different ones."""
+    """Return the snake-case name of the argument `loss` of `compile`; "loss" if the outputs have different losses."""
     names = set()
-    for given in tree.flatten(loss):
-        if given is not None:
-            names.add(name_of(resolve(get_loss(given, *[np.zeros((1, 2))] * 2))))
+    for leaf in tree.flatten(loss):
+        if leaf is not None:
+            names.add(name_of(resolve(get_loss(leaf, *[np.zeros((1, 2))] * 2))))
     return names.pop() if len(names) == 1 else "loss"
 
 
 def _follow(places: Any, path: Sequence[Any]) -> Any:
-    """Follow a path of Keras into the structure of outputs; one output needs none."""
+    """Return the entry of the output structure at a path of keys; a single output has no path."""
     for key in path if tree.is_nested(places) else ():
         places = places[key]
     return places
@@ -166,7 +166,7 @@ def _mixes(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) -> b
         return mixes_rows(loss, y, predictions)
     except UnsupportedVersion:
         raise
-    except Exception:  # of any class: it comes from the user's own function
+    except Exception:  # of any class: from custom code
         pass
     try:
         value = loss(y, predictions)
@@ -178,5 +178,5 @@ def _mixes(loss: keras.losses.Loss, y: np.ndarray, predictions: np.ndarray) -> b
             f"an output of shape {predictions.shape}."
         ) from error
     if tuple(value.shape) != ():
-        raise ValueError(f"`loss` ({name_of(loss)}) must give one number. Received: shape {tuple(value.shape)}.")
+        raise ValueError(f"`loss` ({name_of(loss)}) must return a scalar. Received: shape {tuple(value.shape)}.")
     return True

@@ -1,4 +1,4 @@
-"""Which Keras optimizers are exact on stacked members."""
+"""The supported optimizers, and the learning rates of a run."""
 
 from typing import Any
 
@@ -13,40 +13,40 @@ ELEMENTWISE = (
     "SGD", "Adam", "AdamW", "RMSprop", "Nadam", "Lion", "Adagrad", "Adadelta", "Adamax", "Ftrl",
     "ScheduleFreeAdamW",  # from Keras 3.14 on
 )  # fmt: skip
-"""Optimizers whose step on one weight does not depend on other weights."""
+"""Optimizers with elementwise steps, which are exact on stacked members."""
 
 PER_MEMBER = ("Adafactor", "Lamb", "Muon")
-"""Optimizers that look at a whole weight: members take their steps apart."""
+"""Optimizers whose step depends on the whole weight array. The step is computed for each member separately."""
 
 
 def check_optimizer(optimizer: Any, proximal: bool) -> None:
-    """Refuse, before training, an optimizer that would not be right for each member, or has no proximal step.
+    """Check that an optimizer is supported for members trained together, and for proximal steps if `proximal`.
 
     Raises:
-        ValueError: Saying what is not supported and what to use in its place.
+        ValueError: If it is not. The message shows an alternative.
     """
     name = type(optimizer).__name__
     known = [each for each in (*ELEMENTWISE, *PER_MEMBER) if hasattr(keras.optimizers, each)]
     if type(optimizer) not in [getattr(keras.optimizers, each) for each in known]:
         raise ValueError(
             f"`model` must be compiled with one of {', '.join(known)}, whose steps are known to be right for each "
-            f"member. Received: optimizer {name}. To train one strength with yours, penalise the model in place:\n"
+            f"member. Received: optimizer {name}. To train one strength with {name}, penalise the model in place:\n"
             f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
-            f"    model.fit(x, y, epochs=20)  # as ever"
+            f"    model.fit(x, y, epochs=20)"
         )
     rate = rate_of(optimizer)
     if callable(rate) and not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         raise ValueError(
             "The optimizer's `learning_rate` must be a number or a keras.optimizers.schedules schedule. "
-            "Received: a function, whose value cannot be followed from step to step. Write it as the `__call__` of a "
-            "class derived from keras.optimizers.schedules.LearningRateSchedule."
+            "Received: a function, which does not take the step as an argument. Write a subclass of "
+            "keras.optimizers.schedules.LearningRateSchedule with the method `__call__(step)`."
         )
     for option in ("weight_decay", "adam_weight_decay"):
         if getattr(optimizer, option, None):
             raise ValueError(
                 f"The optimizer already decays the weights ({option}={getattr(optimizer, option)}), beside the "
-                f"penalty. Compile the model with keras.optimizers.{_without_decay(name)}; for the decay itself, of "
-                f"which a path then has many strengths, say penalty=shrinkage.L2(), how=shrinkage.Decoupled()."
+                f"penalty. Compile the model with keras.optimizers.{_without_decay(name)}. For a path of weight decays "
+                f"say penalty=shrinkage.L2(), how=shrinkage.Decoupled()."
             )
     if proximal:
         check_proximal(optimizer)
@@ -60,13 +60,14 @@ def _without_decay(name: str) -> str:
     return by_default.get(name, f"{name}(...)")
 
 
-_SAMPLED = 1000  # steps that a schedule is asked for, at most: each call takes a fraction of a millisecond
+_SAMPLED = 1000  # the maximum number of calls of a schedule; a call takes a fraction of a millisecond
 
 
 def learning_rates(optimizer: Any, steps: int) -> tuple[float, float]:
-    """Return the sum and the largest of the learning rates by which so many steps move the weights.
+    """Return the sum and the maximum of the learning rates over a number of steps.
 
-    Of a long schedule evenly spaced steps stand for all; accumulated gradients move the weights at every so many steps.
+    A long schedule is sampled at evenly spaced steps. With gradient accumulation only the steps that update the weights
+    count.
 
     Example:
         >>> decay = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.5, 0.125])
@@ -74,12 +75,12 @@ def learning_rates(optimizer: Any, steps: int) -> tuple[float, float]:
         (1.25, 0.5)
     """
     every = optimizer.gradient_accumulation_steps or 1
-    moving = np.arange(every - 1, steps, every)
-    if not len(moving):
+    updates = np.arange(every - 1, steps, every)
+    if not len(updates):
         return 0.0, 0.0
     rate = rate_of(optimizer)
     if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        return float(rate) * len(moving), float(rate)
-    asked = moving[np.linspace(0, len(moving) - 1, min(len(moving), _SAMPLED)).astype(int)]
-    rates = [float(rate(ops.convert_to_tensor(step, optimizer.iterations.dtype))) for step in asked]
-    return float(np.mean(rates)) * len(moving), max(rates)
+        return float(rate) * len(updates), float(rate)
+    sample = updates[np.linspace(0, len(updates) - 1, min(len(updates), _SAMPLED)).astype(int)]
+    rates = [float(rate(ops.convert_to_tensor(step, optimizer.iterations.dtype))) for step in sample]
+    return float(np.mean(rates)) * len(updates), max(rates)

@@ -1,4 +1,4 @@
-"""The caller's model as a recipe: it is read once, never changed, and fresh networks come from it."""
+"""The template of the user's model, from which copies are made. The user's model never changes."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -15,77 +15,77 @@ from shrinkage._host._optimizers import rate_of
 from shrinkage._host._random import random_state
 from shrinkage._model._clone import clone, shapes_of
 from shrinkage._model._objective import Objective, loss_name, make_objective
-from shrinkage._weights._carried import take_off
+from shrinkage._weights._carried import remove_regularizers
 from shrinkage._weights._first_call import create_weights
-from shrinkage._weights._kinds import own_code
+from shrinkage._weights._kinds import custom_objects
 
-_PRECISIONS = (("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64"))  # of weights, and of sums
+_PRECISIONS = (("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64"))  # of weights, of computations
 
 
 class Template:
-    """A compiled model's architecture, compile arguments and first weights.
+    """The architecture, compile arguments and initial weights of a compiled model.
 
     Args:
-        model: A built and compiled Keras model, or a function without arguments that returns one (the way for classes
-            that Keras cannot clone).
-        plain: Whether the networks are made without the regularizers that the model carries on its weights.
+        model: A built and compiled Keras model, or a function without arguments that returns such a model, for classes
+            that Keras cannot clone.
+        without_regularizers: Whether to remove the weight regularizers of the model from the copies.
 
     Raises:
-        TypeError: If `model` is neither.
-        ValueError: If it is not built, not compiled, or of a kind that is not supported.
+        TypeError: If `model` is neither a model nor a function.
+        ValueError: If the model is not built, not compiled, or not supported.
     """
 
-    def __init__(self, model: keras.Model | Callable[[], keras.Model], *, plain: bool = False):
+    def __init__(self, model: keras.Model | Callable[[], keras.Model], *, without_regularizers: bool = False):
         self._build = None if isinstance(model, keras.Model) else model
         if self._build is not None and (not callable(self._build) or isinstance(model, keras.Layer)):
             hint = " Say keras.models.load_model(file)." if isinstance(model, (str, Path)) else ""
             raise TypeError(
-                f"`model` must be a compiled keras.Model or a function that returns one. Received: "
+                f"`model` must be a compiled keras.Model or a function that returns a keras.Model. Received: "
                 f"{type(model).__name__}.{hint}"
             )
-        source: Any = model if self._build is None else self._called()
+        source: Any = model if self._build is None else self._call_function()
         if source.built:
             create_weights(source)
-        _check(source)
-        self._source, self._plain = source, plain
+        _check_model(source)
+        self._source, self._plain = source, without_regularizers
         self._drawn: dict[tuple[int, ...], list[np.ndarray]] = {}
         self.network = self._clone()
-        for mine, theirs in zip(self.network.variables, source.variables, strict=True):
-            mine.assign(theirs)  # `set_weights` would leave out the states of random layers
-            if theirs.constraint is not None and mine.constraint is None:
+        for copied, original in zip(self.network.variables, source.variables, strict=True):
+            copied.assign(original)  # `set_weights` would leave out the states of random layers
+            if original.constraint is not None and copied.constraint is None:
                 raise ValueError(
-                    f"`model` has a constraint on {theirs.path} that its layer does not know of. Give it to the layer, "
-                    f"for example keras.layers.Dense(..., kernel_constraint=constraint)."
+                    f"`model` has a constraint on {original.path} that is not in the configuration of the layer. Give "
+                    f"the constraint to the layer, as in keras.layers.Dense(..., kernel_constraint=constraint)."
                 )
         _finalize(self.network)
 
     @property
     def name(self) -> str:
-        """The model's name."""
+        """The name of the model."""
         return self._source.name
 
     @property
     def source(self) -> keras.Model:
-        """The caller's model, which is never changed; its weights are in the order of the network's."""
+        """The user's model, which never changes. The variables have the same order as those of `network`."""
         return self._source
 
     @property
     def loss_name(self) -> str:
-        """The loss' snake-case name, as in `keras.losses`; "loss" where outputs have different ones."""
+        """The snake-case name of the loss, as in `keras.losses`; "loss" if the outputs have different losses."""
         return loss_name(self._source.loss)
 
     def has_loss(self, places: Sequence[Any]) -> list[bool]:
-        """Say for outputs, known by their names or keys, which were compiled with a loss."""
+        """Return for each output name or key whether the output was compiled with a loss."""
         loss = self._source.loss
         if isinstance(loss, dict):
             return [loss.get(place) is not None for place in places]
         if isinstance(loss, (list, tuple)) and len(loss) == len(places):
-            return [one is not None for one in loss]
+            return [leaf is not None for leaf in loss]
         return [True] * len(places)
 
     @property
     def optimizer(self) -> Any:
-        """The caller's optimizer, to read its configuration from."""
+        """The user's optimizer."""
         return self._source.optimizer
 
     @property
@@ -95,66 +95,70 @@ class Template:
 
     @property
     def is_function(self) -> bool:
-        """Whether the caller gave a function, whose models are new by construction."""
+        """Whether the user passed a function that builds the model."""
         return self._build is not None
 
     @property
-    def own_code(self) -> dict[str, Any]:
-        """The classes and functions of the model and its layers that are not of Keras, by their names."""
-        return own_code(self._source)
+    def custom_objects(self) -> dict[str, Any]:
+        """The custom classes and functions of the model and the layers in it, by name."""
+        return custom_objects(self._source)
 
     def objective(self, y: Any, predictions: Any, labels: Sequence[str]) -> Objective:
-        """Return what the model was compiled to minimise; see `make_objective`."""
+        """Return the objective of the compiled model; see `make_objective`."""
         names = getattr(self._source, "output_names", None)
         return make_objective(self._source.loss, given_loss_weights(self._source), names, y, predictions, labels)
 
     def metrics(self) -> Any:
-        """Return new instances of the compiled metrics of all outputs, as one metric, or None if there are none."""
-        metrics, weighted = (tree.map_structure(_copy, part) for part in given_metrics(self._source))
+        """Return new instances of the compiled metrics as a `CompileMetrics`, or None without metrics."""
+        metrics, weighted = (tree.map_structure(_copy_metric, part) for part in given_metrics(self._source))
         if not (metrics or weighted):
             return None
         return CompileMetrics(metrics, weighted, output_names=getattr(self._source, "output_names", None))
 
     def fresh_values(self, key: Sequence[int]) -> list[np.ndarray]:
-        """Return the values of all variables with the trainable ones drawn anew from their initializers.
+        """Return values of all variables, with new draws from the initializers for trainable variables.
 
         Args:
-            key: What the draw depends on, such as (seed, fold).
+            key: The seed of the draw, such as (seed, fold). Equal keys give equal values.
         """
         if tuple(key) not in self._drawn:
             with random_state(key):
                 model = self._clone()
             pairs = zip(model.variables, self.network.variables, strict=True)
-            self._drawn[tuple(key)] = [_numpy(new if kept.trainable else kept) for new, kept in pairs]
+            self._drawn[tuple(key)] = [_to_numpy(new if source.trainable else source) for new, source in pairs]
         return self._drawn[tuple(key)]
 
-    def kept_values(self) -> list[np.ndarray]:
-        """Return the values of all variables in the caller's model."""
-        return [_numpy(variable) for variable in self.network.variables]
+    def source_values(self) -> list[np.ndarray]:
+        """Return the values of all variables of the user's model."""
+        return [_to_numpy(variable) for variable in self.network.variables]
 
-    def trained_signs(self, seed: int) -> str | None:
-        """Say in words what shows that the caller's model has been trained or loaded, or return None.
+    def evidence_of_training(self, seed: int) -> str | None:
+        """Return a clause that says why the user's model appears trained or loaded, or None if it does not.
 
-        Initializers that set constants (biases, gains) give a model away that was loaded without its optimizer, and so
-        do weights of another size than two folds' draws, and moved averages of a BatchNormalization that trains.
+        The evidence is a step of the optimizer, a weight that differs from a constant initializer (biases, gains), a
+        weight of another scale than draws from the initializer, or a nonzero moving average of a BatchNormalization.
 
         Args:
-            seed: The run's; the first two folds' draws are compared.
+            seed: The seed of the run. The initial weights of the first two folds are the draws.
         """
         if int(self._source.optimizer.iterations) > 0:
-            return f"its optimizer has taken {int(self._source.optimizer.iterations)} steps"
+            return f"the optimizer has taken {int(self._source.optimizer.iterations)} steps"
         first, second = self.fresh_values((seed, 0)), self.fresh_values((seed, 1))
-        for variable, kept, a, b in zip(self.network.variables, self.kept_values(), first, second, strict=True):
-            if variable.trainable and not _may_be_drawn(kept, a, b):
-                return f"{variable.path} is not what its initializer gives"
+        for variable, value, a, b in zip(self.network.variables, self.source_values(), first, second, strict=True):
+            if variable.trainable and not _may_be_initial(value, a, b):
+                return f"{variable.path} does not come from the initializer"
         for layer in sublayers(self.network):
             if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
-                if np.any(_numpy(layer.moving_mean)):
+                if np.any(_to_numpy(layer.moving_mean)):
                     return f"the moving average {layer.moving_mean.path} is not 0"
         return None
 
     def model(self, weights: Sequence[np.ndarray]) -> keras.Model:
-        """Return a new, compiled, plain model with these values of its variables and a fresh optimizer."""
+        """Return a new compiled Keras model with the given values of all variables and a new optimizer.
+
+        Args:
+            weights: A value for each entry of `network.variables`.
+        """
         model = self._clone()
         for variable, value in zip(model.variables, weights, strict=True):
             variable.assign(value)
@@ -164,27 +168,27 @@ class Template:
             optimizer=fresh_optimizer(self._source.optimizer),
             loss=self._source.loss,
             loss_weights=given_loss_weights(self._source),
-            metrics=tree.map_structure(_copy, metrics),
-            weighted_metrics=tree.map_structure(_copy, weighted),
+            metrics=tree.map_structure(_copy_metric, metrics),
+            weighted_metrics=tree.map_structure(_copy_metric, weighted),
         )
-        model.optimizer.build(model.trainable_variables)  # or Keras warns when it loads the model from a file
+        model.optimizer.build(model.trainable_variables)  # otherwise Keras warns when it loads the saved model
         return model
 
     def save(self, file: str | Path) -> None:
-        """Write the recipe as a `.keras` file."""
-        self.model(self.kept_values()).save(file)
+        """Save the template as a `.keras` file."""
+        self.model(self.source_values()).save(file)
 
     @classmethod
     def load(
         cls, file: str | Path, *, scope: Mapping[str, Any] | None = None, name: str | None = None, **options: Any
     ) -> "Template":
-        """Read a recipe that `save` wrote; code inside the file is refused (Keras' `safe_mode`).
+        """Load a template from a file that `save` wrote. Keras refuses code in the file (`safe_mode=True`).
 
         Args:
-            file: Its name.
-            scope: Classes and functions that Keras is given, by their names, in place of what it knows by a scope.
-            name: Of the model, if it is known: the file has another one if a function or a class makes up names.
-            options: As `Template` has them.
+            file: The file name.
+            scope: `custom_objects` of `keras.models.load_model`.
+            name: The name of the model; None takes that of the file, which a function or a class may have made up.
+            options: Keyword arguments of `Template`.
         """
         with random_state():
             model: Any = keras.models.load_model(file, scope, safe_mode=True)
@@ -192,16 +196,16 @@ class Template:
                 model.name = name
             return cls(model, **options)
 
-    def _called(self) -> keras.Model:
+    def _call_function(self) -> keras.Model:
         build: Any = self._build
         try:
             inspect.signature(build).bind()
-        except ValueError:  # a function of C has no signature
+        except ValueError:  # a C function has no signature
             pass
         except TypeError as error:
             raise TypeError(
-                f"`model` is a function and is called without arguments. Received: one that cannot be ({error}). Say "
-                f"lambda: function(...) with what it needs."
+                f"`model` is a function and is called without arguments. Received: a function with required arguments "
+                f"({error}). Say lambda: function(...) with the arguments."
             ) from error
         with random_state():
             model = build()
@@ -212,13 +216,13 @@ class Template:
         return model
 
     def _clone(self) -> keras.Model:
-        """Return a model of the same class and architecture with new weights, not compiled: no regularizer is added."""
+        """Return a model of the same class and architecture with new weights and no new regularizers, not compiled."""
         if self._build is None:
             model = self._copy()
         else:
-            model = self._called()
+            model = self._call_function()
             _check_same(model, self._source)
-        take_off(model, None if self._plain else self._source)
+        remove_regularizers(model, None if self._plain else self._source)
         return model
 
     def _copy(self) -> keras.Model:
@@ -233,28 +237,29 @@ class Template:
 
 
 def fresh_optimizer(optimizer: Any) -> Any:
-    """Return a new optimizer of the same configuration, without state; a schedule is the caller's own object."""
+    """Return a new optimizer with the same configuration, without state; a learning rate schedule is shared."""
     config = optimizer.get_config()
     if isinstance(rate := rate_of(optimizer), keras.optimizers.schedules.LearningRateSchedule):
-        config["learning_rate"] = rate  # a class of the caller's need not be registered
+        config["learning_rate"] = rate  # a custom class may not be registered with Keras
     return type(optimizer).from_config(config)
 
 
-def _check(model: keras.Model) -> None:
-    """Refuse what cannot be trained yet, each in a sentence with the way out."""
+def _check_model(model: keras.Model) -> None:
+    """Refuse a model that is not ready for training, or not supported."""
     name = f"`model` ({model.name})"
     if not model.built:
-        how = "Add keras.Input(shape) as its first layer" if isinstance(model, keras.Sequential) else "Call it on a row"
-        raise ValueError(f"{name} must be built, so that it has weights. {how}.")
-    own = [
+        is_sequential = isinstance(model, keras.Sequential)
+        fix = "Add keras.Input(shape) as the first layer" if is_sequential else "Call the model on a row"
+        raise ValueError(f"{name} must be built, so that it has weights. {fix}.")
+    overridden = [
         step for step in ("train_step", "compute_loss") if getattr(type(model), step) is not getattr(keras.Model, step)
     ]
-    if own:
+    if overridden:
         raise ValueError(
-            f"{name} has its own `{own[0]}`, which members trained side by side cannot call: they minimise "
-            f"compile's `loss`. To train one strength by a step of your own, penalise the model in place:\n"
+            f"{name} overrides `{overridden[0]}`, which is not called when members are trained together: members "
+            f"minimise the compiled `loss`. To train a single strength with it, penalise the model in place:\n"
             f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
-            f"    model.fit(x, y, epochs=20)  # as ever"
+            f"    model.fit(x, y, epochs=20)"
         )
     if not model.compiled or model.loss is None or model.optimizer is None:
         raise ValueError(f"{name} must be compiled with a loss and an optimizer. Call model.compile(optimizer, loss).")
@@ -266,17 +271,17 @@ def _check(model: keras.Model) -> None:
 
 
 def _check_same(model: keras.Model, first: keras.Model) -> None:
-    """Refuse a function whose models are not of one architecture, or not new."""
+    """Refuse a function that returns models of different architectures, or models with shared weights."""
     if {id(variable) for variable in model.variables} & {id(variable) for variable in first.variables}:
         raise ValueError(
-            "`model` is a function and must build a new model at each call. Received: weights that two of its models "
-            "share. Make all layers inside the function, or give the model itself."
+            "`model` is a function and must build a new model at each call. Received: two models that share weights. "
+            "Create all layers inside the function, or give the model instead of the function."
         )
-    mine, theirs = ((shapes_of(part), [v.trainable for v in part.variables]) for part in (model, first))
-    if mine != theirs:
+    variables, expected = ((shapes_of(part), [v.trainable for v in part.variables]) for part in (model, first))
+    if variables != expected:
         raise ValueError(
             f"`model` is a function and must return the same architecture at each call. Received: weights of shapes "
-            f"{shapes_of(first)} and then {shapes_of(model)}, or others that are trainable."
+            f"{shapes_of(first)} and then {shapes_of(model)}, or different trainable weights."
         )
 
 
@@ -286,33 +291,33 @@ def _check_layers(model: keras.Model, name: str) -> None:
         if layer.variables and (policy.variable_dtype, policy.compute_dtype) not in _PRECISIONS:
             raise ValueError(
                 f"{name} has layer {layer.name} in {policy.name}, which is not supported: weights in half precision "
-                f"lose small steps, and mixed_float16 needs a loss scale that all members would share. Build it with "
-                f"dtype='mixed_bfloat16' or 'float32'."
+                f"lose small steps, and mixed_float16 needs a loss scale that all members would share. Build the layer "
+                f"with dtype='mixed_bfloat16' or 'float32'."
             )
         if getattr(layer, "stateful", False):
             raise ValueError(f"{name} has the stateful layer {layer.name}, which is not supported: use stateful=False.")
 
 
-def _may_be_drawn(kept: np.ndarray, a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether an initializer that draws `a` and `b` may have drawn `kept` too: their mean squares are alike."""
+def _may_be_initial(value: np.ndarray, a: np.ndarray, b: np.ndarray) -> bool:
+    """Return whether `value` may come from the initializer that drew `a` and `b`: the mean squares are similar."""
     if np.array_equal(a, b):
-        return np.array_equal(kept, a)
-    drawn = np.square(np.concatenate([a.ravel(), b.ravel()]).astype(np.float64))
-    own = np.square(kept.astype(np.float64).ravel())
-    error = np.sqrt(max(drawn.var(), own.var()) * (1 / len(own) + 1 / len(drawn)))
-    return abs(own.mean() - drawn.mean()) <= 6 * error if len(own) >= 30 else True
+        return np.array_equal(value, a)
+    expected = np.square(np.concatenate([a.ravel(), b.ravel()]).astype(np.float64))
+    squares = np.square(value.astype(np.float64).ravel())
+    error = np.sqrt(max(expected.var(), squares.var()) * (1 / len(squares) + 1 / len(expected)))
+    return abs(squares.mean() - expected.mean()) <= 6 * error if len(squares) >= 30 else True
 
 
-def _copy(metric: Any) -> Any:
+def _copy_metric(metric: Any) -> Any:
     return type(metric).from_config(metric.get_config()) if isinstance(metric, keras.metrics.Metric) else metric
 
 
 def _finalize(model: keras.Model) -> None:
-    """Let normalization layers take up the statistics that they hold as variables (loading weights does not)."""
+    """Call `finalize_state` of Normalization layers, which computes mean and variance from the loaded variables."""
     for layer in sublayers(model):
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
 
 
-def _numpy(variable: Any) -> np.ndarray:
+def _to_numpy(variable: Any) -> np.ndarray:
     return np.array(keras.ops.convert_to_numpy(variable))

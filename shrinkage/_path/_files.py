@@ -87,7 +87,7 @@ def _warn_unless_readable(template: Any, file: File) -> None:
     problem = _read_problem(template, file, None)
     if not problem:
         return
-    more = _read_problem(template, file, template.own_code)  # remains after the custom classes are found
+    more = _read_problem(template, file, template.custom_objects)  # remains after the custom classes are found
     more = f" It also has {more}" if more and more != problem else ""
     warnings.warn(f"The path is saved, but `Path.load` cannot read its model: it has {problem}{more}", stacklevel=4)
 
@@ -193,9 +193,8 @@ def _read_parts(folder: File, record: dict[str, Any]) -> tuple[dict[str, Any], A
     for array in arrays.values():
         array.setflags(write=False)
     options: dict[str, Any] = {"name": record["model"]} if "model" in record else {}  # missing in earlier versions
-    if record["lam_model"] is not None:
-        options["plain"] = True  # custom code may set regularizers again
-    return arrays, Template.load(folder / _TEMPLATE, **options)
+    # Custom code may set the regularizers again when the model is loaded.
+    return arrays, Template.load(folder / _TEMPLATE, without_regularizers=record["lam_model"] is not None, **options)
 
 
 def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def compare(problem: Problem) -> tuple[Problem, bool]:
     if training.behaviour.random:
         return problem, False
     agree, objective = _agree(problem, training.objective), training.objective
-    conservative = objective.alone(listed=False)
+    conservative = objective.per_member(include_listed=False)
     if not agree and conservative != objective:
         # The value of a custom loss does not always show that the loss mixes rows.
         agree, objective = _agree(problem, conservative), conservative
@@ -53,7 +53,7 @@ def _agree(problem: Problem, objective: Objective) -> bool:
     training, folds = problem.training, problem.folds
     network, data, batch_size = training.template.network, training.data, training.batch_size
     by_rules = any(way.rules for way in ways(network, agrees=True, batch_size=batch_size))
-    if not by_rules and objective.alone(listed=False) == objective:
+    if not by_rules and objective.per_member(include_listed=False) == objective:
         return True  # each member calls the model: there is nothing to compare
     size = min(batch_size, *map(len, folds.train))
     rows = np.stack([folds.train[0][:size], folds.train[-1][-size:]])
@@ -80,7 +80,7 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
     results, predictions = [], []
     for run, losses in (
         (lambda state, x, training: forward(network, state, x, training), objective),
-        (lambda state, x, training: unroll(network, state, (x,), {}, training), objective.alone()),
+        (lambda state, x, training: unroll(network, state, (x,), {}, training), objective.per_member()),
     ):
         state = State(list(network.variables), [keras.ops.convert_to_tensor(value) for value in values])
         member_loss, gradients = loss_and_gradients(run, network, losses, state, tensors, y, weight)

@@ -67,6 +67,6 @@ def _make(training: Training, plan: Plan, strengths: int) -> Engine:
         objective=training.objective,
         update=update,
         seeds=seed_variables(network),
-        is_shared=find_shared(network, training.behaviour.written),
+        is_shared=find_shared(network, training.behaviour.assigned_variables),
         strengths=strengths,
     )

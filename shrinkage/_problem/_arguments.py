@@ -11,7 +11,7 @@ from shrinkage._model._optimizers import check_optimizer
 from shrinkage._model._template import Template
 from shrinkage._penalties import Decoupled, How, Penalty, Proximal, Weights, as_penalty, check_penalty
 from shrinkage._problem._request import Request
-from shrinkage._weights._carried import check_free, take_over
+from shrinkage._weights._carried import check_no_regularizers, convert_regularizers
 from shrinkage._weights._selection import Selection, select
 
 
@@ -45,18 +45,18 @@ def read_penalty(request: Request) -> tuple[Template, Penalty, How, Selection, f
     if not own:
         check_penalty(as_penalty(penalty), how)
     _check_detached(model)
-    template, lam_model = Template(model, plain=own), None
+    template, lam_model = Template(model, without_regularizers=own), None
     if template.is_function:
         _check_detached(template.source)
     if own:
         _check_own(on, how)
-        penalty, lam_model, on = take_over(template.source)
+        penalty, lam_model, on = convert_regularizers(template.source)
     penalty = as_penalty(penalty)
     how = check_penalty(penalty, how)
     check_optimizer(template.optimizer, proximal=isinstance(how, Proximal))
     selection = select(template.source, on)
     if not own:
-        check_free(template.source, selection.mask)
+        check_no_regularizers(template.source, selection.mask)
     _check_toward(penalty, template)
     return template, penalty, how, selection, lam_model
 
@@ -64,7 +64,7 @@ def read_penalty(request: Request) -> tuple[Template, Penalty, How, Selection, f
 def check_init(template: Template, init: str | None, seed: int) -> str:
     if init not in (None, "fresh", "keep"):
         raise ValueError(f'`init` must be "fresh" or "keep". Received: {init!r}.')
-    if init is None and not template.is_function and (signs := template.trained_signs(seed)):
+    if init is None and not template.is_function and (signs := template.evidence_of_training(seed)):
         raise ValueError(
             f'`model` has been trained or loaded: {signs}. Say init="keep" to start every member from its weights (if '
             f'they come from rows in `x`, they leak into the held-out loss), or init="fresh" to draw new ones.'

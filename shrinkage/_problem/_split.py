@@ -30,7 +30,7 @@ def split(template: Template, objective: Objective, data: Data, request: Request
 
 def _unseen(folds: Folds, data: Data, objective: Objective) -> tuple[Note, ...]:
     """Say which classes a fold holds out and does not train on, each with so many rows held out."""
-    place = objective.stratifying()
+    place = objective.classification_output()
     classes = None if place is None else classes_of(keras.tree.flatten(data.y)[place])
     if classes is None:
         return ()
@@ -54,7 +54,7 @@ def _unseen(folds: Folds, data: Data, objective: Objective) -> tuple[Note, ...]:
 
 def _split_rows(data: Data, objective: Objective, cv: int | float, seed: int) -> Folds:
     """Split the rows, those that count as if there were no others, by the labels of the first output with classes."""
-    counts, place = data.weight > 0, objective.stratifying()
+    counts, place = data.weight > 0, objective.classification_output()
     classes = None if place is None else classes_of(keras.tree.flatten(data.y)[place])
     try:
         folds = make_folds(int(counts.sum()), cv, classes=None if classes is None else classes[counts], seed=seed)
@@ -89,7 +89,7 @@ def standardize(data: Data, folds: Folds, objective: Objective) -> TargetUnits:
         axis = "axis=0" if target.shape[1:] != (1,) else ""
         numbers = (
             ""
-            if objective.stratifying() is not None
+            if objective.classification_output() is not None
             else f" Divide y yourself: y = (y - y.mean({axis})) / y.std({axis})."
         )
         raise ValueError(
@@ -114,4 +114,4 @@ def is_one_squared_error(data: Data, objective: Objective) -> bool:
 
 
 def _loss_name(objective: Objective) -> str:
-    return "several losses" if objective.only is None else name_of(objective.only)
+    return "several losses" if objective.single_loss is None else name_of(objective.single_loss)

@@ -11,7 +11,7 @@ from shrinkage._cohort._train import Scores, TrainedMember, join, refit, score
 from shrinkage._cv._choice import best_epochs, summarise
 from shrinkage._cv._strengths import extension, fold_lams
 from shrinkage._data._data import take
-from shrinkage._model._behaviour import COMPARED, another_model
+from shrinkage._model._behaviour import COMPARED, describe_difference
 from shrinkage._note import Note
 from shrinkage._penalties import Decoupled
 from shrinkage._plan._runner import Runner
@@ -163,7 +163,7 @@ class Search:
     def _warn_unless_equal(self, last: TrainedMember) -> None:
         """Warn if the returned model does not predict like the trained member; one member is tested for all."""
         training, rows = self._problem.training, take(self._problem.training.data.x, self._comparison_rows)
-        note = another_model(training.template, training.behaviour, last.values, rows, last.predictions)
+        note = describe_difference(training.template, training.behaviour, last.values, rows, last.predictions)
         if note:
             self.notes.append(note)
             warnings.warn(note, stacklevel=6)

@@ -1,4 +1,4 @@
-"""Regularizers that a model carries: refused beside a penalty, taken over by `penalty="model"`, and taken off."""
+"""Keras regularizers of a model: their refusal next to a penalty, their conversion to a penalty, and their removal."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,80 +14,85 @@ _SHOWN = 8  # layers in a message
 
 
 def regularized_variables(model: keras.Model) -> list[Any]:
-    """Return the trainable variables with a regularizer that acts; one of strength 0 does not."""
+    """Return the trainable variables with a regularizer of nonzero strength."""
     found = [v for v in model.trainable_variables if v.regularizer is not None]
     return [v for v in found if keras_strengths(v.regularizer) != (0.0, 0.0)]
 
 
-def check_free(model: keras.Model, mask: Iterable[bool]) -> None:
-    """Refuse regularizers on weights that are to be penalised.
+def check_no_regularizers(model: keras.Model, mask: Iterable[bool]) -> None:
+    """Refuse a model with regularizers on penalised weights.
 
     Args:
-        model: The caller's.
+        model: The user's model.
         mask: Whether each entry of `model.trainable_variables` is penalised.
 
     Raises:
-        ValueError: With the layers' code, and the two ways out.
+        ValueError: If a penalised weight has a regularizer. The message shows the layers, and code to fix the model.
     """
     chosen = {id(v) for v, penalised in zip(model.trainable_variables, mask, strict=True) if penalised}
     if not any(id(variable) in chosen for variable in regularized_variables(model)):
         return
-    take = ""
+    conversion = ""
     if len({keras_strengths(v.regularizer) for v in regularized_variables(model)} - {None}) == 1 and _all_known(model):
-        take = (
-            'To train the path of this regularizer, with the strength that it has marked in it, say penalty="model". '
+        conversion = (
+            'To train the path of this regularizer, with the present strength marked on the path, say penalty="model". '
         )
     raise ValueError(
-        f"`model` already carries a penalty on weights that shrinkage's would be added to:\n{_show_layers(model)}\n"
-        f"{take}To take it off:\n{_removal_code(model)}"
+        f"`model` already carries a penalty on weights that `penalty` selects:\n{_show_layers(model)}\n"
+        f"{conversion}To remove it:\n{_removal_code(model)}"
     )
 
 
-def take_over(model: keras.Model) -> tuple[Penalty, float, list[Any]]:
-    """Return the penalty that a model's regularizers are, its strength lambda, and the weights that it is on.
+def convert_regularizers(model: keras.Model) -> tuple[Penalty, float, list[Any]]:
+    """Return the penalty that equals the regularizers of a model, the strength lambda, and the regularized weights.
 
-    Keras' L2(l) is `L2()` at lambda = 2 l, L1(l) is `L1()` at l, and L1L2 an elastic net.
+    L2(l) of Keras is `L2()` at lambda = 2 l, L1(l) is `L1()` at lambda = l, and L1L2 is `ElasticNet`.
 
     Raises:
-        ValueError: If there is none, or they are not all the same, or not Keras' own; with what each layer carries.
+        ValueError: If the model has no regularizer, different regularizers, or a regularizer other than L1, L2 and
+            L1L2 of Keras. The message shows the regularizers of each layer.
     """
     found = regularized_variables(model)
     if not found:
         raise ValueError(
-            '`penalty`: "model" takes over the regularizers of a model, and no trainable weight of it has one (set on '
-            "a layer that is built, one does nothing: see shrinkage.doctor(model)). Say penalty=shrinkage.L2()."
+            '`penalty`: "model" takes over the regularizers of a model, and no trainable weight of this model has a '
+            "regularizer (Keras ignores a regularizer that is set after the layer was built: see "
+            "shrinkage.doctor(model)). Say penalty=shrinkage.L2()."
         )
-    only, *others = {keras_strengths(variable.regularizer) for variable in found}
-    if only is None or others:
+    strengths, *others = {keras_strengths(variable.regularizer) for variable in found}
+    if strengths is None or others:
         raise ValueError(
-            f'`penalty`: "model" takes over one regularizer of Keras, L1, L2 or L1L2, that is the same on all weights '
-            f"that have one. Received:\n{_show_layers(model)}\nTake them off, and give a penalty; strengths that "
-            f"differ are factors, as in on={{keras.layers.Dense: 1, keras.layers.Conv2D: 0.1}}:\n{_removal_code(model)}"
+            f'`penalty`: "model" needs the same Keras regularizer, L1, L2 or L1L2, on all regularized weights. '
+            f"Received:\n{_show_layers(model)}\nRemove the regularizers, and give a penalty. Different strengths are "
+            f"factors, as in on={{keras.layers.Dense: 1, keras.layers.Conv2D: 0.1}}:\n{_removal_code(model)}"
         )
-    return *matching(*only), found
+    return *matching(*strengths), found
 
 
-def take_off(model: keras.Model, like: keras.Model | None = None) -> None:
-    """Take the regularizers off a model's weights, and out of its layers' configuration, so that none is added again.
+def remove_regularizers(model: keras.Model, like: keras.Model | None = None) -> None:
+    """Remove the regularizers from the variables of a model in place, and from the attributes of the layers.
+
+    A layer saves the attributes in the configuration, which would otherwise restore the regularizers.
 
     Args:
-        model: Is changed.
-        like: A model of the same weights: only those are taken off that it does not have either; None for all.
+        model: The model to change.
+        like: A model with the same variables. The regularizers of variables that have a regularizer in `like` are
+            kept. None removes all regularizers.
     """
-    kept = [None] * len(model.variables) if like is None else [v.regularizer for v in like.variables]
-    off = [v for v, own in zip(model.variables, kept, strict=True) if own is None and v.regularizer is not None]
-    gone = {id(variable.regularizer) for variable in off}
-    for variable in off:
+    reference = [None] * len(model.variables) if like is None else [v.regularizer for v in like.variables]
+    changed = [v for v, r in zip(model.variables, reference, strict=True) if r is None and v.regularizer is not None]
+    removed = {id(variable.regularizer) for variable in changed}
+    for variable in changed:
         variable.regularizer = None
-    gone -= {id(variable.regularizer) for variable in model.variables}
-    for layer in sublayers(model) if gone else ():
+    removed -= {id(variable.regularizer) for variable in model.variables}
+    for layer in sublayers(model) if removed else ():
         for name, value in list(vars(layer).items()):
-            if name.endswith("_regularizer") and name != "activity_regularizer" and id(value) in gone:
+            if name.endswith("_regularizer") and name != "activity_regularizer" and id(value) in removed:
                 setattr(layer, name, None)
 
 
 def code_of(regularizer: Any) -> str:
-    """Return a regularizer as code.
+    """Return the code that creates a regularizer.
 
     >>> code_of(keras.regularizers.L2(0.01))
     'keras.regularizers.L2(0.01)'
@@ -105,7 +110,8 @@ def _all_known(model: keras.Model) -> bool:
     return all(keras_strengths(variable.regularizer) is not None for variable in regularized_variables(model))
 
 
-def _by_layer(model: keras.Model) -> dict[int, tuple[Any, list[Any]]]:
+def _group_by_layer(model: keras.Model) -> dict[int, tuple[Any, list[Any]]]:
+    """Return each layer with the regularized variables of the layer, by the id of the layer."""
     owners, layers = owners_of(model), dict[int, tuple[Any, list[Any]]]()
     for variable in regularized_variables(model):
         layer = owners.get(id(variable), model)
@@ -114,19 +120,19 @@ def _by_layer(model: keras.Model) -> dict[int, tuple[Any, list[Any]]]:
 
 
 def _show_layers(model: keras.Model) -> str:
-    """Show the code of the layers that carry regularizers."""
+    """Return the code of the layers with regularizers, at most `_SHOWN` lines."""
     lines = []
-    for layer, variables in _by_layer(model).values():
-        given = ", ".join(f"{argument(layer, v)}={code_of(v.regularizer)}" for v in variables)
-        lines.append(f"    {type(layer).__name__}(..., {given}, name={layer.name!r})")
+    for layer, variables in _group_by_layer(model).values():
+        arguments = ", ".join(f"{argument(layer, v)}={code_of(v.regularizer)}" for v in variables)
+        lines.append(f"    {type(layer).__name__}(..., {arguments}, name={layer.name!r})")
     more = [f"    and {len(lines) - _SHOWN} other layers"] if len(lines) > _SHOWN else []
     return "\n".join([*lines[:_SHOWN], *more])
 
 
 def _removal_code(model: keras.Model) -> str:
-    """Return the code that takes the regularizers off."""
+    """Return the code that removes the regularizers."""
     lines = dict[str, list[str]]()
-    for layer, variables in _by_layer(model).values():
+    for layer, variables in _group_by_layer(model).values():
         for variable in variables:
             line = f"layer.{argument(layer, variable)} = layer.{attribute(layer, variable)}.regularizer = None"
             lines.setdefault(line, []).append(reach(model, layer))

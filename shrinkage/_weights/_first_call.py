@@ -1,4 +1,4 @@
-"""Weights that layers make when they are first called: a model is called once, so that all of them are there."""
+"""Creation of the weights that layers create at the first call, by one call of the model."""
 
 import re
 from typing import Any
@@ -10,21 +10,21 @@ from shrinkage._host._graphs import graph_of
 from shrinkage._host._layers import build_shapes, sublayers
 from shrinkage._host._private import UnsupportedVersion
 
-_UNKNOWN = 32  # for sizes of the inputs that the model leaves open
+_UNKNOWN = 32  # stands for an input dimension of size None
 
 
 def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
-    """Make the weights that layers of a built model would make at their first call; no value of a weight changes.
+    """Create the weights that layers of a built model create at the first call; existing weights do not change.
 
-    Keras builds a graph from shapes. A layer that says its output's shape itself is not called then, so that layers
-    inside it may have no weights yet. Of a subclassed model the shape it was built with is known at most.
+    Keras builds a graph from shapes. A layer with a `compute_output_shape` method is not called in the build, so that
+    the layers inside it may have no weights yet. For a subclassed model at most the build shape is known.
 
     Args:
         model: A built model.
-        like: A model of the same class that says which shape it was built with; None for the model itself.
+        like: A model of the same class with a known input shape; None for the model itself.
 
     Raises:
-        ValueError: If the model has such layers and cannot be called on a row of zeros.
+        ValueError: If the model has layers that are not built, and cannot be called on a row of zeros.
 
     Example:
         >>> import keras
@@ -42,8 +42,8 @@ def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
         >>> len(model.weights)
         2
     """
-    waiting = [layer.name for layer in sublayers(model) if not layer.built]
-    if not waiting:
+    unbuilt = [layer.name for layer in sublayers(model) if not layer.built]
+    if not unbuilt:
         return
     rows = _zeros(like or model)
     if rows is None:
@@ -53,15 +53,15 @@ def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
             model(rows, training=False)
     except UnsupportedVersion:
         raise
-    except Exception as error:  # of any class: a layer may be the user's own code
+    except Exception as error:  # of any class: a layer may be custom code
         raise ValueError(
-            f"Model {model.name!r} has layers that make their weights at the first call ({', '.join(waiting)}), and "
-            f"it cannot be called on a row of zeros: {reason_of(error)} Call it once on some rows of your own."
+            f"Model {model.name!r} has layers that create weights at the first call ({', '.join(unbuilt)}), and the "
+            f"model cannot be called on a row of zeros: {reason_of(error)} Call the model once on rows of your data."
         ) from error
 
 
 def reason_of(error: Exception) -> str:
-    """Return the sentence of an error that Keras raised or passed on, without what it prints around that.
+    """Return the message of an error from Keras as a sentence, without the text that Keras adds around it.
 
     Example:
         >>> bold = chr(27) + "[1m{}" + chr(27) + "[0m"
@@ -70,22 +70,22 @@ def reason_of(error: Exception) -> str:
         'No mean.'
     """
     text = str(error).strip()
-    inner = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)  # Keras prints in bold what a layer raised
+    inner = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)  # Keras prints the error of a layer in bold
     parts = inner[1].strip().split("\n\n") if inner else text.split("\n\n")
     sentence = " ".join(parts[-1 if inner else 0].split()) or type(error).__name__
     return sentence if sentence.endswith(".") else f"{sentence}."
 
 
 def _zeros(model: Any) -> Any:
-    """Return a row of zeros for a model's inputs, or None where their shape is not known or they are text."""
+    """Return a row of zeros for the inputs of a model, or None for inputs of unknown shape and text inputs."""
     if (graph := graph_of(model)) is not None:
         structure = graph.input
         if any(tensor.dtype == "string" for tensor in keras.tree.flatten(structure)):
-            return None  # text goes to a lookup, which has no weights
+            return None  # text goes to a lookup layer, which has no weights
         return keras.tree.map_structure(lambda tensor: _row(tensor.shape, tensor.dtype), structure)
     shapes = list(build_shapes(model).values())
-    is_one = len(shapes) == 1 and all(size is None or isinstance(size, int) for size in shapes[0])
-    return _row(shapes[0], model.compute_dtype) if is_one else None
+    is_single = len(shapes) == 1 and all(size is None or isinstance(size, int) for size in shapes[0])
+    return _row(shapes[0], model.compute_dtype) if is_single else None
 
 
 def _row(shape: Any, dtype: str) -> np.ndarray:

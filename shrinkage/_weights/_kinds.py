@@ -1,4 +1,4 @@
-"""What kind of weight each variable of a layer is, and which of its axes lead into one unit or out of one input."""
+"""The kind of each variable of a layer, and the axes of the weights into a unit or out of an input."""
 
 import re
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from shrinkage._host._layers import sublayers
 from shrinkage._host._origin import is_from_keras
 
 PENALISED = ("kernel", "recurrent", "embedding", "depthwise")
-"""The kinds that multiply what the layer is given: penalised unless it is said otherwise."""
+"""The kinds of weights that multiply the layer inputs. They are penalised by default."""
 
 KINDS = (*PENALISED, "bias", "gain", "offset")
 
-# What Keras' layers call their weights. Recurrent layers and attention own none themselves: their cells and projections
-# do. With LoRA, two factors stand in for the frozen kernel.
+# The variable names of Keras layers. Recurrent and attention layers have no variables except in cells and projections.
+# With LoRA, two trainable factors replace the frozen kernel.
 _BY_NAME = {
     "kernel": "kernel",
     "pointwise_kernel": "kernel",
@@ -33,8 +33,8 @@ _BY_NAME = {
     "gamma": "gain",
     "beta": "offset",
 }
-# What words in the names of other weights say, in layers of the user's own; of several words the last one counts:
-# "kernel_scale" is a gain, and "scale_kernel" a kernel.
+# Words in the variable names of custom layers. The last known word decides: "kernel_scale" is a gain, and
+# "scale_kernel" is a kernel.
 _BY_WORD = {
     "kernel": "kernel",
     "kernels": "kernel",
@@ -57,16 +57,17 @@ _BY_WORD = {
 }
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
-# They hold what was made elsewhere, under names of its own: it is as a layer of the user's.
+# Wrappers of models of other libraries. The variable names are not from Keras: treated as custom layers.
 _FOREIGN = (layers.TFSMLayer, layers.JaxLayer, layers.TorchModuleWrapper)
 _TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 
 
 def kind_of(layer: keras.Layer, variable: Any) -> str | None:
-    """Return the kind of a layer's variable, or None where it is none of `KINDS`.
+    """Return the kind of a variable of a layer, an entry of `KINDS`, or None for other variables.
 
-    In a layer of the user's own the words in a variable's name tell, or those in the name of the attribute that holds
-    it. It is a kernel or an embedding only if it has two axes that are longer than one, and a kernel if no word tells.
+    For a custom layer, words in the name of the variable decide, then words in the name of the attribute that holds the
+    variable. Without a known word the kind is "kernel". A variable with fewer than two axes longer than 1 is neither a
+    kernel nor an embedding: the result is then None.
 
     Example:
         >>> import keras
@@ -79,54 +80,53 @@ def kind_of(layer: keras.Layer, variable: Any) -> str | None:
     if kind == "kernel" and isinstance(layer, _DEPTHWISE):
         return "depthwise"
     if kind is None and not is_of_keras(layer):
-        kind = _by_words(layer, variable) or "kernel"
+        kind = _kind_from_words(layer, variable) or "kernel"
         return kind if kind not in PENALISED or _is_matrix(layer, variable) else None
     return kind
 
 
-def _by_words(layer: keras.Layer, variable: Any) -> str | None:
-    """Return what the last word that tells says, in the variable's name or else in that of its attribute."""
-    for name in (variable.name, *_attributes(layer, variable)):
+def _kind_from_words(layer: keras.Layer, variable: Any) -> str | None:
+    """Return the kind for the last known word in the name of the variable, or else in the names of attributes."""
+    for name in (variable.name, *_attribute_names(layer, variable)):
         words = [word.lower() for word in _WORDS.findall(name)]
-        said = ["bias" if _ends_in_bias(word) else _BY_WORD.get(word) for word in words]
-        told = [kind for kind in said if kind]
-        if told:
-            return told[-1]
+        kinds = ["bias" if _ends_in_bias(word) else _BY_WORD.get(word) for word in words]
+        known = [kind for kind in kinds if kind]
+        if known:
+            return known[-1]
     return None
 
 
 def _ends_in_bias(word: str) -> bool:
-    """Whether a word is "bias" with a prefix grown together, such as "qbias"."""
+    """Return whether a word is "bias" or ends in it, such as "qbias"; "unbias" and "debias" do not count."""
     return word.endswith(("bias", "biases")) and not word.startswith(("unbias", "debias"))
 
 
-def _attributes(layer: keras.Layer, variable: Any) -> list[str]:
-    """Return the names of a layer's attributes that are a variable, or a list or dictionary with it."""
-    return [name for name, value in vars(layer).items() if _holds(value, variable)]
+def _attribute_names(layer: keras.Layer, variable: Any) -> list[str]:
+    """Return the names of the attributes that hold a variable, directly or in a list or dictionary."""
+    return [name for name, value in vars(layer).items() if _contains(value, variable)]
 
 
-def _holds(value: Any, variable: Any) -> bool:
+def _contains(value: Any, variable: Any) -> bool:
     if isinstance(value, dict):
         value = list(value.values())
-    return value is variable or (isinstance(value, (list, tuple)) and any(one is variable for one in value))
+    return value is variable or (isinstance(value, (list, tuple)) and any(part is variable for part in value))
 
 
 def _is_matrix(layer: keras.Layer, variable: Any) -> bool:
-    """Whether a variable has two axes or more; one of length one is none, but around other software any counts."""
-    least = 0 if isinstance(layer, _FOREIGN) else 1
-    return sum(size > least for size in variable.shape) >= 2
+    """Return whether a variable has at least two axes longer than 1, or in a wrapper two axes of any length."""
+    min_size = 1 if isinstance(layer, _FOREIGN) else 2
+    return sum(size >= min_size for size in variable.shape) >= 2
 
 
 def is_of_keras(layer: keras.Layer) -> bool:
-    """Whether a layer is one of Keras' own, whose variables have Keras' names."""
+    """Return whether the class of a layer is from Keras, and not a wrapper of a model of another library."""
     return is_from_keras(type(layer)) and not isinstance(layer, _FOREIGN)
 
 
-def own_code(model: keras.Model) -> dict[str, Any]:
-    """Return the classes and functions that Keras does not know, of a model, its layers and their arguments, by names.
+def custom_objects(model: keras.Model) -> dict[str, Any]:
+    """Return the custom classes and functions of a model and the layers in it, by name, for `custom_object_scope`.
 
-    Given these, Keras makes the layers from their configurations. A name that two of them have is left out, and that of
-    a lambda: it does not tell which is meant.
+    Ambiguous names are left out: a name of two classes or functions, and "<lambda>".
     """
     parts = [part for layer in sublayers(model) for part in (layer, *_parts(vars(layer)))]
     named: dict[str, Any] = {}
@@ -139,7 +139,7 @@ def own_code(model: keras.Model) -> dict[str, Any]:
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    """Yield what an attribute is or contains, in lists and dictionaries at any depth."""
+    """Yield the value of an attribute, and the values inside lists and dictionaries at any depth."""
     values = value.values() if isinstance(value, dict) else value
     if isinstance(value, (dict, list, tuple, set, frozenset)):
         for part in values:
@@ -148,10 +148,10 @@ def _parts(value: Any) -> Iterator[Any]:
         yield value
 
 
-def kind_words(layer: keras.Layer, variable: Any) -> str:
-    """Say what a variable is, for the table of `describe`."""
+def describe_kind(layer: keras.Layer, variable: Any) -> str:
+    """Return the description of a variable in the table of `describe`."""
     kind, name = kind_of(layer, variable), type(layer).__name__
-    if variable.name not in _BY_NAME and kind is not None and _by_words(layer, variable):
+    if variable.name not in _BY_NAME and kind is not None and _kind_from_words(layer, variable):
         return f"{kind}, by its name in {name}"
     if kind in ("bias", "gain", "offset"):
         return kind if kind == "bias" else f"normalization {kind}"
@@ -163,7 +163,7 @@ def kind_words(layer: keras.Layer, variable: Any) -> str:
 
 
 def per_unit(layer: keras.Layer, variable: Any) -> tuple[int, ...]:
-    """Return the axes, counted from the last, of the weights that lead into one unit, filter or coordinate.
+    """Return the axes, as negative numbers, that span the weights into a unit, a filter or an embedding coordinate.
 
     Example:
         >>> import keras
@@ -177,13 +177,13 @@ def per_unit(layer: keras.Layer, variable: Any) -> tuple[int, ...]:
         return _contracted_axes(layer, rank)
     if variable.name == "kernel" and isinstance(layer, _TRANSPOSED):
         return tuple(axis for axis in range(-rank, 0) if axis != -2)
-    if kind_of(layer, variable) == "depthwise":  # a channel is filtered alone
+    if kind_of(layer, variable) == "depthwise":  # each channel is filtered separately
         return tuple(range(-rank, -2))
     return tuple(range(-rank, -1))
 
 
 def per_input(layer: keras.Layer, variable: Any) -> tuple[int, ...]:
-    """Return the axes, counted from the last, of the weights that lead out of one input feature, channel or token.
+    """Return the axes, as negative numbers, that span the weights out of an input feature, channel or token.
 
     Example:
         >>> import keras
@@ -202,7 +202,7 @@ def per_input(layer: keras.Layer, variable: Any) -> tuple[int, ...]:
 
 
 def _contracted_axes(layer: Any, rank: int) -> tuple[int, ...]:
-    """Return the axes of an EinsumDense kernel that are summed over."""
+    """Return the axes of an EinsumDense kernel that the equation sums over, as negative numbers."""
     inputs, output = layer.equation.replace(" ", "").split("->")
     letters = inputs.split(",")[1]
     return tuple(i - rank for i, letter in enumerate(letters) if letter not in output)

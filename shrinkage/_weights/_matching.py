@@ -1,4 +1,4 @@
-"""Which weights a rule names: by kind, layer, name, function or identity; and a factor for each rule."""
+"""Resolution of a selector (`on=`) to the weights that it selects and the factors of the weights."""
 
 import inspect
 import math
@@ -11,10 +11,10 @@ from typing import Any
 import keras
 
 from shrinkage._host._layers import sublayers
-from shrinkage._weights._kinds import KINDS, PENALISED, kind_of, kind_words
+from shrinkage._weights._kinds import KINDS, PENALISED, describe_kind, kind_of
 
-One = str | type[keras.Layer] | keras.Layer | keras.Variable | Callable[[keras.Layer, keras.Variable], bool]
-Selector = One | Sequence[One] | Mapping[Any, float]
+SingleSelector = str | type[keras.Layer] | keras.Layer | keras.Variable | Callable[[keras.Layer, keras.Variable], bool]
+Selector = SingleSelector | Sequence[SingleSelector] | Mapping[Any, float]
 
 _WORDS = ("kernels", "all", *KINDS)
 _FORMS = (
@@ -26,99 +26,95 @@ _FORMS = (
 def resolve(
     model: keras.Model, on: Any, pairs: Sequence[tuple[keras.Layer, Any]], *, strict: bool = True
 ) -> list[tuple[float, str]]:
-    """Return for each of some variables of a model its factor, 0 where it is not penalised, and why.
+    """Return (factor, reason) for each variable; the factor is 0 for a variable that is not penalised.
 
     Args:
         model: A built model.
-        on: The rule; see `shrinkage.describe`.
-        pairs: The variables that it may name, each with its layer.
-        strict: Whether a rule must match something, and no two of a dictionary the same. It is so when a rule is given;
-            later Keras may have replaced the variables.
+        on: The selector; see `shrinkage.describe`.
+        pairs: The (layer, variable) pairs to select from.
+        strict: Whether to raise an error for a selector that matches nothing, and for overlapping keys of a dictionary.
+            Use False after the first resolution, because Keras may have replaced variables since.
 
     Raises:
-        TypeError, ValueError: If a rule is of no known form, matches nothing, or two rules of a dictionary overlap.
+        TypeError, ValueError: If a selector has an unknown form, matches nothing, or overlaps with another key.
     """
     found: list[tuple[float, str] | None] = [None] * len(pairs)
-    for rule, factor in _factors(on):
-        matched = _match(model, rule, pairs, strict)
+    for selector, factor in _factors(on):
+        matched = _match(model, selector, pairs, strict)
         if strict and not any(matched):
-            raise ValueError(_match_nothing(model, rule, pairs))
-        twice = [v.path for (_, v), mine, old in zip(pairs, matched, found, strict=True) if mine and old is not None]
+            raise ValueError(_no_match_message(model, selector, pairs))
+        twice = [v.path for (_, v), new, old in zip(pairs, matched, found, strict=True) if new and old is not None]
         if strict and twice:
-            raise ValueError(
-                f"on= names these weights twice: {', '.join(twice)}. Let each rule name weights of its own."
-            )
+            raise ValueError(f"on= selects weights twice: {', '.join(twice)}. Keys of a dictionary must not overlap.")
         for i, (layer, variable) in enumerate(pairs):
             if matched[i] and found[i] is None:
-                found[i] = (
-                    factor,
-                    _why_no_match(rule, layer, variable) + (f", factor {factor:g}" if factor != 1 else ""),
-                )
-    by_kind = isinstance(on, str) and on == "kernels"
+                suffix = f", factor {factor:g}" if factor != 1 else ""
+                found[i] = (factor, _match_reason(selector, layer, variable) + suffix)
+    is_default = isinstance(on, str) and on == "kernels"
     return [
-        one if one is not None else (0.0, kind_words(layer, variable) if by_kind else "not chosen by on")
-        for one, (layer, variable) in zip(found, pairs, strict=True)
+        verdict or (0.0, describe_kind(layer, variable) if is_default else "not chosen by on")
+        for verdict, (layer, variable) in zip(found, pairs, strict=True)
     ]
 
 
-def spell(rule: Any) -> str:
-    """Write a rule as code, for messages."""
-    if isinstance(rule, str):
-        return f'"{rule}"'
-    if isinstance(rule, (keras.Layer, keras.Variable)):
-        return f"{type(rule).__name__} {rule.name!r}"
-    return getattr(rule, "__name__", repr(rule))
+def spell(selector: Any) -> str:
+    """Return the code of a selector, for messages."""
+    if isinstance(selector, str):
+        return f'"{selector}"'
+    if isinstance(selector, (keras.Layer, keras.Variable)):
+        return f"{type(selector).__name__} {selector.name!r}"
+    return getattr(selector, "__name__", repr(selector))
 
 
 def _factors(on: Any) -> list[tuple[Any, float]]:
-    """Return the rules of `on`, each with its factor; the rules of a list are one."""
+    """Return the (selector, factor) pairs of `on`; a list is a single selector with factor 1."""
     if not isinstance(on, Mapping):
         return [(on, 1.0)]
-    for rule, factor in on.items():
-        right = isinstance(factor, Real) and not isinstance(factor, bool) and 0 <= float(factor) < math.inf
-        if not right:
-            raise ValueError(f"on= must give {spell(rule)} a factor of 0 or more. Received: {factor!r}.")
+    for selector, factor in on.items():
+        is_valid = isinstance(factor, Real) and not isinstance(factor, bool) and 0 <= float(factor) < math.inf
+        if not is_valid:
+            raise ValueError(f"on= must give {spell(selector)} a factor of 0 or more. Received: {factor!r}.")
     if not any(on.values()):
         raise ValueError(f"on= must give some weights a factor above 0. Received: {on!r}.")
-    return [(rule, float(factor)) for rule, factor in on.items()]
+    return [(selector, float(factor)) for selector, factor in on.items()]
 
 
-def _match(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, Any]], strict: bool) -> list[bool]:
-    if isinstance(rule, str):
-        return _by_word(model, rule, pairs)
-    if isinstance(rule, keras.Variable):
-        return [variable is rule for _, variable in pairs]
-    if isinstance(rule, keras.Layer) or (isinstance(rule, type) and issubclass(rule, keras.Layer)):
-        within = _ids_within(model, rule)
+def _match(model: keras.Model, selector: Any, pairs: Sequence[tuple[keras.Layer, Any]], strict: bool) -> list[bool]:
+    if isinstance(selector, str):
+        return _by_word(model, selector, pairs)
+    if isinstance(selector, keras.Variable):
+        return [variable is selector for _, variable in pairs]
+    if isinstance(selector, keras.Layer) or (isinstance(selector, type) and issubclass(selector, keras.Layer)):
+        within = _ids_within(model, selector)
         return [id(variable) in within and kind_of(layer, variable) in PENALISED for layer, variable in pairs]
-    if hasattr(rule, "dtype") and hasattr(rule, "shape"):
+    if hasattr(selector, "dtype") and hasattr(selector, "shape"):
         raise TypeError(
-            f"on= takes a variable of the model itself, such as on=layer.kernel, and no value of one. Received: a "
-            f"{type(rule).__name__} of shape {tuple(rule.shape)}."
+            f"on= takes a variable of the model, such as on=layer.kernel, not an array or a tensor. Received: "
+            f"{type(selector).__name__} of shape {tuple(selector.shape)}."
         )
-    if isinstance(rule, Iterable) and not isinstance(rule, (bytes, type)):
-        each = [_match(model, one, pairs, strict) for one in rule]
-        for one, matched in zip(rule, each, strict=True):
+    if isinstance(selector, Iterable) and not isinstance(selector, (bytes, type)):
+        matches = [_match(model, part, pairs, strict) for part in selector]
+        for part, matched in zip(selector, matches, strict=True):
             if strict and not any(matched):
-                raise ValueError(_match_nothing(model, one, pairs))
-        return [any(column) for column in zip(*each, strict=True)] if each else []
-    if callable(rule) and not isinstance(rule, type):
-        _check_takes_two(rule)
-        return [bool(rule(layer, variable)) for layer, variable in pairs]
-    raise TypeError(f"on= must be {_FORMS}. Received: {rule!r}.")
+                raise ValueError(_no_match_message(model, part, pairs))
+        return [any(column) for column in zip(*matches, strict=True)] if matches else []
+    if callable(selector) and not isinstance(selector, type):
+        _check_takes_two(selector)
+        return [bool(selector(layer, variable)) for layer, variable in pairs]
+    raise TypeError(f"on= must be {_FORMS}. Received: {selector!r}.")
 
 
-def _check_takes_two(rule: Callable[..., Any]) -> None:
+def _check_takes_two(selector: Callable[..., Any]) -> None:
     """Refuse a function that cannot be called with a layer and a variable."""
     try:
-        inspect.signature(rule).bind(None, None)
+        inspect.signature(selector).bind(None, None)
     except TypeError as error:
         raise TypeError(
             f"on= takes a function of two arguments, (layer, variable), such as lambda layer, variable: layer.name == "
-            f"'base'. Received: {spell(rule)}{inspect.signature(rule)}."
+            f"'base'. Received: {spell(selector)}{inspect.signature(selector)}."
         ) from error
     except ValueError:
-        pass  # a built-in one that does not tell
+        pass  # a built-in function without a signature
 
 
 def _by_word(model: keras.Model, word: str, pairs: Sequence[tuple[keras.Layer, Any]]) -> list[bool]:
@@ -129,12 +125,12 @@ def _by_word(model: keras.Model, word: str, pairs: Sequence[tuple[keras.Layer, A
         return [kind_of(layer, variable) in kinds for layer, variable in pairs]
     if any(sign in word for sign in "*?[/"):
         return [fnmatchcase(variable.path, word) for _, variable in pairs]
-    meant = _suggest_name(model, word)
-    raise ValueError(f'on="{word}" is no kind of weight.{meant} It must be {_FORMS}; the kinds are {", ".join(KINDS)}.')
+    hint = _suggest_name(model, word)
+    raise ValueError(f'on="{word}" is no kind of weight.{hint} It must be {_FORMS}; the kinds are {", ".join(KINDS)}.')
 
 
 def _suggest_name(model: keras.Model, word: str) -> str:
-    """Say how to name the layer of this name, or the kind of a name like it, if there is one."""
+    """Return a hint with the selector of the layer of this name, or with the most similar kind; else an empty text."""
     ways = [f'model.get_layer("{word}")'] if word in {layer.name for layer in model.layers} else []
     if any(word in variable.path.split("/")[:-1] for variable in model.weights):
         ways.append(f'"*{word}/*"')
@@ -144,32 +140,32 @@ def _suggest_name(model: keras.Model, word: str) -> str:
     return f' Did you mean "{near[0]}"?' if near else ""
 
 
-def _ids_within(model: keras.Model, rule: Any) -> set[int]:
-    """Return the ids of the variables of a layer, or of all layers of a class, and of the layers inside them."""
-    inside = [layer for layer in sublayers(model) if layer is rule]
-    if isinstance(rule, type):
-        inside = [layer for layer in sublayers(model, itself=False) if isinstance(layer, rule)]
+def _ids_within(model: keras.Model, selector: Any) -> set[int]:
+    """Return the ids of the variables of a layer, or of all layers of a class, including nested layers."""
+    inside = [layer for layer in sublayers(model) if layer is selector]
+    if isinstance(selector, type):
+        inside = [layer for layer in sublayers(model, itself=False) if isinstance(layer, selector)]
     return {id(variable) for layer in inside for variable in layer.weights}
 
 
-def _why_no_match(rule: Any, layer: keras.Layer, variable: Any) -> str:
-    if not isinstance(rule, str) or rule not in _WORDS:
+def _match_reason(selector: Any, layer: keras.Layer, variable: Any) -> str:
+    if not isinstance(selector, str) or selector not in _WORDS:
         return "chosen by on"
-    return 'on="all"' if rule == "all" else kind_words(layer, variable)
+    return 'on="all"' if selector == "all" else describe_kind(layer, variable)
 
 
-def _match_nothing(model: keras.Model, rule: Any, pairs: Sequence[tuple[keras.Layer, Any]]) -> str:
+def _no_match_message(model: keras.Model, selector: Any, pairs: Sequence[tuple[keras.Layer, Any]]) -> str:
     paths = [variable.path for _, variable in pairs]
     trainable = "trainable " if all(variable.trainable for _, variable in pairs) else ""
     return (
-        f"on={spell(rule)} matches none of the {len(paths)} {trainable}weights of model {model.name!r}: "
-        f'{", ".join(paths)}.{_suggest_pattern(rule, paths)} Give on="all", or a function of (layer, variable) that is '
-        "true for the weights to penalise."
+        f"on={spell(selector)} matches none of the {len(paths)} {trainable}weights of model {model.name!r}: "
+        f'{", ".join(paths)}.{_suggest_pattern(selector, paths)} Give on="all", or a function of (layer, variable) '
+        "that returns True for the weights to penalise."
     )
 
 
-def _suggest_pattern(rule: Any, paths: Sequence[str]) -> str:
-    """Suggest a pattern that finds what a string is the end, the layer or a part of, if there is one."""
-    core = rule.strip("*") if isinstance(rule, str) else ""
+def _suggest_pattern(selector: Any, paths: Sequence[str]) -> str:
+    """Return a hint with a pattern that contains the string and matches a path; empty if no such pattern matches."""
+    core = selector.strip("*") if isinstance(selector, str) else ""
     found = [like for like in (f"*{core}", f"*{core}/*", f"*{core}*") if any(fnmatchcase(path, like) for path in paths)]
     return f' Did you mean "{found[0]}"?' if core and found else ""

@@ -1,4 +1,4 @@
-"""How a program reaches a layer of a model and a weight of a layer, as code."""
+"""Code expressions that access a layer of a model, or a variable of a layer, for messages."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from shrinkage._weights._kinds import is_of_keras, kind_of
 
 
 def reach(model: Any, layer: keras.Layer) -> str:
-    """Return an expression for a layer of a model: by name where the model has names, by attribute elsewhere.
+    """Return an expression that accesses a layer of a model, with `get_layer` where possible, else with attributes.
 
     >>> model = keras.Sequential([keras.Input((4, 3)), keras.layers.LSTM(2, name="memory")])
     >>> reach(model, model.layers[0].cell)
@@ -29,7 +29,7 @@ def reach(model: Any, layer: keras.Layer) -> str:
 
 
 def _children(parent: Any, path: str) -> Iterator[tuple[Any, str]]:
-    """The layers that a layer holds, each with what gets there; Keras' own records of them are left out."""
+    """Yield (layer, expression) for the direct sublayers of a layer, without the internal lists of Keras."""
     if isinstance(parent, (keras.Sequential, keras.Function)):
         yield from ((child, f"{path}.get_layer({child.name!r})") for child in parent.layers)
         return
@@ -40,12 +40,12 @@ def _children(parent: Any, path: str) -> Iterator[tuple[Any, str]]:
         elif isinstance(value, keras.Layer):  # in a private attribute of Keras, which may have a public name
             has_public = getattr(parent, public, None) is value
             yield value, f"{path}.{public}" if has_public else _search(f"vars({path}).values()", value)
-    if isinstance(parent, keras.Model):  # those that it holds in another way
+    if isinstance(parent, keras.Model):  # layers in other containers, such as a set
         yield from ((child, f"{path}.layers[{i}]") for i, child in enumerate(parent.layers))
 
 
 def _layers_in(value: Any, path: str) -> Iterator[tuple[Any, str]]:
-    """The layers that an attribute is or contains, each with what gets there."""
+    """Yield (layer, expression) for the layers in the value of an attribute, including nested containers."""
     if isinstance(value, keras.Layer):
         yield value, path
     elif isinstance(value, (list, tuple, dict)):
@@ -62,7 +62,7 @@ def _search(values: str, layer: keras.Layer) -> str:
 
 
 def attribute(layer: keras.Layer, variable: keras.Variable) -> str:
-    """Return the name by which a layer holds a variable.
+    """Return the name of the attribute of a layer that holds a variable.
 
     >>> layer = keras.layers.Dense(2)
     >>> layer.build((None, 3))
@@ -74,7 +74,7 @@ def attribute(layer: keras.Layer, variable: keras.Variable) -> str:
 
 
 def argument(layer: keras.Layer, variable: keras.Variable) -> str:
-    """Return the name of the argument by which a layer of Keras penalises a variable.
+    """Return the name of the regularizer argument of a Keras layer for a variable.
 
     >>> layer = keras.layers.DepthwiseConv2D(3)
     >>> layer.build((None, 8, 8, 2))

@@ -1,9 +1,9 @@
-"""Kernels whose scale does not matter, because a normalization follows: there a penalty only changes the step size.
+"""Detection of scale-invariant kernels: a normalization follows, and a penalty only changes the effective step size.
 
 If f(c * w) = f(w) for every c > 0, the gradient g is orthogonal to w, <g, w> = 0, and of size ~ 1 / ||w||: shrinking w
 lengthens the effective step instead of making the function smoother (van Laarhoven 2017, L2 regularization versus batch
-and weight normalization). They are found in the model's graph, and each is tried on random rows: to double it must
-change next to nothing. It does change something where the normalization's epsilon is not small.
+and weight normalization). Candidates are found in the graph of the model. Each candidate is then doubled on random
+rows, and the normalized output must hardly change. The output does change if the epsilon of the normalization is large.
 """
 
 from collections.abc import Iterator
@@ -17,18 +17,20 @@ from shrinkage._host._layers import sublayers
 from shrinkage._weights._kinds import PENALISED, kind_of
 
 
-def _of(names: str) -> frozenset[type]:
+def _layer_classes(names: str) -> frozenset[type]:
     return frozenset(getattr(layers, name) for name in names.split())
 
 
-_NORMALIZATIONS = _of("BatchNormalization LayerNormalization GroupNormalization RMSNormalization UnitNormalization")
-# A multiple of each of their kernels.
-_LINEAR = _of("""
+_NORMALIZATIONS = _layer_classes(
+    "BatchNormalization LayerNormalization GroupNormalization RMSNormalization UnitNormalization"
+)
+# The output without the bias is linear in each kernel.
+_LINEAR = _layer_classes("""
     Dense EinsumDense Embedding Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose
     DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D
 """)
-# Of a multiple of the input, the same multiple of the output, as long as it is positive.
-_HOMOGENEOUS = _of("""
+# Positively homogeneous layers: f(c * x) = c * f(x) for c > 0.
+_HOMOGENEOUS = _layer_classes("""
     Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D Identity LeakyReLU
     Flatten Reshape Permute RepeatVector Cropping1D Cropping2D Cropping3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
     AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling1D MaxPooling2D MaxPooling3D
@@ -36,16 +38,17 @@ _HOMOGENEOUS = _of("""
     GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D UpSampling1D UpSampling2D UpSampling3D
 """)
 _ACTIVATIONS = (keras.activations.linear, keras.activations.relu, keras.activations.leaky_relu)
-_SMALL = 0.25  # a change by less is the work of the normalization's epsilon
-_UNKNOWN = 32  # for sizes of the inputs that the model leaves open
+_SMALL = 0.25  # smaller relative changes are due to the epsilon of the normalization
+_UNKNOWN = 32  # stands for an input dimension of size None
 
-Path = list[Any]  # the layers between a kernel's and a normalization, and this
+Path = list[Any]  # the layers after a kernel, up to and including the normalization
 
 
 def scale_invariant(model: keras.Model) -> set[int]:
-    """Return the ids of the kernels and embeddings of a built model that a normalization makes scale-invariant.
+    """Return the ids of the scale-invariant kernels and embeddings of a built model.
 
-    Only graphs are looked into, nested ones too: the inside of a subclassed model or layer is not known.
+    Only Sequential and functional models are inspected, including nested models, not the code of subclassed models and
+    layers.
 
     Example:
         >>> import keras
@@ -54,39 +57,40 @@ def scale_invariant(model: keras.Model) -> set[int]:
         >>> scale_invariant(model) == {id(first.kernel)}
         True
     """
-    claims: dict[int, bool] = {}
+    invariant: dict[int, bool] = {}
     for graph in _graphs(model):
         nodes = nodes_of(graph)
         for node in nodes:
             if type(node.operation) in _LINEAR:
                 paths = _paths(node, nodes, graph.outputs)
-                for variable in _factors(node.operation):  # of a layer that is used twice, both uses count
-                    claims[id(variable)] = claims.get(id(variable), True) and _holds(node, variable, paths)
-    return {variable for variable, holds in claims.items() if holds}
+                for variable in _multipliers(node.operation):
+                    is_invariant = invariant.get(id(variable), True) and _is_scale_invariant(node, variable, paths)
+                    invariant[id(variable)] = is_invariant  # in all uses of a shared layer
+    return {variable for variable, is_invariant in invariant.items() if is_invariant}
 
 
 def _graphs(model: keras.Model) -> Iterator[Any]:
-    """Yield the graph of a model and those of the models in it."""
+    """Yield the graphs of a model and of the nested models."""
     for part in sublayers(model):
         if (graph := graph_of(part)) is not None:
             yield graph
 
 
-def _factors(layer: Any) -> list[Any]:
-    """Return the variables that a layer's output is a multiple of."""
-    if getattr(layer, "lora_enabled", False):  # it is that of their product plus a constant
+def _multipliers(layer: Any) -> list[Any]:
+    """Return the variables that the output of a layer is proportional to."""
+    if getattr(layer, "lora_enabled", False):  # the kernel is a constant plus the product of two variables
         return []
     return [variable for variable in layer.trainable_variables if kind_of(layer, variable) in PENALISED]
 
 
 def _paths(node: Any, nodes: list[Any], outputs: list[Any]) -> list[Path]:
-    """Return the ways from a node to a normalization; none if one of its ways leads elsewhere."""
+    """Return the paths from a node to a normalization; empty unless every path reaches a normalization."""
     (tensor,) = node.outputs
     if any(tensor is output for output in outputs):
         return []
     found: list[Path] = []
     for follower in nodes:
-        if any(tensor is given for given in follower.input_tensors):
+        if any(tensor is source for source in follower.input_tensors):
             operation = follower.operation
             if type(operation) in _NORMALIZATIONS:
                 rest: list[Path] = [[]]
@@ -106,33 +110,32 @@ def _is_homogeneous(operation: Any) -> bool:
     return type(operation) in _HOMOGENEOUS
 
 
-def _holds(node: Any, variable: Any, paths: list[Path]) -> bool:
-    layer = node.operation
-    right = getattr(layer, "activation", keras.activations.linear) in _ACTIVATIONS
-    return bool(right and paths) and all(
-        _normalizes(path[-1]) and _is_free_of_bias(node, path) and _change(node, variable, path) < _SMALL
+def _is_scale_invariant(node: Any, variable: Any, paths: list[Path]) -> bool:
+    is_homogeneous = getattr(node.operation, "activation", keras.activations.linear) in _ACTIVATIONS
+    return bool(is_homogeneous and paths) and all(
+        _normalizes(path[-1]) and _has_no_effective_bias(node, path) and _relative_change(node, variable, path) < _SMALL
         for path in paths
     )
 
 
 def _normalizes(normalization: Any) -> bool:
-    """A frozen BatchNormalization divides by a constant."""
+    """Return whether a layer divides by a statistic of the batch; a frozen BatchNormalization divides by a constant."""
     return normalization.trainable or not isinstance(normalization, layers.BatchNormalization)
 
 
-def _is_free_of_bias(node: Any, path: Path) -> bool:
-    """Whether there is no bias, or a BatchNormalization subtracts it at once."""
+def _has_no_effective_bias(node: Any, path: Path) -> bool:
+    """Return whether a layer has no bias, or the next layer is a BatchNormalization that subtracts the bias."""
     layer = node.operation
     if getattr(layer, "bias", None) is None:
         return True
     rank, first = len(node.outputs[0].shape), path[0]
     channels = 1 if getattr(layer, "data_format", None) == "channels_first" else rank - 1
-    at_once = isinstance(first, layers.BatchNormalization) and first.axis % rank == channels
-    return at_once and layer.activation is keras.activations.linear and len(layer.bias.shape) == 1
+    is_subtracted = isinstance(first, layers.BatchNormalization) and first.axis % rank == channels
+    return is_subtracted and layer.activation is keras.activations.linear and len(layer.bias.shape) == 1
 
 
-def _change(node: Any, variable: Any, path: Path) -> float:
-    """Return by how much what a path leads to changes, relative to it, when a variable is doubled; rows are random."""
+def _relative_change(node: Any, variable: Any, path: Path) -> float:
+    """Return the relative change of the output of a path on random rows when a variable is doubled."""
     layer, shape = node.operation, node.input_tensors[0].shape
     rows = 8 if len(shape) == 2 else 2
     shape = (rows, *(size or _UNKNOWN for size in shape[1:]))

@@ -1,4 +1,4 @@
-"""Which weights of a model are penalised: decided by layer and variable, resolved to the variables themselves."""
+"""The selection of the weights to penalise, and `shrinkage.describe`, which shows the selection as a table."""
 
 from dataclasses import dataclass, replace
 from math import prod
@@ -16,18 +16,18 @@ from shrinkage._weights._scale import scale_invariant
 
 @dataclass(frozen=True)
 class Weight:
-    """One trainable variable of a model, and whether it is penalised.
+    """A trainable variable of a model, and whether it is penalised.
 
     Attributes:
-        layer: path of the layer that owns it.
+        layer: path of the layer that owns the variable.
         path: path of the variable.
-        shape: its shape.
-        size: its number of parameters.
-        factor: what its strength is multiplied by; 0 where the penalty does not cover it.
-        reason: why, or why not.
-        per_unit: the axes, counted from the last, of the weights that lead into one unit.
-        per_input: those of the weights that lead out of one input.
-        lam: the strength that `attach` has put on it, or None.
+        shape: shape of the variable.
+        size: number of parameters.
+        factor: multiplier of the strength; 0 for a variable that is not penalised.
+        reason: why the variable is penalised or not.
+        per_unit: axes, as negative numbers, that span the weights into a unit.
+        per_input: axes, as negative numbers, that span the weights out of an input.
+        lam: strength of the attached penalty, or None without an attached penalty.
     """
 
     layer: str
@@ -42,17 +42,17 @@ class Weight:
 
     @property
     def penalised(self) -> bool:
-        """Whether the penalty covers it."""
+        """Whether the variable is penalised."""
         return self.factor > 0
 
 
 @dataclass(frozen=True, repr=False)
 class Selection:
-    """The trainable variables of a model, each penalised or not; printed as a table.
+    """The trainable variables of a model with the decision to penalise each of them; prints as a table.
 
     Attributes:
-        weights: one `Weight` per entry of `model.trainable_variables`, in the same order.
-        idle: what is attached and has no weight to act on, in sentences.
+        weights: a `Weight` for each entry of `model.trainable_variables`, in the same order.
+        idle: sentences about attached penalties without weights.
 
     Example:
         >>> import keras, shrinkage as sh
@@ -70,7 +70,7 @@ class Selection:
 
     @property
     def factors(self) -> tuple[float, ...]:
-        """What the strength of each entry of `model.trainable_variables` is multiplied by."""
+        """The multiplier of the strength for each entry of `model.trainable_variables`."""
         return tuple(weight.factor for weight in self.weights)
 
     @property
@@ -104,39 +104,38 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
 
 
 def describe(model: keras.Model, on: Selector = "kernels") -> Selection:
-    """Show which weights of a model a penalty would cover, which not, and why; nothing is changed.
+    """Show which weights of a model a penalty selects, and why. The model does not change.
 
-    Where a normalization follows, the scale of a kernel does not matter, and the table says so: there lam acts only
-    through eta * lam, as part of the step size (van Laarhoven 2017).
-    Of a model with a penalty attached it also shows how strongly each weight is penalised now, and whether what is
-    attached has no weight to act on.
+    The table marks scale-invariant kernels, which a normalization follows: there lam acts only through eta * lam, as
+    part of the step size (van Laarhoven 2017). For a model with an attached penalty, the table also shows the present
+    strength on each weight, and attached penalties without weights.
 
     Args:
         model: a built Keras model, compiled or not.
-        on: which weights, as one of these:
+        on: the weights to penalise:
 
             - "kernels", the default of `fit`: the kernels of dense, convolutional and recurrent layers and of attention
-              projections, recurrent and depthwise kernels, embeddings, and of a layer of your own every variable with
-              two axes or more that are longer than 1; never biases, gains and offsets, which in a layer of your own
-              are told by words in their names, such as `attention_bias` or `layer_scale_gamma`.
+              projections, recurrent and depthwise kernels, embeddings, and every variable of a custom layer with at
+              least two axes longer than 1; never biases, gains and offsets, which are recognised in a custom layer by
+              words in the variable names, such as `attention_bias` or `layer_scale_gamma`.
             - "all": every trainable weight.
             - a kind of weight: "kernel", "recurrent", "embedding", "depthwise", "bias", "gain" or "offset".
-            - a class of layers or a layer: of these, what "kernels" names, in layers inside them too.
-            - a pattern of the variable's path with `*`, `?` or `/` in it, such as "*dense_1/*" (`fnmatch`).
+            - a class of layers or a layer: the weights in them that "kernels" selects, including nested layers.
+            - a pattern of variable paths with `*`, `?` or `/`, such as "*dense_1/*" (`fnmatch`).
             - a variable of the model.
             - a function of (layer, variable) that returns whether to penalise the variable.
-            - a list of these, for the weights that one of them names.
-            - a dictionary from these (a variable needs a function there) to factors of 0 or more, such as
-              {"kernel": 1, "recurrent": 0.1}: the strength of a weight is lam times its factor (glmnet's
-              `penalty.factor`, which is not rescaled here). No two may name the same weight, and a weight that none
-              names is not penalised.
+            - a list of the above, which selects the union.
+            - a dictionary from the above (use a function for a variable) to factors of 0 or more, such as
+              {"kernel": 1, "recurrent": 0.1}: the strength on a weight is lam times the factor (`penalty.factor` of
+              glmnet, without rescaling). No two keys may select the same weight. Weights that no key selects are not
+              penalised.
 
     Returns:
         A `Selection`, which prints as a table.
 
     Raises:
-        TypeError, ValueError: if the model is not built or has no trainable weight, or if `on` is of no such form, or a
-            rule in it matches none or one that another names.
+        TypeError, ValueError: if the model is not built or has no trainable weights, or if `on` has another form,
+            contains a selector that matches nothing, or has two keys that select the same weight.
 
     Example:
         >>> import keras, shrinkage as sh
@@ -151,33 +150,33 @@ def describe(model: keras.Model, on: Selector = "kernels") -> Selection:
         36 of 41 parameters penalised (87 %)
     """
     check_model(model)
-    hooks = vars(model).get("_shrinkage")  # `attach` leaves this note in the model
+    hooks = vars(model).get("_shrinkage")  # set by `attach`
     if hooks is None:
         selection, attached, idle = select(model, on), {}, ()
-    else:  # Keras may have replaced all variables that are penalised
+    else:  # not strict: Keras may have replaced all penalised variables
         found = select_frozen_too(model, on, strict=False)
         selection = Selection(tuple(found[id(v)] for v in model.trainable_variables))
         attached, idle = hooks.strengths(), hooks.idle()
-    free = scale_invariant(model)
+    invariant = scale_invariant(model)
     pairs = zip(selection.weights, model.trainable_variables, strict=True)
-    weights = [replace(_of_free_scale(w) if id(v) in free else w, lam=attached.get(id(v))) for w, v in pairs]
-    return Selection(tuple(weights), (*idle, *_not_shown(model)))
+    weights = [replace(_mark_invariant(w) if id(v) in invariant else w, lam=attached.get(id(v))) for w, v in pairs]
+    return Selection(tuple(weights), (*idle, *_describe_others(model)))
 
 
-def _not_shown(model: keras.Model) -> list[str]:
-    """Say what else shrinks weights of the model and is not in the table."""
+def _describe_others(model: keras.Model) -> list[str]:
+    """Return a sentence about other causes of shrinkage that the table does not show; empty without any."""
     others = ["regularizers of layers"] * any(v.regularizer is not None for v in model.trainable_variables)
     others += ["the optimizer's weight_decay"] * bool(getattr(getattr(model, "optimizer", None), "weight_decay", None))
     return [f"Not in this table: {' and '.join(others)}. See shrinkage.doctor(model)."] if others else []
 
 
-def _of_free_scale(weight: Weight) -> Weight:
+def _mark_invariant(weight: Weight) -> Weight:
     reason = f"{weight.reason}; scale-invariant: lam acts only through eta * lam"
     return replace(weight, reason=reason) if weight.penalised else weight
 
 
 def select(model: keras.Model, on: Selector = "kernels") -> Selection:
-    """Resolve a rule to the variables of a built model; see `describe`.
+    """Resolve a selector to the trainable variables of a built model; see `describe`.
 
     Example:
         >>> import keras
@@ -192,15 +191,15 @@ def select(model: keras.Model, on: Selector = "kernels") -> Selection:
 
 
 def select_frozen_too(model: keras.Model, on: Selector = "kernels", *, strict: bool = True) -> dict[int, Weight]:
-    """Resolve a rule to the variables of a built model and to those that training would change if none were frozen.
+    """Resolve a selector to the variables of a built model that are trainable or frozen.
 
     Args:
         model: The model.
-        on: The rule.
-        strict: Whether a rule that names nothing is an error, as it is when it is given.
+        on: The selector.
+        strict: Whether to raise an error for a selector that matches nothing. Use False after the first resolution.
 
     Returns:
-        What the rule says of each, by the identity of the variable.
+        The `Weight` of each variable, by the id of the variable.
 
     Example:
         >>> import keras
@@ -211,39 +210,39 @@ def select_frozen_too(model: keras.Model, on: Selector = "kernels", *, strict: b
     """
     if strict:
         _check_built(model)
-    known = owners_of(model)
-    variables = [variable for variable in model.weights if id(variable) in known]
+    owners = owners_of(model)
+    variables = [variable for variable in model.weights if id(variable) in owners]
     if strict and not variables:
         raise ValueError(f"Model {model.name!r} has no weights that can be trained: there is nothing to penalise.")
     return dict(zip(map(id, variables), _select(model, on, variables, strict).weights, strict=True))
 
 
 def _select(model: keras.Model, on: Selector, variables: list[keras.Variable], strict: bool = True) -> Selection:
-    known = owners_of(model)
-    pairs = [(known.get(id(variable), model), variable) for variable in variables]
-    found = zip(pairs, resolve(model, on, pairs, strict=strict), strict=True)
-    return Selection(tuple(_weight(*pair, *verdict) for pair, verdict in found))
+    owners = owners_of(model)
+    pairs = [(owners.get(id(variable), model), variable) for variable in variables]
+    verdicts = resolve(model, on, pairs, strict=strict)
+    return Selection(tuple(_make_weight(*pair, *verdict) for pair, verdict in zip(pairs, verdicts, strict=True)))
 
 
 def check_model(model: Any) -> None:
-    """Refuse what is no Keras model, each with the way to one.
+    """Check that `model` is a Keras model.
 
     Raises:
-        TypeError: Saying what was received.
+        TypeError: If it is not. The message shows how to get a model from the received object.
     """
     if isinstance(model, keras.Model):
         return
     received, hint = type(model).__name__, ""
     if isinstance(model, type):
-        received, hint = f"the class {model.__name__}", f" Make a model of it: {model.__name__}(...)."
+        received, hint = f"the class {model.__name__}", f" Create a model: {model.__name__}(...)."
     elif isinstance(model, (str, PurePath)):
         hint = " Say keras.models.load_model(file)."
     elif isinstance(model, keras.Layer):
-        hint = " Put it in one: keras.Sequential([keras.Input(shape), layer])."
+        hint = " Put the layer into a model: keras.Sequential([keras.Input(shape), layer])."
     elif hasattr(model, "template"):
-        hint = " Of a path say path.model()."
+        hint = " For a path say path.model()."
     elif callable(model):
-        hint = " Call it, and give what it returns."
+        hint = " Call the function, and give the result."
     raise TypeError(f"`model` must be a keras.Model. Received: {received}.{hint}")
 
 
@@ -251,21 +250,21 @@ def _check_built(model: keras.Model) -> None:
     if not model.built:
         raise ValueError(
             f"Model {model.name!r} is not built, so it has no weights yet. Start it with keras.Input(shape), "
-            "or call model.build((None, number_of_features)), or call it once on some rows."
+            "or call model.build((None, number_of_features)), or call the model once on some rows."
         )
     create_weights(model)
 
 
 def owners_of(model: keras.Model) -> dict[int, keras.Layer]:
-    """The layer that created each variable, by the variable's identity, wrappers and nested models looked through."""
-    owned: dict[int, keras.Layer] = {}
+    """Return the layer that created each variable, by the id of the variable, including nested models and wrappers."""
+    owners: dict[int, keras.Layer] = {}
     for layer in sublayers(model):
         for variable in own_trainable(layer):
-            owned.setdefault(id(variable), layer)
-    return owned
+            owners.setdefault(id(variable), layer)
+    return owners
 
 
-def _weight(layer: keras.Layer, variable: keras.Variable, factor: float, reason: str) -> Weight:
+def _make_weight(layer: keras.Layer, variable: keras.Variable, factor: float, reason: str) -> Weight:
     shape = tuple(int(n) for n in variable.shape)
     path = variable.path.rpartition("/")[0] or layer.name
     return Weight(

@@ -160,7 +160,7 @@ class Third(layers.Layer):
 
 def test_a_model_that_is_another_is_said(monkeypatch):
     monkeypatch.setattr(Third, "made", 0)
-    with pytest.warns(UserWarning, match="predicts otherwise than the models that were trained") as caught:
+    with pytest.warns(UserWarning, match="predicts differently from the models that were trained") as caught:
         path = fit(sequential(Third()), epochs=1)
     (warning,) = [each for each in caught if "path.model()" in str(each.message)]
     assert warning.filename == __file__ and str(warning.message) in path.notes

@@ -97,7 +97,7 @@ def test_on_factors():
     w, b = first_weights(path)
     np.testing.assert_allclose(w, W0 - ETA * (dw + 2 * LAM * W0), rtol=1e-5)
     np.testing.assert_allclose(b, B0 - ETA * (db + 0.5 * LAM * B0), rtol=1e-5)
-    with pytest.raises(ValueError, match="names these weights twice"):
+    with pytest.raises(ValueError, match="selects weights twice"):
         sh.describe(line("sgd"), on={"kernel": 1, "all": 2})
 
 
@@ -112,4 +112,4 @@ def test_a_second_penalty_is_refused():
 def test_the_models_own_regularizer_is_taken_over():
     problem = prepared(line("sgd", kernel_regularizer=keras.regularizers.L2(0.01)), penalty="model")
     assert (problem.training.penalty, problem.lam_model) == (sh.L2(), 0.02) and 0.02 in problem.lams
-    assert problem.training.template.model(problem.training.template.kept_values()).losses == []
+    assert problem.training.template.model(problem.training.template.source_values()).losses == []

@@ -18,7 +18,7 @@ GENERATOR = np.random.default_rng(0)
 def found(given: Any) -> Any:
     """Return the loss that `compile` makes of a name, function or object, for an output of three units."""
     y, predictions = np.eye(3)[[0, 1, 2, 0]], GENERATOR.dirichlet(np.ones(3), 4)
-    return make_objective(given, None, None, y, predictions, ["`y`"]).only
+    return make_objective(given, None, None, y, predictions, ["`y`"]).single_loss
 
 
 def targets_and_predictions(loss: losses.Loss, width: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +140,7 @@ class OwnCall(losses.Loss):
 
 
 def test_a_loss_that_keras_calls_in_another_way_is_refused():
-    with pytest.raises(ValueError, match="`loss` of class OwnCall has its own `__call__`: write `call`"):
+    with pytest.raises(ValueError, match="`loss` of class OwnCall overrides `__call__`. Override `call`"):
         found(OwnCall())
 
 

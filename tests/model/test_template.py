@@ -34,7 +34,7 @@ def test_a_model_from_it_computes_the_same(name):
     source = compiled(make())
     x, before = rows(kind)[0][:4], values(source)
     template = Template(source)
-    model = template.model(template.kept_values())
+    model = template.model(template.source_values())
     assert model is not source and not {id(v) for v in model.variables} & {id(v) for v in source.variables}
     assert_equal(values(source), before)
     np.testing.assert_array_equal(np.array(model(x)), np.array(source(x)))
@@ -45,7 +45,7 @@ def test_weights_are_given_and_all_else_is_new():
     x, y = rows("table")
     source.fit(x, y, verbose=0)
     template = Template(source)
-    given = [np.full_like(value, 0.25) for value in template.kept_values()]
+    given = [np.full_like(value, 0.25) for value in template.source_values()]
     first, second = template.model(given), template.model(given)
     assert_equal(values(first), given)
     assert first.optimizer is not second.optimizer and int(first.optimizer.iterations) == 0
@@ -88,7 +88,7 @@ def test_frozen_and_moving_values_are_kept():
         np.testing.assert_array_equal(drawn[variable.path], np.array(variable))
     np.testing.assert_array_equal(drawn[source.layers[1].moving_mean.path], np.arange(5))
     assert not np.array_equal(drawn[source.layers[2].kernel.path], np.array(source.layers[2].kernel))
-    assert template.model(template.kept_values()).layers[0].trainable is False
+    assert template.model(template.source_values()).layers[0].trainable is False
 
 
 def test_a_function_is_called_for_every_model():
@@ -99,7 +99,7 @@ def test_a_function_is_called_for_every_model():
         return made[-1]
 
     template = Template(make)
-    assert template.is_function and template.trained_signs(0) is None
+    assert template.is_function and template.evidence_of_training(0) is None
     model = template.model(template.fresh_values((0, 0)))
     assert model is made[-1] and len(made) >= 3 and model.compiled
 
@@ -107,13 +107,13 @@ def test_a_function_is_called_for_every_model():
 def test_signs_of_training():
     x, y = rows("table")
     source = compiled(mlp())
-    assert Template(source).trained_signs(0) is None
+    assert Template(source).evidence_of_training(0) is None
     source.fit(x, y, batch_size=20, verbose=0)
-    assert Template(source).trained_signs(0) == "its optimizer has taken 2 steps"
+    assert Template(source).evidence_of_training(0) == "the optimizer has taken 2 steps"
     loaded = mlp()
     loaded.set_weights(source.get_weights())
-    signs = Template(compiled(loaded)).trained_signs(0)
-    assert signs is not None and signs.endswith("bias is not what its initializer gives")
+    signs = Template(compiled(loaded)).evidence_of_training(0)
+    assert signs is not None and signs.endswith("bias does not come from the initializer")
 
 
 def test_signs_of_training_where_no_weight_is_constant():
@@ -122,19 +122,21 @@ def test_signs_of_training_where_no_weight_is_constant():
     embedding = layers.Embedding(50, 8, name="words")
     model = keras.Sequential([keras.Input((2,), dtype="int32"), embedding, layers.Flatten(), layers.Dense(1)])
     for seed in range(20):
-        assert Template(compiled(model)).trained_signs(seed) is None
+        assert Template(compiled(model)).evidence_of_training(seed) is None
     embedding.set_weights([table])
-    assert "words/embeddings is not what its initializer gives" in str(Template(compiled(model)).trained_signs(0))
+    assert "words/embeddings does not come from the initializer" in str(
+        Template(compiled(model)).evidence_of_training(0)
+    )
     dense = layers.Dense(40, use_bias=False, name="large")
     model = keras.Sequential([keras.Input((9,)), dense, layers.Dense(1)])
     dense.set_weights([2 * dense.get_weights()[0]])
-    assert "large/kernel" in str(Template(compiled(model)).trained_signs(0))
+    assert "large/kernel" in str(Template(compiled(model)).evidence_of_training(0))
     norm = layers.BatchNormalization(name="norm")
     model = keras.Sequential([keras.Input((3,)), norm, layers.Dense(1)])
     norm.moving_mean.assign([0.03, 0, 0])
-    assert "norm/moving_mean is not 0" in str(Template(compiled(model)).trained_signs(0))
+    assert "norm/moving_mean is not 0" in str(Template(compiled(model)).evidence_of_training(0))
     norm.trainable = False  # the statistics of a frozen base are meant to stay
-    assert Template(compiled(model)).trained_signs(0) is None
+    assert Template(compiled(model)).evidence_of_training(0) is None
 
 
 @pytest.mark.parametrize("name", ["mlp", "normalized", "embedded", "convolved", "own_layer", "subclassed"])
@@ -201,6 +203,6 @@ def test_a_users_own_metrics():
     assert metrics is not None
     metrics.update_state(np.zeros((2, 1)), np.ones((2, 1)))
     assert list(metrics.result()) == ["own_metric", "own", "lambda"]
-    made = template.model(template.kept_values())
+    made = template.model(template.source_values())
     made.fit(np.zeros((4, 6)), np.ones(4), verbose=0)
     assert {"loss", "own_metric", "own"} <= set(made.get_metrics_result())

@@ -141,7 +141,7 @@ def test_a_regularizer_is_taken_off_by_the_code_that_is_shown():
     made = penalised(keras.regularizers.L2(1e-4))
     text = said(lambda: sh.fit(made, X, Y, penalty="l2", epochs=1), ValueError)
     assert "kernel_regularizer=keras.regularizers.L2(0.0001), name='first'" in text and 'penalty="model"' in text
-    exec(printed_code(text[text.index("take it off") :]), {"model": made})
+    exec(printed_code(text[text.index("remove it") :]), {"model": made})
     path = sh.fit(made, X, Y, penalty="l2", lams=[0.1], cv=3, epochs=1)
     assert path.model().losses == []
 
@@ -176,7 +176,7 @@ def test_the_automatic_grid_has_the_models_own_strength():
     [
         (("l1", "l2"), r"L1\(0.01\), name='first'.*\n.*L2\(0.01\), name='second'"),
         ((keras.regularizers.OrthogonalRegularizer(), None), r"OrthogonalRegularizer\(...\)"),
-        ((None, None), "no trainable weight of it has one"),
+        ((None, None), "no trainable weight of this model has a regularizer"),
     ],
 )
 def test_regularizers_that_are_not_one_are_listed(regularizers, words):
@@ -253,7 +253,7 @@ def test_the_code_of_every_refusal_runs(name):
         sh.fit(made, x, y, penalty=penalty, lams=[0.1], cv=3, epochs=1)
     text = str(caught.value)
     shown = printed_code(
-        text[text.rindex("take it off") :] if "take it off" in text else text.split("Take them off")[-1]
+        text[text.rindex("remove it") :] if "remove it" in text else text.split("Remove the regularizers")[-1]
     )
     assert shown
     found: dict[str, Any] = {"model": made, "dataset": x, "x": x, "y": y, "numpy": np, "keras": keras, "shrinkage": sh}
@@ -320,11 +320,11 @@ def test_a_strength_to_attach_with():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (keras.Sequential, r"the class Sequential. Make a model of it: Sequential\(...\)"),
+        (keras.Sequential, r"the class Sequential. Create a model: Sequential\(...\)"),
         ("m.keras", "load_model"),
-        (lambda: line(), "function. Call it"),
-        (layers.Dense(1), r"Dense. Put it in one"),
-        (make_path(), r"Path. Of a path say path.model\(\)"),
+        (lambda: line(), "function. Call the function"),
+        (layers.Dense(1), r"Dense. Put the layer into a model"),
+        (make_path(), r"Path. For a path say path.model\(\)"),
         (3, "Received: int.$"),
     ],
 )

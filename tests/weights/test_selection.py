@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._weights._kinds import kind_of, kind_words
+from shrinkage._weights._kinds import describe_kind, kind_of
 from shrinkage._weights._selection import Selection, describe, select
 
 IMAGE, SEQUENCE, VOLUME = (8, 8, 2), (6, 3), (5, 5, 5, 2)
@@ -249,7 +249,7 @@ def test_factors_of_a_dictionary():
         ({"kernel": float("nan")}, ValueError, "a factor of 0 or more. Received: nan"),
         ({"kernel": True}, ValueError, "a factor of 0 or more. Received: True"),
         ({"kernel": "1"}, ValueError, "a factor of 0 or more. Received: '1'"),
-        ({"kernels": 1, "recurrent": 2}, ValueError, "names these weights twice: .*memory/lstm_cell/recurrent_kernel"),
+        ({"kernels": 1, "recurrent": 2}, ValueError, "selects weights twice: .*memory/lstm_cell/recurrent_kernel"),
         ("memory", ValueError, r'For the layer .memory. give model.get_layer\("memory"\) or "\*memory/\*"\.'),
         ("lstm_cell", ValueError, r'For the layer .lstm_cell. give "\*lstm_cell/\*"\.'),
         ("last/kernel", ValueError, r'on="last/kernel" matches none of .*\. Did you mean "\*last/kernel"\?'),
@@ -257,9 +257,9 @@ def test_factors_of_a_dictionary():
         (
             tf.Variable(1.0),
             TypeError,
-            r"on= takes a variable of the model itself, such as on=layer.kernel.*of shape \(\)",
+            r"on= takes a variable of the model, such as on=layer.kernel.*of shape \(\)",
         ),
-        ([np.ones((2, 3))], TypeError, r"Received: a ndarray of shape \(2, 3\)"),
+        ([np.ones((2, 3))], TypeError, r"Received: ndarray of shape \(2, 3\)"),
         (lambda layer: True, TypeError, r"on= takes a function of two arguments.*Received: <lambda>\(layer\)"),
         (None, TypeError, 'on= must be "kernels", "all", a kind'),
         (3, TypeError, "Received: 3"),
@@ -342,7 +342,7 @@ def test_words_in_the_names_of_own_weights(name, shape, expected):
         weight = layer.add_weight(shape=shape, name=variable)
         setattr(layer, held if isinstance(held, str) else held[0], weight if isinstance(held, str) else [weight])
         assert kind_of(layer, weight) == expected
-        words = kind_words(layer, weight)
+        words = describe_kind(layer, weight)
         assert words.startswith(expected or "Own") or "axes" in words or words == "normalization offset"
 
 

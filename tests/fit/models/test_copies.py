@@ -110,7 +110,7 @@ def random_constant() -> keras.Model:
 
 @pytest.mark.parametrize("layer", [Projected, Bagged, MaskedInTraining])
 def test_what_a_layer_keeps_outside_its_weights_is_refused(layer):
-    with pytest.raises(ValueError, match=f"own classes are {layer.__name__}.*trainable=False.*shrinkage.fit\\(lambda"):
+    with pytest.raises(ValueError, match=f"custom classes: {layer.__name__}.*trainable=False.*shrinkage.fit\\(lambda"):
         fit(stack(layer()))
     with pytest.raises(ValueError, match="the function returns.*fixed seed inside the function"):
         fit(lambda: stack(layer()))

@@ -52,7 +52,7 @@ def test_random_numbers_of_the_global_generator_are_refused():
 
 def test_random_numbers_of_keras_own_generators_are_fine():
     model = stack(layers.Dropout(0.3), Kept())
-    assert observe(Template(model), X) == Behaviour(written=(0,))
+    assert observe(Template(model), X) == Behaviour(assigned_variables=(0,))
     paths = [fit(model) for _ in range(2)]
     np.testing.assert_array_equal(paths[0].cv_loss, paths[1].cv_loss)
 

@@ -27,12 +27,12 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "weight decay": (
         {"model": sgd(weight_decay=1e-4)},
         ValueError,
-        r"weight_decay=0.0001.* keras.optimizers.SGD\(...\); .*penalty=shrinkage.L2\(\), how=shrinkage.Decoupled\(\)",
+        r"weight_decay=0.0001.* keras.optimizers.SGD\(...\)\. .*penalty=shrinkage.L2\(\), how=shrinkage.Decoupled\(\)",
     ),
     "AdamW": (
         {"model": lambda: model(optimizer="adamw")},
         ValueError,
-        r"weight_decay=.* or with keras.optimizers.Adam; .*how=shrinkage.Decoupled\(\)",
+        r"weight_decay=.* or with keras.optimizers.Adam\. .*how=shrinkage.Decoupled\(\)",
     ),
     "Muon": (
         {"model": lambda: model(optimizer="muon")},

@@ -88,12 +88,12 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "own train_step": (
         {"model": lambda: model(lambda: OwnStep([keras.Input((6,)), layers.Dense(3)]))},
         ValueError,
-        r"(?s)`model` .* own `train_step`.* shrinkage.attach\(model, shrinkage.L2\(\), lam=1e-4\)",
+        r"(?s)`model` .* overrides `train_step`.* shrinkage.attach\(model, shrinkage.L2\(\), lam=1e-4\)",
     ),
     "own compute_loss": (
         {"model": lambda: model(lambda: OwnLoss([keras.Input((6,)), layers.Dense(3)]))},
         ValueError,
-        r"(?s)`model` .* own `compute_loss`.* shrinkage.attach\(model, shrinkage.L2\(\), lam=1e-4\)",
+        r"(?s)`model` .* overrides `compute_loss`.* shrinkage.attach\(model, shrinkage.L2\(\), lam=1e-4\)",
     ),
     "run_eagerly": ({"model": lambda: model(run_eagerly=True)}, ValueError, "`model` .* run_eagerly=True.* without it"),
     "mixed_float16": (
@@ -109,7 +109,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "constraint that the layer does not know": (
         {"model": lambda: constrained_by_hand()},
         ValueError,
-        "`model` has a constraint on .*kernel that its layer .* kernel_constraint=constraint",
+        "`model` has a constraint on .*kernel that is not in the configuration .* kernel_constraint=constraint",
     ),
     "stateful": (
         {"model": lambda: model(stateful), "x": rows("series")[0], "y": rows("series")[1]},

@@ -70,7 +70,12 @@ def test_bad_input_is_refused(name):
 
 def test_loaded_weights_need_init(tmp_path):
     made = loaded(tmp_path)
-    refused(made, {}, ValueError, '`model` has been trained or loaded: .*bias is not what .*init="keep".*init="fresh"')
+    refused(
+        made,
+        {},
+        ValueError,
+        '`model` has been trained or loaded: .*bias does not come from the initializer.*init="keep".*init="fresh"',
+    )
     for init in ("keep", "fresh"):
         with pytest.raises(AssertionError, match="training began"):
             call(made, {"init": init})
