@@ -28,7 +28,7 @@ from tests.doctor.zoo.regularized import (
     set_on_the_variable,
     strength_changed,
 )
-from tests.doctor.zoo.small import X, Y, mlp, stack
+from tests.doctor.zoo.small import X, Y, mlp, stack, trained
 from tests.doctor.zoo.well import WELL, transformer
 
 __all__ = [
@@ -64,5 +64,6 @@ __all__ = [
     "stack",
     "strength_changed",
     "tiny_steps",
+    "trained",
     "transformer",
 ]
