@@ -51,7 +51,7 @@ def test_it_finds_what_a_model_has_and_the_fix_puts_it_right(code, i):
     assert len(found) == 1 and found[0].about and found[0].why and found[0].fix
     reg = (attachments(model) or [None])[0]
     names = {"model": model, "reg": reg, "keras": keras, "sh": sh, "callbacks": [], **options}
-    names["optimizer"] = zoo.OUTSIDE
+    names["optimizer"] = zoo.own_steps.OUTSIDE
     if "set_dtype_policy" in found[0].fix:  # which is for models that are built later
         return
     exec(compile(found[0].fix, code, "exec"), names)

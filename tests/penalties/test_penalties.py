@@ -1,7 +1,6 @@
 """The contract of every penalty: value, gradient, prox and residual agree with independent routes."""
 
 import dataclasses
-from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -15,6 +14,7 @@ from scipy.optimize import brentq
 import shrinkage
 from shrinkage import L1, L2, Coupled, ElasticNet, GroupLasso, Proximal
 from shrinkage._penalties import Term, terms_of
+from shrinkage._weights._selection import select
 
 Array = np.ndarray
 
@@ -275,13 +275,15 @@ def test_prox_of_a_large_group_solves_its_equation(dtype, decades):
 
 
 def test_terms_of_the_weights_of_a_model():
-    kernel = SimpleNamespace(path="k", shape=(3, 4), penalised=True, factor=0.5, per_unit=(-2,), per_input=(-1,))
-    vector = SimpleNamespace(path="b", shape=(4,), penalised=False, factor=0.0, per_unit=(), per_input=(-1,))
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="dense")], name="net")
+    weights = select(model, {"kernel": 0.5}).weights
     for groups, axes in (("units", (-2,)), ("inputs", (-1,)), ((-2, -1), (-2, -1))):
-        assert terms_of(GroupLasso(groups), [kernel, vector]) == (Term(GroupLasso(axes), 0.5), None)
-    assert terms_of(L1(), [kernel, vector]) == (Term(L1(), 0.5), None)
-    with pytest.raises(ValueError, match=r"`groups`=\(-3,\) spans axes that k of shape \(3, 4\) does not have. Say by"):
-        terms_of(GroupLasso((-3,)), [kernel])
+        assert terms_of(GroupLasso(groups), weights) == (Term(GroupLasso(axes), 0.5), None)
+    assert terms_of(L1(), weights) == (Term(L1(), 0.5), None)
+    with pytest.raises(
+        ValueError, match=r"`groups`=\(-3,\) spans axes that net/dense/kernel of shape \(3, 4\) does not have. Say by"
+    ):
+        terms_of(GroupLasso((-3,)), weights)
 
 
 @pytest.mark.parametrize("groups", ["unit", None, 3, (0,), (-1, -1), (-1.0,), [True], (None,), {"units"}])
