@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from shrinkage._cv._folds import make_folds
+from shrinkage._cv._splits import make_folds
 from shrinkage._note import Note
 from shrinkage.cli import main
 from shrinkage.cli._columns import Columns
