@@ -9,6 +9,7 @@ from sklearn.model_selection import PredefinedSplit
 
 from shrinkage._cv._folds import Folds, to_folds
 from shrinkage._cv._splits import EXPECTED
+from shrinkage._host._private import UnsupportedVersion
 
 
 def read_folds(cv: Any, n_rows: int, y: np.ndarray, groups: np.ndarray | None = None) -> Folds:
@@ -60,6 +61,8 @@ def _split(cv: Any, n_rows: int, y: np.ndarray, groups: np.ndarray | None) -> li
             warnings.filterwarnings("ignore", message="The groups parameter is ignored")  # see `_check_groups`
             warnings.filterwarnings("ignore", message="The least populated class")
             return list(cv.split(np.zeros(n_rows), y, groups))
+    except UnsupportedVersion:
+        raise
     except Exception as error:  # of any class: a splitter may be the user's own
         needed = " Give `groups`, one label a row." if groups is None and "group" in str(error) else ""
         raise ValueError(f"`cv` ({type(cv).__name__}) cannot split the {n_rows} rows: {error}{needed}") from error
