@@ -85,7 +85,9 @@ def _k_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray
         return _group_folds(n_rows, k, classes, groups, seed)
     if classes is not None and classes.ndim == 2:
         sizes = [n_rows // k + (f < n_rows % k) for f in range(k)]
-        return _by_labels(classes, sizes, range(k), "stratified k-fold", seed, _too_small(_label_sizes(classes), k))
+        return _by_labels(
+            classes, sizes, range(k), "stratified k-fold", seed, _too_small(_label_sizes(classes), k, "with label")
+        )
     if classes is None:
         return to_folds(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold")
     sizes = _class_sizes(classes, n_rows)
@@ -165,9 +167,9 @@ def _class_sizes(classes: np.ndarray, n_rows: int) -> dict[int, int]:
     return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
 
-def _too_small(sizes: dict[int, int], k: int) -> tuple[str, ...]:
+def _too_small(sizes: dict[int, int], k: int, where: str = "in class") -> tuple[str, ...]:
     small = {label: n for label, n in sizes.items() if n < k}
     if not small:
         return ()
-    text = f"Fewer rows than the {k} folds in class $classes: some folds hold out none of them."
+    text = f"Fewer rows than the {k} folds {where} $classes: some folds hold out none of them."
     return (Note(text, classes=Classes(tuple(small.items()))),)

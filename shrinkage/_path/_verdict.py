@@ -137,8 +137,10 @@ def _size_words(curve: Curve) -> str:
     if share < 0.1:
         return ""
     vary = "rows" if curve.single_split else "folds"
+    once = "k-fold" in curve.folds.kind and curve.folds.repeats == 1
     return (
-        f" That is {100 * share:.0f} % of the loss, but the {vary} vary too much to be sure: more rows would show it."
+        f" That is {100 * share:.0f} % of the loss, but the {vary} vary too much to be sure: more rows would show it"
+        f"{', and $more_repeats may' * once}."
     )
 
 

@@ -99,20 +99,21 @@ def _unseen(folds: Folds, data: Data, place: int | None) -> tuple[Note, ...]:
         return ()
     names = range(len(counts)) if classes.ndim == 2 else np.unique(classes).tolist()
     found = Classes(tuple((label, int(n)) for label, n in zip(names, counts, strict=True) if n))
+    noun = "label" if classes.ndim == 2 else "class"
     if folds.kind == "given":
         text = (
-            "`validation_data` has rows of class $classes, and `x` has none: what the models predict for these is not "
+            f"`validation_data` has rows of {noun} $classes, and `x` has none: what the models predict for these is not "
             "learnt, and the held-out loss contains it."
         )
     elif "k-fold" in folds.kind:
         text = (
-            "All rows of class $classes fall into one fold: its models do not learn that class, and its held-out loss "
-            "contains it."
+            f"All rows of {noun} $classes fall into one fold: its models do not learn that {noun}, and its held-out "
+            f"loss contains it."
         )
     else:
         text = (
-            "A fold that holds out rows of class $classes trains on none: its models do not learn that class, and its "
-            "held-out loss contains it."
+            f"A fold that holds out rows of {noun} $classes trains on none: its models do not learn that {noun}, and "
+            f"its held-out loss contains it."
         )
     return (Note(text, classes=found),)
 

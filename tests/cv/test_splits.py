@@ -122,7 +122,7 @@ def test_rare_labels_are_said():
     labels = np.zeros((20, 2), bool)
     labels[:2, 0], labels[5:15, 1] = True, True
     (note,) = make_folds(20, 5, classes=labels).notes
-    assert "0 (2 rows)" in note and "1 (" not in note
+    assert "Fewer rows than the 5 folds with label 0 (2 rows): some" in note and "1 (" not in note
 
 
 # --- repeats
