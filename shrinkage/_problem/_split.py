@@ -89,21 +89,24 @@ def _unseen(folds: Folds, data: Data, place: int | None) -> tuple[Note, ...]:
     classes = None if place is None else classes_of(keras.tree.flatten(data.y)[place])
     if classes is None:
         return ()
-    one_hot = classes if classes.ndim == 2 else np.unique(classes)[None] == classes[:, None]
-    missed = np.zeros_like(one_hot)
+    counts = data.weight > 0
+    missed = np.zeros(classes.shape, bool)  # (n,), of several labels (n, L)
     for train, held_out in zip(folds.train, folds.held_out, strict=True):
-        absent = ~one_hot[train[data.weight[train] > 0]].any(axis=0)
-        missed[held_out] |= one_hot[held_out] & absent
-    counts = missed[data.weight > 0].sum(axis=0)
-    if not counts.any():
+        trained = classes[train[counts[train]]]
+        if classes.ndim == 2:
+            missed[held_out] |= classes[held_out] & ~trained.any(axis=0)
+        else:
+            missed[held_out] |= ~np.isin(classes[held_out], trained)
+    missed[~counts] = False
+    labels = np.nonzero(missed)[1] if classes.ndim == 2 else classes[missed]
+    if not len(labels):
         return ()
-    names = range(len(counts)) if classes.ndim == 2 else np.unique(classes).tolist()
-    found = Classes(tuple((label, int(n)) for label, n in zip(names, counts, strict=True) if n))
+    found = Classes(tuple(zip(*(part.tolist() for part in np.unique(labels, return_counts=True)), strict=True)))
     noun = "label" if classes.ndim == 2 else "class"
     if folds.kind == "given":
         text = (
-            f"`validation_data` has rows of {noun} $classes, and `x` has none: what the models predict for these is not "
-            "learnt, and the held-out loss contains it."
+            f"`validation_data` has rows of {noun} $classes, and `x` has none: what the models predict for these is "
+            "not learnt, and the held-out loss contains it."
         )
     elif "k-fold" in folds.kind:
         text = (

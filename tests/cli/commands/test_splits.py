@@ -40,9 +40,9 @@ def test_fold_numbers_are_a_column(fake_fit):
     assert "folds: 3 numbers of part; 15 rows with -1 only train" in said and "3 folds by part, seed 0" in said
 
 
-@pytest.mark.parametrize("numbers", [False, True])
-def test_folds_in_time_train_on_earlier_rows(fake_fit, numbers):
-    day = pd.to_datetime(DAY).astype("int64") // 10**9 if numbers else DAY
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%Y%m%d", "%Y-%m-%dT%H:%M:%S", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y %H:%M"])
+def test_folds_in_time_train_on_earlier_rows(fake_fit, form):
+    day = pd.to_datetime(DAY).dt.strftime(form)
     made, said = call(fake_fit, "--time", "day", "--folds", 4, day=day.to_numpy())
     order = np.argsort(DAY.to_numpy())
     for pair, (train, held_out) in zip(TimeSeriesSplit(4).split(order), made.cv.split(np.zeros(N)), strict=True):
@@ -73,6 +73,11 @@ BAD: dict[str, tuple[list[object], dict[str, Any], str]] = {
     "one number": (["--fold", "part"], {"part": np.ones(N, int)}, "every cell is 1, and a fold must hold out some"),
     "only -1": (["--fold", "part"], {"part": -np.ones(N, int)}, "every cell is -1, and a fold must"),
     "no times": (["--time", "town"], {}, "--time town: cells must be numbers, or dates such as 2024-01-31"),
+    "two orders": (
+        ["--time", "day"],
+        {"day": ["01/02/2024", "03/04/2024"] * 30},
+        "the day or the month may be the first",
+    ),
     "odd dates": (
         ["--time", "day"],
         {"day": ["31/01/2024", *DAY[1:]]},
