@@ -148,12 +148,14 @@ class Cohort:
 
         def gather(*parts: np.ndarray) -> np.ndarray:
             """Average the folds' parts (s, m_f, ...) by rows, in their order, (m, s, ...)."""
-            shape = len(held_rows), parts[0].shape[0], *parts[0].shape[2:]
-            whole = np.full(shape, -0.0, parts[0].dtype)  # adding to -0.0 keeps the sign of a zero
+            whole = np.zeros((len(held_rows), parts[0].shape[0], *parts[0].shape[2:]), parts[0].dtype)
             with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
                 for part, place in zip(parts, places, strict=True):
-                    shares = times[place].astype(whole.dtype).reshape(-1, *[1] * (whole.ndim - 1))
-                    whole[place] += part.swapaxes(0, 1) / shares
+                    if times.max() == 1:  # the sum below would be the same, and slower
+                        whole[place] = part.swapaxes(0, 1)
+                    else:
+                        shares = times[place].astype(whole.dtype).reshape(-1, *[1] * (whole.ndim - 1))
+                        whole[place] += part.swapaxes(0, 1) / shares
             return whole
 
         row_loss = gather(*held_loss).astype(np.float64)
