@@ -73,9 +73,18 @@ def make_folds(
     else:
         parts = [_k_folds(n_rows, int(cv), classes, groups, each) for each in seeds]
     train, held_out = (tuple(chain(*(getattr(part, name) for part in parts))) for name in ("train", "held_out"))
-    first = parts[0]
-    folds = Folds(train, held_out, n_rows, first.kind, first.notes, repeats)
-    return folds if groups is None else replace(folds, notes=(*first.notes, *uneven_sizes(folds)))
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    folds = Folds(train, held_out, n_rows, parts[0].kind, notes, repeats)
+    more = (*(() if groups is None else uneven_sizes(folds)), *_equal_repeats(parts))
+    return replace(folds, notes=(*notes, *more)) if more else folds
+
+
+def _equal_repeats(parts: list[Folds]) -> tuple[str, ...]:
+    """Say it where the repeats are equal but for the order of their folds, as with one group per fold."""
+    first, *others = ({rows.tobytes() for rows in part.held_out} for part in parts)
+    if not others or any(other != first for other in others):
+        return ()
+    return ("All repeats hold out the same parts of the rows: only the random numbers of training differ.",)
 
 
 def _k_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray | None, seed: int) -> Folds:

@@ -67,6 +67,12 @@ def test_groups_of_different_sizes_are_said():
     assert make_folds(20, 2, groups=np.arange(20) // 2).notes == ()
 
 
+def test_repeats_that_are_equal_are_said():
+    (note,) = make_folds(9, 3, groups=np.arange(9) // 3, repeats=2).notes
+    assert "only the random numbers of training differ" in note
+    assert make_folds(9, 3, groups=np.arange(9) // 3).notes == make_folds(9, 3, repeats=2).notes == ()
+
+
 @pytest.mark.parametrize("cv", [3, 0.4])
 def test_rows_that_do_not_count_stay_with_their_group(cv):
     weight = (np.arange(N) % 3 > 0).astype(float)
