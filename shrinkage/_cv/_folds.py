@@ -1,4 +1,4 @@
-"""Folds: which rows each trains on, which it holds out, and on which its training loss is measured."""
+"""Folds: training rows, held-out rows, and the rows of the training loss."""
 
 import hashlib
 from collections.abc import Iterable
@@ -55,18 +55,18 @@ class Folds:
 
     @property
     def overlap(self) -> float:
-        """How often a repeat holds out a row, on average over the rows that are held out at all: 1 in cross-validation.
+        """How often a repeat holds out a row, as a mean over the rows that are held out: 1 in cross-validation.
 
-        Hold-outs that are repeated count as one repeat.
+        Repeated hold-outs count as one repeat.
         """
         times = sum(map(len, self.held_out)) / len(self.held_out_rows)
         return times / self.repeats if self.per_repeat > 1 else times
 
     @cached_property
     def next_folds(self) -> tuple[int, ...] | None:
-        """For each fold the next one of its repeat, after the last the first, if it trains on all that one holds out.
+        """The place of the next fold of the same repeat, for each fold; the first fold follows the last.
 
-        None where some fold does not, or is the only one of its repeat.
+        None if some fold does not train on all rows that the next fold holds out, or if a repeat has one fold.
         """
         if self.per_repeat < 2:
             return None
@@ -159,12 +159,11 @@ def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int, gro
 
 
 def scored_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Choose the rows whose loss is each fold's training loss: of those it trains on, as many as it holds out.
+    """Choose the rows of each fold's training loss: as many training rows as the fold holds out.
 
     In cross-validation these are the rows that the next fold of the same repeat holds out. Over all folds training and
-    held-out loss are then means over the same rows, the gap between them is paired, and neither is known better than
-    the other. Where a fold does not train on the rows of the next, as in a time series, or is the only one, each fold
-    draws them at random.
+    held-out loss are then means over the same rows, and the gap between them is paired. Where a fold does not train on
+    the held-out rows of the next fold, as in a time series, or is the only fold, the rows are drawn at random.
 
     Args:
         folds: The split.

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def _check_groups(pairs: list[tuple[np.ndarray, np.ndarray]], groups: np.ndarray
 
 def _numbers(cv: Any) -> np.ndarray | None:
     """Return fold numbers as an array, or None where `cv` holds pairs."""
-    if isinstance(cv, (str, bytes, Mapping, type)) or not isinstance(cv, Iterable):
+    if isinstance(cv, (str, bytes, Mapping, type)) or not isinstance(cv, Iterable) or getattr(cv, "ndim", 1) == 0:
         made = f" Say cv={cv.__name__}(5)." if isinstance(cv, type) else " Say cv=5, or cv=0.2 for a single split."
         raise ValueError(f"{EXPECTED} Received: {_short(cv)}.{made}")
     if not (isinstance(cv, (list, tuple)) or hasattr(cv, "__array__")):
@@ -106,10 +107,9 @@ def _check_numbers(numbers: np.ndarray, n_rows: int) -> None:
     try:
         values = numbers.astype(np.float64)
     except (TypeError, ValueError):
-        raise ValueError(
-            f"{expected} Received: values such as {numbers[0]!r}. To hold out whole groups of rows say "
-            f"cv=5, groups=... with these."
-        ) from None
+        odd = next((value for value in numbers.tolist() if not isinstance(value, Real)), numbers[0])
+        hint = " To hold out groups of rows say cv=5, groups=... with these." if isinstance(odd, str) else ""
+        raise ValueError(f"{expected} Received: values such as {odd!r}.{hint}") from None
     odd = values[~(np.isfinite(values) & (values == np.floor(values)) & (values >= -1))]
     if len(odd):
         raise ValueError(f"{expected} Received: {odd[0]:g}, and {len(odd)} such values in all.")

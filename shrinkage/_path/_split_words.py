@@ -35,11 +35,11 @@ def rows_words(curve: Curve) -> str:
     if n_held_out < folds.n_rows:
         sentences.append(f"The folds hold out {n_held_out:,} of the {folds.n_rows:,} rows; the others only train.")
     if folds.overlap > 1:
-        sentences.append(f"A row is held out {times:.1f} times on average, which the standard error allows for.")
+        same = len(folds.held_out) <= folds.overlap
+        error = "and the folds give no standard error" if same else "which the standard error allows for"
+        sentences.append(f"A row is held out {times:.1f} times on average, {error}.")
     if curve.metrics and times > 1:
-        sentences.append(
-            "Metrics are of averages of several models' predictions, and a little better than one model's."
-        )
+        sentences.append("Metrics are of averages of several models' predictions, and may be better than one model's.")
     sizes = [len(rows) for rows in folds.train]
     if 2 * min(sizes) < curve.n_rows:
         sentences.append(

@@ -23,6 +23,7 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(N, 3)).astype("float32")
 Y = (X @ [1.0, -1.0, 0.0] + 0.5 * RNG.normal(size=N)).astype("float32")[:, None]
 GROUPS = np.arange(N) // 3
+SAME_ROWS = [(np.arange(12), np.arange(18, 24)), (np.arange(6, 18), np.arange(18, 24))]
 DATASET = tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)
 
 
@@ -225,6 +226,7 @@ def test_an_identifier_of_the_group_gains_nothing_with_groups():
         ({"cv": np.arange(N) % 3}, ["x 3 folds, as given, "]),
         ({"cv": sk.ShuffleSplit(3, test_size=12, random_state=0)}, ["1.9 times on average", "of ShuffleSplit"]),
         ({"cv": 0.3, "repeats": 2}, ["x 2 hold-outs, "]),
+        ({"cv": SAME_ROWS}, ["x 2 folds, ", "held out 2.0 times on average, and the folds give no standard error"]),
         ({"cv": np.where(np.arange(N) < 6, 0, -1)}, ["x 1 split, ", "One split does not show the noise of training"]),
     ],
 )
