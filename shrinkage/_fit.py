@@ -27,7 +27,9 @@ def fit(
     *,
     penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso", "model"],
     lams: Any = "auto",
-    cv: int | float = 5,
+    cv: Any = 5,
+    groups: Any = None,
+    repeats: int = 1,
     validation_data: tuple[Any, ...] | None = None,
     epochs: int,
     batch_size: int | None = None,
@@ -71,7 +73,14 @@ def fit(
             power, c**(2 - 2/L) for L2 and c**(2 - 1/L) for L1, where L is the number of penalised layers in a chain.
             For `Decoupled`, the sum of the learning rates of the run on all rows replaces n.
         cv: A number of folds, or the fraction of rows to hold out once. They are stratified by the first output that
-            has a classification loss, if one has.
+            has a classification loss, if one has; by all of its labels where rows may have several. Or a splitter of
+            scikit-learn, such as `TimeSeriesSplit(5)`; or n fold numbers, where rows of equal number are held out
+            together, and -1 is never held out; or pairs (training rows, held-out rows) of row numbers. A single split
+            is cheaper, but its standard errors and intervals are too short: they do not contain the noise of training.
+        groups: Labels of the rows, (n,), such as a patient or a day: no fold trains on one row of a group and holds out
+            another. A fraction `cv` is then a fraction of the groups. A splitter receives them.
+        repeats: How many times the rows are split into `cv` folds, or held out, each time at random anew. The mean is
+            over all folds; the interval of the gain is shorter, at that many times the cost.
         validation_data: (x, y) or (x, y, sample_weight), or a dataset of these, to hold out in place of rows of `x`.
         epochs: Maximum number of epochs.
         batch_size: Number of rows in a batch, at most the training rows of the fold. None uses the size of the first
@@ -131,11 +140,10 @@ def fit(
     """
     start_time = time.perf_counter()
     request = Request(
-        model, x, y, penalty=penalty, lams=lams, cv=cv, validation_data=validation_data, epochs=epochs,
-        batch_size=batch_size, steps_per_epoch=steps_per_epoch, patience=patience, sample_weight=sample_weight,
-        class_weight=class_weight, on=on, how=how,
-        init=init, epoch=epoch, standardize_target=standardize_target, seed=seed, plan=plan,
-        max_memory=max_memory,
+        model, x, y, penalty=penalty, lams=lams, cv=cv, groups=groups, repeats=repeats, validation_data=validation_data,
+        epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch, patience=patience,
+        sample_weight=sample_weight, class_weight=class_weight, on=on, how=how, init=init, epoch=epoch,
+        standardize_target=standardize_target, seed=seed, plan=plan, max_memory=max_memory,
     )  # fmt: skip
     runner = Runner(prepare(request), request.plan, request.max_memory)
     search = Search(runner)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import _page, attach, choice, path_cost
+from benchmarks import _page, attach, choice, path_cost, repeats
 from benchmarks._measure import measure
 from benchmarks._phases import EPOCHS, phases
 from benchmarks._rows import ROWS, Case
@@ -30,7 +30,7 @@ def test_attaching_is_measured_against_the_bare_model_and_keras_own():
 
 
 def test_the_parts_of_a_fit_are_all_found_and_put_back(monkeypatch):
-    monkeypatch.setattr("shrinkage._plan._engines._SHARED", OrderedDict())  # or nothing is compiled again
+    monkeypatch.setattr("shrinkage._plan._engines._SHARED_ENGINES", OrderedDict())  # or nothing is compiled again
     before = resolve_name("shrinkage._fit.prepare")
     parts = phases(SMALL)
     assert all(seconds > 0 for seconds in parts.values())
@@ -61,6 +61,15 @@ def test_the_tables_of_choices_have_all_ways():
     assert f"gain of min over none | {found.none - found.min:+.3f} |" in summary and "of 2 |" in summary
 
 
+def test_the_table_of_repeats_is_in_multiples_of_one(monkeypatch):
+    splits = {name: repeats.SPLITS[name] for name in ("cv=5", "cv=5, repeats=2")}
+    monkeypatch.setattr(repeats, "SPLITS", splits)
+    found = repeats.measure("diabetes", [0, 1], epochs=2, strengths=2)
+    assert all(path.seconds > 0 and path.width > 0 and path.se > 0 for paths in found.values() for path in paths)
+    lines = repeats.table({"diabetes": found}).splitlines()
+    assert len(lines) == 4 and "| diabetes | `cv=5` | 1.00 | 1.00 | 1.00 |" in lines[2] and "repeats=2" in lines[3]
+
+
 def test_the_interval_of_the_gain_is_judged_by_the_gain_on_the_test_rows():
     """Gains of 0.1, -0.1, 0.005 and 0.2 with intervals that cover two of them, and miss one on the wrong side."""
     columns = {name: np.zeros(4) for name in ("early", "plain", "one_se", "oracle", "min")}
@@ -84,7 +93,7 @@ def test_a_table_replaces_the_one_between_its_markers(tmp_path):
 @pytest.mark.parametrize(
     ("page", "name"), [("cost.md", "path_cost"), ("cost.md", "path_phases"), ("cost.md", "path_widths"),
                        ("cost.md", "path_machine"), ("choice.md", "choice_losses"), ("choice.md", "choice_gains"),
-                       ("choice.md", "choice_summary"), ("linear.md", "linear")],
+                       ("choice.md", "choice_summary"), ("choice.md", "repeats"), ("linear.md", "linear")],
 )  # fmt: skip
 def test_the_pages_have_their_markers(page, name):
     assert (_page.DOCS / page).read_text("utf-8").count(f"<!-- table:{name} -->") == 1

@@ -13,7 +13,6 @@ import numpy as np
 
 from shrinkage._cohort._initial import initial_values, origins
 from shrinkage._cohort._tensorflow import Engine, tensors
-from shrinkage._cv._folds import scored_training_rows
 from shrinkage._data._data import TargetUnits, batch_rows, batches_of, random_seeds
 from shrinkage._problem._problem import Training
 
@@ -27,9 +26,9 @@ class Evaluation:
     train_loss: np.ndarray
     """Mean loss on as many training rows of each member, in inference mode, (f, s)."""
     row_loss: np.ndarray
-    """Loss of each held-out row under its own fold, (m, s); NaN where loss or model mix rows."""
+    """Loss of each held-out row, averaged over the folds that hold it out, (m, s); NaN where loss or model mix rows."""
     predictions: Any
-    """Prediction for each held-out row by its own fold, a tree of (m, s, ...)."""
+    """Prediction for each held-out row, averaged in the same way, a tree of (m, s, ...)."""
 
 
 class Cohort:
@@ -40,7 +39,8 @@ class Cohort:
         engine: The steps of S members.
         evaluated_rows: How many rows are evaluated together.
         train: Each fold's training rows.
-        held_out: Each fold's held-out rows.
+        held_out: Each fold's held-out rows; several folds may hold out the same row.
+        train_scored: The rows that each fold's training loss is of.
         numbers: The folds' numbers, which weights, batches and random layers depend on.
         target: The units that each fold's targets are trained in, or None for their own.
     """
@@ -52,13 +52,13 @@ class Cohort:
         evaluated_rows: int,
         train: Sequence[np.ndarray],
         held_out: Sequence[np.ndarray],
+        train_scored: Sequence[np.ndarray],
         numbers: Sequence[int],
         target: TargetUnits | None = None,
     ):
         self._training, self._engine, self._evaluated_rows = training, engine, evaluated_rows
         self._train, self._held_out, self._numbers, self._target = train, held_out, numbers, target
-        data = training.data
-        self._train_scored = scored_training_rows(train, held_out, data.weight, training.seed)
+        self._train_scored, data = train_scored, training.data
         self._x, self._weight = tensors(data.x), tensors(data.weight)
         if target is None:
             self._y = [tensors(data.y)] * len(train)
@@ -134,7 +134,8 @@ class Cohort:
 
     def evaluate(self) -> Evaluation:
         """Score all members: one forward pass serves held-out and training loss."""
-        weight, held_rows = self._training.data.weight.astype(np.float64), np.sort(np.concatenate(self._held_out))
+        weight = self._training.data.weight.astype(np.float64)
+        held_rows, times = np.unique(np.concatenate(self._held_out), return_counts=True)
         scored = self._each_fold(self._score, self._engine.evaluation.xla)
         held_loss, train_loss, predictions = zip(*scored, strict=True)
 
@@ -146,10 +147,15 @@ class Cohort:
         places = [np.searchsorted(held_rows, rows) for rows in self._held_out]
 
         def gather(*parts: np.ndarray) -> np.ndarray:
-            """Put the folds' parts (s, m_f, ...) in the order of the rows, (m, s, ...)."""
-            whole = np.empty((len(held_rows), parts[0].shape[0], *parts[0].shape[2:]), parts[0].dtype)
-            for part, place in zip(parts, places, strict=True):
-                whole[place] = part.swapaxes(0, 1)
+            """Average the folds' parts (s, m_f, ...) by rows, in their order, (m, s, ...)."""
+            whole = np.zeros((len(held_rows), parts[0].shape[0], *parts[0].shape[2:]), parts[0].dtype)
+            with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
+                for part, place in zip(parts, places, strict=True):
+                    if times.max() == 1:  # the sum below would be the same, and slower
+                        whole[place] = part.swapaxes(0, 1)
+                    else:
+                        shares = times[place].astype(whole.dtype).reshape(-1, *[1] * (whole.ndim - 1))
+                        whole[place] += part.swapaxes(0, 1) / shares
             return whole
 
         row_loss = gather(*held_loss).astype(np.float64)

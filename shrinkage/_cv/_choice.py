@@ -34,14 +34,22 @@ class Difference:
     high: float
 
 
-def summarise(fold_loss: ArrayLike, fold_weight: ArrayLike) -> tuple[Floats, Floats]:
+def summarise(
+    fold_loss: ArrayLike, fold_weight: ArrayLike, *, repeats: int = 1, overlap: float = 1.0
+) -> tuple[Floats, Floats]:
     """Average the folds' losses as glmnet does, and give the standard error of that average.
 
-    With weights v summing to 1: `mean = Σ_f v_f e_f` and `se = √(Σ_f v_f (e_f − mean)² / (F − 1))`.
+    With weights v summing to 1: `mean = Σ_f v_f e_f` and `se = √(Σ_f v_f (e_f − mean)² / (F − 1))`. With repeats the
+    mean is over all folds, and se is the root of the mean of the repeats' se²: the repeats have the same rows, and more
+    of them do not make the error of these rows smaller. For the same reason, where the folds of a repeat hold out a row
+    c times on average, they count as F/c folds that share no rows: F − 1 becomes F/c − 1.
 
     Args:
         fold_loss: (F, S) mean loss of each fold's held-out rows.
         fold_weight: (F,) number of held-out rows, or the sum of their weights.
+        repeats: how many times all rows were split, the folds of a repeat side by side; of hold-outs that are repeated,
+            the folds are taken for one repeat.
+        overlap: c, how often a repeat holds out a row, on average.
 
     Returns:
         mean (S,) and se (S,) as float64; NaN for a strength with a fold that is not finite, and se is NaN for one fold.
@@ -52,12 +60,15 @@ def summarise(fold_loss: ArrayLike, fold_weight: ArrayLike) -> tuple[Floats, Flo
         >>> summarise([[1.0, 3.0], [2.0, 3.0]], [10, 30])
         (array([1.75, 3.  ]), array([0.4330127, 0.       ]))
     """
-    loss = _finite_or_nan(fold_loss)
-    mean = _weighted_mean(loss, fold_weight)
+    loss, weight = _finite_or_nan(fold_loss), np.asarray(fold_weight, dtype=np.float64)
+    mean = _weighted_mean(loss, weight)
     if len(loss) == 1:
         return mean, np.full_like(mean, np.nan)
+    parts = zip(*(np.split(part, repeats if repeats < len(loss) else 1) for part in (loss, weight)), strict=True)
     with np.errstate(over="ignore"):  # a loss on its way to infinity
-        return mean, np.sqrt(_weighted_mean((loss - mean) ** 2, fold_weight) / (len(loss) - 1))
+        squares = [_weighted_mean((e - _weighted_mean(e, v)) ** 2, v) for e, v in parts]
+        degrees = len(loss) / len(squares) / overlap - 1
+        return mean, np.sqrt(np.mean(squares, axis=0) / degrees) if degrees > 0 else np.full_like(mean, np.nan)
 
 
 def row_se(row_loss: ArrayLike, weight: ArrayLike | None = None) -> Floats:

@@ -1,31 +1,32 @@
-"""The split of the rows: which are held out in which fold."""
+"""Folds: training rows, held-out rows, and the rows of the training loss."""
 
 import hashlib
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from numbers import Integral, Real
+from functools import cached_property
 
 import numpy as np
-from sklearn.model_selection import KFold, ShuffleSplit, StratifiedKFold, StratifiedShuffleSplit
 
-from shrinkage._note import Classes, Note
-
-_EXPECTED = "`cv` must be a whole number of 2 or more, the folds, or a share between 0 and 1 of rows to hold out once."
+from shrinkage._note import Note
 
 
 @dataclass(frozen=True, eq=False)
 class Folds:
     """Which rows each fold trains on, and which it holds out.
 
+    With R repeats of K folds there are F = R K folds: fold r K + f is fold f of repeat r, both counted from 0.
+
     Attributes:
         train: one sorted, read-only int64 array of row numbers per fold.
         held_out: the same for the rows held out. Row numbers in `train` and `held_out` of one fold never overlap.
         n_rows: the number of rows that were split.
-        kind: "k-fold", "stratified k-fold", "hold-out", "stratified hold-out" or "given".
+        kind: how they were split: "k-fold" or "hold-out", with "stratified" or "group" before it; "given" for
+            `validation_data`; "fold numbers" or "pairs of rows"; or the class of a splitter.
         notes: what a user should know about the split, in sentences.
+        repeats: how many times all rows were split anew, R. A splitter that repeats itself counts as one repeat.
 
     Example:
+        >>> from shrinkage._cv._splits import make_folds
         >>> make_folds(10, 5).held_out[0].size
         2
     """
@@ -35,11 +36,45 @@ class Folds:
     n_rows: int
     kind: str
     notes: tuple[str, ...] = ()
+    repeats: int = 1
 
     @property
     def all_rows(self) -> np.ndarray:
         """The rows that the final models train on: all, but for those that were given to be held out."""
         return self.train[0] if self.kind == "given" else np.arange(self.n_rows)
+
+    @property
+    def per_repeat(self) -> int:
+        """The number of folds in a repeat, K."""
+        return len(self.train) // self.repeats
+
+    @cached_property
+    def held_out_rows(self) -> np.ndarray:
+        """The rows that some fold holds out, each once, in ascending order (m,)."""
+        return np.unique(np.concatenate(self.held_out))
+
+    @property
+    def overlap(self) -> float:
+        """How often a repeat holds out a row, as a mean over the rows that are held out: 1 in cross-validation.
+
+        Repeated hold-outs count as one repeat.
+        """
+        times = sum(map(len, self.held_out)) / len(self.held_out_rows)
+        return times / self.repeats if self.per_repeat > 1 else times
+
+    @cached_property
+    def next_folds(self) -> tuple[int, ...] | None:
+        """The place of the next fold of the same repeat, for each fold; the first fold follows the last.
+
+        None if some fold does not train on all rows that the next fold holds out, or if a repeat has one fold.
+        """
+        if self.per_repeat < 2:
+            return None
+        places = np.arange(len(self.train)).reshape(self.repeats, -1)
+        following = np.roll(places, -1, axis=1).ravel().tolist()
+        pairs = zip(self.train, following, strict=True)
+        trained = all(np.isin(self.held_out[after], rows, assume_unique=True).all() for rows, after in pairs)
+        return tuple(following) if trained else None
 
     @property
     def hash(self) -> str:
@@ -50,47 +85,16 @@ class Folds:
         return digest.hexdigest()
 
 
-def make_folds(n_rows: int, cv: int | float, *, classes: np.ndarray | None = None, seed: int = 0) -> Folds:
-    """Split rows at random into folds, or into one training and one held-out part.
-
-    Args:
-        n_rows: the number of rows, n.
-        cv: an integer K >= 2 for K folds, or the share of rows to hold out, between 0 and 1.
-        classes: one integer label per row (n,): every fold then has nearly the same share of each class.
-        seed: the same seed gives the same split.
-
-    Returns:
-        K folds whose sizes differ by at most one row (or, stratified, one row per class); or a single one.
-
-    Raises:
-        ValueError: if `cv` is neither, there are too few rows, or a hold-out leaves one part empty.
-
-    Example:
-        >>> folds = make_folds(6, 3, classes=np.array([0, 0, 0, 1, 1, 1]))
-        >>> folds.kind, [rows.size for rows in folds.held_out]
-        ('stratified k-fold', [2, 2, 2])
-    """
-    if isinstance(cv, bool) or not isinstance(cv, Real):
-        raise ValueError(f"{_EXPECTED} Received: {cv!r}. {_way_out(cv)}")
-    if isinstance(cv, Integral) and cv >= 2:
-        return _k_folds(n_rows, int(cv), classes, seed)
-    if 0 < cv < 1:
-        return _hold_out(n_rows, float(cv), classes, seed)
-    whole = f"cv={int(cv)}" if cv >= 2 and float(cv).is_integer() else "cv=5"
-    raise ValueError(f"{_EXPECTED} Received: {cv!r}. Say {whole}, or cv=0.2 for a single split.")
-
-
-def _way_out(cv: object) -> str:
-    """Say what stands for scikit-learn's splitters and for lists of rows."""
-    n_splits = getattr(cv, "n_splits", None)
-    if isinstance(n_splits, int) and n_splits >= 2:
-        return (
-            f"Say cv={n_splits}, which stratifies by the classes; for rows that belong together or are in an order "
-            "hold out rows of your own: validation_data=(x[rows], y[rows])."
-        )
-    if isinstance(cv, Iterable) and not isinstance(cv, str):
-        return "To hold out rows of your own say validation_data=(x[rows], y[rows])."
-    return "Say cv=5, or cv=0.2 for a single split."
+def to_folds(
+    splits: Iterable[tuple[np.ndarray, np.ndarray]],
+    n_rows: int,
+    kind: str,
+    notes: tuple[str, ...] = (),
+    repeats: int = 1,
+) -> Folds:
+    """Return the folds of (train, held_out) pairs of row numbers."""
+    train, held_out = zip(*((_rows(t), _rows(h)) for t, h in splits), strict=True)
+    return Folds(train, held_out, n_rows, kind, notes, repeats)
 
 
 def given_folds(n_train: int, n_validation: int) -> Folds:
@@ -107,117 +111,93 @@ def given_folds(n_train: int, n_validation: int) -> Folds:
         if n < 1:
             raise ValueError(f"The {name} data has no rows; it needs at least one.")
     n_rows = n_train + n_validation
-    return _to_folds([(np.arange(n_train), np.arange(n_train, n_rows))], n_rows, "given")
+    return to_folds([(np.arange(n_train), np.arange(n_train, n_rows))], n_rows, "given")
 
 
-def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int) -> Folds:
+def repeat_seed(seed: int, repeat: int) -> int:
+    """Return the seed of the split of a repeat, counted from 0: that of the first is the run's own.
+
+    Example:
+        >>> repeat_seed(7, 0), repeat_seed(7, 1) != repeat_seed(7, 2)
+        (7, True)
+    """
+    return int(np.random.SeedSequence((seed, 6, repeat)).generate_state(1)[0]) if repeat else seed
+
+
+def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int, groups: np.ndarray | None = None) -> Folds:
     """Return a split of the rows that count as one of all rows: the others are dealt to its parts at random.
+
+    With groups, these go where their group is, and groups of which no row counts are dealt as a whole.
 
     Args:
         folds: the split of the rows of a weight above 0, numbered among themselves.
         weight: weights of all rows, (n,).
         seed: the same seed gives the same split.
+        groups: the group of each row as an integer, (n,), or None if each row is one.
 
     Example:
+        >>> from shrinkage._cv._splits import make_folds
         >>> folds = with_rows_that_do_not_count(make_folds(4, 2), np.array([1, 0, 1, 0, 1, 1]), seed=0)
         >>> [rows.size for rows in folds.held_out], sum(int((rows % 2 == 1).sum()) for rows in folds.held_out)
         ([3, 3], 3)
     """
-    counting, idle = (
-        np.flatnonzero(weight > 0),
-        np.random.default_rng((seed, 5)).permutation(np.flatnonzero(weight == 0)),
-    )
-    if len(folds.train) > 1:
-        dealt = np.array_split(idle, len(folds.train))
-    else:
-        dealt = [idle[: round(len(idle) * len(folds.held_out[0]) / len(counting))]]
-    held_out = [np.concatenate([counting[rows], more]) for rows, more in zip(folds.held_out, dealt, strict=True)]
+    groups = np.arange(len(weight)) if groups is None else groups
+    counting = np.flatnonzero(weight > 0)
+    idle = np.setdiff1d(groups, groups[counting])
+    held_out = []
+    for f, rows in enumerate(folds.held_out):
+        repeat, place = divmod(f, folds.per_repeat)
+        dealt = np.random.default_rng((repeat_seed(seed, repeat), 5)).permutation(idle)
+        if folds.per_repeat > 1:
+            dealt = np.array_split(dealt, folds.per_repeat)[place]
+        else:
+            dealt = dealt[: round(len(dealt) * len(rows) / len(counting))]
+        held_out.append(np.flatnonzero(np.isin(groups, np.concatenate([groups[counting[rows]], dealt]))))
     everything = np.arange(len(weight))
-    return _to_folds(
-        ((np.setdiff1d(everything, rows), rows) for rows in held_out), len(weight), folds.kind, folds.notes
-    )
+    splits = ((np.setdiff1d(everything, rows), rows) for rows in held_out)
+    return to_folds(splits, len(weight), folds.kind, folds.notes, folds.repeats)
 
 
-def scored_training_rows(
-    train: Sequence[np.ndarray], held_out: Sequence[np.ndarray], weight: np.ndarray, seed: int
-) -> list[np.ndarray]:
-    """Choose the rows whose loss is each fold's training loss: of those it trains on, as many as it holds out.
+def scored_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Choose the rows of each fold's training loss: as many training rows as the fold holds out.
 
-    In cross-validation these are the rows that the next fold holds out. Over all folds training and held-out loss are
-    then means over the same rows, the gap between them is paired, and neither is known better than the other. A single
-    fold draws them at random.
+    In cross-validation these are the rows that the next fold of the same repeat holds out. Over all folds training and
+    held-out loss are then means over the same rows, and the gap between them is paired. Where a fold does not train on
+    the held-out rows of the next fold, as in a time series, or is the only fold, the rows are drawn at random.
 
     Args:
-        train, held_out: Each fold's rows.
+        folds: The split.
         weight: Weights of all rows, (n,); a row of weight 0 is not drawn, and counts nowhere.
         seed: The run's seed.
 
     Example:
+        >>> from shrinkage._cv._splits import make_folds
         >>> folds = make_folds(6, 3)
-        >>> rows = scored_training_rows(folds.train, folds.held_out, np.ones(6), seed=0)
+        >>> rows = scored_training_rows(folds, np.ones(6), seed=0)
         >>> bool((rows[0] == folds.held_out[1]).all())
         True
     """
-    if len(train) > 1:
-        return [*held_out[1:], held_out[0]]
-    drawn = np.random.default_rng((seed, 4)).permutation(train[0][weight[train[0]] > 0])
-    return [np.sort(drawn[: int((weight[held_out[0]] > 0).sum())])]
+    if folds.next_folds is not None:
+        return [folds.held_out[f] for f in folds.next_folds]
+    chosen = []
+    for f, (train, held_out) in enumerate(zip(folds.train, folds.held_out, strict=True)):
+        generator = np.random.default_rng((seed, 4, f) if f else (seed, 4))
+        drawn = generator.permutation(train[weight[train] > 0])
+        chosen.append(np.sort(drawn[: int((weight[held_out] > 0).sum())]))
+    return chosen
 
 
-def _k_folds(n_rows: int, k: int, classes: np.ndarray | None, seed: int) -> Folds:
-    if n_rows < k:
-        raise ValueError(f"cv={k} needs at least {k} rows, one per fold, and there are {n_rows}. Give a smaller cv.")
-    if classes is None:
-        return _to_folds(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold")
-    sizes = _class_sizes(classes, n_rows)
-    if max(sizes.values()) < k:
-        note = f"No class has {k} rows, one per fold: the folds are not stratified."
-        return _to_folds(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold", (note,))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)  # said in notes
-        splits = list(StratifiedKFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows), classes))
-    return _to_folds(splits, n_rows, "stratified k-fold", _too_small(sizes, k))
-
-
-def _hold_out(n_rows: int, share: float, classes: np.ndarray | None, seed: int) -> Folds:
-    held_out = int(np.ceil(share * n_rows))  # scikit-learn's rounding
-    if not 1 <= held_out < n_rows:
-        raise ValueError(
-            f"cv={share} of {n_rows} rows leaves {n_rows - held_out} to train on and holds out {held_out}; both parts "
-            "need at least one. Give more rows or another share."
-        )
-    notes: tuple[str, ...] = ()
-    if classes is not None:
-        sizes = _class_sizes(classes, n_rows)
-        if min(sizes.values()) >= 2 and len(sizes) <= min(held_out, n_rows - held_out):
-            splitter = StratifiedShuffleSplit(1, test_size=held_out, random_state=seed)
-            return _to_folds(splitter.split(np.zeros(n_rows), classes), n_rows, "stratified hold-out")
-        notes = ("A class has a single row, or there are more classes than rows in a part: not stratified.",)
-    splitter = ShuffleSplit(1, test_size=held_out, random_state=seed)
-    return _to_folds(splitter.split(np.zeros(n_rows)), n_rows, "hold-out", notes)
-
-
-def _class_sizes(classes: np.ndarray, n_rows: int) -> dict[int, int]:
-    labels = np.asarray(classes)
-    if labels.shape != (n_rows,):
-        raise ValueError(f"classes must hold one label per row, shape ({n_rows},), and has shape {labels.shape}.")
-    names, counts = np.unique(labels, return_counts=True)
-    return dict(zip(names.tolist(), counts.tolist(), strict=True))
-
-
-def _too_small(sizes: dict[int, int], k: int) -> tuple[str, ...]:
-    small = {label: n for label, n in sizes.items() if n < k}
-    if not small:
+def uneven_sizes(folds: Folds) -> tuple[Note, ...]:
+    """Say it where a fold holds out more than twice as many rows as another of its repeat."""
+    sizes = [len(rows) for rows in folds.held_out]
+    if max(sizes) <= 2 * min(sizes):
         return ()
-    text = f"Fewer rows than the {k} folds in class $classes: some folds hold out none of them."
-    return (Note(text, classes=Classes(tuple(small.items()))),)
-
-
-def _to_folds(
-    splits: Iterable[tuple[np.ndarray, np.ndarray]], n_rows: int, kind: str, notes: tuple[str, ...] = ()
-) -> Folds:
-    train, held_out = zip(*((_rows(t), _rows(h)) for t, h in splits), strict=True)
-    return Folds(train, held_out, n_rows, kind, notes)
+    return (
+        Note(
+            f"The folds hold out from {min(sizes):,} to {max(sizes):,} rows, as the groups differ in size: the mean "
+            f"loss weighs each fold by its rows."
+        ),
+    )
 
 
 def _rows(rows: np.ndarray) -> np.ndarray:

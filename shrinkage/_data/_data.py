@@ -9,6 +9,9 @@ from keras import tree
 
 from shrinkage._data._arrays import as_array, from_list
 
+ALL_ROWS = 2**32 - 1
+"""The number of the members that train on all rows, in place of a fold's: no fold has it, however many there are."""
+
 
 @dataclass(frozen=True)
 class Data:
@@ -163,7 +166,7 @@ def batch_rows(train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: in
     Args:
         train: The fold's training rows, (n_f,).
         seed: The run's seed.
-        fold: The fold's number; all-rows members use the number of folds.
+        fold: The fold's number, or `ALL_ROWS`.
         epoch: Counted from 0.
         steps: Batches in an epoch.
         batch_size: Rows in a batch.

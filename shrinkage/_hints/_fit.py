@@ -5,7 +5,7 @@ from typing import Any
 
 _ONE_STRENGTH = "shrinkage.attach(model, shrinkage.L2(), lam=1e-4), and then model.fit(...)"
 _COMPILED = "It belongs to the model: say model.compile(...) with it, and give the model."
-_CV = "Say cv={value}: a number of folds, or a fraction of rows to hold out once."
+_CV = "Say cv={value}: a number of folds, or a fraction of rows to hold out once, or a splitter of scikit-learn."
 _LAMS = "Say lams=[{value}], or leave `lams` out for a grid that is found."
 _LIST = "Say lams={value}, or leave `lams` out for a grid that is found."
 _SEED = "Say seed={value}."
@@ -28,8 +28,8 @@ HINTS: Mapping[str, str] = {
     "validation_freq": _SCORED,
     "validation_steps": _SCORED,
     "validation_batch_size": "Say plan={{'evaluated_rows': {value}}}.",
-    "shuffle": "Each epoch draws the rows in a new order. For ordered rows, such as a time series, give the later "
-    "rows as `validation_data`.",
+    "shuffle": "Each epoch draws the rows in a new order. For ordered rows, such as a time series, say "
+    "cv=sklearn.model_selection.TimeSeriesSplit(5), or give the later rows as `validation_data`.",
     "initial_epoch": "Epochs count from 1. To go on from the model's weights say init='keep'.",
     "workers": _MEMORY,
     "use_multiprocessing": _MEMORY,
@@ -60,12 +60,15 @@ HINTS: Mapping[str, str] = {
     # the split
     **dict.fromkeys(("n_folds", "k", "folds", "nfolds", "n_splits", "kfold", "k_folds", "test_size"), _CV),
     **dict.fromkeys(("random_state", "random_seed"), _SEED),
+    **dict.fromkeys(("n_repeats", "repetitions"), "Say repeats={value}."),
+    **dict.fromkeys(("group", "fold_groups", "cv_groups"), "Say groups=..., one label a row."),
+    **dict.fromkeys(("foldid", "fold_id", "test_fold"), "Say cv=..., one fold number a row, and -1 to only train."),
+    **dict.fromkeys(("splitter", "cv_splitter", "split"), "Say cv={value}."),
     # the penalty
     **dict.fromkeys(("regularizer", "kernel_regularizer", "regularization", "reg"), "Say penalty=shrinkage.L2()."),
     **dict.fromkeys(
         ("rho", "l1_ratio"), "It belongs to the elastic net: say penalty=shrinkage.ElasticNet({value}) (share of L1)."
     ),
-    "groups": "It belongs to the group lasso: say penalty=shrinkage.GroupLasso({value}).",
     "toward": "It belongs to the penalty: say penalty=shrinkage.L2(toward={value}).",
     # rows
     "X": "Say x, in lower case.",

@@ -62,36 +62,51 @@ def null_scores(
         outputs: Predictions of all strengths, a tree of (m, S, ...).
         target: The units of the targets in training, or None.
     """
-    held = np.sort(np.concatenate(folds.held_out))
-    first = tree.map_structure(lambda value: value[:, 0], outputs)
-    constants = [null_predictions(data, objective, rows, first) for rows in folds.train]
-    predictions = tree.map_structure(lambda value: np.zeros((folds.n_rows, *value.shape[1:]), value.dtype), first)
-    for constant, rows in zip(constants, folds.held_out, strict=True):
-        for whole, part in zip(tree.flatten(predictions), tree.flatten(constant), strict=True):
-            whole[rows] = part
+    one = tree.map_structure(lambda value: value[:, 0], outputs)
+    constants = [null_predictions(data, objective, rows, one) for rows in folds.train]
+    held = folds.held_out_rows
     known = [bool(np.isfinite(leaf).all()) for leaf in tree.flatten(constants[0])]
     if not all(known[term.place] for term in objective.terms):
         return {
             **{"null_loss": math.nan, "null_se": math.nan, "null_metrics": {}},
             **{"null_fold_loss": np.full(len(folds.train), np.nan), "null_row_loss": np.full(len(held), np.nan)},
         }
-    member = tree.map_structure(lambda value: value[held][None, None], predictions)
-    losses = objective.rows(take(data.y, held[None]), member, data.weight[held][None])
-    row_loss = np.zeros(folds.n_rows)
-    row_loss[held] = np.asarray(losses).reshape(-1) / (1.0 if target is None else target.reference**2)
-    weights = [data.weight[rows] for rows in folds.held_out]
-    pairs = zip(folds.held_out, weights, strict=True)
-    fold_loss = [np.average(row_loss[rows][w > 0], weights=w[w > 0]) for rows, w in pairs]
-    mean, se = summarise(np.array(fold_loss)[:, None], [w.sum() for w in weights])
+    rows, fold = _by_rows(folds)
+    predictions = tree.map_structure(lambda value, *each: np.stack(each)[fold].astype(value.dtype), one, *constants)
+    ours = tree.map_structure(lambda value: value[None, None], predictions)
+    losses = objective.rows(take(data.y, rows[None]), ours, data.weight[rows][None])
+    losses = np.asarray(losses).reshape(-1) / (1.0 if target is None else target.reference**2)
+    losses = losses.astype(np.float64)
+    counts = [(fold == f) & (data.weight[rows] > 0) for f in range(len(folds.train))]
+    fold_loss = np.array([np.average(losses[each], weights=data.weight[rows[each]]) for each in counts])
+    fold_weight = [data.weight[part].sum() for part in folds.held_out]
+    mean, se = summarise(fold_loss[:, None], fold_weight, repeats=folds.repeats, overlap=folds.overlap)
+    row_loss = _mean_by_rows(losses, rows)
     if len(fold_loss) == 1:
-        se = row_se(row_loss[held, None], data.weight[held])
+        se = row_se(row_loss[:, None], data.weight[held])
     metrics = {}
     if all(known):
-        metrics = metrics_of(template, data, held, tree.map_structure(lambda value: value[held][:, None], predictions))
+        averaged = tree.map_structure(lambda value: _mean_by_rows(value, rows)[:, None], predictions)
+        metrics = metrics_of(template, data, held, averaged)
     return {
         "null_loss": float(mean[0]),
         "null_se": float(se[0]),
-        "null_fold_loss": np.array(fold_loss),
-        "null_row_loss": row_loss[held],
+        "null_fold_loss": fold_loss,
+        "null_row_loss": row_loss,
         "null_metrics": {name: float(value[0]) for name, value in metrics.items()},
     }
+
+
+def _by_rows(folds: Folds) -> tuple[np.ndarray, np.ndarray]:
+    """Return the held-out rows in ascending order, each once for every fold that holds it out, and these folds."""
+    rows = np.concatenate(folds.held_out)
+    fold = np.repeat(np.arange(len(folds.held_out)), [len(part) for part in folds.held_out])
+    order = np.argsort(rows, kind="stable")
+    return rows[order], fold[order]
+
+
+def _mean_by_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Average values over equal, neighbouring rows."""
+    _, first, times = np.unique(rows, return_index=True, return_counts=True)
+    times = times.astype(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+    return np.add.reduceat(values, first, axis=0) / times

@@ -6,6 +6,7 @@ import numpy as np
 from keras import tree
 
 from shrinkage._cohort._initial import initial_values, origins
+from shrinkage._data._data import ALL_ROWS
 from shrinkage._model._metrics import metrics_of, null_scores
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
@@ -18,7 +19,7 @@ def assemble(runner: Runner, outcome: Outcome, *, seconds: float) -> Path:
     """Return the path: losses and predictions of the folds, and weights of the models trained on all rows."""
     problem, scores = runner.problem, outcome.scores
     training, folds = problem.training, problem.folds
-    held = np.sort(np.concatenate(folds.held_out))
+    held = folds.held_out_rows
     predictions = _own_structure(scores.predictions)
     null = null_scores(training.template, training.data, training.objective, folds, scores.predictions, problem.target)
     return Path(
@@ -26,6 +27,7 @@ def assemble(runner: Runner, outcome: Outcome, *, seconds: float) -> Path:
         cv_loss=scores.cv_loss,
         train_loss=scores.train_loss,
         fold_weight=problem.fold_weight,
+        train_weight=problem.train_weight,
         epochs=outcome.epochs,
         held_out_rows=held,
         predictions=predictions,
@@ -81,7 +83,7 @@ def _known_metrics(metrics: dict[str, np.ndarray], predictions: Any) -> dict[str
 def _norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
     """Return the Euclidean norm of the penalised weights for each strength, or their distance from the origins."""
     training = problem.training
-    rows, number = [problem.all_rows], [len(problem.folds.train)]
+    rows, number = [problem.all_rows], [ALL_ROWS]
     (first,) = initial_values(training.template, training.data, rows, number, seed=training.seed, init=training.init)
     (origin,) = origins(training.penalty.toward, training.template, [first])
     drawn = [0.0] * len(training.terms) if origin is None else [value[0] for value in origin]

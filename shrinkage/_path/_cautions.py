@@ -43,8 +43,14 @@ def far_fold_words(curve: Curve, loss: str) -> str:
     for fold, times in far_folds(curve).items():
         (first, ratio), *more = times.items()
         also = "".join(f" ({ratio:.1f} times at {lam_text(lam)})" for lam, ratio in more)
+        repeat, place = divmod(fold, curve.folds.per_repeat)
+        name = (
+            f"Fold {place + 1} of repeat {repeat + 1}"
+            if 1 < curve.folds.per_repeat < len(curve.fold_weight)
+            else f"Fold {fold + 1}"
+        )
         sentences.append(
-            f"Fold {fold + 1} is far from the others: its {loss} is {ratio:.1f} times the median of theirs at lambda = "
+            f"{name} is far from the others: its {loss} is {ratio:.1f} times the median of theirs at lambda = "
             f"{lam_text(first)}{also}. Look for outliers in its rows, ${{held_out}}[{fold}]$in_python."
         )
     return " ".join(sentences)

@@ -3,7 +3,7 @@
 Table, verdict and figure need only a curve. A curve contains no model.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
@@ -61,10 +61,13 @@ class Curve:
     lam_model: float | None = None
     null_fold_loss: Array | None = None
     null_row_loss: Array | None = None
+    train_weight: Array = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            object.__setattr__(self, field.name, _read_only(getattr(self, field.name)))
+        if not len(self.train_weight):  # of a path that an earlier version saved, which had one repeat
+            object.__setattr__(self, "train_weight", np.roll(self.fold_weight, -1))
+        for one in fields(self):
+            object.__setattr__(self, one.name, _read_only(getattr(self, one.name)))
 
     @property
     def fold_loss(self) -> Array:
@@ -74,24 +77,27 @@ class Curve:
     @property
     def mean(self) -> Array:
         """(S,) held-out loss at the chosen epochs, averaged over folds with `fold_weight`."""
-        return summarise(self.fold_loss, self.fold_weight)[0]
+        return self.summarise(self.fold_loss)[0]
 
     @property
     def se(self) -> Array:
-        """(S,) standard error of `mean`: over folds by glmnet's formula; for a single split, over its weighted rows."""
+        """(S,) standard error of `mean`: over folds by glmnet's formula; for a single split, over its weighted rows.
+
+        Of repeats it is the root of the mean of their squared standard errors. That of a single split does not contain
+        the noise of training, and is too small.
+        """
         if self.single_split:
             return row_se(self.row_loss, self.row_weight)
-        return summarise(self.fold_loss, self.fold_weight)[1]
+        return self.summarise(self.fold_loss)[1]
+
+    def summarise(self, fold_loss: Array) -> tuple[Array, Array]:
+        """Return the mean of losses (F, S) over folds, and its standard error, (S,) each."""
+        return summarise(fold_loss, self.fold_weight, repeats=self.folds.repeats, overlap=self.folds.overlap)
 
     @property
     def train_mean(self) -> Array:
-        """(S,) training loss at the chosen epochs, averaged over folds as `mean` is."""
+        """(S,) training loss at the chosen epochs, averaged over folds with `train_weight`."""
         return summarise(_at_epochs(self.train_loss, self.epochs), self.train_weight)[0]
-
-    @property
-    def train_weight(self) -> Array:
-        """(F,) number of rows that `train_loss` is of, or the sum of their sample weights: those of the next fold."""
-        return np.roll(self.fold_weight, -1)
 
     @property
     def single_split(self) -> bool:
@@ -139,8 +145,9 @@ class Curve:
     def gain(self) -> Difference:
         """The mean loss without a penalty minus the mean loss at `lam_min`, with a 95 % interval.
 
-        Over folds by the corrected resampled t-test (Nadeau & Bengio 2003); for a single split by the paired t-test of
-        its rows. That `lam_min` was chosen on the same rows is not in the interval: see `optimism`.
+        Over folds by the corrected resampled t-test (Nadeau & Bengio 2003), those of all repeats together; for a single
+        split by the paired t-test of its rows, whose interval is too short, as it does not contain the noise of
+        training. That `lam_min` was chosen on the same rows is not in the interval: see `optimism`.
         """
         return self.gain_over(-1)
 

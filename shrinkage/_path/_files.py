@@ -24,7 +24,7 @@ _NUMBERS = (
     *("lams", "cv_loss", "train_loss", "fold_weight", "epochs", "held_out_rows", "row_loss"),
     *("norm", "nonzero", "null_loss", "null_se"),
 )
-_OPTIONAL = ("zero_groups", "row_weight", "null_fold_loss", "null_row_loss")
+_OPTIONAL = ("zero_groups", "row_weight", "null_fold_loss", "null_row_loss", "train_weight")
 _PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_model")
 
 
@@ -161,7 +161,7 @@ def _record(values: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, An
         "notes": values["notes"],
         "predictions": _structure("predictions", values["predictions"]),
         **{name: values[name] for name in _PLAIN},
-        "folds": {"n_rows": folds.n_rows, "kind": folds.kind, "notes": folds.notes},
+        "folds": {name: getattr(folds, name) for name in ("n_rows", "kind", "notes", "repeats", "hash")},
         "selection": [asdict(weight) for weight in values["selection"].weights],
     }
 
@@ -202,7 +202,7 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> d
     from shrinkage._weights._selection import Selection, Weight
 
     values: dict[str, Any] = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
-    values |= {name: arrays.get(name) for name in _OPTIONAL}
+    values |= {name: arrays[name] for name in _OPTIONAL if name in arrays}  # the others have defaults
     values |= {name: float(values[name]) for name in ("null_loss", "null_se")}
     values["plan"] = _tuples(values["plan"])
     values |= {name: _statuses(arrays[name]) for name in ("status", "full_status")}
@@ -210,6 +210,7 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> d
     toward = _in_order(arrays, "toward.")
     null_metrics = {name: float(value) for name, value in _under_prefix(arrays, "null_metrics.").items()}
     folds = record["folds"] | {"notes": tuple(record["folds"]["notes"])}
+    folds.pop("hash", None)  # for people: it follows from the rows
     return values | {
         "predictions": _pack_tree(record["predictions"], arrays),
         "metrics": _under_prefix(arrays, "metrics."),

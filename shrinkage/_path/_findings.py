@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,7 +43,7 @@ def matters(difference: float, loss: float, scale: float) -> bool:
 
 
 def rises_again(
-    held_out: ArrayLike, fold_weight: ArrayLike, training: ArrayLike, se: float, scale: float
+    held_out: ArrayLike, fold_weight: ArrayLike, training: ArrayLike, se: float, scale: float, **split: Any
 ) -> Overfitting | None:
     """Detect a held-out loss that rises after the best epoch while the training loss falls.
 
@@ -54,6 +55,7 @@ def rises_again(
         training: (E,) mean training loss.
         se: standard error of the mean loss, for a single split, where folds cannot tell it.
         scale: as in `matters`.
+        split: `repeats` and `overlap`, as `summarise` has them.
     """
     folds = np.asarray(held_out, float)
     mean, training = summarise(folds, fold_weight)[0], np.asarray(training, float)
@@ -63,7 +65,7 @@ def rises_again(
     best, last = int(np.nanargmin(mean)), int(known[-1])
     rise = float(mean[last] - mean[best])
     rises = folds[:, last] - folds[:, best]
-    paired = summarise(rises[:, None], fold_weight)[1][0]
+    paired = summarise(rises[:, None], fold_weight, **split)[1][0]
     noise = float(np.nan_to_num(se if math.isnan(paired) else paired))
     if (
         rise <= noise
@@ -184,10 +186,10 @@ def trains_above_constant(curve: Curve) -> bool:
     """Return whether the training loss at every strength and epoch is at least the loss of the best constant.
 
     The training loss of a single split is of other rows than the constant's, and may be larger for that: there it must
-    still be falling too.
+    still be falling too. So it is where folds do not train on the rows of the next, as in a time series.
     """
     above = least_training_loss(curve) >= curve.null_loss
-    return above and not (curve.single_split and training_is_stuck(curve))
+    return above and not (curve.folds.next_folds is None and training_is_stuck(curve))
 
 
 def overfitting_without_penalty(curve: Curve, *, scheduled: bool) -> Overfitting | None:
@@ -201,7 +203,9 @@ def overfitting_without_penalty(curve: Curve, *, scheduled: bool) -> Overfitting
         scheduled: whether the learning rate follows a schedule.
     """
     training = training_curve(curve)[-1]
-    found = rises_again(curve.cv_loss[:, -1], curve.fold_weight, training, curve.se[-1], scale_of(curve))
+    split = {"repeats": curve.folds.repeats, "overlap": curve.folds.overlap}
+    held_out, se = curve.cv_loss[:, -1], curve.se[-1]
+    found = rises_again(held_out, curve.fold_weight, training, se, scale_of(curve), **split)
     return None if found and scheduled and curve.epochs[-1] > found.best_epoch else found
 
 
@@ -226,13 +230,13 @@ def beats_constant(curve: Curve) -> bool:
 def _row_gain_of_null(curve: Curve) -> float:
     """Return the lower end of the 95 % interval of the gain over the best constant, from all held-out rows.
 
-    The variance is corrected as that of folds is: it is J/n times a row's for the mean of a fold of J, and rows that
-    train together are not independent.
+    The variance is corrected as that of folds is, as rows that train together are not independent: of m rows it is
+    multiplied by 1 + m / n_train, which for J folds is 1 + J / (J - 1).
     """
     if curve.null_row_loss is None or curve.single_split:
         return -math.inf
     rows = row_gain(curve.null_row_loss, curve.row_loss[:, curve.index_min], curve.row_weight)
-    wider = math.sqrt(1 + len(curve.fold_weight) / (len(curve.fold_weight) - 1))
+    wider = math.sqrt(1 + len(curve.held_out_rows) / float(np.mean([len(rows) for rows in curve.folds.train])))
     return rows.mean - wider * (rows.mean - rows.low)
 
 
@@ -256,12 +260,19 @@ def closes_the_gap(curve: Curve) -> bool:
 
 
 def far_folds(curve: Curve) -> dict[int, dict[float, float]]:
-    """Find folds that are far from the others, without a penalty or at `min`: for each the strengths and how far."""
+    """Find folds that are far from the others, without a penalty or at `min`: for each the strengths and how far.
+
+    Only those of the first repeat that has some: the same outliers are in a fold of every repeat.
+    """
     found: dict[int, dict[float, float]] = {}
-    for index in none_and_min(curve):
-        fold, ratio = far_fold(curve.fold_loss[:, index])
-        if fold is not None:
-            found.setdefault(fold, {})[float(curve.lams[index])] = ratio
+    size = curve.folds.per_repeat if curve.folds.per_repeat > 1 else len(curve.fold_weight)
+    for start in range(0, len(curve.fold_weight), size):
+        for index in none_and_min(curve):
+            fold, ratio = far_fold(curve.fold_loss[start : start + size, index])
+            if fold is not None:
+                found.setdefault(start + fold, {})[float(curve.lams[index])] = ratio
+        if found:
+            break
     return found
 
 
@@ -286,14 +297,20 @@ def gap(curve: Curve) -> tuple[float, float]:
     """Return the held-out loss minus the training loss, without a penalty, and the standard error of the difference.
 
     In cross-validation both are of the same rows: those that a fold holds out are scored as training rows in the fold
-    before. What differs between these parts of the rows is then not in the error. A single split scores other rows.
+    before. What differs between these parts of the rows is then not in the error. A single split scores other rows, and
+    so does a split whose folds do not train on the rows of the next.
     """
     training, held_out = (
         losses[np.arange(len(losses)), -1, curve.epochs[-1] - 1] for losses in (curve.train_loss, curve.cv_loss)
     )
     if curve.single_split:
         return float(held_out[0] - training[0]), math.sqrt(2) * float(curve.se[-1])
-    mean, se = summarise((held_out - np.roll(training, 1))[:, None], curve.fold_weight)
+    if curve.folds.next_folds is None:
+        return float(curve.mean[-1] - curve.train_mean[-1]), float(
+            curve.summarise((held_out - training)[:, None])[1][0]
+        )
+    before = np.argsort(curve.folds.next_folds)
+    mean, se = curve.summarise((held_out - training[before])[:, None])
     return float(mean[0]), float(se[0])
 
 

@@ -45,17 +45,21 @@ class Path(Curve):
     Attributes:
         lams: (S,) strengths for all `n_rows` rows.
         cv_loss: (F, S, E) mean loss of the held-out rows after each epoch; NaN from where a member diverged, or
-            `patience` stopped the strength.
+            `patience` stopped the strength. Of repeats, fold f of repeat r is `cv_loss[r * K + f]`.
         train_loss: (F, S, E) the same of as many rows that were trained on: in cross-validation of those that the
-            next fold holds out.
+            next fold holds out, otherwise of rows drawn at random.
         fold_weight: (F,) number of held-out rows, or the sum of their sample weights.
+        train_weight: (F,) the same of the rows that `train_loss` is of.
         epochs: (S,) the epoch chosen for each strength, counted from 1.
-        held_out_rows: (m,) which rows were held out, in the order of the next two.
-        predictions: (m, S, ...) out-of-fold predictions at the chosen epoch; for a model with several outputs, a
-            dictionary or tuple of these in the structure that the model returns.
-        row_loss: (m, S) their losses; NaN for a loss or a model that mixes the rows of a batch.
+        held_out_rows: (m,) which rows were held out, each once, in the order of the next two.
+        predictions: (m, S, ...) out-of-fold predictions at the chosen epoch, averaged where several folds hold out a
+            row, as repeats do; for a model with several outputs, a dictionary or tuple of these in the structure that
+            the model returns.
+        row_loss: (m, S) the losses of the rows, averaged in the same way; NaN for a loss or a model that mixes the rows
+            of a batch.
         row_weight: (m,) their sample weights; None where all are equal.
-        metrics: the compiled metrics on them, each (S,).
+        metrics: the compiled metrics on `predictions`, each (S,). Averages of several models' predictions may be better
+            than one model's.
         null_loss, null_se, null_metrics: the same for the best constant; NaN where there is none.
         null_fold_loss, null_row_loss: (F,) and (m,) losses of the best constant per fold and per held-out row; None in
             a path that an earlier version saved without them.
@@ -207,6 +211,7 @@ class Path(Curve):
         """Restore a pickled path; an earlier version may have written it without `loss_name`."""
         self.__dict__.update(state)
         self.__dict__.setdefault("loss_name", self.template.loss_name)
+        self.__dict__.setdefault("train_weight", np.roll(self.fold_weight, -1))
 
     @property
     def _title(self) -> str:

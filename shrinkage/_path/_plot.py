@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shrinkage._path._curve import Curve
+from shrinkage._path._split_words import split_text
 from shrinkage._path._words import figures, lam_text, loss_words
 
 if TYPE_CHECKING:
@@ -77,9 +78,7 @@ def curve_data(curve: Curve) -> CurveData:
     low, high = _limits(curve) if chosen else _limits_without_choice(curve)
     return CurveData(
         loss=loss_words(curve.loss_name),
-        bars="held out, ± 1 SE over rows"
-        if curve.single_split
-        else f"held out, ± 1 SE over {len(curve.fold_weight)} folds",
+        bars="held out, ± 1 SE over rows" if curve.single_split else f"held out, ± 1 SE over {split_text(curve)}",
         position=_positions(curve.lams),
         lams=curve.lams,
         mean=curve.mean,

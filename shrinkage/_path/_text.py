@@ -10,6 +10,7 @@ from shrinkage._note import Note, Vocabulary
 from shrinkage._path._convergence import Convergence
 from shrinkage._path._curve import Curve, Status
 from shrinkage._path._findings import beats_constant, convergence_without_penalty
+from shrinkage._path._split_words import rows_words, split_text
 from shrinkage._path._words import decimals, fixed_text, lam_text, loss_digits, loss_text, loss_words
 from shrinkage._weights._selection import Selection
 
@@ -18,9 +19,8 @@ _WIDTH = 110
 
 def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms: Vocabulary) -> str:
     """Lay out a path as cv.glmnet prints its own: a header, the choices, what they mean, and what went wrong."""
-    found = [
-        Note(text) for text in (_optimism(curve), _largest_strength_words(curve), _units(curve), *_problems(curve))
-    ]
+    texts = (_optimism(curve), rows_words(curve), _largest_strength_words(curve), _units(curve), *_problems(curve))
+    found = [Note(text) for text in texts]
     words = [terms.say(text) for text in (verdict, *found, *notes)]
     return "\n".join([header, *_table(curve), *(textwrap.fill(text, _WIDTH) for text in words if text)])
 
@@ -30,8 +30,7 @@ def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms
 
 def header(curve: Curve, title: str, selection: Selection, seconds: float) -> str:
     """Say in one line what was trained, and how long it took."""
-    n_strengths, n_folds = len(curve.lams), len(curve.fold_weight)
-    split = "1 split" if curve.single_split else f"{n_folds} folds"
+    n_strengths, n_folds, split = len(curve.lams), len(curve.fold_weight), split_text(curve)
     all_rows = bool((curve.full_status != Status.SKIPPED).any())
     return (
         f"{title}: {selection.n_weights:,} weights, "

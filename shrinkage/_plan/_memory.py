@@ -42,6 +42,8 @@ class Memory:
     """Number of held-out and training rows that a fold scores after an epoch, the largest over the folds."""
     held_out: int
     """Number of rows that are held out by some fold."""
+    held_out_by_all: int
+    """Rows that all folds hold out, added up: a row counts once for each fold that does."""
     folds: int
     """Number of folds F."""
     strengths: int
@@ -66,7 +68,7 @@ class Memory:
     def _per_strength(self, xla: bool, evaluated_rows: int) -> float:
         training = self.member + self.weights + _ACTIVATIONS[xla] * self.activations * self.batch_size
         evaluation = 2 * 4 * self.widest * evaluated_rows
-        scores = self.folds * self.scored * 4 + 2 * self.held_out * (self.output + 8)
+        scores = self.folds * self.scored * 4 + (self.held_out + self.held_out_by_all) * (self.output + 8)
         return self.folds * self.member + side_by_side(self.folds, xla) * max(training, evaluation) + scores
 
 
@@ -103,7 +105,8 @@ def measure(
         widest=max(outputs),
         data=sum(array.nbytes for array in tree.flatten((data.x, data.y, data.weight))),
         scored=2 * max(map(len, held_out)),
-        held_out=sum(map(len, held_out)),
+        held_out=len(np.unique(np.concatenate(held_out))),
+        held_out_by_all=sum(map(len, held_out)),
         folds=len(held_out),
         strengths=strengths,
         batch_size=batch_size,

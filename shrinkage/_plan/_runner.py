@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._tensorflow import threads
+from shrinkage._data._data import ALL_ROWS
 from shrinkage._data._memory import memory_limit
 from shrinkage._note import Note
 from shrinkage._plan._check import compare
@@ -57,11 +58,11 @@ class Runner:
 
     def cohort_of_all_rows(self, strengths: int) -> Cohort:
         """Return the members that train on all rows, at so many strengths."""
-        problem, number = self.problem, len(self.problem.folds.train)  # no fold's number: other weights, other batches
+        problem = self.problem
         units = None if problem.target is None else problem.target.take(slice(-1, None))
         engine = self._engines.get(self.plan, strengths)
         rows, none = [problem.all_rows], [np.arange(0)]
-        return Cohort(problem.training, engine, self.plan.evaluated_rows, rows, none, [number], units)
+        return Cohort(problem.training, engine, self.plan.evaluated_rows, rows, none, none, [ALL_ROWS], units)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -102,7 +103,10 @@ class Runner:
         problem, folds = self.problem, self.problem.folds
         units = None if problem.target is None else problem.target.take(slice(-1))
         engine, numbers = self._engines.get(plan, strengths), range(len(folds.train))
-        return Cohort(problem.training, engine, plan.evaluated_rows, folds.train, folds.held_out, numbers, units)
+        return Cohort(
+            problem.training, engine, plan.evaluated_rows, folds.train, folds.held_out, problem.scored_training_rows,
+            numbers, units,
+        )  # fmt: skip
 
     def _time_way(self, way: Way) -> Timing:
         """Time a way with the chunk of its plan, or with two strengths where each member is traced separately."""

@@ -18,7 +18,7 @@ from shrinkage._weights._selection import Selection, select
 def check_counts(request: Request) -> None:
     """Refuse numbers of epochs and rows, and a seed, that are none."""
     epochs, patience, epoch = request.epochs, request.patience, request.epoch
-    for name, least in (("epochs", 1), ("batch_size", 1), ("steps_per_epoch", 1), ("seed", 0)):
+    for name, least in (("epochs", 1), ("batch_size", 1), ("steps_per_epoch", 1), ("seed", 0), ("repeats", 1)):
         value = getattr(request, name)
         if value is None and getattr(Request, name, 0) is None:
             continue

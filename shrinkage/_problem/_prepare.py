@@ -38,7 +38,7 @@ def prepare(request: Request) -> Problem:
     behaviour = observe(template, data.x)
     notes: list[str] = list(data.notes)
     folds, data = split(template, objective, data, request)
-    if request.validation_data is not None and request.cv != Request.cv:
+    if request.validation_data is not None and request.cv != Request.cv:  # a number, or it would have been refused
         notes.append(f"cv={request.cv!r} was not used: `validation_data` is held out in its place.")
     check_class_weight(data.y, request.class_weight)
     notes += folds.notes

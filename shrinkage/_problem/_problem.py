@@ -1,11 +1,13 @@
 """A checked call of `fit`: what the members train, on which rows, at which strengths."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from shrinkage._cv._folds import Folds
+from shrinkage._cv._folds import Folds, scored_training_rows
 from shrinkage._data._data import Data, TargetUnits
 from shrinkage._model._behaviour import Behaviour
 from shrinkage._model._objective import Objective
@@ -76,5 +78,17 @@ class Problem:
     @property
     def fold_weight(self) -> np.ndarray:
         """Sum of the weights of each fold's held-out rows, (F,)."""
-        weight = self.training.data.weight
-        return np.array([weight[rows].sum() for rows in self.folds.held_out], dtype=np.float64)
+        return self._weights_of(self.folds.held_out)
+
+    @cached_property
+    def scored_training_rows(self) -> list[np.ndarray]:
+        """The rows whose loss is each fold's training loss."""
+        return scored_training_rows(self.folds, self.training.data.weight, self.training.seed)
+
+    @property
+    def train_weight(self) -> np.ndarray:
+        """Sum of the weights of the rows that each fold's training loss is of, (F,)."""
+        return self._weights_of(self.scored_training_rows)
+
+    def _weights_of(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        return np.array([self.training.data.weight[rows].sum() for rows in parts], dtype=np.float64)

@@ -19,7 +19,9 @@ class Request:
     penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso", "model"] = field(kw_only=True)
     epochs: int = field(kw_only=True)
     lams: Any = "auto"
-    cv: int | float = 5
+    cv: Any = 5
+    groups: Any = None
+    repeats: int = 1
     validation_data: tuple[Any, ...] | None = None
     batch_size: int | None = None
     steps_per_epoch: int | None = None

@@ -1,17 +1,23 @@
 """Which rows are held out, and the units that their targets are trained in."""
 
 from dataclasses import replace
+from numbers import Real
+from typing import Any
 
 import keras
 import numpy as np
 
-from shrinkage._cv._folds import Folds, given_folds, make_folds, with_rows_that_do_not_count
+from shrinkage._cv._folds import Folds, given_folds, with_rows_that_do_not_count
+from shrinkage._cv._given import is_splitter, read_folds
+from shrinkage._cv._splits import make_folds
 from shrinkage._data._data import Data, TargetUnits, join
+from shrinkage._data._dataset import is_dataset
 from shrinkage._hints._fit import stream_words
 from shrinkage._model._losses import name_of
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 from shrinkage._note import Classes, Note
+from shrinkage._problem._groups import number_groups, read_groups
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
 from shrinkage._problem._source import validation_rows
@@ -20,51 +26,128 @@ from shrinkage._problem._targets import classes_of
 
 def split(template: Template, objective: Objective, data: Data, request: Request) -> tuple[Folds, Data]:
     """Return the folds, and all rows: those of `validation_data` come after the others."""
+    check_split(request)
+    place = objective.classification_output()
     if request.validation_data is None:
-        folds = _split_rows(data, objective, request.cv, request.seed)
+        folds = _split_rows(data, place, request)
     else:
         validation = _validation_rows(template, objective, request)
         folds, data = given_folds(data.n_rows, validation.n_rows), join(data, validation)
-    return replace(folds, notes=(*folds.notes, *_unseen(folds, data, objective))), data
+    _check_weights(folds, data.weight)
+    return replace(folds, notes=(*folds.notes, *_unseen(folds, data, place))), data
 
 
-def _unseen(folds: Folds, data: Data, objective: Objective) -> tuple[Note, ...]:
-    """Say which classes a fold holds out and does not train on, each with so many rows held out."""
-    place = objective.classification_output()
+def _check_weights(folds: Folds, weight: np.ndarray) -> None:
+    """Refuse a fold whose training rows, or held-out rows, all have weight 0, which a given split may have."""
+    for place, sides in enumerate(zip(folds.train, folds.held_out, strict=True)):
+        for name, rows in zip(("training", "held-out"), sides, strict=True):
+            if not weight[rows].any():
+                raise ValueError(
+                    f"`sample_weight` (times `class_weight`) must be above 0 for some training and some held-out rows "
+                    f"of every fold. Received: weight 0 for all {name} rows of fold {place + 1}. Change `cv`, or leave "
+                    f"the fold out."
+                )
+
+
+def check_split(request: Request) -> None:
+    """Refuse arguments that say twice how rows are split, or that nothing would use."""
+    cv, number = request.cv, _is_number(request.cv)
+    if request.validation_data is not None:
+        for name, used in (
+            ("cv", not number),
+            ("groups", request.groups is not None),
+            ("repeats", request.repeats > 1),
+        ):
+            if used:
+                raise ValueError(
+                    f"`{name}` must be left out with `validation_data`, which is held out in its place, once. "
+                    f"Received: both. To split the rows of `x` leave `validation_data` out."
+                )
+    by_row = not (number or is_splitter(cv) or isinstance(cv, str))
+    for name, used in (("cv", by_row), ("groups", request.groups is not None)):
+        if used and is_dataset(request.x):
+            raise ValueError(
+                f"`{name}` names the rows of `x` by their places, which a dataset that shuffles changes. Received: a "
+                f"dataset as `x`. Read it into arrays first, or say cv=5."
+            )
+    if request.repeats > 1 and not number:
+        splits = getattr(cv, "n_splits", 5)
+        hint = "a splitter of its own that repeats, such as cv=RepeatedKFold(n_splits=5, n_repeats=3)"
+        raise ValueError(
+            f"`repeats` needs a number of folds or a share as `cv`: nothing else can be drawn anew. Received: "
+            f"repeats={request.repeats} with a {type(cv).__name__}. Say cv={splits if type(splits) is int else 5}, or "
+            f"give {hint}."
+        )
+
+
+def _is_number(cv: object) -> bool:
+    return isinstance(cv, Real)
+
+
+def _unseen(folds: Folds, data: Data, place: int | None) -> tuple[Note, ...]:
+    """Say which classes or labels a fold holds out and does not train on, each with so many rows held out."""
     classes = None if place is None else classes_of(keras.tree.flatten(data.y)[place])
     if classes is None:
         return ()
-    counts = dict[int, int]()
+    counts = data.weight > 0
+    missed = np.zeros(classes.shape, bool)  # (n,), of several labels (n, L)
     for train, held_out in zip(folds.train, folds.held_out, strict=True):
-        trained = classes[train[data.weight[train] > 0]]
-        held_out = classes[held_out[data.weight[held_out] > 0]]
-        for label, n in zip(*np.unique(held_out[~np.isin(held_out, trained)], return_counts=True), strict=True):
-            counts[int(label)] = counts.get(int(label), 0) + int(n)
-    if not counts:
+        trained = classes[train[counts[train]]]
+        if classes.ndim == 2:
+            missed[held_out] |= classes[held_out] & ~trained.any(axis=0)
+        else:
+            missed[held_out] |= ~np.isin(classes[held_out], trained)
+    missed[~counts] = False
+    labels = np.nonzero(missed)[1] if classes.ndim == 2 else classes[missed]
+    if not len(labels):
         return ()
-    text = (
-        "`validation_data` has rows of class $classes, and `x` has none: what the models predict for these is not "
-        "learnt, and the held-out loss contains it."
-        if folds.kind == "given"
-        else "All rows of class $classes fall into one fold: its models do not learn that class, and its held-out loss "
-        "contains it."
-    )
-    return (Note(text, classes=Classes(tuple(sorted(counts.items())))),)
+    found = Classes(tuple(zip(*(part.tolist() for part in np.unique(labels, return_counts=True)), strict=True)))
+    noun = "label" if classes.ndim == 2 else "class"
+    if folds.kind == "given":
+        text = (
+            f"`validation_data` has rows of {noun} $classes, and `x` has none: what the models predict for these is "
+            "not learnt, and the held-out loss contains it."
+        )
+    elif "k-fold" in folds.kind:
+        text = (
+            f"All rows of {noun} $classes fall into one fold: its models do not learn that {noun}, and its held-out "
+            f"loss contains it."
+        )
+    else:
+        text = (
+            f"A fold that holds out rows of {noun} $classes trains on none: its models do not learn that {noun}, and "
+            f"its held-out loss contains it."
+        )
+    return (Note(text, classes=found),)
 
 
-def _split_rows(data: Data, objective: Objective, cv: int | float, seed: int) -> Folds:
-    """Split the rows, those that count as if there were no others, by the labels of the first output with classes."""
-    counts, place = data.weight > 0, objective.classification_output()
-    classes = None if place is None else classes_of(keras.tree.flatten(data.y)[place])
+def _split_rows(data: Data, place: int | None, request: Request) -> Folds:
+    """Split the rows, by the labels of the first output with classes.
+
+    A number of folds is of the rows that count, as if there were no others. Splitters, fold numbers and pairs are of
+    all rows.
+    """
+    cv: Any = request.cv
+    leaves = keras.tree.flatten(data.y)
+    classes = None if place is None else classes_of(leaves[place])
+    groups = read_groups(request.groups, data.n_rows)
+    if not _is_number(cv):
+        y = classes if classes is not None else leaves[place or 0]
+        return read_folds(cv, data.n_rows, y[:, 0] if y.shape[1:] == (1,) else y, groups)
+    counts = data.weight > 0
+    options: dict[str, Any] = {"repeats": request.repeats, "seed": request.seed}
+    numbers = None if groups is None else number_groups(groups)
+    own: dict[str, Any] = {"classes": classes, "groups": numbers}
+    counting = {name: None if labels is None else labels[counts] for name, labels in own.items()}
     try:
-        folds = make_folds(int(counts.sum()), cv, classes=None if classes is None else classes[counts], seed=seed)
+        folds = make_folds(int(counts.sum()), cv, **counting, **options)
     except ValueError as error:
-        make_folds(len(counts), cv, classes=classes, seed=seed)  # fails too where the weights are not the cause
+        make_folds(len(counts), cv, **own, **options)  # fails too where the weights are not the cause
         raise ValueError(
             f"`sample_weight` must leave enough rows with a weight above 0 for `cv`. Received: {counts.sum()} of "
             f"{len(counts)} rows. {error}"
         ) from error
-    return folds if counts.all() else with_rows_that_do_not_count(folds, data.weight, seed)
+    return folds if counts.all() else with_rows_that_do_not_count(folds, data.weight, request.seed, numbers)
 
 
 def _validation_rows(template: Template, objective: Objective, request: Request) -> Data:

@@ -103,10 +103,14 @@ def note_of_outputs(output: np.ndarray, loss: keras.losses.Loss) -> str:
 
 
 def classes_of(y: np.ndarray) -> np.ndarray | None:
-    """Return one integer label a row, to stratify folds by, or None where rows hold several labels."""
+    """Return what folds are stratified by: one integer label a row (n,), or which labels each row has (n, L) bool.
+
+    None where a row has values of other kinds, such as shares or a label for each of its steps.
+    """
     if y.ndim == 2 and y.shape[1] > 1:
-        one_hot = np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all()
-        return y.argmax(axis=1) if one_hot else None
+        if not np.isin(y, (0, 1)).all():
+            return None
+        return y.argmax(axis=1) if (y.sum(axis=1) == 1).all() else y.astype(bool)
     if y.ndim > 2 or not (y == np.floor(y)).all():
         return None
     return y.reshape(len(y)).astype(np.int64)

@@ -50,9 +50,8 @@ def about_time(columns: Columns, said: tuple[str, ...]) -> list[str]:
     if not any(reason.startswith(DATES) for reason in columns.dropped.values()) and _DATES not in " ".join(said):
         return []
     return [
-        "the folds are drawn at random: to predict later from earlier rows, put the latest rows in a separate file "
-        "and compare the predictions of `shrinkage predict` with their targets (in Python, give them as "
-        "validation_data)"
+        "the folds are drawn at random: to predict later from earlier rows, say --time NAME with that column "
+        "(in Python, cv=sklearn.model_selection.TimeSeriesSplit(5))"
     ]
 
 

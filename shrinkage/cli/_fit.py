@@ -73,6 +73,10 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
     help="The learning rate of Adam.",
 )
 @click.option("--folds", type=whole_number(2), default=5, help="Folds of the cross-validation.")
+@click.option("--repeats", type=whole_number(1), default=1, help="Draw the folds anew so many times.")
+@click.option("--group", metavar="NAME", help="A column of groups: a fold holds out whole groups. It is no input.")
+@click.option("--time", metavar="NAME", help="A column of times: folds train on earlier rows. It is no input.")
+@click.option("--fold", metavar="NAME", help="A column of fold numbers, -1 to only train. It is no input.")
 @click.option("--seed", type=whole_number(0, 2**32 - 1), default=0, help="The seed of all random numbers.")
 @click.option(
     "--choose",
@@ -104,11 +108,16 @@ def fit(
     from ._network import Settings
     from ._prepare import Wishes, prepare
     from ._report import files
+    from ._split import OPTIONS, check_split
 
     settings = Settings.with_defaults(**options)
     check_penalty(settings)
     folder = output or File(f"{data.stem}-shrinkage")
-    prepared = prepare(data, target, task, settings.folds, Wishes(drop, category, number, clip, separator))
+    columns = {name: options[name] for name in OPTIONS}
+    check_split(**columns, repeats=settings.repeats)
+    wishes = Wishes(drop, category, number, clip, separator, **columns)
+    prepared = prepare(data, target, task, settings.folds, wishes)
+    settings = replace(settings, folds=prepared.split.n_folds)
     check_folder(folder, overwrite)
     console.say(prepared.describe())
     console.say(f"training: {settings}\n")
@@ -146,7 +155,9 @@ def train(prepared: "Prepared", settings: "Settings") -> "Path":
                 targets,
                 **penalty_arguments(settings),
                 **training_arguments(settings, len(matrix)),
-                cv=settings.folds,
+                cv=prepared.split.cv,
+                groups=prepared.split.groups,
+                repeats=settings.repeats,
                 seed=settings.seed,
                 standardize_target=prepared.columns.task == "regression",
             )

@@ -37,8 +37,14 @@ class Settings:
     """None for all rows, with a linear model: the learning rate then falls to 0 over the epochs."""
     learning_rate: float
     folds: int
+    """The number of folds; with `fold`, of the fold numbers."""
     seed: int
     choose: Literal["min", "1se"]
+    repeats: int = 1
+    group: str | None = None
+    """The column of groups of rows; None where there is none, as in the next two fields."""
+    time: str | None = None
+    fold: str | None = None
 
     @staticmethod
     def with_defaults(**options: Any) -> "Settings":
@@ -55,9 +61,16 @@ class Settings:
         """Units of the hidden layers."""
         return () if self.model == "linear" else HIDDEN if self.hidden is None else self.hidden
 
+    @property
+    def _split(self) -> str:
+        order = f" in the order of {self.time}" if self.time else f" of groups of {self.group}" if self.group else ""
+        numbers = f" by {self.fold}" if self.fold else ""
+        repeats = f"{self.repeats} repeats of " if self.repeats > 1 else ""
+        return f"{repeats}{self.folds} fold{'s' * (self.folds > 1)}{order}{numbers}"
+
     def __str__(self) -> str:
         network = f"{'-'.join(map(str, self.layers))} ReLU network" if self.layers else "linear model"
-        rate, chosen = f"Adam with learning rate {self.learning_rate:g}", f"{self.folds} folds, seed {self.seed}"
+        rate, chosen = f"Adam with learning rate {self.learning_rate:g}", f"{self._split}, seed {self.seed}"
         if self.batch_size is None:
             return (
                 f"{network}, {rate} that falls to 0 in {self.epochs} epochs, all rows in a batch, "

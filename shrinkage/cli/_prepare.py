@@ -15,6 +15,7 @@ from ._encoder import count_clipped, count_unseen, matrix, missing, odd_cells, r
 from ._errors import BadInput
 from ._infer import MAX_CATEGORIES, infer_columns
 from ._numerals import Known
+from ._split import OPTIONS, Split, random_split, read_split
 from ._table import column, read_table
 from ._target import Target, check_named, drop_unlabelled, read_target
 
@@ -31,7 +32,7 @@ class Prepared:
     target: Target
     cells: dict[str, np.ndarray]
     """The model's inputs by input name, (n, 1)."""
-    n_folds: int
+    split: Split
     n_unlabelled: int
     """The number of rows without a target, which are left out."""
     notes: tuple[str, ...]
@@ -58,12 +59,13 @@ class Prepared:
         ]
         if self.n_unlabelled:
             lines.append(f"left out: {plural(self.n_unlabelled, 'row')} without a target (empty, NA, null, None or ?)")
-        rows = len(target.values) // self.n_folds
+        lines += self.split.notes
+        rows = self.split.rows_in_fold
         if rows < FEW_ROWS:
             lines.append(f"caution: {plural(rows, 'row')} in a fold; so few can hardly tell one strength from another")
-        lines += _count_words(f"classes with fewer rows than the {self.n_folds} folds", self._small_classes())
+        lines += _count_words(f"classes with fewer rows than the {self.split.n_folds} folds", self._small_classes())
         lines += [f"not used: {name} ({reason})" for name, reason in columns.dropped.items()]
-        lines += about_time(columns, self.cautions)
+        lines += about_time(columns, self.cautions) if self.split.is_random else []
         renamed = [f"{name} is {new}" for name, new in columns.renamed.items()]
         if renamed:
             lines.append(
@@ -125,7 +127,7 @@ class Prepared:
         return {str(label): count for label, count in zip(self.columns.labels, counts, strict=True)}
 
     def _small_classes(self) -> dict[str, int]:
-        return {label: count for label, count in self._class_sizes().items() if count < self.n_folds}
+        return {label: count for label, count in self._class_sizes().items() if count < self.split.n_folds}
 
 
 def _count_words(what: str, counts: dict[str, int]) -> list[str]:
@@ -157,6 +159,14 @@ class Wishes:
     number: tuple[str, ...] = ()
     clip: bool = True
     separator: str | None = None
+    group: str | None = None
+    time: str | None = None
+    fold: str | None = None
+
+    @property
+    def split(self) -> tuple[str, str] | None:
+        """The option for the split that names a column, and the column."""
+        return next(((option, name) for option in OPTIONS if (name := getattr(self, option))), None)
 
 
 def prepare(file: Path, target_name: str, task: Task | None, n_folds: int, wishes: Wishes = Wishes()) -> Prepared:
@@ -176,31 +186,31 @@ def prepare(file: Path, target_name: str, task: Task | None, n_folds: int, wishe
     check_named(table.frame, target_name)
     _check_wishes(table.frame, target_name, wishes)
     frame = drop_unlabelled(table.frame, target_name)
-    if len(frame) < n_folds:
-        raise BadInput(
-            f"{plural(len(frame), 'row')} cannot be split into {n_folds} folds; give more rows or fewer --folds."
-        )
+    split = read_split(frame, n_folds, *wishes.split) if wishes.split else random_split(len(frame), n_folds)
     target = read_target(column(frame, target_name), task)
-    features = frame.drop(columns=[target_name, *wishes.drop])
+    apart = {} if wishes.split is None else {wishes.split[1]: f"it decides the split, --{wishes.split[0]}"}
+    features = frame.drop(columns=[target_name, *wishes.drop, *apart])
     inferred = infer_columns(features, number=wishes.number, category=wishes.category, clip=wishes.clip)
     numbers, categories, dropped = inferred
-    dropped = {**dropped, **dict.fromkeys(wishes.drop, "--drop")}
+    dropped = {**dropped, **dict.fromkeys(wishes.drop, "--drop"), **apart}
     columns = Columns(target_name, target.task, target.labels, numbers, categories, dropped, table.decimal)
     _check_input_names(columns)
     cells = read_cells(columns, features)
     n_unlabelled = len(table.frame) - len(frame)
     said = cautions(frame, columns, target)
     odd = odd_cells(columns, features)
-    return Prepared(file, columns, target, cells, n_folds, n_unlabelled, table.notes, said, odd)
+    return Prepared(file, columns, target, cells, split, n_unlabelled, table.notes, said, odd)
 
 
 def _check_wishes(frame: pd.DataFrame, target: str, wishes: Wishes) -> None:
     said: dict[str, str] = {}
-    for option, names in (("--drop", wishes.drop), ("--category", wishes.category), ("--number", wishes.number)):
+    options = [("--drop", wishes.drop), ("--category", wishes.category), ("--number", wishes.number)]
+    for option, names in [*options, *((f"--{option}", (name,)) for option, name in filter(None, [wishes.split]))]:
         for name in names:
             check_named(frame, name, what=option)
             if name == target:
-                raise BadInput(f"{option} {name}: {name} is the target; --task chooses its type.")
+                way = "" if option.removeprefix("--") in OPTIONS else "; --task chooses its type"
+                raise BadInput(f"{option} {name}: {name} is the target{way}.")
             if said.setdefault(name, option) != option:
                 raise BadInput(f"{said[name]} {name} and {option} {name} contradict each other; give one of them.")
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from shrinkage._cv._folds import make_folds
+from shrinkage._cv._splits import make_folds
 from shrinkage._note import Note
 from shrinkage.cli import main
 from shrinkage.cli._columns import Columns
@@ -88,8 +88,8 @@ def test_dates_and_the_order_of_time_is_spoken_of(tmp_path, days):
     written_as_number = days[0].isdigit()
     assert ("caution: day seems to hold dates, such as 19580329" in words) == written_as_number
     assert ("not used: day (dates and times are not used)" in words) == (not written_as_number)
-    assert "the folds are drawn at random: to predict later from earlier rows" in words
-    assert "`shrinkage predict`" in words and "validation_data" in words
+    assert "the folds are drawn at random: to predict later from earlier rows, say --time NAME" in words
+    assert "cv=sklearn.model_selection.TimeSeriesSplit(5)" in words
 
 
 # --- headers and separators

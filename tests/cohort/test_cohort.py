@@ -53,7 +53,16 @@ def cohort_of(problem: Problem, xla: bool | None = None, rules: bool | None = No
     rules, xla = first.rules if rules is None else rules, first.xla if xla is None else xla
     plan = Plan(rules, xla, strengths, problem.training.data.n_rows)
     engine = Engines(problem.training).get(plan, strengths)
-    cohort = Cohort(problem.training, engine, plan.evaluated_rows, folds.train, folds.held_out, range(len(folds.train)))
+    numbers = range(len(folds.train))
+    cohort = Cohort(
+        problem.training,
+        engine,
+        plan.evaluated_rows,
+        folds.train,
+        folds.held_out,
+        problem.scored_training_rows,
+        numbers,
+    )
     cohort.start(np.repeat(problem.lams[None], len(folds.train), axis=0))
     return cohort
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shrinkage._cv._folds import Folds, given_folds, make_folds, scored_training_rows
+from shrinkage._cv._folds import Folds, given_folds, scored_training_rows
+from shrinkage._cv._splits import make_folds
 
 sizes = st.integers(2, 60)
 seeds = st.integers(0, 2**32 - 1)
@@ -128,7 +129,7 @@ def test_numpy_numbers_are_numbers():
 def test_training_loss_is_of_as_many_rows_of_each_fold_as_are_held_out(n, cv, seed):
     assume(n >= cv if isinstance(cv, int) else np.ceil(cv * n) < n)
     folds = make_folds(n, cv, seed=seed)
-    scored = scored_training_rows(folds.train, folds.held_out, np.ones(n), seed)
+    scored = scored_training_rows(folds, np.ones(n), seed)
     for rows, train, held_out in zip(scored, folds.train, folds.held_out, strict=True):
         assert np.isin(rows, train).all() and np.all(np.diff(rows) > 0)
         assert abs(len(rows) - min(len(train), len(held_out))) <= 1
@@ -138,6 +139,6 @@ def test_training_loss_is_of_as_many_rows_of_each_fold_as_are_held_out(n, cv, se
 
 def test_training_loss_of_one_fold_is_of_rows_with_a_weight():
     folds, weight = make_folds(20, 0.5), np.arange(20) % 2
-    (rows,) = scored_training_rows(folds.train, folds.held_out, weight, seed=0)
+    (rows,) = scored_training_rows(folds, weight, seed=0)
     counted = [weight[part[0]].sum() for part in (folds.train, folds.held_out)]
     assert len(rows) == min(counted) and (weight[rows] == 1).all()

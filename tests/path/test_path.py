@@ -187,11 +187,17 @@ def test_the_data_frame_has_a_row_for_each_strength():
 # --- on disk
 
 
+def _parts(record):
+    """Return the fields of a record, without the values that it keeps of its properties."""
+    names = [field.name for field in dataclasses.fields(record)] if dataclasses.is_dataclass(record) else vars(record)
+    return {name: getattr(record, name) for name in names}
+
+
 def assert_same(ours, theirs):
     """Compare two fields, with records, tuples and dictionaries of arrays by their parts."""
     if isinstance(ours, StubTemplate) or dataclasses.is_dataclass(ours):
         assert type(ours) is type(theirs)
-        ours, theirs = vars(ours), vars(theirs)
+        ours, theirs = (_parts(record) for record in (ours, theirs))
     if isinstance(ours, dict):
         assert ours.keys() == theirs.keys()
         ours, theirs = tuple(ours.values()), tuple(theirs.values())

@@ -191,8 +191,8 @@ def test_verbose_prints_the_plan_and_why(capsys):
 # --- memory
 
 SMALL = Memory(
-    member=4000, weights=1000, activations=100, output=12, widest=10, data=1000, scored=50, held_out=50, folds=2,
-    strengths=20, batch_size=8, limit=2**40,
+    member=4000, weights=1000, activations=100, output=12, widest=10, data=1000, scored=50, held_out=50,
+    held_out_by_all=50, folds=2, strengths=20, batch_size=8, limit=2**40,
 )  # fmt: skip
 
 

@@ -264,8 +264,8 @@ def test_the_code_of_every_refusal_runs(name):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"cv": KFold(4)}, "KFold.* Say cv=4.*validation_data"),
-        ({"cv": [(range(9), range(9, 12))]}, "validation_data="),
+        ({"cv": KFold}, r"Say cv=KFold\(5\)"),
+        ({"cv": KFold(4), "repeats": 2}, "Say cv=4, .*RepeatedKFold"),
         ({"cv": 5.0}, "Say cv=5, "),
         ({"validation_data": Loader()}, r"x_val, y_val = .*\*dataset"),
         ({"how": "coupled"}, r"Say how=shrinkage.Coupled\(\)"),

@@ -1,0 +1,184 @@
+"""Splits at random by scikit-learn: K folds or a hold-out, by classes or groups where there are some, repeated."""
+
+import warnings
+from dataclasses import replace
+from itertools import chain
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.model_selection import (
+    GroupShuffleSplit,
+    KFold,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
+
+from shrinkage._cv._folds import Folds, repeat_seed, to_folds, uneven_sizes
+from shrinkage._cv._labels import spread_labels
+from shrinkage._note import Classes, Note
+
+EXPECTED = (
+    "`cv` must be a whole number of 2 or more, the folds, or a share between 0 and 1 of rows to hold out once; or a "
+    "splitter of scikit-learn, one fold number a row, or pairs (training rows, held-out rows)."
+)
+
+
+def make_folds(
+    n_rows: int,
+    cv: int | float,
+    *,
+    classes: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    repeats: int = 1,
+    seed: int = 0,
+) -> Folds:
+    """Split rows at random into folds, or into one training and one held-out part.
+
+    Args:
+        n_rows: the number of rows, n.
+        cv: an integer K >= 2 for K folds, or the share of rows to hold out, between 0 and 1; with groups it is the
+            share of groups.
+        classes: one integer label per row (n,), or which labels each row has, 0 or 1 (n, L): every fold then has nearly
+            the same share of each.
+        groups: one label per row (n,): no fold then trains on one row of a group and holds out another.
+        repeats: how many times the rows are split, each time by another seed.
+        seed: the same seed gives the same split.
+
+    Returns:
+        K folds for each repeat whose sizes differ by at most one row (or, stratified, one row per class; or, with
+        groups, whose numbers of groups do); or a single one.
+
+    Raises:
+        ValueError: if `cv` is neither, there are too few rows or groups, or a hold-out leaves one part empty.
+
+    Example:
+        >>> folds = make_folds(6, 3, classes=np.array([0, 0, 0, 1, 1, 1]))
+        >>> folds.kind, [rows.size for rows in folds.held_out]
+        ('stratified k-fold', [2, 2, 2])
+        >>> folds = make_folds(6, 2, groups=np.array([0, 0, 0, 1, 2, 2]), repeats=3)
+        >>> folds.kind, len(folds.train), folds.per_repeat
+        ('group k-fold', 6, 2)
+    """
+    if isinstance(cv, bool) or not isinstance(cv, Real):
+        raise ValueError(f"{EXPECTED} Received: {cv!r}. Say cv=5, or cv=0.2 for a single split.")
+    is_share = 0 < cv < 1
+    if not is_share and not (isinstance(cv, Integral) and cv >= 2):
+        whole = f"cv={int(cv)}" if cv >= 2 and float(cv).is_integer() else "cv=5"
+        raise ValueError(f"{EXPECTED} Received: {cv!r}. Say {whole}, or cv=0.2 for a single split.")
+    seeds = [repeat_seed(seed, repeat) for repeat in range(repeats)]
+    if is_share:
+        parts = [_hold_out(n_rows, float(cv), classes, groups, each) for each in seeds]
+    else:
+        parts = [_k_folds(n_rows, int(cv), classes, groups, each) for each in seeds]
+    train, held_out = (tuple(chain(*(getattr(part, name) for part in parts))) for name in ("train", "held_out"))
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    folds = Folds(train, held_out, n_rows, parts[0].kind, notes, repeats)
+    more = (*(() if groups is None else uneven_sizes(folds)), *_equal_repeats(parts))
+    return replace(folds, notes=(*notes, *more)) if more else folds
+
+
+def _equal_repeats(parts: list[Folds]) -> tuple[str, ...]:
+    """Say it where the repeats are equal but for the order of their folds, as with one group per fold."""
+    first, *others = ({rows.tobytes() for rows in part.held_out} for part in parts)
+    if not others or any(other != first for other in others):
+        return ()
+    return ("All repeats hold out the same parts of the rows: only the random numbers of training differ.",)
+
+
+def _k_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray | None, seed: int) -> Folds:
+    if n_rows < k:
+        raise ValueError(f"cv={k} needs at least {k} rows, one per fold, and there are {n_rows}. Give a smaller cv.")
+    if groups is not None:
+        return _group_folds(n_rows, k, classes, groups, seed)
+    if classes is not None and classes.ndim == 2:
+        sizes = [n_rows // k + (f < n_rows % k) for f in range(k)]
+        return _by_labels(
+            classes, sizes, range(k), "stratified k-fold", seed, _too_small(_label_sizes(classes), k, "with label")
+        )
+    if classes is None:
+        return to_folds(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold")
+    sizes = _class_sizes(classes, n_rows)
+    if max(sizes.values()) < k:
+        note = f"No class has {k} rows, one per fold: the folds are not stratified."
+        return to_folds(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold", (note,))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)  # said in notes
+        splits = list(StratifiedKFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows), classes))
+    return to_folds(splits, n_rows, "stratified k-fold", _too_small(sizes, k))
+
+
+def _group_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray, seed: int) -> Folds:
+    names, place = np.unique(groups, return_inverse=True)
+    if len(names) < k:
+        raise ValueError(
+            f"`groups` must have at least cv={k} different values, one per fold. Received: {len(names)}. Give a "
+            f"smaller cv."
+        )
+    if classes is not None and classes.ndim == 1 and max(_class_sizes(classes, n_rows).values()) >= k:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+            splitter = StratifiedGroupKFold(k, shuffle=True, random_state=seed)
+            splits = list(splitter.split(np.zeros(n_rows), classes, groups))
+        if all(len(held_out) for _, held_out in splits):  # it may leave a fold empty where groups are few
+            notes = _too_small(_class_sizes(classes, n_rows), k)
+            return to_folds(splits, n_rows, "stratified group k-fold", notes)
+    # As GroupKFold(k, shuffle=True), which scikit-learn has from 1.6 on: without shuffling it knows no seed.
+    held_out = [np.isin(place, part) for _, part in KFold(k, shuffle=True, random_state=seed).split(names)]
+    splits = [(np.flatnonzero(~part), np.flatnonzero(part)) for part in held_out]
+    notes = () if classes is None else ("With these groups the folds are not stratified by classes.",)
+    return to_folds(splits, n_rows, "group k-fold", notes)
+
+
+def _hold_out(n_rows: int, share: float, classes: np.ndarray | None, groups: np.ndarray | None, seed: int) -> Folds:
+    things, n = ("rows", n_rows) if groups is None else ("groups", len(np.unique(groups)))
+    held_out = int(np.ceil(share * n))  # scikit-learn's rounding
+    if not 1 <= held_out < n:
+        raise ValueError(
+            f"cv={share} of {n} {things} leaves {n - held_out} to train on and holds out {held_out}; both parts "
+            f"need at least one. Give more {things} or another share."
+        )
+    if groups is not None:
+        splitter = GroupShuffleSplit(1, test_size=held_out, random_state=seed)
+        return to_folds(splitter.split(np.zeros(n_rows), groups=groups), n_rows, "group hold-out")
+    notes: tuple[str, ...] = ()
+    if classes is not None and classes.ndim == 2:
+        return _by_labels(classes, [n - held_out, held_out], [1], "stratified hold-out", seed)
+    if classes is not None:
+        sizes = _class_sizes(classes, n_rows)
+        if min(sizes.values()) >= 2 and len(sizes) <= min(held_out, n_rows - held_out):
+            splitter = StratifiedShuffleSplit(1, test_size=held_out, random_state=seed)
+            return to_folds(splitter.split(np.zeros(n_rows), classes), n_rows, "stratified hold-out")
+        notes = ("A class has a single row, or there are more classes than rows in a part: not stratified.",)
+    splitter = ShuffleSplit(1, test_size=held_out, random_state=seed)
+    return to_folds(splitter.split(np.zeros(n_rows)), n_rows, "hold-out", notes)
+
+
+def _by_labels(
+    labels: np.ndarray, sizes: list[int], held_out: range | list[int], kind: str, seed: int, notes: tuple[str, ...] = ()
+) -> Folds:
+    parts = spread_labels(labels, sizes, seed)
+    splits = ((np.flatnonzero(parts != part), np.flatnonzero(parts == part)) for part in held_out)
+    return to_folds(splits, len(labels), kind, notes)
+
+
+def _label_sizes(labels: np.ndarray) -> dict[int, int]:
+    counts = labels.astype(bool).sum(axis=0)
+    return {label: int(count) for label, count in enumerate(counts) if count}
+
+
+def _class_sizes(classes: np.ndarray, n_rows: int) -> dict[int, int]:
+    labels = np.asarray(classes)
+    if labels.shape != (n_rows,):
+        raise ValueError(f"classes must hold one label per row, shape ({n_rows},), and has shape {labels.shape}.")
+    names, counts = np.unique(labels, return_counts=True)
+    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+
+def _too_small(sizes: dict[int, int], k: int, where: str = "in class") -> tuple[str, ...]:
+    small = {label: n for label, n in sizes.items() if n < k}
+    if not small:
+        return ()
+    text = f"Fewer rows than the {k} folds {where} $classes: some folds hold out none of them."
+    return (Note(text, classes=Classes(tuple(small.items()))),)

@@ -1,0 +1,49 @@
+"""What a path says of how its rows were split: how many folds, which rows they hold out, how many they train on."""
+
+from shrinkage._path._curve import Curve
+
+_WORDS = {"group k-fold": " of groups", "stratified group k-fold": " of groups", "fold numbers": ", as given"}
+_OWN = ("k-fold", "stratified k-fold", *_WORDS, "pairs of rows", "hold-out", "stratified hold-out", "group hold-out")
+
+
+def split_text(curve: Curve) -> str:
+    """Say how the rows were split: `1 split`, `5 folds`, `4 repeats of 5 folds`, `5 folds of TimeSeriesSplit`."""
+    folds = curve.folds
+    n_folds = folds.per_repeat
+    if curve.single_split:
+        return "1 split"
+    if n_folds == 1:
+        return f"{folds.repeats} hold-outs{' of groups' * folds.kind.startswith('group')}"
+    more = _WORDS.get(folds.kind, "" if folds.kind in _OWN else f" of {folds.kind}")
+    return f"{f'{folds.repeats} repeats of ' * (folds.repeats > 1)}{n_folds} folds{more}"
+
+
+def one_split_words(curve: Curve, said: str) -> str:
+    """Say what the intervals of one split leave out, where one was said."""
+    if not (curve.single_split and "interval" in said):
+        return ""
+    return "One split does not show the noise of training, and its intervals are too short: several folds show it."
+
+
+def rows_words(curve: Curve) -> str:
+    """Say which rows the losses are of, where the folds do not hold out each row once."""
+    folds, n_held_out = curve.folds, len(curve.held_out_rows)
+    if curve.single_split:
+        return ""
+    times = sum(map(len, folds.held_out)) / n_held_out
+    sentences = []
+    if n_held_out < folds.n_rows:
+        sentences.append(f"The folds hold out {n_held_out:,} of the {folds.n_rows:,} rows; the others only train.")
+    if folds.overlap > 1:
+        same = len(folds.held_out) <= folds.overlap
+        error = "and the folds give no standard error" if same else "which the standard error allows for"
+        sentences.append(f"A row is held out {times:.1f} times on average, {error}.")
+    if curve.metrics and times > 1:
+        sentences.append("Metrics are of averages of several models' predictions, and may be better than one model's.")
+    sizes = [len(rows) for rows in folds.train]
+    if 2 * min(sizes) < curve.n_rows:
+        sentences.append(
+            f"The folds train on {min(sizes):,} to {max(sizes):,} rows, the final models on {curve.n_rows:,}; "
+            f"they may be better than the held-out loss says."
+        )
+    return " ".join(sentences)

@@ -1,0 +1,54 @@
+"""The groups that rows belong to, as the user gives them."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def read_groups(groups: Any, n_rows: int) -> np.ndarray | None:
+    """Return the labels of the rows' groups, (n,), or None.
+
+    Args:
+        groups: An array or list of n labels of any type, or None.
+        n_rows: The number of rows, n.
+
+    Raises:
+        ValueError: Naming what was expected and what was received.
+
+    Example:
+        >>> read_groups(["ann", "bob", "ann"], 3).tolist()
+        ['ann', 'bob', 'ann']
+    """
+    if groups is None:
+        return None
+    expected = f"`groups` must be {n_rows} labels, one a row, none missing."
+    if isinstance(groups, str):
+        raise ValueError(f"{expected} Received: {groups!r}. A group lasso has its own: GroupLasso({groups!r}).")
+    try:
+        labels = np.asarray(groups)
+    except ValueError:  # of lists of different lengths
+        labels = np.empty(0)
+    labels = labels.reshape(-1) if labels.shape[1:] == (1,) else labels
+    if labels.shape != (n_rows,):
+        raise ValueError(f"{expected} Received: shape {labels.shape}.")
+    missing = np.flatnonzero(pd.isna(labels))
+    if len(missing):
+        raise ValueError(
+            f"{expected} Received: {len(missing)} missing, the first in row {missing[0]}. Give each such row a label "
+            f"of its own, or one that all of them share."
+        )
+    return labels
+
+
+def number_groups(labels: np.ndarray) -> np.ndarray:
+    """Return the groups as numbers from 0, (n,), in the order of their labels where these have one.
+
+    Example:
+        >>> number_groups(np.array(["b", "a", "b"])).tolist()
+        [1, 0, 1]
+    """
+    try:
+        return np.unique(labels, return_inverse=True)[1]
+    except TypeError:  # of labels that cannot be compared, such as 1 and "a"
+        return pd.factorize(labels)[0]

@@ -1,0 +1,158 @@
+"""How the rows of a table are split: at random, by a column of groups, by a column of fold numbers, or in time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn import model_selection
+
+from ._console import plural
+from ._errors import BadInput
+from ._table import column
+from ._values import as_categories, as_numbers
+
+OPTIONS = ("group", "time", "fold")
+"""Options that name a column for the split, at most one of which is given."""
+
+
+@dataclass(frozen=True, eq=False)
+class TimeSeriesSplit:
+    """The splits of scikit-learn's class of the same name, of rows in another order than they have."""
+
+    n_splits: int
+    """The number of folds."""
+    order: np.ndarray
+    """The rows, the earliest first, (n,)."""
+
+    def split(self, x: Any = None, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the training and the held-out rows of each fold."""
+        for train, held_out in model_selection.TimeSeriesSplit(self.n_splits).split(self.order):
+            yield self.order[train], self.order[held_out]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split of the rows, as arguments of `shrinkage.fit`."""
+
+    cv: Any
+    n_folds: int
+    rows_in_fold: int
+    """The number of held-out rows of a fold: the mean, or the smallest of fold numbers."""
+    groups: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the folds are drawn at random."""
+        return isinstance(self.cv, int)
+
+
+def check_split(group: str | None, time: str | None, fold: str | None, repeats: int) -> None:
+    """Refuse options that contradict each other."""
+    given = [f"--{option} {name}" for option, name in zip(OPTIONS, (group, time, fold), strict=True) if name]
+    if len(given) > 1:
+        raise BadInput(f"{' and '.join(given)} contradict each other; give one of them.")
+    if repeats > 1 and (time or fold):
+        raise BadInput(f"--repeats goes with folds at random. Received: {given[0]}, which is one split. Leave one out.")
+
+
+def read_split(frame: pd.DataFrame, n_folds: int, option: str, name: str) -> Split:
+    """Return the split by the column of an option, one of `OPTIONS`; the rows of the frame have a target.
+
+    Raises:
+        BadInput: If the column has missing or unsuitable cells, or too few groups or rows.
+    """
+    cells = column(frame, name)
+    if cells.isna().any():
+        raise BadInput(
+            f"--{option} {name}: missing in {cells.isna().sum()} of {len(cells)} rows; fill these cells, or leave the "
+            "rows out."
+        )
+    return {"group": _by_group, "time": _in_time, "fold": _by_number}[option](cells, n_folds)
+
+
+def random_split(n_rows: int, n_folds: int) -> Split:
+    """Return the split without such a column."""
+    if n_rows < n_folds:
+        raise BadInput(
+            f"{plural(n_rows, 'row')} cannot be split into {n_folds} folds; give more rows or fewer --folds."
+        )
+    return Split(n_folds, n_folds, n_rows // n_folds)
+
+
+def _by_group(cells: pd.Series, n_folds: int) -> Split:
+    labels = as_categories(cells).astype(str)
+    n_groups = len(np.unique(labels))
+    if n_groups < n_folds:
+        raise BadInput(
+            f"--group {cells.name}: {plural(n_groups, 'group')} cannot be split into {n_folds} folds; give "
+            "fewer --folds."
+        )
+    note = f"groups: {plural(n_groups, 'value')} of {cells.name}; the rows of a group are held out together"
+    return Split(n_folds, n_folds, len(cells) // n_folds, labels, (note,))
+
+
+def _by_number(cells: pd.Series, n_folds: int) -> Split:
+    numbers = as_numbers(cells)
+    odd = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (numbers >= -1))
+    if odd.any():
+        raise BadInput(
+            f"--fold {cells.name}: cells must be whole numbers, those of the folds, and -1 in rows that only train; "
+            f"{odd.sum()} of {len(cells)} are not, such as {cells.loc[odd].iloc[0]!r}."
+        )
+    names, sizes = np.unique(numbers[numbers >= 0], return_counts=True)
+    if not len(names) or len(names) == 1 and sizes[0] == len(cells):
+        raise BadInput(
+            f"--fold {cells.name}: every cell is {numbers[0]:g}, and a fold must hold out some rows and train on "
+            "others; give two numbers or more, or -1 to rows that only train."
+        )
+    n_others = int((numbers < 0).sum())
+    others = f"; {plural(n_others, 'row')} with -1 only train" if n_others else ""
+    note = f"folds: {plural(len(names), 'number')} of {cells.name}{others}"
+    return Split(numbers.astype(np.int64), len(names), int(sizes.min()), notes=(note,))
+
+
+def _in_time(cells: pd.Series, n_folds: int) -> Split:
+    n_rows, times = len(cells), _times(cells)
+    if n_rows < n_folds + 1:
+        raise BadInput(
+            f"--time {cells.name}: {plural(n_rows, 'row')} cannot be split into {n_folds} folds in time, with one "
+            "more row before them; give more rows or fewer --folds."
+        )
+    order = np.argsort(times, kind="stable")
+    split = TimeSeriesSplit(n_folds, order)
+    notes = [f"folds in the order of {cells.name}: each trains on the rows before those that it holds out"]
+    if not (np.diff(order) > 0).all():
+        notes.append(f"the rows of the file are not in the order of {cells.name}, and are taken in that order")
+    sides = ((times[train].max(), times[held_out].min()) for train, held_out in split.split())
+    n_ties = sum(bool(last == first) for last, first in sides)
+    if n_ties:
+        notes.append(
+            f"caution: in {plural(n_ties, 'fold')} the first held-out row has the same {cells.name} as the last "
+            "training row; rows of one time are in the order of the file"
+        )
+    return Split(split, n_folds, n_rows // (n_folds + 1), notes=tuple(notes))
+
+
+def _times(cells: pd.Series) -> np.ndarray:
+    """Return numbers, or dates and times, in a form that can be ordered."""
+    numbers = as_numbers(cells)
+    if np.isfinite(numbers).all():
+        return numbers
+    texts = cells.astype(str)
+    read = {form: pd.to_datetime(texts, errors="coerce", format=form, utc=True) for form in ("ISO8601", *_FORMS)}
+    fitting = [times for times in read.values() if not times.isna().any()]
+    if len(fitting) == 1:
+        return fitting[0].dt.tz_localize(None).to_numpy()
+    expected = f"--time {cells.name}: cells must be numbers, or dates such as 2024-01-31 or 2024-01-31 18:30"
+    if fitting:
+        raise BadInput(f"{expected}; in {texts.iloc[0]!r} the day or the month may be the first number.")
+    nearest = min(read.values(), key=lambda times: int(times.isna().sum()))
+    odd = cells.loc[nearest.isna() if not nearest.isna().all() else ~np.isfinite(numbers)]
+    raise BadInput(f"{expected}; {len(odd)} of {len(cells)} are not, such as {str(odd.iloc[0])!r}.")
+
+
+_FORMS = tuple(f"{day}{time}" for day in ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y") for time in ("", " %H:%M", " %H:%M:%S"))
+"""Other dates than those of ISO 8601. Numbers between slashes are in either order, which the cells must show."""
