@@ -11,9 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._cohort._initial import initial_values, origins
+from shrinkage._cohort._initial import Moments, initial_values, origins
 from shrinkage._cohort._tensorflow import Engine, tensors
-from shrinkage._data._data import TargetUnits, batch_rows, batches_of, random_seeds
+from shrinkage._data._data import Data, TargetUnits, batch_rows, batches_of, random_seeds
 from shrinkage._problem._problem import Training
 
 
@@ -43,6 +43,7 @@ class Cohort:
         train_scored: The rows that each fold's training loss is of.
         numbers: The folds' numbers, which weights, batches and random layers depend on.
         target: The units that each fold's targets are trained in, or None for their own.
+        moments: For each fold those of the inputs of `Normalization` layers; None takes those of the training rows.
     """
 
     def __init__(
@@ -55,22 +56,24 @@ class Cohort:
         train_scored: Sequence[np.ndarray],
         numbers: Sequence[int],
         target: TargetUnits | None = None,
+        moments: Sequence[Moments] | None = None,
     ):
-        self._training, self._engine, self._evaluated_rows = training, engine, evaluated_rows
-        self._train, self._held_out, self._numbers, self._target = train, held_out, numbers, target
+        self.training, self.engine, self._evaluated_rows = training, engine, evaluated_rows
+        self._train, self._held_out, self.numbers, self._target = train, held_out, numbers, target
         self._train_scored, data = train_scored, training.data
-        self._x, self._weight = tensors(data.x), tensors(data.weight)
-        if target is None:
-            self._y = [tensors(data.y)] * len(train)
-        else:
-            self._y = [tensors(target.standardize(data.y, f)) for f in range(len(train))]
+        self._data = self.fold_tensors(data)
         self._initial_values = initial_values(
-            training.template, data, train, numbers, seed=training.seed, init=training.init
+            training.template, data, train, numbers, seed=training.seed, init=training.init, moments=moments
         )
         self._origins = origins(training.penalty.toward, training.template, self._initial_values)
         self._members: list[Any] = []
         self._lam = np.zeros((len(train), 0))
         self._batches = [batches_of(len(rows), training.batch_size) for rows in train]
+
+    @property
+    def strengths(self) -> int:
+        """S."""
+        return self._lam.shape[1]
 
     @property
     def steps(self) -> int:
@@ -81,7 +84,7 @@ class Cohort:
         """Start training from the initial values, at strengths (f, s)."""
         self._lam = lam
         pairs = zip(self._initial_values, self._origins, strict=True)
-        self._members = [self._engine.initial_members(values, origin) for values, origin in pairs]
+        self._members = [self.engine.initial_members(values, origin) for values, origin in pairs]
         self._compile()
 
     def _compile(self) -> None:
@@ -92,8 +95,8 @@ class Cohort:
         """
         shapes: dict[tuple[int, ...], int] = {}
         for f, (_, size) in enumerate(self._batches):
-            shapes.setdefault((self._training.data.n_rows, size, self._most_steps(f), self._evaluated_rows), f)
-        missing = [f for shape, f in shapes.items() if shape not in self._engine.compiled]
+            shapes.setdefault((self.training.data.n_rows, size, self._most_steps(f), self._evaluated_rows), f)
+        missing = [f for shape, f in shapes.items() if shape not in self.engine.compiled]
         if not missing:
             return
         with ThreadPoolExecutor(2) as pool:
@@ -102,41 +105,63 @@ class Cohort:
                 self._step(f, epoch=0, steps=0)
             for job in jobs:
                 job.result()
-        self._engine.compiled.update(shapes)
+        self.engine.compiled.update(shapes)
 
     def _most_steps(self, f: int) -> int:
         """Return for how many steps rows are handed over; cohorts of other numbers of rows use one compiled shape."""
-        return math.ceil(self._training.data.n_rows / self._batches[f][1])
+        return math.ceil(self.training.data.n_rows / self._batches[f][1])
 
     def train_epoch(self, epoch: int) -> np.ndarray:
         """Train one epoch, counted from 0; return which members' losses stopped being finite, (f, s)."""
-        results = self._each_fold(lambda f: self._step(f, epoch, self._batches[f][0]), self._engine.training.xla)
+        return self.advance(lambda f: self._step(f, epoch, self._batches[f][0]))
+
+    def advance(self, step: Callable[[int], tuple[list[Any], Any]]) -> np.ndarray:
+        """Take steps of every fold, whose index `step` is given; return which losses stopped being finite, (f, s)."""
+        results = self.each_fold(step, self.engine.training.xla)
         self._members = [members for members, _ in results]
         return np.stack([keras.ops.convert_to_numpy(diverged) for _, diverged in results])
 
     def time_steps(self, steps: int) -> float:
         """Return the seconds for a number of steps of all folds, at most an epoch; the members do not change."""
         began = time.perf_counter()
-        for _, diverged in self._each_fold(
-            lambda f: self._step(f, 0, min(steps, self._batches[f][0])), self._engine.training.xla
+        for _, diverged in self.each_fold(
+            lambda f: self._step(f, 0, min(steps, self._batches[f][0])), self.engine.training.xla
         ):
             keras.ops.convert_to_numpy(diverged)
         return time.perf_counter() - began
 
     def _step(self, f: int, epoch: int, steps: int) -> tuple[list[Any], Any]:
-        key = {"seed": self._training.seed, "fold": self._numbers[f], "epoch": epoch}
+        key = {"seed": self.training.seed, "fold": self.numbers[f], "epoch": epoch}
         of_epoch, size = self._batches[f]
-        rows = np.zeros((self._most_steps(f), size), np.int32)
-        rows[:of_epoch] = batch_rows(self._train[f], **key, steps=of_epoch, batch_size=size)
-        seeds = random_seeds(**key, count=len(self._engine.seeds))
-        data = self._x, self._y[f], self._weight
-        return self._engine.train(self._members[f], *data, rows, seeds, self._lam[f], np.int32(steps))
+        batches = batch_rows(self._train[f], **key, steps=of_epoch, batch_size=size)
+        seeds = random_seeds(**key, count=len(self.engine.seeds))
+        return self.step_on(f, self._data[f], batches[:steps], seeds)
+
+    def step_on(self, f: int, data: tuple[Any, Any, Any], batches: np.ndarray, seeds: np.ndarray) -> Any:
+        """Take steps of a fold; return its members and which losses stopped being finite, (s,).
+
+        Args:
+            f: The fold's index.
+            data: Inputs, targets and weights, as `fold_tensors` gives them for the fold.
+            batches: Rows of `data`, (steps, batch).
+            seeds: Of the random layers.
+        """
+        rows = np.zeros((self._most_steps(f), self._batches[f][1]), np.int32)
+        rows[: len(batches)] = batches
+        return self.engine.train(self._members[f], *data, rows, seeds, self._lam[f], np.int32(len(batches)))
+
+    def fold_tensors(self, data: Data) -> list[tuple[Any, Any, Any]]:
+        """Return inputs, targets in the units of each fold, and weights as tensors, for each fold."""
+        x, weight = tensors(data.x), tensors(data.weight)
+        if self._target is None:
+            return [(x, tensors(data.y), weight)] * len(self._train)
+        return [(x, tensors(self._target.standardize(data.y, f)), weight) for f in range(len(self._train))]
 
     def evaluate(self) -> Evaluation:
         """Score all members: one forward pass serves held-out and training loss."""
-        weight = self._training.data.weight.astype(np.float64)
+        weight = self.training.data.weight.astype(np.float64)
         held_rows, times = np.unique(np.concatenate(self._held_out), return_counts=True)
-        scored = self._each_fold(self._score, self._engine.evaluation.xla)
+        scored = self.each_fold(self._score, self.engine.evaluation.xla)
         held_loss, train_loss, predictions = zip(*scored, strict=True)
 
         def means(losses: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> np.ndarray:
@@ -159,7 +184,7 @@ class Cohort:
             return whole
 
         row_loss = gather(*held_loss).astype(np.float64)
-        if not self._training.by_rows:
+        if not self.training.by_rows:
             row_loss = np.full_like(row_loss, np.nan)
         return Evaluation(
             cv_loss=means(held_loss, self._held_out),
@@ -174,7 +199,7 @@ class Cohort:
         """
         held_rows, train = self._held_out[f], self._train_scored[f]
         # Where loss or model mix rows, these are in batches of their own, as `model.evaluate` has them.
-        parts = [np.concatenate([held_rows, train])] if self._training.by_rows else [held_rows, train]
+        parts = [np.concatenate([held_rows, train])] if self.training.by_rows else [held_rows, train]
         scored = [self._score_rows(f, rows) for part in parts for rows in self._parts(part)]
         losses, predictions = keras.tree.map_structure(lambda *found: np.concatenate(found, axis=1), *scored)
         predictions = keras.tree.map_structure(lambda value: value[:, : len(held_rows)], predictions)
@@ -184,18 +209,23 @@ class Cohort:
 
     def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
         """Return rows in parts that are scored together."""
-        size = self._evaluated_rows if self._training.by_rows else self._training.batch_size
+        size = self._evaluated_rows if self.training.by_rows else self.training.batch_size
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
-    def _score_rows(self, f: int, rows: np.ndarray) -> tuple[np.ndarray, Any]:
+    def _score_rows(self, f: int, rows: np.ndarray, data: Any = None) -> tuple[np.ndarray, Any]:
         """Return the losses (s, b) and predictions (s, b, ...) of a fold's members on rows (b,)."""
         # The last rows of all are filled up to one compiled shape, unless these would change the others' loss.
-        padded = np.resize(rows, self._evaluated_rows) if self._training.by_rows else rows
-        data = self._x, self._y[f], self._weight
-        scores = self._engine.evaluate(self._members[f], *data, padded.astype(np.int32))
+        padded = np.resize(rows, self._evaluated_rows) if self.training.by_rows else rows
+        scores = self.engine.evaluate(self._members[f], *(data or self._data[f]), padded.astype(np.int32))
         return keras.tree.map_structure(lambda value: _numpy(value)[:, : len(rows)], scores)
 
-    def _each_fold(self, call: Callable[[int], Any], xla: bool) -> list[Any]:
+    def losses_on(self, f: int, data: tuple[Any, Any, Any], rows: np.ndarray) -> np.ndarray:
+        """Return the losses (s, b) of a fold's members on some rows (b,) of data, as `fold_tensors` gives them."""
+        losses = [self._score_rows(f, part, data)[0] for part in self._parts(rows)]
+        joined = np.concatenate(losses, axis=1) if losses else np.zeros((self.strengths, 0), np.float32)
+        return joined if self._target is None else self._target.restore(joined, (), f)[0]
+
+    def each_fold(self, call: Callable[[int], Any], xla: bool) -> list[Any]:
         """Call with each fold's index, side by side where XLA compiled the steps: small ones use one core well.
 
         Without XLA the folds run one after another. TensorFlow then uses all cores for an operation, and it may fail if
@@ -213,7 +243,7 @@ class Cohort:
 
     def values(self, f: int, s: int) -> list[np.ndarray]:
         """Return the values of a member, one array for each of the network's variables."""
-        return self._engine.values(self._members[f], s, [value[0] for value in self._initial_values[f]])
+        return self.engine.values(self._members[f], s, [value[0] for value in self._initial_values[f]])
 
 
 def side_by_side(folds: int, xla: bool) -> int:

@@ -7,13 +7,23 @@ import keras
 import numpy as np
 
 from shrinkage._cohort._forward import run_mode
-from shrinkage._data._data import Data
+from shrinkage._data._data import Data, take
 from shrinkage._host._layers import inbound_nodes, own_trainable, reduced_axes, seed_generators, sublayers
 from shrinkage._model._template import Template
 
+Moments = list[tuple[np.ndarray, np.ndarray]]
+"""Mean and variance of the inputs of each adapted `Normalization` layer."""
+
 
 def initial_values(
-    template: Template, data: Data, train: Sequence[np.ndarray], numbers: Sequence[int], *, seed: int, init: str
+    template: Template,
+    data: Data,
+    train: Sequence[np.ndarray],
+    numbers: Sequence[int],
+    *,
+    seed: int,
+    init: str,
+    moments: Sequence[Moments] | None = None,
 ) -> list[list[np.ndarray]]:
     """Return for each fold the initial value of each of the network's variables, (1, ...), shared by all strengths.
 
@@ -24,6 +34,8 @@ def initial_values(
         numbers: The folds' numbers, which their weights are drawn by.
         seed: The run's seed.
         init: "fresh" or "keep".
+        moments: For each fold the mean and the variance of the inputs of each adapted `Normalization` layer; None takes
+            those of the training rows.
     """
     if init == "keep":
         drawn = [template.source_values()] * len(train)
@@ -31,14 +43,30 @@ def initial_values(
         drawn = [template.fresh_values((seed, number)) for number in numbers]
     index = {id(variable): i for i, variable in enumerate(template.network.variables)}
     folds = [[value[None] for value in values] for values in drawn]
-    inputs = keras.tree.flatten(data.x)
-    for layer, places in adapted_layers(template.network):
-        for values, rows in zip(folds, train, strict=True):
-            seen = np.concatenate([inputs[place][rows] for place in places])
-            moments = _moments(layer, seen, np.tile(data.weight[rows], len(places)))
-            for variable, moment in zip((layer.adapt_mean, layer.adapt_variance), moments, strict=True):
+    if moments is None:
+        moments = [input_moments(template.network, take(data.x, rows), data.weight[rows]) for rows in train]
+    for values, of_layers in zip(folds, moments, strict=True):
+        for (layer, _), (mean, variance) in zip(adapted_layers(template.network), of_layers, strict=True):
+            # As in scikit-learn: a column that is constant in these rows is not scaled up where it varies, in others.
+            pairs = (layer.adapt_mean, mean), (layer.adapt_variance, np.where(variance == 0, 1.0, variance))
+            for variable, moment in pairs:
                 values[index[id(variable)]] = moment[None].astype(variable.dtype)
     return folds
+
+
+def input_moments(network: keras.Model, x: Any, weight: np.ndarray) -> Moments:
+    """Return the weighted mean and variance of the inputs of each adapted `Normalization` layer, for some rows.
+
+    Args:
+        network: The model.
+        x: Inputs, a tree of (n, ...).
+        weight: Weights of the rows, (n,).
+    """
+    inputs = keras.tree.flatten(x)
+    return [
+        _moments(layer, np.concatenate([inputs[place] for place in places]), np.tile(weight, len(places)))
+        for layer, places in adapted_layers(network)
+    ]
 
 
 def origins(
@@ -96,8 +124,7 @@ def _moments(layer: Any, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray,
         shift = np.average(counted - first, axis=axes, weights=weight, keepdims=True)
         variance = np.average((counted - first - shift) ** 2, axis=axes, weights=weight)
         mean = (first + shift).squeeze(axes)
-    # As in scikit-learn: a column that is constant in these rows is not blown up where it varies, in the held-out ones.
-    return mean, np.where(variance == 0, 1.0, variance)
+    return mean, variance
 
 
 def seed_variables(network: keras.Model) -> list[Any]:

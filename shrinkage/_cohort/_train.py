@@ -8,6 +8,7 @@ import numpy as np
 from keras import tree
 
 from shrinkage._cohort._cohort import Cohort
+from shrinkage._cohort._stream import StreamCohort
 
 Tick = Callable[[], None]
 Average = Callable[[np.ndarray], np.ndarray]
@@ -50,7 +51,7 @@ def join(parts: Sequence[Scores]) -> Scores:
 
 
 def score(
-    cohort: Cohort,
+    cohort: Cohort | StreamCohort,
     lam: np.ndarray,
     *,
     epochs: int,
@@ -125,7 +126,7 @@ class TrainedMember(NamedTuple):
 
 
 def refit(
-    cohort: Cohort, lam: np.ndarray, epochs: np.ndarray, rows: np.ndarray, tick: Tick
+    cohort: Cohort | StreamCohort, lam: np.ndarray, epochs: np.ndarray, rows: np.ndarray, tick: Tick
 ) -> tuple[list[list[np.ndarray]], np.ndarray, TrainedMember | None]:
     """Train strengths (1, s) on all rows, each up to the chosen epoch.
 

@@ -22,7 +22,7 @@ class Data:
     y: Any
     """Targets, (n, ...): the same in the structure of the model's outputs."""
     weight: np.ndarray
-    """Weights of the rows' losses, (n,), of mean one."""
+    """Weights of the losses of the rows, (n,); of mean one after `scale_weights`."""
     notes: tuple[str, ...] = ()
     """What was changed on the way in, in words."""
 
@@ -60,7 +60,7 @@ class TargetUnits:
 def make_data(
     x: Any, y: Any, sample_weight: Any, dtype: str, *, names: tuple[Sequence[str], Sequence[str]] | None = None
 ) -> Data:
-    """Return checked arrays: floating-point values as `dtype`, finite, of equal length; weights scaled to mean one.
+    """Return checked arrays: floating-point values as `dtype`, finite, of equal length; weights as they are given.
 
     Args:
         x, y: Trees of arrays, as `as_tree` gives them; a target may be None.
@@ -95,15 +95,28 @@ def make_data(
         )
     weight = as_array("`sample_weight`", sample_weight, dtype)
     weight = weight[:, 0] if weight.shape == (n, 1) else weight
-    if weight.shape != (n,) or (weight < 0).any() or weight.sum() == 0:
+    if weight.shape != (n,) or (weight < 0).any():
         raise ValueError(
             f"`sample_weight` must be {n} weights, one a row, none negative and not all zero. "
             f"Received: shape {weight.shape}, least {weight.min() if weight.size else 'none'}."
         )
-    # Keras divides a batch's loss by its rows, not by their weights: only with mean one is lambda still the strength on
-    # the mean loss.
-    note = () if np.isclose(weight.mean(), 1) else (f"sample_weight was divided by its mean, {weight.mean():.4g}.",)
-    return Data(x, y, (weight / weight.mean()).astype(dtype), note)
+    return Data(x, y, weight)
+
+
+def scale_weights(data: Data, dtype: str) -> Data:
+    """Return the rows with weights of mean one, and a note where they had another.
+
+    Keras divides the loss of a batch by the number of rows, not by the weights: only with mean one is lambda the
+    strength on the mean loss.
+    """
+    mean = data.weight.mean()
+    if mean == 0:
+        raise ValueError(
+            f"`sample_weight` must be {data.n_rows} weights, one a row, none negative and not all zero. "
+            f"Received: 0 for all rows."
+        )
+    note = () if np.isclose(mean, 1) else (f"sample_weight was divided by its mean, {mean:.4g}.",)
+    return replace(data, weight=(data.weight / mean).astype(dtype), notes=(*data.notes, *note))
 
 
 def as_tree(values: Any) -> Any:
@@ -178,6 +191,7 @@ def batch_rows(train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: in
     return np.concatenate(rows)[offset : offset + stop - start].reshape(steps, batch_size)
 
 
-def random_seeds(*, seed: int, fold: int, epoch: int, count: int) -> np.ndarray:
-    """Return the seeds, (count,) below 2**31, of a fold's random layers in one epoch."""
-    return np.random.default_rng((seed, 2, fold, epoch)).integers(2**31, size=count)
+def random_seeds(*, seed: int, fold: int, epoch: int, count: int, block: int = 0) -> np.ndarray:
+    """Return the seeds, (count,) below 2**31, of the random layers of a fold in a block of an epoch, counted from 0."""
+    key = (seed, 2, fold, epoch, block) if block else (seed, 2, fold, epoch)
+    return np.random.default_rng(key).integers(2**31, size=count)

@@ -32,6 +32,8 @@ class Rows(NamedTuple):
     """Weights of the rows, (n,), or None."""
     batch_size: int | None
     """Rows in a batch of the dataset; None if it gives single rows."""
+    rest: Iterator[tuple[Any, ...]] | None = None
+    """Batches that follow, as (x, y) or (x, y, sample_weight), where all rows take more memory than allowed."""
 
 
 def is_dataset(x: Any) -> bool:
@@ -49,12 +51,11 @@ def read_dataset(
         dataset: As `is_dataset` has it.
         shape: The shape of the model's only input, (None, ...); None if it has several, or they are not known.
         steps: How many of the dataset's batches to read (of its rows, if it has no batches); None reads all.
-        limit: Bytes that the rows may take.
+        limit: Bytes of rows to read into memory, at most about; the rows that follow are left to be read.
 
     Raises:
         TypeError: If the elements have no targets.
-        ValueError: If the dataset has no rows, no end, or too many rows for memory; if the shapes of batches differ; or
-            if the dataset itself fails.
+        ValueError: If the dataset has no rows or no end, if the shapes of batches differ, or if the dataset fails.
     """
     _check_spec(name, dataset)
     _check_end(name, dataset, steps)
@@ -64,23 +65,20 @@ def read_dataset(
         raise
     except Exception as error:  # of any class: the pipeline may run code of the user
         raise ValueError(f"{name} failed at the first rows: {_reason(error)}") from error
-    parts, n_rows, n_bytes = list[Any](), 0, 0
-    for part in _checked(name, batches):
-        size = len(tree.flatten(part)[0])
-        n_rows, n_bytes = n_rows + size, n_bytes + sum(array.nbytes for array in tree.flatten(part))
+    parts, n_bytes, batches = list[Any](), 0, _checked(name, batches)
+    for part in batches:
         parts.append(part)
+        n_bytes += sum(array.nbytes for array in tree.flatten(part))
         if n_bytes > limit:
-            raise ValueError(
-                f"{name} must fit into memory. Received: {n_rows:,} rows of {n_bytes / 2**20:,.0f} MiB so far, of "
-                f"{limit / 2**20:,.0f} allowed. Give a larger max_memory, or fewer rows: dataset.take(n), or "
-                f"steps_per_epoch=n if it has no end."
-            )
-    if not n_rows:
+            break
+    if not parts:
         raise ValueError(f"{name} must have rows. Received: a dataset that gives none.")
     if batch_size == 0:  # a `PyDataset` says it by its first batch
         batch_size = len(tree.flatten(parts[0])[0])
-    x, y, sample_weight = (*_join(name, parts), None)[:3]
-    return Rows(x, y, sample_weight, batch_size)
+    following = next(batches, None) if n_bytes > limit else None
+    rest = None if following is None else itertools.chain([following], batches)
+    x, y, sample_weight = (*join_batches(name, parts), None)[:3]
+    return Rows(x, y, sample_weight, batch_size, rest)
 
 
 def _batches(dataset: Any, shape: tuple[int | None, ...] | None, steps: int | None) -> tuple[Iterator[Any], int | None]:
@@ -211,7 +209,7 @@ def _with_targets(batch: Any) -> str:
     return "For an autoencoder say dataset.map(lambda x: (x, x))."
 
 
-def _join(name: str, parts: list[Any]) -> tuple[Any, ...]:
+def join_batches(name: str, parts: list[Any]) -> tuple[Any, ...]:
     """Return the arrays of all batches joined; the list is emptied, so that memory holds the rows once."""
     structure, leaves = parts[0], [tree.flatten(part) for part in parts]
     parts.clear()

@@ -11,6 +11,7 @@ from keras import tree
 from shrinkage._cv._choice import row_se, summarise
 from shrinkage._cv._folds import Folds
 from shrinkage._data._data import Data, TargetUnits, take
+from shrinkage._data._stored import StoredRows
 from shrinkage._model._null import null_predictions
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
@@ -48,7 +49,13 @@ def _base_name(metric: keras.metrics.Metric) -> str:
 
 
 def null_scores(
-    template: Template, data: Data, objective: Objective, folds: Folds, outputs: Any, target: TargetUnits | None
+    template: Template,
+    data: Data,
+    objective: Objective,
+    folds: Folds,
+    outputs: Any,
+    target: TargetUnits | None,
+    stored: StoredRows | None = None,
 ) -> dict[str, Any]:
     """Return the held-out loss of the null model with standard error, metrics, and losses per fold and per row.
 
@@ -61,6 +68,7 @@ def null_scores(
         folds: The split.
         outputs: Predictions of all strengths, a tree of (m, S, ...).
         target: The units of the targets in training, or None.
+        stored: All rows, where `data` is a sample of them: losses of the folds are then over all held-out rows.
     """
     one = tree.map_structure(lambda value: value[:, 0], outputs)
     constants = [null_predictions(data, objective, rows, one) for rows in folds.train]
@@ -80,6 +88,8 @@ def null_scores(
     counts = [(fold == f) & (data.weight[rows] > 0) for f in range(len(folds.train))]
     fold_loss = np.array([np.average(losses[each], weights=data.weight[rows[each]]) for each in counts])
     fold_weight = [data.weight[part].sum() for part in folds.held_out]
+    if stored is not None:
+        fold_loss, fold_weight = _stored_fold_loss(stored, objective, one, constants), stored.weight
     mean, se = summarise(fold_loss[:, None], fold_weight, repeats=folds.repeats, overlap=folds.overlap)
     row_loss = _mean_by_rows(losses, rows)
     if len(fold_loss) == 1:
@@ -95,6 +105,27 @@ def null_scores(
         "null_row_loss": row_loss,
         "null_metrics": {name: float(value[0]) for name, value in metrics.items()},
     }
+
+
+def _stored_fold_loss(stored: StoredRows, objective: Objective, outputs: Any, constants: list[Any]) -> np.ndarray:
+    """Return the mean loss of the constant of each fold on all rows that it holds out, (F,)."""
+    totals = np.zeros(len(constants))
+    for _, data, sections in stored.blocks(range(stored.n_blocks)):
+        for f, constant in enumerate(constants):
+            rows = np.flatnonzero((sections == f) & (data.weight > 0))
+            predictions = _repeat(outputs, constant, len(rows))
+            losses = objective.rows(take(data.y, rows[None]), predictions, data.weight[rows][None])
+            totals[f] += np.asarray(losses).reshape(-1) @ data.weight[rows].astype(np.float64)
+    return totals / stored.weight
+
+
+def _repeat(outputs: Any, constant: Any, n_rows: int) -> Any:
+    """Return a constant as the predictions of one member for so many rows, a tree of (1, 1, n, ...)."""
+    return tree.map_structure(
+        lambda output, value: np.broadcast_to(value.astype(output.dtype), (1, 1, n_rows, *value.shape)),
+        outputs,
+        constant,
+    )
 
 
 def _by_rows(folds: Folds) -> tuple[np.ndarray, np.ndarray]:

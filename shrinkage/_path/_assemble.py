@@ -21,7 +21,9 @@ def assemble(runner: Runner, outcome: Outcome, *, seconds: float) -> Path:
     training, folds = problem.training, problem.folds
     held = folds.held_out_rows
     predictions = _own_structure(scores.predictions)
-    null = null_scores(training.template, training.data, training.objective, folds, scores.predictions, problem.target)
+    null = null_scores(
+        training.template, training.data, training.objective, folds, scores.predictions, problem.target, problem.stored
+    )
     return Path(
         lams=outcome.lams,
         cv_loss=scores.cv_loss,
@@ -41,7 +43,7 @@ def assemble(runner: Runner, outcome: Outcome, *, seconds: float) -> Path:
         how=training.how,
         selection=problem.selection,
         folds=folds,
-        n_rows=len(problem.all_rows),
+        n_rows=problem.n_rows,
         seed=training.seed,
         plan=runner.record,
         notes=(*problem.notes, *runner.notes, *outcome.notes),

@@ -41,9 +41,9 @@ def rows_words(curve: Curve) -> str:
     if curve.metrics and times > 1:
         sentences.append("Metrics are of averages of several models' predictions, and may be better than one model's.")
     sizes = [len(rows) for rows in folds.train]
-    if 2 * min(sizes) < curve.n_rows:
+    if 2 * min(sizes) < folds.n_rows:
         sentences.append(
-            f"The folds train on {min(sizes):,} to {max(sizes):,} rows, the final models on {curve.n_rows:,}; "
+            f"The folds train on {min(sizes):,} to {max(sizes):,} rows, the final models on {folds.n_rows:,}; "
             f"they may be better than the held-out loss says."
         )
     return " ".join(sentences)

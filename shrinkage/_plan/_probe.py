@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shrinkage._cohort._cohort import Cohort
+from shrinkage._cohort._stream import StreamCohort
 from shrinkage._plan._plan import Way
 
 _TIMING_SECONDS = 0.15  # duration of a timing
@@ -26,7 +27,7 @@ class Timing:
         return self.compile_seconds + self.step_seconds * model_steps
 
 
-def time_steps(cohort: Cohort, start: Callable[[Cohort], None], members: int) -> Timing:
+def time_steps(cohort: Cohort | StreamCohort, start: Callable[[Cohort | StreamCohort], None], members: int) -> Timing:
     """Compile a cohort's steps, if they are not yet, and time a few.
 
     Args:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -9,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from shrinkage._cohort._cohort import Cohort
+from shrinkage._cohort._initial import Moments
+from shrinkage._cohort._stream import StreamCohort, stored_moments
 from shrinkage._cohort._tensorflow import threads
 from shrinkage._data._data import ALL_ROWS
 from shrinkage._data._memory import memory_limit
@@ -52,17 +55,22 @@ class Runner:
             )
             self.notes.append(Note(text))
 
-    def cohort(self, strengths: int) -> Cohort:
+    def cohort(self, strengths: int) -> Cohort | StreamCohort:
         """Return all folds at so many strengths."""
         return self._cohort(strengths, self.plan)
 
-    def cohort_of_all_rows(self, strengths: int) -> Cohort:
+    def cohort_of_all_rows(self, strengths: int) -> Cohort | StreamCohort:
         """Return the members that train on all rows, at so many strengths."""
         problem = self.problem
         units = None if problem.target is None else problem.target.take(slice(-1, None))
         engine = self._engines.get(self.plan, strengths)
         rows, none = [problem.all_rows], [np.arange(0)]
-        return Cohort(problem.training, engine, self.plan.evaluated_rows, rows, none, none, [ALL_ROWS], units)
+        stored = problem.stored
+        moments = None if stored is None else self._moments[-1:]
+        cohort = Cohort(
+            problem.training, engine, self.plan.evaluated_rows, rows, none, none, [ALL_ROWS], units, moments
+        )
+        return cohort if stored is None else StreamCohort(cohort, stored, [stored.all_sections])
 
     @property
     def record(self) -> dict[str, Any]:
@@ -77,6 +85,7 @@ class Runner:
             "versions": versions,
             "batch_size": self.problem.training.batch_size,
             "init": self.problem.training.init,
+            "blocks": 1 if self.problem.stored is None else self.problem.stored.n_blocks,
         }
 
     @property
@@ -93,20 +102,30 @@ class Runner:
         return self._memory.predict(self.plan.chunk, xla=self.plan.xla, evaluated_rows=self.plan.evaluated_rows)
 
     def _model_steps(self) -> float:
-        rows = sum(map(len, self.problem.folds.train)) + len(self.problem.all_rows)
+        rows = int(self.problem.n_train.sum()) + self.problem.n_rows
         return len(self.problem.lams) * self.problem.epochs * rows / self.problem.training.batch_size
 
     def _plan_of(self, way: Way) -> Plan:
         return make_plan(way, self._memory, self._user_plan, strengths=len(self.problem.lams))
 
-    def _cohort(self, strengths: int, plan: Plan) -> Cohort:
-        problem, folds = self.problem, self.problem.folds
+    def _cohort(self, strengths: int, plan: Plan) -> Cohort | StreamCohort:
+        problem, folds, stored = self.problem, self.problem.folds, self.problem.stored
         units = None if problem.target is None else problem.target.take(slice(-1))
         engine, numbers = self._engines.get(plan, strengths), range(len(folds.train))
-        return Cohort(
+        moments = None if stored is None else self._moments[:-1]
+        cohort = Cohort(
             problem.training, engine, plan.evaluated_rows, folds.train, folds.held_out, problem.scored_training_rows,
-            numbers, units,
+            numbers, units, moments,
         )  # fmt: skip
+        return cohort if stored is None else StreamCohort(cohort, stored, stored.fold_sections)
+
+    @cached_property
+    def _moments(self) -> list[Moments]:
+        """Those of the inputs of `Normalization` layers on the rows that each fold trains on and, last, on all rows."""
+        stored, network = self.problem.stored, self.problem.training.template.network
+        if stored is None:
+            return []
+        return stored_moments(network, stored, [s.train for s in (*stored.fold_sections, stored.all_sections)])
 
     def _time_way(self, way: Way) -> Timing:
         """Time a way with the chunk of its plan, or with two strengths where each member is traced separately."""

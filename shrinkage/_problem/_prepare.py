@@ -19,6 +19,7 @@ from shrinkage._problem._rows import read_rows
 from shrinkage._problem._scales import note_of_inputs, note_of_targets
 from shrinkage._problem._source import training_rows
 from shrinkage._problem._split import split, standardize
+from shrinkage._problem._stream import check_by_rows, store_rows
 from shrinkage._problem._targets import check_class_weight
 
 _BATCH_SIZE = 32
@@ -34,10 +35,20 @@ def prepare(request: Request) -> Problem:
     template, penalty, how, selection, lam_model = read_penalty(request)
     init = check_init(template, request.init, request.seed)
     rows = training_rows(request, template.network)
-    data, objective = read_rows(template, rows.x, rows.y, rows.sample_weight, request.class_weight)
+    batch_size, stored = request.batch_size or rows.batch_size or _BATCH_SIZE, None
+    if rows.rest is None:
+        data, objective = read_rows(template, rows.x, rows.y, rows.sample_weight, request.class_weight)
+        notes = list(data.notes)
+        folds, data = split(template, objective, data, request)
+    else:
+        stream = store_rows(template, rows, request, batch_size)
+        stored, data, folds, objective, notes = (
+            stream.stored, stream.data, stream.folds, stream.objective, list(stream.notes)
+        )  # fmt: skip
+        rows = rows._replace(x=data.x, y=None, sample_weight=None)  # the first rows are on disk, too
     behaviour = observe(template, data.x)
-    notes: list[str] = list(data.notes)
-    folds, data = split(template, objective, data, request)
+    if stored is not None:
+        check_by_rows(objective, behaviour)
     if request.validation_data is not None and request.cv != Request.cv:  # a number, or it would have been refused
         notes.append(f"cv={request.cv!r} was not used: `validation_data` is held out in its place.")
     check_class_weight(data.y, request.class_weight)
@@ -45,7 +56,7 @@ def prepare(request: Request) -> Problem:
     for note in folds.notes:
         warnings.warn(note, stacklevel=4)  # before the training, which may be long, and not only with the path
     objective = replace(objective, weighted=bool(np.ptp(data.weight)))
-    batch_size, smallest = request.batch_size or rows.batch_size or _BATCH_SIZE, min(map(len, folds.train))
+    smallest = min(map(len, folds.train))
     if batch_size > smallest:
         if request.batch_size not in (None, data.n_rows):  # nobody gave it, or full batches are meant
             more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
@@ -56,7 +67,8 @@ def prepare(request: Request) -> Problem:
     loss_size, variance = (1.0, 1.0) if target is not None else sizes(data, objective, trained)
     grid = make_grid(
         request.lams, penalty, how, template, selection.mask, loss_size=loss_size, target_variance=variance,
-        n_rows=int((data.weight[trained] > 0).sum()), steps=request.epochs * batches_of(len(trained), batch_size)[0],
+        n_rows=int((data.weight[trained] > 0).sum()) if stored is None else stored.n_counting,
+        steps=request.epochs * batches_of(len(trained) if stored is None else stored.n_rows, batch_size)[0],
     )  # fmt: skip
     if lam_model is not None:
         grid = replace(grid, lams=include(grid.lams, lam_model, filled=grid.lam_max is not None))
@@ -73,7 +85,7 @@ def prepare(request: Request) -> Problem:
     return Problem(
         training, folds, grid, selection, request.epochs, request.patience, request.epoch, target,
         tuple(filter(None, notes)),
-        lam_model,
+        lam_model, stored,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from shrinkage._cv._folds import Folds, scored_training_rows
 from shrinkage._data._data import Data, TargetUnits
+from shrinkage._data._stored import StoredRows
 from shrinkage._model._behaviour import Behaviour
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
@@ -64,6 +65,8 @@ class Problem:
     """What was changed, in words."""
     lam_model: float | None = None
     """The strength that the model's own regularizers have, where these are the penalty."""
+    stored: StoredRows | None = None
+    """All rows, where these do not fit into memory: `training.data` and `folds` are then of a sample of them."""
 
     @property
     def lams(self) -> np.ndarray:
@@ -76,8 +79,22 @@ class Problem:
         return self.folds.all_rows
 
     @property
+    def n_rows(self) -> int:
+        """Number of rows that the final models train on."""
+        return len(self.all_rows) if self.stored is None else self.stored.n_rows
+
+    @property
+    def n_train(self) -> np.ndarray:
+        """Number of rows that each fold trains on, (F,)."""
+        if self.stored is not None:
+            return self.stored.n_train
+        return np.array([len(rows) for rows in self.folds.train])
+
+    @property
     def fold_weight(self) -> np.ndarray:
         """Sum of the weights of each fold's held-out rows, (F,)."""
+        if self.stored is not None:
+            return self.stored.weight
         return self._weights_of(self.folds.held_out)
 
     @cached_property
@@ -88,6 +105,8 @@ class Problem:
     @property
     def train_weight(self) -> np.ndarray:
         """Sum of the weights of the rows that each fold's training loss is of, (F,)."""
+        if self.stored is not None:
+            return np.roll(self.fold_weight, -1)
         return self._weights_of(self.scored_training_rows)
 
     def _weights_of(self, parts: Sequence[np.ndarray]) -> np.ndarray:

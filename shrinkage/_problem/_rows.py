@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import tree
 
-from shrinkage._data._data import Data, as_tree, labels, make_data, take
+from shrinkage._data._data import Data, as_tree, labels, make_data, scale_weights, take
 from shrinkage._host._compiled import flat_metrics
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._private import UnsupportedVersion
@@ -28,6 +28,8 @@ def read_rows(
     sample_weight: Any = None,
     class_weight: Any = None,
     objective: Objective | None = None,
+    *,
+    is_block: bool = False,
 ) -> tuple[Data, Objective]:
     """Return the rows as checked arrays that fit the model, and what their losses are.
 
@@ -37,6 +39,7 @@ def read_rows(
         sample_weight: Weights of the rows, (n,), or None.
         class_weight: A dictionary from class labels to weights, or None; the two are multiplied.
         objective: That of the training rows, for rows that are held out; None makes it.
+        is_block: Whether the rows are a part of all: one class may then be missing, and weights are not scaled.
 
     Raises:
         TypeError, ValueError: Naming the input or output, what was expected, what was received, and what to do.
@@ -45,11 +48,10 @@ def read_rows(
     check_text(network, x)
     dtype = network.trainable_variables[0].dtype
     x, y = as_tree(x), as_tree(y)
-    if class_weight is not None:
-        weight = class_weights(make_data(x, y, None, dtype).y, class_weight)
-        sample_weight = weight if sample_weight is None else weight * np.asarray(sample_weight)
     data = make_data(x, y, sample_weight, dtype)
-    data = replace(data, x=_fitting_inputs(network, data.x))
+    if class_weight is not None:
+        data = replace(data, weight=(data.weight * class_weights(data.y, class_weight)).astype(dtype))
+    data = replace(data if is_block else scale_weights(data, dtype), x=_fitting_inputs(network, data.x))
     check_tokens(network, data.x)
     some = np.unique(np.linspace(0, data.n_rows - 1, 32).astype(int))
     outputs = _outputs(network, take(data.x, some))
@@ -65,7 +67,9 @@ def read_rows(
     fitting = []
     for place, output in enumerate(tree.flatten(outputs)):
         term = objective.term_of(place)
-        fitting.append(_fitting_targets(leaves[place], output, term and term.loss, called[place], data.n_rows, dtype))
+        fitting.append(
+            _fitting_targets(leaves[place], output, term and term.loss, called[place], data.n_rows, dtype, is_block)
+        )
     notes = [note_of_outputs(tree.flatten(outputs)[term.place], term.loss) for term in objective.terms]
     data = replace(data, y=tree.pack_sequence_as(outputs, fitting), notes=(*data.notes, *filter(None, notes)))
     absent = [name if leaf is None else None for name, leaf in zip(called, leaves, strict=True)]
@@ -195,7 +199,13 @@ def _fit_shape(x: np.ndarray, shape: tuple[int | None, ...], name: str) -> np.nd
 
 
 def _fitting_targets(
-    y: np.ndarray | None, output: np.ndarray, loss: keras.losses.Loss | None, name: str, n_rows: int, dtype: str
+    y: np.ndarray | None,
+    output: np.ndarray,
+    loss: keras.losses.Loss | None,
+    name: str,
+    n_rows: int,
+    dtype: str,
+    is_block: bool,
 ) -> np.ndarray:
     """Return an output's targets as its loss takes them; without a loss nothing reads them, and zeros will do."""
     if y is None:
@@ -204,7 +214,7 @@ def _fitting_targets(
         return np.zeros((n_rows, *[1] * (output.ndim - 1)), dtype)
     if loss is None:
         return y
-    check_targets(y, (None, *output.shape[1:]), loss, name)
+    check_targets(y, (None, *output.shape[1:]), loss, name, is_block=is_block)
     _check_domain(output, loss)
     if takes_labels(loss):
         return y if is_listed(loss) else y.reshape(len(y))

@@ -36,11 +36,17 @@ def validation_rows(request: Request, network: keras.Model) -> Any:
     """Return `validation_data` as a tuple of arrays if it is a dataset, and otherwise as it is."""
     if not is_dataset(request.validation_data):
         return request.validation_data
-    return _read("`validation_data`", request.validation_data, request, network, None)[:3]
+    rows = _read("`validation_data`", request.validation_data, request, network, None)
+    if rows.rest is not None:
+        raise ValueError(
+            "`validation_data` must fit into memory. Received: a dataset that takes more than a quarter of what is "
+            "allowed. Give a larger max_memory or fewer rows, dataset.take(n)."
+        )
+    return rows[:3]
 
 
 def _read(name: str, dataset: Any, request: Request, network: keras.Model, steps: int | None) -> Rows:
     graph = graph_of(network)
     shapes = [] if graph is None else [tuple(tensor.shape) for tensor in graph.inputs]
     shape = shapes[0] if len(shapes) == 1 else None
-    return read_dataset(name, dataset, shape=shape, steps=steps, limit=memory_limit(request.max_memory))
+    return read_dataset(name, dataset, shape=shape, steps=steps, limit=memory_limit(request.max_memory) // 4)

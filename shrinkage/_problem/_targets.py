@@ -9,7 +9,9 @@ from keras import tree
 from shrinkage._model._losses import is_listed, name_of, takes_labels
 
 
-def check_targets(y: np.ndarray, output_shape: tuple[int | None, ...], loss: keras.losses.Loss, name: str) -> None:
+def check_targets(
+    y: np.ndarray, output_shape: tuple[int | None, ...], loss: keras.losses.Loss, name: str, *, is_block: bool = False
+) -> None:
     """Refuse targets that the model's output and loss do not fit.
 
     Args:
@@ -17,6 +19,7 @@ def check_targets(y: np.ndarray, output_shape: tuple[int | None, ...], loss: ker
         output_shape: The model's, (None, ...).
         loss: The output's; of one that is not Keras' own nothing is known.
         name: What to call the targets in errors.
+        is_block: Whether these are the targets of some rows only, in which a class may be missing.
 
     Raises:
         ValueError: Naming the shape or the values expected.
@@ -40,7 +43,7 @@ def check_targets(y: np.ndarray, output_shape: tuple[int | None, ...], loss: ker
                 f"{name} must hold class labels 0 to {width - 1 if width else 'k - 1'} for {loss_name} and an output "
                 f"of {width} units. Received: values from {values.min():g} to {values.max():g}.{shift}"
             )
-        if len(np.unique(values)) < 2:
+        if not is_block and len(np.unique(values)) < 2:
             raise ValueError(f"{name} must hold at least two classes. Received: only class {values.flat[0]:g}.")
         return
     if not is_listed(loss):
@@ -55,10 +58,10 @@ def check_targets(y: np.ndarray, output_shape: tuple[int | None, ...], loss: ker
             f"{name} must have the shape of the model's output, (n, {', '.join(map(str, expected))}), for {loss_name}. "
             f"Received: shape {y.shape}.{hint}"
         )
-    _check_range(y, loss_name, name)
+    _check_range(y, loss_name, name, is_block)
 
 
-def _check_range(y: np.ndarray, loss_name: str, name: str) -> None:
+def _check_range(y: np.ndarray, loss_name: str, name: str, is_block: bool) -> None:
     """Refuse values that a probability's or a count's loss has no meaning for."""
     if "crossentropy" in loss_name:
         if y.min() < 0 or y.max() > 1:
@@ -68,7 +71,7 @@ def _check_range(y: np.ndarray, loss_name: str, name: str) -> None:
         one_class = (
             y.min() == y.max() if "binary" in loss_name else (y.reshape(-1, y.shape[-1]).max(axis=0) > 0).sum() < 2
         )
-        if one_class:
+        if one_class and not is_block:
             raise ValueError(f"{name} must hold at least two classes. Received: only one.")
     if loss_name in ("poisson", "mean_squared_logarithmic_error") and y.min() < 0:
         raise ValueError(f"{name} must not be negative for {loss_name}. Received: least value {y.min():g}.")

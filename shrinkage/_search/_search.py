@@ -119,7 +119,7 @@ class Search:
         return summarise(fold_loss, self._problem.fold_weight)[0]
 
     def _score(self, lams: np.ndarray, tick: Tick) -> Scores:
-        n_rows, n_train = len(self._problem.all_rows), np.array([len(rows) for rows in self._problem.folds.train])
+        n_rows, n_train = self._problem.n_rows, self._problem.n_train
         decoupled = isinstance(self._problem.training.how, Decoupled)
         chunks, cohorts = [], {}
         for size, part in self._parts(lams):

@@ -1,0 +1,168 @@
+"""Rows that do not fit into memory: one pass checks them and writes them to disk, dealt to folds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from keras import tree
+
+from shrinkage._cv._folds import Folds, to_folds
+from shrinkage._data._data import Data, take
+from shrinkage._data._dataset import Rows, join_batches
+from shrinkage._data._spool import Dealer, Writer
+from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, StoredRows
+from shrinkage._model._behaviour import Behaviour
+from shrinkage._model._objective import Objective
+from shrinkage._model._template import Template
+from shrinkage._problem._request import Request
+from shrinkage._problem._rows import read_rows
+from shrinkage._problem._targets import classes_of
+
+_SAMPLE = 16_384
+"""Held-out rows whose predictions and losses are kept."""
+
+_NOT_COUNTING, _NO_CLASS = -1, -2
+"""In place of a class: of a row with weight 0, and of rows that have no classes."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Stored rows, and a sample of them in memory."""
+
+    stored: StoredRows
+    data: Data
+    """The sample: as many rows as a buffer of the cohort has."""
+    folds: Folds
+    """Of the first rows of the sample."""
+    objective: Objective
+    notes: tuple[str, ...]
+
+
+def check_stream(request: Request) -> None:
+    """Refuse arguments that need all rows in memory."""
+    number = isinstance(request.cv, Real)
+    for name, used, way in (
+        ("cv", not number or request.cv < 2, "Say cv=5."),
+        ("repeats", request.repeats > 1, "Leave it out."),
+        ("validation_data", request.validation_data is not None, "Leave it out for cv=5."),
+        ("standardize_target", request.standardize_target, "Divide the targets in the dataset: dataset.map(...)."),
+    ):
+        if used:
+            raise ValueError(
+                f"`{name}` needs rows that fit into memory. Received: a dataset that takes more than a quarter of what "
+                f"is allowed, beside {name}={getattr(request, name)!r}. {way} Or give a larger max_memory."
+            )
+
+
+def check_by_rows(objective: Objective, behaviour: Behaviour) -> None:
+    """Refuse a loss or a model that mixes the rows of a batch: blocks would cut its batches."""
+    if not objective.by_rows or behaviour.mixes_rows:
+        kind = "`model` must treat" if objective.by_rows else "`loss` must treat"
+        raise ValueError(
+            f"{kind} each row alone where the rows do not fit into memory. Received: one that mixes the rows of a "
+            f"batch. Give a larger max_memory, or fewer rows: dataset.take(n)."
+        )
+
+
+def store_rows(template: Template, rows: Rows, request: Request, batch_size: int) -> Stream:
+    """Read all rows once: check them, deal them to folds, and write them to disk.
+
+    Args:
+        template: The recipe.
+        rows: The first rows, and the batches that follow.
+        request: The call of `fit`.
+        batch_size: Rows in a batch.
+
+    Raises:
+        TypeError, ValueError: As `read_rows` does, for any row.
+    """
+    check_stream(request)
+    n_folds = int(request.cv)
+    dealer, blocks = Dealer(n_folds, request.seed), _blocks(rows)
+    data, objective = read_rows(template, *next(blocks), request.class_weight, is_block=True)
+    structure, notes = (data.x, data.y), dict.fromkeys(data.notes)
+    writer = Writer(_arrays(data), n_folds, request.seed)
+    weights, n_counting = np.zeros(n_folds), 0
+    try:
+        while True:
+            sections = dealer.deal(_classes(data, objective))
+            writer.write(_arrays(data), sections)
+            weights += np.bincount(sections, data.weight, len(weights))
+            n_counting += int((data.weight > 0).sum())
+            block = next(blocks, None)
+            if block is None:
+                break
+            data, _ = read_rows(template, *block, request.class_weight, objective, is_block=True)
+            notes |= dict.fromkeys(data.notes)
+        _check_classes(dealer, objective)
+        spool = writer.finish()
+    except BaseException:
+        writer.discard()
+        raise
+    mean = weights.sum() / spool.n_rows
+    stored = StoredRows(spool, structure, float(mean), weights / mean, n_counting)
+    data, sections = stored.sample(n_folds * batch_size + stored.block_rows)
+    folds = _sample_folds(sections[: min(_SAMPLE, stored.n_rows)], stored, dealer.classes != [_NO_CLASS])
+    return Stream(stored, data, folds, objective, (*notes, _note(stored, len(sections))))
+
+
+def _check_classes(dealer: Dealer, objective: Objective) -> None:
+    """Refuse labels of one class, which is known after the last row."""
+    counting = [label for label in dealer.classes if label != _NOT_COUNTING]
+    if objective.classification_output() is not None and dealer.classes != [_NO_CLASS] and len(counting) < 2:
+        raise ValueError(f"`y` must hold at least two classes. Received: only {counting or 'rows of weight 0'}.")
+
+
+def _note(stored: StoredRows, n_sample: int) -> str:
+    size = stored.n_rows * stored.spool.dtype.itemsize / 2**20
+    return (
+        f"The {stored.n_rows:,} rows ({size:,.0f} MiB) were written to disk, and are read in {stored.n_blocks} blocks. "
+        f"Means and standard errors are over all held-out rows. `predictions`, `row_loss` and `metrics` are of a "
+        f"random sample of {min(_SAMPLE, stored.n_rows):,} rows, which `held_out_rows` numbers."
+    )
+
+
+def _arrays(data: Data) -> list[np.ndarray]:
+    return [*tree.flatten((data.x, data.y)), data.weight]
+
+
+def _blocks(rows: Rows) -> Iterator[tuple[Any, Any, Any]]:
+    """Return x, y and weights of the rows in parts that are checked and written at once."""
+    n_rows = len(tree.flatten(rows.x)[0])
+    for start in range(0, n_rows, BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        x, y, sample_weight = (None if each is None else take(each, part) for each in rows[:3])
+        yield x, y, sample_weight
+    parts, n_bytes, n_rows = list[Any](), 0, 0
+    for part in rows.rest or ():
+        leaves = tree.flatten(part)
+        parts.append(part)
+        n_rows, n_bytes = n_rows + len(leaves[0]), n_bytes + sum(array.nbytes for array in leaves)
+        if n_rows >= BLOCK_ROWS or n_bytes >= BLOCK_BYTES:
+            yield _joined(parts)
+            n_bytes = n_rows = 0
+    if parts:
+        yield _joined(parts)
+
+
+def _joined(parts: list[Any]) -> tuple[Any, Any, Any]:
+    x, y, sample_weight = (*join_batches("`x`", parts), None)[:3]
+    return x, y, sample_weight
+
+
+def _classes(data: Data, objective: Objective) -> np.ndarray:
+    """Return one class a row to deal rows by, (n,): rows that do not count are one of their own."""
+    place = objective.classification_output()
+    found = None if place is None else classes_of(tree.flatten(data.y)[place])
+    classes = np.full(data.n_rows, _NO_CLASS) if found is None or found.ndim > 1 else found
+    return np.where(data.weight > 0, classes, _NOT_COUNTING)
+
+
+def _sample_folds(sections: np.ndarray, stored: StoredRows, is_stratified: bool) -> Folds:
+    """Return the folds of the first rows of the sample."""
+    n_rows = len(sections)
+    rows = np.arange(n_rows)
+    split = ((rows[sections != f], rows[sections == f]) for f in range(len(stored.spool.sizes)))
+    return to_folds(split, n_rows, "stratified k-fold" if is_stratified else "k-fold")

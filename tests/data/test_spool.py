@@ -1,0 +1,93 @@
+"""Rows on disk: each once, in its section, in a random order; and rows dealt to folds without their number."""
+
+import gc
+import tempfile
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shrinkage._data import _spool
+from shrinkage._data._spool import Dealer, Spool, Writer
+
+
+def written(n_rows: int, sections: np.ndarray, part: int = 100) -> Spool:
+    """Rows of two arrays, the first of which holds the number of the row."""
+    numbers = np.arange(n_rows)
+    arrays = [numbers, numbers[:, None] * np.ones((1, 3), "float32")]
+    writer = Writer([array[:0] for array in arrays], int(sections.max(initial=0)) + 1, seed=0)
+    for start in range(0, n_rows, part):
+        rows = slice(start, start + part)
+        writer.write([array[rows] for array in arrays], sections[rows])
+    return writer.finish()
+
+
+@given(st.integers(0, 400), st.integers(1, 5), st.integers(1, 7), st.sampled_from([1, 150, 2**26]))
+def test_blocks_hold_each_row_once_in_its_section(n_rows, n_sections, n_blocks, shuffled_bytes):
+    sections = np.random.default_rng(n_rows).integers(n_sections, size=n_rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_spool, "_SHUFFLED_BYTES", max(shuffled_bytes, 20))
+        spool = written(n_rows, sections)
+    found = []
+    for _, records in spool.blocks(range(n_blocks), n_blocks):
+        assert len(records) == len(spool.sizes)
+        for section, part in enumerate(records):
+            found.append(part["0"])
+            assert (sections[part["0"]] == section).all()
+            np.testing.assert_array_equal(part["1"], part["0"][:, None] * np.ones((1, 3)))
+    np.testing.assert_array_equal(np.sort(np.concatenate(found)), np.arange(n_rows))
+
+
+@pytest.mark.parametrize("shuffled_bytes", [2**26, 2000], ids=["at once", "in parts"])
+def test_the_order_is_random(shuffled_bytes, monkeypatch):
+    """A file that is sorted by the target is mended by it: every block has rows of the whole file."""
+    monkeypatch.setattr(_spool, "_SHUFFLED_BYTES", shuffled_bytes)
+    numbers = written(4000, np.zeros(4000, int)).read(0, 0, 4000)["0"]
+    assert abs(np.corrcoef(numbers, np.arange(4000))[0, 1]) < 4 / np.sqrt(4000)  # four standard errors
+    assert all(abs(part.mean() - 1999.5) < 4 * 1155 / np.sqrt(400) for part in np.split(numbers, 10))
+
+
+def test_the_same_seed_gives_the_same_order():
+    one, other = (written(500, np.zeros(500, int)).read(0, 0, 500) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_blocks_are_read_in_the_order_given():
+    spool = written(300, np.arange(300) % 3)
+    assert [number for number, _ in spool.blocks([2, 0, 1], 3)] == [2, 0, 1]
+    assert [sum(map(len, records)) for _, records in spool.blocks([0], 3)] == [
+        99
+    ]  # a third of 100 rows of each section
+
+
+def test_nothing_is_left_on_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    numbers = np.arange(10)
+    finished, discarded = (Writer([numbers], 2, seed=0) for _ in range(2))
+    for writer in (finished, discarded):
+        writer.write([numbers], numbers % 2)
+    spool = finished.finish()
+    discarded.discard()
+    assert list(tmp_path.iterdir()) == [spool.folder] and sorted(p.name for p in spool.folder.iterdir()) == ["0", "1"]
+    assert spool.folder.stat().st_mode & 0o077 == 0, "nobody else can read the rows"
+    del spool, finished
+    gc.collect()
+    assert not list(tmp_path.iterdir())
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=30), max_size=8), st.integers(1, 6))
+def test_rows_of_every_class_are_dealt_equally(parts, n_sections):
+    dealer = Dealer(n_sections, seed=0)
+    sections = np.concatenate([np.empty(0, int), *(dealer.deal(np.array(part, int)) for part in parts)])
+    classes = np.concatenate([np.empty(0, int), *(np.array(part, int) for part in parts)])
+    for label in set(classes.tolist()):
+        counts = np.bincount(sections[classes == label], minlength=n_sections)
+        assert len(counts) == n_sections and np.ptp(counts) <= 1
+    assert dealer.classes == sorted(set(classes.tolist()))
+
+
+def test_rows_in_a_period_of_the_folds_are_dealt_at_random():
+    """Numbered in turn, every fifth row would be one fold's."""
+    sections = Dealer(5, seed=0).deal(np.zeros(1000, int))
+    assert len(set(sections[::5].tolist())) == 5
