@@ -97,7 +97,10 @@ def _describe_known(error: Exception, debug: bool) -> click.ClickException:
         return BadInput(str(error))
     # Errors of TensorFlow and PyArrow are compared by name, to avoid an import of either.
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return TrainingFailed("memory ran out. Give fewer rows or columns, a smaller network, or fewer --folds.")
+        return TrainingFailed(
+            "memory ran out. All rows are read into memory: give fewer rows or columns, a smaller network, or fewer "
+            "--folds."
+        )
     if reason := disk_full(error):
         return BadInput(f"a file could not be written: {reason}. Free space, or give another place.")
     return _describe_unexpected(error, debug)

@@ -1,7 +1,9 @@
 """`shrinkage fit`: from a table to a cross-validated strength, a trained model and a picture."""
 
+import contextlib
 import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from shrinkage._path._path import Path
+    from shrinkage._plan._runner import Runner
 
     from ._columns import Columns, Task
     from ._network import Settings
@@ -39,13 +42,13 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
     epilog=EXIT_CODES,
     context_settings={"show_default": True},
 )
-@click.argument("data", type=click.Path(path_type=File))
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=File))
 @click.option("--target", required=True, help="The column to predict.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=File),
-    show_default="./<name of DATA>-shrinkage",
+    show_default="./<name of the first DATA>-shrinkage",
     help="The folder for the results.",
 )
 @click.option("--overwrite", is_flag=True, show_default=False, help="Replace an earlier run; other files stay.")
@@ -55,7 +58,12 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
     type=click.Choice(["binary", "multi-class", "regression"]),
     show_default="inferred from the target, and printed",
 )
-@click.option("--model", type=click.Choice(["mlp", "linear"]), default="mlp")
+@click.option(
+    "--model",
+    default="mlp",
+    metavar="MODEL",
+    help="mlp, linear, MODEL.keras, or FILE.py:function, which is run and returns a compiled model.",
+)
 @penalty_options
 @click.option("--drop", multiple=True, metavar="NAME", help="A column not to use; may be repeated, as the next two.")
 @click.option("--category", multiple=True, metavar="NAME", help="A column to take as categories, however many.")
@@ -84,9 +92,12 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
     default="min",
     help="The strength with the lowest loss, or the largest strength within one standard error of it.",
 )
+@click.option(
+    "--dry-run", is_flag=True, show_default=False, help="Print columns, models and memory; train and write nothing."
+)
 @common
 def fit(
-    data: File,
+    data: tuple[File, ...],
     target: str,
     output: File | None,
     overwrite: bool,
@@ -96,32 +107,46 @@ def fit(
     number: tuple[str, ...],
     clip: bool,
     separator: str | None,
+    dry_run: bool,
     console: Console,
     **options: Any,
 ) -> None:
-    """Train a network on DATA, a CSV or Parquet file, at every strength of a penalty, and keep the best.
+    """Train a network on DATA, CSV or Parquet, at every strength of a penalty, and keep the best.
+
+    DATA is a file, several files, a pattern such as 'part-*.csv', or a folder of files, whose folders may be named
+    like year=2024, which makes a column year. Files need the same columns, matched by name.
 
     Cross-validation picks the strength; the model that is kept was trained on all rows with it. The folder gets
     model.keras (takes the raw columns; plain Keras loads it), columns.json, the path and its picture.
     """
-    from ._folder import check_folder, keeping_the_table
+    from ._folder import check_folder, check_outside, keeping_the_table
     from ._network import Settings
+    from ._own_model import check_model_option, is_own
     from ._prepare import Wishes, prepare
     from ._report import files
     from ._split import OPTIONS, check_split
 
+    check_model_option(options["model"])
     settings = Settings.with_defaults(**options)
     check_penalty(settings)
-    folder = output or File(f"{data.stem}-shrinkage")
+    folder = output or File(f"{_name(data[0])}-shrinkage")
     columns = {name: options[name] for name in OPTIONS}
     check_split(**columns, repeats=settings.repeats)
     wishes = Wishes(drop, category, number, clip, separator, **columns)
     prepared = prepare(data, target, task, settings.folds, wishes)
     settings = replace(settings, folds=prepared.split.n_folds)
+    check_outside(folder, data)
     check_folder(folder, overwrite)
     console.say(prepared.describe())
+    if is_own(settings.model):
+        console.say(
+            f"caution: {settings.model} trains from fresh weights; frozen weights and state such as moving means are "
+            "kept, and must not come from these rows"
+        )
     console.say(f"training: {settings}\n")
     import_keras()
+    if dry_run:
+        return _stop_before_training(console, prepared, settings)
     path = train(prepared, settings)
     document = _report(console, prepared, path, settings)
     with keeping_the_table(folder):
@@ -137,35 +162,74 @@ def fit(
         click.get_current_context().exit(TrainingFailed.exit_code)
 
 
+def _name(place: File) -> str:
+    """Return a name for the results: of a folder, or of the first file without its suffix."""
+    from ._tables import find_sources
+
+    return place.resolve().name if place.is_dir() else find_sources([place])[0].file.stem
+
+
 def train(prepared: "Prepared", settings: "Settings") -> "Path":
     """Train the path on the encoded matrix."""
     import shrinkage as sh
 
-    from ._network import network, training_arguments
+    targets, centre, scale = _targets(prepared)
+    with _in_shell(prepared):
+        path = sh.fit(**_fit_arguments(prepared, settings, targets))
+    return path if prepared.columns.task != "regression" else _in_target_units(path, centre, scale)
+
+
+def make_runner(prepared: "Prepared", settings: "Settings") -> "Runner":
+    """Return the plan of the training, which `train` would follow."""
+    from shrinkage._plan._runner import Runner
+    from shrinkage._problem._prepare import prepare
+    from shrinkage._problem._request import Request
+
+    with _in_shell(prepared):
+        return Runner(prepare(Request(**_fit_arguments(prepared, settings, _targets(prepared)[0]))))
+
+
+@contextlib.contextmanager
+def _in_shell(prepared: "Prepared") -> Iterator[None]:
+    """Raise refusals of `shrinkage.fit` as `BadInput`, and leave out its warnings, which are notes of the path too."""
     from ._terms import with_labels
 
-    matrix, (targets, centre, scale) = prepared.matrix(), _targets(prepared)
     with warnings.catch_warnings():
-        # The warnings of `shrinkage.fit` are notes of the path too, which are printed with it.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"shrinkage\.")
         try:
-            path = sh.fit(
-                network(prepared.columns, matrix, settings),
-                matrix,
-                targets,
-                **penalty_arguments(settings),
-                **training_arguments(settings, len(matrix)),
-                cv=prepared.split.cv,
-                groups=prepared.split.groups,
-                repeats=settings.repeats,
-                seed=settings.seed,
-                standardize_target=prepared.columns.task == "regression",
-            )
-        except ValueError as error:
+            yield
+        except (TypeError, ValueError) as error:
             if not is_refusal(error):
                 raise
             raise BadInput(with_labels(prepared.columns.labels).say(error.args[0])) from error
-    return path if prepared.columns.task != "regression" else _in_target_units(path, centre, scale)
+
+
+def _fit_arguments(prepared: "Prepared", settings: "Settings", targets: "np.ndarray") -> dict[str, Any]:
+    from ._network import network, training_arguments
+
+    matrix = prepared.matrix()
+    return {
+        "model": network(prepared.columns, matrix, settings),
+        "x": matrix,
+        "y": targets,
+        **penalty_arguments(settings),
+        **training_arguments(settings, len(matrix)),
+        "cv": prepared.split.cv,
+        "groups": prepared.split.groups,
+        "repeats": settings.repeats,
+        "seed": settings.seed,
+        "standardize_target": prepared.columns.task == "regression",
+    }
+
+
+def _stop_before_training(console: Console, prepared: "Prepared", settings: "Settings") -> None:
+    from ._dry_run import column_table, forecast, forecast_words
+
+    runner, table = make_runner(prepared, settings), column_table(prepared)
+    console.say(table.to_string(index=False))
+    console.say(f"\n{forecast_words(runner, prepared)}")
+    columns = table.to_dict("records")
+    console.result({"data": prepared.document(), "columns": columns, "forecast": forecast(runner), "dry_run": True})
 
 
 def _targets(prepared: "Prepared") -> "tuple[np.ndarray, float, float]":
@@ -216,7 +280,7 @@ def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Set
     options = {**settings.__dict__, "hidden": settings.layers}
     document = {"data": prepared.document(), "settings": options, **path_document(path, settings.choose, labels)}
     console.say(path_text(path, labels))
-    if prepared.columns.task == "regression":
+    if prepared.columns.task == "regression" and path.template.loss_name == "mean_squared_error":
         errors = root_mean_squares(path, path.target_sd)
         document["root_mean_squared_error"] = errors
         listed = ", ".join(f"{label} {error:.4g}" for label, error in errors.items())

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,18 @@ def _record(folder: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def check_file(file: Path, overwrite: bool, source: Path) -> None:
-    """Raise `BadInput` unless `file` may be written. It must not be `source`."""
+def check_outside(target: Path, data: Sequence[Path]) -> None:
+    """Raise `BadInput` if results would be written into a folder of data, where they would be read as data."""
+    for place in data:
+        if place.is_dir() and target.resolve().is_relative_to(place.resolve()):
+            raise BadInput(f"{target} is in the folder of data {place}; give another place with -o.")
+
+
+def check_file(file: Path, overwrite: bool, sources: Sequence[Path]) -> None:
+    """Raise `BadInput` unless `file` may be written. It must not be one of `sources`."""
     if file.is_dir():
         raise BadInput(f"{file} is a folder; give a file name.")
-    if file.exists() and source.exists() and file.samefile(source):
+    if file.exists() and any(source.exists() and file.samefile(source) for source in sources):
         raise BadInput(f"{file} is the table to predict; give another file with -o.")
     if file.exists() and not overwrite:
         raise BadInput(f"{file} exists; add --overwrite to replace it, or give another file with -o.")

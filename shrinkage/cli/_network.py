@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ._columns import Columns, Task
+from ._own_model import is_own, own_model
 from ._penalty import penalty_words
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ LOSSES: dict[Task, str] = {
 class Settings:
     """Training settings. Every field is an option of `shrinkage fit`."""
 
-    model: Literal["mlp", "linear"]
+    model: str
+    """mlp, linear, or a model of the user: FILE.py:function or MODEL.keras."""
     hidden: tuple[int, ...] | None
     """Units of each hidden layer of an mlp; None for `HIDDEN`."""
     penalty: Literal["l2", "l1", "elastic-net", "group-lasso"]
@@ -35,7 +37,8 @@ class Settings:
     """The largest number of epochs. With mini-batches, a strength stops when the mean curve no longer improves."""
     batch_size: int | None
     """None for all rows, with a linear model: the learning rate then falls to 0 over the epochs."""
-    learning_rate: float
+    learning_rate: float | None
+    """None for the optimizer of a model of the user."""
     folds: int
     """The number of folds; with `fold`, of the fold numbers."""
     seed: int
@@ -54,12 +57,14 @@ class Settings:
         """
         full = options["model"] == "linear" and options["batch_size"] is None
         defaults = FULL_BATCHES if full else MINI_BATCHES
+        if is_own(options["model"]):
+            defaults = {name: value for name, value in defaults.items() if name != "learning_rate"}
         return Settings(**{**options, **{name: value for name, value in defaults.items() if options[name] is None}})
 
     @property
     def layers(self) -> tuple[int, ...]:
         """Units of the hidden layers."""
-        return () if self.model == "linear" else HIDDEN if self.hidden is None else self.hidden
+        return () if self.model != "mlp" else HIDDEN if self.hidden is None else self.hidden
 
     @property
     def _split(self) -> str:
@@ -70,7 +75,10 @@ class Settings:
 
     def __str__(self) -> str:
         network = f"{'-'.join(map(str, self.layers))} ReLU network" if self.layers else "linear model"
-        rate, chosen = f"Adam with learning rate {self.learning_rate:g}", f"{self._split}, seed {self.seed}"
+        if is_own(self.model):
+            network = f"model of {self.model} with weights drawn anew"
+        rate = f"Adam with learning rate {self.learning_rate:g}" if self.learning_rate else "its optimizer"
+        chosen = f"{self._split}, seed {self.seed}"
         if self.batch_size is None:
             return (
                 f"{network}, {rate} that falls to 0 in {self.epochs} epochs, all rows in a batch, "
@@ -92,7 +100,9 @@ def training_arguments(settings: Settings, n_rows: int) -> dict[str, Any]:
     """Return the arguments of `shrinkage.fit` for epochs, batches and early stopping."""
     if settings.batch_size is None:
         return {"epochs": settings.epochs, "batch_size": n_rows, "epoch": "last"}
-    return {"epochs": settings.epochs, "batch_size": settings.batch_size, "patience": PATIENCE}
+    # A loaded model must say `init`: its weights may come from rows that a fold holds out.
+    init = {"init": "fresh"} if is_own(settings.model) else {}
+    return {"epochs": settings.epochs, "batch_size": settings.batch_size, "patience": PATIENCE, **init}
 
 
 def network(columns: Columns, matrix: np.ndarray, settings: Settings) -> "keras.Model":
@@ -103,6 +113,9 @@ def network(columns: Columns, matrix: np.ndarray, settings: Settings) -> "keras.
         matrix: (n, d) float32, for the first state of the normalization layer; `fit` adapts it again in each fold.
         settings: The layers and the learning rate.
     """
+    if is_own(settings.model):
+        return own_model(settings.model, matrix.shape[1], max(1, len(columns.labels) * (columns.task == "multi-class")))
+
     import keras
 
     normalization = keras.layers.Normalization()

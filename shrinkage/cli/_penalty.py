@@ -7,6 +7,7 @@ import click
 
 from ._console import Number
 from ._errors import BadInput
+from ._own_model import is_own
 
 if TYPE_CHECKING:
     from ._network import Settings
@@ -43,6 +44,13 @@ def check_penalty(settings: "Settings") -> None:
     """Refuse options that contradict each other, before the import of Keras, which takes seconds."""
     if settings.hidden is not None and settings.model == "linear":
         raise BadInput("--hidden goes with --model mlp: a linear model has no hidden layer. Received: --model linear.")
+    if is_own(settings.model):
+        for option in ("hidden", "learning_rate"):
+            if getattr(settings, option) is not None:
+                raise BadInput(
+                    f"--{option.replace('_', '-')} goes with --model mlp or linear; set it in the model. Received: "
+                    f"--model {settings.model}."
+                )
     for option, penalty in _BELONGS.items():
         if getattr(settings, option) is not None and settings.penalty != penalty:
             raise BadInput(f"--{option} goes with --penalty {penalty}. Received: --penalty {settings.penalty}.")

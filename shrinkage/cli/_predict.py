@@ -21,33 +21,38 @@ SUFFIXES = (".csv", ".parquet")
 
 @click.command(short_help="Predict a table with a finished run.", epilog=EXIT_CODES)
 @click.argument("run", type=click.Path(path_type=File))
-@click.argument("data", type=click.Path(path_type=File))
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=File))
 @click.option(
     "-o", "--output", type=click.Path(path_type=File), required=True, help="The file to write: .csv or .parquet."
 )
 @click.option("--overwrite", is_flag=True, help="Replace the output file.")
 @separator_option
 @common
-def predict(run: File, data: File, output: File, overwrite: bool, separator: str | None, console: Console) -> None:
-    """Predict DATA, a CSV or Parquet file, with the model in RUN, a folder that `shrinkage fit` wrote.
+def predict(
+    run: File, data: tuple[File, ...], output: File, overwrite: bool, separator: str | None, console: Console
+) -> None:
+    """Predict DATA, CSV or Parquet, with the model in RUN, a folder that `shrinkage fit` wrote.
 
-    The output has a row for each row of DATA, in the same order. Its columns are prediction and, for classes,
-    probability_<label> for each label. Further columns of DATA are ignored. Unseen categories are treated as rare
-    categories. A missing number is replaced by the median of the training rows; a missing category is a category.
-    Numbers far outside the training rows are clipped.
+    DATA is a file, several files, a pattern such as 'part-*.csv', or a folder of files, as in `shrinkage fit`. The
+    output has a row for each row, in the order of the files as given; of a pattern or a folder, in the order of their
+    names. Its columns are prediction and, for classes, probability_<label> for each label. Further columns of DATA are
+    ignored. Unseen categories are treated as rare categories. A missing number is replaced by the median of the
+    training rows; a missing category is a category. Numbers far outside the training rows are clipped.
     """
     from ._columns import Columns
     from ._encoder import check_model, count_clipped, count_unseen, missing, odd_cells, read_cells
     from ._encoder import predict as predict_cells
-    from ._folder import check_file
+    from ._folder import check_file, check_outside
     from ._prepare import odd_words
-    from ._table import read_table
+    from ._tables import find_sources, name_sources, read_sources
 
     _check_run(run)
     _check_suffix(output)
-    check_file(output, overwrite, source=data)
+    check_outside(output, data)
+    sources = find_sources(data)
+    check_file(output, overwrite, [source.file for source in sources])
     columns = Columns.load(run / "columns.json")
-    table = read_table(data, columns.known(separator))
+    table = read_sources(sources, columns.known(separator), uses=lambda name: name in columns.names)
     cells = read_cells(columns, table.frame)
     odd = odd_cells(columns, table.frame)
     counts = {
@@ -56,7 +61,7 @@ def predict(run: File, data: File, output: File, overwrite: bool, separator: str
         "unseen": count_unseen(columns, cells),
     }
     for note in table.notes:
-        console.note(f"{data}: {note}.")
+        console.note(f"{note}." if len(sources) > 1 else f"{name_sources(data, sources)}: {note}.")
     _say_counts(console, counts)
     if odd:
         console.note(f"cells that are no numbers, missing ones too: {', '.join(odd_words(odd))}.")

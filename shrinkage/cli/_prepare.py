@@ -1,6 +1,7 @@
 """Read a file into the inputs and the target of a network, with a description of the result."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from ._errors import BadInput
 from ._infer import MAX_CATEGORIES, infer_columns
 from ._numerals import Known
 from ._split import OPTIONS, Split, random_split, read_split
-from ._table import column, read_table
+from ._table import column
+from ._tables import find_sources, name_sources, read_sources
 from ._target import Target, check_named, drop_unlabelled, read_target
 
 # With fewer held-out rows in a fold, the losses are mostly chance.
@@ -27,7 +29,8 @@ FEW_ROWS = 10
 class Prepared:
     """A table with inferred columns and target."""
 
-    file: Path
+    file: str
+    """The file, or the first place and the number of files."""
     columns: Columns
     target: Target
     cells: dict[str, np.ndarray]
@@ -169,11 +172,13 @@ class Wishes:
         return next(((option, name) for option in OPTIONS if (name := getattr(self, option))), None)
 
 
-def prepare(file: Path, target_name: str, task: Task | None, n_folds: int, wishes: Wishes = Wishes()) -> Prepared:
+def prepare(
+    data: Path | Sequence[Path], target_name: str, task: Task | None, n_folds: int, wishes: Wishes = Wishes()
+) -> Prepared:
     """Read a table, and infer columns and target.
 
     Args:
-        file: CSV or Parquet.
+        data: CSV or Parquet: a file, or several files, patterns or folders.
         target_name: The column to predict.
         task: The task, or None to infer it.
         n_folds: The number of folds, at most the number of rows.
@@ -182,7 +187,10 @@ def prepare(file: Path, target_name: str, task: Task | None, n_folds: int, wishe
     Raises:
         BadInput: If the table cannot be used. The message says why.
     """
-    table = read_table(file, Known(wishes.separator, None, wishes.number, dict.fromkeys(wishes.category)))
+    places = [data] if isinstance(data, Path) else data
+    sources = find_sources(places)
+    known = Known(wishes.separator, None, wishes.number, dict.fromkeys(wishes.category))
+    table = read_sources(sources, known, uses=lambda name: name not in wishes.drop)
     check_named(table.frame, target_name)
     _check_wishes(table.frame, target_name, wishes)
     frame = drop_unlabelled(table.frame, target_name)
@@ -199,7 +207,7 @@ def prepare(file: Path, target_name: str, task: Task | None, n_folds: int, wishe
     n_unlabelled = len(table.frame) - len(frame)
     said = cautions(frame, columns, target)
     odd = odd_cells(columns, features)
-    return Prepared(file, columns, target, cells, split, n_unlabelled, table.notes, said, odd)
+    return Prepared(name_sources(places, sources), columns, target, cells, split, n_unlabelled, table.notes, said, odd)
 
 
 def _check_wishes(frame: pd.DataFrame, target: str, wishes: Wishes) -> None:

@@ -34,6 +34,16 @@ class Table:
     """The decimal sign of a CSV; None without decimals."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """A table as it is in one file: the cells of a CSV are text, and its numbers are not normalised."""
+
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    separator: str | None = None
+    """The separator of a CSV; None for Parquet."""
+
+
 def read_table(file: Path, known: Known = NOTHING) -> Table:
     """Read a CSV (separated by comma, semicolon or tab) or Parquet file, which may be compressed.
 
@@ -44,16 +54,29 @@ def read_table(file: Path, known: Known = NOTHING) -> Table:
     Raises:
         BadInput: If the file is missing, empty, not readable or of another format, or has no rows or repeated names.
     """
-    content = read_content(file)
-    if content.startswith(PARQUET):
-        if known.separator is not None:
-            raise BadInput(f"--sep goes with CSV, and {file} is a Parquet file.")
-        table = Table(_read_parquet(file, content))
-    else:
-        table = _read_csv(file, content, known)
-    if len(table.frame) == 0:
+    part = read_part(file, known)
+    if len(part.frame) == 0:
         raise BadInput(f"{file} has a header and no rows.")
-    return table
+    return normalise(part, known)
+
+
+def read_part(file: Path, known: Known) -> Part:
+    """Read a file, which may have no rows, as `read_table` does, and leave its numbers as they are."""
+    content = read_content(file)
+    if not content.startswith(PARQUET):
+        return _read_csv(file, content, known)
+    if known.separator is not None:
+        raise BadInput(f"--sep goes with CSV, and {file} is a Parquet file.")
+    return Part(_read_parquet(file, content))
+
+
+def normalise(part: Part, known: Known) -> Table:
+    """Return the table with the numbers of a CSV in the form of Python."""
+    if part.separator is None:
+        return Table(part.frame, part.notes)
+    texts = {name: column(part.frame, name) for name in part.frame.columns}
+    cells, decimal, cautions = write_plainly(texts, part.separator == ",", known)
+    return Table(pd.DataFrame(cells), (*part.notes, *cautions), decimal)
 
 
 def column(frame: pd.DataFrame, name: str) -> pd.Series:
@@ -82,7 +105,7 @@ def _categoricals(schema: "pyarrow.Schema") -> list[str]:
     return [column["name"] for column in recorded if column.get("pandas_type") == "categorical"]
 
 
-def _read_csv(file: Path, content: bytes, known: Known) -> Table:
+def _read_csv(file: Path, content: bytes, known: Known) -> Part:
     try:
         text, encoding = decode(content)
     except ValueError as error:
@@ -95,9 +118,8 @@ def _read_csv(file: Path, content: bytes, known: Known) -> Table:
         names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(layout.names)]
         # pandas renames repeated columns silently.
         _check_names(file, names)
-        cells, decimal, cautions = write_plainly(_texts(layout, names), layout.separator == ",", known)
-        notes = tuple(note for note in (encoding, *layout.notes, *cautions) if note)
-        return Table(pd.DataFrame(cells), notes, decimal)
+        notes = tuple(note for note in (encoding, *layout.notes) if note)
+        return Part(pd.DataFrame(_texts(layout, names)), notes, layout.separator)
     except (csv.Error, pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
         reason = str(error).replace("Error tokenizing data. C error: ", "").strip()
         if "out of memory" in reason:

@@ -327,3 +327,38 @@ def test_ctrl_c(monkeypatch):
     monkeypatch.setattr(sh, "fit", FakeFit(KeyboardInterrupt()), raising=False)
     done = run("fit", write(), "--target", "price")
     assert done.exit_code == 130 and "Interrupted: nothing was written." in done.stderr
+
+
+def _parts() -> None:
+    Path("parts").mkdir()
+    for number in range(3):
+        houses()[20 * number : 20 * number + 20].to_csv(f"parts/{number}.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    ("data", "folder"),
+    [
+        (["parts"], "parts-shrinkage"),
+        (["parts/*.csv"], "0-shrinkage"),
+        (["parts/0.csv", "parts/1.csv", "parts/2.csv"], "0-shrinkage"),
+    ],
+)
+def test_fit_takes_files_patterns_and_folders(fake_fit, data, folder):
+    _parts()
+    done = run("fit", *data, "--target", "price")
+    assert done.exit_code == 0, done.output
+    assert "(3 files): 60 rows; 4 columns" in done.stdout and Path(folder, "model.keras").is_file()
+    done = run("predict", folder, *data, "-o", "out.csv")
+    assert done.exit_code == 0, done.output
+    run("predict", folder, write("all.csv"), "-o", "all-out.csv")
+    assert Path("out.csv").read_text() == Path("all-out.csv").read_text() != ""
+    run("predict", folder, *reversed(["parts/0.csv", "parts/2.csv"]), "-o", "back.csv")
+    assert Path("back.csv").read_text().split()[1:21] == Path("out.csv").read_text().split()[41:61]
+
+
+def test_results_are_not_written_into_a_folder_of_data(fake_fit):
+    _parts()
+    done = run("fit", "parts", "--target", "price", "-o", "parts/out")
+    assert done.exit_code == 2 and "is in the folder of data parts" in done.stderr and not Path("parts/out").exists()
+    done = run("fit", "parts", "no.csv", "--target", "price")
+    assert done.exit_code == 2 and "no.csv does not exist" in done.stderr

@@ -1,0 +1,125 @@
+"""The user's own model for `shrinkage fit`: a function in a Python file, or a model that Keras saved."""
+
+import importlib.util
+import inspect
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._errors import BadInput
+
+if TYPE_CHECKING:
+    import keras
+
+_BUILT_IN = ("mlp", "linear")
+
+
+def is_own(name: str) -> bool:
+    """Whether `--model` names a file of the user.
+
+    >>> is_own("mlp"), is_own("nets.py:small"), is_own("net.keras")
+    (False, True, True)
+    """
+    return name not in _BUILT_IN
+
+
+def check_model_option(name: str) -> None:
+    """Refuse a value of `--model` that is no model's name and no file, before a table is read."""
+    if not is_own(name):
+        return
+    file, colon, function = name.rpartition(":")
+    is_code = bool(colon) and file.endswith(".py") and function.isidentifier()
+    if not is_code and not name.endswith(".keras"):
+        raise BadInput(f"--model: expected mlp, linear, FILE.py:function or MODEL.keras; received {name!r}.")
+    place = Path(file if is_code else name)
+    if not place.is_file():
+        raise BadInput(f"--model {name}: {place} does not exist or is not a file.")
+
+
+def own_model(name: str, n_inputs: int, n_outputs: int) -> "keras.Model":
+    """Return the user's compiled model.
+
+    Args:
+        name: FILE.py:function or MODEL.keras, checked.
+        n_inputs: The number of encoded input columns.
+        n_outputs: The number of outputs of the task.
+
+    Raises:
+        BadInput: If there is no compiled model with one input and one output of these shapes.
+    """
+    import keras
+
+    model = _load(name) if name.endswith(".keras") else _call(name, n_inputs, n_outputs)
+    if not isinstance(model, keras.Model):
+        raise BadInput(f"--model {name}: expected a keras.Model; received {type(model).__name__}.")
+    if not getattr(model, "compiled", False) or getattr(model, "loss", None) is None:
+        raise BadInput(f"--model {name}: the model must be compiled. Call model.compile(optimizer, loss) first.")
+    _check_shapes(name, model, n_inputs, n_outputs)
+    return model
+
+
+def _load(name: str) -> Any:
+    import keras
+
+    try:
+        with warnings.catch_warnings():
+            # Of optimizer states and weights, which are not used: weights are drawn anew.
+            warnings.filterwarnings("ignore", message=r"(?s).*(could not be loaded|Skipping variable loading)")
+            return keras.models.load_model(name, compile=True, safe_mode=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(
+            f"--model {name} cannot be loaded as a Keras model: {error} If it needs code of yours, give "
+            "FILE.py:function."
+        ) from error
+
+
+def _call(name: str, n_inputs: int, n_outputs: int) -> Any:
+    file, _, function = name.rpartition(":")
+    build = getattr(_run(name, Path(file)), function, None)
+    if not callable(build):
+        raise BadInput(f"--model {name}: {file} has no function {function}.")
+    sizes = (n_inputs, n_outputs)
+    n_needed = _count_parameters(build)
+    if n_needed > len(sizes):
+        raise BadInput(
+            f"--model {name}: expected a function of no parameters or of (n_inputs, n_outputs); {function} needs "
+            f"{n_needed}."
+        )
+    try:
+        return build(*sizes[:n_needed])
+    except (Exception, SystemExit) as error:
+        raise BadInput(f"--model {name}: {function} raised {type(error).__name__}: {error}") from error
+
+
+def _run(name: str, file: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise BadInput(f"--model {name}: {file} cannot be read as Python code.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise BadInput(f"--model {name}: {file} raised {type(error).__name__}: {error}") from error
+    return module
+
+
+def _count_parameters(build: Any) -> int:
+    """Return the number of parameters without a default."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in kinds and p.default is p.empty for p in inspect.signature(build).parameters.values())
+
+
+def _check_shapes(name: str, model: "keras.Model", n_inputs: int, n_outputs: int) -> None:
+    ends = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    if any(tensors is None or len(tensors) != 1 for tensors in ends):
+        raise BadInput(
+            f"--model {name}: expected a built Sequential or functional model with one input and one output. Begin it "
+            f"with keras.Input(({n_inputs},))."
+        )
+    for end, tensors, size in (("input", ends[0], n_inputs), ("output", ends[1], n_outputs)):
+        shape, needed = tuple(tensors[0].shape), (None, size)  # pyright: ignore[reportOptionalSubscript]
+        if shape != needed:
+            raise BadInput(
+                f"--model {name}: the {end} of the model has the shape {shape}, and the encoded table needs {needed}. "
+                "A function of (n_inputs, n_outputs) receives both sizes."
+            )

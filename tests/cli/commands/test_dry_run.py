@@ -1,0 +1,42 @@
+"""`shrinkage fit --dry-run`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands.running import run, write
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_dry_run_describes_columns_and_training_and_writes_nothing(monkeypatch, form):
+    def refuse(*_arguments, **_options):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("shrinkage.fit", refuse, raising=False)
+    file = write(note="x")
+    options = ["--folds", 3, "--epochs", 2, "--batch-size", 10, "--hidden", 4, "--drop", "kind"]
+    done = run("fit", file, "--target", "price", "--dry-run", *options, "--format", form)
+    assert done.exit_code == 0, done.output
+    assert list(Path().iterdir()) == [file]
+    if form == "text":
+        for said in ("size   number       6", "not used", "it is constant", "from ", "MiB", "Dry run"):
+            assert said in done.stdout
+        return
+    document = json.loads(done.stdout)
+    kinds = {row["column"]: (row["kind"], row["missing"]) for row in document["columns"]}
+    assert kinds["size"] == ("number", 6) and kinds["garden"] == ("boolean", 0) and kinds["town"] == ("category", 0)
+    assert kinds["note"][0] == kinds["kind"][0] == "not used" and kinds["price"] == ("target", 0)
+    found = document["forecast"]
+    n_strengths, n_inputs = len(found["strengths"]), document["data"]["inputs"]
+    assert found["folds"] == 3 and found["models"] == 4 * n_strengths > 40
+    # Normalization has a mean, a variance and a count; then 4 units and an output.
+    assert found["parameters"] == 2 * n_inputs + 1 + 4 * (n_inputs + 1) + 5
+    # 40 and 60 rows in batches of 10, for 2 epochs: all strengths fit the memory at once.
+    assert found["steps"] == 2 * 4 + 2 * 6 and found["models_in_a_step"] == 3 * n_strengths
+    assert found["memory"] > 1e6
+
+
+def test_a_dry_run_refuses_what_a_run_refuses():
+    done = run("fit", write(), "--target", "cost", "--dry-run")
+    assert done.exit_code == 2 and "there is no column cost" in done.stderr

@@ -1,0 +1,112 @@
+"""`shrinkage fit --model FILE.py:function` and `--model MODEL.keras`."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tests.cli.commands.running import run, write
+
+CODE = """
+import keras
+
+def network(n_inputs, n_outputs, units=3):
+    layers = [keras.Input((n_inputs,)), keras.layers.Dense(units), keras.layers.Dense(n_outputs)]
+    model = keras.Sequential(layers)
+    model.compile(keras.optimizers.SGD(0.01), "mean_squared_error")
+    return model
+
+def fixed():
+    return network(8, 1)
+
+def narrow(n_inputs):
+    return network(n_inputs - 1, 1)
+
+def wide(n_inputs, n_outputs):
+    return network(n_inputs, 2)
+
+def failing():
+    raise RuntimeError("no luck")
+
+def nothing():
+    pass
+
+def not_compiled():
+    return keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
+
+def three(a, b, c):
+    pass
+"""
+
+
+def fit(model: str, *options):
+    Path("nets.py").write_text(CODE)
+    Path("broken.py").write_text("1 / 0")
+    Path("bad.keras").write_text("no model")
+    return run("fit", write(), "--target", "price", "--model", model, *options)
+
+
+@pytest.mark.parametrize("name", ["network", "fixed"])
+def test_a_function_returns_the_model(fake_fit, name):
+    done = fit(f"nets.py:{name}")
+    assert done.exit_code == 0, done.output
+    (call,) = fake_fit.calls
+    assert (call.model.input_shape, call.init, call.batch_size) == ((None, 8), "fresh", 32)
+    assert [layer.units for layer in call.model.layers] == [3, 1]
+    assert isinstance(call.model.optimizer, keras.optimizers.SGD)
+    assert f"model of nets.py:{name} with weights drawn anew, its optimizer, batch size 32" in done.stdout
+
+
+def test_a_saved_model_trains_and_predicts():
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.1), "mean_squared_error")
+    model.save("net.keras")
+    done = fit("net.keras", "--epochs", 2, "--folds", 2, "-o", "run")
+    assert done.exit_code == 0, done.output
+    assert "caution: net.keras trains from fresh weights" in done.stdout
+    done = run("predict", "run", "houses.csv", "-o", "out.csv")
+    assert done.exit_code == 0, done.output
+    assert np.ptp(np.loadtxt("out.csv", skiprows=1)) > 0
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        ("tree", [], "expected mlp, linear, FILE.py:function or MODEL.keras; received 'tree'"),
+        ("nets.py", [], "expected mlp, linear, FILE.py:function or MODEL.keras; received 'nets.py'"),
+        ("no.py:network", [], "no.py does not exist"),
+        ("no.keras", [], "no.keras does not exist"),
+        ("bad.keras", [], "bad.keras cannot be loaded as a Keras model"),
+        ("broken.py:network", [], "broken.py raised ZeroDivisionError: division by zero"),
+        ("nets.py:absent", [], "nets.py has no function absent"),
+        ("nets.py:failing", [], "failing raised RuntimeError: no luck"),
+        ("nets.py:nothing", [], "expected a keras.Model; received NoneType"),
+        ("nets.py:not_compiled", [], "the model must be compiled"),
+        ("nets.py:three", [], "three needs 3"),
+        ("nets.py:narrow", [], "the input of the model has the shape (None, 7), and the encoded table needs (None, 8)"),
+        ("nets.py:wide", [], "the output of the model has the shape (None, 2), and the encoded table needs (None, 1)"),
+        ("nets.py:network", ["--hidden", "4"], "--hidden goes with --model mlp or linear"),
+        ("nets.py:network", ["--learning-rate", "1"], "--learning-rate goes with --model mlp or linear"),
+    ],
+)
+def test_models_that_do_not_fit_are_refused(fake_fit, model, options, message):
+    done = fit(model, *options)
+    assert done.exit_code == 2 and message in done.stderr, done.output
+    assert fake_fit.calls == [] and not Path("houses-shrinkage").exists()
+
+
+def test_an_absolute_error_has_no_root_mean_square(fake_fit):
+    code = CODE.replace("mean_squared_error", "mean_absolute_error")
+    Path("mae.py").write_text(code)
+    done = run("fit", write(), "--target", "price", "--model", "mae.py:network")
+    assert done.exit_code == 0, done.output
+    assert "Root mean squared" not in done.stdout
+    assert "Root mean squared" in fit("nets.py:network", "-o", "second").stdout
+
+
+def test_what_the_library_refuses_in_a_model_is_bad_input():
+    code = CODE.replace('"mean_squared_error")', '"mean_squared_error", run_eagerly=True)')
+    Path("eager.py").write_text(code)
+    done = run("fit", write(), "--target", "price", "--model", "eager.py:network", "--dry-run")
+    assert done.exit_code == 2 and "run_eagerly=True, which is not supported" in done.stderr, done.output
