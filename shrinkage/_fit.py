@@ -56,11 +56,16 @@ def fit(
     Args:
         model: A built and compiled model with any number of inputs and outputs, or a function that returns such a
             model. The model is not changed.
-        x: Inputs, an array (n, ...), or for several inputs a dictionary, list or tuple of arrays as in `model.fit`. Or
-            a `tf.data.Dataset` or `keras.utils.PyDataset` of (x, y) or (x, y, sample_weight), in batches or in single
-            rows. A dataset is read into memory once. The order of the rows does not matter, because they are shuffled
-            in every epoch. Random augmentation in a dataset is drawn once (use Keras' augmentation layers in the model
-            instead).
+        x: Inputs, an array (n, ...), or for several inputs a dictionary, list or tuple of arrays as in `model.fit`. A
+            table or column of pandas, Polars or PyArrow counts as an array. If the model has several named inputs, each
+            input takes the column of that name from a table, and `path.model()` takes the dictionary of the columns. A
+            sparse matrix of SciPy is made dense once, and must then fit into `max_memory`. Text is looked up once if
+            the model begins with `TextVectorization`, `StringLookup` or `Hashing`; `path.model()` takes text too. Or a
+            `tf.data.Dataset` or `keras.utils.PyDataset` of (x, y) or (x, y, sample_weight), in batches or in single
+            rows, which is read once. The order of the rows does not matter, because they are shuffled in every epoch.
+            Random augmentation in a dataset is drawn once (use Keras' augmentation layers in the model instead). A
+            dataset of more than a quarter of `max_memory` is written to disk, in the folder for temporary files, and
+            trained on in blocks.
         y: Targets, an array (n, ...) that matches the model's output and loss, or for several outputs a structure of
             arrays. Outputs without a loss need no targets. None if `x` is a dataset, which contains the targets.
         penalty: `L2()`, `L1()`, `ElasticNet(rho)` or `GroupLasso(groups)`, or "l2", "l1", "elastic-net" or

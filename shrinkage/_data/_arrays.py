@@ -7,10 +7,15 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from shrinkage._data._dataset import is_dataset
+from shrinkage._data._sparse import is_sparse
+from shrinkage._data._tables import column_names, library_of, to_pandas
 from shrinkage._hints._fit import is_stream, stream_words
 from shrinkage._host._private import UnsupportedVersion
+
+_TEXTS, _TIMES = ("string", "categorical"), ("date", "datetime", "datetime64", "timedelta", "timedelta64")
 
 
 def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
@@ -26,7 +31,8 @@ def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
         ValueError: If one is missing, NaN or infinite.
     """
     _check_kind(name, values)
-    columns = list(getattr(values, "columns", [])) or None
+    columns, given = column_names(values) or None, values
+    values = to_pandas(values) if library_of(values) else values
     array = _as_numbers(name, values)
     if array.ndim == 0:
         raise TypeError(
@@ -38,7 +44,7 @@ def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
     if array.dtype.kind not in "iuf":
         raise TypeError(
             f"{name} must be an array of real numbers. Received: dtype {array.dtype}{_text_columns(values)}. "
-            f"{_to_numbers(name.strip('`'), array)}"
+            f"{_from_table(name.strip('`'), values, given) or _to_numbers(name.strip('`'), array)}"
         )
     if np.issubdtype(array.dtype, np.floating):
         _check_finite(name, array, columns)
@@ -72,13 +78,8 @@ def _check_kind(name: str, values: Any) -> None:
         raise TypeError(f"{name} must be an array. Received: a LazyFrame. Say {called}.collect().")
     if values is None:
         raise TypeError(f"{name} must be an array. Received: None. For an autoencoder y is x.")
-    if callable(getattr(values, "toarray", None)):  # SciPy's sparse matrices
-        mib = np.prod(values.shape) * 4 / 2**20
-        fewer = "; or take fewer columns, for example by sklearn.decomposition.TruncatedSVD" if called[0] == "x" else ""
-        raise TypeError(
-            f"{name} must be a dense array. Received: a {kind} of shape {tuple(values.shape)}. Say "
-            f"{called}.toarray(), which takes {max(mib, 0.1):,.1f} MiB in float32{fewer}."
-        )
+    if is_sparse(values):
+        raise TypeError(f"{name} must be a dense array. Received: a {kind}. Say {called}.toarray().")
     if kind in ("SparseTensor", "RaggedTensor"):
         code = {"SparseTensor": f"tensorflow.sparse.to_dense({called})", "RaggedTensor": f"{called}.to_tensor()"}[kind]
         raise TypeError(f"{name} must be a dense array. Received: a {kind}. Say {code}, which fills up with zeros.")
@@ -140,13 +141,48 @@ def _has_times(values: Any) -> bool:
 
 def _text_columns(values: Any) -> str:
     """Name the columns of a data frame that hold no numbers."""
-    dtypes: Any = getattr(values, "dtypes", None)
-    if not hasattr(dtypes, "items"):  # no data frame of pandas
-        return ""
-    numbers = (np.number, np.bool_)
-    found = [column for column, dtype in dtypes.items() if not issubclass(getattr(dtype, "type", object), numbers)]
+    found = _columns_without_numbers(values)
     listed = ", ".join(map(repr, found[:3])) + ", ..." * (len(found) > 3)
     return f", from column{'s' * (len(found) > 1)} {listed}" if found else ""
+
+
+def _columns_without_numbers(values: Any) -> list[Any]:
+    dtypes: Any = getattr(values, "dtypes", None)
+    if not hasattr(dtypes, "items"):  # no data frame of pandas
+        return []
+    kinds = {column: getattr(dtype, "type", object) for column, dtype in dtypes.items()}
+    return [c for c, kind in kinds.items() if not issubclass(kind, (np.number, np.bool_)) or kind is np.timedelta64]
+
+
+def _from_table(called: str, values: Any, given: Any) -> str:
+    """Say how a table or column of Polars or PyArrow, or one of categories, becomes numbers.
+
+    Args:
+        called: Its name.
+        values: The same in pandas.
+        given: As the user gave it.
+    """
+    library = library_of(given)
+    pandas = f"{called}{'.to_pandas()' * bool(library)}"
+    columns = [values] if isinstance(values, pd.Series) else [values[c] for c in _columns_without_numbers(values)]
+    kinds = [pd.api.types.infer_dtype(column, skipna=True) for column in columns]
+    if library and set(kinds) & set(_TIMES):
+        return f"Say {called} = {pandas} first, and give times and durations as numbers."
+    lists = [column for column in columns if len(column) and np.ndim(column.iloc[0]) > 0]
+    if lists and (library or isinstance(values, pd.DataFrame)):
+        held = f"[{lists[0].name!r}]" * isinstance(values, pd.DataFrame)
+        return f"It holds arrays: if these have equal shapes, give them alone, numpy.stack(list({pandas}{held}))."
+    if called.startswith("y") or not kinds or not set(kinds) <= set(_TEXTS) or _are_numbers(values):
+        return ""
+    if library == "polars":
+        names = "" if isinstance(values, pd.Series) else repr([column.name for column in columns])
+        code = f"{called}.to_dummies({names})"
+    else:
+        code = f"pandas.get_dummies({pandas})"
+    return (
+        f"Encode text and categories as numbers, for example by {code}, or by keras.layers.StringLookup; or give a "
+        f"file to the command `shrinkage fit`, which does."
+    )
 
 
 def _to_numbers(called: str, array: np.ndarray) -> str:
@@ -185,10 +221,10 @@ def _to_numbers(called: str, array: np.ndarray) -> str:
     return f"Say {called}.astype('float32'), if all in it are numbers; a missing one then is NaN, to drop or to impute."
 
 
-def _are_numbers(array: np.ndarray) -> bool:
+def _are_numbers(array: Any) -> bool:
     """Whether text can be read as numbers."""
     try:
-        array.astype(np.float64)
+        np.asarray(array).astype(np.float64)
     except (TypeError, ValueError):
         return False
     return True

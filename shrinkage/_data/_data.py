@@ -8,6 +8,7 @@ import numpy as np
 from keras import tree
 
 from shrinkage._data._arrays import as_array, from_list
+from shrinkage._data._tables import library_of
 
 ALL_ROWS = 2**32 - 1
 """The number of the members that train on all rows, in place of a fold's: no fold has it, however many there are."""
@@ -126,9 +127,19 @@ def as_tree(values: Any) -> Any:
     """
     if isinstance(values, dict):
         return {key: as_tree(value) for key, value in values.items()}
-    if isinstance(values, (list, tuple)) and any(isinstance(v, dict) or getattr(v, "ndim", 0) > 0 for v in values):
+    if isinstance(values, (list, tuple)) and any(_holds_values(value) for value in values):
         return tuple(as_tree(value) for value in values)
     return from_list(values) if isinstance(values, (list, tuple)) else values
+
+
+def _holds_values(value: Any) -> bool:
+    """Whether an item of a list is an array, a table or column, or a dictionary of these, and no number."""
+    return (
+        isinstance(value, dict)
+        or getattr(value, "ndim", 0) > 0
+        or bool(library_of(value))
+        and hasattr(value, "__len__")
+    )
 
 
 def labels(name: str, values: Any) -> list[str]:

@@ -103,9 +103,13 @@ class Writer:
         weakref.finalize(spool, shutil.rmtree, self._folder, ignore_errors=True)
         return spool
 
-    def discard(self) -> None:
-        """Remove all that was written."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Remove all that was written if an error, or Ctrl-C, comes before the end."""
+        if kind is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _bucket_files(file: Path) -> list[Path]:

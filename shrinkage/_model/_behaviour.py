@@ -62,6 +62,7 @@ def observe(template: Template, x: Any) -> Behaviour:
     source, network = template.source, template.network
     if not template.is_function and all(map(_is_known, sublayers(network))):
         return Behaviour()
+    source = template.trained_part(source)
     n_rows = len(tree.flatten(x)[0])
     rows = take(x, np.unique(np.linspace(0, n_rows - 1, COMPARED).astype(int)))
     generator = np.random.default_rng(0)
@@ -100,7 +101,7 @@ def describe_difference(
     """
     if behaviour.random or behaviour.by_place or not _is_finite(predictions):
         return ""
-    outputs = tree.flatten(template.model(values)(rows, training=False))
+    outputs = tree.flatten(template.trained_part(template.model(values))(rows, training=False))
     pairs = zip(map(_to_float64, outputs), predictions, strict=True)
     difference = max(_distance(returned, trained) for returned, trained in pairs)
     if difference <= _OTHER_GRAPH[_precision(template.network)]:

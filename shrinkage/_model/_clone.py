@@ -16,6 +16,7 @@ from shrinkage._weights._kinds import custom_objects, is_of_keras
 
 _COMPILE_ATTRIBUTES = ("optimizer", "loss", "compiled", "stop_training", "history")
 _GRAPH_CONFIGS = tuple(getattr(kind, "get_config") for kind in (Functional, keras.Sequential))  # noqa: B009
+_LOOKUPS = (keras.layers.StringLookup, keras.layers.IntegerLookup, keras.layers.TextVectorization)
 Memo = dict[int, Any]  # the clone of each layer, by the id of the layer, so that shared layers stay shared
 
 
@@ -139,7 +140,15 @@ def _clone_layer(layer: Any) -> Any:
     if isinstance(layer, keras.layers.Lambda):  # the configuration loses the closure of the function
         options = {"output_shape": lambda_output_shape(layer), "mask": layer.mask, "arguments": layer.arguments}
         return keras.layers.Lambda(layer.function, **options, name=layer.name, dtype=layer.dtype_policy)
-    return type(layer).from_config(layer.get_config())
+    return type(layer).from_config(layer.get_config() | _vocabulary(layer))
+
+
+def _vocabulary(layer: Any) -> dict[str, Any]:
+    """Return the vocabulary of a lookup that learnt it from data, which Keras leaves out of its configuration."""
+    if not isinstance(layer, _LOOKUPS) or layer.get_config().get("output_mode") == "tf_idf":
+        return {}
+    words = layer.get_vocabulary(include_special_tokens=False)
+    return {"vocabulary": [word.item() if isinstance(word, np.generic) else word for word in words]} if words else {}
 
 
 def _build(new_model: Any, model: Any) -> None:

@@ -14,6 +14,7 @@ from shrinkage._host._layers import sublayers
 from shrinkage._host._optimizers import rate_of
 from shrinkage._host._random import random_state
 from shrinkage._model._clone import clone, shapes_of
+from shrinkage._model._lookups import front_of, rest_of
 from shrinkage._model._objective import Objective, loss_name, make_objective
 from shrinkage._weights._carried import remove_regularizers
 from shrinkage._weights._first_call import create_weights
@@ -49,7 +50,10 @@ class Template:
         _check_model(source)
         self._source, self._plain = source, without_regularizers
         self._drawn: dict[tuple[int, ...], list[np.ndarray]] = {}
-        self.network = self._clone()
+        whole = self._clone()
+        rest = rest_of(whole)
+        self.network = whole if rest is None else rest
+        self.front = None if rest is None else front_of(source)
         for copied, original in zip(self.network.variables, source.variables, strict=True):
             copied.assign(original)  # `set_weights` would leave out the states of random layers
             if original.constraint is not None and copied.constraint is None:
@@ -68,6 +72,10 @@ class Template:
     def source(self) -> keras.Model:
         """The user's model, which never changes. The variables have the same order as those of `network`."""
         return self._source
+
+    def trained_part(self, model: keras.Model) -> keras.Model:
+        """Return the part of a copy or of the caller's model that takes what the network takes."""
+        return model if self.front is None else rest_of(model) or model
 
     @property
     def loss_name(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from keras import tree
 
 from shrinkage._data._data import Data, as_tree, labels, make_data, scale_weights, take
+from shrinkage._data._tables import columns_of_inputs
 from shrinkage._host._compiled import flat_metrics
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._private import UnsupportedVersion
@@ -17,7 +18,7 @@ from shrinkage._model._losses import is_listed, name_of, takes_labels
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 from shrinkage._problem._targets import check_targets, class_weights, note_of_outputs
-from shrinkage._problem._tokens import check_text, check_tokens
+from shrinkage._problem._tokens import check_text, check_tokens, look_up
 from shrinkage._weights._first_call import reason_of
 
 
@@ -45,9 +46,9 @@ def read_rows(
         TypeError, ValueError: Naming the input or output, what was expected, what was received, and what to do.
     """
     network = template.network
-    check_text(network, x)
+    check_text(network)
     dtype = network.trainable_variables[0].dtype
-    x, y = as_tree(x), as_tree(y)
+    x, y = _inputs(template, x), as_tree(y)
     data = make_data(x, y, sample_weight, dtype)
     if class_weight is not None:
         data = replace(data, weight=(data.weight * class_weights(data.y, class_weight)).astype(dtype))
@@ -75,6 +76,20 @@ def read_rows(
     absent = [name if leaf is None else None for name, leaf in zip(called, leaves, strict=True)]
     _check_metrics(template, take(data.y, some), outputs, absent)
     return data, objective
+
+
+def _inputs(template: Template, x: Any) -> Any:
+    """Return inputs as a tree of arrays, for the network: a table in columns, text looked up."""
+    graph = graph_of(template.network if template.front is None else template.source)
+    if graph is None:
+        return as_tree(x)
+    names = [tensor.name for tensor in graph.inputs]
+    x = as_tree(columns_of_inputs(x, _keys(graph.input, names)))
+    if template.front is None:
+        return x
+    leaves, called = tree.flatten(x), labels("x", x)
+    places = [i or 0 for i in _places("x", x, graph.input, names)]  # no input may be missing
+    return look_up(template, [leaves[i] for i in places], [called[i] for i in places])
 
 
 def _outputs(network: keras.Model, x: Any) -> Any:
@@ -132,7 +147,9 @@ def _fitting_inputs(network: keras.Model, x: Any) -> Any:
     pairs = zip(places, tensors, strict=True)
     with np.errstate(over="ignore"):  # what is infinite then is refused, by its name
         fitting = [
-            _fit_shape(leaves[i], tensor.shape, called[i]).astype(tensor.dtype) for i, tensor in pairs if i is not None
+            _fit_shape(leaves[i], tensor.shape, called[i]).astype(tensor.dtype, copy=False)
+            for i, tensor in pairs
+            if i is not None
         ]
     return tree.pack_sequence_as(structure, fitting)
 

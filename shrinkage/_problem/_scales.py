@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers, tree
 
 from shrinkage._data._data import Data, labels, take
+from shrinkage._data._tables import column_names
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._layers import inbound_nodes, sublayers
 from shrinkage._host._private import UnsupportedVersion
@@ -191,7 +192,7 @@ def _where(given: Any, x: Any, place: int, column: int | None) -> str:
     several = len(tree.flatten(x)) > 1
     parts = [labels("x", x)[place]] if several else []
     if column is not None:
-        names = list(getattr(given, "columns", [])) if not several else []
+        names = column_names(given) if not several else []
         parts.append(f"column {names[column]!r}" if column < len(names) else f"column {column}")
     return f" ({', '.join(parts)})" if parts else ""
 

@@ -1,4 +1,4 @@
-"""Where the rows come from: arrays are taken as they are, and a dataset is read into arrays."""
+"""Where the rows come from: arrays as they are, sparse matrices as dense ones, and a dataset read into arrays."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import keras
 
 from shrinkage._data._dataset import Rows, is_dataset, read_dataset
 from shrinkage._data._memory import memory_limit
+from shrinkage._data._sparse import to_dense
 from shrinkage._host._graphs import graph_of
 from shrinkage._problem._request import Request
 
@@ -22,7 +23,8 @@ def training_rows(request: Request, network: keras.Model) -> Rows:
                 "`steps_per_epoch` is for a dataset, of which it says how many batches are the rows. Received: arrays. "
                 "Leave it out: an epoch is round(rows / batch_size) steps."
             )
-        return Rows(request.x, request.y, request.sample_weight, None)
+        x, y = (_dense(name, getattr(request, name), request, network) for name in ("x", "y"))
+        return Rows(x, y, request.sample_weight, None)
     for name in ("y", "sample_weight"):
         if getattr(request, name) is not None:
             raise ValueError(
@@ -33,9 +35,9 @@ def training_rows(request: Request, network: keras.Model) -> Rows:
 
 
 def validation_rows(request: Request, network: keras.Model) -> Any:
-    """Return `validation_data` as a tuple of arrays if it is a dataset, and otherwise as it is."""
+    """Return `validation_data` as a tuple of arrays if it is a dataset, and otherwise with dense arrays for sparse."""
     if not is_dataset(request.validation_data):
-        return request.validation_data
+        return _dense("validation_data", request.validation_data, request, network)
     rows = _read("`validation_data`", request.validation_data, request, network, None)
     if rows.rest is not None:
         raise ValueError(
@@ -43,6 +45,10 @@ def validation_rows(request: Request, network: keras.Model) -> Any:
             "allowed. Give a larger max_memory or fewer rows, dataset.take(n)."
         )
     return rows[:3]
+
+
+def _dense(name: str, values: Any, request: Request, network: keras.Model) -> Any:
+    return to_dense(name, values, network.trainable_variables[0].dtype, memory_limit(request.max_memory))
 
 
 def _read(name: str, dataset: Any, request: Request, network: keras.Model, steps: int | None) -> Rows:

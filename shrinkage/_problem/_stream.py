@@ -83,13 +83,12 @@ def store_rows(template: Template, rows: Rows, request: Request, batch_size: int
     dealer, blocks = Dealer(n_folds, request.seed), _blocks(rows)
     data, objective = read_rows(template, *next(blocks), request.class_weight, is_block=True)
     structure, notes = (data.x, data.y), dict.fromkeys(data.notes)
-    writer = Writer(_arrays(data), n_folds, request.seed)
     weights, n_counting = np.zeros(n_folds), 0
-    try:
+    with Writer(_arrays(data), n_folds, request.seed) as writer:
         while True:
             sections = dealer.deal(_classes(data, objective))
             writer.write(_arrays(data), sections)
-            weights += np.bincount(sections, data.weight, len(weights))
+            weights += np.bincount(sections, data.weight, n_folds)
             n_counting += int((data.weight > 0).sum())
             block = next(blocks, None)
             if block is None:
@@ -98,9 +97,6 @@ def store_rows(template: Template, rows: Rows, request: Request, batch_size: int
             notes |= dict.fromkeys(data.notes)
         _check_classes(dealer, objective)
         spool = writer.finish()
-    except BaseException:
-        writer.discard()
-        raise
     mean = weights.sum() / spool.n_rows
     stored = StoredRows(spool, structure, float(mean), weights / mean, n_counting)
     data, sections = stored.sample(n_folds * batch_size + stored.block_rows)

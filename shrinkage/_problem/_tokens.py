@@ -3,40 +3,114 @@
 At the latter TensorFlow raises at some step, and XLA takes the nearest row in silence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
+from keras import tree
 
+from shrinkage._data._tables import to_pandas
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._layers import inbound_nodes, sublayers
+from shrinkage._model._lookups import front_of
+from shrinkage._model._template import Template
 
 _LOOKUPS = (keras.layers.TextVectorization, keras.layers.StringLookup, keras.layers.Hashing)
+_ROWS_AT_A_TIME, _COMPARED = 8192, 256
 
 
-def check_text(network: keras.Model, x: Any) -> None:
-    """Refuse text that the model looks up: members are trained on numbers, and the lookup is the same for all.
+def check_text(network: keras.Model) -> None:
+    """Refuse a model that looks text up where the lookup cannot be cut off: members are trained on numbers.
 
     Raises:
-        TypeError: With code that runs the lookup once, and puts it back in front of the model chosen.
+        TypeError: With the reason, and what to do.
     """
     inputs = getattr(network, "inputs", None) or ()
     lookups = [layer for layer in sublayers(network) if isinstance(layer, _LOOKUPS)]
     if not lookups or not any(tensor.dtype == "string" for tensor in inputs):
         return
-    found = [layer for layer in lookups if layer in network.layers]
-    reached = [f"model.get_layer({layer.name!r}).output" for layer in found]
-    numbers = [f"model.inputs[{i}]" for i, tensor in enumerate(inputs) if tensor.dtype != "string"]
-    tokens = ", ".join([*reached, *numbers]) if len(reached + numbers) == 1 else f"[{', '.join([*reached, *numbers])}]"
+    for layer in lookups:
+        if layer.get_config().get("output_mode") == "tf_idf":
+            raise TypeError(
+                f"`model` has the layer {layer.name} with output_mode='tf_idf', whose weights Keras does not copy. Say "
+                f"output_mode='multi_hot' or 'count', or look text up first, and give numbers."
+            )
+        if isinstance(layer, keras.layers.TextVectorization) and None in layer.output.shape[1:]:
+            raise TypeError(
+                f"`model` has the layer {layer.name}, which gives as many tokens as the longest row has. Give "
+                f"it an output_sequence_length, so that all rows have as many."
+            )
     raise TypeError(
-        "`x` must be numbers, and the model looks up text. Look it up once, fit the rest, and put the lookup back:\n"
-        f"    tokens = {tokens}\n"
-        "    lookup, rest = keras.Model(model.inputs, tokens), keras.Model(tokens, model.outputs)\n"
-        "    rest.compile(type(model.optimizer).from_config(model.optimizer.get_config()), model.loss)\n"
-        "    path = shrinkage.fit(rest, lookup.predict(x), y, penalty=shrinkage.L2(), epochs=20)\n"
-        "    best = keras.Model(model.inputs, path.model()(tokens))"
+        "`model` must look text up at its inputs, by layers in its own graph that give dense numbers of a fixed shape, "
+        f"as text is looked up once, before the training. Received: the layer {lookups[0].name}, elsewhere. "
+        f"Put it first, or look text up before, and give numbers."
     )
+
+
+def look_up(template: Template, leaves: Sequence[Any], called: Sequence[str]) -> Any:
+    """Return the inputs of the template's network for inputs of its source, in which text is looked up.
+
+    Args:
+        template: One whose network begins after the lookup.
+        leaves: The inputs, in the order of the source's.
+        called: What to call them in errors.
+
+    Raises:
+        TypeError, ValueError: If text is missing or is none, or the copy of the model looks it up otherwise.
+    """
+    inputs = template.source.inputs
+    texts = [
+        _as_text(name, leaf, tuple(tensor.shape))
+        for name, leaf, tensor in zip(called, leaves, inputs, strict=True)
+        if tensor.dtype == "string"
+    ]
+    lengths = {name: len(leaf) for name, leaf in zip(called, leaves, strict=True) if hasattr(leaf, "__len__")}
+    if len(set(lengths.values())) > 1:
+        rows = ", ".join(f"{length} of {name}" for name, length in lengths.items())
+        raise ValueError(f"The inputs must have as many rows. Received: {rows}.")
+    if not len(texts[0]):
+        raise ValueError("`x` must have rows. Received: none.")
+    starts = range(0, len(texts[0]), _ROWS_AT_A_TIME)
+    parts = [_call(template.front, [text[i : i + _ROWS_AT_A_TIME] for text in texts]) for i in starts]
+    found = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+    copied = _call(front_of(template.model(template.source_values())), [text[:_COMPARED] for text in texts])
+    if not all(np.array_equal(a[:_COMPARED], b) for a, b in zip(found, copied, strict=True)):
+        raise ValueError(
+            "`model` must look text up as a copy of it does, or what comes back is not what was trained. Received: "
+            "other numbers. Give the lookup its vocabulary as an argument: keras.layers.StringLookup(vocabulary=[...])."
+        )
+    found += [leaf for leaf, tensor in zip(leaves, inputs, strict=True) if tensor.dtype != "string"]
+    names = [tensor.name for tensor in template.network.inputs]
+    return found[0] if len(found) == 1 else dict(zip(names, found, strict=True))
+
+
+def _as_text(name: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
+    """Return text as an array of objects in the shape of the model's input."""
+    array = np.asarray(to_pandas(values)).astype(object)
+    missing = pd.isna(array)
+    if missing.any():
+        rows = int(missing.reshape(len(array), -1).any(axis=1).sum())
+        raise ValueError(
+            f"{name} must be text in every row. Received: none in {rows} of {len(array)} rows. Drop these rows, or "
+            f"give them a text such as ''."
+        )
+    others = [value for value in array.flat if not isinstance(value, str | bytes)]
+    if others or array.ndim == 0:
+        kind = type(others[0] if others else values).__name__
+        raise TypeError(
+            f"{name} must be text, which the model looks up. Received: {kind}. Say {name[1:-1]}.astype(str)."
+        )
+    array = array[..., None] if array.ndim == len(shape) - 1 and shape[-1] == 1 else array
+    if array.ndim != len(shape) or any(e not in (None, s) for e, s in zip(shape[1:], array.shape[1:], strict=True)):
+        raise ValueError(f"{name} must have the shape of the model's input, {shape}. Received: {array.shape}.")
+    return array
+
+
+def _call(front: Any, texts: list[np.ndarray]) -> list[np.ndarray]:
+    tensors = [keras.ops.convert_to_tensor(text, dtype="string") for text in texts]
+    return [keras.ops.convert_to_numpy(output) for output in tree.flatten(front(tensors, training=False))]
 
 
 def check_tokens(network: keras.Model, x: Any) -> None:

@@ -290,7 +290,7 @@ def test_steps_are_traced_once_for_all_chunks_epochs_and_strengths(monkeypatch):
     cohort.train_epoch(0)
     cohort.evaluate()
     cohort.evaluate()
-    assert cohort._engine.traces == 2  # of training, and of evaluating
+    assert cohort.engine.traces == 2  # of training, and of evaluating
 
 
 def test_l2_forms_have_one_minimum():

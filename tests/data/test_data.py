@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkage._data._data import as_tree, batch_rows, batches_of, join, make_data, random_seeds
+from shrinkage._data._data import as_tree, batch_rows, batches_of, join, make_data, random_seeds, scale_weights
 from shrinkage._problem._targets import classes_of
 
 STREAMS = st.fixed_dictionaries(
@@ -88,7 +88,7 @@ def test_arrays_of_many_kinds_are_taken():
 def test_the_callers_arrays_are_left_alone():
     x, y, weight = np.ones((3, 2)), np.arange(3.0), np.array([1.0, 2.0, 3.0])
     before = [array.copy() for array in (x, y, weight)]
-    data = make_data(x, y, weight, "float64")
+    data = scale_weights(make_data(x, y, weight, "float64"), "float64")
     for array, was in zip((x, y, weight), before, strict=True):
         np.testing.assert_array_equal(array, was)
     np.testing.assert_allclose(data.weight, [0.5, 1, 1.5])
@@ -96,7 +96,7 @@ def test_the_callers_arrays_are_left_alone():
 
 @given(st.lists(st.floats(0.01, 100), min_size=1, max_size=20))
 def test_weights_have_mean_one(weights):
-    data = make_data(np.zeros((len(weights), 1)), np.zeros(len(weights)), weights, "float64")
+    data = scale_weights(make_data(np.zeros((len(weights), 1)), np.zeros(len(weights)), weights, "float64"), "float64")
     assert data.weight.mean() == pytest.approx(1)
     np.testing.assert_allclose(data.weight * np.mean(weights), weights)
     assert bool(data.notes) == (not np.isclose(np.mean(weights), 1))
@@ -137,7 +137,7 @@ def test_joined_rows_come_last():
         (np.array([[1.0], [0.0]]), [1, 0]),
         (np.eye(3)[[2, 1, 1]], [2, 1, 1]),
         (np.array([0.5, 1.0]), None),  # probabilities
-        (np.array([[1, 1, 0], [0, 0, 1]]), None),  # several labels
+        (np.array([[1, 1, 0], [0, 0, 1]]), [[1, 1, 0], [0, 0, 1]]),  # several labels
         (np.zeros((2, 3, 1)), None),  # one label a time step
     ],
 )

@@ -169,11 +169,6 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ValueError,
         "`sample_weight` must be left out where `x` is a dataset",
     ),
-    "too large for memory": (
-        {"x": ROWS.batch(4), "max_memory": 100},
-        ValueError,
-        "`x` must fit into memory.* 75 rows.* Give a larger max_memory, or fewer rows",
-    ),
     "a failing pipeline": ({"x": ROWS.batch(15).map(failing)}, ValueError, "`x` failed at the first rows: .*broken"),
     "a pipeline that fails late": (
         {"x": ROWS.batch(3).concatenate(ROWS.batch(15).map(failing)), "batch_size": 4},

@@ -64,14 +64,15 @@ def test_blocks_are_read_in_the_order_given():
 def test_nothing_is_left_on_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     numbers = np.arange(10)
-    finished, discarded = (Writer([numbers], 2, seed=0) for _ in range(2))
-    for writer in (finished, discarded):
+    with Writer([numbers], 2, seed=0) as writer:
         writer.write([numbers], numbers % 2)
-    spool = finished.finish()
-    discarded.discard()
+        spool = writer.finish()
+    with pytest.raises(KeyboardInterrupt), Writer([numbers], 2, seed=0) as broken:
+        broken.write([numbers], numbers % 2)
+        raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == [spool.folder] and sorted(p.name for p in spool.folder.iterdir()) == ["0", "1"]
     assert spool.folder.stat().st_mode & 0o077 == 0, "nobody else can read the rows"
-    del spool, finished
+    del spool, writer
     gc.collect()
     assert not list(tmp_path.iterdir())
 

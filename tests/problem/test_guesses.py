@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 from keras import layers
 from sklearn.model_selection import KFold
 
@@ -102,19 +101,6 @@ def test_targets_for_the_outputs_with_a_loss(outputs, form):
     assert np.isfinite(path.mean).all()
     losses = [made.evaluate(X[rows], Y[rows], verbose=0) for rows in path.folds.held_out]
     assert path.mean[0] < np.mean(losses), "one step lowers the loss that Keras gives"
-
-
-def test_text_is_looked_up_by_the_code_that_is_shown():
-    text = np.array(["good film", "bad film", "good"] * 16)
-    lookup = layers.TextVectorization(output_sequence_length=3)
-    lookup.adapt(text)
-    made = keras.Sequential(
-        [keras.Input((1,), dtype="string"), lookup, layers.Embedding(9, 4), layers.Flatten(), layers.Dense(1)]
-    )
-    made.compile("sgd", "mse")
-    found: dict[str, Any] = {"model": made, "x": tf.constant(text), "y": Y, "keras": keras, "shrinkage": sh}
-    exec(printed_code(said(lambda: sh.fit(made, text, Y, penalty="l2", epochs=1))).replace("=20", "=1"), found)
-    assert found["best"].predict(tf.constant(text), verbose=0).shape == (48, 1)
 
 
 def test_missing_labels_do_not_count_by_the_code_that_is_shown():

@@ -57,7 +57,16 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no rows": ({"x": X[:0], "y": Y[:0]}, ValueError, "`x` must have rows. Received: none"),
     "too few columns": ({"x": X[:, :4]}, ValueError, r"`x` must have the shape .*\(n, 6\). Received: \(40, 4\)"),
     "one axis too few": ({"x": X[:, 0]}, ValueError, r"`x` must have the shape .*\(n, 6\). Received: \(40,\)"),
-    "a sparse matrix": ({"x": scipy.sparse.csr_matrix(X)}, TypeError, r"`x` must be a dense .* Say x.toarray\(\)"),
+    "a sparse matrix that is large": (
+        {"x": scipy.sparse.csr_matrix(X), "max_memory": 900},
+        ValueError,
+        r"`x` must fit into memory as a dense array. Received: a csr_matrix of shape \(40, 6\), dense .* max_memory",
+    ),
+    "sparse weights": (
+        {"sample_weight": scipy.sparse.csr_matrix(Y[:, None])},
+        TypeError,
+        r"`sample_weight` must be a dense array. Received: a csr_matrix. Say sample_weight.toarray\(\)",
+    ),
     "a masked array": (
         {"x": np.ma.masked_greater(X, 1.5)},
         ValueError,

@@ -1,0 +1,78 @@
+"""Tables and columns of pandas, Polars and PyArrow, of which only pandas is imported here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+_NUMBERS = ("boolean", "decimal", "empty")  # they are objects for NumPy: decimal numbers, and what has nulls
+
+
+def column_names(values: Any) -> list[Any]:
+    """Return the names of a table's columns; none for anything else.
+
+    Example:
+        >>> column_names(pd.DataFrame({"a": [1], "b": [2]})), column_names([1, 2])
+        (['a', 'b'], [])
+    """
+    names = getattr(values, "column_names", None)  # of PyArrow, whose `columns` are the values
+    return list(getattr(values, "columns", []) if names is None else names)
+
+
+def library_of(values: Any) -> str | None:
+    """Return "polars" or "pyarrow" for a table or column of these libraries, and None for anything else."""
+    packages = [base.__module__.partition(".")[0] for base in type(values).__mro__]
+    return next((package for package in packages if package in ("polars", "pyarrow")), None)
+
+
+def to_pandas(values: Any) -> Any:
+    """Return a table or column of Polars or PyArrow as one of pandas, and anything else as it is.
+
+    Numbers with nulls become floating-point numbers with NaN.
+    """
+    if library_of(values) is None:
+        return values
+    if not hasattr(values, "columns"):
+        return array if (array := np.asarray(values)).ndim > 1 else _column(values)
+    columns = values.get_columns() if hasattr(values, "get_columns") else values.columns
+    frame = pd.DataFrame({i: _column(column) for i, column in enumerate(columns)}, copy=False)
+    frame.columns = column_names(values)  # which may have duplicates
+    return frame
+
+
+def columns_of_inputs(x: Any, inputs: Sequence[Any]) -> Any:
+    """Return the columns of a table by the names of a model's several inputs, and anything else as it is.
+
+    Args:
+        x: Inputs as the user gave them.
+        inputs: The names of the model's inputs.
+
+    Raises:
+        ValueError: If the table has other columns than the inputs.
+    """
+    is_table = isinstance(x, pd.DataFrame) or library_of(x) and hasattr(x, "__getitem__") and hasattr(x, "columns")
+    if not is_table or len(inputs) < 2 or type(x).__name__ == "LazyFrame":
+        return x
+    names = column_names(x)
+    absent, more = [name for name in inputs if name not in names], [name for name in names if name not in inputs]
+    if absent or more:
+        code = f" Say x[{list(inputs)}]." if not absent and library_of(x) != "pyarrow" else ""
+        code = code or (f" Say x.select({list(inputs)})." if not absent else "")
+        raise ValueError(
+            f"`x` must have one column for each of the model's {len(inputs)} inputs, {_listed(inputs)}. Received: a "
+            f"table {f'without {_listed(absent)}' if absent else f'with {_listed(more)} besides'}.{code}"
+        )
+    return {name: x[name] for name in inputs}
+
+
+def _column(column: Any) -> Any:
+    """Return a column as one of pandas; of several axes, as one that holds an array in each row."""
+    array = np.asarray(column)
+    if array.dtype == object and pd.api.types.infer_dtype(array, skipna=True) in _NUMBERS:
+        array = pd.Series(array, dtype=object).to_numpy(dtype="float64", na_value=np.nan)
+    return pd.Series(array if array.ndim == 1 else list(array), copy=False)
+
+
+def _listed(names: Sequence[Any]) -> str:
+    return ", ".join(map(repr, names[:5])) + ", ..." * (len(names) > 5)
