@@ -4,6 +4,8 @@ The rows that a fold holds out lie together in a file, a *section*, in a random 
 section, so that each fold trains on rows of every block, and the fold of a row follows from its place in the block.
 """
 
+import errno
+import os
 import shutil
 import tempfile
 import weakref
@@ -84,9 +86,20 @@ class Writer:
         self._buckets = [_bucket_files(self._folder / f"{section}") for section in range(sections)]
 
     def write(self, arrays: Sequence[np.ndarray], section: np.ndarray) -> None:
-        """Write rows, each to the section of this number, (n,)."""
+        """Write rows, each to the section of this number, (n,).
+
+        Raises:
+            ValueError: If the rows have another shape or type than those before.
+            OSError: If the disk is full, naming the folder.
+        """
         records = np.empty(len(section), self._dtype)
         for i, array in enumerate(arrays):
+            kind, shape = self._dtype[i].base, self._dtype[i].shape
+            if array.shape[1:] != shape or not np.can_cast(array.dtype, kind, "same_kind"):
+                raise ValueError(
+                    f"`x` must give rows of one shape and type. Received: rows of shape {shape} and type {kind} first, "
+                    f"and of shape {array.shape[1:]} and type {array.dtype} later. Pad or convert them in the dataset."
+                )
             records[str(i)] = array
         for number, buckets in enumerate(self._buckets):
             mine = records[section == number]
@@ -106,10 +119,16 @@ class Writer:
     def __enter__(self) -> "Writer":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         """Remove all that was written if an error, or Ctrl-C, comes before the end."""
         if kind is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OSError(
+                error.errno,
+                f"The rows do not fit into memory, and there is no room for them on disk in {self._folder.parent}: "
+                f"{os.strerror(error.errno)}. Free space, or name another folder by the environment variable TMPDIR",
+            ) from error
 
 
 def _bucket_files(file: Path) -> list[Path]:

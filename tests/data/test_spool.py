@@ -1,6 +1,7 @@
 """Rows on disk: each once, in its section, in a random order; and rows dealt to folds without their number."""
 
 import gc
+import resource
 import tempfile
 
 import numpy as np
@@ -75,6 +76,30 @@ def test_nothing_is_left_on_the_disk(tmp_path, monkeypatch):
     del spool, writer
     gc.collect()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    rows = np.zeros((2000, 8))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with (
+        pytest.raises(OSError, match=f"no room for them on disk in {tmp_path}.* TMPDIR"),
+        Writer([rows], 1, 0) as writer,
+    ):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        try:
+            writer.write([rows], np.zeros(2000, int))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("later", [np.zeros((2, 1)), np.zeros((2, 4)), np.zeros((2, 3), complex)])
+def test_rows_of_another_shape_or_type_are_refused(later):
+    with pytest.raises(ValueError, match=r"rows of one shape and type.* \(3,\) and type float64 first"):
+        with Writer([np.zeros((2, 3))], 1, seed=0) as writer:
+            writer.write([np.zeros((2, 3))], np.zeros(2, int))
+            writer.write([later], np.zeros(2, int))
 
 
 @given(st.lists(st.lists(st.integers(0, 3), max_size=30), max_size=8), st.integers(1, 6))
