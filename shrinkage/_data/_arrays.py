@@ -1,4 +1,4 @@
-"""One array of real, finite numbers from whatever holds them: what is none is refused with the code that makes one."""
+"""Conversion of arrays, tensors and tables to NumPy arrays of finite real numbers. Errors suggest code for a fix."""
 
 from collections.abc import Collection, Sequence
 from datetime import date, timedelta
@@ -19,16 +19,16 @@ _TEXTS, _TIMES = ("string", "categorical"), ("date", "datetime", "datetime64", "
 
 
 def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
-    """Return an array (n, ...) of numbers, floating-point ones and booleans as `dtype`, all finite.
+    """Convert values to an array (n, ...) of finite numbers. Floats and booleans become `dtype`.
 
     Args:
-        name: What to call it in errors.
-        values: An array, a tensor, a data frame, or another that NumPy makes one of.
-        dtype: Of floating-point values.
+        name: Name of the argument in errors.
+        values: An array, a tensor, a data frame, or another object that NumPy converts to an array.
+        dtype: Data type of floating-point values.
 
     Raises:
-        TypeError: If these are no numbers; the message has the code that makes numbers of them.
-        ValueError: If one is missing, NaN or infinite.
+        TypeError: If the values are not numbers. The message contains code for the conversion.
+        ValueError: If a value is missing, NaN or infinite.
     """
     _check_kind(name, values)
     columns, given = column_names(values) or None, values
@@ -55,7 +55,7 @@ def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
 
 
 def from_list(values: Sequence[Any]) -> np.ndarray:
-    """Return a list of numbers, or of lists of them, as an array; one of lists of different lengths as it is."""
+    """Convert a list to an array. A list of lists of different lengths becomes an array of objects."""
     try:
         return np.asarray(values)
     except ValueError:  # the rows have different lengths
@@ -65,7 +65,7 @@ def from_list(values: Sequence[Any]) -> np.ndarray:
 
 
 def _check_kind(name: str, values: Any) -> None:
-    """Refuse what NumPy would make something else of, or nothing."""
+    """Refuse types that NumPy cannot convert, or converts to a wrong result."""
     called, kind = name.strip("`"), type(values).__name__
     if is_dataset(values):
         raise TypeError(
@@ -74,7 +74,7 @@ def _check_kind(name: str, values: Any) -> None:
         )
     if is_stream(values):
         raise TypeError(f"{name} must be an array. Received: a {kind}. {stream_words(values)}")
-    if kind == "LazyFrame":  # of polars, which nothing here imports
+    if kind == "LazyFrame":  # Polars is not imported
         raise TypeError(f"{name} must be an array. Received: a LazyFrame. Say {called}.collect().")
     if values is None:
         raise TypeError(f"{name} must be an array. Received: None. For an autoencoder y is x.")
@@ -92,7 +92,7 @@ def _check_kind(name: str, values: Any) -> None:
 
 
 def _without_masked(called: str, values: np.ma.MaskedArray) -> str:
-    """Say what to do with masked values: rows of weight 0 do not count."""
+    """Suggest code for masked values. Rows with weight 0 do not count."""
     if called == "sample_weight":
         return "Say sample_weight.filled(0), under which these rows do not count."
     if called == "y" and values.size == len(values):
@@ -105,7 +105,7 @@ def _without_masked(called: str, values: np.ma.MaskedArray) -> str:
 
 
 def _to_rows(called: str, values: Any) -> str:
-    """Say how what holds no rows becomes an array of rows."""
+    """Suggest code for the conversion of a value without rows."""
     if isinstance(values, str | PathLike):
         return (
             f"Read the file first, for example by pandas.read_csv({called}); the command `shrinkage fit` takes tables."
@@ -114,19 +114,19 @@ def _to_rows(called: str, values: Any) -> str:
 
 
 def _as_numbers(name: str, values: Any) -> np.ndarray:
-    """Return an array; of numbers that NumPy takes for objects, as a data frame may hold them, floating-point ones."""
+    """Convert values to an array. Numbers of dtype object, as in some data frames, become floats."""
     try:
         array = np.asarray(values)
     except UnsupportedVersion:
         raise
-    except Exception as error:  # of any class: a tensor on another device, or one that has no values yet
+    except Exception as error:  # of any class: a tensor may be symbolic or on another device
         raise TypeError(
             f"{name} must be an array. Received: a {type(values).__name__}, of which NumPy can make none: {error}"
         ) from error
     if array.dtype == object and hasattr(values, "to_numpy") and not _has_times(values):
         try:
             return values.to_numpy(dtype="float64", na_value=np.nan)
-        except (TypeError, ValueError):  # text, and what else is no number
+        except (TypeError, ValueError):  # text or other values that are not numbers
             pass
     if array.dtype == object and array.size and all(isinstance(value, Real) for value in array.flat):
         return array.astype(np.float64)
@@ -134,13 +134,13 @@ def _as_numbers(name: str, values: Any) -> np.ndarray:
 
 
 def _has_times(values: Any) -> bool:
-    """Whether a data frame has a column of times or durations, of which pandas would make nanoseconds."""
+    """Whether a data frame has a column of times or durations, which pandas would convert to nanoseconds."""
     dtypes: Any = getattr(values, "dtypes", None)
     return hasattr(dtypes, "items") and any(getattr(dtype, "kind", "") in "mM" for _, dtype in dtypes.items())
 
 
 def _text_columns(values: Any) -> str:
-    """Name the columns of a data frame that hold no numbers."""
+    """Describe the non-numeric columns of a data frame."""
     found = _columns_without_numbers(values)
     listed = ", ".join(map(repr, found[:3])) + ", ..." * (len(found) > 3)
     return f", from column{'s' * (len(found) > 1)} {listed}" if found else ""
@@ -148,19 +148,19 @@ def _text_columns(values: Any) -> str:
 
 def _columns_without_numbers(values: Any) -> list[Any]:
     dtypes: Any = getattr(values, "dtypes", None)
-    if not hasattr(dtypes, "items"):  # no data frame of pandas
+    if not hasattr(dtypes, "items"):  # not a pandas data frame
         return []
     kinds = {column: getattr(dtype, "type", object) for column, dtype in dtypes.items()}
     return [c for c, kind in kinds.items() if not issubclass(kind, (np.number, np.bool_)) or kind is np.timedelta64]
 
 
 def _from_table(called: str, values: Any, given: Any) -> str:
-    """Say how a table or column of Polars or PyArrow, or one of categories, becomes numbers.
+    """Suggest code for the conversion of a table or column to numbers.
 
     Args:
-        called: Its name.
-        values: The same in pandas.
-        given: As the user gave it.
+        called: Name of the argument.
+        values: The table or column in pandas.
+        given: The table or column before the conversion to pandas.
     """
     library = library_of(given)
     pandas = f"{called}{'.to_pandas()' * bool(library)}"
@@ -186,7 +186,7 @@ def _from_table(called: str, values: Any, given: Any) -> str:
 
 
 def _to_numbers(called: str, array: np.ndarray) -> str:
-    """Say how what is in an array becomes numbers, as code."""
+    """Suggest code for the conversion of an array to numbers."""
     if array.dtype.kind == "M":
         return f"Give times as numbers, for example ({called} - {called}.min()) / numpy.timedelta64(1, 'D') in days."
     if array.dtype.kind == "m":
@@ -222,7 +222,7 @@ def _to_numbers(called: str, array: np.ndarray) -> str:
 
 
 def _are_numbers(array: Any) -> bool:
-    """Whether text can be read as numbers."""
+    """Whether all values, such as text, can be converted to numbers."""
     try:
         np.asarray(array).astype(np.float64)
     except (TypeError, ValueError):
@@ -249,7 +249,7 @@ def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None) -> No
 
 
 def _without_bad(called: str, array: np.ndarray) -> str:
-    """Say what to do with values that are not finite; a loss may be meant to skip labels that are NaN."""
+    """Suggest code for values that are not finite. Some custom losses skip NaN labels."""
     if not called.startswith("y"):
         return "Drop or impute these rows."
     if array.size > len(array):

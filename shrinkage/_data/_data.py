@@ -1,4 +1,4 @@
-"""Rows in: the arrays, checked against the model, and the streams of batches that each fold trains on."""
+"""Checked arrays of rows, and the batches that each fold trains on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,21 +11,21 @@ from shrinkage._data._arrays import as_array, from_list
 from shrinkage._data._tables import library_of
 
 ALL_ROWS = 2**32 - 1
-"""The number of the members that train on all rows, in place of a fold's: no fold has it, however many there are."""
+"""Fold number of the members that train on all rows. No fold has this number."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """Arrays that are known to fit the model and to be finite."""
+    """Finite arrays that fit the model."""
 
     x: Any
-    """Inputs, (n, ...): an array, or a tree of arrays in the structure of the model's inputs."""
+    """Inputs, (n, ...): an array, or a tree of arrays with the structure of the model inputs."""
     y: Any
-    """Targets, (n, ...): the same in the structure of the model's outputs."""
+    """Targets, (n, ...): an array, or a tree of arrays with the structure of the model outputs."""
     weight: np.ndarray
-    """Weights of the losses of the rows, (n,); of mean one after `scale_weights`."""
+    """Weights of the rows in the loss, (n,). The mean is 1 after `scale_weights`."""
     notes: tuple[str, ...] = ()
-    """What was changed on the way in, in words."""
+    """Sentences about changes to the data."""
 
     @property
     def n_rows(self) -> int:
@@ -35,25 +35,25 @@ class Data:
 
 @dataclass(frozen=True)
 class TargetUnits:
-    """The units that regression targets are trained in, (y - offset) / scale, for each of several sets of rows."""
+    """Units of standardised regression targets, (y - offset) / scale, for several sets of rows."""
 
     offset: np.ndarray
-    """Means of the targets, (F,)."""
+    """Mean of the targets in each set of rows, (F,)."""
     scale: np.ndarray
-    """Their standard deviations, (F,)."""
+    """Standard deviation of the targets in each set of rows, (F,)."""
     reference: float
-    """The standard deviation in all rows, whose square is the unit of the losses reported."""
+    """Standard deviation of the targets in all rows. The reported losses are in units of the square."""
 
     def take(self, part: slice) -> "TargetUnits":
-        """Return the units of some members."""
+        """Return the units of a slice of the members."""
         return TargetUnits(self.offset[part], self.scale[part], self.reference)
 
     def standardize(self, y: Any, f: int) -> Any:
-        """Return targets in the units that member `f` trains in."""
+        """Return targets in the units of member `f`."""
         return tree.map_structure(lambda a: ((a - self.offset[f]) / self.scale[f]).astype(a.dtype), y)
 
     def restore(self, loss: np.ndarray, predictions: Any, f: int) -> tuple[np.ndarray, Any]:
-        """Return member `f`'s squared errors in units of all rows, and its predictions in the targets' own."""
+        """Return squared errors of member `f` in the units of all rows, and predictions in the original units."""
         restored = tree.map_structure(lambda a: a * self.scale[f] + self.offset[f], predictions)
         return loss * (self.scale[f] / self.reference) ** 2, restored
 
@@ -61,17 +61,17 @@ class TargetUnits:
 def make_data(
     x: Any, y: Any, sample_weight: Any, dtype: str, *, names: tuple[Sequence[str], Sequence[str]] | None = None
 ) -> Data:
-    """Return checked arrays: floating-point values as `dtype`, finite, of equal length; weights as they are given.
+    """Return checked arrays: finite, of equal length, floating-point values as `dtype`. The weights are not scaled.
 
     Args:
-        x, y: Trees of arrays, as `as_tree` gives them; a target may be None.
+        x, y: Trees of arrays from `as_tree`. A target may be None.
         sample_weight: Weights of the rows, (n,), or None.
-        dtype: Of floating-point values.
-        names: What to call the leaves of `x` and `y` in errors; None names them by their places.
+        dtype: Data type of floating-point values.
+        names: Names of the leaves of `x` and `y` in errors. None uses the names from `labels`.
 
     Raises:
-        TypeError: If a leaf of `x` or `y` is no array of numbers.
-        ValueError: If lengths differ or a value is NaN or infinite (naming its column), or a weight is negative.
+        TypeError: If a leaf of `x` or `y` is not an array of numbers.
+        ValueError: If lengths differ, a value is NaN or infinite, or a weight is negative.
     """
     named = names or (labels("x", x), labels("y", y))
     x, y = (_check_arrays(part, some, dtype) for part, some in zip((x, y), named, strict=True))
@@ -87,7 +87,7 @@ def make_data(
         return Data(x, y, np.ones(n, dtype))
     sample_weight = as_tree(sample_weight)
     if len(tree.flatten(sample_weight)) == 1:
-        (sample_weight,) = tree.flatten(sample_weight)  # of the only output
+        (sample_weight,) = tree.flatten(sample_weight)  # the model has a single output
     if tree.is_nested(sample_weight):
         raise TypeError(
             f"`sample_weight` must be one array of {n} weights, which hold for all outputs: weights per output are not "
@@ -105,10 +105,10 @@ def make_data(
 
 
 def scale_weights(data: Data, dtype: str) -> Data:
-    """Return the rows with weights of mean one, and a note where they had another.
+    """Scale the weights to a mean of 1, and add a note if this changes them.
 
-    Keras divides the loss of a batch by the number of rows, not by the weights: only with mean one is lambda the
-    strength on the mean loss.
+    Keras divides the loss of a batch by the number of rows, not by the sum of the weights. Lambda is the strength on
+    the mean loss only if the mean weight is 1.
     """
     mean = data.weight.mean()
     if mean == 0:
@@ -121,9 +121,10 @@ def scale_weights(data: Data, dtype: str) -> Data:
 
 
 def as_tree(values: Any) -> Any:
-    """Return nested dictionaries, lists and tuples of arrays as such, and all else as one leaf.
+    """Return nested dictionaries, lists and tuples of arrays as a tree, and any other value as a single leaf.
 
-    A list of numbers, or of lists of numbers, is one array; a list that holds an array or a dictionary is several.
+    A list of numbers, or of lists of numbers, becomes an array. A list that holds an array or a dictionary becomes a
+    tuple.
     """
     if isinstance(values, dict):
         return {key: as_tree(value) for key, value in values.items()}
@@ -133,7 +134,7 @@ def as_tree(values: Any) -> Any:
 
 
 def _holds_values(value: Any) -> bool:
-    """Whether an item of a list is an array, a table or column, or a dictionary of these, and no number."""
+    """Whether an item of a list is an array, a table, a column or a dictionary, rather than a number."""
     return (
         isinstance(value, dict)
         or getattr(value, "ndim", 0) > 0
@@ -143,18 +144,18 @@ def _holds_values(value: Any) -> bool:
 
 
 def labels(name: str, values: Any) -> list[str]:
-    """Return what to call the leaves of a tree in errors: `x`, or `x['user']`, `x[0]`, ..."""
+    """Return the names of the leaves of a tree in errors, such as `x`, `x['user']` or `x[0]`."""
     found = tree.flatten_with_path(values)
     return [f"`{name}{''.join(f'[{key!r}]' for key in path)}`" for path, _ in found]
 
 
 def take(values: Any, rows: Any) -> Any:
-    """Return some rows of each array of a tree."""
+    """Select rows of each array in a tree."""
     return tree.map_structure(lambda array: array[rows], values)
 
 
 def join(train: Data, validation: Data) -> Data:
-    """Return the rows of both, the validation rows last."""
+    """Concatenate training and validation rows, with the validation rows last."""
     parts = zip((train.x, train.y, train.weight), (validation.x, validation.y, validation.weight), strict=True)
     x, y, weight = (tree.map_structure(lambda *pair: np.concatenate(pair), *pair) for pair in parts)
     return replace(train, x=x, y=y, weight=weight)
@@ -171,7 +172,7 @@ def _check_arrays(values: Any, names: Sequence[str], dtype: str) -> Any:
 
 
 def batches_of(n_train: int, batch_size: int) -> tuple[int, int]:
-    """Return the steps in an epoch of so many training rows, and the rows in each of its batches.
+    """Return the number of steps per epoch and the number of rows per batch.
 
     Example:
         >>> batches_of(100, 32), batches_of(20, 32)
@@ -181,19 +182,19 @@ def batches_of(n_train: int, batch_size: int) -> tuple[int, int]:
 
 
 def batch_rows(train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: int, batch_size: int) -> np.ndarray:
-    """Return the rows of one epoch's batches, (steps, batch_size), of a fold's endless stream.
+    """Return the row numbers of the batches of an epoch, (steps, batch_size).
 
-    The stream is permutations of the fold's training rows joined end to end, cut into batches of equal size: every row
-    is used equally often, with no padding. Each permutation depends on (seed, fold, its number) alone, so any epoch
-    can be had without those before it.
+    A fold has an endless stream of rows: permutations of the training rows, joined and cut into batches of equal size.
+    Every row is used equally often, without padding. A permutation depends only on the seed, the fold and the number of
+    the permutation, so an epoch can be computed without the earlier epochs.
 
     Args:
-        train: The fold's training rows, (n_f,).
-        seed: The run's seed.
-        fold: The fold's number, or `ALL_ROWS`.
-        epoch: Counted from 0.
-        steps: Batches in an epoch.
-        batch_size: Rows in a batch.
+        train: Training rows of the fold, (n_f,).
+        seed: Seed of the run.
+        fold: Number of the fold, or `ALL_ROWS`.
+        epoch: Number of the epoch, from 0.
+        steps: Number of batches per epoch.
+        batch_size: Number of rows per batch.
     """
     start, stop = epoch * steps * batch_size, (epoch + 1) * steps * batch_size
     first, last = start // len(train), -(-stop // len(train))
@@ -203,6 +204,6 @@ def batch_rows(train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: in
 
 
 def random_seeds(*, seed: int, fold: int, epoch: int, count: int, block: int = 0) -> np.ndarray:
-    """Return the seeds, (count,) below 2**31, of the random layers of a fold in a block of an epoch, counted from 0."""
+    """Return seeds below 2**31, (count,), of the random layers for a fold, an epoch and a block, counted from 0."""
     key = (seed, 2, fold, epoch, block) if block else (seed, 2, fold, epoch)
     return np.random.default_rng(key).integers(2**31, size=count)

@@ -1,7 +1,7 @@
-"""Rows from a `tf.data.Dataset` or a `keras.utils.PyDataset`, read once into arrays.
+"""Rows of a `tf.data.Dataset` or a `keras.utils.PyDataset`, read once into arrays.
 
-A dataset that shuffles gives another order in every pass: folds by position would then hold out rows that they had
-trained on. One pass fixes the rows, and every epoch of the cohort shuffles them.
+A shuffling dataset changes the order of the rows in every pass, so folds by position would hold out rows from earlier
+training. The dataset is therefore read only once, and every epoch of the cohort shuffles the rows.
 """
 
 import itertools
@@ -17,8 +17,8 @@ from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensorflow import dataset_before
 
 _READ = 8192, 16 * 2**20
-"""Rows, and bytes, that are read from a `tf.data.Dataset` at a time, at most: many small batches are many calls."""
-_INFINITE = -1  # what `tf.data.Dataset.cardinality` gives for one without end
+"""Maximum number of rows and bytes per read from a `tf.data.Dataset`. Many small reads are slow."""
+_INFINITE = -1  # `tf.data.Dataset.cardinality` of an infinite dataset
 
 
 class Rows(NamedTuple):
@@ -27,13 +27,13 @@ class Rows(NamedTuple):
     x: Any
     """Inputs, a tree of arrays (n, ...)."""
     y: Any
-    """Targets, the same."""
+    """Targets, a tree of arrays (n, ...)."""
     sample_weight: Any
     """Weights of the rows, (n,), or None."""
     batch_size: int | None
-    """Rows in a batch of the dataset; None if it gives single rows."""
+    """Number of rows in a batch of the dataset; None if the dataset yields single rows."""
     rest: Iterator[tuple[Any, ...]] | None = None
-    """Batches that follow, as (x, y) or (x, y, sample_weight), where all rows take more memory than allowed."""
+    """The remaining batches, (x, y) or (x, y, sample_weight), if the rows need more memory than allowed; else None."""
 
 
 def is_dataset(x: Any) -> bool:
@@ -47,15 +47,15 @@ def read_dataset(
     """Read the rows of a dataset of (x, y) or (x, y, sample_weight), once.
 
     Args:
-        name: What to call the dataset in errors.
-        dataset: As `is_dataset` has it.
-        shape: The shape of the model's only input, (None, ...); None if it has several, or they are not known.
-        steps: How many of the dataset's batches to read (of its rows, if it has no batches); None reads all.
-        limit: Bytes of rows to read into memory, at most about; the rows that follow are left to be read.
+        name: Name of the dataset in errors.
+        dataset: A `tf.data.Dataset` or a `keras.utils.PyDataset`.
+        shape: Shape of the model input, (None, ...); None if the model has several inputs or an unknown shape.
+        steps: Number of batches to read, or of rows if the dataset has no batches. None reads all.
+        limit: Approximate number of bytes to read into memory. The remaining batches are returned in `rest`.
 
     Raises:
-        TypeError: If the elements have no targets.
-        ValueError: If the dataset has no rows or no end, if the shapes of batches differ, or if the dataset fails.
+        TypeError: If the dataset yields no targets.
+        ValueError: If the dataset is empty, infinite or fails, or if the shapes of the rows differ.
     """
     _check_spec(name, dataset)
     _check_end(name, dataset, steps)
@@ -73,7 +73,7 @@ def read_dataset(
             break
     if not parts:
         raise ValueError(f"{name} must have rows. Received: a dataset that gives none.")
-    if batch_size == 0:  # a `PyDataset` says it by its first batch
+    if batch_size == 0:  # the first batch of a `PyDataset` determines the batch size
         batch_size = len(tree.flatten(parts[0])[0])
     following = next(batches, None) if n_bytes > limit else None
     rest = None if following is None else itertools.chain([following], batches)
@@ -82,7 +82,7 @@ def read_dataset(
 
 
 def _batches(dataset: Any, shape: tuple[int | None, ...] | None, steps: int | None) -> tuple[Iterator[Any], int | None]:
-    """Return an iterator of batches, and the rows in a batch of the dataset: 0 if its first one tells."""
+    """Return an iterator of batches, and the number of rows per batch: 0 if the first batch determines the number."""
     if isinstance(dataset, utils.PyDataset):
         return (dataset[i] for i in range(steps or dataset.num_batches or 0)), 0
     dataset = dataset if steps is None else dataset.take(steps)
@@ -98,7 +98,7 @@ def _batches(dataset: Any, shape: tuple[int | None, ...] | None, steps: int | No
 
 
 def _check_spec(name: str, dataset: Any) -> None:
-    """Refuse sparse and ragged tensors, with code that makes dense ones."""
+    """Refuse sparse and ragged tensors. The message contains code for the conversion to dense tensors."""
     for spec in tree.flatten(getattr(dataset, "element_spec", ())):
         kind = type(spec).__name__.removesuffix("Spec")
         if code := {"SparseTensor": "tensorflow.sparse.to_dense(x)", "RaggedTensor": "x.to_tensor()"}.get(kind):
@@ -131,11 +131,11 @@ def _shapes(dataset: Any) -> list[Any]:
 
 
 def _is_batched(dataset: Any, first: Any, shape: tuple[int | None, ...] | None) -> bool:
-    """Whether a `tf.data.Dataset` gives batches: by the model's input, by its shapes, or by the way it was made."""
+    """Whether a `tf.data.Dataset` yields batches, judged by the model input, the element shapes or the operations."""
     leaves = tree.flatten(first)
     if any(len(leaf.shape) == 0 for leaf in leaves):
         return False
-    if shape is not None and shape[-1] != 1:  # of one value a row, the last axis may be left out
+    if shape is not None and shape[-1] != 1:  # a last axis of size 1 is optional
         return len(leaves[0].shape) == len(shape)
     if all(spec.rank and spec[0] is None for spec in _shapes(dataset)):
         return True
@@ -147,7 +147,7 @@ def _is_batched(dataset: Any, first: Any, shape: tuple[int | None, ...] | None) 
 
 
 def _rows_at_a_time(dataset: Any, batch_size: int) -> int:
-    """Return how many rows are read together: whole batches, or rows of one shape."""
+    """Return the number of rows per read, a multiple of the batch size."""
     sizes = [shape[1:] if batch_size > 1 else shape for shape in _shapes(dataset)]
     values = sum(math.prod(size or 1 for size in shape) if shape.rank is not None else 1 for shape in sizes)
     rows = max(1, min(_READ[0], _READ[1] // (8 * values)))
@@ -155,7 +155,7 @@ def _rows_at_a_time(dataset: Any, batch_size: int) -> int:
 
 
 def _checked(name: str, batches: Iterator[Any]) -> Iterator[Any]:
-    """Return the batches as tuples (x, y) or (x, y, sample_weight) of arrays."""
+    """Yield checked batches, as tuples (x, y) or (x, y, sample_weight) of arrays."""
     n_rows = 0
     for number in itertools.count():
         try:
@@ -184,7 +184,7 @@ def _checked(name: str, batches: Iterator[Any]) -> Iterator[Any]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error's message, without the names that TensorFlow puts around it."""
+    """Return the first line of an error message, without the operation names that TensorFlow adds."""
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return re.sub(r"^\{\{.*?\}\} *| *\[Op:\w+\].*$", "", text)
 
@@ -210,7 +210,7 @@ def _with_targets(batch: Any) -> str:
 
 
 def join_batches(name: str, parts: list[Any]) -> tuple[Any, ...]:
-    """Return the arrays of all batches joined; the list is emptied, so that memory holds the rows once."""
+    """Concatenate the arrays of all batches. The list is emptied to avoid a second copy of the rows in memory."""
     structure, leaves = parts[0], [tree.flatten(part) for part in parts]
     parts.clear()
     if any(len(each) != len(leaves[0]) for each in leaves):

@@ -1,4 +1,4 @@
-"""The memory of this machine that a run may take."""
+"""The memory limit of a run."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import psutil
 
 
 def memory_limit(max_memory: Any) -> int:
-    """Return the bytes that a run may take: `max_memory`, or half of what is free.
+    """Return the memory limit of a run in bytes: `max_memory`, or half of the free memory.
 
     Raises:
         ValueError: If `max_memory` is neither None nor a number above 0.
@@ -21,7 +21,7 @@ def memory_limit(max_memory: Any) -> int:
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that this process can still get, within the limit of its container."""
+    """Return the free memory in bytes, within the limit of the container."""
     free = psutil.virtual_memory().available
     try:  # control groups of Linux, version 2
         group = Path("/sys/fs/cgroup")

@@ -1,4 +1,4 @@
-"""Sparse matrices of SciPy, which nothing here imports, as dense arrays."""
+"""Conversion of SciPy sparse matrices to dense arrays. SciPy is not imported."""
 
 import math
 from typing import Any
@@ -7,21 +7,21 @@ import numpy as np
 
 
 def is_sparse(values: Any) -> bool:
-    """Whether `values` is a sparse matrix or array of SciPy."""
+    """Whether `values` is a SciPy sparse matrix or array."""
     return callable(getattr(values, "toarray", None)) and hasattr(values, "nnz")
 
 
 def to_dense(name: str, values: Any, dtype: str, limit: int) -> Any:
-    """Return sparse matrices, and dictionaries, lists and tuples of them, as dense arrays; anything else as it is.
+    """Convert sparse matrices, also in dictionaries, lists and tuples, to dense arrays. Other values are unchanged.
 
     Args:
-        name: What to call them in errors.
-        values: As the user gave them.
-        dtype: Of the dense arrays.
-        limit: Bytes that a dense array may take.
+        name: Name of the argument in errors.
+        values: The argument of `fit`.
+        dtype: Data type of the dense arrays.
+        limit: Maximum size of a dense array in bytes.
 
     Raises:
-        ValueError: If one would take more.
+        ValueError: If a dense array would exceed `limit`.
     """
     if isinstance(values, dict):
         return {key: to_dense(f"{name}[{key!r}]", value, dtype, limit) for key, value in values.items()}

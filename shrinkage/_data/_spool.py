@@ -1,7 +1,7 @@
 """Rows on local disk, for data that do not fit into memory: written once in a random order, then read in blocks.
 
-The rows that a fold holds out lie together in a file, a *section*, in a random order. A block takes its share of every
-section, so that each fold trains on rows of every block, and the fold of a row follows from its place in the block.
+A *section* is a file with the held-out rows of a fold, in a random order. A block contains an equal share of every
+section, so each fold trains on rows of every block. The position of a row in the block determines the fold of the row.
 """
 
 import errno
@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 _BUCKETS = 32
-"""Files that the rows of a section are dealt to at random before each is shuffled."""
+"""Number of files per section. Rows are distributed to the files at random, and each file is then shuffled."""
 _SHUFFLED_BYTES = 64 * 2**20
-"""Bytes that are shuffled in memory at a time; a larger bucket is dealt to buckets again."""
+"""Maximum number of bytes shuffled in memory. A larger bucket is split into buckets again."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Spool:
     """Rows on disk, as records of raw bytes."""
 
     folder: Path
-    """The folder, which is removed with this object."""
+    """Folder of the files, which is removed with this object."""
     dtype: np.dtype
-    """Of a record: a field for each array of a row, named by its place."""
+    """Data type of a record, with a field per array. The field names are "0", "1", ..."""
     sizes: tuple[int, ...]
-    """Rows in each section."""
+    """Number of rows in each section."""
 
     @property
     def n_rows(self) -> int:
@@ -40,21 +40,21 @@ class Spool:
         return sum(self.sizes)
 
     def n_blocks(self, rows: int) -> int:
-        """Return the number of blocks of at most about so many rows."""
+        """Return the number of blocks if a block has about `rows` rows at most."""
         return max(1, -(-self.n_rows // rows))
 
     def shares(self, n_blocks: int) -> np.ndarray:
-        """Return the bounds of the blocks in each section, (sections, n_blocks + 1)."""
+        """Return the boundaries of the blocks in each section, (sections, n_blocks + 1)."""
         return np.array([[b * size // n_blocks for b in range(n_blocks + 1)] for size in self.sizes])
 
     def read(self, section: int, start: int, stop: int) -> np.ndarray:
-        """Return some records of a section, (stop - start,)."""
+        """Read the records from `start` to `stop` of a section, (stop - start,)."""
         file, size = self.folder / f"{section}", self.dtype.itemsize
-        # Read and not mapped: pages that are mapped count as the memory of the process.
+        # The file is read, not memory-mapped: mapped pages count as memory of the process.
         return np.fromfile(file, self.dtype, stop - start, offset=start * size)
 
     def blocks(self, order: Sequence[int], n_blocks: int) -> Iterator[tuple[int, list[np.ndarray]]]:
-        """Return blocks in this order, each with its number: the records of each section. The next is read ahead."""
+        """Yield the number of each block and the records of each section. The next block is read in advance."""
         bounds = self.shares(n_blocks)
 
         def read(block: int) -> list[np.ndarray]:
@@ -70,12 +70,12 @@ class Spool:
 
 
 class Writer:
-    """Deals rows to the sections of a spool, and shuffles each.
+    """Writes rows to the sections of a spool, and shuffles each section.
 
     Args:
-        arrays: An example of a row's arrays, each (n, ...): their dtypes and shapes are those of all rows.
+        arrays: Example arrays, each (n, ...), that define the dtype and shape of all rows.
         sections: Number of sections.
-        seed: Of the order of the rows.
+        seed: Seed of the random order of the rows.
     """
 
     def __init__(self, arrays: Sequence[np.ndarray], sections: int, seed: int):
@@ -86,11 +86,11 @@ class Writer:
         self._buckets = [_bucket_files(self._folder / f"{section}") for section in range(sections)]
 
     def write(self, arrays: Sequence[np.ndarray], section: np.ndarray) -> None:
-        """Write rows, each to the section of this number, (n,).
+        """Write rows to the sections with the numbers `section`, (n,).
 
         Raises:
-            ValueError: If the rows have another shape or type than those before.
-            OSError: If the disk is full, naming the folder.
+            ValueError: If the rows differ in shape or type from the example arrays.
+            OSError: If the disk is full. The message names the folder.
         """
         records = np.empty(len(section), self._dtype)
         for i, array in enumerate(arrays):
@@ -107,7 +107,7 @@ class Writer:
             _deal(mine, buckets, self._random)
 
     def finish(self) -> Spool:
-        """Shuffle every section, and return the rows."""
+        """Shuffle every section, and return the spool."""
         for number, buckets in enumerate(self._buckets):
             with (self._folder / f"{number}").open("wb") as section:
                 for bucket in buckets:
@@ -120,7 +120,7 @@ class Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        """Remove all that was written if an error, or Ctrl-C, comes before the end."""
+        """Remove the folder after an error or Ctrl-C."""
         if kind is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -136,17 +136,17 @@ def _bucket_files(file: Path) -> list[Path]:
 
 
 def _deal(records: np.ndarray, files: Sequence[Path], random: np.random.Generator) -> None:
-    """Append each record to one of the files at random."""
+    """Append each record to a random file."""
     place = random.integers(len(files), size=len(records))
     order = np.argsort(place, kind="stable")
     bounds = np.searchsorted(place[order], np.arange(len(files) + 1))
     for file, start, stop in zip(files, bounds, bounds[1:], strict=False):
-        with file.open("ab") as opened:  # at a time one is open: a process may open about a thousand
+        with file.open("ab") as opened:  # not all at once: a process may open about a thousand files
             opened.write(records[order[start:stop]].tobytes())
 
 
 def _shuffle(file: Path, out: Any, dtype: np.dtype, random: np.random.Generator) -> None:
-    """Append the records of a file to another in a random order, and remove the file."""
+    """Append the records of `file` to `out` in a random order, and remove `file`."""
     n_rows, at_once = _n_records(file, dtype), max(1, _SHUFFLED_BYTES // dtype.itemsize)
     if n_rows <= at_once:
         if n_rows:
@@ -166,13 +166,14 @@ def _n_records(file: Path, dtype: np.dtype) -> int:
 
 
 class Dealer:
-    """Deals rows to F sections at random, whose number need not be known: each class in equal shares, but for one row.
+    """Assigns a stream of rows to F sections at random. The number of rows need not be known in advance.
 
-    Every F rows of a class, in the order in which they come, go to the F sections in a random order.
+    Each F consecutive rows of a class go to the F sections in a random order. The number of rows of a class differs by
+    at most 1 between sections.
 
     Args:
-        sections: F.
-        seed: Of the orders.
+        sections: Number of sections, F.
+        seed: Seed of the random orders.
 
     Example:
         >>> dealer = Dealer(3, seed=0)
@@ -186,11 +187,11 @@ class Dealer:
 
     @property
     def classes(self) -> list[int]:
-        """The classes met so far, in ascending order."""
+        """Classes seen so far, in ascending order."""
         return sorted(self._pending)
 
     def deal(self, classes: np.ndarray) -> np.ndarray:
-        """Return the section of each row, (n,), of these classes, (n,)."""
+        """Return the section of each row, (n,), given the class of each row, (n,)."""
         sections = np.empty(len(classes), np.int64)
         for label in np.unique(classes).tolist():
             rows = np.flatnonzero(classes == label)

@@ -11,34 +11,34 @@ from shrinkage._data._data import Data
 from shrinkage._data._spool import Spool
 
 BLOCK_ROWS, BLOCK_BYTES = 65_536, 16 * 2**20
-"""Rows and bytes in a block, at most."""
+"""Maximum number of rows and bytes in a block."""
 
 
 @dataclass(frozen=True)
 class FoldSections:
-    """The sections of the rows of a fold."""
+    """The sections of a fold."""
 
     train: list[int]
     """Sections that the fold trains on."""
     held_out: list[int]
-    """Sections that it holds out."""
+    """Sections that the fold holds out."""
     train_scored: int | None
-    """The section that its training loss is of."""
+    """Section for the training loss; None without a training loss."""
 
 
 @dataclass(frozen=True)
 class StoredRows:
-    """Checked rows on disk. Fold f holds out the rows of section f, and trains on those of the other sections."""
+    """Checked rows on disk. Fold f holds out section f, and trains on the other sections."""
 
     spool: Spool
     structure: Any
-    """A pair (x, y) of trees, whose leaves are the arrays of a record in this order; the weight of the row follows."""
+    """A pair (x, y) of trees. A record contains the leaves in this order, and then the weight of the row."""
     mean_weight: float
-    """The mean of the weights as they were given."""
+    """Mean of the weights before scaling."""
     weight: np.ndarray
-    """Sums of the weights, of mean one, of the rows of each section, (sections,)."""
+    """Sum of the scaled weights in each section, (sections,)."""
     n_counting: int
-    """Rows with a weight above 0."""
+    """Number of rows with a weight above 0."""
 
     @property
     def n_rows(self) -> int:
@@ -47,12 +47,12 @@ class StoredRows:
 
     @property
     def n_train(self) -> np.ndarray:
-        """Rows that each fold trains on, (F,)."""
+        """Number of training rows of each fold, (F,)."""
         return self.n_rows - np.array(self.spool.sizes)
 
     @property
     def fold_sections(self) -> list[FoldSections]:
-        """The sections of each fold; the training loss is of those that the next fold holds out."""
+        """The sections of each fold. The training loss uses the held-out section of the next fold."""
         n = len(self.spool.sizes)
         return [FoldSections([g for g in range(n) if g != f], [f], (f + 1) % n) for f in range(n)]
 
@@ -68,19 +68,19 @@ class StoredRows:
 
     @property
     def block_rows(self) -> int:
-        """Rows in the largest block."""
+        """Number of rows in the largest block."""
         return int(np.diff(self.spool.shares(self.n_blocks), axis=1).max(axis=1).sum())
 
     def blocks(self, order: Sequence[int]) -> Iterator[tuple[int, Data, np.ndarray]]:
-        """Return blocks in this order: the number, the rows, and the section of each row, (n,)."""
+        """Yield the number of each block, the rows, and the section of each row, (n,)."""
         for number, records in self.spool.blocks(order, self.n_blocks):
             sections = np.repeat(np.arange(len(records)), [len(part) for part in records])
             yield number, self._data(np.concatenate(records)), sections
 
     def sample(self, n_rows: int) -> tuple[Data, np.ndarray]:
-        """Return so many rows at random, and the section of each; the first k have the same share of every section.
+        """Return a random sample of `n_rows` rows, and the section of each row, (n_rows,).
 
-        Where there are fewer rows, they repeat.
+        The first k rows contain an equal share of every section, for any k. Rows repeat if fewer are stored.
         """
         sizes = [min(size, -(-size * n_rows // self.n_rows)) for size in self.spool.sizes]
         records = np.concatenate([self.spool.read(g, 0, size) for g, size in enumerate(sizes)])

@@ -1,4 +1,4 @@
-"""Tables and columns of pandas, Polars and PyArrow, of which only pandas is imported here."""
+"""Tables and columns of pandas, Polars and PyArrow. Polars and PyArrow are not imported."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,28 +6,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-_NUMBERS = ("boolean", "decimal", "empty")  # they are objects for NumPy: decimal numbers, and what has nulls
+_NUMBERS = ("boolean", "decimal", "empty")  # dtype object in NumPy: decimal numbers, and columns with nulls
 
 
 def column_names(values: Any) -> list[Any]:
-    """Return the names of a table's columns; none for anything else.
+    """Return the column names of a table, and an empty list for any other value.
 
     Example:
         >>> column_names(pd.DataFrame({"a": [1], "b": [2]})), column_names([1, 2])
         (['a', 'b'], [])
     """
-    names = getattr(values, "column_names", None)  # of PyArrow, whose `columns` are the values
+    names = getattr(values, "column_names", None)  # PyArrow: `columns` contains the values
     return list(getattr(values, "columns", []) if names is None else names)
 
 
 def library_of(values: Any) -> str | None:
-    """Return "polars" or "pyarrow" for a table or column of these libraries, and None for anything else."""
+    """Return "polars" or "pyarrow" for a table or column of Polars or PyArrow, and None for any other value."""
     packages = [base.__module__.partition(".")[0] for base in type(values).__mro__]
     return next((package for package in packages if package in ("polars", "pyarrow")), None)
 
 
 def to_pandas(values: Any) -> Any:
-    """Return a table or column of Polars or PyArrow as one of pandas, and anything else as it is.
+    """Convert a table or column of Polars or PyArrow to pandas, and return any other value unchanged.
 
     Numbers with nulls become floating-point numbers with NaN.
     """
@@ -37,19 +37,19 @@ def to_pandas(values: Any) -> Any:
         return array if (array := np.asarray(values)).ndim > 1 else _column(values)
     columns = values.get_columns() if hasattr(values, "get_columns") else values.columns
     frame = pd.DataFrame({i: _column(column) for i, column in enumerate(columns)}, copy=False)
-    frame.columns = column_names(values)  # which may have duplicates
+    frame.columns = column_names(values)  # names may be duplicates
     return frame
 
 
 def columns_of_inputs(x: Any, inputs: Sequence[Any]) -> Any:
-    """Return the columns of a table by the names of a model's several inputs, and anything else as it is.
+    """Return a dictionary of table columns for a model with several inputs, and any other value unchanged.
 
     Args:
-        x: Inputs as the user gave them.
-        inputs: The names of the model's inputs.
+        x: The argument `x` of `fit`.
+        inputs: Names of the model inputs.
 
     Raises:
-        ValueError: If the table has other columns than the inputs.
+        ValueError: If the column names differ from the names of the inputs.
     """
     is_table = isinstance(x, pd.DataFrame) or library_of(x) and hasattr(x, "__getitem__") and hasattr(x, "columns")
     if not is_table or len(inputs) < 2 or type(x).__name__ == "LazyFrame":
@@ -67,7 +67,7 @@ def columns_of_inputs(x: Any, inputs: Sequence[Any]) -> Any:
 
 
 def _column(column: Any) -> Any:
-    """Return a column as one of pandas; of several axes, as one that holds an array in each row."""
+    """Convert a column to a pandas series. A column with several axes becomes a series of arrays."""
     array = np.asarray(column)
     if array.dtype == object and pd.api.types.infer_dtype(array, skipna=True) in _NUMBERS:
         array = pd.Series(array, dtype=object).to_numpy(dtype="float64", na_value=np.nan)

@@ -1,4 +1,4 @@
-"""Everything but the plan is checked here, before any training: a request comes in, one checked problem goes out."""
+"""Conversion of a request to a checked problem, before any training. Only the plan is checked later."""
 
 import warnings
 from dataclasses import replace
@@ -26,10 +26,10 @@ _BATCH_SIZE = 32
 
 
 def prepare(request: Request) -> Problem:
-    """Check the arguments of `fit`, which documents them, against each other and against the model.
+    """Check the arguments of `fit` against each other and against the model.
 
     Raises:
-        TypeError, ValueError: Naming the argument, what was expected, what was received, and what to do.
+        TypeError, ValueError: If an argument is invalid.
     """
     check_counts(request)
     template, penalty, how, selection, lam_model = read_penalty(request)
@@ -45,20 +45,20 @@ def prepare(request: Request) -> Problem:
         stored, data, folds, objective, notes = (
             stream.stored, stream.data, stream.folds, stream.objective, list(stream.notes)
         )  # fmt: skip
-        rows = rows._replace(x=data.x, y=None, sample_weight=None)  # the first rows are on disk, too
+        rows = rows._replace(x=data.x, y=None, sample_weight=None)  # frees the first rows, which are also on disk
     behaviour = observe(template, data.x)
     if stored is not None:
         check_by_rows(objective, behaviour)
-    if request.validation_data is not None and request.cv != Request.cv:  # a number, or it would have been refused
+    if request.validation_data is not None and request.cv != Request.cv:  # `cv` is a number: `split` refuses other values
         notes.append(f"cv={request.cv!r} was not used: `validation_data` is held out in its place.")
     check_class_weight(data.y, request.class_weight)
     notes += folds.notes
     for note in folds.notes:
-        warnings.warn(note, stacklevel=4)  # before the training, which may be long, and not only with the path
+        warnings.warn(note, stacklevel=4)  # before the training, which may take long
     objective = replace(objective, weighted=bool(np.ptp(data.weight)))
     smallest = min(map(len, folds.train))
     if batch_size > smallest:
-        if request.batch_size not in (None, data.n_rows):  # nobody gave it, or full batches are meant
+        if request.batch_size not in (None, data.n_rows):  # neither the default nor full batches
             more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
             notes.append(Note(f"${{batch_size_}}{batch_size} {more}"))
         batch_size = min(batch_size, data.n_rows)
@@ -90,7 +90,7 @@ def prepare(request: Request) -> Problem:
 
 
 def _no_standard_error(objective: Objective, behaviour: Behaviour) -> str:
-    """Say it of a single split whose rows have no losses of their own."""
+    """Explain why a single split has no standard error if there is no loss per row."""
     cause = "loss mixes the rows of a batch" if not objective.by_rows else "model mixes the rows of a batch"
     if objective.by_rows and behaviour.by_place:
         cause = "model draws random numbers when it predicts"
@@ -101,7 +101,7 @@ def _no_standard_error(objective: Objective, behaviour: Behaviour) -> str:
 
 
 def _notes(behaviour: Behaviour, batch_size: int) -> list[str]:
-    """Say what the user should know of how the model behaves."""
+    """Return notes on random numbers and on mixed rows in predictions of the model."""
     notes = []
     if behaviour.random:
         notes.append(

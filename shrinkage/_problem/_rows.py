@@ -1,4 +1,4 @@
-"""From what the caller gives as `x` and `y` to checked arrays in the structure of the model's inputs and outputs."""
+"""Conversion of `x` and `y` to checked arrays with the structure of the model inputs and outputs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,18 +32,18 @@ def read_rows(
     *,
     is_block: bool = False,
 ) -> tuple[Data, Objective]:
-    """Return the rows as checked arrays that fit the model, and what their losses are.
+    """Return the rows as checked arrays that fit the model, and the objective.
 
     Args:
-        template: The recipe.
-        x, y: As `model.fit` takes them.
+        template: The template of the model.
+        x, y: Inputs and targets, in any form that `model.fit` accepts.
         sample_weight: Weights of the rows, (n,), or None.
-        class_weight: A dictionary from class labels to weights, or None; the two are multiplied.
-        objective: That of the training rows, for rows that are held out; None makes it.
-        is_block: Whether the rows are a part of all: one class may then be missing, and weights are not scaled.
+        class_weight: A dictionary from class labels to weights, or None. Multiplies `sample_weight`.
+        objective: The objective of the training rows, for held-out rows; None creates the objective.
+        is_block: Whether there are more rows. If so, a class may be missing, and the weights are not scaled.
 
     Raises:
-        TypeError, ValueError: Naming the input or output, what was expected, what was received, and what to do.
+        TypeError, ValueError: If the rows do not fit the model. The message names the input or output.
     """
     network = template.network
     check_text(network)
@@ -79,7 +79,7 @@ def read_rows(
 
 
 def _inputs(template: Template, x: Any) -> Any:
-    """Return inputs as a tree of arrays, for the network: a table in columns, text looked up."""
+    """Return the network inputs as a tree: tables are split into columns, and text is looked up."""
     graph = graph_of(template.network if template.front is None else template.source)
     if graph is None:
         return as_tree(x)
@@ -88,29 +88,29 @@ def _inputs(template: Template, x: Any) -> Any:
     if template.front is None:
         return x
     leaves, called = tree.flatten(x), labels("x", x)
-    places = [i or 0 for i in _places("x", x, graph.input, names)]  # no input may be missing
+    places = [i or 0 for i in _places("x", x, graph.input, names)]  # no input is missing: `_places` permits only missing targets
     return look_up(template, [leaves[i] for i in places], [called[i] for i in places])
 
 
 def _outputs(network: keras.Model, x: Any) -> Any:
-    """Return the model's outputs for some rows, a tree of arrays."""
+    """Return the model outputs for the rows `x`, a tree of arrays."""
     try:
-        with keras.StatelessScope():  # a layer may assign its weights in every call
+        with keras.StatelessScope():  # a layer may assign weights in every call
             outputs = network(x, training=False)
     except UnsupportedVersion:
         raise
-    except Exception as error:  # of any class: a subclassed model is the user's own code
+    except Exception as error:  # of any class: a subclassed model runs code of the user
         raise ValueError(f"`model` cannot be called on the first rows of `x`: {reason_of(error)}") from error
     return tree.map_structure(_without_mask, outputs)
 
 
 def _check_metrics(template: Template, y: Any, outputs: Any, absent: Sequence[str | None]) -> None:
-    """Try the compiled metrics on some rows: they are needed only after the training.
+    """Call the compiled metrics on sample rows, to find errors before the training.
 
     Args:
-        template: The recipe.
-        y, outputs: Targets and predictions, in the structure of the model's outputs.
-        absent: For each output what to call its targets, if they were not given.
+        template: The template of the model.
+        y, outputs: Targets and predictions, with the structure of the model outputs.
+        absent: Name of the targets of each output if the targets are missing, and None otherwise.
     """
     metrics = template.metrics()
     if metrics is None:
@@ -119,7 +119,7 @@ def _check_metrics(template: Template, y: Any, outputs: Any, absent: Sequence[st
         metrics.update_state(y, outputs, np.ones(len(tree.flatten(y)[0])))
     except UnsupportedVersion:
         raise
-    except Exception as error:  # of any class: a metric may be the user's own function
+    except Exception as error:  # of any class: a metric may be a function of the user
         raise ValueError(f"`metrics` does not fit the model's outputs. Keras says: {error}") from error
     missing = [name for name, own in zip(absent, flat_metrics(metrics), strict=True) if name and any(own)]
     if missing:
@@ -133,11 +133,11 @@ def _without_mask(output: Any) -> np.ndarray:
             "which is not supported yet. Build it without mask_zero, or let it give one prediction a row."
         )
     array = keras.ops.convert_to_numpy(output)
-    return array if array.dtype.kind == "f" else array.astype(np.float32)  # NumPy does not know bfloat16
+    return array if array.dtype.kind == "f" else array.astype(np.float32)  # NumPy has no bfloat16
 
 
 def _fitting_inputs(network: keras.Model, x: Any) -> Any:
-    """Return the inputs in the structure, shapes and types of the model's own; a subclassed model takes any."""
+    """Return inputs with the structure, shapes and dtypes of the model. A model without a graph accepts any inputs."""
     graph = graph_of(network)
     if graph is None:
         return x
@@ -145,7 +145,7 @@ def _fitting_inputs(network: keras.Model, x: Any) -> Any:
     places = _places("x", x, structure, [tensor.name for tensor in tensors])
     leaves, called = tree.flatten(x), labels("x", x)
     pairs = zip(places, tensors, strict=True)
-    with np.errstate(over="ignore"):  # what is infinite then is refused, by its name
+    with np.errstate(over="ignore"):  # infinite values are refused later, with the name of the input
         fitting = [
             _fit_shape(leaves[i], tensor.shape, called[i]).astype(tensor.dtype, copy=False)
             for i, tensor in pairs
@@ -157,10 +157,10 @@ def _fitting_inputs(network: keras.Model, x: Any) -> Any:
 def _places(
     name: str, given: Any, structure: Any, names: Sequence[Any], needed: Sequence[bool] = ()
 ) -> list[int | None]:
-    """Return for each leaf of the model's structure which leaf of `given` it is; a target may be missing.
+    """Return the index of the leaf of `given` for each leaf of `structure`. A missing target has the index None.
 
-    As in Keras, a dictionary may name the inputs or outputs of a model that has a list of them, and targets may be
-    given for those outputs alone that have a loss, which `needed` says.
+    As in Keras, a dictionary may name the inputs or outputs of a model with a list of inputs or outputs. Targets are
+    optional for outputs without a loss. `needed` states for each output whether there is a loss.
     """
     paths, expected = ([path for path, _ in tree.flatten_with_path(part)] for part in (given, structure))
     if paths == expected:
@@ -183,7 +183,7 @@ def _places(
 
 
 def _keys(structure: Any, names: Sequence[Any]) -> list[Any]:
-    """Return the keys of a dictionary's leaves, or the names of a list's."""
+    """Return the keys of a dictionary, or the names of the leaves of a list."""
     return [path[0] for path, _ in tree.flatten_with_path(structure)] if isinstance(structure, dict) else list(names)
 
 
@@ -206,7 +206,7 @@ def _describe_received(given: Any) -> str:
 
 def _fit_shape(x: np.ndarray, shape: tuple[int | None, ...], name: str) -> np.ndarray:
     if x.ndim == len(shape) - 1 and shape[-1] == 1:
-        x = x[..., None]  # as Keras does
+        x = x[..., None]  # as in Keras
     if x.ndim != len(shape) or any(e not in (None, s) for e, s in zip(shape[1:], x.shape[1:], strict=True)):
         raise ValueError(
             f"{name} must have the shape of the model's input, (n, {', '.join(map(str, shape[1:]))}). "
@@ -224,7 +224,7 @@ def _fitting_targets(
     dtype: str,
     is_block: bool,
 ) -> np.ndarray:
-    """Return an output's targets as its loss takes them; without a loss nothing reads them, and zeros will do."""
+    """Return the targets of an output in the form that the loss requires. Missing targets without a loss are zeros."""
     if y is None:
         if loss is not None:
             raise ValueError(f"{name} must be given, as that output has a loss. Received: none.")
@@ -239,9 +239,9 @@ def _fitting_targets(
 
 
 def _check_domain(output: np.ndarray, loss: keras.losses.Loss) -> None:
-    """Refuse an output that the loss takes for a probability or a rate and that is none.
+    """Refuse outputs outside the domain of the loss, such as a negative probability or rate.
 
-    Keras would clip it and say nothing, or give NaN.
+    Keras would clip the outputs without a warning, or return NaN.
     """
     name = name_of(loss)
     if is_listed(loss) and name == "poisson" and output.min() < 0:

@@ -1,4 +1,4 @@
-"""Which rows are held out, and the units that their targets are trained in."""
+"""The split of the rows into folds, and the units of the targets."""
 
 from dataclasses import replace
 from numbers import Real
@@ -25,7 +25,7 @@ from shrinkage._problem._targets import classes_of
 
 
 def split(template: Template, objective: Objective, data: Data, request: Request) -> tuple[Folds, Data]:
-    """Return the folds, and all rows: those of `validation_data` come after the others."""
+    """Return the folds, and all rows. The rows of `validation_data` come last."""
     check_split(request)
     place = objective.classification_output()
     if request.validation_data is None:
@@ -38,7 +38,7 @@ def split(template: Template, objective: Objective, data: Data, request: Request
 
 
 def _check_weights(folds: Folds, weight: np.ndarray) -> None:
-    """Refuse a fold whose training rows, or held-out rows, all have weight 0, which a given split may have."""
+    """Refuse a fold if all training rows or all held-out rows have weight 0."""
     for place, sides in enumerate(zip(folds.train, folds.held_out, strict=True)):
         for name, rows in zip(("training", "held-out"), sides, strict=True):
             if not weight[rows].any():
@@ -50,7 +50,7 @@ def _check_weights(folds: Folds, weight: np.ndarray) -> None:
 
 
 def check_split(request: Request) -> None:
-    """Refuse arguments that say twice how rows are split, or that nothing would use."""
+    """Refuse conflicting or unused arguments about the split."""
     cv, number = request.cv, _is_number(request.cv)
     if request.validation_data is not None:
         for name, used in (
@@ -85,12 +85,12 @@ def _is_number(cv: object) -> bool:
 
 
 def _unseen(folds: Folds, data: Data, place: int | None) -> tuple[Note, ...]:
-    """Say which classes or labels a fold holds out and does not train on, each with so many rows held out."""
+    """Return a note on classes or labels that a fold holds out and does not train on, with the number of rows."""
     classes = None if place is None else classes_of(keras.tree.flatten(data.y)[place])
     if classes is None:
         return ()
     counts = data.weight > 0
-    missed = np.zeros(classes.shape, bool)  # (n,), of several labels (n, L)
+    missed = np.zeros(classes.shape, bool)  # (n,), or (n, L) for several labels per row
     for train, held_out in zip(folds.train, folds.held_out, strict=True):
         trained = classes[train[counts[train]]]
         if classes.ndim == 2:
@@ -122,10 +122,10 @@ def _unseen(folds: Folds, data: Data, place: int | None) -> tuple[Note, ...]:
 
 
 def _split_rows(data: Data, place: int | None, request: Request) -> Folds:
-    """Split the rows, by the labels of the first output with classes.
+    """Split the rows, stratified by the first output with classes.
 
-    A number of folds is of the rows that count, as if there were no others. Splitters, fold numbers and pairs are of
-    all rows.
+    If `cv` is a number, only the rows with a weight above 0 are split, and the other rows are added afterwards.
+    Splitters, fold numbers and pairs of row numbers apply to all rows.
     """
     cv: Any = request.cv
     leaves = keras.tree.flatten(data.y)
@@ -142,7 +142,7 @@ def _split_rows(data: Data, place: int | None, request: Request) -> Folds:
     try:
         folds = make_folds(int(counts.sum()), cv, **counting, **options)
     except ValueError as error:
-        make_folds(len(counts), cv, **own, **options)  # fails too where the weights are not the cause
+        make_folds(len(counts), cv, **own, **options)  # raises a simpler error if the weights are not the cause
         raise ValueError(
             f"`sample_weight` must leave enough rows with a weight above 0 for `cv`. Received: {counts.sum()} of "
             f"{len(counts)} rows. {error}"
@@ -166,7 +166,7 @@ def _validation_rows(template: Template, objective: Objective, request: Request)
 
 
 def standardize(data: Data, folds: Folds, objective: Objective) -> TargetUnits:
-    """Return the mean and standard deviation of the targets in each fold's training rows and, last, in all rows."""
+    """Return the mean and standard deviation of the targets in the training rows of each fold and, last, of `x`."""
     target, *others = keras.tree.flatten(data.y)
     if not is_one_squared_error(data, objective):
         axis = "axis=0" if target.shape[1:] != (1,) else ""

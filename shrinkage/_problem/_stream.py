@@ -1,4 +1,4 @@
-"""Rows that do not fit into memory: one pass checks them and writes them to disk, dealt to folds."""
+"""Rows that do not fit into memory: a single pass checks the rows, assigns folds, and writes the rows to disk."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,27 +21,27 @@ from shrinkage._problem._rows import read_rows
 from shrinkage._problem._targets import classes_of
 
 _SAMPLE = 16_384
-"""Held-out rows whose predictions and losses are kept."""
+"""Maximum number of held-out rows with stored predictions and losses."""
 
 _NOT_COUNTING, _NO_CLASS = -1, -2
-"""In place of a class: of a row with weight 0, and of rows that have no classes."""
+"""Class labels of rows with weight 0, and of rows without classes."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Stored rows, and a sample of them in memory."""
+    """Stored rows, and a sample of the rows in memory."""
 
     stored: StoredRows
     data: Data
-    """The sample: as many rows as a buffer of the cohort has."""
+    """The sample, with as many rows as a buffer of the cohort."""
     folds: Folds
-    """Of the first rows of the sample."""
+    """Folds of the first rows of the sample."""
     objective: Objective
     notes: tuple[str, ...]
 
 
 def check_stream(request: Request) -> None:
-    """Refuse arguments that need all rows in memory."""
+    """Refuse arguments that require all rows in memory."""
     number = isinstance(request.cv, Real)
     for name, used, way in (
         ("cv", not number or request.cv < 2, "Say cv=5."),
@@ -57,7 +57,7 @@ def check_stream(request: Request) -> None:
 
 
 def check_by_rows(objective: Objective, behaviour: Behaviour) -> None:
-    """Refuse a loss or a model that mixes the rows of a batch: blocks would cut its batches."""
+    """Refuse a loss or a model that mixes the rows of a batch, as a batch must not extend over two blocks."""
     if not objective.by_rows or behaviour.mixes_rows:
         kind = "`model` must treat" if objective.by_rows else "`loss` must treat"
         raise ValueError(
@@ -67,16 +67,16 @@ def check_by_rows(objective: Objective, behaviour: Behaviour) -> None:
 
 
 def store_rows(template: Template, rows: Rows, request: Request, batch_size: int) -> Stream:
-    """Read all rows once: check them, deal them to folds, and write them to disk.
+    """Check all rows, assign folds, and write the rows to disk, in a single pass.
 
     Args:
-        template: The recipe.
-        rows: The first rows, and the batches that follow.
-        request: The call of `fit`.
-        batch_size: Rows in a batch.
+        template: The template of the model.
+        rows: The first rows, and the remaining batches.
+        request: The arguments of `fit`.
+        batch_size: Number of rows per batch.
 
     Raises:
-        TypeError, ValueError: As `read_rows` does, for any row.
+        TypeError, ValueError: If `read_rows` refuses a row.
     """
     check_stream(request)
     n_folds = int(request.cv)
@@ -105,7 +105,7 @@ def store_rows(template: Template, rows: Rows, request: Request, batch_size: int
 
 
 def _check_classes(dealer: Dealer, objective: Objective) -> None:
-    """Refuse labels of one class, which is known after the last row."""
+    """Refuse labels of a single class. This check is possible only after the last row."""
     counting = [label for label in dealer.classes if label != _NOT_COUNTING]
     if objective.classification_output() is not None and dealer.classes != [_NO_CLASS] and len(counting) < 2:
         raise ValueError(f"`y` must hold at least two classes. Received: only {counting or 'rows of weight 0'}.")
@@ -125,7 +125,7 @@ def _arrays(data: Data) -> list[np.ndarray]:
 
 
 def _blocks(rows: Rows) -> Iterator[tuple[Any, Any, Any]]:
-    """Return x, y and weights of the rows in parts that are checked and written at once."""
+    """Yield (x, y, sample_weight) in parts of a size to check and write."""
     n_rows = len(tree.flatten(rows.x)[0])
     for start in range(0, n_rows, BLOCK_ROWS):
         part = slice(start, start + BLOCK_ROWS)
@@ -149,7 +149,7 @@ def _joined(parts: list[Any]) -> tuple[Any, Any, Any]:
 
 
 def _classes(data: Data, objective: Objective) -> np.ndarray:
-    """Return one class a row to deal rows by, (n,): rows that do not count are one of their own."""
+    """Return the class of each row for stratification, (n,). Rows with weight 0 form a separate class."""
     place = objective.classification_output()
     found = None if place is None else classes_of(tree.flatten(data.y)[place])
     classes = np.full(data.n_rows, _NO_CLASS) if found is None or found.ndim > 1 else found
