@@ -1,7 +1,7 @@
-"""The statistics of the choice: from losses on held-out rows to an epoch per strength, and to a strength.
+"""Statistics of held-out losses, and the choice of an epoch per strength and of a strength.
 
-Everywhere a *loss* is smaller when better: of a score that is larger when better, pass the negative. A loss that is not
-finite comes from a member that diverged; it gives NaN and is never chosen. Strengths are in descending order.
+A smaller *loss* is better. Negate scores for which larger is better. A loss that is not finite comes from a diverged
+member, is treated as NaN, and is never chosen. Strengths are in descending order.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ Floats = NDArray[np.float64]
 
 
 class NothingToChoose(ValueError):
-    """Raised where a path is asked for its choice, and at every strength at least one model diverged.
+    """Raised for the choice of a strength if at least a single model diverged at every strength.
 
-    The path itself is whole: `cv_loss` and `status` say where, and `print(path)` what to do.
+    The path remains usable: `cv_loss` and `status` show the diverged models, and `print(path)` suggests a remedy.
 
     Example:
         >>> import shrinkage as sh
@@ -27,7 +27,7 @@ class NothingToChoose(ValueError):
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean paired difference and its 95 % interval, in the units of the loss."""
+    """A mean paired difference and the 95 % confidence interval, in the units of the loss."""
 
     mean: float
     low: float
@@ -37,22 +37,22 @@ class Difference:
 def summarise(
     fold_loss: ArrayLike, fold_weight: ArrayLike, *, repeats: int = 1, overlap: float = 1.0
 ) -> tuple[Floats, Floats]:
-    """Average the folds' losses as glmnet does, and give the standard error of that average.
+    """Return the mean of the fold losses and the standard error of the mean, as in glmnet.
 
     With weights v summing to 1: `mean = Σ_f v_f e_f` and `se = √(Σ_f v_f (e_f − mean)² / (F − 1))`. With repeats the
-    mean is over all folds, and se is the root of the mean of the repeats' se²: the repeats have the same rows, and more
-    of them do not make the error of these rows smaller. For the same reason, where the folds of a repeat hold out a row
-    c times on average, they count as F/c folds that share no rows: F − 1 becomes F/c − 1.
+    mean is over all folds, and se is the root of the mean se² of the repeats: all repeats use the same rows, so more
+    repeats do not reduce the sampling error. For the same reason, if the folds of a repeat hold out each row c times on
+    average, the folds count as F/c disjoint folds: F − 1 becomes F/c − 1.
 
     Args:
-        fold_loss: (F, S) mean loss of each fold's held-out rows.
-        fold_weight: (F,) number of held-out rows, or the sum of their weights.
-        repeats: how many times all rows were split, the folds of a repeat side by side; of hold-outs that are repeated,
-            the folds are taken for one repeat.
-        overlap: c, how often a repeat holds out a row, on average.
+        fold_loss: (F, S) mean loss of the held-out rows of each fold.
+        fold_weight: (F,) number of held-out rows, or the sum of the weights.
+        repeats: number of splits of all rows, with adjacent folds for each repeat; repeated hold-outs count as a single
+            repeat.
+        overlap: c, the mean number of times that a repeat holds out a row.
 
     Returns:
-        mean (S,) and se (S,) as float64; NaN for a strength with a fold that is not finite, and se is NaN for one fold.
+        mean (S,) and se (S,) as float64; NaN for a strength with a non-finite loss. se is NaN for a single fold.
 
     Source: `cvstats` in R's glmnet 4.1.
 
@@ -65,27 +65,27 @@ def summarise(
     if len(loss) == 1:
         return mean, np.full_like(mean, np.nan)
     parts = zip(*(np.split(part, repeats if repeats < len(loss) else 1) for part in (loss, weight)), strict=True)
-    with np.errstate(over="ignore"):  # a loss on its way to infinity
+    with np.errstate(over="ignore"):  # losses of a diverging member
         squares = [_weighted_mean((e - _weighted_mean(e, v)) ** 2, v) for e, v in parts]
         degrees = len(loss) / len(squares) / overlap - 1
         return mean, np.sqrt(np.mean(squares, axis=0) / degrees) if degrees > 0 else np.full_like(mean, np.nan)
 
 
 def row_se(row_loss: ArrayLike, weight: ArrayLike | None = None) -> Floats:
-    """Give the standard error of the (weighted) mean over the rows of a single split, by the jackknife.
+    """Return the jackknife standard error of the (weighted) mean over the rows of a single split.
 
     Without row i the mean `m = Σ w_j l_j / W` changes by `w_i (m − l_i) / (W − w_i)`, with `W = Σ w_j`, and
-    `se = √((n − 1)/n · Σ_i (w_i (l_i − m) / (W − w_i))²)`. For equal weights that is `sd(row losses) / √n`. A row of
-    weight 0 counts nowhere; only the ratios of weights matter.
+    `se = √((n − 1)/n · Σ_i (w_i (l_i − m) / (W − w_i))²)`. For equal weights that is `sd(row losses) / √n`. Rows
+    with weight 0 are ignored, and only the ratios of weights matter.
 
-    It says how much the mean depends on which rows were held out, not on which rows the model was trained on.
+    The standard error measures the variation from the choice of held-out rows, not of training rows.
 
     Args:
         row_loss: (n, S) loss of each held-out row.
         weight: (n,) weights of the rows, not negative; None if all are equal.
 
     Returns:
-        se (S,) as float64; NaN for a strength with a row that is not finite, and for fewer than two rows that count.
+        se (S,) as float64; NaN for a strength with a non-finite loss, and for fewer than two rows with a weight above 0.
 
     Source: B. Efron and C. Stein, The jackknife estimate of variance, Annals of Statistics 9 (1981), 586-596.
 
@@ -99,19 +99,19 @@ def row_se(row_loss: ArrayLike, weight: ArrayLike | None = None) -> Floats:
     if len(loss) < 2:
         return np.full(loss.shape[1:], np.nan)
     pull = (weight / (weight.sum() - weight)).reshape(-1, *[1] * (loss.ndim - 1))
-    with np.errstate(over="ignore"):  # a loss on its way to infinity
+    with np.errstate(over="ignore"):  # losses of a diverging member
         changes = pull * (loss - _weighted_mean(loss, weight))
         return np.sqrt((1 - 1 / len(loss)) * (changes**2).sum(axis=0))
 
 
 def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
-    """Choose the strength with the least mean loss, and the largest one within one standard error of it.
+    """Choose the strength with the least mean loss, and the largest strength within a standard error of the least loss.
 
     `min` is the first (largest) strength with `mean ≤ min(mean)`; `1se` is the first with `mean ≤ mean[min] + se[min]`.
 
     Args:
         mean: (S,) mean loss of each strength, strengths descending; NaN is never chosen.
-        se: (S,) its standard errors; where that of `min` is NaN, `1se` is `min`.
+        se: (S,) standard errors of the means; if the standard error at `min` is NaN, `1se` is `min`.
 
     Returns:
         index_min and index_1se, counted from 0; index_1se ≤ index_min.
@@ -137,15 +137,16 @@ def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
 
 
 def far_fold(fold_loss: ArrayLike) -> tuple[int | None, float]:
-    """Find a fold whose loss is far above the others', as outliers among its rows make it.
+    """Find a fold with a loss far above the other folds, for example because of outliers.
 
-    Far is: at least 3 times the median of the others, and above it by more than 3 times the others' range.
+    A loss is far above if the loss is at least 3 times the median of the other folds, and exceeds the median by more
+    than 3 times the range of the other folds.
 
     Args:
-        fold_loss: (F,) mean loss of each fold's held-out rows at one strength.
+        fold_loss: (F,) mean loss of the held-out rows of each fold at a strength.
 
     Returns:
-        The fold, counted from 0, or None; and how many times the median of the others its loss is, NaN without a fold.
+        The fold, counted from 0, or None; and the ratio of the loss to the median of the other folds, or NaN.
 
     Example:
         >>> fold, times = far_fold([0.45, 0.43, 0.42, 0.49, 3.35])
@@ -166,19 +167,19 @@ def far_fold(fold_loss: ArrayLike) -> tuple[int | None, float]:
 def best_epochs(
     cv_loss: ArrayLike, fold_weight: ArrayLike, epoch: Literal["best", "last"] | int = "best"
 ) -> NDArray[np.int64]:
-    """Choose each strength's epoch, the same in all folds.
+    """Choose an epoch for each strength, the same in all folds.
 
     Args:
-        cv_loss: (F, S, E) mean held-out loss after each epoch; an epoch at which a fold is not finite is no candidate.
-        fold_weight: (F,) number of held-out rows, or the sum of their weights.
-        epoch: "best" is the first epoch with the least mean over folds; "last" is the last candidate; a number is
-            that epoch for every strength.
+        cv_loss: (F, S, E) mean held-out loss after each epoch; epochs with a non-finite loss are excluded.
+        fold_weight: (F,) number of held-out rows, or the sum of the weights.
+        epoch: "best" is the first epoch with the least mean over folds; "last" is the last epoch with finite losses;
+            a number is the same epoch for every strength.
 
     Returns:
-        (S,) epochs counted from 1; 1 for a strength without a candidate.
+        (S,) epochs counted from 1; 1 for a strength without a finite epoch.
 
     Raises:
-        ValueError: if `epoch` is none of these.
+        ValueError: if `epoch` has another value.
 
     Example:
         >>> best_epochs([[[0.9, 0.5, 0.7]], [[0.9, 0.7, 0.4]]], [1, 1])
@@ -198,22 +199,22 @@ def best_epochs(
 def gain(
     fold_loss_a: ArrayLike, fold_loss_b: ArrayLike, fold_weight: ArrayLike, n_train: float, n_test: float
 ) -> Difference:
-    """Estimate how much lower the loss of b is than that of a, from the same J folds: the corrected resampled t-test.
+    """Estimate the decrease in loss from a to b over J common folds, by the corrected resampled t-test.
 
     With paired differences `d_f = a_f − b_f` and their weighted mean and variance s², the interval is
-    `mean ± t(0.975; J − 1) · √((1/J + n_test/n_train) · s²)`. The second term is there because the folds share
-    training rows; the plain 1/J claims far too much. The interval does not know if b was picked *because* its loss is
-    low on these folds: see `optimism`.
+    `mean ± t(0.975; J − 1) · √((1/J + n_test/n_train) · s²)`. The second term corrects for training rows that
+    the folds share; with 1/J alone the interval is far too narrow. The interval does not account for a choice of b
+    because of a low loss on the same folds: see `optimism`.
 
     Args:
         fold_loss_a: (J,) loss of each fold for a, the baseline.
-        fold_loss_b: (J,) the same for b; positive differences say that b is better.
-        fold_weight: (J,) number of held-out rows, or the sum of their weights.
-        n_train: rows that a fold trains on (their mean, if folds differ).
-        n_test: rows that a fold holds out (likewise).
+        fold_loss_b: (J,) loss of each fold for b; positive differences mean that b is better.
+        fold_weight: (J,) number of held-out rows, or the sum of the weights.
+        n_train: number of training rows of a fold (the mean, if folds differ).
+        n_test: number of held-out rows of a fold (the mean, if folds differ).
 
     Returns:
-        The mean difference and its 95 % interval; NaN if a fold is not finite.
+        The mean difference and the 95 % interval; NaN if the loss of a fold is not finite.
 
     Raises:
         ValueError: for fewer than two folds.
@@ -234,19 +235,19 @@ def gain(
 
 
 def row_gain(row_loss_a: ArrayLike, row_loss_b: ArrayLike, weight: ArrayLike | None = None) -> Difference:
-    """Estimate how much lower the loss of b is than that of a, from the rows of a single split: the paired t-test.
+    """Estimate the decrease in loss from a to b over the rows of a single split, by the paired t-test.
 
-    The interval is `mean ± t(0.975; n − 1) · sd(d) / √n` with `d_i = a_i − b_i`. With weights the mean is the weighted
-    one, its standard error that of `row_se`, and n the effective number of rows, `(Σw)² / Σw²` (Kish). It is about
-    these two trained models on other rows; what another training sample would have changed, one split cannot say.
+    The interval is `mean ± t(0.975; n − 1) · sd(d) / √n` with `d_i = a_i − b_i`. With weights the mean is
+    weighted, the standard error is `row_se`, and n is the effective number of rows, `(Σw)² / Σw²` (Kish). The interval
+    compares two trained models on new rows. A single split cannot show the effect of another training sample.
 
     Args:
         row_loss_a: (n,) loss of each held-out row for a, the baseline.
-        row_loss_b: (n,) the same for b; positive differences say that b is better.
+        row_loss_b: (n,) loss of each held-out row for b; positive differences mean that b is better.
         weight: (n,) weights of the rows, not negative; None if all are equal.
 
     Returns:
-        The mean difference and its 95 % interval; NaN if a row is not finite.
+        The mean difference and the 95 % interval; NaN if the loss of a row is not finite.
 
     Source: L. Kish, Survey Sampling (1965), section 11.7, for the effective number of rows.
 
@@ -260,19 +261,19 @@ def row_gain(row_loss_a: ArrayLike, row_loss_b: ArrayLike, weight: ArrayLike | N
 
 
 def optimism(fold_loss: ArrayLike, fold_weight: ArrayLike, chosen: int) -> float:
-    """Estimate by how much the least mean loss flatters itself, being the least of many.
+    """Estimate the selection bias of the least mean loss.
 
-    Each fold k would have chosen its own λ̂_k; what it would have won by that is the estimate:
-    `Σ_k v_k [e_k(λ̂) − e_k(λ̂_k)] ≥ 0`, with the weights v of the mean loss, which are 1/K for equal folds as in the
-    source. Add it to the mean loss at λ̂ for an estimate of the loss on new rows.
+    The estimate is `Σ_k v_k [e_k(λ̂) − e_k(λ̂_k)] ≥ 0`, where λ̂_k is the best strength on fold k alone, and v are the
+    weights of the mean loss. As in the source, the weights are 1/K for equal folds. Add the estimate to the mean loss
+    at λ̂ to estimate the loss on new rows.
 
     Args:
-        fold_loss: (K, S) mean loss of each fold's held-out rows; strengths with a NaN are left out.
-        fold_weight: (K,) number of held-out rows, or the sum of their weights.
-        chosen: index of λ̂, the strength chosen on the mean of the folds.
+        fold_loss: (K, S) mean loss of the held-out rows of each fold; strengths with a NaN are excluded.
+        fold_weight: (K,) number of held-out rows, or the sum of the weights.
+        chosen: index of λ̂, the strength chosen by the mean loss of the folds.
 
     Returns:
-        The estimated bias, in the units of the loss; NaN for one fold, where λ̂_k is λ̂ and nothing can be said.
+        The estimated bias, in the units of the loss; NaN for a single fold, where λ̂_k equals λ̂.
 
     Source: R. J. Tibshirani and R. Tibshirani, A bias correction for the minimum error rate in cross-validation,
     Annals of Applied Statistics 3 (2009), 822-829.
@@ -289,14 +290,14 @@ def optimism(fold_loss: ArrayLike, fold_weight: ArrayLike, chosen: int) -> float
 
 
 def _interval(mean: Floats | np.floating, se: Floats | np.floating, degrees_of_freedom: float) -> Difference:
-    from scipy.special import stdtrit  # here, as SciPy takes a while to import and most uses of a path need none
+    from scipy.special import stdtrit  # imported here, as the import of SciPy is slow and rarely needed
 
     margin = stdtrit(degrees_of_freedom, 0.975) * se
     return Difference(float(mean), float(mean - margin), float(mean + margin))
 
 
 def _counting_rows(row_loss: ArrayLike, weight: ArrayLike | None) -> tuple[Floats, Floats]:
-    """Return the rows that count, and their weights."""
+    """Return the losses and weights of the rows with a weight above 0."""
     loss = _finite_or_nan(row_loss)
     weight = np.ones(len(loss)) if weight is None else np.asarray(weight, dtype=np.float64)
     return loss[weight > 0], weight[weight > 0]
@@ -308,9 +309,10 @@ def _finite_or_nan(values: ArrayLike) -> Floats:
 
 
 def _weighted_mean(values: Floats, weight: ArrayLike) -> Floats:
-    """Average over the first axis, in one order of summation for all columns.
+    """Average over the first axis, with the same order of summation for all columns.
 
-    A matrix product has no such order: it gives equal columns sums that differ in the last bit, and breaks ties.
+    A matrix product does not guarantee the order. Sums of equal columns may then differ in the last bit, which breaks
+    ties.
     """
     weight = np.asarray(weight, dtype=np.float64)
     share = (weight / weight.sum()).reshape(-1, *[1] * (values.ndim - 1))

@@ -1,4 +1,4 @@
-"""Stratification by several labels a row, which scikit-learn's splitters do not have."""
+"""Stratification by several labels per row, which scikit-learn does not support."""
 
 from collections.abc import Sequence
 
@@ -6,14 +6,14 @@ import numpy as np
 
 
 def spread_labels(labels: np.ndarray, sizes: Sequence[int], seed: int) -> np.ndarray:
-    """Deal rows to parts of given sizes at random, so that each label has nearly the same share in every part.
+    """Assign rows at random to parts of fixed sizes, with nearly the same share of each label in every part.
 
-    Iterative stratification: of the rows that are left, those with the rarest label are dealt first, each to the part
-    that lacks most of that label, and among equals to the part with the most room. Rows without a label come last.
+    Iterative stratification starts with the rarest label among the remaining rows. Each row goes to the part that lacks
+    the most rows with that label, and in a tie to the part with the most room. Rows without a label come last.
 
     Args:
-        labels: Whether each row has each label, (n, L).
-        sizes: Rows of each part; they add up to n.
+        labels: Whether each row has each label, boolean, (n, L).
+        sizes: Number of rows in each part. The sum is n.
         seed: The same seed gives the same parts.
 
     Returns:

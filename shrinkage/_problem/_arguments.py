@@ -1,4 +1,4 @@
-"""Arguments of `fit` that can be checked without the rows: counts, the penalty, and how the model may start."""
+"""Checks of the arguments of `fit` that do not need the rows: counts, the penalty and `init`."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from shrinkage._weights._selection import Selection, select
 
 
 def check_counts(request: Request) -> None:
-    """Refuse numbers of epochs and rows, and a seed, that are none."""
+    """Refuse invalid counts, seeds and epochs."""
     epochs, patience, epoch = request.epochs, request.patience, request.epoch
     for name, least in (("epochs", 1), ("batch_size", 1), ("steps_per_epoch", 1), ("seed", 0), ("repeats", 1)):
         value = getattr(request, name)
@@ -36,9 +36,9 @@ def check_counts(request: Request) -> None:
 
 
 def read_penalty(request: Request) -> tuple[Template, Penalty, How, Selection, float | None]:
-    """Return the model as a template, its penalty, where that enters, on which weights, and the model's own strength.
+    """Return the template of the model, the penalty, the way to apply the penalty, the selection, and `lam_model`.
 
-    The last is None unless the penalty is the model's own.
+    `lam_model` is the strength in the regularizers of the model if `penalty="model"`, and None otherwise.
     """
     model, penalty, on, how = request.model, request.penalty, request.on, request.how
     own = isinstance(penalty, str) and penalty == "model"
@@ -73,7 +73,7 @@ def check_init(template: Template, init: str | None, seed: int) -> str:
 
 
 def _check_detached(model: Any) -> None:
-    """Refuse a model that would be penalised twice, or whose parts would silently lose their penalty."""
+    """Refuse attached penalties, as the model would be penalised twice, or an inner model would lose the penalty."""
     if not isinstance(model, keras.Model):
         return
     if attachments(model):
@@ -92,7 +92,7 @@ def _check_detached(model: Any) -> None:
 
 
 def _check_toward(penalty: Penalty, template: Template) -> None:
-    """Refuse weights to draw towards that are not those of such a model."""
+    """Refuse `L2(toward=...)` with weights that do not fit the model."""
     toward = penalty.toward
     if not isinstance(toward, Weights):
         return
@@ -105,7 +105,7 @@ def _check_toward(penalty: Penalty, template: Template) -> None:
 
 
 def _check_own(on: Any, how: Any) -> None:
-    """Refuse what `penalty="model"` already says."""
+    """Refuse arguments that conflict with `penalty="model"`."""
     if not (isinstance(on, str) and on == "kernels"):
         raise ValueError('`on` must be left out with penalty="model", which is on the weights that have a regularizer.')
     if isinstance(how, Decoupled):

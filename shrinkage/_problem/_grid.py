@@ -1,4 +1,4 @@
-"""The strengths of a call: the user's own, or an automatic grid in the units of the loss and of the penalty."""
+"""The strengths of a call: a list from the user, or an automatic grid in the units of the loss and the penalty."""
 
 import math
 from collections.abc import Sequence
@@ -19,21 +19,21 @@ from shrinkage._model._template import Template
 from shrinkage._penalties import Decoupled, How, Penalty
 from shrinkage._weights._kinds import PENALISED, is_of_keras, kind_of
 
-_UNIT_SIZE = 0.1, 10.0  # variances of a target that trains as one of variance 1 does
+_UNIT_SIZE = 0.1, 10.0  # range of target variances that train as well as variance 1
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The strengths to begin with, and how they may be extended."""
+    """The initial strengths, and the limits of extensions."""
 
     lams: np.ndarray
-    """Descending, 0 last, (S,)."""
+    """Strengths in descending order, with 0 last, (S,)."""
     lam_max: float | None = None
-    """The largest strength that an extension may add; None if the grid may not be extended."""
+    """Largest strength that an extension may add; None forbids extensions."""
     is_far_from_unit: bool = False
-    """Whether the strengths follow from the variance of a target that is far from unit size."""
+    """Whether the strengths depend on a target variance far from 1."""
     notes: tuple[str, ...] = ()
-    """What was changed, or is to be known, in words."""
+    """Sentences for the user about changes and cautions."""
 
 
 def make_grid(
@@ -51,16 +51,16 @@ def make_grid(
     """Return the strengths of a call.
 
     Args:
-        lams: As `fit` has them.
-        penalty, how: What is added to the loss, and where it enters.
-        template: The model.
-        mask: Which of its trainable variables are penalised.
-        loss_size, target_variance: As `sizes` gives them.
-        n_rows: The number of training rows that count.
-        steps: Those of the run on all rows.
+        lams: The argument `lams` of `fit`.
+        penalty, how: The penalty, and the way to apply the penalty.
+        template: The template of the model.
+        mask: Whether each trainable variable is penalised.
+        loss_size, target_variance: The results of `sizes`.
+        n_rows: Number of training rows with a weight above 0.
+        steps: Number of training steps on all rows.
 
     Raises:
-        ValueError: If `lams` is not right, or no learning rate of a `Decoupled` run is above 0.
+        ValueError: If `lams` is invalid, or all learning rates are 0 with `Decoupled`.
     """
     if not isinstance(lams, str):
         _check_no_count(lams)
@@ -76,7 +76,7 @@ def make_grid(
 
 
 def _check_no_count(lams: Any) -> None:
-    """Refuse a whole number alone, as glmnet's `nlambda` takes it."""
+    """Refuse a number of strengths, such as `nlambda` in glmnet."""
     if isinstance(lams, (int, np.integer)) and not isinstance(lams, bool) and lams >= 2:
         raise ValueError(
             f'`lams` must be "auto" or a list of strengths. Received: {lams}. For a grid that is found leave it out; '
@@ -92,20 +92,20 @@ def _grid_of_decay(optimizer: Any, steps: int) -> Grid:
             "`how`: Decoupled() shrinks by learning rate times strength, and no step has a learning rate above 0. "
             "Compile the model with another `learning_rate`, train for longer, or give `lams`."
         )
-    lam_max = 1 / largest  # which is weights of 0 before every step; more turns them around
+    lam_max = 1 / largest  # shrinks weights to 0 in a step; a larger strength flips the sign
     return Grid(automatic_grid(total, lam_max=lam_max), lam_max)
 
 
 def sizes(data: Data, objective: Objective, rows: np.ndarray) -> tuple[float, float]:
-    """Return the size of the loss, and the variance of the targets that it follows from.
+    """Return the size of the loss, and the variance of the targets.
 
-    A squared error is of the size of its target's weighted variance; any other loss counts as 1. Several outputs add
-    up by their `loss_weights`, and their variance is the mean by these.
+    The size of a squared error is the weighted variance of the target, and the size of any other loss is 1. For several
+    outputs the size is the sum, and the variance the mean, weighted by `loss_weights`.
 
     Args:
         data: All rows.
-        objective: The outputs' losses.
-        rows: The training rows.
+        objective: The losses of the outputs.
+        rows: Numbers of the training rows.
     """
     leaves, size, total = keras.tree.flatten(data.y), 0.0, 0.0
     weight = data.weight[rows].astype(np.float64)
@@ -120,11 +120,12 @@ def sizes(data: Data, objective: Objective, rows: np.ndarray) -> tuple[float, fl
 
 
 def _growth(penalty: Penalty, sd: float, depth: float) -> float:
-    """Return how many times as large the penalty becomes where the target becomes `sd` times as large.
+    """Return the factor by which the penalty grows if the target grows by the factor `sd`.
 
-    A chain of L homogeneous layers, all penalised, takes it up by `sd**(1/L)` in each: L2 then grows by `sd**(2/L)`, L1
-    and the group lasso by `sd**(1/L)`, an elastic net as its value at a weight of 1. The loss grows by `sd**2`, and
-    with the strength times `sd**2` over this growth the same network is best, up to its scale.
+    In a chain of L homogeneous, penalised layers the weights of each layer grow by `sd**(1/L)`. L2 then grows by
+    `sd**(2/L)`, L1 and the group lasso by `sd**(1/L)`, and an elastic net as for a weight that grows from 1. The loss
+    grows by `sd**2`. If the strength is multiplied by `sd**2` and divided by the factor returned here, the optimal
+    network is the same up to scale.
     """
     weight = sd ** (1 / depth)
     rho = penalty.rho
@@ -132,15 +133,15 @@ def _growth(penalty: Penalty, sd: float, depth: float) -> float:
 
 
 def depth(network: keras.Model, mask: Sequence[bool]) -> float:
-    """Return how many penalised layers the longest way from the inputs to the outputs goes through, at least 1.
+    """Return the number of penalised layers on the longest path from the inputs to the outputs, at least 1.
 
-    It is infinite where a kernel or a gain on some way is trained and not penalised: the size of the outputs is then
-    free. A layer of your own counts as many times as there are layers in it with a penalised weight, and so does a
-    model without a graph; recurrent layers, attention and other layers of Keras count once.
+    The depth is infinite if a path contains a trained kernel or gain without a penalty, as the penalty does not limit
+    the size of the outputs. For a custom layer or a model without a graph, each inner layer with a penalised weight
+    counts. Keras layers, including recurrent layers and attention, count once.
 
     Args:
         network: A built model.
-        mask: Which of its trainable variables are penalised.
+        mask: Whether each trainable variable is penalised.
 
     Example:
         >>> layers = [keras.layers.Dense(4, "relu"), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
@@ -165,7 +166,7 @@ def _length(operation: Any, penalised: set[int]) -> float:
 
 
 def _own_length(operation: Any, penalised: set[int]) -> float:
-    """Return how many penalised layers an operation without a graph stands for."""
+    """Return the number of penalised layers in an operation without a graph."""
     if not isinstance(operation, keras.Layer):
         return 0.0
     count = 0

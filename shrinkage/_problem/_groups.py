@@ -1,4 +1,4 @@
-"""The groups that rows belong to, as the user gives them."""
+"""The argument `groups`: a group for each row."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ import pandas as pd
 
 
 def read_groups(groups: Any, n_rows: int) -> np.ndarray | None:
-    """Return the labels of the rows' groups, (n,), or None.
+    """Return the group label of each row, (n,), or None.
 
     Args:
         groups: An array or list of n labels of any type, or None.
         n_rows: The number of rows, n.
 
     Raises:
-        ValueError: Naming what was expected and what was received.
+        ValueError: If the number of labels is not n, or a label is missing.
 
     Example:
         >>> read_groups(["ann", "bob", "ann"], 3).tolist()
@@ -27,7 +27,7 @@ def read_groups(groups: Any, n_rows: int) -> np.ndarray | None:
         raise ValueError(f"{expected} Received: {groups!r}. A group lasso has its own: GroupLasso({groups!r}).")
     try:
         labels = np.asarray(groups)
-    except ValueError:  # of lists of different lengths
+    except ValueError:  # lists of different lengths
         labels = np.empty(0)
     labels = labels.reshape(-1) if labels.shape[1:] == (1,) else labels
     if labels.shape != (n_rows,):
@@ -42,7 +42,7 @@ def read_groups(groups: Any, n_rows: int) -> np.ndarray | None:
 
 
 def number_groups(labels: np.ndarray) -> np.ndarray:
-    """Return the groups as numbers from 0, (n,), in the order of their labels where these have one.
+    """Return the groups as numbers from 0, (n,), in the sort order of the labels if the labels are comparable.
 
     Example:
         >>> number_groups(np.array(["b", "a", "b"])).tolist()
@@ -50,5 +50,5 @@ def number_groups(labels: np.ndarray) -> np.ndarray:
     """
     try:
         return np.unique(labels, return_inverse=True)[1]
-    except TypeError:  # of labels that cannot be compared, such as 1 and "a"
+    except TypeError:  # labels are not comparable, such as 1 and "a"
         return pd.factorize(labels)[0]

@@ -49,7 +49,7 @@ def prepare(request: Request) -> Problem:
     behaviour = observe(template, data.x)
     if stored is not None:
         check_by_rows(objective, behaviour)
-    if request.validation_data is not None and request.cv != Request.cv:  # `cv` is a number: `split` refuses other values
+    if request.validation_data is not None and request.cv != Request.cv:  # `split` refuses a `cv` that is no number
         notes.append(f"cv={request.cv!r} was not used: `validation_data` is held out in its place.")
     check_class_weight(data.y, request.class_weight)
     notes += folds.notes
@@ -58,7 +58,7 @@ def prepare(request: Request) -> Problem:
     objective = replace(objective, weighted=bool(np.ptp(data.weight)))
     smallest = min(map(len, folds.train))
     if batch_size > smallest:
-        if request.batch_size not in (None, data.n_rows):  # neither the default nor full batches
+        if request.batch_size not in (None, data.n_rows):  # no note for the default or for full batches
             more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
             notes.append(Note(f"${{batch_size_}}{batch_size} {more}"))
         batch_size = min(batch_size, data.n_rows)

@@ -1,4 +1,4 @@
-"""A checked call of `fit`: what the members train, on which rows, at which strengths."""
+"""A checked call of `fit`: the training of the members, the split and the strengths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ from shrinkage._weights._selection import Selection
 
 @dataclass(frozen=True)
 class Training:
-    """What the training of all members has in common."""
+    """Settings of the training that all members share."""
 
     template: Template
     data: Data
     objective: Objective
     penalty: Penalty
-    """As the user gave it."""
+    """The penalty on the whole model."""
     terms: tuple[Term | None, ...]
-    """The same on each trainable weight; None where it is not penalised."""
+    """The penalty on each trainable weight; None for a weight without a penalty."""
     how: How
     batch_size: int
     init: str
@@ -37,7 +37,7 @@ class Training:
 
     @property
     def by_rows(self) -> bool:
-        """Whether each row has a loss of its own, which the other rows of its batch do not change."""
+        """Whether the loss of each row is independent of the other rows in the batch."""
         return self.objective.by_rows and not self.behaviour.mixes_rows
 
 
@@ -46,65 +46,65 @@ class Problem:
     """A checked call of `fit`."""
 
     training: Training
-    """What the members train."""
+    """The settings that all members share."""
     folds: Folds
     """The split."""
     grid: Grid
-    """The strengths, and how they may be extended."""
+    """The strengths, and the limits of extensions."""
     selection: Selection
-    """Which weights are penalised."""
+    """The penalised weights."""
     epochs: int
-    """Epochs, at most."""
+    """Maximum number of epochs."""
     patience: int | None
-    """Epochs without improvement after which a strength stops; None never stops."""
+    """Number of epochs without improvement before a strength stops; None disables early stopping."""
     epoch: Literal["best", "last"] | int
-    """Which epoch each strength keeps."""
+    """The epoch to keep for each strength."""
     target: TargetUnits | None
-    """The units that targets are trained in, in each fold and last in all rows, (F + 1,), if they are standardised."""
+    """Units of standardised targets in each fold and, last, in all rows, (F + 1,); None without standardisation."""
     notes: tuple[str, ...]
-    """What was changed, in words."""
+    """Sentences for the user about changes and cautions."""
     lam_model: float | None = None
-    """The strength that the model's own regularizers have, where these are the penalty."""
+    """The strength in the regularizers of the model if `penalty="model"`; else None."""
     stored: StoredRows | None = None
-    """All rows, where these do not fit into memory: `training.data` and `folds` are then of a sample of them."""
+    """All rows if the rows do not fit into memory; `training.data` and `folds` then contain a sample of the rows."""
 
     @property
     def lams(self) -> np.ndarray:
-        """Strengths, descending, 0 last, (S,)."""
+        """Strengths in descending order, with 0 last, (S,)."""
         return self.grid.lams
 
     @property
     def all_rows(self) -> np.ndarray:
-        """The rows that the final models train on: all of `x`."""
+        """Numbers of the training rows of the final models: all rows of `x`."""
         return self.folds.all_rows
 
     @property
     def n_rows(self) -> int:
-        """Number of rows that the final models train on."""
+        """Number of training rows of the final models."""
         return len(self.all_rows) if self.stored is None else self.stored.n_rows
 
     @property
     def n_train(self) -> np.ndarray:
-        """Number of rows that each fold trains on, (F,)."""
+        """Number of training rows of each fold, (F,)."""
         if self.stored is not None:
             return self.stored.n_train
         return np.array([len(rows) for rows in self.folds.train])
 
     @property
     def fold_weight(self) -> np.ndarray:
-        """Sum of the weights of each fold's held-out rows, (F,)."""
+        """Sum of the weights of the held-out rows of each fold, (F,)."""
         if self.stored is not None:
             return self.stored.weight
         return self._weights_of(self.folds.held_out)
 
     @cached_property
     def scored_training_rows(self) -> list[np.ndarray]:
-        """The rows whose loss is each fold's training loss."""
+        """Numbers of the rows for the training loss of each fold."""
         return scored_training_rows(self.folds, self.training.data.weight, self.training.seed)
 
     @property
     def train_weight(self) -> np.ndarray:
-        """Sum of the weights of the rows that each fold's training loss is of, (F,)."""
+        """Sum of the weights of the rows for the training loss of each fold, (F,)."""
         if self.stored is not None:
             return np.roll(self.fold_weight, -1)
         return self._weights_of(self.scored_training_rows)

@@ -1,4 +1,4 @@
-"""The arguments of `sh.fit` as one record, as the user gave them."""
+"""A record of the arguments of `sh.fit`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from shrinkage._penalties import How, Penalty
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A call of `fit`, unchecked; `fit` documents the arguments, and its defaults are repeated here."""
+    """Unchecked arguments of `fit`. The defaults equal the defaults of `fit`, which documents the arguments."""
 
     model: keras.Model | Callable[[], keras.Model]
     x: Any

@@ -40,7 +40,8 @@ def read_rows(
         sample_weight: Weights of the rows, (n,), or None.
         class_weight: A dictionary from class labels to weights, or None. Multiplies `sample_weight`.
         objective: The objective of the training rows, for held-out rows; None creates the objective.
-        is_block: Whether there are more rows. If so, a class may be missing, and the weights are not scaled.
+        is_block: Whether the rows are only a part of all rows. If so, a class may be missing, and the weights are not
+            scaled.
 
     Raises:
         TypeError, ValueError: If the rows do not fit the model. The message names the input or output.
@@ -88,7 +89,7 @@ def _inputs(template: Template, x: Any) -> Any:
     if template.front is None:
         return x
     leaves, called = tree.flatten(x), labels("x", x)
-    places = [i or 0 for i in _places("x", x, graph.input, names)]  # no input is missing: `_places` permits only missing targets
+    places = [i or 0 for i in _places("x", x, graph.input, names)]  # an input is never missing
     return look_up(template, [leaves[i] for i in places], [called[i] for i in places])
 
 

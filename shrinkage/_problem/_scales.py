@@ -1,4 +1,4 @@
-"""Notes on inputs and targets far from unit size, which networks train on slowly or not at all."""
+"""Notes on inputs and targets far from unit size, for which networks train slowly or not at all."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,25 +16,23 @@ from shrinkage._model._losses import name_of
 from shrinkage._model._objective import Objective
 from shrinkage._weights._kinds import is_of_keras
 
-_ROWS, _NUMBERS = 2000, 2_000_000  # rows that are looked at, and numbers in them, at most
-_LARGE = 30.0  # root mean square of a column; of digits from 0 to 16 it is 12, of ages 45, of pixels up to 255 it is 80
-_SMALL = (
-    0.01  # the largest value of all columns; of `load_diabetes`, whose columns have a sum of squares of 1, it is 0.2
-)
-_INPUTS, _TARGETS = "Inputs range", "The target's "  # what the notes begin with
-_OPEN = (  # what follows these does not depend on the scale of their inputs
+_ROWS, _NUMBERS = 2000, 2_000_000  # maximum number of rows and values to check
+_LARGE = 30.0  # root mean square of a column; digits from 0 to 16 have 12, ages 45, pixels up to 255 have 80
+_SMALL = 0.01  # largest absolute value; 0.2 for `load_diabetes`, with columns of sum of squares 1
+_INPUTS, _TARGETS = "Inputs range", "The target's "  # beginnings of the notes
+_OPEN = (  # the output does not depend on the scale of the input
     layers.Embedding, layers.Normalization, layers.BatchNormalization, layers.LayerNormalization,
     layers.GroupNormalization, layers.UnitNormalization, layers.RMSNormalization,
 )  # fmt: skip
 
 
 def names_inputs(notes: Sequence[str]) -> bool:
-    """Whether a note says that inputs are far from unit size."""
+    """Whether the notes include a note of inputs far from unit size."""
     return any(note.startswith(_INPUTS) for note in notes)
 
 
 def names_targets(notes: Sequence[str]) -> bool:
-    """Whether a note says that targets are far from unit size."""
+    """Whether the notes include a note of targets far from unit size."""
     return any(note.startswith(_TARGETS) for note in notes)
 
 
@@ -42,15 +40,15 @@ def names_targets(notes: Sequence[str]) -> bool:
 
 
 def note_of_inputs(network: keras.Model, x: Any, given: Any) -> str:
-    """Say that what reaches the first trained layers is far from unit size, as far as the model's graph leads to it.
+    """Return a note if the inputs of the first trained layers are far from unit size.
 
     Args:
         network: The model.
-        x: The rows that count, in the structure of its inputs.
-        given: The rows as the user gave them, whose columns may have names.
+        x: Rows with a weight above 0, with the structure of the model inputs.
+        given: The argument `x` of `fit`, possibly with column names.
 
     Returns:
-        The note; empty where there is nothing to say.
+        The note, or an empty string.
     """
     leaves = tree.flatten(x)
     n_rows, in_a_row = len(leaves[0]), sum(leaf[:1].size for leaf in leaves)
@@ -82,9 +80,10 @@ def note_of_inputs(network: keras.Model, x: Any, given: Any) -> str:
 
 
 def _first_values(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray, int | None]]:
-    """Yield each first layer with weights, what reaches it, and the place of the input if that is one as it is given.
+    """Yield each first layer with weights, the input values of the layer, and the index of the model input.
 
-    Of a layer in a model inside, or of a model without a graph, it is known only if that is an input as it is given.
+    The index is None if other layers precede the layer. Layers of inner models, or of a model without a graph, are
+    found only if the input values equal a model input.
     """
     graph = graph_of(network)
     if graph is None or any(isinstance(layer, keras.Model) for layer in network.layers):
@@ -107,9 +106,9 @@ def _first_values(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarra
 
 
 def _first_calls(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray, int]]:
-    """Call a model on rows, and yield each layer with weights that is given an input, with the input and its place.
+    """Call a model, and yield each layer with weights that receives a model input, the input, and the input index.
 
-    An input that a normalization is given is left out: before it is adapted, its output is its input.
+    Inputs of a normalization layer are omitted, as such a layer returns the input unchanged before adaptation.
     """
     leaves, found = [np.asarray(leaf, np.float64) for leaf in tree.flatten(x)], []
 
@@ -128,7 +127,7 @@ def _first_calls(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray
             network(x, training=False)
     except UnsupportedVersion:
         raise
-    except Exception:  # of any class: a subclassed model is the user's own code
+    except Exception:  # of any class: a subclassed model runs code of the user
         return
     finally:
         for layer in watched:
@@ -145,13 +144,13 @@ def _is_same(tensor: Any, values: np.ndarray) -> bool:
 
 
 def _depends_on_scale(layer: keras.Layer) -> bool:
-    """Whether a layer of Keras, and no model, has weights that inputs of unit size suit."""
+    """Whether a layer is a Keras layer with trainable weights that expects inputs of unit size."""
     is_open = isinstance(layer, (*_OPEN, keras.Model))
     return bool(layer.trainable_weights) and not is_open and is_of_keras(layer)
 
 
 def _before(graph: Any, tensor: Any, x: Any) -> np.ndarray | None:
-    """Return the values of a tensor that no weights and no normalization stand before, or None."""
+    """Return the values of a tensor, or None if weights or a normalization precede the tensor."""
     try:
         before = keras.Model(graph.input, tensor)
         if before.weights or any(isinstance(layer, _OPEN) for layer in sublayers(before, itself=False)):
@@ -160,12 +159,14 @@ def _before(graph: Any, tensor: Any, x: Any) -> np.ndarray | None:
             return keras.ops.convert_to_numpy(before(x, training=False)).astype(np.float64)
     except UnsupportedVersion:
         raise
-    except Exception:  # of any class: the tensor is of another model, or a layer is the user's own code
+    except Exception:  # of any class: the tensor may belong to another model, or a layer may run code of the user
         return None
 
 
 def _far_column(values: np.ndarray) -> tuple[int | None, float] | None:
-    """Return a column far from unit size, None for values that have none, and its largest value; None if all are near.
+    """Return the column farthest from unit size and the extreme value, or None if all values are near unit size.
+
+    The column is None if the values are not a table, or if all columns are too small.
 
     Example:
         >>> _far_column(np.array([[0.5, 300.0], [1.0, -400.0]])), _far_column(np.eye(3))
@@ -188,7 +189,7 @@ def _extreme(values: np.ndarray) -> float:
 
 
 def _where(given: Any, x: Any, place: int, column: int | None) -> str:
-    """Name the input, if there are several, and the column, by its name in a data frame."""
+    """Describe the location in notes: the name of the input if there are several, and the column name or number."""
     several = len(tree.flatten(x)) > 1
     parts = [labels("x", x)[place]] if several else []
     if column is not None:
@@ -205,15 +206,15 @@ def _number(value: float) -> str:
 
 
 def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
-    """Say of a regression's targets that they are far from unit size, and what to do.
+    """Return a note with a remedy if the targets of a regression are far from unit size.
 
     Args:
         data: All rows.
-        objective: The outputs' losses.
-        rows: The training rows.
+        objective: The losses of the outputs.
+        rows: Numbers of the training rows.
 
     Returns:
-        The note; empty where there is nothing to say.
+        The note, or an empty string.
     """
     leaves, weight = tree.flatten(data.y), data.weight[rows].astype(np.float64)
     for term in objective.terms:
@@ -237,5 +238,5 @@ def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
     return ""
 
 
-_OFFSET = 10.0  # standard deviations that a mean may be away from 0
+_OFFSET = 10.0  # maximum distance of the mean from 0, in standard deviations
 _OF_SCALE = ("mean_squared_error", "mean_absolute_error", "huber", "log_cosh")

@@ -1,4 +1,4 @@
-"""Where the rows come from: arrays as they are, sparse matrices as dense ones, and a dataset read into arrays."""
+"""Conversion of the data arguments: datasets are read into arrays, and sparse matrices become dense arrays."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from shrinkage._problem._request import Request
 
 
 def training_rows(request: Request, network: keras.Model) -> Rows:
-    """Return the rows of a request, those of `validation_data` left out.
+    """Return the rows of a request without `validation_data`.
 
     Raises:
-        TypeError, ValueError: If the dataset cannot be read, or there are arguments beside it that it gives itself.
+        TypeError, ValueError: If the dataset cannot be read, or an argument such as `y` conflicts with a dataset.
     """
     if not is_dataset(request.x):
         if request.steps_per_epoch is not None:
@@ -35,7 +35,7 @@ def training_rows(request: Request, network: keras.Model) -> Rows:
 
 
 def validation_rows(request: Request, network: keras.Model) -> Any:
-    """Return `validation_data` as a tuple of arrays if it is a dataset, and otherwise with dense arrays for sparse."""
+    """Return `validation_data`: a dataset becomes a tuple of arrays, and sparse matrices become dense arrays."""
     if not is_dataset(request.validation_data):
         return _dense("validation_data", request.validation_data, request, network)
     rows = _read("`validation_data`", request.validation_data, request, network, None)

@@ -125,7 +125,7 @@ def _arrays(data: Data) -> list[np.ndarray]:
 
 
 def _blocks(rows: Rows) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield (x, y, sample_weight) in parts of a size to check and write."""
+    """Yield (x, y, sample_weight) in parts of limited size."""
     n_rows = len(tree.flatten(rows.x)[0])
     for start in range(0, n_rows, BLOCK_ROWS):
         part = slice(start, start + BLOCK_ROWS)

@@ -1,4 +1,4 @@
-"""What targets must be for the loss of their output, and what they say about classes."""
+"""Checks of targets against the loss of the output, and class labels and class weights."""
 
 from typing import Any
 
@@ -12,17 +12,17 @@ from shrinkage._model._losses import is_listed, name_of, takes_labels
 def check_targets(
     y: np.ndarray, output_shape: tuple[int | None, ...], loss: keras.losses.Loss, name: str, *, is_block: bool = False
 ) -> None:
-    """Refuse targets that the model's output and loss do not fit.
+    """Refuse targets that do not fit the model output and the loss.
 
     Args:
         y: Targets, (n, ...).
-        output_shape: The model's, (None, ...).
-        loss: The output's; of one that is not Keras' own nothing is known.
-        name: What to call the targets in errors.
-        is_block: Whether these are the targets of some rows only, in which a class may be missing.
+        output_shape: Shape of the model output, (None, ...).
+        loss: Loss of the output. The targets of a custom loss are not checked.
+        name: Name of the targets in errors.
+        is_block: Whether the rows are only a part of all rows. If so, a class may be missing.
 
     Raises:
-        ValueError: Naming the shape or the values expected.
+        ValueError: If the shape or the values do not fit. The message states the expectation.
     """
     width, loss_name = output_shape[-1], name_of(loss)
     if takes_labels(loss):
@@ -62,7 +62,7 @@ def check_targets(
 
 
 def _check_range(y: np.ndarray, loss_name: str, name: str, is_block: bool) -> None:
-    """Refuse values that a probability's or a count's loss has no meaning for."""
+    """Refuse values outside the domain of the loss, such as negative counts."""
     if "crossentropy" in loss_name:
         if y.min() < 0 or y.max() > 1:
             raise ValueError(
@@ -88,14 +88,14 @@ def _check_range(y: np.ndarray, loss_name: str, name: str, is_block: bool) -> No
 
 
 def note_of_outputs(output: np.ndarray, loss: keras.losses.Loss) -> str:
-    """Say that a loss takes all predictions below 0 for 0, if an untrained model gives such.
+    """Return a note if the loss treats negative predictions as 0 and an untrained model predicts such values.
 
     Args:
-        output: Predictions for some rows.
-        loss: The output's.
+        output: Predictions for sample rows.
+        loss: Loss of the output.
 
     Returns:
-        The note; empty where there is nothing to say.
+        The note, or an empty string.
     """
     if name_of(loss) != "mean_squared_logarithmic_error" or not output.min() < 0:
         return ""
@@ -106,9 +106,9 @@ def note_of_outputs(output: np.ndarray, loss: keras.losses.Loss) -> str:
 
 
 def classes_of(y: np.ndarray) -> np.ndarray | None:
-    """Return what folds are stratified by: one integer label a row (n,), or which labels each row has (n, L) bool.
+    """Return class labels for stratification: an integer per row (n,), or a boolean per row and label (n, L).
 
-    None where a row has values of other kinds, such as shares or a label for each of its steps.
+    The result is None for other targets, such as proportions or a label per time step.
     """
     if y.ndim == 2 and y.shape[1] > 1:
         if not np.isin(y, (0, 1)).all():
@@ -120,14 +120,14 @@ def classes_of(y: np.ndarray) -> np.ndarray | None:
 
 
 def class_weights(y: Any, class_weight: Any) -> np.ndarray:
-    """Return each row's weight (n,) as `model.fit(class_weight=...)` has it: 1 for a class that is not named.
+    """Return the weight of each row, (n,), as in `model.fit(class_weight=...)`. Classes without a weight have weight 1.
 
     Args:
         y: Targets, (n,), (n, 1) or one-hot (n, k).
         class_weight: A dictionary from class labels to weights.
 
     Raises:
-        TypeError, ValueError: If it is no such dictionary, or there are several outputs.
+        TypeError, ValueError: If `class_weight` is not such a dictionary, or the model has several outputs.
     """
     if not isinstance(class_weight, dict):
         raise TypeError(
@@ -153,11 +153,11 @@ def class_weights(y: Any, class_weight: Any) -> np.ndarray:
 
 
 def check_class_weight(y: Any, class_weight: Any) -> None:
-    """Refuse a weight for a class that occurs in no row, and is no number between those that do.
+    """Refuse a weight for a class outside the range of the class labels.
 
     Args:
-        y: Targets of all rows, those of `validation_data` too.
-        class_weight: A dictionary from class labels to weights, which `class_weights` has read, or None.
+        y: Targets of all rows, including `validation_data`.
+        class_weight: A dictionary from class labels to weights, already checked by `class_weights`, or None.
     """
     if class_weight is None:
         return

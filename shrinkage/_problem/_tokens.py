@@ -1,6 +1,6 @@
-"""Text for a model that looks tokens up itself, and tokens outside an embedding's table.
+"""Lookup of text before the training, and checks for tokens outside the table of an embedding.
 
-At the latter TensorFlow raises at some step, and XLA takes the nearest row in silence.
+For tokens outside the table TensorFlow raises an error during training, and XLA silently takes the nearest row.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,10 +22,10 @@ _ROWS_AT_A_TIME, _COMPARED = 8192, 256
 
 
 def check_text(network: keras.Model) -> None:
-    """Refuse a model that looks text up where the lookup cannot be cut off: members are trained on numbers.
+    """Refuse a model with a text lookup that cannot be separated, as members are trained on numbers.
 
     Raises:
-        TypeError: With the reason, and what to do.
+        TypeError: If the lookup cannot be separated from the model.
     """
     inputs = getattr(network, "inputs", None) or ()
     lookups = [layer for layer in sublayers(network) if isinstance(layer, _LOOKUPS)]
@@ -50,15 +50,15 @@ def check_text(network: keras.Model) -> None:
 
 
 def look_up(template: Template, leaves: Sequence[Any], called: Sequence[str]) -> Any:
-    """Return the inputs of the template's network for inputs of its source, in which text is looked up.
+    """Look up the text in the inputs of the source model, and return the inputs of the network.
 
     Args:
-        template: One whose network begins after the lookup.
-        leaves: The inputs, in the order of the source's.
-        called: What to call them in errors.
+        template: A template with a network that begins after the lookup.
+        leaves: Inputs, in the order of the inputs of the source model.
+        called: Names of the inputs in errors.
 
     Raises:
-        TypeError, ValueError: If text is missing or is none, or the copy of the model looks it up otherwise.
+        TypeError, ValueError: If text is missing or not text, or a copy of the model returns other tokens.
     """
     inputs = template.source.inputs
     texts = [
@@ -87,7 +87,7 @@ def look_up(template: Template, leaves: Sequence[Any], called: Sequence[str]) ->
 
 
 def _as_text(name: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Return text as an array of objects in the shape of the model's input."""
+    """Convert text to an array of objects with the shape of the model input."""
     array = np.asarray(to_pandas(values)).astype(object)
     missing = pd.isna(array)
     if missing.any():
@@ -114,14 +114,14 @@ def _call(front: Any, texts: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def check_tokens(network: keras.Model, x: Any) -> None:
-    """Refuse rows with a token that an `Embedding` has no row for, as far as the model's graph leads to it.
+    """Refuse tokens outside the table of an `Embedding`, if the model has a graph.
 
     Args:
         network: The model.
-        x: All rows, in the structure of its inputs.
+        x: All rows, with the structure of the model inputs.
 
     Raises:
-        ValueError: Naming the layer, the token, and what to do.
+        ValueError: If a token is outside a table. The message names the layer and the range of the tokens.
     """
     for layer, tokens in _embedded_tokens(network, x):
         low, high = tokens.min(), tokens.max()
@@ -134,7 +134,7 @@ def check_tokens(network: keras.Model, x: Any) -> None:
 
 
 def _embedded_tokens(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray]]:
-    """Return each embedding that nothing trained stands before, and the tokens that it is given."""
+    """Yield each embedding without preceding weights, and the tokens that the embedding receives."""
     graph = graph_of(network)
     if graph is None:
         return
@@ -144,7 +144,7 @@ def _embedded_tokens(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.nda
         for node in inbound_nodes(layer):
             try:
                 before = keras.Model(graph.input, node.input_tensors[0])
-            except ValueError:  # it is in a model inside
+            except ValueError:  # the layer belongs to an inner model
                 continue
             if not before.weights:
                 yield layer, keras.ops.convert_to_numpy(before(x, training=False))
