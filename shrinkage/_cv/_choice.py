@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 class NothingToChoose(ValueError):
-    """Raised for the choice of a strength if at least a single model diverged at every strength.
+    """Raised by the choice of a strength if at least one model diverged at every strength.
 
     The path remains usable: `cv_loss` and `status` show the diverged models, and `print(path)` suggests a remedy.
 
@@ -85,7 +85,7 @@ def row_se(row_loss: ArrayLike, weight: ArrayLike | None = None) -> Floats:
         weight: (n,) weights of the rows, not negative; None if all are equal.
 
     Returns:
-        se (S,) as float64; NaN for a strength with a non-finite loss, and for fewer than two rows with a weight above 0.
+        se (S,) as float64; NaN for a strength with a non-finite loss, and for fewer than two rows with weight.
 
     Source: B. Efron and C. Stein, The jackknife estimate of variance, Annals of Statistics 9 (1981), 586-596.
 
@@ -105,7 +105,7 @@ def row_se(row_loss: ArrayLike, weight: ArrayLike | None = None) -> Floats:
 
 
 def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
-    """Choose the strength with the least mean loss, and the largest strength within a standard error of the least loss.
+    """Choose the strength with the least mean loss, and the largest strength within one standard error.
 
     `min` is the first (largest) strength with `mean ≤ min(mean)`; `1se` is the first with `mean ≤ mean[min] + se[min]`.
 
@@ -143,7 +143,7 @@ def far_fold(fold_loss: ArrayLike) -> tuple[int | None, float]:
     than 3 times the range of the other folds.
 
     Args:
-        fold_loss: (F,) mean loss of the held-out rows of each fold at a strength.
+        fold_loss: (F,) mean loss of the held-out rows of each fold at a single strength.
 
     Returns:
         The fold, counted from 0, or None; and the ratio of the loss to the median of the other folds, or NaN.

@@ -1,4 +1,4 @@
-"""Folds: training rows, held-out rows, and the rows of the training loss."""
+"""Folds: training rows, held-out rows, and the rows for the training loss."""
 
 import hashlib
 from collections.abc import Iterable
@@ -12,18 +12,18 @@ from shrinkage._note import Note
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """Which rows each fold trains on, and which it holds out.
+    """Training rows and held-out rows of each fold.
 
     With R repeats of K folds there are F = R K folds: fold r K + f is fold f of repeat r, both counted from 0.
 
     Attributes:
-        train: one sorted, read-only int64 array of row numbers per fold.
-        held_out: the same for the rows held out. Row numbers in `train` and `held_out` of one fold never overlap.
-        n_rows: the number of rows that were split.
-        kind: how they were split: "k-fold" or "hold-out", with "stratified" or "group" before it; "given" for
-            `validation_data`; "fold numbers" or "pairs of rows"; or the class of a splitter.
-        notes: what a user should know about the split, in sentences.
-        repeats: how many times all rows were split anew, R. A splitter that repeats itself counts as one repeat.
+        train: a sorted, read-only int64 array of training row numbers per fold.
+        held_out: a sorted, read-only int64 array of held-out row numbers per fold, disjoint from `train`.
+        n_rows: the number of rows in the split.
+        kind: the kind of split: "k-fold" or "hold-out", with a prefix "stratified" or "group"; "given" for
+            `validation_data`; "fold numbers" or "pairs of rows"; or the class name of a splitter.
+        notes: sentences for the user about the split.
+        repeats: the number of independent splits of all rows, R. A splitter with repeats counts as a single repeat.
 
     Example:
         >>> from shrinkage._cv._splits import make_folds
@@ -40,33 +40,33 @@ class Folds:
 
     @property
     def all_rows(self) -> np.ndarray:
-        """The rows that the final models train on: all, but for those that were given to be held out."""
+        """Training rows of the final models: all rows except the rows of `validation_data`."""
         return self.train[0] if self.kind == "given" else np.arange(self.n_rows)
 
     @property
     def per_repeat(self) -> int:
-        """The number of folds in a repeat, K."""
+        """Number of folds per repeat, K."""
         return len(self.train) // self.repeats
 
     @cached_property
     def held_out_rows(self) -> np.ndarray:
-        """The rows that some fold holds out, each once, in ascending order (m,)."""
+        """Distinct held-out rows of all folds in ascending order, (m,)."""
         return np.unique(np.concatenate(self.held_out))
 
     @property
     def overlap(self) -> float:
-        """How often a repeat holds out a row, as a mean over the rows that are held out: 1 in cross-validation.
+        """Mean number of times that a repeat holds out a row, over the held-out rows. Cross-validation has overlap 1.
 
-        Repeated hold-outs count as one repeat.
+        Repeated hold-outs count as a single repeat.
         """
         times = sum(map(len, self.held_out)) / len(self.held_out_rows)
         return times / self.repeats if self.per_repeat > 1 else times
 
     @cached_property
     def next_folds(self) -> tuple[int, ...] | None:
-        """The place of the next fold of the same repeat, for each fold; the first fold follows the last.
+        """Index of the next fold in the same repeat, for each fold. The first fold follows the last fold.
 
-        None if some fold does not train on all rows that the next fold holds out, or if a repeat has one fold.
+        None if a fold does not train on all held-out rows of the next fold, or if a repeat has a single fold.
         """
         if self.per_repeat < 2:
             return None
@@ -78,7 +78,7 @@ class Folds:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the row numbers, in hexadecimal: equal exactly when the split is."""
+        """SHA-256 of the row numbers in hexadecimal, which identifies the split."""
         digest = hashlib.sha256()
         for rows in (*self.train, *self.held_out):
             digest.update(np.int64(rows.size).tobytes() + rows.tobytes())
@@ -92,16 +92,16 @@ def to_folds(
     notes: tuple[str, ...] = (),
     repeats: int = 1,
 ) -> Folds:
-    """Return the folds of (train, held_out) pairs of row numbers."""
+    """Create folds from pairs (train, held_out) of row numbers."""
     train, held_out = zip(*((_rows(t), _rows(h)) for t, h in splits), strict=True)
     return Folds(train, held_out, n_rows, kind, notes, repeats)
 
 
 def given_folds(n_train: int, n_validation: int) -> Folds:
-    """One fold from data that is already split: rows 0 to n_train - 1 train, the rows after them are held out.
+    """Return a single fold that trains on rows 0 to n_train - 1 and holds out the remaining rows.
 
     Raises:
-        ValueError: if one of the two parts has no rows.
+        ValueError: if a part has no rows.
 
     Example:
         >>> given_folds(3, 2).held_out
@@ -115,7 +115,7 @@ def given_folds(n_train: int, n_validation: int) -> Folds:
 
 
 def repeat_seed(seed: int, repeat: int) -> int:
-    """Return the seed of the split of a repeat, counted from 0: that of the first is the run's own.
+    """Return the seed for the split of a repeat. The first repeat, number 0, uses `seed`.
 
     Example:
         >>> repeat_seed(7, 0), repeat_seed(7, 1) != repeat_seed(7, 2)
@@ -125,15 +125,16 @@ def repeat_seed(seed: int, repeat: int) -> int:
 
 
 def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int, groups: np.ndarray | None = None) -> Folds:
-    """Return a split of the rows that count as one of all rows: the others are dealt to its parts at random.
+    """Extend a split of the rows with a weight above 0 to all rows. Rows with weight 0 are assigned at random.
 
-    With groups, these go where their group is, and groups of which no row counts are dealt as a whole.
+    With groups, a row with weight 0 goes to the part of the group. A group without any other rows is assigned as a
+    whole.
 
     Args:
-        folds: the split of the rows of a weight above 0, numbered among themselves.
+        folds: the split of the rows with a weight above 0. Row numbers count only these rows.
         weight: weights of all rows, (n,).
         seed: the same seed gives the same split.
-        groups: the group of each row as an integer, (n,), or None if each row is one.
+        groups: the group of each row as an integer, (n,), or None without groups.
 
     Example:
         >>> from shrinkage._cv._splits import make_folds
@@ -159,16 +160,17 @@ def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int, gro
 
 
 def scored_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Choose the rows of each fold's training loss: as many training rows as the fold holds out.
+    """Choose the rows for the training loss of each fold: as many training rows as held-out rows.
 
-    In cross-validation these are the rows that the next fold of the same repeat holds out. Over all folds training and
-    held-out loss are then means over the same rows, and the gap between them is paired. Where a fold does not train on
-    the held-out rows of the next fold, as in a time series, or is the only fold, the rows are drawn at random.
+    In cross-validation a fold uses the held-out rows of the next fold in the same repeat. Over all folds, the training
+    loss and the held-out loss are then means over the same rows, so the difference is paired. Otherwise the rows are
+    drawn at random: for a single fold, and if a fold does not train on the held-out rows of the next fold, as in a time
+    series.
 
     Args:
         folds: The split.
-        weight: Weights of all rows, (n,); a row of weight 0 is not drawn, and counts nowhere.
-        seed: The run's seed.
+        weight: Weights of all rows, (n,). Rows with weight 0 are not drawn.
+        seed: Seed of the run.
 
     Example:
         >>> from shrinkage._cv._splits import make_folds
@@ -188,7 +190,7 @@ def scored_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> list[np
 
 
 def uneven_sizes(folds: Folds) -> tuple[Note, ...]:
-    """Say it where a fold holds out more than twice as many rows as another of its repeat."""
+    """Return a note if a fold holds out more than twice as many rows as another fold."""
     sizes = [len(rows) for rows in folds.held_out]
     if max(sizes) <= 2 * min(sizes):
         return ()

@@ -1,4 +1,4 @@
-"""Splits that the user decides: a splitter of scikit-learn, a fold number for each row, or pairs of row numbers."""
+"""Splits from the user: a scikit-learn splitter, a fold number for each row, or pairs of row numbers."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -14,17 +14,17 @@ from shrinkage._host._private import UnsupportedVersion
 
 
 def read_folds(cv: Any, n_rows: int, y: np.ndarray, groups: np.ndarray | None = None) -> Folds:
-    """Return the folds that a splitter, fold numbers or pairs of row numbers describe.
+    """Create folds from a splitter, fold numbers or pairs of row numbers.
 
     Args:
-        cv: An object with `split(X, y, groups)`; n whole numbers, rows of equal number being held out together, and
-            -1 never; or pairs (training rows, held-out rows).
+        cv: An object with `split(X, y, groups)`; n fold numbers, with -1 for rows that are never held out; or pairs
+            (training rows, held-out rows).
         n_rows: The number of rows, n.
-        y: What a splitter stratifies by, (n, ...).
-        groups: What it groups by, (n,), or None.
+        y: Targets for the splitter, (n, ...).
+        groups: Group labels for the splitter, (n,), or None.
 
     Raises:
-        TypeError, ValueError: Naming what was expected, what was received, and what to do.
+        ValueError: If `cv` is invalid, or does not fit the rows or the groups.
 
     Example:
         >>> folds = read_folds([0, 0, 1, 1, -1], 5, np.zeros(5))
@@ -52,7 +52,7 @@ def read_folds(cv: Any, n_rows: int, y: np.ndarray, groups: np.ndarray | None = 
 
 
 def is_splitter(cv: Any) -> bool:
-    """Whether an object splits rows as scikit-learn's splitters do."""
+    """Whether an object has a `split` method, as scikit-learn splitters do."""
     return callable(getattr(cv, "split", None)) and not isinstance(cv, (str, bytes, type))
 
 
@@ -64,13 +64,13 @@ def _split(cv: Any, n_rows: int, y: np.ndarray, groups: np.ndarray | None) -> li
             return list(cv.split(np.zeros(n_rows), y, groups))
     except UnsupportedVersion:
         raise
-    except Exception as error:  # of any class: a splitter may be the user's own
+    except Exception as error:  # of any class: a splitter may run code of the user
         needed = " Give `groups`, one label a row." if groups is None and "group" in str(error) else ""
         raise ValueError(f"`cv` ({type(cv).__name__}) cannot split the {n_rows} rows: {error}{needed}") from error
 
 
 def _check_groups(pairs: list[tuple[np.ndarray, np.ndarray]], groups: np.ndarray, name: str) -> None:
-    """Refuse a splitter that takes no notice of the groups."""
+    """Refuse a splitter that ignores the groups."""
     for place, (train, held_out) in enumerate(pairs):
         both = set(groups[train].tolist()) & set(groups[held_out].tolist())
         if both:
@@ -82,7 +82,7 @@ def _check_groups(pairs: list[tuple[np.ndarray, np.ndarray]], groups: np.ndarray
 
 
 def _numbers(cv: Any) -> np.ndarray | None:
-    """Return fold numbers as an array, or None where `cv` holds pairs."""
+    """Return the fold numbers as an array, or None if `cv` contains pairs."""
     if isinstance(cv, (str, bytes, Mapping, type)) or not isinstance(cv, Iterable) or getattr(cv, "ndim", 1) == 0:
         made = f" Say cv={cv.__name__}(5)." if isinstance(cv, type) else " Say cv=5, or cv=0.2 for a single split."
         raise ValueError(f"{EXPECTED} Received: {_short(cv)}.{made}")
@@ -90,7 +90,7 @@ def _numbers(cv: Any) -> np.ndarray | None:
         return None
     try:
         array = np.asarray(cv)
-    except ValueError:  # of lists of different lengths: pairs
+    except ValueError:  # lists of different lengths are pairs
         return None
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -134,7 +134,7 @@ def _pairs(cv: Any) -> list[Any]:
 
 
 def _checked(pairs: list[Any], n_rows: int, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return (train, held_out) row numbers of each fold, if each is in range, and no row is on both sides."""
+    """Return the row numbers (train, held_out) of each fold, checked for range and for rows on both sides."""
     if not pairs:
         raise ValueError(f"{name} must yield at least one pair (training rows, held-out rows). Received: none.")
     found = []

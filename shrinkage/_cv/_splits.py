@@ -1,4 +1,4 @@
-"""Splits at random by scikit-learn: K folds or a hold-out, by classes or groups where there are some, repeated."""
+"""Random splits by scikit-learn: K folds or a hold-out, optionally stratified, grouped and repeated."""
 
 import warnings
 from dataclasses import replace
@@ -38,20 +38,20 @@ def make_folds(
 
     Args:
         n_rows: the number of rows, n.
-        cv: an integer K >= 2 for K folds, or the share of rows to hold out, between 0 and 1; with groups it is the
-            share of groups.
-        classes: one integer label per row (n,), or which labels each row has, 0 or 1 (n, L): every fold then has nearly
-            the same share of each.
-        groups: one label per row (n,): no fold then trains on one row of a group and holds out another.
-        repeats: how many times the rows are split, each time by another seed.
+        cv: an integer K >= 2 for K folds, or the share of rows to hold out, between 0 and 1; the share of groups if
+            `groups` is passed.
+        classes: an integer label per row, (n,), or 0 or 1 for each row and label, (n, L). Every fold has nearly the
+            same share of each class or label.
+        groups: a group label per row, (n,). The rows of a group are on the same side of each fold.
+        repeats: number of splits, each with a different seed.
         seed: the same seed gives the same split.
 
     Returns:
-        K folds for each repeat whose sizes differ by at most one row (or, stratified, one row per class; or, with
-        groups, whose numbers of groups do); or a single one.
+        K folds or a single hold-out per repeat. The sizes of K folds differ by at most one row, or one row per class if
+        stratified. With groups, the numbers of groups differ by at most one.
 
     Raises:
-        ValueError: if `cv` is neither, there are too few rows or groups, or a hold-out leaves one part empty.
+        ValueError: if `cv` is invalid, there are too few rows or groups, or a hold-out has an empty part.
 
     Example:
         >>> folds = make_folds(6, 3, classes=np.array([0, 0, 0, 1, 1, 1]))
@@ -80,7 +80,7 @@ def make_folds(
 
 
 def _equal_repeats(parts: list[Folds]) -> tuple[str, ...]:
-    """Say it where the repeats are equal but for the order of their folds, as with one group per fold."""
+    """Return a note if all repeats have the same folds in different order, as with one group per fold."""
     first, *others = ({rows.tobytes() for rows in part.held_out} for part in parts)
     if not others or any(other != first for other in others):
         return ()
@@ -104,7 +104,7 @@ def _k_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray
         note = f"No class has {k} rows, one per fold: the folds are not stratified."
         return to_folds(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold", (note,))
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)  # said in notes
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)  # see the notes
         splits = list(StratifiedKFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows), classes))
     return to_folds(splits, n_rows, "stratified k-fold", _too_small(sizes, k))
 
@@ -121,10 +121,10 @@ def _group_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.nda
             warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
             splitter = StratifiedGroupKFold(k, shuffle=True, random_state=seed)
             splits = list(splitter.split(np.zeros(n_rows), classes, groups))
-        if all(len(held_out) for _, held_out in splits):  # it may leave a fold empty where groups are few
+        if all(len(held_out) for _, held_out in splits):  # a fold may be empty if there are few groups
             notes = _too_small(_class_sizes(classes, n_rows), k)
             return to_folds(splits, n_rows, "stratified group k-fold", notes)
-    # As GroupKFold(k, shuffle=True), which scikit-learn has from 1.6 on: without shuffling it knows no seed.
+    # Equals GroupKFold(k, shuffle=True), which requires scikit-learn 1.6.
     held_out = [np.isin(place, part) for _, part in KFold(k, shuffle=True, random_state=seed).split(names)]
     splits = [(np.flatnonzero(~part), np.flatnonzero(part)) for part in held_out]
     notes = () if classes is None else ("With these groups the folds are not stratified by classes.",)
@@ -133,7 +133,7 @@ def _group_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.nda
 
 def _hold_out(n_rows: int, share: float, classes: np.ndarray | None, groups: np.ndarray | None, seed: int) -> Folds:
     things, n = ("rows", n_rows) if groups is None else ("groups", len(np.unique(groups)))
-    held_out = int(np.ceil(share * n))  # scikit-learn's rounding
+    held_out = int(np.ceil(share * n))  # rounds as scikit-learn does
     if not 1 <= held_out < n:
         raise ValueError(
             f"cv={share} of {n} {things} leaves {n - held_out} to train on and holds out {held_out}; both parts "

@@ -1,24 +1,24 @@
-"""The grid of strengths: descending, lam = 0 always last, and extended at an end where the minimum lies."""
+"""The grid of strengths, in descending order with lam = 0 last, and extensions of the grid."""
 
 import numpy as np
 
 _STEP = 0.25  # decades between neighbours of the automatic grid
-_TOP, _BOTTOM = 1.75, -3.0  # log10 of delta = n * lam at its ends
+_TOP, _BOTTOM = 1.75, -3.0  # log10 of delta = n * lam at the ends of the grid
 _DECADE = int(1 / _STEP)  # strengths in a decade
-_ALIKE = 0.01  # the least strength does what no penalty does if their losses differ by no more than this share
-_LIMIT = 3  # decades that an end is extended by, at most
+_ALIKE = 0.01  # the smallest strength equals no penalty if the relative difference of the losses is smaller
+_LIMIT = 3  # maximum number of decades for an extension at each end
 
 
 def automatic_grid(total: float, scale: float = 1.0, lam_max: float = np.inf) -> np.ndarray:
-    """Return the grid of lams: delta = total * lam from 10^1.75 down to 10^-3 by quarter decades, then 0.
+    """Return the automatic grid: delta = total * lam from 10^1.75 down to 10^-3 in quarter decades, then 0.
 
     Args:
-        total: what the strength adds up over: the number of rows, n; for `Decoupled` the sum of the learning rates.
-        scale: a factor on every delta, for a loss in other units than 1.
+        total: the number of rows, n, or for `Decoupled` the sum of the learning rates.
+        scale: a factor on every delta, for a loss of another size than 1.
         lam_max: the largest strength allowed.
 
     Returns:
-        21 float64 strengths or fewer, descending, 0 last.
+        At most 21 float64 strengths in descending order, with 0 last.
 
     Raises:
         ValueError: if `total` or `scale` is not positive.
@@ -34,12 +34,12 @@ def automatic_grid(total: float, scale: float = 1.0, lam_max: float = np.inf) ->
 
 
 def check_lams(lams: object) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return a user's strengths sorted in descending order, each once, with 0 last, and notes on what was changed.
+    """Return distinct strengths in descending order with 0 last, and notes on changes.
 
-    Of 0 there is no note: every path has it, and its table a row `none`.
+    There is no note on an added 0, as every path contains 0, and every table a row `none`.
 
     Raises:
-        ValueError: if there are none, or one is not a number, negative, NaN or infinite.
+        ValueError: if there are no strengths, or a strength is not a number, negative, NaN or infinite.
 
     Example:
         >>> check_lams([0.1, 1.0])
@@ -54,13 +54,13 @@ def check_lams(lams: object) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def include(lams: np.ndarray, lam: float, *, filled: bool = False) -> np.ndarray:
-    """Return a grid with one more strength in its place; one that is equal but for rounding gives way to it.
+    """Insert a strength into a grid, in place of an existing strength that is equal up to rounding.
 
     Args:
         lams: the grid (S,), descending, 0 last.
         lam: the strength, positive.
-        filled: whether the way from an end of the grid to a strength beyond it is filled, by quarter decades as far as
-            a grid may grow, then by decades: the best strength may lie there.
+        filled: whether to fill a gap between the end of the grid and `lam`, where the best strength may be. The steps
+            are quarter decades up to the limit of extensions, and decades beyond.
 
     Example:
         >>> include(np.array([1.0, 0.1, 0.0]), 0.2)
@@ -77,7 +77,7 @@ def include(lams: np.ndarray, lam: float, *, filled: bool = False) -> np.ndarray
 
 
 def _decades(ratio: float) -> np.ndarray:
-    """Return the factors on the way from 1 to `ratio`, both left out."""
+    """Return the factors between 1 and `ratio`, both excluded."""
     quarters, decades = _STEP * np.arange(1, _LIMIT * _DECADE + 1), np.arange(_LIMIT + 1, _LIMIT + 300)
     steps = np.concatenate([quarters, decades])
     return 10.0 ** steps[steps < np.log10(ratio) - _STEP / 10]
@@ -92,29 +92,29 @@ def extension(
     lam_max: float = np.inf,
     is_far_from_unit: bool = False,
 ) -> np.ndarray | None:
-    """Return the next decade of strengths beyond the end of the grid where the minimum lies, or None.
+    """Return the next decade of strengths beyond the end of the grid with the minimum, or None.
 
-    Downwards where lam = 0 is worse than the smallest strength: otherwise smaller ones have nothing left to gain. But
-    where strengths diverged, or the grid may lie far from where it should, the minimum at lam = 0 is an end too: it is
-    concluded from only once the smallest strength is within 1 % of it.
+    The grid is extended downwards if the smallest strength is best and lam = 0 is worse. If lam = 0 is best, smaller
+    strengths usually cannot help. But if a strength diverged, or the target variance is far from 1, the grid is
+    also extended until the loss at the smallest strength is within 1 % of the loss at lam = 0.
 
     Args:
         lams: the grid so far (S,), descending, 0 last.
-        mean: mean held-out loss at each (S,); NaN where a member diverged, which is then no candidate.
-        decades_up: how many decades the grid was extended upwards already; three is the limit.
-        decades_down: the same downwards.
+        mean: mean held-out loss at each strength (S,); NaN where a member diverged. NaN is never the minimum.
+        decades_up: number of decades by which the grid was already extended upwards; the limit is three.
+        decades_down: number of decades by which the grid was already extended downwards; the limit is three.
         lam_max: the largest strength allowed.
         is_far_from_unit: whether the variance of the target is far from 1.
 
     Returns:
-        Four strengths (fewer below `lam_max`), descending, a quarter of a decade apart, all above or all below the
-        positive ones; or None.
+        Four strengths in descending order, a quarter of a decade apart, all above or all below the positive strengths;
+        fewer if `lam_max` excludes some; or None.
 
     Example:
         >>> extension(np.array([1.0, 0.1, 0.0]), np.array([0.2, 0.3, 0.4]), decades_up=0, decades_down=0).round(2)
         array([10.  ,  5.62,  3.16,  1.78])
     """
-    last = len(lams) - 2  # of the positive strengths
+    last = len(lams) - 2  # index of the smallest positive strength
     if np.isnan(mean).all() or last < 0:
         return None
     best = int(np.nanargmin(mean))
@@ -123,7 +123,7 @@ def extension(
         more = lams[0] * factors
         return more[more <= lam_max] if more[-1] <= lam_max else None
     doubtful = is_far_from_unit or bool(np.isnan(mean[:-1]).any())
-    unlike = not np.isclose(mean[last], mean[-1], rtol=_ALIKE, atol=0)  # NaN is unlike
+    unlike = not np.isclose(mean[last], mean[-1], rtol=_ALIKE, atol=0)  # NaN counts as unlike
     downwards = mean[-1] > mean[best] if best == last else best > last and doubtful and unlike
     return lams[last] / factors[::-1] if downwards and decades_down < _LIMIT else None
 
@@ -135,7 +135,7 @@ def fold_lams(lams: np.ndarray, n_rows: int, n_train: np.ndarray, *, decoupled: 
         lams: strengths on all n rows (S,).
         n_rows: the number of rows, n.
         n_train: training rows of each fold, n_f (F,).
-        decoupled: whether the strength is a weight decay, which is lam itself in every fold.
+        decoupled: whether the strength is a weight decay, which equals lam in every fold.
 
     Returns:
         (F, S) float64.
