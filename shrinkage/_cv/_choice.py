@@ -311,8 +311,8 @@ def _finite_or_nan(values: ArrayLike) -> Floats:
 def _weighted_mean(values: Floats, weight: ArrayLike) -> Floats:
     """Average over the first axis, with the same order of summation for all columns.
 
-    A matrix product does not guarantee the order. Sums of equal columns may then differ in the last bit, which breaks
-    ties.
+    A matrix product does not guarantee the order. Sums of equal columns may then differ in the last bit, and
+    ties are lost.
     """
     weight = np.asarray(weight, dtype=np.float64)
     share = (weight / weight.sum()).reshape(-1, *[1] * (values.ndim - 1))

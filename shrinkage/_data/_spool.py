@@ -54,7 +54,7 @@ class Spool:
         return np.fromfile(file, self.dtype, stop - start, offset=start * size)
 
     def blocks(self, order: Sequence[int], n_blocks: int) -> Iterator[tuple[int, list[np.ndarray]]]:
-        """Yield the number of each block and the records of each section. The next block is read in advance."""
+        """Yield (number, records of each section) per block, in this order. The next block is read in advance."""
         bounds = self.shares(n_blocks)
 
         def read(block: int) -> list[np.ndarray]:

@@ -72,7 +72,7 @@ class StoredRows:
         return int(np.diff(self.spool.shares(self.n_blocks), axis=1).max(axis=1).sum())
 
     def blocks(self, order: Sequence[int]) -> Iterator[tuple[int, Data, np.ndarray]]:
-        """Yield the number of each block, the rows, and the section of each row, (n,)."""
+        """Yield (number, rows, section of each row (n,)) per block, in this order."""
         for number, records in self.spool.blocks(order, self.n_blocks):
             sections = np.repeat(np.arange(len(records)), [len(part) for part in records])
             yield number, self._data(np.concatenate(records)), sections
