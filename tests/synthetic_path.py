@@ -30,7 +30,7 @@ class StubTemplate:
         File(file).write_text(json.dumps([self.name, self.loss_name, self.has_schedule]))
 
     @classmethod
-    def load(cls, file, name=None):
+    def load(cls, file, name=None, without_regularizers=False):
         saved_name, *rest = json.loads(File(file).read_text())
         return cls(name or saved_name, *rest)
 

@@ -26,7 +26,7 @@ def check_gradients(grads: Sequence[Any], variables: Sequence[Any], model: keras
     if variables and not any(id(v) in of_model for v in variables):
         raise ValueError(
             f"`variables` must be variables of model {model.name!r}, as model.trainable_variables gives them. "
-            f"Received: {len(variables)} variables of other models."
+            f"Received: {len(variables)} objects, none of them a variable of the model."
         )
     for grad, variable in zip(grads, variables, strict=True):
         shape = grad.shape if hasattr(grad, "shape") else np.shape(grad)

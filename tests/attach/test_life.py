@@ -278,7 +278,11 @@ def test_gradients_are_those_of_the_models_variables(penalty, how):
     grads = [tf.zeros(v.shape) for v in variables]
     for wrong, of, words in (
         (grads[:1], variables, "^`grads` and `variables` must be as many. Received: 1 gradients, 4 variables"),
-        (grads[::-1], variables, r"^`grads`: that of net/hidden/kernel must be of shape \(5, 4\). Received: \(1,\)"),
+        (
+            grads[::-1],
+            variables,
+            r"^`grads`: the gradient of net/hidden/kernel must have shape \(5, 4\). Received: \(1,\)",
+        ),
         ([1.0] * 4, variables, r"Received: \(\)"),
         (grads, foreign, "^`variables` must be variables of model 'net'.*none of them"),
         (grads, [v.value for v in variables], "^`variables` must be variables of model 'net'"),

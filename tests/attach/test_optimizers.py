@@ -178,7 +178,7 @@ def test_steps_of_an_optimizer_that_the_model_does_not_hold_are_said_once():
     sh.attach(model, sh.L2(), lam=LAM)
     assert errors(model) == []
     (words,) = said(model)
-    assert "discriminator/dense/kernel, generator/dense/kernel" in words and "hold" in words
+    assert "discriminator/dense/kernel, generator/dense/kernel" in words and "not an attribute of this model" in words
     assert said(model) == [] and errors(model) == ["stepped-elsewhere"]
     model.second_optimizer, model.third_optimizer = OUTSIDE  # as it says
     before = norms(model)

@@ -208,7 +208,7 @@ def test_time_distributed_row_wise_layer_is_merged():
 @pytest.mark.parametrize("masked", [False, True])
 def test_xla_differentiates_the_loop_over_time(masked, monkeypatch, float64):
     """Long series are a loop of TensorFlow's, whose gradient XLA compiles only if it knows the loop's length."""
-    monkeypatch.setattr("shrinkage._cohort._rules._recurrent._WRITTEN_OUT", 0)
+    monkeypatch.setattr("shrinkage._cohort._rules._recurrent._MAX_UNROLLED_STEPS", 0)
     layer, x = built(layers.GRU(UNITS)), drawn((F, 1, BATCH, TIMES, WIDTH))
     values, mask = values_of(layer), some_mask(1) if masked else None
 

@@ -255,7 +255,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "target's shape": (
         dictionaries(y={"z": A, "b": LABELS}), {}, "`y['z']` must have the shape of the model's output, (n, 1)",
     ),
-    "no target": (dictionaries(y={"b": LABELS}), {}, "`y['z']` must be given, as that output has a loss."),
+    "no target": (dictionaries(y={"b": LABELS}), {}, "`y['z']` must be given, because the output has a loss."),
     "a target too many": (dictionaries(y={"z": AMOUNT, "b": LABELS, "c": LABELS}), {}, "with keys 'z', 'b', 'c'."),
     "a key of losses": (
         dictionaries(compiled={"loss": {"z": "mse", "other": "mse"}}), {}, "`loss` or `loss_weights` does not fit",

@@ -48,7 +48,9 @@ def test_a_subclassed_model_is_called_with_the_shape_it_was_built_with():
 def test_a_model_that_takes_no_row_of_zeros_is_to_be_called_by_the_user():
     model = keras.Sequential([keras.Input((3,)), Late(name="late")])
     model.layers[0].refuses = True
-    with pytest.raises(ValueError, match=r"first call \(.*\), and it cannot be called on a row of zeros: the rows are"):
+    with pytest.raises(
+        ValueError, match=r"first call \(.*\), and the model cannot be called on a row of zeros: the rows are"
+    ):
         create_weights(model)
     model.layers[0].refuses = False
     model(np.ones((1, 3)))
