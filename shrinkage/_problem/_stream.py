@@ -101,7 +101,7 @@ def store_rows(template: Template, rows: Rows, request: Request, batch_size: int
     stored = StoredRows(spool, structure, float(mean), weights / mean, n_counting)
     data, sections = stored.sample(n_folds * batch_size + stored.block_rows)
     folds = _sample_folds(sections[: min(_SAMPLE, stored.n_rows)], stored, dealer.classes != [_NO_CLASS])
-    return Stream(stored, data, folds, objective, (*notes, _note(stored, len(sections))))
+    return Stream(stored, data, folds, objective, (*notes, _note(stored, folds.n_rows)))
 
 
 def _check_classes(dealer: Dealer, objective: Objective) -> None:
@@ -116,7 +116,7 @@ def _note(stored: StoredRows, n_sample: int) -> str:
     return (
         f"The {stored.n_rows:,} rows ({size:,.0f} MiB) were written to disk, and are read in {stored.n_blocks} blocks. "
         f"Means and standard errors are over all held-out rows. `predictions`, `row_loss` and `metrics` are of a "
-        f"random sample of {min(_SAMPLE, stored.n_rows):,} rows, which `held_out_rows` numbers."
+        f"random sample of {n_sample:,} rows, which `held_out_rows` numbers."
     )
 
 
