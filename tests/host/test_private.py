@@ -125,8 +125,8 @@ def test_what_is_missing_is_a_sentence_in_the_shell(command, monkeypatch, tmp_pa
     asked = {"fit": ["fit", "t.csv", "--target", "b", "--epochs", "1"], "doctor": ["doctor", "m.keras"]}[command]
     done = CliRunner().invoke(main, asked)
     assert done.exit_code == 2
-    assert re.search(r"^Error: shrinkage needs _\w+, which Keras does not have\.$", done.stderr, re.M), done.stderr
-    assert "Traceback" not in done.output and "log" not in done.stderr
+    assert re.search(r"^Error: shrinkage needs _\w+, which Keras does not have\.$", done.output, re.M), done.output
+    assert "Traceback" not in done.output and "log" not in done.output
 
 
 def test_what_is_there_is_returned_even_if_it_is_none():
