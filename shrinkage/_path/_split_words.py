@@ -19,7 +19,7 @@ def split_text(curve: Curve) -> str:
 
 
 def one_split_words(curve: Curve, said: str) -> str:
-    """Say what the intervals of one split leave out, where one was said."""
+    """Return the caution about the interval of a single split, where the text contains an interval."""
     if not (curve.single_split and "interval" in said):
         return ""
     return "One split does not show the noise of training, and its intervals are too short: several folds show it."

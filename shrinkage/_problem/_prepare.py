@@ -5,10 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from shrinkage._cv._folds import Folds
 from shrinkage._cv._strengths import include
-from shrinkage._data._data import batches_of, take
+from shrinkage._data._data import Data, batches_of, take
+from shrinkage._data._dataset import Rows
+from shrinkage._data._stored import StoredRows
 from shrinkage._model._behaviour import Behaviour, observe
 from shrinkage._model._objective import Objective
+from shrinkage._model._template import Template
 from shrinkage._note import Note
 from shrinkage._penalties import terms_of
 from shrinkage._problem._arguments import check_counts, check_init, read_penalty
@@ -35,17 +39,11 @@ def prepare(request: Request) -> Problem:
     template, penalty, how, selection, lam_model = read_penalty(request)
     init = check_init(template, request.init, request.seed)
     rows = training_rows(request, template.network)
-    batch_size, stored = request.batch_size or rows.batch_size or _BATCH_SIZE, None
-    if rows.rest is None:
-        data, objective = read_rows(template, rows.x, rows.y, rows.sample_weight, request.class_weight)
-        notes = list(data.notes)
-        folds, data = split(template, objective, data, request)
-    else:
-        stream = store_rows(template, rows, request, batch_size)
-        stored, data, folds, objective, notes = (
-            stream.stored, stream.data, stream.folds, stream.objective, list(stream.notes)
-        )  # fmt: skip
+    batch_size = request.batch_size or rows.batch_size or _BATCH_SIZE
+    stored, data, folds, objective, read_notes = _read_and_split(template, rows, request, batch_size)
+    if stored is not None:
         rows = rows._replace(x=data.x, y=None, sample_weight=None)  # frees the first rows, which are also on disk
+    notes = list(read_notes)
     behaviour = observe(template, data.x)
     if stored is not None:
         check_by_rows(objective, behaviour)
@@ -56,7 +54,7 @@ def prepare(request: Request) -> Problem:
     for note in folds.notes:
         warnings.warn(note, stacklevel=4)  # before the training, which may take long
     objective = replace(objective, weighted=bool(np.ptp(data.weight)))
-    smallest = min(map(len, folds.train))
+    smallest = min(map(len, folds.train)) if stored is None else int(stored.n_train.min())
     if batch_size > smallest:
         if request.batch_size not in (None, data.n_rows):  # no note for the default or for full batches
             more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
@@ -87,6 +85,19 @@ def prepare(request: Request) -> Problem:
         tuple(filter(None, notes)),
         lam_model, stored,
     )  # fmt: skip
+
+
+def _read_and_split(
+    template: Template, rows: Rows, request: Request, batch_size: int
+) -> tuple[StoredRows | None, Data, Folds, Objective, tuple[str, ...]]:
+    """Return the rows and folds; where the rows do not fit into memory, the stored rows and a sample with folds."""
+    if rows.rest is not None:
+        stream = store_rows(template, rows, request, batch_size)
+        return stream.stored, stream.data, stream.folds, stream.objective, stream.notes
+    data, objective = read_rows(template, rows.x, rows.y, rows.sample_weight, request.class_weight)
+    notes = data.notes
+    folds, data = split(template, objective, data, request)
+    return None, data, folds, objective, notes
 
 
 def _no_standard_error(objective: Objective, behaviour: Behaviour) -> str:

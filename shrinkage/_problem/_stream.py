@@ -100,7 +100,13 @@ def store_rows(template: Template, rows: Rows, request: Request, batch_size: int
     mean = weights.sum() / spool.n_rows
     stored = StoredRows(spool, structure, float(mean), weights / mean, n_counting)
     data, sections = stored.sample(n_folds * batch_size + stored.block_rows)
-    folds = _sample_folds(sections[: min(_SAMPLE, stored.n_rows)], stored, dealer.classes != [_NO_CLASS])
+    if batch_size > stored.n_train.min():
+        raise ValueError(
+            f"`batch_size` must be at most the {stored.n_train.min():,} training rows of a fold where the rows do not "
+            f"fit into memory. Received: {batch_size}."
+        )
+    n_sample = min(max(_SAMPLE, 2 * batch_size), stored.n_rows)  # a fold of the sample trains on a batch at least
+    folds = _sample_folds(sections[:n_sample], stored, dealer.classes != [_NO_CLASS])
     return Stream(stored, data, folds, objective, (*notes, _note(stored, folds.n_rows)))
 
 

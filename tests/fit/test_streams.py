@@ -199,12 +199,13 @@ def mixing() -> keras.Model:
         ((X, Y), {"repeats": 2}, "`repeats` needs rows that fit into memory"),
         ((X, Y), {"validation_data": (X, Y)}, "`validation_data` needs rows that fit into memory"),
         ((X, Y), {"standardize_target": True}, "`standardize_target` needs rows that fit into memory"),
+        ((X, Y), {"batch_size": 4000}, "`batch_size` must be at most the 3,33. training rows of a fold"),
         ((X, Y), {"model": mixing()}, "`model` must treat each row alone"),
         ((X, 0 * LABELS), {"model": network("binary_crossentropy")}, "at least two classes"),
     ],
     ids=[
         "NaN in the last row", "infinity in the last row", "label of the last row", "weight of the last row",
-        "hold-out",        "repeats", "held-out rows", "standardised targets",
+        "hold-out",        "repeats", "held-out rows", "standardised targets", "a batch above a fold",
         "a model that mixes rows", "one class",
     ],
 )  # fmt: skip
