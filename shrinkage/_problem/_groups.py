@@ -36,7 +36,7 @@ def read_groups(groups: Any, n_rows: int) -> np.ndarray | None:
     if len(missing):
         raise ValueError(
             f"{expected} Received: {len(missing)} missing, the first in row {missing[0]}. Give each such row a label "
-            f"of its own, or one that all of them share."
+            f"that no other row has, or a label that all of them share."
         )
     return labels
 

@@ -45,7 +45,7 @@ def own_model(name: str, n_inputs: int, n_outputs: int) -> "keras.Model":
         n_outputs: The number of outputs of the task.
 
     Raises:
-        BadInput: If there is no compiled model with one input and one output of these shapes.
+        BadInput: If the file or function gives no compiled model with one input and one output of the given shapes.
     """
     import keras
 

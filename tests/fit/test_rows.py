@@ -9,7 +9,7 @@ from tests.fit.fitting import TARGET, N, X, Y, classifier, fit, held_by, line, t
 
 
 def test_no_fold_sees_the_rows_it_holds_out():
-    """Another target in one row changes other rows' predictions, and not its own."""
+    """A changed target of a row changes the predictions for other rows, and not for the row."""
     row = 7
     changed = TARGET.copy()
     changed[row] += 100

@@ -74,7 +74,7 @@ def splits(draw: Any) -> dict[str, Any]:
 @given(split=splits(), weighted=st.booleans())
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
 def test_each_row_trains_and_is_scored_in_its_own_folds(split, weighted):
-    """One input a row: its weight moves from 0 where the row trains, and its loss is 1 where it does not."""
+    """An input per row: the weight of the input leaves 0 if the row trains; otherwise the loss of the row is 1."""
     weight = np.where(np.arange(N) % 4 == 0, 0.0, 1.0) if weighted else None
     numbers: dict[str, Any] = split if not weighted or isinstance(split["cv"], (int, float)) else {"cv": 3}
     model = network(keras.optimizers.SGD(0.1), N, kernel_initializer="zeros")

@@ -15,6 +15,7 @@ from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._stream import StreamCohort
 from shrinkage._data import _dataset, _stored
 from shrinkage._plan._runner import Runner
+from shrinkage._problem import _stream
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
 
@@ -138,6 +139,12 @@ def test_the_same_call_gives_the_same_bits():
     np.testing.assert_array_equal(one.cv_loss, other.cv_loss)
     np.testing.assert_array_equal(one.predictions, other.predictions)
     assert not np.array_equal(one.cv_loss, streamed(X, Y, seed=1).cv_loss)
+
+
+def test_the_sample_is_not_smaller_than_a_batch(monkeypatch):
+    monkeypatch.setattr(_stream, "_SAMPLE", 10)
+    path = streamed(X, Y, batch_size=600)
+    assert len(path.held_out_rows) == 1200 and np.isfinite(path.mean).all()
 
 
 def test_a_sorted_dataset_trains_as_a_shuffled_one():

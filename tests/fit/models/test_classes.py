@@ -13,7 +13,7 @@ Make = Callable[[], keras.Model]
 
 
 class Tenfold(keras.Model):
-    """A graph with a `call` of its own around it; its class takes nothing."""
+    """A functional graph with an overridden `call`. The constructor takes no arguments."""
 
     def __init__(self):
         inputs = keras.Input((3,))
