@@ -173,7 +173,7 @@ class Curve:
 
     def fold_gain(self, other: Array, least: Array) -> Difference:
         """Return the mean of `other` - `least`, losses of the folds, (F,) each, with an interval; see `gain`."""
-        n_train, n_test = (np.mean([len(rows) for rows in part]) for part in (self.folds.train, self.folds.held_out))
+        n_train, n_test = (part.sizes.mean() for part in (self.folds.train, self.folds.held_out))
         return gain(other, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
 
     @property

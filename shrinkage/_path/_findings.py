@@ -236,7 +236,7 @@ def _row_gain_of_null(curve: Curve) -> float:
     if curve.null_row_loss is None or curve.single_split:
         return -math.inf
     rows = row_gain(curve.null_row_loss, curve.row_loss[:, curve.index_min], curve.row_weight)
-    wider = math.sqrt(1 + len(curve.held_out_rows) / float(np.mean([len(rows) for rows in curve.folds.train])))
+    wider = math.sqrt(1 + len(curve.held_out_rows) / float(curve.folds.train.sizes.mean()))
     return rows.mean - wider * (rows.mean - rows.low)
 
 
