@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from keras import tree
 
-from shrinkage._cv._choice import summarise
+from shrinkage._cv._choice import row_se, summarise
 from shrinkage._cv._folds import Folds
 from shrinkage._data._data import Data, TargetUnits
 from shrinkage._data._stored import Block, StoredRows
@@ -55,6 +55,9 @@ def stored_null_scores(
             metrics.update(y, scores.predictions, block.data.weight[scores.rows])
     fold_loss = totals / stored.weight
     mean, se = summarise(fold_loss[:, None], stored.weight, repeats=folds.repeats, overlap=folds.overlap)
+    if stored.n_folds == 1:
+        share = len(row_loss) / folds.held_out.union_size
+        se = row_se(row_loss[:, None], stored.sample_weight) * np.sqrt(share)
     return {
         "null_loss": float(mean[0]),
         "null_se": float(se[0]),

@@ -33,6 +33,7 @@ def test_blocks_hold_each_row_once_in_its_section(n_rows, n_sections, n_blocks, 
     sections = np.random.default_rng(n_rows).integers(n_sections, size=n_rows)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_spool, "_SHUFFLED_BYTES", max(shuffled_bytes, 20))
+        patch.setattr(_spool, "_BUCKETS", 5)
         spool = written(n_rows, sections)
     found = []
     for _, records in spool.blocks(range(n_blocks), n_blocks):
