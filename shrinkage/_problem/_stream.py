@@ -1,5 +1,6 @@
 """Rows that do not fit into memory: a single pass checks the rows, assigns folds, and writes the rows to disk."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Real
@@ -10,7 +11,7 @@ from keras import tree
 
 from shrinkage._cv._folds import Folds, to_folds
 from shrinkage._data._data import Data, take
-from shrinkage._data._dataset import Rows, join_batches
+from shrinkage._data._dataset import Rows
 from shrinkage._data._spool import Dealer, Writer
 from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, StoredRows
 from shrinkage._model._behaviour import Behaviour
@@ -132,26 +133,15 @@ def _arrays(data: Data) -> list[np.ndarray]:
 
 def _blocks(rows: Rows) -> Iterator[tuple[Any, Any, Any]]:
     """Yield (x, y, sample_weight) in parts of limited size."""
-    n_rows = len(tree.flatten(rows.x)[0])
-    for start in range(0, n_rows, BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
-        x, y, sample_weight = (None if each is None else take(each, part) for each in rows[:3])
-        yield x, y, sample_weight
-    parts, n_bytes, n_rows = list[Any](), 0, 0
-    for part in rows.rest or ():
-        leaves = tree.flatten(part)
-        parts.append(part)
-        n_rows, n_bytes = n_rows + len(leaves[0]), n_bytes + sum(array.nbytes for array in leaves)
-        if n_rows >= BLOCK_ROWS or n_bytes >= BLOCK_BYTES:
-            yield _joined(parts)
-            n_bytes = n_rows = 0
-    if parts:
-        yield _joined(parts)
-
-
-def _joined(parts: list[Any]) -> tuple[Any, Any, Any]:
-    x, y, sample_weight = (*join_batches("`x`", parts), None)[:3]
-    return x, y, sample_weight
+    for block in itertools.chain([rows[:3]], rows.rest or ()):
+        leaves = tree.flatten(block)
+        n_rows = len(leaves[0])
+        n_bytes = sum(leaf.nbytes for leaf in leaves if leaf is not None) // n_rows
+        at_once = max(1, min(BLOCK_ROWS, BLOCK_BYTES // max(1, n_bytes)))
+        for start in range(0, n_rows, at_once):
+            part = slice(start, start + at_once)
+            x, y, sample_weight = (None if each is None else take(each, part) for each in (*block, None)[:3])
+            yield x, y, sample_weight
 
 
 def _classes(data: Data, objective: Objective) -> np.ndarray:
