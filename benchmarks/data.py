@@ -27,8 +27,8 @@ from benchmarks._page import DOCS, machine, markdown, write
 from shrinkage._host._quiet import require_tensorflow
 
 PAGE = DOCS / "data.md"
-SETS = {"flights": 130e6, "power": 700e6}
-"""The limit of memory of the ways on disk: rows go to disk if they take more than a quarter of the limit."""
+SETS = {"flights": (130e6, 3), "power": (400e6, 1)}
+"""The limit of memory of the ways on disk, and epochs. Rows that take more than a quarter of the limit go to disk."""
 SIZES = (1_000_000, 4_000_000, 16_000_000)
 """Numbers of generated rows, 20 numbers each, for the table of memory."""
 CHUNK = 8192
@@ -98,6 +98,13 @@ def read(file: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield np.stack(columns[:-1], axis=1), columns[-1]
 
 
+def count_rows(file: str) -> int:
+    """Return the number of rows of a Parquet file."""
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(file).metadata.num_rows
+
+
 def pipeline(file: str, shuffled: bool = False) -> Any:
     """Return a `tf.data.Dataset` over the file, in batches of `CHUNK` rows, in the order of the file or nearly so."""
     import pyarrow.parquet as pq
@@ -140,7 +147,7 @@ def _moments(x: np.ndarray) -> tuple[list[float], list[float]]:
 def plain(job: Job, parts: dict[str, float]) -> Any:
     """`model.fit` over a shuffled pipeline, as in the guides of TensorFlow."""
     dataset = pipeline(job.file).unbatch().shuffle(2**16).batch(job.batch_size).prefetch(2)
-    model(job.file).fit(dataset, epochs=job.epochs, verbose=0)
+    _fit(model(job.file), dataset, job)
 
 
 def best(job: Job, parts: dict[str, float]) -> Any:
@@ -148,7 +155,12 @@ def best(job: Job, parts: dict[str, float]) -> Any:
     dataset = pipeline(job.file, shuffled=True).rebatch(job.batch_size).prefetch(64)
     network = model(job.file)
     network.compile("adam", "mean_squared_error", steps_per_execution=32)
-    network.fit(dataset, epochs=job.epochs, verbose=0)
+    _fit(network, dataset, job)
+
+
+def _fit(network: Any, dataset: Any, job: Job) -> None:
+    steps = count_rows(job.file) // job.batch_size
+    network.fit(dataset.repeat(), epochs=job.epochs, steps_per_epoch=steps, shuffle=False, verbose=0)
 
 
 def stream(job: Job, parts: dict[str, float]) -> Any:
@@ -236,7 +248,7 @@ def measure(job: Job) -> Cost:
     before, wall, cpu = _peak(), time.perf_counter(), time.process_time()
     path = WAYS[job.way](job, parts)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu - parts.get("parsing", 0.0)
-    n_rows = sum(len(y) for _, y in read(job.file))
+    n_rows = count_rows(job.file)
     if path is None:
         return Cost(wall, cpu, _peak() - before, n_rows * job.epochs, parts=parts)
     member_rows = job.epochs * job.strengths * n_rows * job.folds  # folds - 1 in the folds, and the models on all rows
@@ -262,7 +274,7 @@ def in_new_process(job: Job) -> Cost:
 # --- the tables
 
 
-def compare(name: str, folders: tuple[str, ...], epochs: int, folder: Path, rows: int | None) -> dict[str, Cost]:
+def compare(name: str, folders: tuple[str, ...], folder: Path, rows: int | None) -> dict[str, Cost]:
     """Return the cost of every way over a set."""
     x, y = _sets.load(name, folders, rows)
     order = np.argsort(y, kind="stable")
@@ -270,7 +282,8 @@ def compare(name: str, folders: tuple[str, ...], epochs: int, folder: Path, rows
     write_parquet(x[order], y[order], folder / f"{name}-sorted.parquet")
     del x, y, order
     files = {way: folder / (f"{name}-sorted.parquet" if way == "sorted" else f"{name}.parquet") for way in WAYS}
-    return {way: in_new_process(Job(way, str(files[way]), epochs, SETS[name])) for way in WAYS}
+    limit, epochs = SETS[name]
+    return {way: in_new_process(Job(way, str(files[way]), epochs, limit)) for way in WAYS}
 
 
 def costs_table(found: dict[str, Cost]) -> str:
@@ -332,14 +345,11 @@ def write_generated(n_rows: int, file: Path) -> None:
     envvar="SHRINKAGE_BENCHMARK_DATA",
     help="A folder with data sets, in it or below; give more than one if need be.",
 )  # fmt: skip
-@click.option("--epochs", default=2, show_default=True, help="Epochs of every fit.")
 @click.option("--rows", type=int, help="Only the first rows of each set; no page is written.")
 @click.option("--set", "names", type=click.Choice([*SETS]), multiple=True, help="Only these sets; no page is written.")
 @click.option("--memory/--no-memory", default=True, show_default=True, help="Measure memory by the number of rows.")
 @click.option("--measure", "one", hidden=True, help="In a new process: print the result of this job.")
-def main(
-    folders: tuple[str, ...], epochs: int, rows: int | None, names: tuple[str, ...], memory: bool, one: str | None
-) -> None:
+def main(folders: tuple[str, ...], rows: int | None, names: tuple[str, ...], memory: bool, one: str | None) -> None:
     """Measure and print the tables, and write them to docs/data.md."""
     if one:
         click.echo(json.dumps(asdict(measure(Job(**json.loads(one))))))
@@ -350,7 +360,7 @@ def main(
             if absent := _sets.missing(name, folders):
                 click.echo(f"{name} is skipped: no {' and no '.join(absent)} in the folders of --data.", err=True)
                 continue
-            found[name] = compare(name, folders, epochs, Path(folder), rows)
+            found[name] = compare(name, folders, Path(folder), rows)
             tables[name] = costs_table(found[name])
         if memory:
             tables["memory"] = memory_table(Path(folder), SIZES)
