@@ -21,6 +21,7 @@ FILES: dict[str, tuple[tuple[str, ...], ...]] = {
     "wine": (),
     "california": (("california_housing.parquet.brotli", "california_housing.parquet"),),
     "flights": (("flights.csv.zip", "flights.csv"),),
+    "power": (("minute_household_power.csv.xz", "household_power_consumption.txt"),),
     "letter": (("LetterRecognition.rda",),),
     "satellite": (("Satellite.rda",),),
     "dna": (("DNA.rda",),),
@@ -143,6 +144,21 @@ def _flights(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return pd.get_dummies(frame).to_numpy("float32"), target.to_numpy("float32")
 
 
+def _power(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the power of 20 minutes and the time of day, (n, 22), and the power of the next minute, in kilowatts."""
+    import pandas as pd
+
+    separator = ";" if path.suffix == ".txt" else ","
+    frame = pd.read_csv(path, sep=separator, na_values="?", usecols=["Time", "Global_active_power"])
+    power = frame["Global_active_power"].to_numpy("float32")
+    hour = pd.to_timedelta(frame["Time"].to_numpy()).total_seconds().to_numpy("float32")[20:] / 86_400
+    past = np.lib.stride_tricks.sliding_window_view(power, 20)[:-1]
+    angle = 2 * np.pi * hour[:, None]
+    x, y = np.concatenate([past, np.sin(angle), np.cos(angle)], axis=1), power[20:]
+    known = np.isfinite(x).all(axis=1) & np.isfinite(y)
+    return x[known], y[known]
+
+
 def _of_r(path: Path, target: str) -> tuple[np.ndarray, np.ndarray]:
     """Return numbers, and factors one-hot unless their levels are 0 and 1, of a data frame of R; and the classes."""
     import pandas as pd
@@ -170,6 +186,7 @@ _READERS: dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
     "wine": partial(_of_sklearn, "wine"),
     "california": _california,
     "flights": _flights,
+    "power": _power,
     "letter": partial(_of_r, target="lettr"),
     "satellite": partial(_of_r, target="classes"),
     "dna": partial(_of_r, target="Class"),

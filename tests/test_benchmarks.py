@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import _page, attach, choice, path_cost, repeats
+from benchmarks import _page, attach, choice, data, path_cost, repeats
 from benchmarks._measure import measure
 from benchmarks._phases import EPOCHS, phases
 from benchmarks._rows import ROWS, Case
@@ -97,3 +97,19 @@ def test_a_table_replaces_the_one_between_its_markers(tmp_path):
 )  # fmt: skip
 def test_the_pages_have_their_markers(page, name):
     assert (_page.DOCS / page).read_text("utf-8").count(f"<!-- table:{name} -->") == 1
+
+
+def test_every_way_over_a_file_is_measured(tmp_path):
+    file = tmp_path / "rows.parquet"
+    data.write_generated(20_000, file)
+    found = {
+        way: data.measure(data.Job(way, str(file), 1, 2e6, folds=2, strengths=2, batch_size=512)) for way in data.WAYS
+    }
+    assert {way: cost.member_rows for way, cost in found.items()} == {
+        "fit": 20_000, "best": 20_000, "arrays": 80_000, "stream": 80_000, "sorted": 80_000,
+    }  # fmt: skip
+    assert found["stream"].parts["storing"] > 0 and found["stream"].parts["waiting"] > 0
+    assert "storing" not in found["arrays"].parts, "rows in memory"
+    lines = data.costs_table(found).splitlines()
+    assert [line.count("|") for line in lines] == [len(data.COSTS) + 1] * (2 + len(data.WAYS))
+    assert "%" in data.shares_table({"rows": found})

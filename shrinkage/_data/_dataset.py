@@ -7,7 +7,7 @@ training. The dataset is therefore read only once, and every epoch of the cohort
 import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,8 @@ from shrinkage._host._tensorflow import dataset_before
 
 _READ = 8192, 16 * 2**20
 """Maximum number of rows and bytes per read from a `tf.data.Dataset`. Many small reads are slow."""
+_BLOCK_BYTES = 64 * 2**20
+"""Number of bytes per block of joined batches. The C library returns freed memory of this size to the system."""
 _INFINITE = -1  # `tf.data.Dataset.cardinality` of an infinite dataset
 
 
@@ -33,7 +35,7 @@ class Rows(NamedTuple):
     batch_size: int | None
     """Number of rows in a batch of the dataset; None if the dataset yields single rows."""
     rest: Iterator[tuple[Any, ...]] | None = None
-    """The remaining batches, (x, y) or (x, y, sample_weight), if the rows need more memory than allowed; else None."""
+    """The remaining blocks of rows, (x, y) or (x, y, sample_weight), if the rows need more memory than allowed."""
 
 
 def is_dataset(x: Any) -> bool:
@@ -72,19 +74,20 @@ def read_dataset(
         raise
     except Exception as error:  # of any class: the pipeline may run code of the user
         raise ValueError(f"{name} failed at the first rows: {_reason(error)}") from error
-    parts, n_bytes, batches = list[Any](), 0, _checked(name, batches)
-    for part in batches:
-        parts.append(part)
-        n_bytes += sum(array.nbytes for array in tree.flatten(part))
-        if n_bytes > limit:
-            break
-    if not parts:
+    batches = _checked(name, batches)
+    first = next(batches, None)
+    if first is None:
         raise ValueError(f"{name} must have rows. Received: a dataset that gives none.")
     if batch_size == 0:  # the first batch of a `PyDataset` determines the batch size
-        batch_size = len(tree.flatten(parts[0])[0])
-    following = next(batches, None) if n_bytes > limit else None
-    rest = None if following is None else itertools.chain([following], batches)
-    x, y, sample_weight = (*join_batches(name, parts), None)[:3]
+        batch_size = len(tree.flatten(first)[0])
+    source = _join_to_blocks(name, itertools.chain([first], batches), min(_BLOCK_BYTES, limit))
+    blocks = list(_up_to(limit, source))
+    following = next(source, None)
+    if following is None:
+        x, y, sample_weight = (*join_batches(name, blocks), None)[:3]
+        return Rows(x, y, sample_weight, batch_size)
+    x, y, sample_weight = (*blocks.pop(0), None)[:3]
+    rest = itertools.chain(_drain(blocks), [following], source)
     return Rows(x, y, sample_weight, batch_size, rest)
 
 
@@ -216,6 +219,37 @@ def _with_targets(batch: Any) -> str:
     return "For an autoencoder say dataset.map(lambda x: (x, x))."
 
 
+def _join_to_blocks(name: str, batches: Iterator[Any], n_bytes: int) -> Iterator[Any]:
+    """Join consecutive batches to blocks of at least `n_bytes`, except the last block."""
+    parts, size = list[Any](), 0
+    for batch in batches:
+        parts.append(batch)
+        size += _size(batch)
+        if size >= n_bytes:
+            yield join_batches(name, parts)
+            size = 0
+    if parts:
+        yield join_batches(name, parts)
+
+
+def _up_to(limit: int, blocks: Iterator[Any]) -> Iterator[Any]:
+    """Yield blocks until they have more than `limit` bytes together."""
+    n_bytes = 0
+    while n_bytes <= limit and (block := next(blocks, None)) is not None:
+        n_bytes += _size(block)
+        yield block
+
+
+def _drain(blocks: list[Any]) -> Iterator[Any]:
+    """Yield the blocks, and remove each from the list first."""
+    while blocks:
+        yield blocks.pop(0)
+
+
+def _size(batch: Any) -> int:
+    return sum(array.nbytes for array in tree.flatten(batch))
+
+
 def join_batches(name: str, parts: list[Any]) -> tuple[Any, ...]:
     """Concatenate the arrays of all batches. The list is emptied to avoid a second copy of the rows in memory."""
     structure, leaves = parts[0], [tree.flatten(part) for part in parts]
@@ -233,14 +267,21 @@ def join_batches(name: str, parts: list[Any]) -> tuple[Any, ...]:
     return tree.pack_sequence_as(structure, joined)
 
 
-def _concatenate(name: str, arrays: Sequence[np.ndarray]) -> np.ndarray:
+def _concatenate(name: str, arrays: list[np.ndarray]) -> np.ndarray:
+    """Concatenate arrays along the first axis. The list is emptied, and each array is freed as soon as it is copied."""
     if len(arrays) == 1:
         return arrays[0]
-    shapes = [array.shape[1:] for array in arrays]
-    for number, shape in enumerate(shapes):
-        if shape != shapes[0]:
+    shape = arrays[0].shape[1:]
+    for array in arrays:
+        if array.shape[1:] != shape:
             raise ValueError(
-                f"{name} must give rows of one shape. Received: rows of shape {shapes[0]} first, and of shape {shape} "
-                f"in batch {number + 1}. Pad them to one length: dataset.padded_batch(32, padded_shapes=...)."
+                f"{name} must give rows of one shape. Received: rows of shape {shape} first, and of shape "
+                f"{array.shape[1:]} later. Pad them to one length: dataset.padded_batch(32, padded_shapes=...)."
             )
-    return np.concatenate(arrays)
+    whole = np.empty((sum(map(len, arrays)), *shape), np.result_type(*(array.dtype for array in arrays)))
+    start = 0
+    while arrays:
+        array = arrays.pop(0)
+        whole[start : start + len(array)] = array
+        start += len(array)
+    return whole

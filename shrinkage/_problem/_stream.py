@@ -1,5 +1,6 @@
 """Rows that do not fit into memory: a single pass checks all rows and writes them to disk, then folds are chosen."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from shrinkage._cv._folds import Folds, scored_training_rows
 from shrinkage._cv._given import is_splitter
 from shrinkage._cv._row_sets import RowSets
 from shrinkage._data._data import Data, TargetUnits, scale_weights, take
-from shrinkage._data._dataset import Rows, join_batches
+from shrinkage._data._dataset import Rows
 from shrinkage._data._spool import Spool, Writer
 from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, Sides, StoredRows, placement
 from shrinkage._model._behaviour import Behaviour
@@ -195,23 +196,12 @@ def _checked(rows: Rows, read: Callable[[Rows], Data]) -> Iterator[Data]:
 
 def _blocks(rows: Rows) -> Iterator[Rows]:
     """Yield the rows of a dataset in parts of limited size."""
-    n_rows = len(tree.flatten(rows.x)[0])
-    for start in range(0, n_rows, BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
-        x, y, sample_weight = (None if each is None else take(each, part) for each in rows[:3])
-        yield Rows(x, y, sample_weight, None)
-    parts, n_bytes, n_rows = list[Any](), 0, 0
-    for part in rows.rest or ():
-        leaves = tree.flatten(part)
-        parts.append(part)
-        n_rows, n_bytes = n_rows + len(leaves[0]), n_bytes + sum(array.nbytes for array in leaves)
-        if n_rows >= BLOCK_ROWS or n_bytes >= BLOCK_BYTES:
-            yield _joined(parts)
-            n_bytes = n_rows = 0
-    if parts:
-        yield _joined(parts)
-
-
-def _joined(parts: list[Any]) -> Rows:
-    x, y, sample_weight = (*join_batches("`x`", parts), None)[:3]
-    return Rows(x, y, sample_weight, None)
+    for block in itertools.chain([rows[:3]], rows.rest or ()):
+        leaves = tree.flatten(block)
+        n_rows = len(leaves[0])
+        n_bytes = sum(leaf.nbytes for leaf in leaves if leaf is not None) // n_rows
+        at_once = max(1, min(BLOCK_ROWS, BLOCK_BYTES // max(1, n_bytes)))
+        for start in range(0, n_rows, at_once):
+            part = slice(start, start + at_once)
+            x, y, sample_weight = (None if each is None else take(each, part) for each in (*block, None)[:3])
+            yield Rows(x, y, sample_weight, None)

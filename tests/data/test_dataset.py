@@ -189,7 +189,7 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         {"x": tf.data.Dataset.from_generator(
             lambda: ((X[:4, :width], Y[:4]) for width in (6, 5)), output_types=("float32", "float32"))},
         ValueError,
-        r"rows of one shape.* shape \(6,\) first, and of shape \(5,\) in batch 2.*padded_batch",
+        r"rows of one shape.* shape \(6,\) first, and of shape \(5,\) later.*padded_batch",
     ),
     "another shape than the model's": (
         {"x": tf.data.Dataset.from_tensor_slices((X[:, :5], Y)).batch(4)},

@@ -1,0 +1,68 @@
+"""Folders for temporary files are removed, also after a kill, and never while a process uses them."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from shrinkage._data._scratch import ScratchFolder
+
+SCRIPT = """
+import sys, time
+from shrinkage._data._scratch import ScratchFolder
+folder = ScratchFolder()
+(folder.path / "rows").write_bytes(b"rows")
+print(folder.path, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+
+@contextmanager
+def _process_with_a_folder():
+    with subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield Path(process.stdout.readline().strip())
+        process.kill()
+
+
+def _let_a_minute_pass(folder: Path) -> None:
+    os.utime(folder / "lock", (0, 0))
+
+
+def test_a_folder_of_a_killed_process_is_removed():
+    with _process_with_a_folder() as left:
+        pass
+    assert (left / "rows").exists()
+    ScratchFolder().remove()
+    assert (left / "rows").exists(), "a lock is younger than a minute"
+    _let_a_minute_pass(left)
+    ScratchFolder().remove()
+    assert not left.exists()
+
+
+def test_a_folder_in_use_stays():
+    mine = ScratchFolder()
+    with _process_with_a_folder() as used:
+        for folder in (used, mine.path):
+            _let_a_minute_pass(folder)
+        ScratchFolder().remove()
+        assert (used / "rows").exists() and mine.path.exists()
+    mine.remove()
+
+
+def test_removal_leaves_nothing(tmp_path):
+    folder = ScratchFolder()
+    (folder.path / "rows").write_bytes(b"rows")
+    assert [*tmp_path.iterdir()] == [folder.path]
+    folder.remove()
+    assert [*tmp_path.iterdir()] == []
