@@ -65,7 +65,8 @@ def fit(
             rows, which is read once. The order of the rows does not matter, because they are shuffled in every epoch.
             Random augmentation in a dataset is drawn once (use Keras' augmentation layers in the model instead). A
             dataset of more than a quarter of `max_memory` is written to disk, in the folder for temporary files, and
-            trained on in blocks.
+            trained on in blocks. For a dataset, `groups`, and `cv` as fold numbers, pairs or `TimeSeriesSplit`, number
+            the rows in the order of the dataset, which must not shuffle.
         y: Targets, an array (n, ...) that matches the model's output and loss, or for several outputs a structure of
             arrays. Outputs without a loss need no targets. None if `x` is a dataset, which contains the targets.
         penalty: `L2()`, `L1()`, `ElasticNet(rho)` or `GroupLasso(groups)`, or "l2", "l1", "elastic-net" or
@@ -86,7 +87,8 @@ def fit(
             another. A fraction `cv` is then a fraction of the groups. A splitter receives them.
         repeats: How many times the rows are split into `cv` folds, or held out, each time at random anew. The mean is
             over all folds; the interval of the gain is shorter, at that many times the cost.
-        validation_data: (x, y) or (x, y, sample_weight), or a dataset of these, to hold out in place of rows of `x`.
+        validation_data: (x, y) or (x, y, sample_weight), or a dataset of these, to hold out in place of rows of `x`. A
+            dataset may be larger than memory.
         epochs: Maximum number of epochs.
         batch_size: Number of rows in a batch, at most the training rows of the fold. None uses the size of the first
             batch of a dataset, or 32 without a dataset of batches.

@@ -115,14 +115,18 @@ class StreamCohort:
         sample: Any = None
         self._metrics = self._metrics or RunningMetrics(self._cohort.training.template, self._cohort.strengths)
         for block in self._stored.blocks():
-            scores = self._score_block(block)
+            # Without metrics, only the predictions for the sample are needed.
+            wanted = np.full(len(block.rows), True) if self._metrics.exist else self._stored.is_sampled(block.rows)
+            scores = self._score_block(block, wanted)
             totals += np.stack([each.totals for each in scores], axis=1)
             weights += np.stack([each.weights for each in scores], axis=1)
-            rows, values = self._gather(block, scores, self._metrics)
+            rows, values = _average_by_rows(scores)
+            if len(rows):
+                self._metrics.update(take(block.data.y, rows), values[1], block.data.weight[rows])
             if sample is None:
                 n_rows = len(self._stored.sample_rows)
                 sample = tree.map_structure(lambda a: np.zeros((n_rows, *a.shape[1:]), a.dtype), values)  # noqa: B023
-            place, found = self._stored.places_in_sample(rows)
+            place, found = self._stored.places_in_sample(block.rows[rows])
             for whole, part in zip(tree.flatten(sample), tree.flatten(values), strict=True):
                 whole[place] = part[found]
         cv_loss, train_loss = totals / weights[..., None]
@@ -130,8 +134,8 @@ class StreamCohort:
         metrics = {name: values[None] for name, values in self._metrics.result().items()}
         return Evaluation(cv_loss, train_loss, row_loss.astype(np.float64), predictions, metrics)
 
-    def _score_block(self, block: Block) -> "list[_FoldScores]":
-        """Return the scores of each fold on the rows that it holds out, and that its training loss is of."""
+    def _score_block(self, block: Block, wanted: np.ndarray) -> "list[_FoldScores]":
+        """Return the scores of each fold on a block; losses and predictions per row are of the `wanted` rows, (n,)."""
         buffer, _ = self._fill(block.data, ())
         inputs, weight = self._cohort.fold_tensors(buffer), block.data.weight.astype(np.float64)
 
@@ -146,31 +150,13 @@ class StreamCohort:
             sides = (losses[:, :n_held_out], held_out), (losses[:, n_held_out : n_held_out + len(train)], train)
             with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
                 totals = [loss[:, weight[rows] > 0] @ weight[rows][weight[rows] > 0] for loss, rows in sides]
+            kept = np.flatnonzero(wanted[held_out])
             return _FoldScores(
-                np.stack(totals), np.array([weight[held_out].sum(), weight[train].sum()]), held_out,
-                tree.map_structure(lambda values: values[:, :n_held_out], (losses, predictions)),
+                np.stack(totals), np.array([weight[held_out].sum(), weight[train].sum()]), held_out[kept],
+                tree.map_structure(lambda values: values[:, kept], (losses, predictions)),
             )  # fmt: skip
 
         return self._cohort.each_fold(score, self._cohort.engine.evaluation.xla)
-
-    def _gather(self, block: Block, scores: "Sequence[_FoldScores]", metrics: RunningMetrics) -> tuple[np.ndarray, Any]:
-        """Return the numbers of held-out rows of a block, and losses and predictions, averaged over folds.
-
-        Metrics are updated with all held-out rows. Without metrics, the rows are only those of the sample.
-        """
-        wanted = np.full(len(block.rows), True) if metrics.exist else self._stored.is_sampled(block.rows)
-        kept = [wanted[each.held_out] for each in scores]
-        rows = [each.held_out[keep] for each, keep in zip(scores, kept, strict=True)]
-        union = np.unique(np.concatenate(rows))
-        gather = Gathering([np.searchsorted(union, places) for places in rows], len(union))
-        parts = [
-            tree.map_structure(lambda values: values[:, keep], each.values)  # noqa: B023
-            for each, keep in zip(scores, kept, strict=True)
-        ]
-        losses, predictions = tree.map_structure(gather, *parts)
-        if len(union):
-            metrics.update(take(block.data.y, union), predictions, block.data.weight[union])
-        return block.rows[union], (losses, predictions)
 
 
 class _FoldScores(NamedTuple):
@@ -181,9 +167,16 @@ class _FoldScores(NamedTuple):
     weights: np.ndarray
     """Sums of the weights of these rows, (2,)."""
     held_out: np.ndarray
-    """Held-out rows of the block, (b,)."""
+    """Held-out rows of the block that are wanted, (b,)."""
     values: Any
-    """Losses and predictions for the held-out rows, a tree of (s, b, ...)."""
+    """Losses and predictions for these rows, a tree of (s, b, ...)."""
+
+
+def _average_by_rows(scores: Sequence[_FoldScores]) -> tuple[np.ndarray, Any]:
+    """Return the rows in any of the scores, (m,), and their losses and predictions averaged over folds, (m, s, ...)."""
+    rows = np.unique(np.concatenate([each.held_out for each in scores]))
+    gather = Gathering([np.searchsorted(rows, each.held_out) for each in scores], len(rows))
+    return rows, tree.map_structure(gather, *(each.values for each in scores))
 
 
 def stored_moments(network: keras.Model, stored: StoredRows) -> list[Moments]:

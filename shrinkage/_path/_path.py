@@ -51,14 +51,15 @@ class Path(Curve):
         fold_weight: (F,) number of held-out rows, or the sum of their sample weights.
         train_weight: (F,) the same of the rows that `train_loss` is of.
         epochs: (S,) the epoch chosen for each strength, counted from 1.
-        held_out_rows: (m,) which rows were held out, each once, in the order of the next two.
+        held_out_rows: (m,) which rows were held out, each once, in the order of the next two. If the rows are on disk,
+            these are a random sample of the held-out rows.
         predictions: (m, S, ...) out-of-fold predictions at the chosen epoch, averaged where several folds hold out a
             row, as repeats do; for a model with several outputs, a dictionary or tuple of these in the structure that
             the model returns.
         row_loss: (m, S) the losses of the rows, averaged in the same way; NaN for a loss or a model that mixes the rows
             of a batch.
         row_weight: (m,) their sample weights; None where all are equal.
-        metrics: the compiled metrics on `predictions`, each (S,). Averages of several models' predictions may be better
+        metrics: the compiled metrics on the predictions for all held-out rows, each (S,). Averages of several models' predictions may be better
             than one model's.
         null_loss, null_se, null_metrics: the same for the best constant; NaN where there is none.
         null_fold_loss, null_row_loss: (F,) and (m,) losses of the best constant per fold and per held-out row; None in

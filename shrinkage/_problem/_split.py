@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from sklearn.model_selection import TimeSeriesSplit
 
 from shrinkage._cv._folds import Folds, given_folds, with_rows_that_do_not_count
 from shrinkage._cv._given import is_splitter, read_folds
@@ -94,7 +95,7 @@ def check_split(request: Request) -> None:
                     f"`{name}` must be left out with `validation_data`, which is held out in its place, once. "
                     f"Received: both. To split the rows of `x` leave `validation_data` out."
                 )
-    by_row = not (number or is_splitter(cv) or isinstance(cv, str))
+    by_row = isinstance(cv, TimeSeriesSplit) or not (number or is_splitter(cv) or isinstance(cv, str))
     for name, used in (("cv", by_row), ("groups", request.groups is not None)):
         if used and is_shuffled(request.x):
             raise ValueError(

@@ -105,7 +105,7 @@ def store_rows(
     stored = _stored(spool, (first.x, first.y), inputs, sides, request.seed)
     data = stored.sample(stored.n_folds * batch_size + stored.block_rows)
     target = standardize(inputs, folds) if request.standardize_target else None
-    return Stream(stored, data, folds, target, objective, (*notes, _note(stored)))
+    return Stream(stored, data, folds, target, objective, (*notes, _note(stored, folds.held_out.union_size)))
 
 
 def _write(
@@ -136,7 +136,7 @@ def _sides(folds: Folds, inputs: SplitInputs, seed: int) -> Sides:
 def _stored(spool: Spool, structure: Any, inputs: SplitInputs, sides: Sides, seed: int) -> StoredRows:
     held_out = sides.held_out.union
     random = np.random.default_rng((seed, 11))
-    sample = np.sort(random.choice(held_out, min(_SAMPLE, len(held_out)), replace=False))
+    sample = held_out[np.sort(random.choice(len(held_out), min(_SAMPLE, len(held_out)), replace=False))]
 
     def weights(sets: RowSets) -> np.ndarray:
         return np.array([inputs.weight[rows].sum() for rows in sets[:-1]], dtype=np.float64)
@@ -170,12 +170,15 @@ def _check_classes(inputs: SplitInputs, objective: Objective) -> None:
         raise ValueError(f"`y` must hold at least two classes. Received: only {classes.min()}.")
 
 
-def _note(stored: StoredRows) -> str:
-    size = stored.spool.n_rows * stored.spool.dtype.itemsize / 2**20
+def _note(stored: StoredRows, n_held_out: int) -> str:
+    size, n_sample = stored.spool.n_rows * stored.spool.dtype.itemsize / 2**20, len(stored.sample_rows)
+    sample = (
+        f" Losses and metrics are over all held-out rows. `predictions` and `row_loss` are of a random sample of "
+        f"{n_sample:,} of the {n_held_out:,} held-out rows, which `held_out_rows` numbers."
+    )
     return (
         f"The {stored.spool.n_rows:,} rows ({size:,.0f} MiB) were written to disk, and are read in {stored.n_blocks} "
-        f"blocks. Losses and metrics are over all held-out rows. `predictions` and `row_loss` are of a random sample "
-        f"of {len(stored.sample_rows):,} held-out rows, which `held_out_rows` numbers."
+        f"blocks.{sample if n_sample < n_held_out else ''}"
     )
 
 

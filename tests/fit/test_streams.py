@@ -33,6 +33,7 @@ OPTIONS: dict[str, Any] = {"penalty": "l2", "lams": [1e-4], "cv": 3, "epochs": 3
 def _small_blocks(monkeypatch, tmp_path):
     """Blocks of a thousand rows, in a folder of the test, in which nothing may be left."""
     monkeypatch.setattr(_stored, "BLOCK_ROWS", 1000)
+    monkeypatch.setattr(_stream, "_SAMPLE", 1000)
     monkeypatch.setattr(_dataset, "_READ", (500, 2**24))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     yield
@@ -89,7 +90,7 @@ def test_a_stream_gives_the_statistics_of_its_rows_in_memory():
         ours, theirs = (getattr(each.model().layers[0], name) for each in (path, memory))
         np.testing.assert_allclose(ours, theirs, rtol=1e-5)
     (note,) = (note for note in path.notes if "were written to disk" in note)
-    assert f"random sample of {len(path.held_out_rows):,} rows" in note and len(path.row_loss) < N
+    assert f"random sample of 1,000 of the {N:,} held-out rows" in note and len(path.row_loss) == 1000
 
 
 def test_the_same_call_gives_the_same_bits():
@@ -129,8 +130,8 @@ def test_targets_are_standardised_in_the_units_of_each_fold():
 def test_the_best_constant_of_a_loss_without_a_mean(loss):
     path = streamed(X, Y, model=network(loss), epochs=1)
     memory = sh.fit(network(loss), X, Y, **OPTIONS | {"epochs": 1})
-    # The median is of a sample, and a constant near the best one is as good but for a square.
-    np.testing.assert_allclose(path.null_fold_loss, memory.null_fold_loss, rtol=1e-3)
+    # The median is of a sample of a thousand rows, with a standard error of 4 % of the standard deviation.
+    np.testing.assert_allclose(path.null_fold_loss, memory.null_fold_loss, rtol=1e-2)
     assert np.isfinite(path.null_loss) == (loss == "mae")
 
 
