@@ -146,7 +146,7 @@ def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int, gro
         folds: the split of the rows with a weight above 0. Row numbers count only these rows.
         weight: weights of all rows, (n,).
         seed: the same seed gives the same split.
-        groups: the group of each row as an integer, (n,), or None without groups.
+        groups: the group of each row as an integer from 0, (n,), or None without groups.
 
     Example:
         >>> from shrinkage._cv._splits import make_folds
@@ -156,19 +156,28 @@ def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int, gro
     """
     groups = np.arange(len(weight)) if groups is None else groups
     counting = np.flatnonzero(weight > 0)
-    idle = np.setdiff1d(groups, groups[counting])
-    held_out = []
-    for f, rows in enumerate(folds.held_out):
-        repeat, place = divmod(f, folds.per_repeat)
-        dealt = np.random.default_rng((repeat_seed(seed, repeat), 5)).permutation(idle)
-        if folds.per_repeat > 1:
-            dealt = np.array_split(dealt, folds.per_repeat)[place]
-        else:
-            dealt = dealt[: round(len(dealt) * len(rows) / len(counting))]
-        held_out.append(np.flatnonzero(np.isin(groups, np.concatenate([groups[counting[rows]], dealt]))))
-    everything = np.arange(len(weight))
-    splits = ((np.setdiff1d(everything, rows), rows) for rows in held_out)
-    return to_folds(splits, len(weight), folds.kind, folds.notes, folds.repeats)
+    exists, counts = (_mask(some, groups.max() + 1) for some in (groups, groups[counting]))
+    idle = np.flatnonzero(exists & ~counts)
+
+    def splits() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for f, rows in enumerate(folds.held_out):
+            repeat, place = divmod(f, folds.per_repeat)
+            dealt = np.random.default_rng((repeat_seed(seed, repeat), 5)).permutation(idle)
+            if folds.per_repeat > 1:
+                dealt = np.array_split(dealt, folds.per_repeat)[place]
+            else:
+                dealt = dealt[: round(len(dealt) * len(rows) / len(counting))]
+            held_out = _mask(np.concatenate([groups[counting[rows]], dealt]), len(exists))[groups]
+            yield np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+    return to_folds(splits(), len(weight), folds.kind, folds.notes, folds.repeats)
+
+
+def _mask(numbers: np.ndarray, size: int) -> np.ndarray:
+    """Return which of the numbers from 0 to size - 1 occur, (size,)."""
+    mask = np.zeros(size, bool)
+    mask[numbers] = True
+    return mask
 
 
 def scored_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> RowSets:

@@ -77,10 +77,10 @@ def _constants(stored: StoredRows, sample: Data, objective: Objective, outputs: 
     for block in stored.blocks() if by_mean else ():
         y, weight = tree.flatten(block.data.y), block.data.weight.astype(np.float64)
         values = {place: target_values(loss, y[place], leaves[place].shape[1]) for place, loss in by_mean.items()}
-        for f, rows in enumerate(block.sides.train[:-1]):
-            weights[f] += weight[rows].sum()
-            for place, value in values.items():
-                sums[place][f] += weight[rows] @ value[rows]
+        shares = block.sides.train[:-1] * weight
+        weights += shares.sum(axis=1)
+        for place, value in values.items():
+            sums[place] += shares @ value
     constants = []
     for place, output in enumerate(leaves):
         shape = output.shape[1:]

@@ -59,8 +59,8 @@ class Path(Curve):
         row_loss: (m, S) the losses of the rows, averaged in the same way; NaN for a loss or a model that mixes the rows
             of a batch.
         row_weight: (m,) their sample weights; None where all are equal.
-        metrics: the compiled metrics on the predictions for all held-out rows, each (S,). Averages of several models' predictions may be better
-            than one model's.
+        metrics: the compiled metrics on the predictions for all held-out rows, each (S,). Averages of several models'
+            predictions may be better than one model's.
         null_loss, null_se, null_metrics: the same for the best constant; NaN where there is none.
         null_fold_loss, null_row_loss: (F,) and (m,) losses of the best constant per fold and per held-out row; None in
             a path that an earlier version saved without them.

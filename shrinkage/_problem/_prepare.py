@@ -23,7 +23,7 @@ from shrinkage._problem._rows import read_rows
 from shrinkage._problem._scales import note_of_inputs, note_of_targets
 from shrinkage._problem._source import training_rows, validation_rows
 from shrinkage._problem._split import check_split, check_standardize, split, standardize
-from shrinkage._problem._stream import check_by_rows, store_rows
+from shrinkage._problem._stream import store_rows
 from shrinkage._problem._targets import check_class_weight
 
 _BATCH_SIZE = 32
@@ -45,8 +45,6 @@ def prepare(request: Request) -> Problem:
         rows = rows._replace(x=data.x, y=None, sample_weight=None)  # frees the first rows, which are also on disk
     notes = list(read_notes)
     behaviour = observe(template, data.x)
-    if stored is not None:
-        check_by_rows(objective, behaviour)
     if request.validation_data is not None and request.cv != Request.cv:  # `split` refuses a `cv` that is no number
         notes.append(f"cv={request.cv!r} was not used: `validation_data` is held out in its place.")
     check_class_weight(data.y, request.class_weight)

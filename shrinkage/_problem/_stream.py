@@ -16,7 +16,7 @@ from shrinkage._data._data import Data, TargetUnits, scale_weights, take
 from shrinkage._data._dataset import Rows
 from shrinkage._data._spool import Spool, Writer
 from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, Sides, StoredRows, placement
-from shrinkage._model._behaviour import Behaviour
+from shrinkage._model._behaviour import Behaviour, observe
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 from shrinkage._problem._request import Request
@@ -78,6 +78,7 @@ def store_rows(
     """
     x, y, weight = (rows if rows.rest is None else next(_blocks(rows)))[:3]
     first, objective = read_rows(template, x, y, weight, request.class_weight, is_block=True)
+    check_by_rows(objective, observe(template, first.x))
     if request.standardize_target:
         check_standardize(first, objective)
 

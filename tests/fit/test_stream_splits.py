@@ -80,8 +80,22 @@ def network(kind: str) -> keras.Model:
     return model
 
 
-def dataset(kind: str) -> Any:
-    return tf.data.Dataset.from_tensor_slices((X, TARGETS[kind], WEIGHT)).batch(BATCH)
+class Batches(keras.utils.PyDataset):
+    num_batches = -(-N // BATCH)  # type: ignore[assignment]
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self._parts = X, TARGETS[kind], WEIGHT
+
+    def __getitem__(self, index):
+        return tuple(part[index * BATCH : (index + 1) * BATCH] for part in self._parts)
+
+
+def dataset(kind: str, source: str = "batches") -> Any:
+    if source == "PyDataset":
+        return Batches(kind)
+    rows = tf.data.Dataset.from_tensor_slices((X, TARGETS[kind], WEIGHT))
+    return rows if source == "rows" else rows.batch(BATCH)
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -123,10 +137,11 @@ def test_a_split_on_disk_is_that_of_arrays(split):
         )
 
 
-def cohorts(split: str) -> tuple[Any, StreamCohort, StreamCohort]:
+def cohorts(split: str, source: str) -> tuple[Any, StreamCohort, StreamCohort]:
     """The problem, the cohort of the folds, and that of all rows."""
     kind, options = SPLITS[split]
-    request = Request(network(kind), dataset(kind), max_memory=MEMORY, **OPTIONS | options)
+    options = OPTIONS | {"batch_size": BATCH} | options
+    request = Request(network(kind), dataset(kind, source), max_memory=MEMORY, **options)
     runner = Runner(prepare(request), request.plan, request.max_memory)
     found = runner.cohort(1), runner.cohort_of_all_rows(1)
     assert all(isinstance(each, StreamCohort) for each in found)
@@ -155,9 +170,12 @@ def record(monkeypatch):
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_each_row_trains_in_its_folds_equally_often_and_is_scored_in_its_folds(split, record):
+@pytest.mark.parametrize(
+    "source", ["batches", *(pytest.param(s, marks=pytest.mark.full) for s in ("rows", "PyDataset"))]
+)
+def test_each_row_trains_in_its_folds_equally_often_and_is_scored_in_its_folds(source, split, record):
     steps, scores = record
-    problem, folds, all_rows = cohorts(split)
+    problem, folds, all_rows = cohorts(split, source)
     expected = problem.folds
     for cohort, train in ((all_rows, [np.arange(N)]), (folds, list(expected.train))):
         steps.clear()
