@@ -10,7 +10,7 @@ from keras import tree
 from shrinkage._cohort._cohort import Cohort, Evaluation, Gathering
 from shrinkage._cohort._initial import Moments, adapted_layers, input_moments
 from shrinkage._data._data import Data, random_seeds, take
-from shrinkage._data._stored import Block, StoredRows
+from shrinkage._data._stored import Block, StoredRows, WeightedMoments, merge_moments
 from shrinkage._model._metrics import RunningMetrics
 
 
@@ -180,15 +180,11 @@ def _average_by_rows(scores: Sequence[_FoldScores]) -> tuple[np.ndarray, Any]:
 
 
 def stored_moments(network: keras.Model, stored: StoredRows) -> list[Moments]:
-    """Return the moments of the inputs of adapted `Normalization` layers for each fold and, last, for all rows.
-
-    Source: T. F. Chan, G. H. Golub and R. J. LeVeque, Updating formulae and a pairwise algorithm for computing sample
-    variances (1979).
-    """
+    """Return the moments of the inputs of adapted `Normalization` layers for each fold and, last, for all rows."""
     sets = stored.n_folds + 1
     if not adapted_layers(network):
         return [[] for _ in range(sets)]
-    totals: list[list[tuple[float, np.ndarray, np.ndarray]]] = [[] for _ in range(sets)]
+    totals: list[list[WeightedMoments]] = [[] for _ in range(sets)]
     for block in stored.blocks():
         for place in range(sets):
             rows = block.sides.train[place]
@@ -198,15 +194,8 @@ def stored_moments(network: keras.Model, stored: StoredRows) -> list[Moments]:
                 share = float(weight.sum(dtype=np.float64))
                 parts = [(share, mean, variance) for mean, variance in found]
                 totals[place] = (
-                    [_merge(*pair) for pair in zip(totals[place], parts, strict=True)] if totals[place] else parts
+                    [merge_moments(*pair) for pair in zip(totals[place], parts, strict=True)]
+                    if totals[place]
+                    else parts
                 )
     return [[(mean, variance) for _, mean, variance in layers] for layers in totals]
-
-
-def _merge(
-    one: tuple[float, np.ndarray, np.ndarray], other: tuple[float, np.ndarray, np.ndarray]
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return weight, mean and variance of two sets of rows together."""
-    total = one[0] + other[0]
-    share, apart = other[0] / total, other[1] - one[1]
-    return total, one[1] + share * apart, (1 - share) * one[2] + share * other[2] + share * (1 - share) * apart**2

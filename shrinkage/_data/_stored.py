@@ -126,3 +126,18 @@ class StoredRows:
         bits = np.unpackbits(records["added1"], axis=1, count=3 * (self.n_folds + 1)).T
         sides = Sides(*np.ascontiguousarray(bits).view(bool).reshape(3, self.n_folds + 1, len(records)))
         return Block(Data(x, y, np.ascontiguousarray(records["added0"])), records["row"], sides)
+
+
+WeightedMoments = tuple[float, np.ndarray, np.ndarray]
+"""Weight, mean and variance of some rows."""
+
+
+def merge_moments(one: WeightedMoments, other: WeightedMoments) -> WeightedMoments:
+    """Return the moments of two sets of rows together.
+
+    Source: T. F. Chan, G. H. Golub and R. J. LeVeque, Updating formulae and a pairwise algorithm for computing sample
+    variances (1979).
+    """
+    total = one[0] + other[0]
+    share, apart = other[0] / total, other[1] - one[1]
+    return total, one[1] + share * apart, (1 - share) * one[2] + share * other[2] + share * (1 - share) * apart**2

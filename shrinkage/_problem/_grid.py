@@ -10,6 +10,7 @@ import numpy as np
 
 from shrinkage._cv._strengths import automatic_grid, check_lams
 from shrinkage._data._data import Data
+from shrinkage._data._stored import StoredRows, WeightedMoments, merge_moments
 from shrinkage._host._graphs import graph_of, nodes_of
 from shrinkage._host._layers import own_trainable, sublayers
 from shrinkage._model._losses import name_of
@@ -107,15 +108,35 @@ def sizes(data: Data, objective: Objective, rows: np.ndarray) -> tuple[float, fl
         objective: The losses of the outputs.
         rows: Numbers of the training rows.
     """
-    leaves, size, total = keras.tree.flatten(data.y), 0.0, 0.0
-    weight = data.weight[rows].astype(np.float64)
+    moments = _target_moments(data, objective, rows)
+    return _sizes_of(objective, {place: float(np.mean(variance)) for place, (_, _, variance) in moments.items()})
+
+
+def stored_sizes(stored: StoredRows, objective: Objective) -> tuple[float, float]:
+    """Return the result of `sizes` for the training rows on disk."""
+    totals: dict[int, WeightedMoments] = {}
+    for block in stored.blocks():
+        rows = np.flatnonzero(block.sides.train[-1] & (block.data.weight > 0))
+        for place, found in _target_moments(block.data, objective, rows).items() if len(rows) else ():
+            totals[place] = merge_moments(totals[place], found) if place in totals else found
+    return _sizes_of(objective, {place: float(np.mean(variance)) for place, (_, _, variance) in totals.items()})
+
+
+def _target_moments(data: Data, objective: Objective, rows: np.ndarray) -> dict[int, WeightedMoments]:
+    """Return the weight, mean and variance of the targets with a squared error, by the index of the output."""
+    leaves, weight, found = keras.tree.flatten(data.y), data.weight[rows].astype(np.float64), {}
     for term in objective.terms:
-        variance = 1.0
         if name_of(term.loss) == "mean_squared_error":
             y = leaves[term.place][rows].astype(np.float64)
             mean = np.average(y, axis=0, weights=weight)
-            variance = float(np.mean(np.average((y - mean) ** 2, axis=0, weights=weight)))
-        size, total = size + term.weight * variance, total + term.weight
+            found[term.place] = float(weight.sum()), mean, np.average((y - mean) ** 2, axis=0, weights=weight)
+    return found
+
+
+def _sizes_of(objective: Objective, variances: dict[int, float]) -> tuple[float, float]:
+    size = total = 0.0
+    for term in objective.terms:
+        size, total = size + term.weight * variances.get(term.place, 1.0), total + term.weight
     return (size, size / total) if size > 0 and total > 0 else (1.0, 1.0)
 
 

@@ -16,7 +16,7 @@ from shrinkage._model._template import Template
 from shrinkage._note import Note
 from shrinkage._penalties import terms_of
 from shrinkage._problem._arguments import check_counts, check_init, read_penalty
-from shrinkage._problem._grid import make_grid, sizes
+from shrinkage._problem._grid import make_grid, sizes, stored_sizes
 from shrinkage._problem._problem import Problem, Training
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
@@ -59,7 +59,9 @@ def prepare(request: Request) -> Problem:
             notes.append(Note(f"${{batch_size_}}{batch_size} {more}"))
         batch_size = min(batch_size, data.n_rows)
     trained = folds.all_rows if stored is None else np.arange(data.n_rows)
-    loss_size, variance = (1.0, 1.0) if target is not None else sizes(data, objective, trained)
+    loss_size, variance = 1.0, 1.0
+    if target is None:
+        loss_size, variance = sizes(data, objective, trained) if stored is None else stored_sizes(stored, objective)
     grid = make_grid(
         request.lams, penalty, how, template, selection.mask, loss_size=loss_size, target_variance=variance,
         n_rows=int((data.weight[trained] > 0).sum()) if stored is None else stored.n_counting,

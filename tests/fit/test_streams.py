@@ -93,6 +93,16 @@ def test_a_stream_gives_the_statistics_of_its_rows_in_memory():
     assert f"random sample of 1,000 of the {N:,} held-out rows" in note and len(path.row_loss) == 1000
 
 
+@pytest.mark.parametrize("options", [{}, {"validation_data": (X[:40], 9 * Y[:40])}, {"standardize_target": True}])
+def test_the_automatic_grid_is_that_of_arrays(options):
+    """Its unit is the variance of the targets of all training rows."""
+    options = OPTIONS | {"lams": "auto"} | options
+    on_disk = prepare(Request(network(), dataset(X, 5 * Y, WEIGHT), max_memory=MEMORY, **options))
+    memory = prepare(Request(network(), X, 5 * Y, sample_weight=WEIGHT, batch_size=BATCH, **options))
+    assert on_disk.stored is not None and on_disk.lams[0] > 0
+    np.testing.assert_allclose(on_disk.lams, memory.lams, rtol=1e-12)  # float64 sums in another order
+
+
 def test_the_same_call_gives_the_same_bits():
     one, other = streamed(X, Y), streamed(X, Y)
     np.testing.assert_array_equal(one.cv_loss, other.cv_loss)
