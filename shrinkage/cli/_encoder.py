@@ -5,7 +5,7 @@ deviation, and clipped far outside the bulk; the median replaces a missing cell.
 categories follow.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,22 +33,27 @@ def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
     Raises:
         BadInput: If a column is missing, or cells are infinite or not numbers. Further columns are ignored.
     """
-    missing = [name for name in columns.names if name not in frame.columns]
-    if missing:
-        raise BadInput(
-            f"the data lacks {', '.join(missing)}, which the model was fitted with{_near_names(missing, frame)}."
-        )
+    check_names(columns, list(frame.columns))
     cells = {c.name: _numbers(c, column(frame, c.name)) for c in columns.numbers}
     cells |= {c.name: as_categories(column(frame, c.name)) for c in columns.categories}
     return {input_name(name): values[:, None] for name, values in cells.items()}
 
 
-def _near_names(missing: list[str], frame: pd.DataFrame) -> str:
+def check_names(columns: Columns, names: Collection[str]) -> None:
+    """Raise `BadInput` unless a table with columns of these names has those that the model needs."""
+    missing = [name for name in columns.names if name not in names]
+    if missing:
+        raise BadInput(
+            f"the data lacks {', '.join(missing)}, which the model was fitted with{_near_names(missing, names)}."
+        )
+
+
+def _near_names(missing: list[str], names: Collection[str]) -> str:
     """Suggest columns that differ in case or spaces only, or have the name of the input of model.keras."""
-    others = {input_name(name.strip().lower()): name for name in frame.columns}
+    others = {input_name(name.strip().lower()): name for name in names}
     keys = {name: input_name(name.strip().lower()) for name in missing}
     near = [f"{others[key]!r} to {name!r}" for name, key in keys.items() if key in others]
-    return f"; rename {', '.join(near)}" if near else f"; {about_names(list(frame.columns)).rstrip('.')}"
+    return f"; rename {', '.join(near)}" if near else f"; {about_names(list(names)).rstrip('.')}"
 
 
 def _numbers(column: NumberColumn, cells: pd.Series) -> np.ndarray:

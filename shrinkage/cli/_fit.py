@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path as File
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shrinkage._path._path import Path
     from shrinkage._plan._runner import Runner
 
-    from ._columns import Columns, Task
+    from ._columns import Task
     from ._network import Settings
     from ._prepare import Prepared
 
@@ -69,6 +69,12 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
 @click.option("--category", multiple=True, metavar="NAME", help="A column to take as categories, however many.")
 @click.option("--number", multiple=True, metavar="NAME", help="A column to take as numbers; other cells are missing.")
 @click.option("--clip/--no-clip", default=True, help="Clip numbers that lie far outside the others.")
+@click.option(
+    "--on-bad-row",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    help="A row with too many or too few cells, undecodable text or a bad target: stop, or leave it out.",
+)
 @click.option("--hidden", callback=_units, show_default="64,64", help="Units of each hidden layer of an mlp.")
 @click.option(
     "--epochs", type=whole_number(1), show_default="200; of a linear model 1000", help="The largest number of epochs."
@@ -107,6 +113,7 @@ def fit(
     number: tuple[str, ...],
     clip: bool,
     separator: str | None,
+    on_bad_row: Literal["error", "skip"],
     dry_run: bool,
     console: Console,
     **options: Any,
@@ -132,7 +139,7 @@ def fit(
     folder = output or File(f"{_name(data[0])}-shrinkage")
     columns = {name: options[name] for name in OPTIONS}
     check_split(**columns, repeats=settings.repeats)
-    wishes = Wishes(drop, category, number, clip, separator, **columns)
+    wishes = Wishes(drop, category, number, clip, separator, **columns, on_bad_row=on_bad_row)
     prepared = prepare(data, target, task, settings.folds, wishes)
     settings = replace(settings, folds=prepared.split.n_folds)
     check_outside(folder, data)
@@ -150,7 +157,7 @@ def fit(
     path = train(prepared, settings)
     document = _report(console, prepared, path, settings)
     with keeping_the_table(folder):
-        _write(prepared.columns, path, settings, folder)
+        _write(prepared, path, settings, folder)
     model = "" if path.failed.all() else f"model at lambda {settings.choose}, the "
     console.say(f"\nThe {model}path and its picture are in {folder}{os.sep}")
     console.result({**document, "folder": str(folder), "files": files(folder)})
@@ -259,16 +266,18 @@ def _in_target_units(path: "Path", centre: float, scale: float) -> "Path":
     )
 
 
-def _write(columns: "Columns", path: "Path", settings: "Settings", folder: File) -> None:
+def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: File) -> None:
     from ._encoder import assemble
     from ._folder import new_run
     from ._report import write_path
 
+    columns = prepared.columns
     with new_run(folder) as fresh:
         if not path.failed.all():
             network = path.model(settings.choose)
             assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")
+        prepared.skipped.save(fresh)
         write_path(path, fresh)
 
 

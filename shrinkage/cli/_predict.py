@@ -40,11 +40,11 @@ def predict(
     training rows; a missing category is a category. Numbers far outside the training rows are clipped.
     """
     from ._columns import Columns
-    from ._encoder import check_model, count_clipped, count_unseen, missing, odd_cells, read_cells
+    from ._encoder import check_model, check_names, count_clipped, count_unseen, missing, odd_cells, read_cells
     from ._encoder import predict as predict_cells
     from ._folder import check_file, check_outside
     from ._prepare import odd_words
-    from ._tables import find_sources, name_sources, read_sources
+    from ._tables import Files, find_sources, name_sources
 
     _check_run(run)
     _check_suffix(output)
@@ -52,7 +52,9 @@ def predict(
     sources = find_sources(data)
     check_file(output, overwrite, [source.file for source in sources])
     columns = Columns.load(run / "columns.json")
-    table = read_sources(sources, columns.known(separator), uses=lambda name: name in columns.names)
+    files = Files(sources, columns.known(separator))
+    check_names(columns, files.names)
+    table = files.read(lambda name: name in columns.names)
     cells = read_cells(columns, table.frame)
     odd = odd_cells(columns, table.frame)
     counts = {

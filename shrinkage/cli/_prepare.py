@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,12 @@ from ._encoder import count_clipped, count_unseen, matrix, missing, odd_cells, r
 from ._errors import BadInput
 from ._infer import MAX_CATEGORIES, infer_columns
 from ._numerals import Known
+from ._rows import BadRow
+from ._skipped import SkippedRows
 from ._split import OPTIONS, Split, random_split, read_split
 from ._table import column
-from ._tables import find_sources, name_sources, read_sources
-from ._target import Target, check_named, drop_unlabelled, read_target
+from ._tables import Files, Rows, find_sources, name_sources
+from ._target import Target, check_named, drop_unlabelled, find_bad, read_target
 
 # With fewer held-out rows in a fold, the losses are mostly chance.
 FEW_ROWS = 10
@@ -44,6 +46,8 @@ class Prepared:
     """Warnings about columns."""
     odd: dict[str, dict[str, int]]
     """Cells of number columns that are not numbers: column -> text -> count."""
+    skipped: SkippedRows
+    """Rows that were left out because they cannot be read."""
 
     def matrix(self) -> np.ndarray:
         """Return the encoded matrix, (n, d) float32."""
@@ -62,7 +66,7 @@ class Prepared:
         ]
         if self.n_unlabelled:
             lines.append(f"left out: {plural(self.n_unlabelled, 'row')} without a target (empty, NA, null, None or ?)")
-        lines += self.split.notes
+        lines += [*self.skipped.describe(), *self.split.notes]
         rows = self.split.rows_in_fold
         if rows < FEW_ROWS:
             lines.append(f"caution: {plural(rows, 'row')} in a fold; so few can hardly tell one strength from another")
@@ -94,6 +98,7 @@ class Prepared:
             "file": self.file,
             "rows": len(self.target.values),
             "rows_without_target": self.n_unlabelled,
+            "rows_skipped": len(self.skipped),
             "target": columns.target,
             "task": columns.task,
             "reason": self.target.reason,
@@ -155,7 +160,7 @@ def odd_words(odd: dict[str, dict[str, int]]) -> list[str]:
 
 @dataclass(frozen=True)
 class Wishes:
-    """The user's choices about columns. Every field is an option of `shrinkage fit`."""
+    """The user's choices about the table. Every field is an option of `shrinkage fit`."""
 
     drop: tuple[str, ...] = ()
     category: tuple[str, ...] = ()
@@ -165,6 +170,7 @@ class Wishes:
     group: str | None = None
     time: str | None = None
     fold: str | None = None
+    on_bad_row: Literal["error", "skip"] = "error"
 
     @property
     def split(self) -> tuple[str, str] | None:
@@ -190,32 +196,46 @@ def prepare(
     places = [data] if isinstance(data, Path) else data
     sources = find_sources(places)
     known = Known(wishes.separator, None, wishes.number, dict.fromkeys(wishes.category))
-    table = read_sources(sources, known, uses=lambda name: name not in wishes.drop)
-    check_named(table.frame, target_name)
-    _check_wishes(table.frame, target_name, wishes)
-    frame = drop_unlabelled(table.frame, target_name)
+    files = Files(sources, known)
+    check_named(files.names, target_name)
+    _check_wishes(files.names, target_name, wishes)
+    skipped = SkippedRows(wishes.on_bad_row == "skip")
+    table = files.read(lambda name: name not in wishes.drop, skipped)
+    labelled = drop_unlabelled(table.frame, target_name)
+    n_unlabelled = len(table.frame) - len(labelled)
+    frame = _drop_bad(labelled, target_name, task, table.rows, skipped)
     split = read_split(frame, n_folds, *wishes.split) if wishes.split else random_split(len(frame), n_folds)
     target = read_target(column(frame, target_name), task)
     apart = {} if wishes.split is None else {wishes.split[1]: f"it decides the split, --{wishes.split[0]}"}
-    features = frame.drop(columns=[target_name, *wishes.drop, *apart])
+    features = frame.drop(columns=[target_name, *apart])
     inferred = infer_columns(features, number=wishes.number, category=wishes.category, clip=wishes.clip)
     numbers, categories, dropped = inferred
     dropped = {**dropped, **dict.fromkeys(wishes.drop, "--drop"), **apart}
     columns = Columns(target_name, target.task, target.labels, numbers, categories, dropped, table.decimal)
     _check_input_names(columns)
     cells = read_cells(columns, features)
-    n_unlabelled = len(table.frame) - len(frame)
     said = cautions(frame, columns, target)
     odd = odd_cells(columns, features)
-    return Prepared(name_sources(places, sources), columns, target, cells, split, n_unlabelled, table.notes, said, odd)
+    name = name_sources(places, sources)
+    return Prepared(name, columns, target, cells, split, n_unlabelled, table.notes, said, odd, skipped)
 
 
-def _check_wishes(frame: pd.DataFrame, target: str, wishes: Wishes) -> None:
+def _drop_bad(frame: pd.DataFrame, target: str, task: Task | None, rows: Rows, skipped: SkippedRows) -> pd.DataFrame:
+    """Return the rows without those whose target is not a number, where the others are."""
+    bad, reason = find_bad(column(frame, target), task)
+    wrong = column(frame.loc[bad], target)
+    for i, cell in zip(rows.frame.index.get_indexer(wrong.index), wrong, strict=True):
+        file, unit, line = rows.where(int(i))
+        skipped(BadRow(file, line, reason, str(cell), target, unit))
+    return frame.loc[~bad]
+
+
+def _check_wishes(names: Sequence[str], target: str, wishes: Wishes) -> None:
     said: dict[str, str] = {}
     options = [("--drop", wishes.drop), ("--category", wishes.category), ("--number", wishes.number)]
-    for option, names in [*options, *((f"--{option}", (name,)) for option, name in filter(None, [wishes.split]))]:
-        for name in names:
-            check_named(frame, name, what=option)
+    for option, told in [*options, *((f"--{option}", (name,)) for option, name in filter(None, [wishes.split]))]:
+        for name in told:
+            check_named(names, name, what=option)
             if name == target:
                 way = "" if option.removeprefix("--") in OPTIONS else "; --task chooses its type"
                 raise BadInput(f"{option} {name}: {name} is the target{way}.")

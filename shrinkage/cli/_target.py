@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import get_args
 
@@ -37,19 +38,37 @@ class Target:
 
 def drop_unlabelled(frame: pd.DataFrame, target: str) -> pd.DataFrame:
     """Return the rows with a target; raise `BadInput` if there is no such column or no such row."""
-    check_named(frame, target)
+    check_named(frame.columns, target)
     kept = frame.dropna(subset=[target])  # the index still says where in the file a row was
     if kept.empty:
         raise BadInput(f"the target {target} is missing in every row.")
     return kept
 
 
-def check_named(frame: pd.DataFrame, target: str, what: str = "") -> None:
-    """Raise `BadInput` with the nearest name if the frame does not have the column of an option."""
-    names = list(frame.columns)
+def check_named(names: Iterable[str], target: str, what: str = "") -> None:
+    """Raise `BadInput` with the nearest name if the column of an option is not among the names of a table."""
+    names = list(names)
     if target in names:
         return
     raise BadInput(f"{what and f'{what} {target}: '}there is no column {target} in the data; {_hint(names, target)}")
+
+
+def find_bad(column: pd.Series, task: Task | None) -> tuple[np.ndarray, str]:
+    """Return which cells of a target are not numbers, (n,), where the others are, and the reason.
+
+    Args:
+        column: (n,) cells without missing cells.
+        task: The task, or None to infer it.
+    """
+    kind = kind_of(column)
+    if kind is None or kind == "category":
+        return np.zeros(len(column), bool), ""
+    odd = _odd_cell(column, kind)
+    if odd.any() and task in ("binary", "multi-class"):  # `read_target` takes such cells as a class
+        return np.zeros(len(column), bool), ""
+    if kind == "boolean":
+        return odd, "the target is neither true nor false"
+    return odd | np.isinf(as_numbers(column)), "the target is not a finite number"
 
 
 def _hint(names: list[str], target: str) -> str:

@@ -15,7 +15,7 @@ from shrinkage.cli._columns import Columns
 from shrinkage.cli._encoder import read_cells
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._prepare import Wishes, prepare
-from shrinkage.cli._table import read_table
+from shrinkage.cli._tables import read_table
 from shrinkage.cli._terms import IN_SHELL, with_labels
 
 N = 120

@@ -28,7 +28,7 @@ from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
 from shrinkage.cli._numerals import Known
 from shrinkage.cli._prepare import Wishes, prepare
-from shrinkage.cli._table import read_table
+from shrinkage.cli._tables import read_table
 from shrinkage.cli._target import read_target
 
 TEXT = "a,b\n1,x\n2,y\n"
@@ -328,8 +328,8 @@ def test_memory_that_runs_out_is_a_sentence(tmp_path):
         (zipped(**{"x.npy": b"1", "y.npy": b"2"}), "holds NumPy arrays"),
         (zipped(mimetype=b"application/vnd.oasis.opendocument.spreadsheet"), "OpenDocument"),
         (bytes(257) + b"ustar" + bytes(250), "tar"),
-        (b"a,b\n1,2,3\n1,2,3\n", "rows have more cells than the header has names. Name every column"),
-        (b"sep=,\nTitle\n\n# note\na,b\n1,2\n# note\n1,2,3\n" + b"1,2\n" * 9, "line 8, saw 3. Correct that line"),
+        (b"a,b\n1,2,3\n1,2,3\n", "line 2: the row has 3 cells, and the header 2 names .*every column needs a name"),
+        (b"sep=,\nTitle\n\n# note\na,b\n1,2\n# note\n1,2,3\n" + b"1,2\n" * 9, "line 8: the row has 3 cells"),
     ],
 )
 def test_what_is_no_table_is_said_with_a_way_out(tmp_path, content, words):

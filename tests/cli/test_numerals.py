@@ -13,7 +13,7 @@ from shrinkage.cli._encoder import read_cells
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
 from shrinkage.cli._prepare import Wishes, prepare
-from shrinkage.cli._table import read_table
+from shrinkage.cli._tables import read_table
 from shrinkage.cli._target import read_target
 from shrinkage.cli._values import kind_of
 

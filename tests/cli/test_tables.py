@@ -119,13 +119,6 @@ def test_a_few_odd_cells_in_a_file_are_no_other_type():
     assert len(read("*.csv")) == 101
 
 
-def test_files_larger_than_the_memory_are_refused(monkeypatch):
-    write("a.csv", "x\n1\n")
-    monkeypatch.setattr("shrinkage.cli._tables.free_memory", lambda: 2)
-    with pytest.raises(BadInput, match="all rows are read into memory"):
-        read("a.csv")
-
-
 def test_files_are_the_same_as_their_rows_in_one_file():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=40), "b": rng.choice(["p", "q"], 40), "y": rng.normal(size=40)})

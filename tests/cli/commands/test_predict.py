@@ -9,7 +9,7 @@ import pytest
 
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._encoder import matrix, read_cells
-from shrinkage.cli._table import read_table
+from shrinkage.cli._tables import read_table
 from tests.cli.commands.running import N, houses, run, write
 
 

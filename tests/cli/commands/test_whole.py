@@ -13,7 +13,7 @@ import pytest
 import shrinkage as sh
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._encoder import matrix, read_cells
-from shrinkage.cli._table import read_table
+from shrinkage.cli._tables import read_table
 from tests.cli.commands.running import N, houses, run, write
 
 
