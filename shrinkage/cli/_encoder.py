@@ -27,14 +27,19 @@ LARGEST = float(np.finfo(np.float32).max)
 _NETWORK, _TARGET = "shrinkage_network", "shrinkage_target"  # names of submodels that `predict` uses
 
 
-def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+def read_cells(columns: Columns, frame: pd.DataFrame, is_part: bool = False) -> dict[str, np.ndarray]:
     """Return the model's inputs by name, (n, 1): float64 with NaN for missing cells, or text with "" for missing cells.
+
+    Args:
+        columns: The columns of the model.
+        frame: The rows.
+        is_part: Whether the frame has a part of the rows only, in which many cells may be odd.
 
     Raises:
         BadInput: If a column is missing, or cells are infinite or not numbers. Further columns are ignored.
     """
     check_names(columns, list(frame.columns))
-    cells = {c.name: _numbers(c, column(frame, c.name)) for c in columns.numbers}
+    cells = {c.name: _numbers(c, column(frame, c.name), is_part) for c in columns.numbers}
     cells |= {c.name: as_categories(column(frame, c.name)) for c in columns.categories}
     return {input_name(name): values[:, None] for name, values in cells.items()}
 
@@ -56,22 +61,33 @@ def _near_names(missing: list[str], names: Collection[str]) -> str:
     return f"; rename {', '.join(near)}" if near else f"; {about_names(list(names)).rstrip('.')}"
 
 
-def _numbers(column: NumberColumn, cells: pd.Series) -> np.ndarray:
+def _numbers(column: NumberColumn, cells: pd.Series, is_part: bool) -> np.ndarray:
     values = _values(column, cells)
-    wrong = find_unreadable(cells, values)
-    unknown = [cell for cell in cells.loc[wrong] if str(cell) not in column.marks] if wrong.any() else []
-    if len(unknown) > (1 - MOST) * len(cells):
-        expected = "true or false" if column.boolean else "numbers"
-        raise BadInput(
-            f"column {column.name} should hold {expected}; {len(unknown)} of {len(cells)} cells do not, "
-            f"for example {unknown[0]!r}. Correct them or leave them empty."
-        )
+    if not is_part and (wrong := find_unreadable(cells, values)).any():
+        check_odd(column, cells.loc[wrong].astype(str).value_counts().to_dict(), len(cells))
     if np.isinf(values).any():
         raise BadInput(
             f"column {column.name} is infinite in {np.isinf(values).sum()} of {len(cells)} rows; "
             "correct them or leave them empty."
         )
     return values
+
+
+def check_odd(column: NumberColumn, odd: Mapping[str, int], n_cells: int) -> None:
+    """Raise `BadInput` if more than a few cells are not numbers, beside the texts that the training rows had.
+
+    Args:
+        column: The column of numbers.
+        odd: The cells that are not numbers: text -> count.
+        n_cells: The number of all cells.
+    """
+    unknown = {text: count for text, count in odd.items() if text not in column.marks}
+    if (n_unknown := sum(unknown.values())) > (1 - MOST) * n_cells:
+        expected = "true or false" if column.boolean else "numbers"
+        raise BadInput(
+            f"column {column.name} should hold {expected}; {n_unknown} of {n_cells} cells do not, "
+            f"for example {next(iter(unknown))!r}. Correct them or leave them empty."
+        )
 
 
 def _values(column: NumberColumn, cells: pd.Series) -> np.ndarray:

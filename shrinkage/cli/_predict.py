@@ -10,11 +10,15 @@ from ._errors import EXIT_CODES, BadInput
 from ._folder import chose_nothing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import keras
     import numpy as np
     import pandas as pd
 
     from ._columns import Columns
+    from ._counts import Counts
+    from ._tables import Table
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -36,14 +40,42 @@ def predict(
     DATA is a file, several files, a pattern such as 'part-*.csv', or a folder of files, as in `shrinkage fit`. The
     output has a row for each row, in the order of the files as given; of a pattern or a folder, in the order of their
     names. Its columns are prediction and, for classes, probability_<label> for each label. Further columns of DATA are
-    ignored. Unseen categories are treated as rare categories. A missing number is replaced by the median of the
+    ignored. Files of any size are read in parts. Unseen categories are treated as rare categories. A missing number is
+    replaced by the median of the training rows; a missing category is a category. Numbers far outside the training
+    rows are clipped.
+    """
+    from ._columns import Columns
+    from ._counts import Counts
+    from ._tables import Table
+
+
+SUFFIXES = (".csv", ".parquet")
+
+
+@click.command(short_help="Predict a table with a finished run.", epilog=EXIT_CODES)
+@click.argument("run", type=click.Path(path_type=File))
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=File))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=File), required=True, help="The file to write: .csv or .parquet."
+)
+@click.option("--overwrite", is_flag=True, help="Replace the output file.")
+@separator_option
+@common
+def predict(
+    run: File, data: tuple[File, ...], output: File, overwrite: bool, separator: str | None, console: Console
+) -> None:
+    """Predict DATA, CSV or Parquet, with the model in RUN, a folder that `shrinkage fit` wrote.
+
+    DATA is a file, several files, a pattern such as 'part-*.csv', or a folder of files, as in `shrinkage fit`. The
+    output has a row for each row, in the order of the files as given; of a pattern or a folder, in the order of their
+    names. Its columns are prediction and, for classes, probability_<label> for each label. Further columns of DATA are
+    ignored. Files of any size are read in parts. Unseen categories are treated as rare categories. A missing number is replaced by the median of the
     training rows; a missing category is a category. Numbers far outside the training rows are clipped.
     """
     from ._columns import Columns
-    from ._encoder import check_model, check_names, count_clipped, count_unseen, missing, odd_cells, read_cells
-    from ._encoder import predict as predict_cells
-    from ._folder import check_file, check_outside
-    from ._prepare import odd_words
+    from ._counts import Counts
+    from ._encoder import check_model, check_names
+    from ._folder import check_file, check_outside, new_file
     from ._tables import Files, find_sources, name_sources
 
     _check_run(run)
@@ -54,26 +86,33 @@ def predict(
     columns = Columns.load(run / "columns.json")
     files = Files(sources, columns.known(separator))
     check_names(columns, files.names)
-    table = files.read(lambda name: name in columns.names)
-    cells = read_cells(columns, table.frame)
-    odd = odd_cells(columns, table.frame)
-    counts = {
-        "missing": missing(columns, cells),
-        "clipped": count_clipped(columns, cells),
-        "unseen": count_unseen(columns, cells),
-    }
+    table = files.read(lambda name: name in columns.names, limit=_SAMPLE)
     for note in table.notes:
         console.note(f"{note}." if len(sources) > 1 else f"{name_sources(data, sources)}: {note}.")
-    _say_counts(console, counts)
-    if odd:
-        console.note(f"cells that are no numbers, missing ones too: {', '.join(odd_words(odd))}.")
     import_keras()
-    model = _load(run / "model.keras")
+    model, counts = _load(run / "model.keras"), Counts(columns)
     check_model(model, columns)
-    result = _as_frame(columns, predict_cells(model, columns, cells))
-    _write(result, output)
-    console.say(f"{plural(len(result), 'prediction')} of {columns.target} written to {output}.")
-    console.result({"output": str(output), "rows": len(result), "columns": list(result.columns), **counts, "odd": odd})
+    with new_file(output) as fresh:
+        names = _write(fresh, _predictions(model, columns, table, counts))
+    _say_counts(console, counts)
+    console.say(f"{plural(counts.n_rows, 'prediction')} of {columns.target} written to {output}.")
+    found = {"missing": counts.missing, "clipped": counts.clipped, "unseen": counts.unseen, "odd": counts.odd}
+    console.result({"output": str(output), "rows": counts.n_rows, "columns": names, **found})
+
+
+# Bytes of the rows that are held in memory; a sample of larger files shows how numbers are written.
+_SAMPLE = 2**26
+
+
+def _predictions(
+    model: "keras.Model", columns: "Columns", table: "Table", counts: "Counts"
+) -> "Iterator[pd.DataFrame]":
+    """Yield the predictions of all rows, in parts. Cells are counted."""
+    from ._encoder import predict as predict_cells
+
+    for rows in table.chunks():
+        yield _as_frame(columns, predict_cells(model, columns, counts.read(rows.frame)))
+    counts.check()
 
 
 def _check_run(run: File) -> None:
@@ -92,16 +131,20 @@ def _check_suffix(output: File) -> None:
         raise BadInput(f"the output must end in {' or '.join(SUFFIXES)}; received {output}.")
 
 
-def _say_counts(console: Console, counts: dict[str, dict[str, int]]) -> None:
+def _say_counts(console: Console, counts: "Counts") -> None:
+    from ._prepare import odd_words
+
     words = {
-        "missing": "missing cells",
-        "clipped": "numbers far outside those of training, clipped",
-        "unseen": "cells with a category that training did not see or saw rarely",
+        "missing cells": counts.missing,
+        "numbers far outside those of training, clipped": counts.clipped,
+        "cells with a category that training did not see or saw rarely": counts.unseen,
     }
-    for kind, found in counts.items():
+    for kind, found in words.items():
         if found:
             listed = ", ".join(f"{name} {count:,}" for name, count in found.items())
-            console.note(f"{words[kind]}: {listed}.")
+            console.note(f"{kind}: {listed}.")
+    if counts.odd:
+        console.note(f"cells that are no numbers, missing ones too: {', '.join(odd_words(counts.odd))}.")
 
 
 def _load(file: File) -> "keras.Model":
@@ -129,11 +172,24 @@ def _as_frame(columns: "Columns", outputs: "np.ndarray") -> "pd.DataFrame":
     return pd.DataFrame({"prediction": labels, **shares})
 
 
-def _write(frame: "pd.DataFrame", output: File) -> None:
-    from ._folder import new_file
+def _write(file: File, parts: "Iterator[pd.DataFrame]") -> list[str]:
+    """Write the predictions part by part; return the names of their columns."""
+    first = next(parts)
+    if file.suffix.lower() == ".csv":
+        first.to_csv(file, index=False)
+        for part in parts:
+            part.to_csv(file, index=False, header=False, mode="a")
+    else:
+        _write_parquet(file, first, parts)
+    return list(first.columns)
 
-    with new_file(output) as fresh:
-        if output.suffix.lower() == ".csv":
-            frame.to_csv(fresh, index=False)
-        else:
-            frame.to_parquet(fresh, index=False)
+
+def _write_parquet(file: File, first: "pd.DataFrame", parts: "Iterator[pd.DataFrame]") -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    table = pyarrow.Table.from_pandas(first, preserve_index=False)
+    with parquet.ParquetWriter(file, table.schema) as writer:
+        writer.write_table(table)
+        for part in parts:
+            writer.write_table(pyarrow.Table.from_pandas(part, table.schema, preserve_index=False))

@@ -33,6 +33,11 @@ _CHUNK_CHARACTERS = 2**25
 _INDEX = re.compile(r"__index_level_\d+__")  # an index of pandas without a name
 
 
+def rows_in_chunk(n_columns: int) -> int:
+    """Return the number of rows of this many cells that are read together."""
+    return max(1, CHUNK_CELLS // max(1, n_columns))
+
+
 @dataclass(frozen=True)
 class Chunk:
     """Consecutive rows of a file."""
@@ -142,7 +147,7 @@ class CsvFile:
 
 def _group(splitter: Splitter, width: int) -> Iterator[tuple[list[list[str]], list[int]]]:
     """Yield (rows, lines) of as many rows as fit into a chunk."""
-    rows, lines, n_characters, most = [], [], 0, max(1, CHUNK_CELLS // width)
+    rows, lines, n_characters, most = [], [], 0, rows_in_chunk(width)
     for cells, line, size in splitter:
         rows.append(cells)
         lines.append(line)
@@ -176,7 +181,7 @@ class ParquetFile:
         """Yield the rows in chunks that fit into memory; see `CsvFile.chunks`."""
         wanted, first = [name for name in self.names if name in names], 1
         with self._open() as file:
-            for batch in file.iter_batches(max(1, CHUNK_CELLS // max(1, len(wanted))), columns=wanted):
+            for batch in file.iter_batches(rows_in_chunk(len(wanted)), columns=wanted):
                 table = pa.Table.from_batches([batch]).select(wanted).replace_schema_metadata()
                 yield Chunk(self.file, table, np.arange(first, first + batch.num_rows), "row")
                 first += batch.num_rows

@@ -19,7 +19,7 @@ from ._formats import Sign
 from ._numerals import NOTHING, Formats, Known, find_formats
 from ._rows import OnBadRow, ignore, refuse
 from ._sample import Sample
-from ._table import Chunk, CsvFile, ParquetFile, column, open_table, to_frame
+from ._table import Chunk, CsvFile, ParquetFile, column, open_table, rows_in_chunk, to_frame
 from ._values import kind_of
 
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -87,9 +87,12 @@ class Rows:
     """The cells. The index is the position of a row in the files, counted through from 0."""
     places: tuple[Chunk, ...]
     """The chunks that the rows come from, one after the other."""
+    first: int = 0
+    """The number of rows in the chunks above the first row of the frame."""
 
     def where(self, i: int) -> tuple[Path, str, int]:
         """Return the file, "line" or "row", and the number of row `i` of the frame."""
+        i += self.first
         for chunk in self.places:
             if i < chunk.n_rows:
                 return chunk.file, chunk.unit, int(chunk.lines[i])
@@ -130,9 +133,11 @@ class Table:
         return len(self.frame) == self.n_rows
 
     def chunks(self) -> Iterator[Rows]:
-        """Yield all rows in the order of the files, in parts that fit into memory."""
+        """Yield all rows in the order of the files, in parts of limited size."""
         if self.is_whole:
-            yield self.rows
+            size = rows_in_chunk(len(self._used))
+            for start in range(0, self.n_rows, size):
+                yield Rows(self.frame.iloc[start : start + size], self.rows.places, start)
             return
         start = 0
         for part in self._files.parts:
