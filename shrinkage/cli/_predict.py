@@ -46,34 +46,6 @@ def predict(
     """
     from ._columns import Columns
     from ._counts import Counts
-    from ._tables import Table
-
-
-SUFFIXES = (".csv", ".parquet")
-
-
-@click.command(short_help="Predict a table with a finished run.", epilog=EXIT_CODES)
-@click.argument("run", type=click.Path(path_type=File))
-@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=File))
-@click.option(
-    "-o", "--output", type=click.Path(path_type=File), required=True, help="The file to write: .csv or .parquet."
-)
-@click.option("--overwrite", is_flag=True, help="Replace the output file.")
-@separator_option
-@common
-def predict(
-    run: File, data: tuple[File, ...], output: File, overwrite: bool, separator: str | None, console: Console
-) -> None:
-    """Predict DATA, CSV or Parquet, with the model in RUN, a folder that `shrinkage fit` wrote.
-
-    DATA is a file, several files, a pattern such as 'part-*.csv', or a folder of files, as in `shrinkage fit`. The
-    output has a row for each row, in the order of the files as given; of a pattern or a folder, in the order of their
-    names. Its columns are prediction and, for classes, probability_<label> for each label. Further columns of DATA are
-    ignored. Files of any size are read in parts. Unseen categories are treated as rare categories. A missing number is replaced by the median of the
-    training rows; a missing category is a category. Numbers far outside the training rows are clipped.
-    """
-    from ._columns import Columns
-    from ._counts import Counts
     from ._encoder import check_model, check_names
     from ._folder import check_file, check_outside, new_file
     from ._tables import Files, find_sources, name_sources
@@ -101,7 +73,7 @@ def predict(
 
 
 # Bytes of the rows that are held in memory; a sample of larger files shows how numbers are written.
-_SAMPLE = 2**26
+_SAMPLE = 2**25
 
 
 def _predictions(

@@ -28,7 +28,7 @@ MISSING = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
     "NULL", "NaN", "None", "n/a", "nan", "null", "?",
 )  # fmt: skip
-CHUNK_CELLS = 2**19
+CHUNK_CELLS = 2**18
 _CHUNK_CHARACTERS = 2**25
 _INDEX = re.compile(r"__index_level_\d+__")  # an index of pandas without a name
 
