@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -29,6 +29,32 @@ class Evaluation:
     """Loss of each held-out row, averaged over the folds that hold it out, (m, s); NaN where loss or model mix rows."""
     predictions: Any
     """Prediction for each held-out row, averaged in the same way, a tree of (m, s, ...)."""
+    metrics: dict[str, np.ndarray] = field(default_factory=dict)
+    """Metrics of all held-out rows by name, (1, s) each, if `predictions` are of a part of the rows; else empty."""
+
+
+class Gathering:
+    """A function that averages values of the folds by rows.
+
+    Args:
+        places: For each fold the places of its rows among all rows, (m_f,).
+        n_rows: Number of all rows, m.
+    """
+
+    def __init__(self, places: Sequence[np.ndarray], n_rows: int):
+        self._places, self._times = places, np.bincount(np.concatenate(places), minlength=n_rows)
+
+    def __call__(self, *parts: np.ndarray) -> np.ndarray:
+        """Return the means (m, s, ...) of values of each fold, (s, m_f, ...)."""
+        whole = np.zeros((len(self._times), parts[0].shape[0], *parts[0].shape[2:]), parts[0].dtype)
+        with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
+            for part, place in zip(parts, self._places, strict=True):
+                if self._times.max(initial=0) <= 1:  # the sum below would be the same, and slower
+                    whole[place] = part.swapaxes(0, 1)
+                else:
+                    shares = self._times[place].astype(whole.dtype).reshape(-1, *[1] * (whole.ndim - 1))
+                    whole[place] += part.swapaxes(0, 1) / shares
+        return whole
 
 
 class Cohort:
@@ -160,7 +186,7 @@ class Cohort:
     def evaluate(self) -> Evaluation:
         """Score all members: one forward pass serves held-out and training loss."""
         weight = self.training.data.weight.astype(np.float64)
-        held_rows, times = np.unique(np.concatenate(self._held_out), return_counts=True)
+        held_rows = np.unique(np.concatenate(self._held_out))
         scored = self.each_fold(self._score, self.engine.evaluation.xla)
         held_loss, train_loss, predictions = zip(*scored, strict=True)
 
@@ -169,20 +195,7 @@ class Cohort:
             with np.errstate(invalid="ignore", over="ignore"):  # from members that diverge
                 return np.stack([np.average(loss[:, w > 0], axis=1, weights=w[w > 0]) for loss, w in pairs])
 
-        places = [np.searchsorted(held_rows, rows) for rows in self._held_out]
-
-        def gather(*parts: np.ndarray) -> np.ndarray:
-            """Average the folds' parts (s, m_f, ...) by rows, in their order, (m, s, ...)."""
-            whole = np.zeros((len(held_rows), parts[0].shape[0], *parts[0].shape[2:]), parts[0].dtype)
-            with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
-                for part, place in zip(parts, places, strict=True):
-                    if times.max() == 1:  # the sum below would be the same, and slower
-                        whole[place] = part.swapaxes(0, 1)
-                    else:
-                        shares = times[place].astype(whole.dtype).reshape(-1, *[1] * (whole.ndim - 1))
-                        whole[place] += part.swapaxes(0, 1) / shares
-            return whole
-
+        gather = Gathering([np.searchsorted(held_rows, rows) for rows in self._held_out], len(held_rows))
         row_loss = gather(*held_loss).astype(np.float64)
         if not self.training.by_rows:
             row_loss = np.full_like(row_loss, np.nan)
@@ -219,11 +232,17 @@ class Cohort:
         scores = self.engine.evaluate(self._members[f], *(data or self._data[f]), padded.astype(np.int32))
         return keras.tree.map_structure(lambda value: _numpy(value)[:, : len(rows)], scores)
 
-    def losses_on(self, f: int, data: tuple[Any, Any, Any], rows: np.ndarray) -> np.ndarray:
-        """Return the losses (s, b) of a fold's members on some rows (b,) of data, as `fold_tensors` gives them."""
-        losses = [self._score_rows(f, part, data)[0] for part in self._parts(rows)]
-        joined = np.concatenate(losses, axis=1) if losses else np.zeros((self.strengths, 0), np.float32)
-        return joined if self._target is None else self._target.restore(joined, (), f)[0]
+    def scores_on(self, f: int, data: tuple[Any, Any, Any], rows: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Return the losses (s, b) and predictions (s, b, ...) of a fold's members on some rows (b,), at least one.
+
+        Args:
+            f: The fold's index.
+            data: Inputs, targets and weights, as `fold_tensors` gives them for the fold.
+            rows: Rows of `data`.
+        """
+        scored = [self._score_rows(f, part, data) for part in self._parts(rows)]
+        losses, predictions = keras.tree.map_structure(lambda *found: np.concatenate(found, axis=1), *scored)
+        return (losses, predictions) if self._target is None else self._target.restore(losses, predictions, f)
 
     def each_fold(self, call: Callable[[int], Any], xla: bool) -> list[Any]:
         """Call with each fold's index, side by side where XLA compiled the steps: small ones use one core well.

@@ -1,17 +1,17 @@
 """A cohort whose rows do not fit into memory: an epoch reads blocks of rows for training, and again for scoring."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import tree
 
-from shrinkage._cohort._cohort import Cohort, Evaluation
+from shrinkage._cohort._cohort import Cohort, Evaluation, Gathering
 from shrinkage._cohort._initial import Moments, adapted_layers, input_moments
 from shrinkage._data._data import Data, random_seeds, take
-from shrinkage._data._stored import FoldSections, StoredRows
+from shrinkage._data._stored import Block, StoredRows
+from shrinkage._model._metrics import RunningMetrics
 
 
 class StreamCohort:
@@ -21,15 +21,15 @@ class StreamCohort:
     them; the rows left over, fewer than a batch, come first in the next block, or in the next epoch.
 
     Args:
-        cohort: The same members on a sample of as many rows as a buffer has: it holds the members, and gives row losses
-            and predictions for the sample.
+        cohort: The same members on a sample of as many rows as a buffer has: it holds the members.
         stored: All rows.
-        folds: The sections of each fold.
+        folds: The folds by their number in `stored`, the last of which trains on all rows.
     """
 
-    def __init__(self, cohort: Cohort, stored: StoredRows, folds: Sequence[FoldSections]):
+    def __init__(self, cohort: Cohort, stored: StoredRows, folds: Sequence[int]):
         self._cohort, self._stored, self._folds = cohort, stored, folds
         self._left: list[Data | None] = []
+        self._metrics: RunningMetrics | None = None
 
     @property
     def steps(self) -> int:
@@ -40,6 +40,7 @@ class StreamCohort:
         """Begin anew at strengths (f, s)."""
         self._cohort.start(lam)
         self._left = [None] * len(self._folds)
+        self._metrics = None
 
     def time_steps(self, steps: int) -> float:
         """Return the seconds that so many steps of all folds take; the members stay as they are."""
@@ -57,19 +58,16 @@ class StreamCohort:
         """Train one epoch, counted from 0; return which members' losses stopped being finite, (f, s)."""
         seed = self._cohort.training.seed
         order = np.random.default_rng((seed, 9, epoch)).permutation(self._stored.n_blocks)
-        diverged = []
-        for place, (_, data, sections) in enumerate(self._stored.blocks(order.tolist())):
-            diverged.append(self._train_block(data, sections, epoch, place))
-        return np.any(diverged, axis=0)
+        blocks = enumerate(self._stored.blocks(order.tolist()))
+        return np.any([self._train_block(block, epoch, place) for place, block in blocks], axis=0)
 
-    def _train_block(self, data: Data, sections: np.ndarray, epoch: int, place: int) -> np.ndarray:
+    def _train_block(self, block: Block, epoch: int, place: int) -> np.ndarray:
         batch_size = self._cohort.training.batch_size
-        buffer, starts = self._fill(data)
-        first = len(self._folds) * batch_size
+        buffer, starts = self._fill(block.data, self._left)
         inputs = self._cohort.fold_tensors(buffer)
         batches = []
         for f, fold in enumerate(self._folds):
-            carried, rows = starts[f], first + np.flatnonzero(np.isin(sections, fold.train))
+            carried, rows = starts[f], self._first + np.flatnonzero(block.sides.train[fold])
             random = np.random.default_rng((self._cohort.training.seed, 10, self._cohort.numbers[f], epoch, place))
             rows = random.permutation(np.concatenate([carried, rows]))
             steps = len(rows) // batch_size
@@ -86,20 +84,23 @@ class StreamCohort:
 
         return self._cohort.advance(step)
 
-    def _fill(self, data: Data) -> tuple[Data, list[np.ndarray]]:
+    @property
+    def _first(self) -> int:
+        """The place in the buffer of the first row of a block, behind the rows left over."""
+        return len(self._folds) * self._cohort.training.batch_size
+
+    def _fill(self, data: Data, left: Sequence[Data | None]) -> tuple[Data, list[np.ndarray]]:
         """Return the buffer, (rows left over by each fold | block | unused), and where the rows left over are."""
-        batch_size, n_folds = self._cohort.training.batch_size, len(self._folds)
-        n_rows = self._cohort.training.data.n_rows
+        batch_size, n_rows, first = self._cohort.training.batch_size, self._cohort.training.data.n_rows, self._first
 
         def fill(block: np.ndarray, *left: np.ndarray | None) -> np.ndarray:
             whole = np.zeros((n_rows, *block.shape[1:]), block.dtype)
-            whole[n_folds * batch_size : n_folds * batch_size + len(block)] = block
+            whole[first : first + len(block)] = block
             for f, rows in enumerate(left):
                 if rows is not None:
                     whole[f * batch_size : f * batch_size + len(rows)] = rows
             return whole
 
-        left = self._left
         nothing = tree.map_structure(lambda array: array[:0], (data.x, data.y))
         trees = [nothing if each is None else (each.x, each.y) for each in left]
         x, y = tree.map_structure(fill, (data.x, data.y), *trees)
@@ -108,49 +109,99 @@ class StreamCohort:
         return Data(x, y, weight), starts
 
     def evaluate(self) -> Evaluation:
-        """Score all members on all rows; row losses and predictions are of the sample."""
+        """Score all members on all rows. Row losses and predictions are of the sample of held-out rows."""
         shape = 2, len(self._folds), self._cohort.strengths
         totals, weights = np.zeros(shape), np.zeros(shape[:2])
-        for _, data, sections in self._stored.blocks(range(self._stored.n_blocks)):
-            for f, sums in enumerate(self._score_block(data, sections)):
-                for side, (total, weight) in enumerate(sums):
-                    totals[side, f] += total
-                    weights[side, f] += weight
+        sample: Any = None
+        self._metrics = self._metrics or RunningMetrics(self._cohort.training.template, self._cohort.strengths)
+        for block in self._stored.blocks():
+            scores = self._score_block(block)
+            totals += np.stack([each.totals for each in scores], axis=1)
+            weights += np.stack([each.weights for each in scores], axis=1)
+            rows, values = self._gather(block, scores, self._metrics)
+            if sample is None:
+                n_rows = len(self._stored.sample_rows)
+                sample = tree.map_structure(lambda a: np.zeros((n_rows, *a.shape[1:]), a.dtype), values)  # noqa: B023
+            place, found = self._stored.places_in_sample(rows)
+            for whole, part in zip(tree.flatten(sample), tree.flatten(values), strict=True):
+                whole[place] = part[found]
         cv_loss, train_loss = totals / weights[..., None]
-        return replace(self._cohort.evaluate(), cv_loss=cv_loss, train_loss=train_loss)
+        row_loss, predictions = sample
+        metrics = {name: values[None] for name, values in self._metrics.result().items()}
+        return Evaluation(cv_loss, train_loss, row_loss.astype(np.float64), predictions, metrics)
 
-    def _score_block(self, data: Data, sections: np.ndarray) -> list[list[tuple[np.ndarray, float]]]:
-        """Return for each fold the sums of losses (s,) and of weights of its held-out and its scored training rows."""
-        buffer, _ = self._fill(data)
-        inputs, weight = self._cohort.fold_tensors(buffer), data.weight.astype(np.float64)
-        first = len(self._folds) * self._cohort.training.batch_size
+    def _score_block(self, block: Block) -> "list[_FoldScores]":
+        """Return the scores of each fold on the rows that it holds out, and that its training loss is of."""
+        buffer, _ = self._fill(block.data, ())
+        inputs, weight = self._cohort.fold_tensors(buffer), block.data.weight.astype(np.float64)
 
-        def score(f: int) -> list[tuple[np.ndarray, float]]:
-            fold = self._folds[f]
-            held_out = np.flatnonzero(np.isin(sections, fold.held_out))
-            train = np.flatnonzero(sections == fold.train_scored)[: len(held_out)]
-            sums = []
-            for rows in (held_out, train):
-                rows = rows[weight[rows] > 0]
-                losses = self._cohort.losses_on(f, inputs[f], first + rows)
-                with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
-                    sums.append((losses @ weight[rows], float(weight[rows].sum())))
-            return sums
+        def score(f: int) -> _FoldScores:
+            held_out, train = (
+                np.flatnonzero(side[self._folds[f]]) for side in (block.sides.held_out, block.sides.scored)
+            )
+            # Without any rows, a row is scored for the shapes.
+            rows = np.concatenate([held_out, train, np.zeros(int(len(held_out) + len(train) == 0), int)])
+            losses, predictions = self._cohort.scores_on(f, inputs[f], self._first + rows)
+            n_held_out = len(held_out)
+            sides = (losses[:, :n_held_out], held_out), (losses[:, n_held_out : n_held_out + len(train)], train)
+            with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
+                totals = [loss[:, weight[rows] > 0] @ weight[rows][weight[rows] > 0] for loss, rows in sides]
+            return _FoldScores(
+                np.stack(totals), np.array([weight[held_out].sum(), weight[train].sum()]), held_out,
+                tree.map_structure(lambda values: values[:, :n_held_out], (losses, predictions)),
+            )  # fmt: skip
 
         return self._cohort.each_fold(score, self._cohort.engine.evaluation.xla)
 
+    def _gather(self, block: Block, scores: "Sequence[_FoldScores]", metrics: RunningMetrics) -> tuple[np.ndarray, Any]:
+        """Return the numbers of held-out rows of a block, and losses and predictions, averaged over folds.
 
-def stored_moments(network: keras.Model, stored: StoredRows, sections: Sequence[list[int]]) -> list[Moments]:
-    """Return the moments of the inputs of adapted `Normalization` layers on sets of sections (Chan et al., 1979)."""
+        Metrics are updated with all held-out rows. Without metrics, the rows are only those of the sample.
+        """
+        wanted = np.full(len(block.rows), True) if metrics.exist else self._stored.is_sampled(block.rows)
+        kept = [wanted[each.held_out] for each in scores]
+        rows = [each.held_out[keep] for each, keep in zip(scores, kept, strict=True)]
+        union = np.unique(np.concatenate(rows))
+        gather = Gathering([np.searchsorted(union, places) for places in rows], len(union))
+        parts = [
+            tree.map_structure(lambda values: values[:, keep], each.values)  # noqa: B023
+            for each, keep in zip(scores, kept, strict=True)
+        ]
+        losses, predictions = tree.map_structure(gather, *parts)
+        if len(union):
+            metrics.update(take(block.data.y, union), predictions, block.data.weight[union])
+        return block.rows[union], (losses, predictions)
+
+
+class _FoldScores(NamedTuple):
+    """Scores of a fold on a block."""
+
+    totals: np.ndarray
+    """Weighted sums of the losses on held-out rows and on training rows, (2, s)."""
+    weights: np.ndarray
+    """Sums of the weights of these rows, (2,)."""
+    held_out: np.ndarray
+    """Held-out rows of the block, (b,)."""
+    values: Any
+    """Losses and predictions for the held-out rows, a tree of (s, b, ...)."""
+
+
+def stored_moments(network: keras.Model, stored: StoredRows) -> list[Moments]:
+    """Return the moments of the inputs of adapted `Normalization` layers for each fold and, last, for all rows.
+
+    Source: T. F. Chan, G. H. Golub and R. J. LeVeque, Updating formulae and a pairwise algorithm for computing sample
+    variances (1979).
+    """
+    sets = stored.n_folds + 1
     if not adapted_layers(network):
-        return [[] for _ in sections]
-    totals: list[list[tuple[float, np.ndarray, np.ndarray]]] = [[] for _ in sections]
-    for _, data, section in stored.blocks(range(stored.n_blocks)):
-        for place, numbers in enumerate(sections):
-            rows = np.isin(section, numbers)
-            weight = data.weight[rows]
+        return [[] for _ in range(sets)]
+    totals: list[list[tuple[float, np.ndarray, np.ndarray]]] = [[] for _ in range(sets)]
+    for block in stored.blocks():
+        for place in range(sets):
+            rows = block.sides.train[place]
+            weight = block.data.weight[rows]
             if weight.any():
-                found = input_moments(network, take(data.x, rows), weight)
+                found = input_moments(network, take(block.data.x, rows), weight)
                 share = float(weight.sum(dtype=np.float64))
                 parts = [(share, mean, variance) for mean, variance in found]
                 totals[place] = (

@@ -29,6 +29,8 @@ class Scores:
     """Prediction for each held-out row at the kept epoch of each strength, a tree of (m, lam, ...)."""
     diverged: np.ndarray
     """Whether the loss of a member became NaN or infinite, (fold, lam)."""
+    metrics: dict[str, np.ndarray]
+    """Metrics of all held-out rows at the kept epoch, (1, lam) each, if `predictions` are of a part of the rows."""
 
     def take(self, order: np.ndarray | slice) -> "Scores":
         """Return the scores of some strengths, in the given order."""
@@ -77,7 +79,7 @@ def score(
     best, epochs_since_best = np.full(lam.shape[1], np.inf), np.zeros(lam.shape[1], int)
     is_training = np.full(lam.shape[1], True)
     cv_loss, train_loss = [], []
-    row_loss = predictions = None
+    kept: Any = None
     for epoch in range(epochs):
         step_diverged = cohort.train_epoch(epoch)
         evaluation = cohort.evaluate()
@@ -89,21 +91,20 @@ def score(
         mean = average(cv_loss[-1])
         improved = mean < best
         best, epochs_since_best = np.where(improved, mean, best), np.where(improved, 0, epochs_since_best + 1)
-        if row_loss is None or predictions is None:
-            row_loss, predictions = tree.map_structure(_empty_like, (evaluation.row_loss, evaluation.predictions))
+        found = evaluation.row_loss, evaluation.predictions, evaluation.metrics
+        kept = tree.map_structure(_empty_like, found) if kept is None else kept
         is_kept = is_training & _is_kept(keep, epoch, improved)
-        for target, source in zip(
-            *map(tree.flatten, ((row_loss, predictions), (evaluation.row_loss, evaluation.predictions))), strict=True
-        ):
+        for target, source in zip(tree.flatten(kept), tree.flatten(found), strict=True):
             target[:, is_kept] = source[:, is_kept]
         tick()
         if patience is not None:
             is_training = is_training & (epochs_since_best < patience)
         if not is_training.any():
             break
-    if row_loss is None or predictions is None:
+    if kept is None:
         raise ValueError(f"`epochs` must be at least 1. Received: {epochs}.")
-    return Scores(np.stack(cv_loss, -1), np.stack(train_loss, -1), row_loss, predictions, diverged)
+    row_loss, predictions, metrics = kept
+    return Scores(np.stack(cv_loss, -1), np.stack(train_loss, -1), row_loss, predictions, diverged, metrics)
 
 
 def _empty_like(array: np.ndarray) -> np.ndarray:

@@ -1,12 +1,14 @@
 """Folds: training rows, held-out rows, and the rows for the training loss."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from shrinkage._cv._row_sets import RowSets
 from shrinkage._note import Note
 
 
@@ -17,8 +19,9 @@ class Folds:
     With R repeats of K folds there are F = R K folds: fold r K + f is fold f of repeat r, both counted from 0.
 
     Attributes:
-        train: a sorted, read-only int64 array of training row numbers per fold.
-        held_out: a sorted, read-only int64 array of held-out row numbers per fold, disjoint from `train`.
+        train: a sequence with a sorted, read-only int64 array of training row numbers per fold.
+        held_out: a sequence with a sorted, read-only int64 array of held-out row numbers per fold, disjoint from
+            `train`.
         n_rows: the number of rows in the split.
         kind: the kind of split: "k-fold" or "hold-out", with a prefix "stratified" or "group"; "given" for
             `validation_data`; "fold numbers" or "pairs of rows"; or the class name of a splitter.
@@ -31,12 +34,22 @@ class Folds:
         2
     """
 
-    train: tuple[np.ndarray, ...]
-    held_out: tuple[np.ndarray, ...]
+    train: RowSets
+    held_out: RowSets
     n_rows: int
     kind: str
     notes: tuple[str, ...] = ()
     repeats: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("train", "held_out"):
+            if not isinstance(rows := getattr(self, name), RowSets):
+                object.__setattr__(self, name, RowSets.of(rows, self.n_rows))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore pickled folds. Earlier versions pickled tuples of arrays."""
+        self.__dict__.update(state)
+        self.__post_init__()
 
     @property
     def all_rows(self) -> np.ndarray:
@@ -51,7 +64,7 @@ class Folds:
     @cached_property
     def held_out_rows(self) -> np.ndarray:
         """Distinct held-out rows of all folds in ascending order, (m,)."""
-        return np.unique(np.concatenate(self.held_out))
+        return self.held_out.union
 
     @property
     def overlap(self) -> float:
@@ -59,7 +72,7 @@ class Folds:
 
         Repeated hold-outs count as a single repeat.
         """
-        times = sum(map(len, self.held_out)) / len(self.held_out_rows)
+        times = int(self.held_out.sizes.sum()) / self.held_out.union_size
         return times / self.repeats if self.per_repeat > 1 else times
 
     @cached_property
@@ -72,9 +85,8 @@ class Folds:
             return None
         places = np.arange(len(self.train)).reshape(self.repeats, -1)
         following = np.roll(places, -1, axis=1).ravel().tolist()
-        pairs = zip(self.train, following, strict=True)
-        trained = all(np.isin(self.held_out[after], rows, assume_unique=True).all() for rows, after in pairs)
-        return tuple(following) if trained else None
+        untrained = self.held_out.bits[following] & ~self.train.bits
+        return None if untrained.any() else tuple(following)
 
     @property
     def hash(self) -> str:
@@ -92,9 +104,9 @@ def to_folds(
     notes: tuple[str, ...] = (),
     repeats: int = 1,
 ) -> Folds:
-    """Create folds from pairs (train, held_out) of row numbers."""
-    train, held_out = zip(*((_rows(t), _rows(h)) for t, h in splits), strict=True)
-    return Folds(train, held_out, n_rows, kind, notes, repeats)
+    """Create folds from pairs (train, held_out) of row numbers. Only one pair is in memory at a time."""
+    sets = RowSets.of((rows for pair in splits for rows in pair), n_rows)
+    return Folds(sets[::2], sets[1::2], n_rows, kind, notes, repeats)
 
 
 def given_folds(n_train: int, n_validation: int) -> Folds:
@@ -159,7 +171,7 @@ def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int, gro
     return to_folds(splits, len(weight), folds.kind, folds.notes, folds.repeats)
 
 
-def scored_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> list[np.ndarray]:
+def scored_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> RowSets:
     """Choose the rows for the training loss of each fold: as many training rows as held-out rows.
 
     In cross-validation a fold uses the held-out rows of the next fold in the same repeat. Over all folds, the training
@@ -180,18 +192,20 @@ def scored_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> list[np
         True
     """
     if folds.next_folds is not None:
-        return [folds.held_out[f] for f in folds.next_folds]
-    chosen = []
+        return folds.held_out[list(folds.next_folds)]
+    return RowSets.of(_drawn_training_rows(folds, weight, seed), folds.n_rows)
+
+
+def _drawn_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> Iterator[np.ndarray]:
     for f, (train, held_out) in enumerate(zip(folds.train, folds.held_out, strict=True)):
         generator = np.random.default_rng((seed, 4, f) if f else (seed, 4))
         drawn = generator.permutation(train[weight[train] > 0])
-        chosen.append(np.sort(drawn[: int((weight[held_out] > 0).sum())]))
-    return chosen
+        yield drawn[: int((weight[held_out] > 0).sum())]
 
 
 def uneven_sizes(folds: Folds) -> tuple[Note, ...]:
     """Return a note if a fold holds out more than twice as many rows as another fold."""
-    sizes = [len(rows) for rows in folds.held_out]
+    sizes = folds.held_out.sizes
     if max(sizes) <= 2 * min(sizes):
         return ()
     return (
@@ -200,9 +214,3 @@ def uneven_sizes(folds: Folds) -> tuple[Note, ...]:
             f"loss weighs each fold by its rows."
         ),
     )
-
-
-def _rows(rows: np.ndarray) -> np.ndarray:
-    rows = np.sort(rows).astype(np.int64)
-    rows.flags.writeable = False
-    return rows

@@ -13,14 +13,14 @@ from shrinkage._cv._splits import EXPECTED
 from shrinkage._host._private import UnsupportedVersion
 
 
-def read_folds(cv: Any, n_rows: int, y: np.ndarray, groups: np.ndarray | None = None) -> Folds:
+def read_folds(cv: Any, n_rows: int, y: np.ndarray | None, groups: np.ndarray | None = None) -> Folds:
     """Create folds from a splitter, fold numbers or pairs of row numbers.
 
     Args:
         cv: An object with `split(X, y, groups)`; n fold numbers, with -1 for rows that are never held out; or pairs
             (training rows, held-out rows).
         n_rows: The number of rows, n.
-        y: Targets for the splitter, (n, ...).
+        y: Targets for the splitter, (n, ...), or None.
         groups: Group labels for the splitter, (n,), or None.
 
     Raises:
@@ -56,7 +56,7 @@ def is_splitter(cv: Any) -> bool:
     return callable(getattr(cv, "split", None)) and not isinstance(cv, (str, bytes, type))
 
 
-def _split(cv: Any, n_rows: int, y: np.ndarray, groups: np.ndarray | None) -> list[Any]:
+def _split(cv: Any, n_rows: int, y: np.ndarray | None, groups: np.ndarray | None) -> list[Any]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The groups parameter is ignored")  # see `_check_groups`

@@ -2,7 +2,6 @@
 
 import warnings
 from dataclasses import replace
-from itertools import chain
 from numbers import Integral, Real
 
 import numpy as np
@@ -17,6 +16,7 @@ from sklearn.model_selection import (
 
 from shrinkage._cv._folds import Folds, repeat_seed, to_folds, uneven_sizes
 from shrinkage._cv._labels import spread_labels
+from shrinkage._cv._row_sets import RowSets
 from shrinkage._note import Classes, Note
 
 EXPECTED = (
@@ -72,7 +72,9 @@ def make_folds(
         parts = [_hold_out(n_rows, float(cv), classes, groups, each) for each in seeds]
     else:
         parts = [_k_folds(n_rows, int(cv), classes, groups, each) for each in seeds]
-    train, held_out = (tuple(chain(*(getattr(part, name) for part in parts))) for name in ("train", "held_out"))
+    train, held_out = (
+        RowSets(np.concatenate([getattr(part, name).bits for part in parts]), n_rows) for name in ("train", "held_out")
+    )
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
     folds = Folds(train, held_out, n_rows, parts[0].kind, notes, repeats)
     more = (*(() if groups is None else uneven_sizes(folds)), *_equal_repeats(parts))
@@ -81,7 +83,7 @@ def make_folds(
 
 def _equal_repeats(parts: list[Folds]) -> tuple[str, ...]:
     """Return a note if all repeats have the same folds in different order, as with one group per fold."""
-    first, *others = ({rows.tobytes() for rows in part.held_out} for part in parts)
+    first, *others = ({bits.tobytes() for bits in part.held_out.bits} for part in parts)
     if not others or any(other != first for other in others):
         return ()
     return ("All repeats hold out the same parts of the rows: only the random numbers of training differ.",)
@@ -105,8 +107,8 @@ def _k_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray
         return to_folds(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold", (note,))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)  # see the notes
-        splits = list(StratifiedKFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows), classes))
-    return to_folds(splits, n_rows, "stratified k-fold", _too_small(sizes, k))
+        splits = StratifiedKFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows), classes)
+        return to_folds(splits, n_rows, "stratified k-fold", _too_small(sizes, k))
 
 
 def _group_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray, seed: int) -> Folds:
@@ -120,10 +122,10 @@ def _group_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.nda
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
             splitter = StratifiedGroupKFold(k, shuffle=True, random_state=seed)
-            splits = list(splitter.split(np.zeros(n_rows), classes, groups))
-        if all(len(held_out) for _, held_out in splits):  # a fold may be empty if there are few groups
-            notes = _too_small(_class_sizes(classes, n_rows), k)
-            return to_folds(splits, n_rows, "stratified group k-fold", notes)
+            splits = splitter.split(np.zeros(n_rows), classes, groups)
+            folds = to_folds(splits, n_rows, "stratified group k-fold", _too_small(_class_sizes(classes, n_rows), k))
+        if folds.held_out.sizes.all():  # a fold may be empty if there are few groups
+            return folds
     # Equals GroupKFold(k, shuffle=True), which requires scikit-learn 1.6.
     held_out = [np.isin(place, part) for _, part in KFold(k, shuffle=True, random_state=seed).split(names)]
     splits = [(np.flatnonzero(~part), np.flatnonzero(part)) for part in held_out]

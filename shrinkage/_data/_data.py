@@ -104,20 +104,20 @@ def make_data(
     return Data(x, y, weight)
 
 
-def scale_weights(data: Data, dtype: str) -> Data:
-    """Scale the weights to a mean of 1, and add a note if this changes them.
+def scale_weights(weight: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the weights scaled to a mean of 1, and a note if this changes them.
 
     Keras divides the loss of a batch by the number of rows, not by the sum of the weights. Lambda is the strength on
     the mean loss only if the mean weight is 1.
     """
-    mean = data.weight.mean()
+    mean = weight.mean()
     if mean == 0:
         raise ValueError(
-            f"`sample_weight` must be {data.n_rows} weights, one a row, none negative and not all zero. "
+            f"`sample_weight` must be {len(weight)} weights, one a row, none negative and not all zero. "
             f"Received: 0 for all rows."
         )
     note = () if np.isclose(mean, 1) else (f"sample_weight was divided by its mean, {mean:.4g}.",)
-    return replace(data, weight=(data.weight / mean).astype(dtype), notes=(*data.notes, *note))
+    return (weight / mean).astype(weight.dtype), note
 
 
 def as_tree(values: Any) -> Any:

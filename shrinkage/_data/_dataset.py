@@ -22,7 +22,7 @@ _INFINITE = -1  # `tf.data.Dataset.cardinality` of an infinite dataset
 
 
 class Rows(NamedTuple):
-    """The rows of a dataset."""
+    """The rows of a dataset, or arrays as the user gives them."""
 
     x: Any
     """Inputs, a tree of arrays (n, ...)."""
@@ -39,6 +39,13 @@ class Rows(NamedTuple):
 def is_dataset(x: Any) -> bool:
     """Whether `x` is a `tf.data.Dataset` or a `keras.utils.PyDataset`."""
     return isinstance(x, utils.PyDataset) or (hasattr(x, "element_spec") and callable(getattr(x, "batch", None)))
+
+
+def is_shuffled(x: Any) -> bool:
+    """Whether a `tf.data.Dataset` is known to shuffle its rows."""
+    while x is not None and "Shuffle" not in type(x).__name__:
+        x = dataset_before(x)
+    return x is not None
 
 
 def read_dataset(

@@ -1,7 +1,7 @@
 """Rows on local disk, for data that do not fit into memory: written once in a random order, then read in blocks.
 
-A *section* is a file with the held-out rows of a fold, in a random order. A block contains an equal share of every
-section, so each fold trains on rows of every block. The position of a row in the block determines the fold of the row.
+A *section* is a file with a part of the rows, such as the held-out rows of a fold, in a random order. A block contains
+an equal share of every section.
 """
 
 import errno
@@ -9,18 +9,20 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-_BUCKETS = 32
-"""Number of files per section. Rows are distributed to the files at random, and each file is then shuffled."""
-_SHUFFLED_BYTES = 64 * 2**20
+_BUCKETS = 128
+"""Number of files that the rows are first distributed to, at random. Each file is then shuffled."""
+_SHUFFLED_BYTES = 32 * 2**20
 """Maximum number of bytes shuffled in memory. A larger bucket is split into buckets again."""
+
+Place = Callable[[np.ndarray], tuple[np.ndarray, Sequence[np.ndarray]]]
+"""A function from row numbers (n,) to the section of each row, (n,), and to arrays (n, ...) to store with the rows."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Spool:
     folder: Path
     """Folder of the files, which is removed with this object."""
     dtype: np.dtype
-    """Data type of a record, with a field per array. The field names are "0", "1", ..."""
+    """Data type of a record, with a field per array, "0", "1", ...; then the number of the row in the source, "row",
+    and the arrays that were added at the end, "added0", "added1", ..."""
     sizes: tuple[int, ...]
     """Number of rows in each section."""
 
@@ -70,29 +73,30 @@ class Spool:
 
 
 class Writer:
-    """Writes rows to the sections of a spool, and shuffles each section.
+    """Writes rows to a spool in a random order.
 
     Args:
         arrays: Example arrays, each (n, ...), that define the dtype and shape of all rows.
-        sections: Number of sections.
         seed: Seed of the random order of the rows.
     """
 
-    def __init__(self, arrays: Sequence[np.ndarray], sections: int, seed: int):
-        self._dtype = np.dtype([(str(i), array.dtype, array.shape[1:]) for i, array in enumerate(arrays)])
+    def __init__(self, arrays: Sequence[np.ndarray], seed: int):
+        fields = [(str(i), array.dtype, array.shape[1:]) for i, array in enumerate(arrays)]
+        self._dtype = np.dtype([*fields, ("row", np.int64)])
         self._folder = Path(tempfile.mkdtemp(prefix="shrinkage-"))
         self._random = np.random.default_rng((seed, 7))
-        self._sizes = np.zeros(sections, np.int64)
-        self._buckets = [_bucket_files(self._folder / f"{section}") for section in range(sections)]
+        self._buckets = _bucket_files(self._folder / "rows")
+        self.n_rows = 0
+        """Number of rows written so far. Rows are numbered from 0 in the order of writing."""
 
-    def write(self, arrays: Sequence[np.ndarray], section: np.ndarray) -> None:
-        """Write rows to the sections with the numbers `section`, (n,).
+    def write(self, arrays: Sequence[np.ndarray]) -> None:
+        """Write rows.
 
         Raises:
             ValueError: If the rows differ in shape or type from the example arrays.
             OSError: If the disk is full. The message names the folder.
         """
-        records = np.empty(len(section), self._dtype)
+        records = np.empty(len(arrays[0]), self._dtype)
         for i, array in enumerate(arrays):
             kind, shape = self._dtype[i].base, self._dtype[i].shape
             if array.shape[1:] != shape or not np.can_cast(array.dtype, kind, "same_kind"):
@@ -101,20 +105,53 @@ class Writer:
                     f"and of shape {array.shape[1:]} and type {array.dtype} later. Pad or convert them in the dataset."
                 )
             records[str(i)] = array
-        for number, buckets in enumerate(self._buckets):
-            mine = records[section == number]
-            self._sizes[number] += len(mine)
-            _deal(mine, buckets, self._random)
+        records["row"] = self.n_rows + np.arange(len(records))
+        self.n_rows += len(records)
+        place = self._random.integers(len(self._buckets), size=len(records))
+        _deal(records, place, self._buckets)
 
-    def finish(self) -> Spool:
-        """Shuffle every section, and return the spool."""
-        for number, buckets in enumerate(self._buckets):
-            with (self._folder / f"{number}").open("wb") as section:
-                for bucket in buckets:
-                    _shuffle(bucket, section, self._dtype, self._random)
-        spool = Spool(self._folder, self._dtype, tuple(self._sizes.tolist()))
+    def finish(self, n_sections: int, place: Place) -> Spool:
+        """Shuffle all rows, write each to its section with the added arrays, and return the spool.
+
+        Args:
+            n_sections: Number of sections.
+            place: Returns the sections and the added arrays of some rows.
+        """
+        added = [(f"added{i}", array.dtype, array.shape[1:]) for i, array in enumerate(place(np.arange(1))[1])]
+        dtype = np.dtype([*((name, self._dtype[name]) for name in self._dtype.names or ()), *added])
+        files, sizes = [self._folder / f"{section}" for section in range(n_sections)], np.zeros(n_sections, np.int64)
+        for file in files:
+            file.touch()
+        for bucket in self._buckets:
+            for records in self._shuffled(bucket):
+                sections, arrays = place(records["row"])
+                whole = np.empty(len(records), dtype)
+                for name in records.dtype.names or ():
+                    whole[name] = records[name]
+                for i, array in enumerate(arrays):
+                    whole[f"added{i}"] = array
+                _deal(whole, sections, files)
+                sizes += np.bincount(sections, minlength=n_sections)
+        spool = Spool(self._folder, dtype, tuple(sizes.tolist()))
         weakref.finalize(spool, shutil.rmtree, self._folder, ignore_errors=True)
         return spool
+
+    def _shuffled(self, file: Path) -> Iterator[np.ndarray]:
+        """Yield the records of a file in a random order, and remove the file."""
+        n_rows, at_once = _n_records(file, self._dtype), max(1, _SHUFFLED_BYTES // self._dtype.itemsize)
+        if n_rows <= at_once:
+            if n_rows:
+                yield np.fromfile(file, self._dtype)[self._random.permutation(n_rows)]
+            file.unlink(missing_ok=True)
+            return
+        parts = _bucket_files(file)
+        for start in range(0, n_rows, at_once):
+            some = min(at_once, n_rows - start)
+            records = np.fromfile(file, self._dtype, some, offset=start * self._dtype.itemsize)
+            _deal(records, self._random.integers(len(parts), size=some), parts)
+        file.unlink()
+        for part in parts:
+            yield from self._shuffled(part)
 
     def __enter__(self) -> "Writer":
         return self
@@ -135,69 +172,15 @@ def _bucket_files(file: Path) -> list[Path]:
     return [file.with_name(f"{file.name}.{bucket}") for bucket in range(_BUCKETS)]
 
 
-def _deal(records: np.ndarray, files: Sequence[Path], random: np.random.Generator) -> None:
-    """Append each record to a random file."""
-    place = random.integers(len(files), size=len(records))
+def _deal(records: np.ndarray, place: np.ndarray, files: Sequence[Path]) -> None:
+    """Append each record to the file with the number `place`, (n,). The order of the records in a file stays."""
     order = np.argsort(place, kind="stable")
     bounds = np.searchsorted(place[order], np.arange(len(files) + 1))
     for file, start, stop in zip(files, bounds, bounds[1:], strict=False):
-        with file.open("ab") as opened:  # not all at once: a process may open about a thousand files
-            opened.write(records[order[start:stop]].tobytes())
-
-
-def _shuffle(file: Path, out: Any, dtype: np.dtype, random: np.random.Generator) -> None:
-    """Append the records of `file` to `out` in a random order, and remove `file`."""
-    n_rows, at_once = _n_records(file, dtype), max(1, _SHUFFLED_BYTES // dtype.itemsize)
-    if n_rows <= at_once:
-        if n_rows:
-            out.write(np.fromfile(file, dtype)[random.permutation(n_rows)].tobytes())
-        file.unlink(missing_ok=True)
-        return
-    parts = _bucket_files(file)
-    for start in range(0, n_rows, at_once):
-        _deal(np.fromfile(file, dtype, min(at_once, n_rows - start), offset=start * dtype.itemsize), parts, random)
-    file.unlink()
-    for part in parts:
-        _shuffle(part, out, dtype, random)
+        if stop > start:
+            with file.open("ab") as opened:  # not all at once: a process may open about a thousand files
+                opened.write(records[order[start:stop]].tobytes())
 
 
 def _n_records(file: Path, dtype: np.dtype) -> int:
     return file.stat().st_size // dtype.itemsize if file.exists() else 0
-
-
-class Dealer:
-    """Assigns a stream of rows to F sections at random. The number of rows need not be known in advance.
-
-    Each F consecutive rows of a class go to the F sections in a random order. The number of rows of a class differs by
-    at most 1 between sections.
-
-    Args:
-        sections: Number of sections, F.
-        seed: Seed of the random orders.
-
-    Example:
-        >>> dealer = Dealer(3, seed=0)
-        >>> np.bincount(np.concatenate([dealer.deal(np.zeros(5, int)), dealer.deal(np.zeros(4, int))])).tolist()
-        [3, 3, 3]
-    """
-
-    def __init__(self, sections: int, seed: int):
-        self._round, self._random = np.arange(sections), np.random.default_rng((seed, 8))
-        self._pending: dict[int, np.ndarray] = {}
-
-    @property
-    def classes(self) -> list[int]:
-        """Classes seen so far, in ascending order."""
-        return sorted(self._pending)
-
-    def deal(self, classes: np.ndarray) -> np.ndarray:
-        """Return the section of each row, (n,), given the class of each row, (n,)."""
-        sections = np.empty(len(classes), np.int64)
-        for label in np.unique(classes).tolist():
-            rows = np.flatnonzero(classes == label)
-            pending = self._pending.get(label, np.empty(0, np.int64))
-            rounds = -(-max(0, len(rows) - len(pending)) // len(self._round))
-            drawn = self._random.permuted(np.tile(self._round, (rounds, 1)), axis=1).ravel()
-            pending = np.concatenate([pending, drawn])
-            sections[rows], self._pending[label] = pending[: len(rows)], pending[len(rows) :]
-        return sections

@@ -7,59 +7,79 @@ from typing import Any
 import numpy as np
 from keras import tree
 
+from shrinkage._cv._row_sets import RowSets
 from shrinkage._data._data import Data
-from shrinkage._data._spool import Spool
+from shrinkage._data._spool import Place, Spool
 
 BLOCK_ROWS, BLOCK_BYTES = 65_536, 16 * 2**20
 """Maximum number of rows and bytes in a block."""
 
 
 @dataclass(frozen=True)
-class FoldSections:
-    """The sections of a fold."""
+class Sides:
+    """The sets of rows that each fold trains on, holds out, and scores. The sets of F folds and, last, of all rows."""
 
-    train: list[int]
-    """Sections that the fold trains on."""
-    held_out: list[int]
-    """Sections that the fold holds out."""
-    train_scored: int | None
-    """Section for the training loss; None without a training loss."""
+    train: Any
+    """Training rows of each fold and of the models that train on all rows, F + 1 sets."""
+    held_out: Any
+    """Held-out rows of each fold, and no rows, F + 1 sets."""
+    scored: Any
+    """Rows for the training loss of each fold, and no rows, F + 1 sets."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows that are read together."""
+
+    data: Data
+    rows: np.ndarray
+    """Number of each row in the source, (n,)."""
+    sides: Sides
+    """Whether each row is in each set; the sets are arrays (F + 1, n)."""
+
+
+def placement(sides: Sides, weight: np.ndarray) -> tuple[int, Place]:
+    """Return the number of sections, and the function that places rows into sections.
+
+    A section contains the rows with the same first fold that holds them out; the last section contains the rows that no
+    fold holds out. The weight and the sets of each row are stored beside the row.
+    """
+    last = len(sides.train) - 1
+    whole: RowSets = sides.train + sides.held_out + sides.scored
+
+    def place(rows: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        contained = whole.contain(rows)
+        held_out = contained[last + 1 : 2 * last + 2]
+        sections = np.where(held_out.any(axis=0), held_out.argmax(axis=0), last)
+        return sections, [weight[rows], np.packbits(contained, axis=0).T]
+
+    return last + 1, place
 
 
 @dataclass(frozen=True)
 class StoredRows:
-    """Checked rows on disk. Fold f holds out section f, and trains on the other sections."""
+    """Checked rows on disk, in F folds."""
 
     spool: Spool
     structure: Any
-    """A pair (x, y) of trees. A record contains the leaves in this order, and then the weight of the row."""
-    mean_weight: float
-    """Mean of the weights before scaling."""
+    """A pair (x, y) of trees. A record contains the leaves in this order."""
+    n_train: np.ndarray
+    """Number of training rows of each fold and, last, of the models that train on all rows, (F + 1,)."""
     weight: np.ndarray
-    """Sum of the scaled weights in each section, (sections,)."""
+    """Sum of the weights of the held-out rows of each fold, (F,)."""
+    train_weight: np.ndarray
+    """Sum of the weights of the rows for the training loss of each fold, (F,)."""
     n_counting: int
-    """Number of rows with a weight above 0."""
+    """Number of training rows with a weight above 0."""
+    sample_rows: np.ndarray
+    """Numbers of the held-out rows with stored predictions and losses, in ascending order."""
+    sample_weight: np.ndarray
+    """Weight of each of these rows."""
 
     @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return self.spool.n_rows
-
-    @property
-    def n_train(self) -> np.ndarray:
-        """Number of training rows of each fold, (F,)."""
-        return self.n_rows - np.array(self.spool.sizes)
-
-    @property
-    def fold_sections(self) -> list[FoldSections]:
-        """The sections of each fold. The training loss uses the held-out section of the next fold."""
-        n = len(self.spool.sizes)
-        return [FoldSections([g for g in range(n) if g != f], [f], (f + 1) % n) for f in range(n)]
-
-    @property
-    def all_sections(self) -> FoldSections:
-        """The sections of the models that train on all rows."""
-        return FoldSections(list(range(len(self.spool.sizes))), [], None)
+    def n_folds(self) -> int:
+        """Number of folds, F."""
+        return len(self.weight)
 
     @property
     def n_blocks(self) -> int:
@@ -71,24 +91,38 @@ class StoredRows:
         """Number of rows in the largest block."""
         return int(np.diff(self.spool.shares(self.n_blocks), axis=1).max(axis=1).sum())
 
-    def blocks(self, order: Sequence[int]) -> Iterator[tuple[int, Data, np.ndarray]]:
-        """Yield (number, rows, section of each row (n,)) per block, in this order."""
-        for number, records in self.spool.blocks(order, self.n_blocks):
-            sections = np.repeat(np.arange(len(records)), [len(part) for part in records])
-            yield number, self._data(np.concatenate(records)), sections
+    def blocks(self, order: Sequence[int] | None = None) -> Iterator[Block]:
+        """Yield the blocks in this order. None is the order on disk."""
+        for _, records in self.spool.blocks(range(self.n_blocks) if order is None else order, self.n_blocks):
+            yield self._block(np.concatenate(records))
 
-    def sample(self, n_rows: int) -> tuple[Data, np.ndarray]:
-        """Return a random sample of `n_rows` rows, and the section of each row, (n_rows,).
+    def is_sampled(self, rows: np.ndarray) -> np.ndarray:
+        """Return whether each of the rows, given by their numbers, is one of `sample_rows`."""
+        place = np.minimum(np.searchsorted(self.sample_rows, rows), len(self.sample_rows) - 1)
+        return self.sample_rows[place] == rows
 
-        The first k rows contain an equal share of every section, for any k. Rows repeat if fewer are stored.
+    def places_in_sample(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the places in `sample_rows` of the rows that are in it, and the places of these in `rows`."""
+        found = np.flatnonzero(self.is_sampled(rows))
+        return np.searchsorted(self.sample_rows, rows[found]), found
+
+    def sample(self, n_rows: int) -> Data:
+        """Return a random sample of `n_rows` training rows of the final models. Rows repeat if fewer are stored.
+
+        The first k rows contain an equal share of every section, for any k.
         """
-        sizes = [min(size, -(-size * n_rows // self.n_rows)) for size in self.spool.sizes]
+        sizes = [min(size, -(-size * n_rows // self.spool.n_rows)) for size in self.spool.sizes]
         records = np.concatenate([self.spool.read(g, 0, size) for g, size in enumerate(sizes)])
-        places = [(np.arange(size) + 0.5) / whole for size, whole in zip(sizes, self.spool.sizes, strict=True)]
-        order = np.resize(np.argsort(np.concatenate(places), kind="stable"), n_rows)
-        return self._data(records[order]), np.repeat(np.arange(len(sizes)), sizes)[order]
+        places = [(np.arange(size) + 0.5) / max(1, whole) for size, whole in zip(sizes, self.spool.sizes, strict=True)]
+        order = np.argsort(np.concatenate(places), kind="stable")
+        trained = self._block(records).sides.train[-1]
+        return self._block(records[np.resize(order[trained[order]], n_rows)]).data
 
-    def _data(self, records: np.ndarray) -> Data:
-        arrays = [np.ascontiguousarray(records[name]) for name in records.dtype.names or ()]
-        x, y = tree.pack_sequence_as(self.structure, arrays[:-1])
-        return Data(x, y, (arrays[-1] / self.mean_weight).astype(arrays[-1].dtype))
+    def _block(self, records: np.ndarray) -> Block:
+        leaves = tree.flatten(self.structure)
+        x, y = tree.pack_sequence_as(
+            self.structure, [np.ascontiguousarray(records[str(i)]) for i in range(len(leaves))]
+        )
+        bits = np.unpackbits(records["added1"], axis=1, count=3 * (self.n_folds + 1)).T
+        sides = Sides(*np.ascontiguousarray(bits).view(bool).reshape(3, self.n_folds + 1, len(records)))
+        return Block(Data(x, y, np.ascontiguousarray(records["added0"])), records["row"], sides)

@@ -11,10 +11,57 @@ from keras import tree
 from shrinkage._cv._choice import row_se, summarise
 from shrinkage._cv._folds import Folds
 from shrinkage._data._data import Data, TargetUnits, take
-from shrinkage._data._stored import StoredRows
 from shrinkage._model._null import null_predictions
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
+
+
+class RunningMetrics:
+    """The compiled metrics of each strength, for rows that come in parts.
+
+    Args:
+        template: The template of the model.
+        strengths: Number of strengths, S.
+    """
+
+    def __init__(self, template: Template, strengths: int):
+        compiled = (template.metrics() for _ in range(strengths))
+        self._compiled = [each for each in compiled if each is not None]
+        self._lost = np.zeros(strengths, bool)
+
+    @property
+    def exist(self) -> bool:
+        """Whether the model is compiled with metrics."""
+        return bool(self._compiled)
+
+    def update(self, y: Any, predictions: Any, weight: np.ndarray) -> None:
+        """Add rows.
+
+        Args:
+            y: Targets, a tree of (m, ...).
+            predictions: Predictions, a tree of (m, S, ...).
+            weight: Weights of the rows, (m,).
+        """
+        for s, compiled in enumerate(self._compiled):
+            compiled.update_state(y, tree.map_structure(lambda value, s=s: value[:, s], predictions), weight)
+        for leaf in tree.flatten(predictions):
+            if np.issubdtype(leaf.dtype, np.floating):
+                self._lost |= np.isnan(leaf).any(axis=(0, *range(2, leaf.ndim)))
+
+    def result(self) -> dict[str, np.ndarray]:
+        """Return the metrics of the rows so far, each (S,), by the name in Keras, and begin anew.
+
+        A metric is NaN if a prediction is NaN: an accuracy of NaN predictions would look valid.
+        """
+        values_by_name: dict[str, list[float]] = {}
+        for compiled in self._compiled:
+            for metric in compiled.metrics:
+                metric.name = _base_name(metric)
+            for name, value in compiled.result().items():
+                values_by_name.setdefault(name, []).append(float(np.asarray(value).mean()))
+            compiled.reset_state()
+        lost, self._lost = self._lost, np.zeros_like(self._lost)
+        return {name: np.where(lost, np.nan, values) for name, values in values_by_name.items()}
 
 
 def metrics_of(template: Template, data: Data, held_out: np.ndarray, predictions: Any) -> dict[str, np.ndarray]:
@@ -26,19 +73,9 @@ def metrics_of(template: Template, data: Data, held_out: np.ndarray, predictions
         held_out: Indices of the held-out rows, (m,).
         predictions: Predictions for the held-out rows, a tree of (m, S, ...).
     """
-    compiled = template.metrics()
-    if compiled is None:
-        return {}
-    y, weight = take(data.y, held_out), data.weight[held_out]
-    values_by_name: dict[str, list[float]] = {}
-    for s in range(tree.flatten(predictions)[0].shape[1]):
-        compiled.reset_state()
-        compiled.update_state(y, tree.map_structure(lambda value, s=s: value[:, s], predictions), weight)
-        for metric in compiled.metrics if s == 0 else ():
-            metric.name = _base_name(metric)
-        for name, value in compiled.result().items():
-            values_by_name.setdefault(name, []).append(float(np.asarray(value).mean()))
-    return {name: np.array(values) for name, values in values_by_name.items()}
+    metrics = RunningMetrics(template, tree.flatten(predictions)[0].shape[1])
+    metrics.update(take(data.y, held_out), predictions, data.weight[held_out])
+    return metrics.result()
 
 
 def _base_name(metric: keras.metrics.Metric) -> str:
@@ -49,13 +86,7 @@ def _base_name(metric: keras.metrics.Metric) -> str:
 
 
 def null_scores(
-    template: Template,
-    data: Data,
-    objective: Objective,
-    folds: Folds,
-    outputs: Any,
-    target: TargetUnits | None,
-    stored: StoredRows | None = None,
+    template: Template, data: Data, objective: Objective, folds: Folds, outputs: Any, target: TargetUnits | None
 ) -> dict[str, Any]:
     """Return the held-out loss of the null model with standard error, metrics, and losses per fold and per row.
 
@@ -68,35 +99,26 @@ def null_scores(
         folds: The split.
         outputs: Predictions of all strengths, a tree of (m, S, ...).
         target: The units of the targets in training, or None.
-        stored: All rows, where `data` is a sample of them: losses of the folds are then over all held-out rows.
     """
     one = tree.map_structure(lambda value: value[:, 0], outputs)
     constants = [null_predictions(data, objective, rows, one) for rows in folds.train]
     held = folds.held_out_rows
     known = [bool(np.isfinite(leaf).all()) for leaf in tree.flatten(constants[0])]
     if not all(known[term.place] for term in objective.terms):
-        return {
-            **{"null_loss": math.nan, "null_se": math.nan, "null_metrics": {}},
-            **{"null_fold_loss": np.full(len(folds.train), np.nan), "null_row_loss": np.full(len(held), np.nan)},
-        }
+        return no_null_scores(len(folds.train), len(held))
     rows, fold = _by_rows(folds)
     predictions = tree.map_structure(lambda value, *each: np.stack(each)[fold].astype(value.dtype), one, *constants)
-    ours = tree.map_structure(lambda value: value[None, None], predictions)
-    losses = objective.rows(take(data.y, rows[None]), ours, data.weight[rows][None])
-    losses = np.asarray(losses).reshape(-1) / (1.0 if target is None else target.reference**2)
-    losses = losses.astype(np.float64)
+    losses = constant_losses(data, objective, rows, predictions, target)
     counts = [(fold == f) & (data.weight[rows] > 0) for f in range(len(folds.train))]
     fold_loss = np.array([np.average(losses[each], weights=data.weight[rows[each]]) for each in counts])
     fold_weight = [data.weight[part].sum() for part in folds.held_out]
-    if stored is not None:
-        fold_loss, fold_weight = _stored_fold_loss(stored, objective, one, constants), stored.weight
     mean, se = summarise(fold_loss[:, None], fold_weight, repeats=folds.repeats, overlap=folds.overlap)
-    row_loss = _mean_by_rows(losses, rows)
+    row_loss = mean_by_rows(losses, rows)
     if len(fold_loss) == 1:
         se = row_se(row_loss[:, None], data.weight[held])
     metrics = {}
     if all(known):
-        averaged = tree.map_structure(lambda value: _mean_by_rows(value, rows)[:, None], predictions)
+        averaged = tree.map_structure(lambda value: mean_by_rows(value, rows)[:, None], predictions)
         metrics = metrics_of(template, data, held, averaged)
     return {
         "null_loss": float(mean[0]),
@@ -107,25 +129,22 @@ def null_scores(
     }
 
 
-def _stored_fold_loss(stored: StoredRows, objective: Objective, outputs: Any, constants: list[Any]) -> np.ndarray:
-    """Return the mean loss of the constant of each fold on all rows that it holds out, (F,)."""
-    totals = np.zeros(len(constants))
-    for _, data, sections in stored.blocks(range(stored.n_blocks)):
-        for f, constant in enumerate(constants):
-            rows = np.flatnonzero((sections == f) & (data.weight > 0))
-            predictions = _repeat(outputs, constant, len(rows))
-            losses = objective.rows(take(data.y, rows[None]), predictions, data.weight[rows][None])
-            totals[f] += np.asarray(losses).reshape(-1) @ data.weight[rows].astype(np.float64)
-    return totals / stored.weight
+def no_null_scores(n_folds: int, n_rows: int) -> dict[str, Any]:
+    """Return the scores without a best constant."""
+    return {
+        **{"null_loss": math.nan, "null_se": math.nan, "null_metrics": {}},
+        **{"null_fold_loss": np.full(n_folds, np.nan), "null_row_loss": np.full(n_rows, np.nan)},
+    }
 
 
-def _repeat(outputs: Any, constant: Any, n_rows: int) -> Any:
-    """Return a constant as the predictions of one member for so many rows, a tree of (1, 1, n, ...)."""
-    return tree.map_structure(
-        lambda output, value: np.broadcast_to(value.astype(output.dtype), (1, 1, n_rows, *value.shape)),
-        outputs,
-        constant,
-    )
+def constant_losses(
+    data: Data, objective: Objective, rows: np.ndarray, predictions: Any, target: TargetUnits | None
+) -> np.ndarray:
+    """Return the losses of predictions, a tree of (m, ...), for rows (m,) of the data, (m,)."""
+    ours = tree.map_structure(lambda value: value[None, None], predictions)
+    losses = objective.rows(take(data.y, rows[None]), ours, data.weight[rows][None])
+    losses = np.asarray(losses).reshape(-1) / (1.0 if target is None else target.reference**2)
+    return losses.astype(np.float64)
 
 
 def _by_rows(folds: Folds) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +155,7 @@ def _by_rows(folds: Folds) -> tuple[np.ndarray, np.ndarray]:
     return rows[order], fold[order]
 
 
-def _mean_by_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def mean_by_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Average values over equal, neighbouring rows."""
     _, first, times = np.unique(rows, return_index=True, return_counts=True)
     times = times.astype(values.dtype).reshape(-1, *[1] * (values.ndim - 1))

@@ -46,21 +46,36 @@ def null_constant(
         weight: Sample weights, (n,).
         shape: The shape of the output for a row.
     """
-    name = name_of(loss)
     if len(shape) != 1 or not is_listed(loss):
         return None
-    if name == "sparse_categorical_crossentropy":
-        y = np.eye(shape[0])[y.reshape(-1).astype(int)]
-    y = y.reshape(len(y), -1).astype(np.float64)
-    if name == "mean_absolute_error":
-        return np.array([_weighted_median(column, weight) for column in y.T])
-    if name not in _BY_MEAN:
+    if name_of(loss) == "mean_absolute_error":
+        return np.array([_weighted_median(column, weight) for column in target_values(loss, y, shape[0]).T])
+    if not has_constant_of_mean(loss):
         return None
-    mean = _smooth(loss, np.average(y, axis=0, weights=weight.astype(np.float64)))
+    return constant_of_mean(
+        loss, np.average(target_values(loss, y, shape[0]), axis=0, weights=weight.astype(np.float64))
+    )
+
+
+def has_constant_of_mean(loss: keras.losses.Loss) -> bool:
+    """Whether the best constant is a function of the mean of the targets."""
+    return is_listed(loss) and name_of(loss) in _BY_MEAN
+
+
+def target_values(loss: keras.losses.Loss, y: np.ndarray, size: int) -> np.ndarray:
+    """Return targets as numbers, (n, size). Class labels become one-hot rows."""
+    if name_of(loss) == "sparse_categorical_crossentropy":
+        y = np.eye(size)[y.reshape(-1).astype(int)]
+    return y.reshape(len(y), -1).astype(np.float64)
+
+
+def constant_of_mean(loss: keras.losses.Loss, mean: np.ndarray) -> np.ndarray:
+    """Return the best constant for the mean of the targets, (size,)."""
+    mean = _smooth(loss, mean)
     if not _from_logits(loss):
         return mean
     mean = np.clip(mean, _TINY, 1 - _TINY)
-    return np.log(mean / (1 - mean)) if name == "binary_crossentropy" else np.log(mean)
+    return np.log(mean / (1 - mean)) if name_of(loss) == "binary_crossentropy" else np.log(mean)
 
 
 _BY_MEAN = frozenset(

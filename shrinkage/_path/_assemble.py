@@ -8,6 +8,7 @@ from keras import tree
 from shrinkage._cohort._initial import initial_values, origins
 from shrinkage._data._data import ALL_ROWS
 from shrinkage._model._metrics import metrics_of, null_scores
+from shrinkage._model._stored_null import stored_null_scores
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
 from shrinkage._plan._runner import Runner
@@ -19,11 +20,7 @@ def assemble(runner: Runner, outcome: Outcome, *, seconds: float) -> Path:
     """Return the path: losses and predictions of the folds, and weights of the models trained on all rows."""
     problem, scores = runner.problem, outcome.scores
     training, folds = problem.training, problem.folds
-    held = folds.held_out_rows
     predictions = _own_structure(scores.predictions)
-    null = null_scores(
-        training.template, training.data, training.objective, folds, scores.predictions, problem.target, problem.stored
-    )
     return Path(
         lams=outcome.lams,
         cv_loss=scores.cv_loss,
@@ -31,11 +28,8 @@ def assemble(runner: Runner, outcome: Outcome, *, seconds: float) -> Path:
         fold_weight=problem.fold_weight,
         train_weight=problem.train_weight,
         epochs=outcome.epochs,
-        held_out_rows=held,
         predictions=predictions,
         row_loss=scores.row_loss,
-        row_weight=training.data.weight[held] if np.ptp(training.data.weight[held]) else None,
-        metrics=_known_metrics(metrics_of(training.template, training.data, held, scores.predictions), predictions),
         status=_status(scores.diverged),
         template=training.template,
         loss_name=training.template.loss_name,
@@ -52,8 +46,23 @@ def assemble(runner: Runner, outcome: Outcome, *, seconds: float) -> Path:
         target_sd=1.0 if problem.target is None else problem.target.reference,
         lam_model=problem.lam_model,
         **_all_rows(problem, outcome),
-        **null,
+        **_held_out(problem, outcome),
     )
+
+
+def _held_out(problem: Problem, outcome: Outcome) -> dict[str, Any]:
+    """Return the fields of a path about the held-out rows, or about a sample of them if the rows are on disk."""
+    training, predictions, target = problem.training, outcome.scores.predictions, problem.target
+    template, data, objective, stored = training.template, training.data, training.objective, problem.stored
+    if stored is None:
+        rows = problem.folds.held_out_rows
+        weight, metrics = data.weight[rows], metrics_of(template, data, rows, predictions)
+        null = null_scores(template, data, objective, problem.folds, predictions, target)
+    else:
+        rows, weight = stored.sample_rows, stored.sample_weight
+        metrics = {name: values[0] for name, values in outcome.scores.metrics.items()}
+        null = stored_null_scores(template, stored, data, objective, problem.folds, predictions, target)
+    return {"held_out_rows": rows, "row_weight": weight if np.ptp(weight) else None, "metrics": metrics, **null}
 
 
 def _all_rows(problem: Problem, outcome: Outcome) -> dict[str, Any]:
@@ -73,13 +82,6 @@ def _all_rows(problem: Problem, outcome: Outcome) -> dict[str, Any]:
         "full_status": _status(outcome.diverged),
         "weights": tuple(np.stack(value) for value in zip(*values, strict=True)),
     }
-
-
-def _known_metrics(metrics: dict[str, np.ndarray], predictions: Any) -> dict[str, np.ndarray]:
-    """Set metrics to NaN where a prediction is NaN: an accuracy of NaN predictions would look valid."""
-    leaves = [leaf for leaf in tree.flatten(predictions) if np.issubdtype(leaf.dtype, np.floating)]
-    lost = np.any([np.isnan(leaf).any(axis=(0, *range(2, leaf.ndim))) for leaf in leaves], axis=0)
-    return {name: np.where(lost, np.nan, values) for name, values in metrics.items()}
 
 
 def _norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:

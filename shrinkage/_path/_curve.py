@@ -87,7 +87,7 @@ class Curve:
         the noise of training, and is too small.
         """
         if self.single_split:
-            return row_se(self.row_loss, self.row_weight)
+            return row_se(self.row_loss, self.row_weight) * np.sqrt(self._row_share)
         return self.summarise(self.fold_loss)[1]
 
     def summarise(self, fold_loss: Array) -> tuple[Array, Array]:
@@ -155,7 +155,7 @@ class Curve:
         """Return the mean loss at `lams[index]` minus the mean loss at `lam_min`; see `gain`."""
         best = self.index_min
         if self.single_split:
-            return row_gain(self.row_loss[:, index], self.row_loss[:, best], self.row_weight)
+            return self.row_gain(self.row_loss[:, index], self.row_loss[:, best], self.mean[index] - self.mean[best])
         return self.fold_gain(self.fold_loss[:, index], self.fold_loss[:, best])
 
     @property
@@ -168,13 +168,30 @@ class Curve:
         if self.null_fold_loss is None or self.null_row_loss is None:
             return Difference(self.null_loss - float(self.mean[best]), np.nan, np.nan)
         if self.single_split:
-            return row_gain(self.null_row_loss, self.row_loss[:, best], self.row_weight)
+            return self.row_gain(self.null_row_loss, self.row_loss[:, best], self.null_loss - self.mean[best])
         return self.fold_gain(self.null_fold_loss, self.fold_loss[:, best])
 
     def fold_gain(self, other: Array, least: Array) -> Difference:
         """Return the mean of `other` - `least`, losses of the folds, (F,) each, with an interval; see `gain`."""
-        n_train, n_test = (np.mean([len(rows) for rows in part]) for part in (self.folds.train, self.folds.held_out))
+        n_train, n_test = (part.sizes.mean() for part in (self.folds.train, self.folds.held_out))
         return gain(other, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
+
+    def row_gain(self, other: Array, least: Array, mean: float) -> Difference:
+        """Return the mean of `other` - `least`, losses of the rows, (m,) each, with an interval over the rows.
+
+        If `row_loss` is of a sample of the held-out rows, the difference over all of them is `mean`, and the interval
+        is that of all of them.
+        """
+        found = row_gain(other, least, self.row_weight)
+        if self._row_share == 1:
+            return found
+        margin = (found.high - found.mean) * np.sqrt(self._row_share)
+        return Difference(float(mean), float(mean - margin), float(mean + margin))
+
+    @property
+    def _row_share(self) -> float:
+        """Number of rows in `row_loss` relative to all held-out rows: 1, or less if the rows are on disk."""
+        return len(self.row_loss) / self.folds.held_out.union_size
 
     @property
     def optimism(self) -> float:

@@ -136,8 +136,8 @@ def _arrays(values: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("status", "full_status"):
         arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(values[name])
     folds, toward = values["folds"], _toward(values["penalty"])
-    parts = {"weights": values["weights"], "train": folds.train, "held_out": folds.held_out, "toward": toward}
-    for name, part in parts.items():
+    arrays |= {f"{name}_bits": getattr(folds, name).bits for name in ("train", "held_out")}
+    for name, part in {"weights": values["weights"], "toward": toward}.items():
         arrays |= {f"{name}.{index}": value for index, value in enumerate(part)}
     return arrays
 
@@ -197,8 +197,19 @@ def _read_parts(folder: File, record: dict[str, Any]) -> tuple[dict[str, Any], A
     return arrays, Template.load(folder / _TEMPLATE, without_regularizers=record["lam_model"] is not None, **options)
 
 
-def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> dict[str, Any]:
+def _folds(record: dict[str, Any], arrays: dict[str, Any]) -> Any:
     from shrinkage._cv._folds import Folds
+    from shrinkage._cv._row_sets import RowSets
+
+    fields: dict[str, Any] = record | {"notes": tuple(record["notes"])}
+    fields.pop("hash", None)  # for people: it follows from the rows
+    for name in ("train", "held_out"):
+        bits = arrays.get(f"{name}_bits")  # earlier versions wrote an array of row numbers per fold
+        fields[name] = _in_order(arrays, f"{name}.") if bits is None else RowSets(bits, record["n_rows"])
+    return Folds(**fields)
+
+
+def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> dict[str, Any]:
     from shrinkage._weights._selection import Selection, Weight
 
     values: dict[str, Any] = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
@@ -209,14 +220,12 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> d
     weights = (Weight(**_tuples(weight)) for weight in record["selection"])
     toward = _in_order(arrays, "toward.")
     null_metrics = {name: float(value) for name, value in _under_prefix(arrays, "null_metrics.").items()}
-    folds = record["folds"] | {"notes": tuple(record["folds"]["notes"])}
-    folds.pop("hash", None)  # for people: it follows from the rows
     return values | {
         "predictions": _pack_tree(record["predictions"], arrays),
         "metrics": _under_prefix(arrays, "metrics."),
         "null_metrics": null_metrics,
         "weights": _in_order(arrays, "weights."),
-        "folds": Folds(train=_in_order(arrays, "train."), held_out=_in_order(arrays, "held_out."), **folds),
+        "folds": _folds(record["folds"], arrays),
         "selection": Selection(tuple(weights)),
         "penalty": from_record(record["penalty"], **({"toward": toward} if toward else {})),
         "how": from_record(record["how"]),

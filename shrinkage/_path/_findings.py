@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shrinkage._cv._choice import Difference, far_fold, row_gain, summarise
+from shrinkage._cv._choice import Difference, far_fold, summarise
 from shrinkage._path._convergence import Convergence, assess_convergence, known_epochs
 from shrinkage._path._curve import Curve
 from shrinkage._path._words import loss_words
@@ -235,8 +235,9 @@ def _row_gain_of_null(curve: Curve) -> float:
     """
     if curve.null_row_loss is None or curve.single_split:
         return -math.inf
-    rows = row_gain(curve.null_row_loss, curve.row_loss[:, curve.index_min], curve.row_weight)
-    wider = math.sqrt(1 + len(curve.held_out_rows) / float(np.mean([len(rows) for rows in curve.folds.train])))
+    best = curve.index_min
+    rows = curve.row_gain(curve.null_row_loss, curve.row_loss[:, best], curve.null_loss - curve.mean[best])
+    wider = math.sqrt(1 + curve.folds.held_out.union_size / float(curve.folds.train.sizes.mean()))
     return rows.mean - wider * (rows.mean - rows.low)
 
 

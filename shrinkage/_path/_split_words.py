@@ -27,10 +27,10 @@ def one_split_words(curve: Curve, said: str) -> str:
 
 def rows_words(curve: Curve) -> str:
     """Say which rows the losses are of, where the folds do not hold out each row once."""
-    folds, n_held_out = curve.folds, len(curve.held_out_rows)
+    folds, n_held_out = curve.folds, curve.folds.held_out.union_size
     if curve.single_split:
         return ""
-    times = sum(map(len, folds.held_out)) / n_held_out
+    times = folds.held_out.sizes.sum() / n_held_out
     sentences = []
     if n_held_out < folds.n_rows:
         sentences.append(f"The folds hold out {n_held_out:,} of the {folds.n_rows:,} rows; the others only train.")
@@ -40,7 +40,7 @@ def rows_words(curve: Curve) -> str:
         sentences.append(f"A row is held out {times:.1f} times on average, {error}.")
     if curve.metrics and times > 1:
         sentences.append("Metrics are of averages of several models' predictions, and may be better than one model's.")
-    sizes = [len(rows) for rows in folds.train]
+    sizes = folds.train.sizes
     if 2 * min(sizes) < folds.n_rows:
         sentences.append(
             f"The folds train on {min(sizes):,} to {max(sizes):,} rows, the final models on {folds.n_rows:,}; "

@@ -50,13 +50,13 @@ _SLOWER = (
 
 def _agree(problem: Problem, objective: Objective) -> bool:
     """Return whether rules give the same results as calls of the model, on rows of two folds."""
-    training, folds = problem.training, problem.folds
+    training, train = problem.training, problem.train
     network, data, batch_size = training.template.network, training.data, training.batch_size
     by_rules = any(way.rules for way in ways(network, agrees=True, batch_size=batch_size))
     if not by_rules and objective.per_member(include_listed=False) == objective:
         return True  # each member calls the model: there is nothing to compare
-    size = min(batch_size, *map(len, folds.train))
-    rows = np.stack([folds.train[0][:size], folds.train[-1][-size:]])
+    size = min(batch_size, *map(len, train))
+    rows = np.stack([train[0][:size], train[-1][-size:]])
     y = take(data.y if problem.target is None else problem.target.standardize(data.y, -1), rows)
     return agrees(network, objective, take(data.x, rows), y, seed_variables(network))
 

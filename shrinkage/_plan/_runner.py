@@ -36,11 +36,11 @@ class Runner:
     def __init__(self, problem: Problem, user_plan: Mapping[str, Any] | None = None, max_memory: float | None = None):
         self._user_plan, limit = check_user_plan(user_plan), memory_limit(max_memory)
         self.problem, agrees = compare(problem)
-        training, folds = self.problem.training, self.problem.folds
+        training = self.problem.training
         self.notes: list[str] = []
         self._engines = Engines(training)
         self._memory = measure(
-            training.template, training.data, folds.held_out,
+            training.template, training.data, self._scored_together(),
             batch_size=training.batch_size, strengths=len(problem.lams), limit=limit,
         )  # fmt: skip
         candidates = ways(training.template.network, agrees=agrees, batch_size=training.batch_size)
@@ -70,7 +70,7 @@ class Runner:
         cohort = Cohort(
             problem.training, engine, self.plan.evaluated_rows, rows, none, none, [ALL_ROWS], units, moments
         )
-        return cohort if stored is None else StreamCohort(cohort, stored, [stored.all_sections])
+        return cohort if stored is None else StreamCohort(cohort, stored, [stored.n_folds])
 
     @property
     def record(self) -> dict[str, Any]:
@@ -109,15 +109,22 @@ class Runner:
         return make_plan(way, self._memory, self._user_plan, strengths=len(self.problem.lams))
 
     def _cohort(self, strengths: int, plan: Plan) -> Cohort | StreamCohort:
-        problem, folds, stored = self.problem, self.problem.folds, self.problem.stored
+        problem, stored, n_folds = self.problem, self.problem.stored, len(self.problem.folds.train)
         units = None if problem.target is None else problem.target.take(slice(-1))
-        engine, numbers = self._engines.get(plan, strengths), range(len(folds.train))
+        engine = self._engines.get(plan, strengths)
         moments = None if stored is None else self._moments[:-1]
         cohort = Cohort(
-            problem.training, engine, plan.evaluated_rows, folds.train, folds.held_out, problem.scored_training_rows,
-            numbers, units, moments,
+            problem.training, engine, plan.evaluated_rows, [*problem.train], [*problem.held_out],
+            [*problem.scored_training_rows], range(n_folds), units, moments,
         )  # fmt: skip
-        return cohort if stored is None else StreamCohort(cohort, stored, stored.fold_sections)
+        return cohort if stored is None else StreamCohort(cohort, stored, range(n_folds))
+
+    def _scored_together(self) -> list[np.ndarray]:
+        """Return the held-out rows of each fold with predictions in memory."""
+        stored, held_out = self.problem.stored, self.problem.folds.held_out
+        if stored is None:
+            return [*held_out]
+        return [np.flatnonzero(contained) for contained in held_out.contain(stored.sample_rows)]
 
     @cached_property
     def _moments(self) -> list[Moments]:
@@ -125,7 +132,7 @@ class Runner:
         stored, network = self.problem.stored, self.problem.training.template.network
         if stored is None:
             return []
-        return stored_moments(network, stored, [s.train for s in (*stored.fold_sections, stored.all_sections)])
+        return stored_moments(network, stored)
 
     def _time_way(self, way: Way) -> Timing:
         """Time a way with the chunk of its plan, or with two strengths where each member is traced separately."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from shrinkage._cv._folds import Folds
 from shrinkage._cv._strengths import include
-from shrinkage._data._data import Data, batches_of, take
+from shrinkage._data._data import Data, TargetUnits, batches_of, take
 from shrinkage._data._dataset import Rows
 from shrinkage._data._stored import StoredRows
 from shrinkage._model._behaviour import Behaviour, observe
@@ -21,8 +21,8 @@ from shrinkage._problem._problem import Problem, Training
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
 from shrinkage._problem._scales import note_of_inputs, note_of_targets
-from shrinkage._problem._source import training_rows
-from shrinkage._problem._split import split, standardize
+from shrinkage._problem._source import training_rows, validation_rows
+from shrinkage._problem._split import check_split, check_standardize, split, standardize
 from shrinkage._problem._stream import check_by_rows, store_rows
 from shrinkage._problem._targets import check_class_weight
 
@@ -40,7 +40,7 @@ def prepare(request: Request) -> Problem:
     init = check_init(template, request.init, request.seed)
     rows = training_rows(request, template.network)
     batch_size = request.batch_size or rows.batch_size or _BATCH_SIZE
-    stored, data, folds, objective, read_notes = _read_and_split(template, rows, request, batch_size)
+    stored, data, folds, target, objective, read_notes = _read_and_split(template, rows, request, batch_size)
     if stored is not None:
         rows = rows._replace(x=data.x, y=None, sample_weight=None)  # frees the first rows, which are also on disk
     notes = list(read_notes)
@@ -54,19 +54,18 @@ def prepare(request: Request) -> Problem:
     for note in folds.notes:
         warnings.warn(note, stacklevel=4)  # before the training, which may take long
     objective = replace(objective, weighted=bool(np.ptp(data.weight)))
-    smallest = min(map(len, folds.train)) if stored is None else int(stored.n_train.min())
+    smallest = int(folds.train.sizes.min())
     if batch_size > smallest:
         if request.batch_size not in (None, data.n_rows):  # no note for the default or for full batches
             more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
             notes.append(Note(f"${{batch_size_}}{batch_size} {more}"))
         batch_size = min(batch_size, data.n_rows)
-    target = standardize(data, folds, objective) if request.standardize_target else None
-    trained = folds.all_rows
+    trained = folds.all_rows if stored is None else np.arange(data.n_rows)
     loss_size, variance = (1.0, 1.0) if target is not None else sizes(data, objective, trained)
     grid = make_grid(
         request.lams, penalty, how, template, selection.mask, loss_size=loss_size, target_variance=variance,
         n_rows=int((data.weight[trained] > 0).sum()) if stored is None else stored.n_counting,
-        steps=request.epochs * batches_of(len(trained) if stored is None else stored.n_rows, batch_size)[0],
+        steps=request.epochs * batches_of(len(trained) if stored is None else int(stored.n_train[-1]), batch_size)[0],
     )  # fmt: skip
     if lam_model is not None:
         grid = replace(grid, lams=include(grid.lams, lam_model, filled=grid.lam_max is not None))
@@ -89,15 +88,24 @@ def prepare(request: Request) -> Problem:
 
 def _read_and_split(
     template: Template, rows: Rows, request: Request, batch_size: int
-) -> tuple[StoredRows | None, Data, Folds, Objective, tuple[str, ...]]:
-    """Return the rows and folds; where the rows do not fit into memory, the stored rows and a sample with folds."""
-    if rows.rest is not None:
-        stream = store_rows(template, rows, request, batch_size)
-        return stream.stored, stream.data, stream.folds, stream.objective, stream.notes
+) -> tuple[StoredRows | None, Data, Folds, TargetUnits | None, Objective, tuple[str, ...]]:
+    """Return the rows, the folds and the units of the targets.
+
+    If the rows do not fit into memory, return the stored rows, and a sample of the training rows in place of all rows.
+    """
+    check_split(request)
+    validation = validation_rows(request, template.network)
+    if rows.rest is not None or (validation is not None and validation.rest is not None):
+        stream = store_rows(template, rows, request, batch_size, validation)
+        return stream.stored, stream.data, stream.folds, stream.target, stream.objective, stream.notes
     data, objective = read_rows(template, rows.x, rows.y, rows.sample_weight, request.class_weight)
     notes = data.notes
-    folds, data = split(template, objective, data, request)
-    return None, data, folds, objective, notes
+    folds, data, inputs = split(template, objective, data, request, validation)
+    target = None
+    if request.standardize_target:
+        check_standardize(data, objective)
+        target = standardize(inputs, folds)
+    return None, data, folds, target, objective, notes
 
 
 def _no_standard_error(objective: Objective, behaviour: Behaviour) -> str:

@@ -48,7 +48,7 @@ class Problem:
     training: Training
     """The settings that all members share."""
     folds: Folds
-    """The split."""
+    """The split of all rows."""
     grid: Grid
     """The strengths, and the limits of extensions."""
     selection: Selection
@@ -66,7 +66,7 @@ class Problem:
     lam_model: float | None = None
     """The strength in the regularizers of the model if `penalty="model"`; else None."""
     stored: StoredRows | None = None
-    """All rows if the rows do not fit into memory; `training.data` and `folds` then contain a sample of the rows."""
+    """All rows if the rows do not fit into memory; `training.data` is then a sample of the training rows."""
 
     @property
     def lams(self) -> np.ndarray:
@@ -74,40 +74,46 @@ class Problem:
         return self.grid.lams
 
     @property
+    def train(self) -> Sequence[np.ndarray]:
+        """Rows of `training.data` that each fold trains on. If these are a sample, all rows of the sample."""
+        return self.folds.train if self.stored is None else [self.all_rows] * len(self.folds.train)
+
+    @property
+    def held_out(self) -> Sequence[np.ndarray]:
+        """Rows of `training.data` that each fold holds out. If these are a sample, all rows of the sample."""
+        return self.folds.held_out if self.stored is None else self.train
+
+    @property
     def all_rows(self) -> np.ndarray:
-        """Numbers of the training rows of the final models: all rows of `x`."""
-        return self.folds.all_rows
+        """Rows of `training.data` that the final models train on."""
+        return self.folds.all_rows if self.stored is None else np.arange(self.training.data.n_rows)
 
     @property
     def n_rows(self) -> int:
         """Number of training rows of the final models."""
-        return len(self.all_rows) if self.stored is None else self.stored.n_rows
+        return len(self.all_rows) if self.stored is None else int(self.stored.n_train[-1])
 
     @property
     def n_train(self) -> np.ndarray:
         """Number of training rows of each fold, (F,)."""
-        if self.stored is not None:
-            return self.stored.n_train
-        return np.array([len(rows) for rows in self.folds.train])
+        return self.folds.train.sizes
 
     @property
     def fold_weight(self) -> np.ndarray:
         """Sum of the weights of the held-out rows of each fold, (F,)."""
-        if self.stored is not None:
-            return self.stored.weight
-        return self._weights_of(self.folds.held_out)
+        return self._weights_of(self.folds.held_out) if self.stored is None else self.stored.weight
 
     @cached_property
-    def scored_training_rows(self) -> list[np.ndarray]:
-        """Numbers of the rows for the training loss of each fold."""
+    def scored_training_rows(self) -> Sequence[np.ndarray]:
+        """Rows of `training.data` for the training loss of each fold. If these are a sample, all rows of the sample."""
+        if self.stored is not None:
+            return self.train
         return scored_training_rows(self.folds, self.training.data.weight, self.training.seed)
 
     @property
     def train_weight(self) -> np.ndarray:
         """Sum of the weights of the rows for the training loss of each fold, (F,)."""
-        if self.stored is not None:
-            return np.roll(self.fold_weight, -1)
-        return self._weights_of(self.scored_training_rows)
+        return self._weights_of(self.scored_training_rows) if self.stored is None else self.stored.train_weight
 
     def _weights_of(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         return np.array([self.training.data.weight[rows].sum() for rows in parts], dtype=np.float64)

@@ -53,7 +53,8 @@ def read_rows(
     data = make_data(x, y, sample_weight, dtype)
     if class_weight is not None:
         data = replace(data, weight=(data.weight * class_weights(data.y, class_weight)).astype(dtype))
-    data = replace(data if is_block else scale_weights(data, dtype), x=_fitting_inputs(network, data.x))
+    weight, notes = (data.weight, ()) if is_block else scale_weights(data.weight)
+    data = replace(data, x=_fitting_inputs(network, data.x), weight=weight, notes=notes)
     check_tokens(network, data.x)
     some = np.unique(np.linspace(0, data.n_rows - 1, 32).astype(int))
     outputs = _outputs(network, take(data.x, some))
@@ -72,8 +73,8 @@ def read_rows(
         fitting.append(
             _fitting_targets(leaves[place], output, term and term.loss, called[place], data.n_rows, dtype, is_block)
         )
-    notes = [note_of_outputs(tree.flatten(outputs)[term.place], term.loss) for term in objective.terms]
-    data = replace(data, y=tree.pack_sequence_as(outputs, fitting), notes=(*data.notes, *filter(None, notes)))
+    more = [note_of_outputs(tree.flatten(outputs)[term.place], term.loss) for term in objective.terms]
+    data = replace(data, y=tree.pack_sequence_as(outputs, fitting), notes=(*notes, *filter(None, more)))
     absent = [name if leaf is None else None for name, leaf in zip(called, leaves, strict=True)]
     _check_metrics(template, take(data.y, some), outputs, absent)
     return data, objective

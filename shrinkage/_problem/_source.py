@@ -7,6 +7,7 @@ import keras
 from shrinkage._data._dataset import Rows, is_dataset, read_dataset
 from shrinkage._data._memory import memory_limit
 from shrinkage._data._sparse import to_dense
+from shrinkage._hints._fit import stream_words
 from shrinkage._host._graphs import graph_of
 from shrinkage._problem._request import Request
 
@@ -34,17 +35,25 @@ def training_rows(request: Request, network: keras.Model) -> Rows:
     return _read("`x`", request.x, request, network, request.steps_per_epoch)
 
 
-def validation_rows(request: Request, network: keras.Model) -> Any:
-    """Return `validation_data`: a dataset becomes a tuple of arrays, and sparse matrices become dense arrays."""
-    if not is_dataset(request.validation_data):
-        return _dense("validation_data", request.validation_data, request, network)
-    rows = _read("`validation_data`", request.validation_data, request, network, None)
-    if rows.rest is not None:
+def validation_rows(request: Request, network: keras.Model) -> Rows | None:
+    """Return the rows of `validation_data`, or None without it.
+
+    Raises:
+        TypeError, ValueError: If the dataset cannot be read, or the value is neither a dataset nor a tuple of arrays.
+    """
+    given = request.validation_data
+    if given is None:
+        return None
+    if is_dataset(given):
+        return _read("`validation_data`", given, request, network, None)
+    if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+        size = f" of {len(given)}" if isinstance(given, (tuple, list)) else ""
         raise ValueError(
-            "`validation_data` must fit into memory. Received: a dataset that takes more than a quarter of what is "
-            "allowed. Give a larger max_memory or fewer rows, dataset.take(n)."
+            "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays, or a dataset of these. "
+            f"Received: a {type(given).__name__}{size}. {stream_words(given, '_val')}".rstrip()
         )
-    return rows[:3]
+    x, y, weight = (*_dense("validation_data", given, request, network), None)[:3]
+    return Rows(x, y, weight, None)
 
 
 def _dense(name: str, values: Any, request: Request, network: keras.Model) -> Any:

@@ -1,6 +1,6 @@
 """The split of the rows into folds, and the units of the targets."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -11,8 +11,7 @@ from shrinkage._cv._folds import Folds, given_folds, with_rows_that_do_not_count
 from shrinkage._cv._given import is_splitter, read_folds
 from shrinkage._cv._splits import make_folds
 from shrinkage._data._data import Data, TargetUnits, join
-from shrinkage._data._dataset import is_dataset
-from shrinkage._hints._fit import stream_words
+from shrinkage._data._dataset import Rows, is_shuffled
 from shrinkage._model._losses import name_of
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
@@ -20,21 +19,53 @@ from shrinkage._note import Classes, Note
 from shrinkage._problem._groups import number_groups, read_groups
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
-from shrinkage._problem._source import validation_rows
 from shrinkage._problem._targets import classes_of
 
 
-def split(template: Template, objective: Objective, data: Data, request: Request) -> tuple[Folds, Data]:
-    """Return the folds, and all rows. The rows of `validation_data` come last."""
-    check_split(request)
+@dataclass(frozen=True)
+class SplitInputs:
+    """The values of all rows that a split depends on. The rows of `validation_data` come last."""
+
+    weight: np.ndarray
+    """Weights of the rows, (n,)."""
+    classes: np.ndarray | None
+    """Class of each row for stratification, (n,), or whether each label applies, (n, L); None without classes."""
+    target: np.ndarray | None
+    """Targets of the first output with classes, or else of the first output, (n, ...); None if not needed."""
+    n_validation: int = 0
+    """Number of rows of `validation_data`."""
+
+
+def split(
+    template: Template, objective: Objective, data: Data, request: Request, validation: Rows | None
+) -> tuple[Folds, Data, SplitInputs]:
+    """Return the folds, and all rows with the values that the split depends on. Rows of `validation_data` come last."""
+    n_rows = data.n_rows
+    if validation is not None:
+        data = join(data, read_validation(template, objective, validation, request))
+    inputs = replace(split_inputs(data, objective), n_validation=data.n_rows - n_rows)
+    return choose_folds(inputs, request), data, inputs
+
+
+def split_inputs(data: Data, objective: Objective) -> SplitInputs:
+    """Return the values of some rows that a split depends on."""
     place = objective.classification_output()
-    if request.validation_data is None:
-        folds = _split_rows(data, place, request)
+    leaves = keras.tree.flatten(data.y)
+    return SplitInputs(data.weight, None if place is None else classes_of(leaves[place]), leaves[place or 0])
+
+
+def choose_folds(inputs: SplitInputs, request: Request) -> Folds:
+    """Return the folds.
+
+    Raises:
+        ValueError: If the split does not fit the rows.
+    """
+    if inputs.n_validation:
+        folds = given_folds(len(inputs.weight) - inputs.n_validation, inputs.n_validation)
     else:
-        validation = _validation_rows(template, objective, request)
-        folds, data = given_folds(data.n_rows, validation.n_rows), join(data, validation)
-    _check_weights(folds, data.weight)
-    return replace(folds, notes=(*folds.notes, *_unseen(folds, data, place))), data
+        folds = _split_rows(inputs, request)
+    _check_weights(folds, inputs.weight)
+    return replace(folds, notes=(*folds.notes, *_unseen(folds, inputs)))
 
 
 def _check_weights(folds: Folds, weight: np.ndarray) -> None:
@@ -65,10 +96,10 @@ def check_split(request: Request) -> None:
                 )
     by_row = not (number or is_splitter(cv) or isinstance(cv, str))
     for name, used in (("cv", by_row), ("groups", request.groups is not None)):
-        if used and is_dataset(request.x):
+        if used and is_shuffled(request.x):
             raise ValueError(
                 f"`{name}` names the rows of `x` by their places, which a dataset that shuffles changes. Received: a "
-                f"dataset as `x`. Read it into arrays first, or say cv=5."
+                f"dataset that shuffles as `x`. Leave .shuffle() out: `fit` shuffles the rows in every epoch."
             )
     if request.repeats > 1 and not number:
         splits = getattr(cv, "n_splits", 5)
@@ -84,12 +115,11 @@ def _is_number(cv: object) -> bool:
     return isinstance(cv, Real)
 
 
-def _unseen(folds: Folds, data: Data, place: int | None) -> tuple[Note, ...]:
+def _unseen(folds: Folds, inputs: SplitInputs) -> tuple[Note, ...]:
     """Return a note on classes or labels that a fold holds out and does not train on, with the number of rows."""
-    classes = None if place is None else classes_of(keras.tree.flatten(data.y)[place])
+    classes, counts = inputs.classes, inputs.weight > 0
     if classes is None:
         return ()
-    counts = data.weight > 0
     missed = np.zeros(classes.shape, bool)  # (n,), or (n, L) for several labels per row
     for train, held_out in zip(folds.train, folds.held_out, strict=True):
         trained = classes[train[counts[train]]]
@@ -121,20 +151,19 @@ def _unseen(folds: Folds, data: Data, place: int | None) -> tuple[Note, ...]:
     return (Note(text, classes=found),)
 
 
-def _split_rows(data: Data, place: int | None, request: Request) -> Folds:
+def _split_rows(inputs: SplitInputs, request: Request) -> Folds:
     """Split the rows, stratified by the first output with classes.
 
     If `cv` is a number, only the rows with a weight above 0 are split, and the other rows are added afterwards.
     Splitters, fold numbers and pairs of row numbers apply to all rows.
     """
     cv: Any = request.cv
-    leaves = keras.tree.flatten(data.y)
-    classes = None if place is None else classes_of(leaves[place])
-    groups = read_groups(request.groups, data.n_rows)
+    n_rows, classes = len(inputs.weight), inputs.classes
+    groups = read_groups(request.groups, n_rows)
     if not _is_number(cv):
-        y = classes if classes is not None else leaves[place or 0]
-        return read_folds(cv, data.n_rows, y[:, 0] if y.shape[1:] == (1,) else y, groups)
-    counts = data.weight > 0
+        y = classes if classes is not None else inputs.target
+        return read_folds(cv, n_rows, y if y is None or y.shape[1:] != (1,) else y[:, 0], groups)
+    counts = inputs.weight > 0
     options: dict[str, Any] = {"repeats": request.repeats, "seed": request.seed}
     numbers = None if groups is None else number_groups(groups)
     own: dict[str, Any] = {"classes": classes, "groups": numbers}
@@ -147,42 +176,45 @@ def _split_rows(data: Data, place: int | None, request: Request) -> Folds:
             f"`sample_weight` must leave enough rows with a weight above 0 for `cv`. Received: {counts.sum()} of "
             f"{len(counts)} rows. {error}"
         ) from error
-    return folds if counts.all() else with_rows_that_do_not_count(folds, data.weight, request.seed, numbers)
+    return folds if counts.all() else with_rows_that_do_not_count(folds, inputs.weight, request.seed, numbers)
 
 
-def _validation_rows(template: Template, objective: Objective, request: Request) -> Data:
-    validation_data = validation_rows(request, template.network)
-    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-        size = f" of {len(validation_data)}" if isinstance(validation_data, (tuple, list)) else ""
-        raise ValueError(
-            "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays, or a dataset of these. "
-            f"Received: a {type(validation_data).__name__}{size}. {stream_words(validation_data, '_val')}".rstrip()
-        )
+def read_validation(
+    template: Template, objective: Objective, rows: Rows, request: Request, *, is_block: bool = False
+) -> Data:
+    """Return rows of `validation_data` as checked arrays that fit the model; see `read_rows`."""
     try:
-        x, y, weight = (*validation_data, None)[:3]
-        return read_rows(template, x, y, weight, request.class_weight, objective)[0]
+        x, y, weight = rows[:3]
+        return read_rows(template, x, y, weight, request.class_weight, objective, is_block=is_block)[0]
     except (TypeError, ValueError) as error:
         raise type(error)(f"`validation_data`: {error}") from error
 
 
-def standardize(data: Data, folds: Folds, objective: Objective) -> TargetUnits:
-    """Return the mean and standard deviation of the targets in the training rows of each fold and, last, of `x`."""
+def check_standardize(data: Data, objective: Objective) -> None:
+    """Refuse `standardize_target` for another loss than a squared error of one output."""
     target, *others = keras.tree.flatten(data.y)
-    if not is_one_squared_error(data, objective):
-        axis = "axis=0" if target.shape[1:] != (1,) else ""
-        numbers = (
-            ""
-            if objective.classification_output() is not None
-            else f" Divide y yourself: y = (y - y.mean({axis})) / y.std({axis})."
-        )
-        raise ValueError(
-            "`standardize_target` needs loss='mean_squared_error' and one output. "
-            f"Received: {_loss_name(objective)}, targets of shape {', '.join(str(y.shape) for y in (target, *others))}."
-            f"{numbers}"
-        )
+    if is_one_squared_error(data, objective):
+        return
+    axis = "axis=0" if target.shape[1:] != (1,) else ""
+    numbers = (
+        ""
+        if objective.classification_output() is not None
+        else f" Divide y yourself: y = (y - y.mean({axis})) / y.std({axis})."
+    )
+    raise ValueError(
+        "`standardize_target` needs loss='mean_squared_error' and one output. "
+        f"Received: {_loss_name(objective)}, targets of shape {', '.join(str(y.shape) for y in (target, *others))}."
+        f"{numbers}"
+    )
+
+
+def standardize(inputs: SplitInputs, folds: Folds) -> TargetUnits:
+    """Return the mean and standard deviation of the targets in the training rows of each fold and, last, of `x`."""
+    if inputs.target is None:
+        raise ValueError("The targets are needed to standardize them.")
     moments = []
     for rows in (*folds.train, folds.all_rows):
-        y, weight = target[rows, 0].astype(np.float64), data.weight[rows]
+        y, weight = inputs.target[rows, 0].astype(np.float64), inputs.weight[rows]
         mean = np.average(y, weights=weight)
         moments.append((mean, np.sqrt(np.average((y - mean) ** 2, weights=weight))))
     means, sds = np.array(moments).T

@@ -1,59 +1,53 @@
-"""Rows that do not fit into memory: a single pass checks the rows, assigns folds, and writes the rows to disk."""
+"""Rows that do not fit into memory: a single pass checks all rows and writes them to disk, then folds are chosen."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from numbers import Real
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from keras import tree
 
-from shrinkage._cv._folds import Folds, to_folds
-from shrinkage._data._data import Data, take
+from shrinkage._cv._folds import Folds, scored_training_rows
+from shrinkage._cv._given import is_splitter
+from shrinkage._cv._row_sets import RowSets
+from shrinkage._data._data import Data, TargetUnits, scale_weights, take
 from shrinkage._data._dataset import Rows, join_batches
-from shrinkage._data._spool import Dealer, Writer
-from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, StoredRows
+from shrinkage._data._spool import Spool, Writer
+from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, Sides, StoredRows, placement
 from shrinkage._model._behaviour import Behaviour
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
-from shrinkage._problem._targets import classes_of
+from shrinkage._problem._split import (
+    SplitInputs,
+    check_standardize,
+    choose_folds,
+    read_validation,
+    split_inputs,
+    standardize,
+)
 
 _SAMPLE = 16_384
 """Maximum number of held-out rows with stored predictions and losses."""
 
-_NOT_COUNTING, _NO_CLASS = -1, -2
-"""Class labels of rows with weight 0, and of rows without classes."""
+_TARGET_VALUES = 16
+"""Maximum number of target values per row that are kept in memory for a splitter."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Stored rows, and a sample of the rows in memory."""
+    """Stored rows, and a sample of the training rows in memory."""
 
     stored: StoredRows
     data: Data
     """The sample, with as many rows as a buffer of the cohort."""
     folds: Folds
-    """Folds of the first rows of the sample."""
+    """Folds of all rows."""
+    target: TargetUnits | None
     objective: Objective
     notes: tuple[str, ...]
-
-
-def check_stream(request: Request) -> None:
-    """Refuse arguments that require all rows in memory."""
-    number = isinstance(request.cv, Real)
-    for name, used, way in (
-        ("cv", not number or request.cv < 2, "Say cv=5."),
-        ("repeats", request.repeats > 1, "Leave it out."),
-        ("validation_data", request.validation_data is not None, "Leave it out for cv=5."),
-        ("standardize_target", request.standardize_target, "Divide the targets in the dataset: dataset.map(...)."),
-    ):
-        if used:
-            raise ValueError(
-                f"`{name}` needs rows that fit into memory. Received: a dataset that takes more than a quarter of what "
-                f"is allowed, beside {name}={getattr(request, name)!r}. {way} Or give a larger max_memory."
-            )
 
 
 def check_by_rows(objective: Objective, behaviour: Behaviour) -> None:
@@ -66,77 +60,146 @@ def check_by_rows(objective: Objective, behaviour: Behaviour) -> None:
         )
 
 
-def store_rows(template: Template, rows: Rows, request: Request, batch_size: int) -> Stream:
-    """Check all rows, assign folds, and write the rows to disk, in a single pass.
+def store_rows(
+    template: Template, rows: Rows, request: Request, batch_size: int, validation: Rows | None = None
+) -> Stream:
+    """Check all rows, write them to disk in a single pass, choose the folds, and shuffle the rows.
 
     Args:
         template: The template of the model.
         rows: The first rows, and the remaining batches.
         request: The arguments of `fit`.
         batch_size: Number of rows per batch.
+        validation: Rows of `validation_data`, or None.
 
     Raises:
-        TypeError, ValueError: If `read_rows` refuses a row.
+        TypeError, ValueError: If `read_rows` refuses a row, or the split or the batch size do not fit the rows.
     """
-    check_stream(request)
-    n_folds = int(request.cv)
-    dealer, blocks = Dealer(n_folds, request.seed), _blocks(rows)
-    data, objective = read_rows(template, *next(blocks), request.class_weight, is_block=True)
-    structure, notes = (data.x, data.y), dict.fromkeys(data.notes)
-    weights, n_counting = np.zeros(n_folds), 0
-    with Writer(_arrays(data), n_folds, request.seed) as writer:
-        while True:
-            sections = dealer.deal(_classes(data, objective))
-            writer.write(_arrays(data), sections)
-            weights += np.bincount(sections, data.weight, n_folds)
-            n_counting += int((data.weight > 0).sum())
-            block = next(blocks, None)
-            if block is None:
-                break
-            data, _ = read_rows(template, *block, request.class_weight, objective, is_block=True)
-            notes |= dict.fromkeys(data.notes)
-        _check_classes(dealer, objective)
-        spool = writer.finish()
-    mean = weights.sum() / spool.n_rows
-    stored = StoredRows(spool, structure, float(mean), weights / mean, n_counting)
-    data, sections = stored.sample(n_folds * batch_size + stored.block_rows)
-    if batch_size > stored.n_train.min():
-        raise ValueError(
-            f"`batch_size` must be at most the {stored.n_train.min():,} training rows of a fold where the rows do not "
-            f"fit into memory. Received: {batch_size}."
-        )
-    n_sample = min(max(_SAMPLE, 2 * batch_size), stored.n_rows)  # a fold of the sample trains on a batch at least
-    folds = _sample_folds(sections[:n_sample], stored, dealer.classes != [_NO_CLASS])
-    return Stream(stored, data, folds, objective, (*notes, _note(stored, folds.n_rows)))
+    x, y, weight = (rows if rows.rest is None else next(_blocks(rows)))[:3]
+    first, objective = read_rows(template, x, y, weight, request.class_weight, is_block=True)
+    if request.standardize_target:
+        check_standardize(first, objective)
+
+    def read(rows: Rows) -> Data:
+        x, y, weight = rows[:3]
+        return read_rows(template, x, y, weight, request.class_weight, objective, is_block=True)[0]
+
+    def read_held_out(rows: Rows) -> Data:
+        return read_validation(template, objective, rows, request, is_block=True)
+
+    with Writer(_arrays(first), request.seed) as writer:
+        inputs, notes = _write(writer, _checked(rows, read), objective, request)
+        if validation is not None:
+            held_out, _ = _write(writer, _checked(validation, read_held_out), objective, request)
+            inputs = replace(join_inputs([inputs, held_out]), n_validation=len(held_out.weight))
+        _check_classes(inputs, objective)
+        folds = choose_folds(inputs, request)
+        if batch_size > folds.train.sizes.min():
+            raise ValueError(
+                f"`batch_size` must be at most the {folds.train.sizes.min():,} training rows of a fold where the rows "
+                f"do not fit into memory. Received: {batch_size}."
+            )
+        sides = _sides(folds, inputs, request.seed)
+        spool = writer.finish(*placement(sides, inputs.weight))
+    stored = _stored(spool, (first.x, first.y), inputs, sides, request.seed)
+    data = stored.sample(stored.n_folds * batch_size + stored.block_rows)
+    target = standardize(inputs, folds) if request.standardize_target else None
+    return Stream(stored, data, folds, target, objective, (*notes, _note(stored)))
 
 
-def _check_classes(dealer: Dealer, objective: Objective) -> None:
+def _write(
+    writer: Writer, blocks: Iterator[Data], objective: Objective, request: Request
+) -> tuple[SplitInputs, tuple[str, ...]]:
+    """Write checked rows; return the values of all of them that a split depends on, and the notes."""
+    parts, notes = list[SplitInputs](), dict[str, None]()
+    for data in blocks:
+        writer.write(_arrays(data))
+        found = split_inputs(data, objective)
+        needed = request.standardize_target or is_splitter(request.cv)
+        small = found.target is not None and math.prod(found.target.shape[1:]) <= _TARGET_VALUES
+        classes = found.classes if found.classes is None or found.classes.ndim > 1 else found.classes.astype(np.int32)
+        parts.append(replace(found, classes=classes, target=found.target if needed and small else None))
+        notes |= dict.fromkeys(data.notes)
+    inputs = join_inputs(parts)
+    weight, more = scale_weights(inputs.weight)
+    return replace(inputs, weight=weight), (*more, *notes)
+
+
+def _sides(folds: Folds, inputs: SplitInputs, seed: int) -> Sides:
+    n_rows = len(inputs.weight)
+    nothing, everything = RowSets.of([[]], n_rows), RowSets.of([slice(n_rows - inputs.n_validation)], n_rows)
+    scored = scored_training_rows(folds, inputs.weight, seed)
+    return Sides(folds.train + everything, folds.held_out + nothing, scored + nothing)
+
+
+def _stored(spool: Spool, structure: Any, inputs: SplitInputs, sides: Sides, seed: int) -> StoredRows:
+    held_out = sides.held_out.union
+    random = np.random.default_rng((seed, 11))
+    sample = np.sort(random.choice(held_out, min(_SAMPLE, len(held_out)), replace=False))
+
+    def weights(sets: RowSets) -> np.ndarray:
+        return np.array([inputs.weight[rows].sum() for rows in sets[:-1]], dtype=np.float64)
+
+    return StoredRows(
+        spool, structure, sides.train.sizes, weights(sides.held_out), weights(sides.scored),
+        int((inputs.weight[: len(inputs.weight) - inputs.n_validation] > 0).sum()), sample, inputs.weight[sample],
+    )  # fmt: skip
+
+
+def join_inputs(parts: Sequence[SplitInputs]) -> SplitInputs:
+    """Concatenate the values of several blocks.
+
+    One-hot rows are classes only if all rows are one-hot; otherwise a row has several labels.
+    """
+    weight = np.concatenate([part.weight for part in parts])
+    classes, targets = [part.classes for part in parts], [part.target for part in parts]
+    known = [part for part in classes if part is not None]
+    width = max((part.shape[1] for part in known if part.ndim > 1), default=0)
+    if width:
+        known = [part if part.ndim > 1 else part[:, None] == np.arange(width) for part in known]
+    joined = np.concatenate(known) if len(known) == len(parts) else None
+    target = None if any(part is None for part in targets) else np.concatenate([t for t in targets if t is not None])
+    return SplitInputs(weight, joined, target)
+
+
+def _check_classes(inputs: SplitInputs, objective: Objective) -> None:
     """Refuse labels of a single class. This check is possible only after the last row."""
-    counting = [label for label in dealer.classes if label != _NOT_COUNTING]
-    if objective.classification_output() is not None and dealer.classes != [_NO_CLASS] and len(counting) < 2:
-        raise ValueError(f"`y` must hold at least two classes. Received: only {counting or 'rows of weight 0'}.")
+    classes = None if inputs.classes is None else inputs.classes[: len(inputs.weight) - inputs.n_validation]
+    if objective.classification_output() is not None and classes is not None and classes.min() == classes.max():
+        raise ValueError(f"`y` must hold at least two classes. Received: only {classes.min()}.")
 
 
-def _note(stored: StoredRows, n_sample: int) -> str:
-    size = stored.n_rows * stored.spool.dtype.itemsize / 2**20
+def _note(stored: StoredRows) -> str:
+    size = stored.spool.n_rows * stored.spool.dtype.itemsize / 2**20
     return (
-        f"The {stored.n_rows:,} rows ({size:,.0f} MiB) were written to disk, and are read in {stored.n_blocks} blocks. "
-        f"Means and standard errors are over all held-out rows. `predictions`, `row_loss` and `metrics` are of a "
-        f"random sample of {n_sample:,} rows, which `held_out_rows` numbers."
+        f"The {stored.spool.n_rows:,} rows ({size:,.0f} MiB) were written to disk, and are read in {stored.n_blocks} "
+        f"blocks. Losses and metrics are over all held-out rows. `predictions` and `row_loss` are of a random sample "
+        f"of {len(stored.sample_rows):,} held-out rows, which `held_out_rows` numbers."
     )
 
 
 def _arrays(data: Data) -> list[np.ndarray]:
-    return [*tree.flatten((data.x, data.y)), data.weight]
+    return tree.flatten((data.x, data.y))
 
 
-def _blocks(rows: Rows) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield (x, y, sample_weight) in parts of limited size."""
+def _checked(rows: Rows, read: Callable[[Rows], Data]) -> Iterator[Data]:
+    """Yield checked rows in parts of limited size."""
+    if rows.rest is not None:
+        yield from map(read, _blocks(rows))
+        return
+    data = read(rows)
+    for start in range(0, data.n_rows, BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        yield replace(data, x=take(data.x, part), y=take(data.y, part), weight=data.weight[part])
+
+
+def _blocks(rows: Rows) -> Iterator[Rows]:
+    """Yield the rows of a dataset in parts of limited size."""
     n_rows = len(tree.flatten(rows.x)[0])
     for start in range(0, n_rows, BLOCK_ROWS):
         part = slice(start, start + BLOCK_ROWS)
         x, y, sample_weight = (None if each is None else take(each, part) for each in rows[:3])
-        yield x, y, sample_weight
+        yield Rows(x, y, sample_weight, None)
     parts, n_bytes, n_rows = list[Any](), 0, 0
     for part in rows.rest or ():
         leaves = tree.flatten(part)
@@ -149,22 +212,6 @@ def _blocks(rows: Rows) -> Iterator[tuple[Any, Any, Any]]:
         yield _joined(parts)
 
 
-def _joined(parts: list[Any]) -> tuple[Any, Any, Any]:
+def _joined(parts: list[Any]) -> Rows:
     x, y, sample_weight = (*join_batches("`x`", parts), None)[:3]
-    return x, y, sample_weight
-
-
-def _classes(data: Data, objective: Objective) -> np.ndarray:
-    """Return the class of each row for stratification, (n,). Rows with weight 0 form a separate class."""
-    place = objective.classification_output()
-    found = None if place is None else classes_of(tree.flatten(data.y)[place])
-    classes = np.full(data.n_rows, _NO_CLASS) if found is None or found.ndim > 1 else found
-    return np.where(data.weight > 0, classes, _NOT_COUNTING)
-
-
-def _sample_folds(sections: np.ndarray, stored: StoredRows, is_stratified: bool) -> Folds:
-    """Return the folds of the first rows of the sample."""
-    n_rows = len(sections)
-    rows = np.arange(n_rows)
-    split = ((rows[sections != f], rows[sections == f]) for f in range(len(stored.spool.sizes)))
-    return to_folds(split, n_rows, "stratified k-fold" if is_stratified else "k-fold")
+    return Rows(x, y, sample_weight, None)

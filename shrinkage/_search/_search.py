@@ -158,7 +158,7 @@ class Search:
     def _comparison_rows(self) -> np.ndarray:
         """A few held-out rows; a full batch if the model mixes rows, because the steps are compiled for this size."""
         training = self._problem.training
-        return self._problem.folds.held_out[0][: COMPARED if training.by_rows else training.batch_size]
+        return self._problem.held_out[0][: COMPARED if training.by_rows else training.batch_size]
 
     def _warn_unless_equal(self, last: TrainedMember) -> None:
         """Warn if the returned model does not predict like the trained member; one member is tested for all."""

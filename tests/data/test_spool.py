@@ -1,4 +1,4 @@
-"""Rows on disk: each once, in its section, in a random order; and rows dealt to folds without their number."""
+"""Rows on disk: each once, with its number, in its section, in a random order."""
 
 import gc
 import resource
@@ -10,32 +10,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shrinkage._data import _spool
-from shrinkage._data._spool import Dealer, Spool, Writer
+from shrinkage._data._spool import Spool, Writer
+
+
+def finished(writer: Writer, sections: np.ndarray) -> Spool:
+    """The spool, with the section of each row stored beside the row."""
+    return writer.finish(int(sections.max()) + 1, lambda rows: (sections[rows], [sections[rows].astype("int16")]))
 
 
 def written(n_rows: int, sections: np.ndarray, part: int = 100) -> Spool:
     """Rows of two arrays, the first of which holds the number of the row."""
     numbers = np.arange(n_rows)
     arrays = [numbers, numbers[:, None] * np.ones((1, 3), "float32")]
-    writer = Writer([array[:0] for array in arrays], int(sections.max(initial=0)) + 1, seed=0)
+    writer = Writer([array[:0] for array in arrays], seed=0)
     for start in range(0, n_rows, part):
-        rows = slice(start, start + part)
-        writer.write([array[rows] for array in arrays], sections[rows])
-    return writer.finish()
+        writer.write([array[start : start + part] for array in arrays])
+    return finished(writer, sections)
 
 
-@given(st.integers(0, 400), st.integers(1, 5), st.integers(1, 7), st.sampled_from([1, 150, 2**26]))
+@given(st.integers(1, 400), st.integers(1, 5), st.integers(1, 7), st.sampled_from([1, 150, 2**26]))
 def test_blocks_hold_each_row_once_in_its_section(n_rows, n_sections, n_blocks, shuffled_bytes):
     sections = np.random.default_rng(n_rows).integers(n_sections, size=n_rows)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_spool, "_SHUFFLED_BYTES", max(shuffled_bytes, 20))
+        patch.setattr(_spool, "_BUCKETS", 5)
         spool = written(n_rows, sections)
     found = []
     for _, records in spool.blocks(range(n_blocks), n_blocks):
         assert len(records) == len(spool.sizes)
         for section, part in enumerate(records):
             found.append(part["0"])
-            assert (sections[part["0"]] == section).all()
+            assert (sections[part["0"]] == section).all() and (part["added0"] == section).all()
+            np.testing.assert_array_equal(part["row"], part["0"])
             np.testing.assert_array_equal(part["1"], part["0"][:, None] * np.ones((1, 3)))
     np.testing.assert_array_equal(np.sort(np.concatenate(found)), np.arange(n_rows))
 
@@ -65,11 +71,11 @@ def test_blocks_are_read_in_the_order_given():
 def test_nothing_is_left_on_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     numbers = np.arange(10)
-    with Writer([numbers], 2, seed=0) as writer:
-        writer.write([numbers], numbers % 2)
-        spool = writer.finish()
-    with pytest.raises(KeyboardInterrupt), Writer([numbers], 2, seed=0) as broken:
-        broken.write([numbers], numbers % 2)
+    with Writer([numbers], seed=0) as writer:
+        writer.write([numbers])
+        spool = finished(writer, numbers % 2)
+    with pytest.raises(KeyboardInterrupt), Writer([numbers], seed=0) as broken:
+        broken.write([numbers])
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == [spool.folder] and sorted(p.name for p in spool.folder.iterdir()) == ["0", "1"]
     assert spool.folder.stat().st_mode & 0o077 == 0, "nobody else can read the rows"
@@ -84,11 +90,11 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with (
         pytest.raises(OSError, match=f"no room for them on disk in {tmp_path}.* TMPDIR"),
-        Writer([rows], 1, 0) as writer,
+        Writer([rows], 0) as writer,
     ):
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
         try:
-            writer.write([rows], np.zeros(2000, int))
+            writer.write([rows])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list(tmp_path.iterdir())
@@ -97,23 +103,6 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize("later", [np.zeros((2, 1)), np.zeros((2, 4)), np.zeros((2, 3), complex)])
 def test_rows_of_another_shape_or_type_are_refused(later):
     with pytest.raises(ValueError, match=r"rows of one shape and type.* \(3,\) and type float64 first"):
-        with Writer([np.zeros((2, 3))], 1, seed=0) as writer:
-            writer.write([np.zeros((2, 3))], np.zeros(2, int))
-            writer.write([later], np.zeros(2, int))
-
-
-@given(st.lists(st.lists(st.integers(0, 3), max_size=30), max_size=8), st.integers(1, 6))
-def test_rows_of_every_class_are_dealt_equally(parts, n_sections):
-    dealer = Dealer(n_sections, seed=0)
-    sections = np.concatenate([np.empty(0, int), *(dealer.deal(np.array(part, int)) for part in parts)])
-    classes = np.concatenate([np.empty(0, int), *(np.array(part, int) for part in parts)])
-    for label in set(classes.tolist()):
-        counts = np.bincount(sections[classes == label], minlength=n_sections)
-        assert len(counts) == n_sections and np.ptp(counts) <= 1
-    assert dealer.classes == sorted(set(classes.tolist()))
-
-
-def test_rows_in_a_period_of_the_folds_are_dealt_at_random():
-    """Numbered in turn, every fifth row would be one fold's."""
-    sections = Dealer(5, seed=0).deal(np.zeros(1000, int))
-    assert len(set(sections[::5].tolist())) == 5
+        with Writer([np.zeros((2, 3))], seed=0) as writer:
+            writer.write([np.zeros((2, 3))])
+            writer.write([later])

@@ -25,6 +25,7 @@ Y = (X @ [1.0, -1.0, 0.0] + 0.5 * RNG.normal(size=N)).astype("float32")[:, None]
 GROUPS = np.arange(N) // 3
 SAME_ROWS = [(np.arange(12), np.arange(18, 24)), (np.arange(6, 18), np.arange(18, 24))]
 DATASET = tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)
+SHUFFLED = DATASET.unbatch().shuffle(24).batch(4)
 
 
 def network(optimizer: Any = "sgd", n_inputs: int = 3, **options: Any) -> keras.Model:
@@ -254,8 +255,8 @@ def test_a_path_says_how_its_rows_were_split(split, words):
         ({"cv": sk.KFold(3), "validation_data": (X, Y)}, "`cv` must be left out with `validation_data`"),
         ({"repeats": 2, "cv": sk.TimeSeriesSplit(3)}, "`repeats` needs a number of folds or a share.*TimeSeriesSplit"),
         ({"repeats": 2, "cv": np.arange(N) % 2}, "`repeats` needs a number of folds"),
-        ({"x": DATASET, "y": None, "groups": GROUPS}, "`groups` names the rows of `x` by their places"),
-        ({"x": DATASET, "y": None, "cv": np.arange(N) % 2}, "`cv` names the rows .* Read it into arrays first"),
+        ({"x": SHUFFLED, "y": None, "groups": GROUPS}, "`groups` names the rows of `x` by their places"),
+        ({"x": SHUFFLED, "y": None, "cv": np.arange(N) % 2}, r"`cv` names the rows .* Leave .shuffle\(\) out"),
         ({"repeats": 0}, "`repeats` must be a whole number of at least 1"),
         ({"repeats": 1.5}, "`repeats` must be a whole number"),
         ({"cv": sk.TimeSeriesSplit(30)}, r"`cv` \(TimeSeriesSplit\) cannot split the 24 rows"),
@@ -269,6 +270,15 @@ def test_a_path_says_how_its_rows_were_split(split, words):
 def test_a_split_that_cannot_be_made_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         fit(**options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"groups": GROUPS, "cv": 2}, {"cv": np.arange(N) % 3}, {"cv": [(range(12), range(12, 24))]}]
+)
+def test_a_dataset_that_does_not_shuffle_has_its_rows_in_order(options):
+    one, other = fit(x=DATASET, y=None, epochs=1, **options), fit(epochs=1, batch_size=4, **options)
+    assert one.folds.hash == other.folds.hash
+    np.testing.assert_array_equal(one.cv_loss, other.cv_loss)
 
 
 def test_labels_of_groups_may_be_of_any_kind():

@@ -1,4 +1,4 @@
-"""A dataset that does not fit into memory: read once, dealt to folds, written to disk, and trained on in blocks."""
+"""A dataset that does not fit into memory: read once, written to disk, and trained on in blocks."""
 
 import gc
 import tempfile
@@ -56,65 +56,23 @@ def streamed(*parts: Any, model: keras.Model | None = None, **options: Any) -> s
     return sh.fit(model or network(), dataset(*parts), max_memory=MEMORY, **OPTIONS | options)
 
 
-def cohorts(*parts: Any, **options: Any) -> tuple[StreamCohort, StreamCohort]:
-    """That of the folds, and that of all rows."""
-    request = Request(network(), dataset(*parts), max_memory=MEMORY, **OPTIONS | options)
+def test_each_row_is_scored_by_its_fold_as_plain_keras_scores_it():
+    request = Request(network(), dataset(X, Y, WEIGHT), max_memory=MEMORY, **OPTIONS)
     runner = Runner(prepare(request), request.plan, request.max_memory)
-    found = runner.cohort(1), runner.cohort_of_all_rows(1)
-    assert all(isinstance(each, StreamCohort) for each in found)
-    return found  # type: ignore[return-value]
-
-
-@pytest.mark.parametrize("place", [0, 1], ids=["folds", "all rows"])
-def test_each_fold_trains_on_its_rows_equally_often(place, monkeypatch):
-    taken: dict[int, list[np.ndarray]] = {}
-    step_on = Cohort.step_on
-
-    def spy(cohort: Cohort, f: int, data: Any, batches: np.ndarray, seeds: np.ndarray) -> Any:
-        assert batches.shape[1] == BATCH
-        taken.setdefault(f, []).append(data[0].numpy()[batches.ravel(), 0].astype(int))
-        return step_on(cohort, f, data, batches, seeds)
-
-    cohort = cohorts(X, Y)[place]
-    n_folds = (3, 1)[place]
-    cohort.start(np.full((n_folds, 1), 0.01))
-    monkeypatch.setattr(Cohort, "step_on", spy)
-    for epoch in range(3):
-        cohort.train_epoch(epoch)
-    times = np.array([np.bincount(np.concatenate(taken[f]), minlength=N) for f in range(n_folds)])
-    trained = times > 0
-    assert (trained.sum(axis=0) == max(1, n_folds - 1)).all(), "each row is held out by one fold"
-    assert set(times[trained].tolist()) <= {2, 3} and (times == 2).sum(axis=1).max() < BATCH  # those left over
-    assert len(taken[0]) == 3 * 6  # blocks
-    first, second = taken[0][0], taken[0][6]
-    assert not np.array_equal(np.sort(first), np.sort(second)), "epochs read blocks in another order"
-
-
-def test_each_row_is_scored_by_its_fold_as_plain_keras_scores_it(monkeypatch):
-    cohort, _ = cohorts(X, Y, WEIGHT)
+    cohort, folds, model = runner.cohort(1), runner.problem.folds, network()
+    assert isinstance(cohort, StreamCohort)
     cohort.start(np.full((3, 1), 0.01))
     cohort.train_epoch(0)
-    scored: dict[int, list[np.ndarray]] = {}
-    losses_on = Cohort.losses_on
-
-    def spy(cohort: Cohort, f: int, data: Any, rows: np.ndarray) -> np.ndarray:
-        scored.setdefault(f, []).append(data[0].numpy()[rows, 0].astype(int))
-        return losses_on(cohort, f, data, rows)
-
-    monkeypatch.setattr(Cohort, "losses_on", spy)
     found = cohort.evaluate()
-    held_out = [np.concatenate(scored[f][::2]) for f in range(3)]
-    np.testing.assert_array_equal(np.sort(np.concatenate(held_out)), np.flatnonzero(WEIGHT > 0))
-    model = network()
     for f in range(3):
         for variable, value in zip(model.variables, cohort.values(f, 0), strict=True):
             variable.assign(value)
         model.layers[0].finalize_state()  # Keras' `Normalization` computes with copies of these variables
-        for rows, loss in ((held_out[f], found.cv_loss), (np.concatenate(scored[f][1::2]), found.train_loss)):
+        after = folds.held_out[(f + 1) % 3]
+        for rows, loss in ((folds.held_out[f], found.cv_loss), (after, found.train_loss)):
             squares = (model(X[rows]).numpy() - Y[rows])[:, 0] ** 2  # `predict` keeps the first constants
             # float32 sums of a few thousand losses
             np.testing.assert_allclose(loss[f, 0], np.average(squares, weights=WEIGHT[rows]), rtol=2e-5)
-        assert set(np.concatenate(scored[f][1::2])) <= set(held_out[(f + 1) % 3])
     assert np.ptp(found.cv_loss) > 1e-4
 
 
@@ -123,7 +81,7 @@ def test_a_stream_gives_the_statistics_of_its_rows_in_memory():
     path, memory = streamed(X, Y, epochs=8), sh.fit(network(), X, Y, **options)
     assert path.n_rows == N and path.plan["blocks"] == 6 and memory.plan["blocks"] == 1
     assert path.fold_weight.sum() == N and np.ptp(path.fold_weight) <= 1
-    np.testing.assert_allclose(path.null_loss, memory.null_loss, rtol=5e-3)  # the constants are of other folds
+    np.testing.assert_allclose(path.null_loss, memory.null_loss, rtol=1e-6)  # sums in another order
     # Other batches: the noise of training, which is of the size of the standard error between folds.
     np.testing.assert_allclose(path.mean, memory.mean, atol=4 * memory.se.max())
     assert memory.mean.max() < 0.5 * memory.null_loss, "the models learn"
@@ -141,10 +99,55 @@ def test_the_same_call_gives_the_same_bits():
     assert not np.array_equal(one.cv_loss, streamed(X, Y, seed=1).cv_loss)
 
 
-def test_the_sample_is_not_smaller_than_a_batch(monkeypatch):
+def test_the_sample_may_be_smaller_than_a_batch(monkeypatch):
     monkeypatch.setattr(_stream, "_SAMPLE", 10)
     path = streamed(X, Y, batch_size=600)
-    assert len(path.held_out_rows) == 1200 and np.isfinite(path.mean).all()
+    assert len(path.held_out_rows) == 10 and np.isfinite(path.mean).all()
+
+
+def test_targets_are_standardised_in_the_units_of_each_fold():
+    """The same units as for arrays, to the bit, and losses and predictions in the units of all rows."""
+    still = keras.optimizers.SGD(0.0)  # members keep their first weights, so that they are equal
+    paths = []
+    for fit in (
+        streamed,
+        lambda *parts, model, **options: sh.fit(model, *parts, batch_size=BATCH, **OPTIONS | options),
+    ):
+        model = network()
+        model.compile(still, "mse", metrics=["mae"])
+        paths.append(fit(X, 100 + 20 * Y, model=model, standardize_target=True, epochs=1, repeats=2))
+    path, memory = paths
+    assert (path.target_mean, path.target_sd) == (memory.target_mean, memory.target_sd) and path.plan["blocks"] == 6
+    for name in ("cv_loss", "train_loss", "null_fold_loss"):
+        np.testing.assert_allclose(getattr(path, name), getattr(memory, name), rtol=2e-5)  # sums in another order
+    np.testing.assert_allclose(path.metrics["mae"], memory.metrics["mae"], rtol=1e-5)
+    np.testing.assert_allclose(path.predictions, memory.predictions[path.held_out_rows], rtol=1e-5)
+    assert path.metrics["mae"][0] > 5, "in the units of the targets"
+
+
+@pytest.mark.parametrize("loss", ["mae", "huber"], ids=["a median", "no constant"])
+def test_the_best_constant_of_a_loss_without_a_mean(loss):
+    path = streamed(X, Y, model=network(loss), epochs=1)
+    memory = sh.fit(network(loss), X, Y, **OPTIONS | {"epochs": 1})
+    # The median is of a sample, and a constant near the best one is as good but for a square.
+    np.testing.assert_allclose(path.null_fold_loss, memory.null_fold_loss, rtol=1e-3)
+    assert np.isfinite(path.null_loss) == (loss == "mae")
+
+
+def test_a_py_dataset_and_validation_data_larger_than_memory():
+    class Batches(keras.utils.PyDataset):
+        num_batches = -(-N // BATCH)
+
+        def __getitem__(self, index):
+            part = slice(index * BATCH, (index + 1) * BATCH)
+            return X[part], Y[part]
+
+    options = OPTIONS | {"epochs": 1, "max_memory": MEMORY}
+    one, other = sh.fit(network(), Batches(), **options), streamed(X, Y, epochs=1)
+    np.testing.assert_array_equal(one.cv_loss, other.cv_loss)
+    assert one.plan["blocks"] == 6
+    path = sh.fit(network(), X[:300], Y[:300], validation_data=Batches(), **options)
+    assert path.n_rows == 300 and path.fold_weight == [N] and path.folds.kind == "given"
 
 
 def test_a_sorted_dataset_trains_as_a_shuffled_one():
@@ -202,17 +205,20 @@ def mixing() -> keras.Model:
         ((bad(X, np.inf), Y), {}, "`x` must be finite"),
         ((X, bad(LABELS, 7)), {"model": network("binary_crossentropy")}, "`y` must lie between 0 and 1"),
         ((X, Y, bad(WEIGHT, -1)), {}, "`sample_weight` must be .* none negative"),
-        ((X, Y), {"cv": 0.2}, "`cv` needs rows that fit into memory.* Say cv=5"),
-        ((X, Y), {"repeats": 2}, "`repeats` needs rows that fit into memory"),
-        ((X, Y), {"validation_data": (X, Y)}, "`validation_data` needs rows that fit into memory"),
-        ((X, Y), {"standardize_target": True}, "`standardize_target` needs rows that fit into memory"),
+        ((X, Y), {"validation_data": (X, bad(Y, np.nan))}, "`validation_data`: `y` must be finite"),
+        ((X, Y), {"validation_data": (X[:, 1:], Y)}, "`validation_data`: .* must have the shape of the model's input"),
+        ((X, Y), {"groups": np.arange(N - 1)}, f"`groups` must be {N} labels"),
+        ((X, Y), {"cv": np.arange(N - 1) % 3}, f"`cv` as fold numbers must be {N} whole numbers"),
+        ((X, Y), {"cv": 0.2, "validation_data": (X, Y), "repeats": 2}, "`repeats` must be left out"),
+        ((X, LABELS), {"standardize_target": True, "model": network("binary_crossentropy")}, "needs loss='mean_squ"),
         ((X, Y), {"batch_size": 4000}, "`batch_size` must be at most the 3,33. training rows of a fold"),
         ((X, Y), {"model": mixing()}, "`model` must treat each row alone"),
         ((X, 0 * LABELS), {"model": network("binary_crossentropy")}, "at least two classes"),
     ],
     ids=[
         "NaN in the last row", "infinity in the last row", "label of the last row", "weight of the last row",
-        "hold-out",        "repeats", "held-out rows", "standardised targets", "a batch above a fold",
+        "a held-out row", "the shape of held-out rows", "too few groups", "too few fold numbers", "two splits",
+        "standardised labels", "a batch above a fold",
         "a model that mixes rows", "one class",
     ],
 )  # fmt: skip

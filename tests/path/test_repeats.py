@@ -26,7 +26,7 @@ def repeated(times: dict[int, float] | None = None, **changes: Any) -> Path:
         "fold_weight": np.full(10, 40.0),
         "train_weight": np.full(10, 40.0),
         "status": np.concatenate([one.status, one.status]),
-        "folds": Folds(folds.train * 2, held_out, 200, "k-fold", repeats=2),
+        "folds": Folds(folds.train + folds.train, held_out, 200, "k-fold", repeats=2),
     }
     return dataclasses.replace(one, **fields | changes)
 
@@ -43,7 +43,7 @@ def test_the_gap_is_paired_within_a_repeat():
 
 def test_the_gap_of_folds_that_do_not_train_on_the_next_is_not_paired():
     whole = make_path().folds
-    path = repeated(folds=Folds((whole.train[0],) * 10, whole.held_out * 2, 200, "TimeSeriesSplit"))
+    path = repeated(folds=Folds([whole.train[0]] * 10, whole.held_out + whole.held_out, 200, "TimeSeriesSplit"))
     difference = path.mean[-1] - path.train_mean[-1]
     assert path.folds.next_folds is None and gap(path)[0] == pytest.approx(difference)
 

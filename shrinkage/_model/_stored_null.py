@@ -1,0 +1,122 @@
+"""Loss and metrics of the null model for rows on disk: sums over blocks, in place of `null_scores`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import tree
+
+from shrinkage._cv._choice import row_se, summarise
+from shrinkage._cv._folds import Folds
+from shrinkage._data._data import Data, TargetUnits
+from shrinkage._data._stored import Block, StoredRows
+from shrinkage._model._metrics import RunningMetrics, constant_losses, mean_by_rows, no_null_scores
+from shrinkage._model._null import constant_of_mean, has_constant_of_mean, null_constant, target_values
+from shrinkage._model._objective import Objective
+from shrinkage._model._template import Template
+
+
+def stored_null_scores(
+    template: Template,
+    stored: StoredRows,
+    sample: Data,
+    objective: Objective,
+    folds: Folds,
+    outputs: Any,
+    target: TargetUnits | None,
+) -> dict[str, Any]:
+    """Return the scores of `null_scores` over all held-out rows; losses per row are of the sample of held-out rows.
+
+    The best constants are exact if they depend on the mean of the targets. A median is that of a sample.
+
+    Args:
+        template: The template of the model.
+        stored: All rows.
+        sample: A sample of the training rows.
+        objective: The losses of the outputs.
+        folds: The split.
+        outputs: Predictions of all strengths, a tree of (m, S, ...).
+        target: The units of the targets in training, or None.
+    """
+    one = tree.map_structure(lambda value: value[:1, 0], outputs)
+    constants = _constants(stored, sample, objective, one)
+    known = [bool(np.isfinite(leaf).all()) for leaf in tree.flatten(constants)]
+    if not all(known[term.place] for term in objective.terms):
+        return no_null_scores(stored.n_folds, len(stored.sample_rows))
+    metrics = RunningMetrics(template, int(all(known)))
+    totals, row_loss = np.zeros(stored.n_folds), np.zeros(len(stored.sample_rows))
+    for block in stored.blocks():
+        scores = _score(block, constants, objective, target)
+        totals += scores.totals
+        place, found = stored.places_in_sample(block.rows[scores.rows])
+        row_loss[place] = scores.row_loss[found]
+        if len(scores.rows):
+            y = tree.map_structure(lambda array: array[scores.rows], block.data.y)  # noqa: B023
+            metrics.update(y, scores.predictions, block.data.weight[scores.rows])
+    fold_loss = totals / stored.weight
+    mean, se = summarise(fold_loss[:, None], stored.weight, repeats=folds.repeats, overlap=folds.overlap)
+    if stored.n_folds == 1:
+        share = len(row_loss) / folds.held_out.union_size
+        se = row_se(row_loss[:, None], stored.sample_weight) * np.sqrt(share)
+    return {
+        "null_loss": float(mean[0]),
+        "null_se": float(se[0]),
+        "null_fold_loss": fold_loss,
+        "null_row_loss": row_loss,
+        "null_metrics": {name: float(value[0]) for name, value in metrics.result().items()},
+    }
+
+
+def _constants(stored: StoredRows, sample: Data, objective: Objective, outputs: Any) -> Any:
+    """Return the best constant of each fold, a tree of (F, ...) with the dtypes of the outputs."""
+    leaves = tree.flatten(outputs)
+    terms = {term.place: term.loss for term in objective.terms if len(leaves[term.place].shape) == 2}
+    by_mean = {place: loss for place, loss in terms.items() if has_constant_of_mean(loss)}
+    sums = {place: np.zeros((stored.n_folds, leaves[place].shape[1])) for place in by_mean}
+    weights = np.zeros(stored.n_folds)
+    for block in stored.blocks() if by_mean else ():
+        y, weight = tree.flatten(block.data.y), block.data.weight.astype(np.float64)
+        values = {place: target_values(loss, y[place], leaves[place].shape[1]) for place, loss in by_mean.items()}
+        for f, rows in enumerate(block.sides.train[:-1]):
+            weights[f] += weight[rows].sum()
+            for place, value in values.items():
+                sums[place][f] += weight[rows] @ value[rows]
+    constants = []
+    for place, output in enumerate(leaves):
+        shape = output.shape[1:]
+        if place in by_mean:
+            found = [constant_of_mean(by_mean[place], mean) for mean in sums[place] / weights[:, None]]
+        else:
+            y = tree.flatten(sample.y)[place]
+            one = None if place not in terms else null_constant(terms[place], y, sample.weight, shape)
+            found = [np.full(shape, np.nan) if one is None else one] * stored.n_folds
+        constants.append(np.stack(found).astype(output.dtype))
+    return tree.pack_sequence_as(outputs, constants)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Scores of the constants on a block."""
+
+    totals: np.ndarray
+    """Weighted sum of the losses of each fold, (F,)."""
+    rows: np.ndarray
+    """Held-out rows of the block, (m,)."""
+    row_loss: np.ndarray
+    """Their losses, averaged over the folds, (m,)."""
+    predictions: Any
+    """The constants, averaged over the folds, a tree of (m, 1, ...)."""
+
+
+def _score(block: Block, constants: Any, objective: Objective, target: TargetUnits | None) -> _Scores:
+    held_out = block.sides.held_out[:-1]
+    rows, fold = np.nonzero(held_out.T)  # in the order of the rows
+    if not len(rows):
+        return _Scores(np.zeros(len(held_out)), rows, np.zeros(0), None)
+    predictions = tree.map_structure(lambda values: values[fold], constants)
+    losses = constant_losses(block.data, objective, rows, predictions, target)
+    weight = block.data.weight[rows].astype(np.float64)
+    counts = weight > 0
+    totals = np.bincount(fold[counts], (losses * weight)[counts], len(held_out))
+    averaged = tree.map_structure(lambda values: mean_by_rows(values, rows)[:, None], predictions)
+    return _Scores(totals, np.unique(rows), mean_by_rows(losses, rows), averaged)
