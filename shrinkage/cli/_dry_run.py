@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ._columns import MISSING, CategoryColumn, NumberColumn, input_name
+from ._columns import MISSING, CategoryColumn, Column, TextColumn, input_name
 from ._console import plural
 from ._encoder import missing
+from ._network import WORD_WIDTH, embedding_width
 from ._prepare import Prepared
 from ._terms import with_labels
 
@@ -20,10 +21,10 @@ def column_table(prepared: Prepared) -> pd.DataFrame:
     """Return a row for each column with kind, missing cells, number of distinct values, and treatment."""
     columns, rows = prepared.columns, []
     counts = missing(columns, prepared.cells)
-    for column in (*columns.numbers, *columns.categories):
+    for column in columns.all:
         cells = prepared.cells[input_name(column.name)]
         n_values = len(pd.unique(cells[:, 0][~pd.isna(cells[:, 0]) & (cells[:, 0] != MISSING)]))
-        rows.append([column.name, _kind(column), counts.get(column.name, 0), n_values, _treatment(column)])
+        rows.append([column.name, column.kind, counts.get(column.name, 0), n_values, _treatment(column)])
     rows += [[name, "not used", "", "", reason] for name, reason in columns.dropped.items()]
     target = prepared.target
     n_labels = len(np.unique(target.values))
@@ -31,18 +32,21 @@ def column_table(prepared: Prepared) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["column", "kind", "missing", "values", "treatment"])
 
 
-def _kind(column: NumberColumn | CategoryColumn) -> str:
-    if isinstance(column, CategoryColumn):
-        return "category"
-    return "boolean" if column.boolean else "number"
-
-
-def _treatment(column: NumberColumn | CategoryColumn) -> str:
+def _treatment(column: Column) -> str:
+    """Return how a column enters the network."""
+    if isinstance(column, TextColumn):
+        n_words = plural(len(column.words), "word")
+        if column.embedded:
+            return f"embedding of {n_words} with {WORD_WIDTH} numbers each, averaged over {column.length} words at most"
+        return f"{n_words}, an input each"
     if isinstance(column, CategoryColumn):
         n_inputs = len(column.categories) + column.other
-        return f"one-hot, {plural(n_inputs, 'input')}{', of which one for other values' * column.other}"
-    filled = ", missing cells become the median and are marked" if column.indicator else ""
-    return f"standardised{filled}"
+        others = ", of which one for other values" * column.other
+        if column.embedded:
+            return f"embedding of {n_inputs:,} values with {embedding_width(n_inputs)} numbers each{others}"
+        return f"one-hot, {plural(n_inputs, 'input')}{others}"
+    cycles = f", with its place in the {' and the '.join(column.cycles)}" if column.cycles else ""
+    return f"standardised{cycles}{', missing cells are marked' * column.indicator}"
 
 
 def forecast(runner: "Runner") -> dict[str, Any]:

@@ -127,12 +127,12 @@ def fit(
     from ._split import OPTIONS, check_split
 
     check_model_option(options["model"])
-    settings = Settings.with_defaults(**options)
+    settings = Settings.with_defaults(**options, clip=clip)
     check_penalty(settings)
     folder = output or File(f"{_name(data[0])}-shrinkage")
     columns = {name: options[name] for name in OPTIONS}
     check_split(**columns, repeats=settings.repeats)
-    wishes = Wishes(drop, category, number, clip, separator, **columns)
+    wishes = Wishes(drop, category, number, clip, settings.model, separator, **columns)
     prepared = prepare(data, target, task, settings.folds, wishes)
     settings = replace(settings, folds=prepared.split.n_folds)
     check_outside(folder, data)
@@ -170,7 +170,7 @@ def _name(place: File) -> str:
 
 
 def train(prepared: "Prepared", settings: "Settings") -> "Path":
-    """Train the path on the encoded matrix."""
+    """Train the path on the encoded inputs."""
     import shrinkage as sh
 
     targets, centre, scale = _targets(prepared)
@@ -207,13 +207,13 @@ def _in_shell(prepared: "Prepared") -> Iterator[None]:
 def _fit_arguments(prepared: "Prepared", settings: "Settings", targets: "np.ndarray") -> dict[str, Any]:
     from ._network import network, training_arguments
 
-    matrix = prepared.matrix()
+    inputs = prepared.encode()
     return {
-        "model": network(prepared.columns, matrix, settings),
-        "x": matrix,
+        "model": network(prepared.columns, inputs, settings),
+        "x": inputs if len(inputs) > 1 else inputs[0],
         "y": targets,
         **penalty_arguments(settings),
-        **training_arguments(settings, len(matrix)),
+        **training_arguments(settings, len(targets)),
         "cv": prepared.split.cv,
         "groups": prepared.split.groups,
         "repeats": settings.repeats,
