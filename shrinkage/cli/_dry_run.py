@@ -1,13 +1,14 @@
 """`shrinkage fit --dry-run`: the columns and the training that is to come, without the training."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ._columns import MISSING, CategoryColumn, Column, TextColumn, input_name
-from ._console import plural
+from ._console import Console, plural
 from ._encoder import missing
 from ._network import WORD_WIDTH, embedding_width
 from ._prepare import Prepared
@@ -66,11 +67,16 @@ def forecast(runner: "Runner") -> dict[str, Any]:
     }
 
 
-def forecast_words(runner: "Runner", prepared: Prepared) -> str:
-    """Return the forecast, as text."""
+def say_forecast(console: Console, runner: "Runner", labels: Sequence[object], document: dict[str, Any]) -> None:
+    """Print the forecast, or with it the document for programs."""
     found = forecast(runner)
+    console.say(_words(found, [with_labels(labels).say(note) for note in runner.notes]))
+    console.result({**document, "forecast": found, "dry_run": True})
+
+
+def _words(found: dict[str, Any], notes: Sequence[str]) -> str:
+    """Return the forecast, as text."""
     above = [lam for lam in found["strengths"] if lam > 0]
-    terms = with_labels(prepared.columns.labels)
     lines = [
         f"strengths: {len(above)} from {max(above):.3g} to {min(above):.3g}, and 0; more where the minimum lies at an "
         "end",
@@ -79,4 +85,4 @@ def forecast_words(runner: "Runner", prepared: Prepared) -> str:
         f"steps: about {found['steps']:,} at most, each of up to {plural(found['models_in_a_step'], 'model')} together",
         f"memory: about {found['memory'] / 2**20:,.0f} MiB",
     ]
-    return "\n".join([*lines, *(terms.say(note) for note in runner.notes), "Dry run: nothing was trained or written."])
+    return "\n".join([*lines, *notes, "Dry run: nothing was trained or written."])

@@ -77,8 +77,10 @@ class Settings:
 
     def __str__(self) -> str:
         network = f"{'-'.join(map(str, self.layers))} ReLU network" if self.layers else "linear model"
-        if is_own(self.model):
-            network = f"model of {self.model} with weights drawn anew"
+        return self.describe(f"model of {self.model} with weights drawn anew" if is_own(self.model) else network)
+
+    def describe(self, network: str) -> str:
+        """Return the settings in words, with those of the network."""
         rate = f"Adam with learning rate {self.learning_rate:g}" if self.learning_rate else "its optimizer"
         chosen = f"{self._split}, seed {self.seed}"
         if self.batch_size is None:
