@@ -187,7 +187,10 @@ class _FoldScores(NamedTuple):
 
 
 def stored_moments(network: keras.Model, stored: StoredRows) -> list[Moments]:
-    """Return the moments of the inputs of adapted `Normalization` layers for each fold and, last, for all rows.
+    """Return the statistics of the inputs of adapted layers for each fold and, last, for all rows.
+
+    Means and variances are merged over the blocks. Quantiles cannot be merged: the statistics of a `TableNormalization`
+    are those of the first block, which is a random sample of the rows.
 
     Source: T. F. Chan, G. H. Golub and R. J. LeVeque, Updating formulae and a pairwise algorithm for computing sample
     variances (1979).
@@ -195,7 +198,7 @@ def stored_moments(network: keras.Model, stored: StoredRows) -> list[Moments]:
     sets = stored.n_folds + 1
     if not adapted_layers(network):
         return [[] for _ in range(sets)]
-    totals: list[list[tuple[float, np.ndarray, np.ndarray]]] = [[] for _ in range(sets)]
+    totals: list[list[tuple[float, tuple[np.ndarray, ...]]]] = [[] for _ in range(sets)]
     for block in stored.blocks():
         for place in range(sets):
             rows = block.sides.train[place]
@@ -203,17 +206,20 @@ def stored_moments(network: keras.Model, stored: StoredRows) -> list[Moments]:
             if weight.any():
                 found = input_moments(network, take(block.data.x, rows), weight)
                 share = float(weight.sum(dtype=np.float64))
-                parts = [(share, mean, variance) for mean, variance in found]
+                parts = [(share, statistics) for statistics in found]
                 totals[place] = (
                     [_merge(*pair) for pair in zip(totals[place], parts, strict=True)] if totals[place] else parts
                 )
-    return [[(mean, variance) for _, mean, variance in layers] for layers in totals]
+    return [[statistics for _, statistics in layers] for layers in totals]
 
 
 def _merge(
-    one: tuple[float, np.ndarray, np.ndarray], other: tuple[float, np.ndarray, np.ndarray]
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return weight, mean and variance of two sets of rows together."""
-    total = one[0] + other[0]
-    share, apart = other[0] / total, other[1] - one[1]
-    return total, one[1] + share * apart, (1 - share) * one[2] + share * other[2] + share * (1 - share) * apart**2
+    one: tuple[float, tuple[np.ndarray, ...]], other: tuple[float, tuple[np.ndarray, ...]]
+) -> tuple[float, tuple[np.ndarray, ...]]:
+    """Return the weight, and mean and variance, of two sets of rows together; other statistics are those of `one`."""
+    if len(one[1]) != 2:
+        return one
+    total, (mean, variance), (other_mean, other_variance) = one[0] + other[0], one[1], other[1]
+    share, apart = other[0] / total, other_mean - mean
+    variance = (1 - share) * variance + share * other_variance + share * (1 - share) * apart**2
+    return total, (mean + share * apart, variance)

@@ -1,14 +1,16 @@
 """`shrinkage fit --dry-run`: the columns and the training that is to come, without the training."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ._columns import MISSING, CategoryColumn, NumberColumn, input_name
-from ._console import plural
+from ._columns import MISSING, CategoryColumn, Column, TextColumn, input_name
+from ._console import Console, plural
 from ._encoder import missing
+from ._network import WORD_WIDTH, embedding_width
 from ._prepare import Prepared
 from ._terms import with_labels
 
@@ -20,10 +22,10 @@ def column_table(prepared: Prepared) -> pd.DataFrame:
     """Return a row for each column with kind, missing cells, number of distinct values, and treatment."""
     columns, rows = prepared.columns, []
     counts = missing(columns, prepared.cells)
-    for column in (*columns.numbers, *columns.categories):
+    for column in columns.all:
         cells = prepared.cells[input_name(column.name)]
         n_values = len(pd.unique(cells[:, 0][~pd.isna(cells[:, 0]) & (cells[:, 0] != MISSING)]))
-        rows.append([column.name, _kind(column), counts.get(column.name, 0), n_values, _treatment(column)])
+        rows.append([column.name, column.kind, counts.get(column.name, 0), n_values, _treatment(column)])
     rows += [[name, "not used", "", "", reason] for name, reason in columns.dropped.items()]
     target = prepared.target
     n_labels = len(np.unique(target.values))
@@ -31,18 +33,21 @@ def column_table(prepared: Prepared) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["column", "kind", "missing", "values", "treatment"])
 
 
-def _kind(column: NumberColumn | CategoryColumn) -> str:
-    if isinstance(column, CategoryColumn):
-        return "category"
-    return "boolean" if column.boolean else "number"
-
-
-def _treatment(column: NumberColumn | CategoryColumn) -> str:
+def _treatment(column: Column) -> str:
+    """Return how a column enters the network."""
+    if isinstance(column, TextColumn):
+        n_words = plural(len(column.words), "word")
+        if column.embedded:
+            return f"embedding of {n_words} with {WORD_WIDTH} numbers each, averaged over {column.length} words at most"
+        return f"{n_words}, an input each"
     if isinstance(column, CategoryColumn):
         n_inputs = len(column.categories) + column.other
-        return f"one-hot, {plural(n_inputs, 'input')}{', of which one for other values' * column.other}"
-    filled = ", missing cells become the median and are marked" if column.indicator else ""
-    return f"standardised{filled}"
+        others = ", of which one for other values" * column.other
+        if column.embedded:
+            return f"embedding of {n_inputs:,} values with {embedding_width(n_inputs)} numbers each{others}"
+        return f"one-hot, {plural(n_inputs, 'input')}{others}"
+    cycles = f", with its place in the {' and the '.join(column.cycles)}" if column.cycles else ""
+    return f"standardised{cycles}{', missing cells are marked' * column.indicator}"
 
 
 def forecast(runner: "Runner") -> dict[str, Any]:
@@ -62,11 +67,16 @@ def forecast(runner: "Runner") -> dict[str, Any]:
     }
 
 
-def forecast_words(runner: "Runner", prepared: Prepared) -> str:
-    """Return the forecast, as text."""
+def say_forecast(console: Console, runner: "Runner", labels: Sequence[object], document: dict[str, Any]) -> None:
+    """Print the forecast, or with it the document for programs."""
     found = forecast(runner)
+    console.say(_words(found, [with_labels(labels).say(note) for note in runner.notes]))
+    console.result({**document, "forecast": found, "dry_run": True})
+
+
+def _words(found: dict[str, Any], notes: Sequence[str]) -> str:
+    """Return the forecast, as text."""
     above = [lam for lam in found["strengths"] if lam > 0]
-    terms = with_labels(prepared.columns.labels)
     lines = [
         f"strengths: {len(above)} from {max(above):.3g} to {min(above):.3g}, and 0; more where the minimum lies at an "
         "end",
@@ -75,4 +85,4 @@ def forecast_words(runner: "Runner", prepared: Prepared) -> str:
         f"steps: about {found['steps']:,} at most, each of up to {plural(found['models_in_a_step'], 'model')} together",
         f"memory: about {found['memory'] / 2**20:,.0f} MiB",
     ]
-    return "\n".join([*lines, *(terms.say(note) for note in runner.notes), "Dry run: nothing was trained or written."])
+    return "\n".join([*lines, *notes, "Dry run: nothing was trained or written."])

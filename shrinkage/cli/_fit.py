@@ -1,9 +1,6 @@
 """`shrinkage fit`: from a table to a cross-validated strength, a trained model and a picture."""
 
-import contextlib
 import os
-import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ._console import Console, Number, common, import_keras, separator_option, whole_number
-from ._errors import EXIT_CODES, BadInput, TrainingFailed, is_refusal
+from ._errors import EXIT_CODES, TrainingFailed
 from ._penalty import check_penalty, penalty_arguments, penalty_options
 
 if TYPE_CHECKING:
@@ -43,7 +40,7 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
     context_settings={"show_default": True},
 )
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=File))
-@click.option("--target", required=True, help="The column to predict.")
+@click.option("--target", help="The column to predict; required for tables.")
 @click.option(
     "-o",
     "--output",
@@ -104,7 +101,7 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
 @common
 def fit(
     data: tuple[File, ...],
-    target: str,
+    target: str | None,
     output: File | None,
     overwrite: bool,
     task: "Task | None",
@@ -118,28 +115,37 @@ def fit(
     console: Console,
     **options: Any,
 ) -> None:
-    """Train a network on DATA, CSV or Parquet, at every strength of a penalty, and keep the best.
+    """Train a network on DATA, a table or images, at every strength of a penalty, and keep the best.
 
-    DATA is a file, several files, a pattern such as 'part-*.csv', or a folder of files, whose folders may be named
-    like year=2024, which makes a column year. Files need the same columns, matched by name.
+    DATA is a CSV or Parquet file, several files, a pattern such as 'part-*.csv', or a folder of files, whose folders
+    may be named like year=2024, which makes a column year. Files need the same columns, matched by name.
+
+    A folder of images has a folder for each class, such as images/cat/1.jpg, or such folders in images/train and
+    images/val, which is held out. Images are resized, and a small convolutional network is trained.
 
     Cross-validation picks the strength; the model that is kept was trained on all rows with it. The folder gets
     model.keras (takes the raw columns; plain Keras loads it), columns.json, the path and its picture.
     """
     from ._folder import check_folder, check_outside, keeping_the_table
+    from ._images import holds_images
     from ._network import Settings
     from ._own_model import check_model_option, is_own
     from ._prepare import Wishes, prepare
-    from ._report import files
     from ._split import OPTIONS, check_split
 
-    check_model_option(options["model"])
-    settings = Settings.with_defaults(**options)
-    check_penalty(settings)
     folder = output or File(f"{_name(data[0])}-shrinkage")
+    if holds_images(data):
+        tables = {"drop": drop, "category": category, "number": number, "no_clip": not clip, "sep": separator,
+                  "target": target, "task": task}  # fmt: skip
+        return _fit_images(console, data[0], folder, overwrite, dry_run, tables, options)
+    if target is None:
+        raise click.UsageError("Missing option '--target'.")
+    check_model_option(options["model"])
+    settings = Settings.with_defaults(**options, clip=clip)
+    check_penalty(settings)
     columns = {name: options[name] for name in OPTIONS}
     check_split(**columns, repeats=settings.repeats)
-    wishes = Wishes(drop, category, number, clip, separator, **columns, on_bad_row=on_bad_row)
+    wishes = Wishes(drop, category, number, clip, settings.model, separator, **columns, on_bad_row=on_bad_row)
     prepared = prepare(data, target, task, settings.folds, wishes)
     settings = replace(settings, folds=prepared.split.n_folds)
     check_outside(folder, data)
@@ -158,6 +164,56 @@ def fit(
     document = _report(console, prepared, path, settings)
     with keeping_the_table(folder):
         _write(prepared, path, settings, folder)
+    _finish(console, path, settings, folder, document)
+
+
+def _fit_images(
+    console: Console,
+    data: File,
+    folder: File,
+    overwrite: bool,
+    dry_run: bool,
+    tables: dict[str, Any],
+    options: dict[str, Any],
+) -> None:
+    """Train on a folder of images. `tables` are options that go with tables."""
+    import shrinkage as sh
+
+    from ._dry_run import say_forecast
+    from ._folder import check_folder, check_outside, keeping_the_table
+    from ._images import check_options, fit_arguments, prepare, write
+    from ._network import Settings
+    from ._report import path_document, path_text
+    from ._split import OPTIONS
+    from ._terms import in_shell
+
+    other_model = options["model"] if options["model"] != "mlp" else None
+    check_options({**tables, **{name: options[name] for name in (*OPTIONS, "hidden")}, "model": other_model})
+    settings = Settings.with_defaults(**options)
+    check_penalty(settings)
+    check_outside(folder, [data])
+    check_folder(folder, overwrite)
+    prepared = prepare(data)
+    labels = prepared.images.labels
+    console.say(prepared.describe())
+    console.say(f"training: {settings.describe('small convolutional network')}\n")
+    import_keras()
+    with in_shell(labels):
+        arguments = fit_arguments(prepared, settings)
+        if dry_run:
+            return say_forecast(console, make_runner(arguments), labels, {"data": prepared.document()})
+        path = sh.fit(**arguments)
+    console.say(path_text(path, labels))
+    with keeping_the_table(folder):
+        write(prepared, path, settings, folder)
+    document = {"data": prepared.document(), "settings": settings.__dict__}
+    _finish(console, path, settings, folder, {**document, **path_document(path, settings.choose, labels)})
+
+
+def _finish(console: Console, path: "Path", settings: "Settings", folder: File, document: dict[str, Any]) -> None:
+    """Say where the results are; end with an error if every model diverged."""
+    from ._report import files
+
     model = "" if path.failed.all() else f"model at lambda {settings.choose}, the "
     console.say(f"\nThe {model}path and its picture are in {folder}{os.sep}")
     console.result({**document, "folder": str(folder), "files": files(folder)})
@@ -177,50 +233,36 @@ def _name(place: File) -> str:
 
 
 def train(prepared: "Prepared", settings: "Settings") -> "Path":
-    """Train the path on the encoded matrix."""
+    """Train the path on the encoded inputs."""
     import shrinkage as sh
 
+    from ._terms import in_shell
+
     targets, centre, scale = _targets(prepared)
-    with _in_shell(prepared):
+    with in_shell(prepared.columns.labels):
         path = sh.fit(**_fit_arguments(prepared, settings, targets))
     return path if prepared.columns.task != "regression" else _in_target_units(path, centre, scale)
 
 
-def make_runner(prepared: "Prepared", settings: "Settings") -> "Runner":
-    """Return the plan of the training, which `train` would follow."""
+def make_runner(arguments: dict[str, Any]) -> "Runner":
+    """Return the plan of a training, which `shrinkage.fit` would follow."""
     from shrinkage._plan._runner import Runner
     from shrinkage._problem._prepare import prepare
     from shrinkage._problem._request import Request
 
-    with _in_shell(prepared):
-        return Runner(prepare(Request(**_fit_arguments(prepared, settings, _targets(prepared)[0]))))
-
-
-@contextlib.contextmanager
-def _in_shell(prepared: "Prepared") -> Iterator[None]:
-    """Raise refusals of `shrinkage.fit` as `BadInput`, and leave out its warnings, which are notes of the path too."""
-    from ._terms import with_labels
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"shrinkage\.")
-        try:
-            yield
-        except (TypeError, ValueError) as error:
-            if not is_refusal(error):
-                raise
-            raise BadInput(with_labels(prepared.columns.labels).say(error.args[0])) from error
+    return Runner(prepare(Request(**arguments)))
 
 
 def _fit_arguments(prepared: "Prepared", settings: "Settings", targets: "np.ndarray") -> dict[str, Any]:
     from ._network import network, training_arguments
 
-    matrix = prepared.matrix()
+    inputs = prepared.encode()
     return {
-        "model": network(prepared.columns, matrix, settings),
-        "x": matrix,
+        "model": network(prepared.columns, inputs, settings),
+        "x": inputs if len(inputs) > 1 else inputs[0],
         "y": targets,
         **penalty_arguments(settings),
-        **training_arguments(settings, len(matrix)),
+        **training_arguments(settings, len(targets)),
         "cv": prepared.split.cv,
         "groups": prepared.split.groups,
         "repeats": settings.repeats,
@@ -230,13 +272,14 @@ def _fit_arguments(prepared: "Prepared", settings: "Settings", targets: "np.ndar
 
 
 def _stop_before_training(console: Console, prepared: "Prepared", settings: "Settings") -> None:
-    from ._dry_run import column_table, forecast, forecast_words
+    from ._dry_run import column_table, say_forecast
+    from ._terms import in_shell
 
-    runner, table = make_runner(prepared, settings), column_table(prepared)
-    console.say(table.to_string(index=False))
-    console.say(f"\n{forecast_words(runner, prepared)}")
-    columns = table.to_dict("records")
-    console.result({"data": prepared.document(), "columns": columns, "forecast": forecast(runner), "dry_run": True})
+    table, labels = column_table(prepared), prepared.columns.labels
+    with in_shell(labels):
+        runner = make_runner(_fit_arguments(prepared, settings, _targets(prepared)[0]))
+    console.say(f"{table.to_string(index=False)}\n")
+    say_forecast(console, runner, labels, {"data": prepared.document(), "columns": table.to_dict("records")})
 
 
 def _targets(prepared: "Prepared") -> "tuple[np.ndarray, float, float]":

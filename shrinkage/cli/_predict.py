@@ -35,15 +35,17 @@ SUFFIXES = (".csv", ".parquet")
 def predict(
     run: File, data: tuple[File, ...], output: File, overwrite: bool, separator: str | None, console: Console
 ) -> None:
-    """Predict DATA, CSV or Parquet, with the model in RUN, a folder that `shrinkage fit` wrote.
+    """Predict DATA, tables or images, with the model in RUN, a folder that `shrinkage fit` wrote.
 
     DATA is a file, several files, a pattern such as 'part-*.csv', or a folder of files, as in `shrinkage fit`. The
     output has a row for each row, in the order of the files as given; of a pattern or a folder, in the order of their
     names. Its columns are prediction and, for classes, probability_<label> for each label. Further columns of DATA are
     ignored. Files of any size are read in parts. Unseen categories are treated as rare categories. A missing number is
-    replaced by the median of the training rows; a missing category is a category. Numbers far outside the training
-    rows are clipped.
+    replaced by the mean of the training rows; a missing category is a category. Numbers far outside the training rows
+    are clipped. Of images, the first column is the file; an image that cannot be read has no prediction.
     """
+    if (run / "images.json").is_file():
+        return _predict_images(run, data, output, overwrite, console)
     from ._columns import Columns
     from ._counts import Counts
     from ._encoder import check_model, check_names
@@ -87,8 +89,33 @@ def _predictions(
     counts.check()
 
 
-def _check_run(run: File) -> None:
-    absent = [name for name in ("model.keras", "columns.json") if not (run / name).is_file()]
+def _predict_images(run: File, data: tuple[File, ...], output: File, overwrite: bool, console: Console) -> None:
+    import pandas as pd
+
+    from ._folder import check_file, check_outside, new_file
+    from ._images import Images, check_model, image_files
+    from ._images import predict as predict_files
+
+    _check_run(run, "images.json")
+    _check_suffix(output)
+    check_outside(output, data)
+    files, images = image_files(data), Images.load(run / "images.json")
+    check_file(output, overwrite, files)
+    import_keras()
+    model = _load(run / "model.keras")
+    check_model(model, images)
+    columns, bad = predict_files(model, images, files)
+    for file, reason in bad.items():
+        console.note(f"{file} has no prediction: {reason}.")
+    with new_file(output) as fresh:
+        _write(fresh, iter([pd.DataFrame(columns)]))
+    console.say(f"{plural(len(files) - len(bad), 'prediction')} written to {output}.")
+    unreadable = {str(file): reason for file, reason in bad.items()}
+    console.result({"output": str(output), "rows": len(files), "columns": list(columns), "unreadable": unreadable})
+
+
+def _check_run(run: File, record: str = "columns.json") -> None:
+    absent = [name for name in ("model.keras", record) if not (run / name).is_file()]
     if absent == ["model.keras"] and chose_nothing(run):
         raise BadInput(
             f"{run} has no model.keras, as at every strength a model diverged when `shrinkage fit` made it. Fit again "

@@ -12,10 +12,11 @@ import pandas as pd
 from ._cautions import about_time, cautions
 from ._columns import Columns, Task, input_name
 from ._console import plural
-from ._encoder import count_clipped, count_unseen, matrix, missing, odd_cells, read_cells
+from ._encoder import count_clipped, count_unseen, encode, missing, odd_cells, read_cells
 from ._errors import BadInput
-from ._infer import MAX_CATEGORIES, infer_columns
+from ._infer import MAX_CATEGORIES, MAX_EMBEDDED, infer_columns
 from ._numerals import Known
+from ._own_model import is_own
 from ._rows import BadRow
 from ._skipped import SkippedRows
 from ._split import OPTIONS, Split, random_split, read_split
@@ -49,9 +50,9 @@ class Prepared:
     skipped: SkippedRows
     """Rows that were left out because they cannot be read."""
 
-    def matrix(self) -> np.ndarray:
-        """Return the encoded matrix, (n, d) float32."""
-        return matrix(self.columns, self.cells)
+    def encode(self) -> list[np.ndarray]:
+        """Return the inputs of the network."""
+        return encode(self.columns, self.cells)
 
     def describe(self) -> str:
         """Return the description, as text."""
@@ -83,12 +84,12 @@ class Prepared:
         if self.odd:
             lines.append(f"cells that are no numbers, missing ones too: {_list_items(odd_words(self.odd))}")
         lines += self._clipped()
-        beyond = [f"{c.name} {c.n_beyond}" for c in columns.categories if c.n_beyond]
-        if beyond:
-            lines.append(
-                f"categories beyond the {MAX_CATEGORIES} with an input each, which share one: {_list_items(beyond)}; "
-                "--category NAME gives each category an input"
-            )
+        for most, embedded in ((MAX_CATEGORIES, False), (MAX_EMBEDDED, True)):
+            found = [c for c in columns.categories if c.n_beyond and c.embedded == embedded]
+            way = "" if embedded else "; --category NAME gives each category an input"
+            if found:
+                listed = _list_items([f"{c.name} {c.n_beyond}" for c in found])
+                lines.append(f"categories beyond the {most} with an input each, which share one: {listed}{way}")
         return "\n".join([*lines, *_count_words("cells with rare categories", count_unseen(columns, self.cells))])
 
     def document(self) -> dict[str, Any]:
@@ -117,9 +118,7 @@ class Prepared:
 
     def _kinds(self) -> dict[str, list[str]]:
         return {
-            "numbers": [column.name for column in self.columns.numbers if not column.boolean],
-            "booleans": [column.name for column in self.columns.numbers if column.boolean],
-            "categories": [column.name for column in self.columns.categories],
+            name: [column.name for column in self.columns.all if column.kind == kind] for name, kind in _KINDS.items()
         }
 
     def _clipped(self) -> list[str]:
@@ -136,6 +135,9 @@ class Prepared:
 
     def _small_classes(self) -> dict[str, int]:
         return {label: count for label, count in self._class_sizes().items() if count < self.split.n_folds}
+
+
+_KINDS = {"numbers": "number", "booleans": "boolean", "dates": "date", "categories": "category", "texts": "text"}
 
 
 def _count_words(what: str, counts: dict[str, int]) -> list[str]:
@@ -166,6 +168,7 @@ class Wishes:
     category: tuple[str, ...] = ()
     number: tuple[str, ...] = ()
     clip: bool = True
+    model: str = "mlp"
     separator: str | None = None
     group: str | None = None
     time: str | None = None
@@ -208,10 +211,14 @@ def prepare(
     target = read_target(column(frame, target_name), task)
     apart = {} if wishes.split is None else {wishes.split[1]: f"it decides the split, --{wishes.split[0]}"}
     features = frame.drop(columns=[target_name, *apart])
-    inferred = infer_columns(features, number=wishes.number, category=wishes.category, clip=wishes.clip)
-    numbers, categories, dropped = inferred
+    numbers, categories, dropped, texts = infer_columns(
+        features, number=wishes.number, category=wishes.category, clip=wishes.clip, embeds=wishes.model == "mlp"
+    )
     dropped = {**dropped, **dict.fromkeys(wishes.drop, "--drop"), **apart}
-    columns = Columns(target_name, target.task, target.labels, numbers, categories, dropped, table.decimal)
+    columns = Columns(
+        target_name, target.task, target.labels, numbers, categories, dropped, texts, table.decimal,
+        as_matrix=is_own(wishes.model),
+    )  # fmt: skip
     _check_input_names(columns)
     cells = read_cells(columns, features)
     said = cautions(frame, columns, target)

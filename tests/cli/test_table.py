@@ -191,23 +191,23 @@ def test_columns_that_say_nothing_are_dropped_with_the_reason():
             "same": "x",
             "nearly": [1.0] + [0.0] * (n - 1),
             "empty": [None] * n,
-            "when": pd.date_range("2020", periods=n),
+            "when": pd.timedelta_range("1 day", periods=n),
             "used": [0.0, 1.0] * (n // 2),
             "filled": ["1", None] * (n // 2),
         }
     )
-    numbers, categories, dropped = infer_columns(frame)
+    numbers, categories, dropped, _ = infer_columns(frame)
     assert [column.name for column in numbers] == ["used"]
     assert [(column.name, column.categories) for column in categories] == [("filled", ("", "1"))]
     assert dropped.keys() == {"id", "name", "one", "same", "nearly", "empty", "when"}
-    assert "nearly unique" in dropped["name"] and "numbers the rows" in dropped["id"] and "dates" in dropped["when"]
+    assert "nearly unique" in dropped["name"] and "an identifier" in dropped["id"] and "dates" in dropped["when"]
 
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_column_that_numbers_the_rows_in_the_files_order_is_dropped_whatever_its_name(first):
     n = 40
     frame = pd.DataFrame({"PassengerId": np.arange(n) + first, "age": np.arange(n)[::-1], "t": [1.0, None] * (n // 2)})
-    numbers, _, dropped = infer_columns(drop_unlabelled(frame, "t").drop(columns="t"))
+    numbers, _, dropped, _ = infer_columns(drop_unlabelled(frame, "t").drop(columns="t"))
     assert [column.name for column in numbers] == ["age"] and dropped == {"PassengerId": "it numbers the rows"}
 
 
@@ -216,14 +216,16 @@ def test_why_text_is_not_used():
     frame = pd.DataFrame(
         {
             "share": [f"{i % 20}%" for i in range(n)],
-            "day": ["2024-05-01", "2024-05-02"] * (n // 2),
+            "hour": [f"{i % 24}:30" for i in range(n)],
+            "day": ["01/02/2024", "03/02/2024"] * (n // 2),
             "used": [0.0, 1.0] * (n // 2),
         }
     )
-    _, _, dropped = infer_columns(frame)
+    _, _, dropped, _ = infer_columns(frame)
     assert dropped == {
         "share": "it looks like numbers, written as '0%'; write 0% as 0",
-        "day": "dates and times are not used",
+        "hour": "times without a date, or dates of several formats; write them as 2024-01-31 18:30",
+        "day": "dates such as 01/02/2024, where the day or the month may be the first number",
     }
 
 
@@ -231,7 +233,7 @@ def test_missing_numbers_get_an_indicator_and_rare_categories_share_a_column():
     n = 100
     frame = pd.DataFrame({"x": np.arange(n) ** 2.0, "c": ["a"] * 60 + ["b"] * 34 + ["r1", "r2"] * 3})
     frame.loc[:9, "x"] = np.nan
-    numbers, categories, _ = infer_columns(frame)
+    numbers, categories, *_ = infer_columns(frame)
     assert numbers[0].indicator and numbers[0].centre == np.median(np.arange(10, n) ** 2.0)
     assert categories[0].categories == ("a", "b") and categories[0].other
 
@@ -244,7 +246,7 @@ def test_infinite_numbers_are_all_named():
 
 def test_numbers_that_float32_cannot_hold_are_dropped():
     frame = pd.DataFrame({"a": np.linspace(1, 2, 50) * 1e37, "b": np.arange(50) ** 2})
-    numbers, _, dropped = infer_columns(frame)
+    numbers, _, dropped, _ = infer_columns(frame)
     assert [column.name for column in numbers] == ["b"] and "is out of float32's range" in dropped["a"]
 
 
