@@ -1,6 +1,7 @@
 """Count missing, clipped, unseen and odd cells while a table is read in parts."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,33 @@ class Counts:
                 found[text if text in found or len(found) < _MOST_TEXTS else _OTHER_TEXTS] += count
         return cells
 
+    def describe(self) -> list[str]:
+        """Return the counts that are not 0, as text."""
+        words = {
+            "missing cells": self.missing,
+            "numbers far outside those of training, clipped": self.clipped,
+            "cells with a category that training did not see or saw rarely": self.unseen,
+        }
+        lines = [
+            f"{kind}: {', '.join(f'{name} {count:,}' for name, count in found.items())}"
+            for kind, found in words.items()
+            if found
+        ]
+        odd = [f"cells that are no numbers, missing ones too: {', '.join(odd_words(self._odd))}"] if self._odd else []
+        return lines + odd
+
     def check(self) -> None:
         """Raise `BadInput` if too many cells of a column of numbers are odd."""
         for column in self._columns.numbers:
             check_odd(column, self._odd.get(column.name, {}), self.n_rows)
+
+
+def odd_words(odd: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return a phrase for each column: the number of odd cells, and the most frequent text.
+
+    >>> odd_words({"size": {"oops": 2, "-": 1}})
+    ["size 3 (such as 'oops')"]
+    """
+    return [
+        f"{name} {sum(texts.values()):,} (such as {max(texts, key=texts.__getitem__)!r})" for name, texts in odd.items()
+    ]

@@ -1,6 +1,7 @@
 """`shrinkage fit`: from a table to a cross-validated strength, a trained model and a picture."""
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
@@ -8,17 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ._console import Console, Number, common, import_keras, separator_option, whole_number
-from ._errors import EXIT_CODES, TrainingFailed
+from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._penalty import check_penalty, penalty_arguments, penalty_options
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from shrinkage._path._path import Path
     from shrinkage._plan._runner import Runner
 
     from ._columns import Task
-    from ._network import Settings
+    from ._network import Settings, TargetScale
     from ._prepare import Prepared
 
 
@@ -32,6 +31,20 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
     if not all(part.strip().isdecimal() and 0 < int(part[:12]) <= MOST_UNITS for part in parts):
         raise click.BadParameter(f"expected whole numbers such as 64,64, at most {MOST_UNITS:,}; received {text!r}.")
     return tuple(int(part) for part in parts)
+
+
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:e\d+)?)\s*(?P<unit>[kmgt]?)(?P<binary>i?)b?", re.IGNORECASE)
+
+
+def _bytes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(text.strip())
+    power = " kmgt".index(found["unit"].lower() or " ") if found else 0
+    size = float(found["number"]) * (1024 if found["binary"] else 1000) ** power if found else 0
+    if size < 1:
+        raise click.BadParameter(f"expected a number of bytes, such as 500MB or 2GB; received {text!r}.")
+    return int(size)
 
 
 @click.command(
@@ -72,6 +85,13 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
     default="error",
     help="A row with too many or too few cells, undecodable text or a bad target: stop, or leave it out.",
 )
+@click.option(
+    "--max-memory",
+    callback=_bytes,
+    metavar="SIZE",
+    show_default="half of the free memory",
+    help="About the most memory to use, such as 2GB. Rows that take more are kept on disk.",
+)
 @click.option("--hidden", callback=_units, show_default="64,64", help="Units of each hidden layer of an mlp.")
 @click.option(
     "--epochs", type=whole_number(1), show_default="200; of a linear model 1000", help="The largest number of epochs."
@@ -111,6 +131,7 @@ def fit(
     clip: bool,
     separator: str | None,
     on_bad_row: Literal["error", "skip"],
+    max_memory: int | None,
     dry_run: bool,
     console: Console,
     **options: Any,
@@ -145,8 +166,17 @@ def fit(
     check_penalty(settings)
     columns = {name: options[name] for name in OPTIONS}
     check_split(**columns, repeats=settings.repeats)
-    wishes = Wishes(drop, category, number, clip, settings.model, separator, **columns, on_bad_row=on_bad_row)
+    wishes = Wishes(
+        drop, category, number, clip, settings.model, separator, **columns, on_bad_row=on_bad_row, max_memory=max_memory
+    )
     prepared = prepare(data, target, task, settings.folds, wishes)
+    if prepared.stream is not None:
+        if settings.batch_size is None:
+            raise BadInput(
+                "--model linear trains on all rows in a batch, and the table is larger than the memory limit. Say "
+                "--batch-size 256, or give a larger --max-memory."
+            )
+        prepared.stream.at_end = lambda: console.say(prepared.describe_read())
     settings = replace(settings, folds=prepared.split.n_folds)
     check_outside(folder, data)
     check_folder(folder, overwrite)
@@ -159,8 +189,8 @@ def fit(
     console.say(f"training: {settings}\n")
     import_keras()
     if dry_run:
-        return _stop_before_training(console, prepared, settings)
-    path = train(prepared, settings)
+        return _stop_before_training(console, prepared, settings, max_memory)
+    path = train(prepared, settings, max_memory)
     document = _report(console, prepared, path, settings)
     with keeping_the_table(folder):
         _write(prepared, path, settings, folder)
@@ -232,16 +262,17 @@ def _name(place: File) -> str:
     return place.resolve().name if place.is_dir() else find_sources([place])[0].file.stem
 
 
-def train(prepared: "Prepared", settings: "Settings") -> "Path":
+def train(prepared: "Prepared", settings: "Settings", max_memory: int | None) -> "Path":
     """Train the path on the encoded inputs."""
     import shrinkage as sh
 
+    from ._network import TargetScale
     from ._terms import in_shell
 
-    targets, centre, scale = _targets(prepared)
+    scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(prepared.columns.labels):
-        path = sh.fit(**_fit_arguments(prepared, settings, targets))
-    return path if prepared.columns.task != "regression" else _in_target_units(path, centre, scale)
+        path = sh.fit(**_fit_arguments(prepared, settings, scale, max_memory))
+    return path if prepared.columns.task != "regression" else _in_target_units(path, scale)
 
 
 def make_runner(arguments: dict[str, Any]) -> "Runner":
@@ -253,59 +284,50 @@ def make_runner(arguments: dict[str, Any]) -> "Runner":
     return Runner(prepare(Request(**arguments)))
 
 
-def _fit_arguments(prepared: "Prepared", settings: "Settings", targets: "np.ndarray") -> dict[str, Any]:
+def _fit_arguments(
+    prepared: "Prepared", settings: "Settings", scale: "TargetScale", max_memory: int | None
+) -> dict[str, Any]:
     from ._network import network, training_arguments
 
     inputs = prepared.encode()
+    if prepared.stream is None:
+        rows = {"x": inputs if len(inputs) > 1 else inputs[0], "y": scale.encode(prepared.target.values)}
+    else:
+        rows = {"x": prepared.stream.dataset(scale.encode)}
     return {
         "model": network(prepared.columns, inputs, settings),
-        "x": inputs if len(inputs) > 1 else inputs[0],
-        "y": targets,
+        **rows,
         **penalty_arguments(settings),
-        **training_arguments(settings, len(targets)),
+        **training_arguments(settings, prepared.n_rows),
         "cv": prepared.split.cv,
         "groups": prepared.split.groups,
         "repeats": settings.repeats,
         "seed": settings.seed,
         "standardize_target": prepared.columns.task == "regression",
+        "max_memory": max_memory,
     }
 
 
-def _stop_before_training(console: Console, prepared: "Prepared", settings: "Settings") -> None:
+def _stop_before_training(console: Console, prepared: "Prepared", settings: "Settings", max_memory: int | None) -> None:
     from ._dry_run import column_table, say_forecast
+    from ._network import TargetScale
     from ._terms import in_shell
 
     table, labels = column_table(prepared), prepared.columns.labels
+    scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(labels):
-        runner = make_runner(_fit_arguments(prepared, settings, _targets(prepared)[0]))
+        runner = make_runner(_fit_arguments(prepared, settings, scale, max_memory))
     console.say(f"{table.to_string(index=False)}\n")
     say_forecast(console, runner, labels, {"data": prepared.document(), "columns": table.to_dict("records")})
 
 
-def _targets(prepared: "Prepared") -> "tuple[np.ndarray, float, float]":
-    """Return targets for the network, (n,) classes or (n, 1) numbers, with the centre and scale of the numbers.
-
-    Numbers are centred in float64, because `shrinkage.fit` takes float32, which cannot hold 1,000,000.001.
-    """
-    import numpy as np
-
-    values = prepared.target.values
-    if prepared.columns.task == "multi-class":
-        return values, 0.0, 1.0
-    if prepared.columns.task == "binary":
-        return values[:, None].astype("float32"), 0.0, 1.0
-    centre = float(np.median(values))
-    scale = float(np.abs(values - centre).max())
-    return ((values - centre) / scale)[:, None].astype("float32"), centre, scale
-
-
-def _in_target_units(path: "Path", centre: float, scale: float) -> "Path":
+def _in_target_units(path: "Path", scale: "TargetScale") -> "Path":
     """Return a path of centred and scaled targets in the units of the target."""
     return replace(
         path,
-        target_mean=centre + scale * path.target_mean,
-        target_sd=scale * path.target_sd,
-        predictions=centre + scale * path.predictions,
+        target_mean=scale.centre + scale.size * path.target_mean,
+        target_sd=scale.size * path.target_sd,
+        predictions=scale.centre + scale.size * path.predictions,
     )
 
 

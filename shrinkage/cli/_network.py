@@ -94,6 +94,33 @@ class Settings:
         )
 
 
+@dataclass(frozen=True)
+class TargetScale:
+    """How a network takes the values of a target."""
+
+    task: Task
+    centre: float
+    size: float
+    """Quantities are centred and divided by this; 0 and 1 for classes."""
+
+    @staticmethod
+    def of(task: Task, values: np.ndarray) -> "TargetScale":
+        """Return the scale for these values, or values of which these are a sample."""
+        if task != "regression":
+            return TargetScale(task, 0.0, 1.0)
+        centre = float(np.median(values))
+        return TargetScale(task, centre, float(np.abs(values - centre).max()))
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Return targets for the network, (n,) classes or (n, 1) numbers.
+
+        Numbers are centred in float64, because `shrinkage.fit` takes float32, which cannot hold 1,000,000.001.
+        """
+        if self.task == "multi-class":
+            return values
+        return ((values - self.centre) / self.size)[:, None].astype("float32")
+
+
 PATIENCE = 10
 WORD_WIDTH = 16
 HIDDEN = (64, 64)

@@ -68,7 +68,8 @@ def predict(
     check_model(model, columns)
     with new_file(output) as fresh:
         names = _write(fresh, _predictions(model, columns, table, counts))
-    _say_counts(console, counts)
+    for words in counts.describe():
+        console.note(f"{words}.")
     console.say(f"{plural(counts.n_rows, 'prediction')} of {columns.target} written to {output}.")
     found = {"missing": counts.missing, "clipped": counts.clipped, "unseen": counts.unseen, "odd": counts.odd}
     console.result({"output": str(output), "rows": counts.n_rows, "columns": names, **found})
@@ -128,22 +129,6 @@ def _check_run(run: File, record: str = "columns.json") -> None:
 def _check_suffix(output: File) -> None:
     if output.suffix.lower() not in SUFFIXES:
         raise BadInput(f"the output must end in {' or '.join(SUFFIXES)}; received {output}.")
-
-
-def _say_counts(console: Console, counts: "Counts") -> None:
-    from ._prepare import odd_words
-
-    words = {
-        "missing cells": counts.missing,
-        "numbers far outside those of training, clipped": counts.clipped,
-        "cells with a category that training did not see or saw rarely": counts.unseen,
-    }
-    for kind, found in words.items():
-        if found:
-            listed = ", ".join(f"{name} {count:,}" for name, count in found.items())
-            console.note(f"{kind}: {listed}.")
-    if counts.odd:
-        console.note(f"cells that are no numbers, missing ones too: {', '.join(odd_words(counts.odd))}.")
 
 
 def _load(file: File) -> "keras.Model":

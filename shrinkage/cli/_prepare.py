@@ -9,19 +9,23 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from shrinkage._data._memory import memory_limit
+
 from ._cautions import about_time, cautions
 from ._columns import Columns, Task, input_name
 from ._console import plural
+from ._counts import odd_words
 from ._encoder import count_clipped, count_unseen, encode, missing, odd_cells, read_cells
 from ._errors import BadInput
 from ._infer import MAX_CATEGORIES, MAX_EMBEDDED, infer_columns
 from ._numerals import Known
 from ._own_model import is_own
-from ._rows import BadRow
+from ._rows import BadRow, OnBadRow, ignore
 from ._skipped import SkippedRows
 from ._split import OPTIONS, Split, random_split, read_split
+from ._stream import Stream
 from ._table import column
-from ._tables import Files, Rows, find_sources, name_sources
+from ._tables import SHARE, Files, Rows, find_sources, name_sources
 from ._target import Target, check_named, drop_unlabelled, find_bad, read_target
 
 # With fewer held-out rows in a fold, the losses are mostly chance.
@@ -49,6 +53,10 @@ class Prepared:
     """Cells of number columns that are not numbers: column -> text -> count."""
     skipped: SkippedRows
     """Rows that were left out because they cannot be read."""
+    n_rows: int
+    """The number of rows with a target; of a table larger than memory, about."""
+    stream: Stream | None = None
+    """The rows of a table larger than memory. Target, cells and counts are then those of a random sample."""
 
     def encode(self) -> list[np.ndarray]:
         """Return the inputs of the network."""
@@ -58,8 +66,9 @@ class Prepared:
         """Return the description, as text."""
         columns, target = self.columns, self.target
         lines = [
-            f"{self.file}: {plural(len(target.values), 'row')}; {plural(len(columns.names), 'column')}, encoded as "
+            f"{self.file}: {plural(self.n_rows, 'row')}; {plural(len(columns.names), 'column')}, encoded as "
             f"{plural(len(columns.features), 'input')}",
+            *self._about_sample(),
             *self.notes,
             *(f"{kind}: {_list_items(names)}" for kind, names in self._kinds().items() if names),
             f"target {columns.target}: {target.task} ({target.reason})",
@@ -92,12 +101,30 @@ class Prepared:
                 lines.append(f"categories beyond the {most} with an input each, which share one: {listed}{way}")
         return "\n".join([*lines, *_count_words("cells with rare categories", count_unseen(columns, self.cells))])
 
+    def _about_sample(self) -> list[str]:
+        if self.stream is None:
+            return []
+        return [
+            "larger than the memory limit: the columns were inferred from a random sample of "
+            f"{plural(len(self.target.values), 'row')}, and the counts below are of the sample"
+        ]
+
+    def describe_read(self) -> str:
+        """Return the counts of all rows of a table larger than memory, after they were read."""
+        if self.stream is None:
+            return ""
+        counts = self.stream.counts
+        return "\n".join(
+            [f"read: {plural(counts.n_rows, 'row')} with a target", *self.skipped.describe(), *counts.describe()]
+        )
+
     def document(self) -> dict[str, Any]:
         """Return the description, as data for JSON."""
         columns = self.columns
         return {
             "file": self.file,
-            "rows": len(self.target.values),
+            "rows": self.n_rows,
+            "rows_of_sample": None if self.stream is None else len(self.target.values),
             "rows_without_target": self.n_unlabelled,
             "rows_skipped": len(self.skipped),
             "target": columns.target,
@@ -149,17 +176,6 @@ def _list_items(items: list[str], most: int = 15) -> str:
     return ", ".join(items[:most]) + rest
 
 
-def odd_words(odd: dict[str, dict[str, int]]) -> list[str]:
-    """Return a phrase for each column: the number of odd cells, and the most frequent text.
-
-    >>> odd_words({"size": {"oops": 2, "-": 1}})
-    ["size 3 (such as 'oops')"]
-    """
-    return [
-        f"{name} {sum(texts.values()):,} (such as {max(texts, key=texts.__getitem__)!r})" for name, texts in odd.items()
-    ]
-
-
 @dataclass(frozen=True)
 class Wishes:
     """The user's choices about the table. Every field is an option of `shrinkage fit`."""
@@ -174,6 +190,7 @@ class Wishes:
     time: str | None = None
     fold: str | None = None
     on_bad_row: Literal["error", "skip"] = "error"
+    max_memory: int | None = None
 
     @property
     def split(self) -> tuple[str, str] | None:
@@ -203,11 +220,12 @@ def prepare(
     check_named(files.names, target_name)
     _check_wishes(files.names, target_name, wishes)
     skipped = SkippedRows(wishes.on_bad_row == "skip")
-    table = files.read(lambda name: name not in wishes.drop, skipped)
+    limit = memory_limit(wishes.max_memory) // SHARE
+    table = files.read(lambda name: name not in wishes.drop, skipped, limit, target_name)
     labelled = drop_unlabelled(table.frame, target_name)
     n_unlabelled = len(table.frame) - len(labelled)
-    frame = _drop_bad(labelled, target_name, task, table.rows, skipped)
-    split = read_split(frame, n_folds, *wishes.split) if wishes.split else random_split(len(frame), n_folds)
+    # Of a sample, the first reading of all rows will tell.
+    frame = _drop_bad(labelled, target_name, task, table.rows, skipped if table.is_whole else ignore)
     target = read_target(column(frame, target_name), task)
     apart = {} if wishes.split is None else {wishes.split[1]: f"it decides the split, --{wishes.split[0]}"}
     features = frame.drop(columns=[target_name, *apart])
@@ -223,17 +241,25 @@ def prepare(
     cells = read_cells(columns, features)
     said = cautions(frame, columns, target)
     odd = odd_cells(columns, features)
-    name = name_sources(places, sources)
-    return Prepared(name, columns, target, cells, split, n_unlabelled, table.notes, said, odd, skipped)
+    n_rows, stream = len(frame), None
+    if not table.is_whole:
+        n_rows = round(table.n_rows * len(frame) / len(table.frame))
+        stream = Stream(table, target_name, target, columns, skipped)
+    rows = frame if stream is None or wishes.split is None else stream.column(wishes.split[1])
+    split = read_split(rows, n_folds, *wishes.split) if wishes.split else random_split(n_rows, n_folds)
+    return Prepared(
+        name_sources(places, sources), columns, target, cells, split, n_unlabelled, table.notes, said, odd, skipped,
+        n_rows, stream,
+    )  # fmt: skip
 
 
-def _drop_bad(frame: pd.DataFrame, target: str, task: Task | None, rows: Rows, skipped: SkippedRows) -> pd.DataFrame:
+def _drop_bad(frame: pd.DataFrame, target: str, task: Task | None, rows: Rows, on_bad_row: OnBadRow) -> pd.DataFrame:
     """Return the rows without those whose target is not a number, where the others are."""
     bad, reason = find_bad(column(frame, target), task)
     wrong = column(frame.loc[bad], target)
     for i, cell in zip(rows.frame.index.get_indexer(wrong.index), wrong, strict=True):
         file, unit, line = rows.where(int(i))
-        skipped(BadRow(file, line, reason, str(cell), target, unit))
+        on_bad_row(BadRow(file, line, reason, str(cell), target, unit))
     return frame.loc[~bad]
 
 

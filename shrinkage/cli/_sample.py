@@ -1,10 +1,32 @@
 """A random sample of rows that fits into memory."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ._table import Chunk
+
+_MOST_VALUES = 1000
+_LEAST_BOUND = 1e-9
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Rows of a chunk that are in the sample."""
+
+    file: int
+    """The number of the file."""
+    chunk: Chunk
+    positions: np.ndarray
+    """The position of each row among all rows, (n,)."""
+    keys: np.ndarray
+    """A random number between 0 and 1 for each row, (n,)."""
+    first: np.ndarray
+    """Whether no row above has the same value in the column, (n,)."""
+
+    def take(self, rows: np.ndarray) -> "_Part":
+        chunk = replace(self.chunk, table=self.chunk.table.filter(rows), lines=self.chunk.lines[rows])
+        return _Part(self.file, chunk, self.positions[rows], self.keys[rows], self.first[rows])
 
 
 class Sample:
@@ -12,39 +34,53 @@ class Sample:
 
     Each row has a random key between 0 and 1. The sample keeps the rows with a key below a bound, which is halved when
     the rows take too much memory.
+
+    Args:
+        limit: The largest number of bytes.
+        column: A column with the classes of the rows. If there are few classes, the sample has rows of each.
     """
 
-    def __init__(self, limit: int):
+    def __init__(self, limit: int, column: str | None = None):
         self._limit, self._bound, self._random = limit, 1.0, np.random.default_rng(0)
+        self._column, self._values = column, set[object]()
         self._n_rows = self._n_bytes = 0
-        self._parts: list[tuple[int, Chunk, np.ndarray, np.ndarray]] = []  # with keys and positions
+        self._parts: list[_Part] = []
 
     def add(self, file: int, chunk: Chunk) -> None:
         """Add the next rows, which are in the file of this number."""
         positions = np.arange(self._n_rows, self._n_rows + chunk.n_rows)
         self._n_rows += chunk.n_rows
-        self._parts.append((file, chunk, self._random.random(chunk.n_rows), positions))
-        if self._bound < 1:
-            self._parts[-1] = self._below_bound(*self._parts[-1])
-        self._n_bytes += self._parts[-1][1].table.nbytes
-        while self._n_bytes > self._limit:
+        part = _Part(file, chunk, positions, self._random.random(chunk.n_rows), self._find_first(chunk))
+        self._parts.append(self._reduce(part) if self._bound < 1 else part)
+        self._n_bytes += self._parts[-1].chunk.table.nbytes
+        while self._n_bytes > self._limit and self._bound > _LEAST_BOUND:
             self._bound /= 2
-            self._parts = [self._below_bound(*part) for part in self._parts]
-            self._n_bytes = sum(chunk.table.nbytes for _, chunk, _, _ in self._parts)
+            self._parts = [self._reduce(part) for part in self._parts]
+            self._n_bytes = sum(part.chunk.table.nbytes for part in self._parts)
 
     @property
     def parts(self) -> list[tuple[int, Chunk]]:
         """The rows in the sample, as chunks with the numbers of their files."""
-        return [(file, chunk) for file, chunk, _, _ in self._parts if chunk.n_rows]
+        return [(part.file, part.chunk) for part in self._parts if part.chunk.n_rows]
 
     @property
     def positions(self) -> np.ndarray:
         """The position of each row of the sample among all rows, (n,)."""
-        return np.concatenate([positions for _, _, _, positions in self._parts])
+        return np.concatenate([part.positions for part in self._parts])
 
-    def _below_bound(
-        self, file: int, chunk: Chunk, keys: np.ndarray, positions: np.ndarray
-    ) -> tuple[int, Chunk, np.ndarray, np.ndarray]:
-        keep = keys < self._bound
-        kept = replace(chunk, table=chunk.table.filter(keep), lines=chunk.lines[keep])
-        return file, kept, keys[keep], positions[keep]
+    def _find_first(self, chunk: Chunk) -> np.ndarray:
+        first = np.zeros(chunk.n_rows, bool)
+        if self._column in chunk.table.column_names and self._are_classes:
+            cells = chunk.table[self._column].combine_chunks()
+            new = [value for value in cells.unique().to_pylist() if value is not None and value not in self._values]
+            self._values.update(new)
+            if self._are_classes:
+                first[[cells.index(value).as_py() for value in new]] = True
+        return first
+
+    @property
+    def _are_classes(self) -> bool:
+        return len(self._values) <= _MOST_VALUES
+
+    def _reduce(self, part: _Part) -> _Part:
+        return part.take((part.keys < self._bound) | (part.first & self._are_classes))

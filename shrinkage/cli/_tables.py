@@ -108,6 +108,8 @@ class Table:
     """All rows, or the sample, in the order of the files. There is at least one row."""
     n_rows: int
     """The number of rows in the files."""
+    n_chunks: int
+    """The number of parts that `chunks` yields of a table that is not whole."""
     names: tuple[str, ...]
     """The names of all columns, also of those that were not read."""
     notes: tuple[str, ...]
@@ -169,7 +171,11 @@ class Files:
         return tuple(dict.fromkeys(name for part in self.parts for name in part.names))
 
     def read(
-        self, uses: Callable[[str], bool] = lambda name: True, on_bad_row: OnBadRow = refuse, limit: int | None = None
+        self,
+        uses: Callable[[str], bool] = lambda name: True,
+        on_bad_row: OnBadRow = refuse,
+        limit: int | None = None,
+        target: str | None = None,
     ) -> Table:
         """Read the files into one table. Columns are matched by name; rows are in the order of the files.
 
@@ -178,18 +184,21 @@ class Files:
                 type.
             on_bad_row: Called for each row that cannot be read.
             limit: About the largest number of bytes of the table. A random sample is returned of a larger table.
+            target: A column whose classes are all in the sample.
 
         Raises:
             BadInput: If a file cannot be read, or files differ in the columns or their types.
         """
         _check_columns(self.parts, uses)
         used = tuple(name for name in self.names if uses(name))
-        sample, n_rows = Sample(memory_limit(None) // SHARE if limit is None else limit), []
+        sample, n_rows = Sample(memory_limit(None) // SHARE if limit is None else limit, target), []
+        n_chunks = 0
         for number, part in enumerate(self.parts):
             n_rows.append(0)
             for chunk in part.chunks(used, on_bad_row):
                 sample.add(number, chunk)
                 n_rows[-1] += chunk.n_rows
+                n_chunks += 1
         if not sum(n_rows):
             others = " and all other files have" if len(self.parts) > 1 else " has"
             raise BadInput(f"{self.parts[0].file}{others} a header and no rows.")
@@ -200,7 +209,7 @@ class Files:
         told = {*self._known.numbers, *self._known.categories}
         _check_kinds(rows, [name for name in used if name not in told])
         notes = (*notes, *(formats.cautions if formats else ()))
-        return Table(rows, sum(n_rows), self.names, notes, formats, self, used)
+        return Table(rows, sum(n_rows), n_chunks, self.names, notes, formats, self, used)
 
 
 # The share of the memory limit that the sample of a table may take: its rows take more when they are encoded.

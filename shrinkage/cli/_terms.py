@@ -48,6 +48,8 @@ def in_shell(labels: Sequence[object]) -> Iterator[None]:
         try:
             yield
         except (TypeError, ValueError) as error:
+            if isinstance(error.__cause__, BadInput):  # of a part of a table that was read in between
+                raise error.__cause__ from None
             if not is_refusal(error):
                 raise
             raise BadInput(with_labels(labels).say(error.args[0])) from error
