@@ -6,8 +6,7 @@ import numpy as np
 
 from ._table import Chunk
 
-_MOST_VALUES = 1000
-_LEAST_BOUND = 1e-9
+_MOST_VALUES = 1000  # more, or a row or two of each, are no classes
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Sample:
 
     def __init__(self, limit: int, column: str | None = None):
         self._limit, self._bound, self._random = limit, 1.0, np.random.default_rng(0)
-        self._column, self._values = column, set[object]()
+        self._column, self._values, self._are_classes = column, set[object](), True
         self._n_rows = self._n_bytes = 0
         self._parts: list[_Part] = []
 
@@ -50,13 +49,19 @@ class Sample:
         """Add the next rows, which are in the file of this number."""
         positions = np.arange(self._n_rows, self._n_rows + chunk.n_rows)
         self._n_rows += chunk.n_rows
-        part = _Part(file, chunk, positions, self._random.random(chunk.n_rows), self._find_first(chunk))
-        self._parts.append(self._reduce(part) if self._bound < 1 else part)
-        self._n_bytes += self._parts[-1].chunk.table.nbytes
-        while self._n_bytes > self._limit and self._bound > _LEAST_BOUND:
-            self._bound /= 2
-            self._parts = [self._reduce(part) for part in self._parts]
-            self._n_bytes = sum(part.chunk.table.nbytes for part in self._parts)
+        self._parts.append(_Part(file, chunk, positions, self._random.random(chunk.n_rows), self._find_first(chunk)))
+        self._n_bytes += chunk.table.nbytes
+        if self._bound < 1:
+            self._reduce()
+        while self._n_bytes > self._limit:
+            first, n_rows = (
+                sum(sizes) for sizes in zip(*((p.first.sum(), len(p.first)) for p in self._parts), strict=True)
+            )
+            if self._are_classes and first > n_rows / 2:
+                self._are_classes = False
+            else:
+                self._bound /= 2
+            self._reduce()
 
     @property
     def parts(self) -> list[tuple[int, Chunk]]:
@@ -74,13 +79,13 @@ class Sample:
             cells = chunk.table[self._column].combine_chunks()
             new = [value for value in cells.unique().to_pylist() if value is not None and value not in self._values]
             self._values.update(new)
+            self._are_classes = len(self._values) <= _MOST_VALUES
             if self._are_classes:
                 first[[cells.index(value).as_py() for value in new]] = True
         return first
 
-    @property
-    def _are_classes(self) -> bool:
-        return len(self._values) <= _MOST_VALUES
-
-    def _reduce(self, part: _Part) -> _Part:
-        return part.take((part.keys < self._bound) | (part.first & self._are_classes))
+    def _reduce(self) -> None:
+        """Leave out the rows with a key above the bound."""
+        keeps = [(part.keys < self._bound) | (part.first & self._are_classes) for part in self._parts]
+        self._parts = [part if keep.all() else part.take(keep) for part, keep in zip(self._parts, keeps, strict=True)]
+        self._n_bytes = sum(part.chunk.table.nbytes for part in self._parts)
