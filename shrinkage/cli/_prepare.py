@@ -226,6 +226,8 @@ def prepare(
     n_unlabelled = len(table.frame) - len(labelled)
     # Of a sample, the first reading of all rows will tell.
     frame = _drop_bad(labelled, target_name, task, table.rows, skipped if table.is_whole else ignore)
+    n_rows = round(table.n_rows * len(frame) / len(table.frame))
+    split = read_split(frame, n_folds, *wishes.split) if wishes.split else random_split(n_rows, n_folds)
     target = read_target(column(frame, target_name), task)
     apart = {} if wishes.split is None else {wishes.split[1]: f"it decides the split, --{wishes.split[0]}"}
     features = frame.drop(columns=[target_name, *apart])
@@ -241,12 +243,9 @@ def prepare(
     cells = read_cells(columns, features)
     said = cautions(frame, columns, target)
     odd = odd_cells(columns, features)
-    n_rows, stream = len(frame), None
-    if not table.is_whole:
-        n_rows = round(table.n_rows * len(frame) / len(table.frame))
-        stream = Stream(table, target_name, target, columns, skipped)
-    rows = frame if stream is None or wishes.split is None else stream.column(wishes.split[1])
-    split = read_split(rows, n_folds, *wishes.split) if wishes.split else random_split(n_rows, n_folds)
+    stream = None if table.is_whole else Stream(table, target_name, target, columns, skipped)
+    if stream is not None and wishes.split is not None:  # of all rows, no longer of the sample
+        split = read_split(stream.column(wishes.split[1]), n_folds, *wishes.split)
     return Prepared(
         name_sources(places, sources), columns, target, cells, split, n_unlabelled, table.notes, said, odd, skipped,
         n_rows, stream,
