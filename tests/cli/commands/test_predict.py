@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from shrinkage.cli._columns import Columns
-from shrinkage.cli._encoder import matrix, read_cells
+from shrinkage.cli._encoder import encode, read_cells
 from shrinkage.cli._table import read_table
 from tests.cli.commands.running import N, houses, run, write
 
@@ -23,8 +23,9 @@ def test_predict_equals_the_network_on_the_encoded_rows_in_the_targets_units(fak
     done = run("predict", "run", "houses.csv", "-o", "out.csv")
     assert done.exit_code == 0, done.output
     call, columns = fake_fit.calls[0], Columns.load(Path("run/columns.json"))
-    encoded = matrix(columns, read_cells(columns, read_table(Path("houses.csv")).frame))
-    np.testing.assert_array_equal(encoded, call.x)
+    encoded = encode(columns, read_cells(columns, read_table(Path("houses.csv")).frame))
+    for found, expected in zip(call.x, encoded, strict=True):
+        np.testing.assert_array_equal(found, expected)
     price = houses()["price"]
     expected = price.mean() + price.std(ddof=0) * call.model.predict(call.x, verbose=0)[:, 0]
     got = pd.read_csv("out.csv")
