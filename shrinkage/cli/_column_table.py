@@ -1,6 +1,6 @@
 """The table of columns that `fit` prints before the training."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ def column_table(
 
     The last two numbers are "" for a column that is not used.
     """
-    rows: list[list[str | int]] = []
+    rows: list[Sequence[str | int]] = []
     counts = missing(columns, cells)
     for column in columns.all:
         known = cells[input_name(column.name)][:, 0]
@@ -40,7 +40,10 @@ def table_lines(rows: list[dict[str, str | int]]) -> list[str]:
     ['column  kind    missing  values  treatment', 'size    number        0   1,200  standardised']
     """
     shown = rows if len(rows) <= _MOST_SHOWN else [*rows[: _MOST_SHOWN - 1], rows[-1]]
-    texts = [_HEAD, *([f"{cell:,}" if isinstance(cell, int) else cell for cell in row.values()] for row in shown)]
+    texts = [
+        _HEAD,
+        *([f"{row[name]:,}" if isinstance(row[name], int) else str(row[name]) for name in _HEAD] for row in shown),
+    ]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     lines = []
     for row in texts:

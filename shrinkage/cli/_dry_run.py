@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def forecast(runner: "Runner") -> dict[str, Any]:
-    """Return the size of the training: models, steps and memory. Steps are the most that can be needed."""
+    """Return the size of the training: models, steps, memory and time. Steps are the most that can be needed."""
     problem, chunk = runner.problem, runner.plan.chunk
     n_folds, n_lams, batch = len(problem.folds.train), len(problem.lams), problem.training.batch_size
     chunks = math.ceil(n_lams / chunk)
@@ -25,6 +25,9 @@ def forecast(runner: "Runner") -> dict[str, Any]:
         "steps": sum(chunks * problem.epochs * math.ceil(rows / batch) for rows in longest),
         "models_in_a_step": min(chunk, n_lams) * n_folds,
         "memory": runner.record["memory"],
+        "epochs": problem.epochs,
+        "patience": problem.patience,
+        "seconds": runner.predict_seconds(),
     }
 
 
@@ -37,6 +40,9 @@ def say_forecast(console: Console, runner: "Runner", labels: Sequence[object], d
 
 def _words(found: dict[str, Any], notes: Sequence[str]) -> str:
     """Return the forecast, as text."""
+    from shrinkage._path._text import duration
+
+    early = "; fewer for a strength that no longer improves" if found["patience"] else ""
     above = [lam for lam in found["strengths"] if lam > 0]
     lines = [
         f"strengths: {len(above)} from {max(above):.3g} to {min(above):.3g}, and 0; more where the minimum lies at an "
@@ -45,5 +51,6 @@ def _words(found: dict[str, Any], notes: Sequence[str]) -> str:
         f"{plural(found['folds'], 'fold')}, and on all rows",
         f"steps: about {found['steps']:,} at most, each of up to {plural(found['models_in_a_step'], 'model')} together",
         f"memory: about {found['memory'] / 2**20:,.0f} MiB",
+        f"time: about {duration(found['seconds'])} for the steps of {plural(found['epochs'], 'epoch')}{early}",
     ]
     return "\n".join([*lines, *notes, "Dry run: nothing was trained or written."])

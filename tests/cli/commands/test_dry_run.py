@@ -21,10 +21,11 @@ def test_a_dry_run_describes_columns_and_training_and_writes_nothing(monkeypatch
     assert list(Path().iterdir()) == [file]
     if form == "text":
         for said in (
-            "size    number          6      55  standardised, missing",
+            "size    number          6      51  standardised, missing",
             "not used",
             "it is constant",
             "from ",
+            "time: about",
             "MiB",
             "Dry run",
         ):
@@ -43,7 +44,7 @@ def test_a_dry_run_describes_columns_and_training_and_writes_nothing(monkeypatch
     assert found["parameters"] == 4 * n_numbers + 2 * (n_inputs - n_numbers) + 1 + 4 * (n_inputs + 1) + 5
     # 40 and 60 rows in batches of 10, for 2 epochs: all strengths fit the memory at once.
     assert found["steps"] == 2 * 4 + 2 * 6 and found["models_in_a_step"] == 3 * n_strengths
-    assert found["memory"] > 1e6
+    assert found["memory"] > 1e6 and 0 < found["seconds"] < 600 and found["epochs"] == 2
 
 
 def test_a_dry_run_refuses_what_a_run_refuses():

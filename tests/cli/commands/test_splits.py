@@ -1,8 +1,7 @@
 """`shrinkage fit` with rows that belong together, are in an order of time, or have a fold number."""
 
-from typing import Any
-
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
