@@ -309,16 +309,15 @@ def _fit_arguments(
 
 
 def _stop_before_training(console: Console, prepared: "Prepared", settings: "Settings", max_memory: int | None) -> None:
-    from ._dry_run import column_table, say_forecast
+    from ._dry_run import say_forecast
     from ._network import TargetScale
     from ._terms import in_shell
 
-    table, labels = column_table(prepared), prepared.columns.labels
+    labels = prepared.columns.labels
     scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(labels):
         runner = make_runner(_fit_arguments(prepared, settings, scale, max_memory))
-    console.say(f"{table.to_string(index=False)}\n")
-    say_forecast(console, runner, labels, {"data": prepared.document(), "columns": table.to_dict("records")})
+    say_forecast(console, runner, labels, {"data": prepared.document(), "columns": prepared.table()})
 
 
 def _in_target_units(path: "Path", scale: "TargetScale") -> "Path":
@@ -352,7 +351,12 @@ def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Set
 
     labels = prepared.columns.labels
     options = {**settings.__dict__, "hidden": settings.layers}
-    document = {"data": prepared.document(), "settings": options, **path_document(path, settings.choose, labels)}
+    document = {
+        "data": prepared.document(),
+        "columns": prepared.table(),
+        "settings": options,
+        **path_document(path, settings.choose, labels),
+    }
     console.say(path_text(path, labels))
     if prepared.columns.task == "regression" and path.template.loss_name == "mean_squared_error":
         errors = root_mean_squares(path, path.target_sd)

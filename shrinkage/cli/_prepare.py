@@ -12,6 +12,7 @@ import pandas as pd
 from shrinkage._data._memory import memory_limit
 
 from ._cautions import about_time, cautions
+from ._column_table import column_table, table_lines
 from ._columns import Columns, Task, input_name
 from ._console import plural
 from ._counts import odd_words
@@ -62,6 +63,10 @@ class Prepared:
         """Return the inputs of the network."""
         return encode(self.columns, self.cells)
 
+    def table(self) -> list[dict[str, str | int]]:
+        """Return a row for each column: name, kind, missing cells, number of distinct values, and treatment."""
+        return column_table(self.columns, self.cells, self.target, self.n_unlabelled)
+
     def describe(self) -> str:
         """Return the description, as text."""
         columns, target = self.columns, self.target
@@ -70,7 +75,9 @@ class Prepared:
             f"{plural(len(columns.features), 'input')}",
             *self._about_sample(),
             *self.notes,
-            *(f"{kind}: {_list_items(names)}" for kind, names in self._kinds().items() if names),
+            "",
+            *table_lines(self.table()),
+            "",
             f"target {columns.target}: {target.task} ({target.reason})",
             *_count_words("rows of each class", self._class_sizes()),
         ]
@@ -81,7 +88,6 @@ class Prepared:
         if rows < FEW_ROWS:
             lines.append(f"caution: {plural(rows, 'row')} in a fold; so few can hardly tell one strength from another")
         lines += _count_words(f"classes with fewer rows than the {self.split.n_folds} folds", self._small_classes())
-        lines += [f"not used: {name} ({reason})" for name, reason in columns.dropped.items()]
         lines += about_time(columns, self.cautions) if self.split.is_random else []
         renamed = [f"{name} is {new}" for name, new in columns.renamed.items()]
         if renamed:
@@ -89,7 +95,6 @@ class Prepared:
                 f"inputs of model.keras with another name, because Keras allows no slash: {_list_items(renamed)}"
             )
         lines += self.cautions
-        lines += _count_words("missing cells", missing(columns, self.cells))
         if self.odd:
             lines.append(f"cells that are no numbers, missing ones too: {_list_items(odd_words(self.odd))}")
         lines += self._clipped()

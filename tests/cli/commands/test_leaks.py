@@ -1,5 +1,6 @@
 """No information passes from the held-out rows of a fold to its models, and a leak in the table is said."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,7 @@ UUIDS = [f"{a:08x}-{b:04x}-4000-8000-{a:012x}" for a, b in RNG.integers(0, 60_00
 )
 def test_identifiers_are_left_out_and_said(name, cells, reason):
     prepared = read(table(**{name: cells}))
-    assert reason in prepared.columns.dropped[name] and f"not used: {name} (" in prepared.describe()
+    assert reason in prepared.columns.dropped[name] and re.search(f"{name} +not used +", prepared.describe())
 
 
 @pytest.mark.parametrize(
