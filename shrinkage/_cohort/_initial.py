@@ -1,4 +1,4 @@
-"""Initial values of the members, drawn per fold or taken from the model, with Normalization adapted to each fold."""
+"""Initial values of the members, drawn per fold or taken from the model, with normalization layers adapted per fold."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,13 @@ import numpy as np
 from shrinkage._cohort._forward import run_mode
 from shrinkage._data._data import Data, take
 from shrinkage._host._layers import inbound_nodes, own_trainable, reduced_axes, seed_generators, sublayers
+from shrinkage._model._table_normalization import TableNormalization
 from shrinkage._model._template import Template
 
-Moments = list[tuple[np.ndarray, np.ndarray]]
-"""Mean and variance of the inputs of each adapted `Normalization` layer."""
+Statistics = tuple[np.ndarray, ...]
+"""Mean and variance of the inputs of an adapted layer, or the statistics of a `TableNormalization`."""
+Moments = list[Statistics]
+"""The statistics of each adapted layer."""
 
 
 def initial_values(
@@ -34,8 +37,8 @@ def initial_values(
         numbers: The folds' numbers, which their weights are drawn by.
         seed: The run's seed.
         init: "fresh" or "keep".
-        moments: For each fold the mean and the variance of the inputs of each adapted `Normalization` layer; None takes
-            those of the training rows.
+        moments: For each fold the statistics of the inputs of each adapted layer; None takes those of the training
+            rows.
     """
     if init == "keep":
         drawn = [template.source_values()] * len(train)
@@ -46,16 +49,23 @@ def initial_values(
     if moments is None:
         moments = [input_moments(template.network, take(data.x, rows), data.weight[rows]) for rows in train]
     for values, of_layers in zip(folds, moments, strict=True):
-        for (layer, _), (mean, variance) in zip(adapted_layers(template.network), of_layers, strict=True):
-            # As in scikit-learn: a column that is constant in these rows is not scaled up where it varies, in others.
-            pairs = (layer.adapt_mean, mean), (layer.adapt_variance, np.where(variance == 0, 1.0, variance))
-            for variable, moment in pairs:
-                values[index[id(variable)]] = moment[None].astype(variable.dtype)
+        for (layer, _), statistics in zip(adapted_layers(template.network), of_layers, strict=True):
+            for variable, value in zip(*_state(layer, statistics), strict=True):
+                values[index[id(variable)]] = value[None].astype(variable.dtype)
     return folds
 
 
+def _state(layer: Any, statistics: tuple[np.ndarray, ...]) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
+    """Return the variables of an adapted layer, and their values."""
+    if isinstance(layer, TableNormalization):
+        return layer.statistics, statistics
+    mean, variance = statistics
+    # As in scikit-learn: a column that is constant in these rows is not scaled up where it varies, in others.
+    return (layer.adapt_mean, layer.adapt_variance), (mean, np.where(variance == 0, 1.0, variance))
+
+
 def input_moments(network: keras.Model, x: Any, weight: np.ndarray) -> Moments:
-    """Return the weighted mean and variance of the inputs of each adapted `Normalization` layer, for some rows.
+    """Return the statistics of the inputs of each adapted layer, for some rows.
 
     Args:
         network: The model.
@@ -95,7 +105,7 @@ def origins(
 
 
 def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
-    """Return the Normalization layers that are adapted to each fold, with the indices of their inputs.
+    """Return the normalization layers that are adapted to each fold, with the indices of their inputs.
 
     A layer is adapted if it is applied only to inputs of the model. It has several indices if several inputs share it.
     """
@@ -104,15 +114,18 @@ def adapted_layers(network: keras.Model) -> list[tuple[Any, list[int]]]:
     places = {id(tensor): place for place, tensor in enumerate(network.inputs)}
     found = []
     for layer in network.layers:
-        if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
+        is_adapted = isinstance(layer, keras.layers.Normalization) and layer.input_mean is None
+        if is_adapted or isinstance(layer, TableNormalization):
             seen = {places.get(id(tensor), -1) for node in inbound_nodes(layer) for tensor in node.input_tensors}
             if seen and -1 not in seen:
                 found.append((layer, sorted(seen)))
     return found
 
 
-def _moments(layer: Any, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _moments(layer: Any, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return the weighted mean and variance of inputs, as in glmnet; `Normalization.adapt` does not support weights."""
+    if isinstance(layer, TableNormalization):
+        return layer.fitted(x, weight)
     axes = reduced_axes(layer)
     if not np.ptp(weight):
         mean, variance = x.mean(axis=axes, dtype=np.float64), x.var(axis=axes, dtype=np.float64)
@@ -134,14 +147,14 @@ def seed_variables(network: keras.Model) -> list[Any]:
 
 
 def find_shared(network: keras.Model, written: Sequence[int] = ()) -> list[bool]:
-    """Return for each variable whether all strengths share the value: frozen weights, and statistics of Normalization.
+    """Return for each variable whether all strengths share the value: frozen weights, and statistics of normalization.
 
     Args:
         network: The model.
         written: Indices of variables that a step assigns; strengths do not share them.
     """
     layers = sublayers(network)
-    normalization = [layer for layer in layers if isinstance(layer, keras.layers.Normalization)]
+    normalization = [x for x in layers if isinstance(x, (keras.layers.Normalization, TableNormalization))]
     statistics = {id(variable) for layer in normalization for variable in layer.variables}
     frozen = {id(v) for layer in layers for v in own_trainable(layer) if not v.trainable}
     return [id(v) in statistics | frozen and i not in written for i, v in enumerate(network.variables)]

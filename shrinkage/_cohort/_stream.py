@@ -8,9 +8,9 @@ import numpy as np
 from keras import tree
 
 from shrinkage._cohort._cohort import Cohort, Evaluation, Gathering
-from shrinkage._cohort._initial import Moments, adapted_layers, input_moments
+from shrinkage._cohort._initial import Moments, Statistics, adapted_layers, input_moments
 from shrinkage._data._data import Data, random_seeds, take
-from shrinkage._data._stored import Block, StoredRows, WeightedMoments, merge_moments
+from shrinkage._data._stored import Block, StoredRows, merge_moments
 from shrinkage._model._metrics import RunningMetrics
 
 
@@ -180,11 +180,15 @@ def _average_by_rows(scores: Sequence[_FoldScores]) -> tuple[np.ndarray, Any]:
 
 
 def stored_moments(network: keras.Model, stored: StoredRows) -> list[Moments]:
-    """Return the moments of the inputs of adapted `Normalization` layers for each fold and, last, for all rows."""
+    """Return the statistics of the inputs of adapted layers for each fold and, last, for all rows.
+
+    Means and variances are merged over the blocks. Quantiles cannot be merged: the statistics of a `TableNormalization`
+    are those of the first block, which is a random sample of the rows.
+    """
     sets = stored.n_folds + 1
     if not adapted_layers(network):
         return [[] for _ in range(sets)]
-    totals: list[list[WeightedMoments]] = [[] for _ in range(sets)]
+    totals: list[list[tuple[float, Statistics]]] = [[] for _ in range(sets)]
     for block in stored.blocks():
         for place in range(sets):
             rows = block.sides.train[place]
@@ -192,10 +196,16 @@ def stored_moments(network: keras.Model, stored: StoredRows) -> list[Moments]:
             if weight.any():
                 found = input_moments(network, take(block.data.x, rows), weight)
                 share = float(weight.sum(dtype=np.float64))
-                parts = [(share, mean, variance) for mean, variance in found]
+                parts = [(share, statistics) for statistics in found]
                 totals[place] = (
-                    [merge_moments(*pair) for pair in zip(totals[place], parts, strict=True)]
-                    if totals[place]
-                    else parts
+                    [_merge(*pair) for pair in zip(totals[place], parts, strict=True)] if totals[place] else parts
                 )
-    return [[(mean, variance) for _, mean, variance in layers] for layers in totals]
+    return [[statistics for _, statistics in layers] for layers in totals]
+
+
+def _merge(one: tuple[float, Statistics], other: tuple[float, Statistics]) -> tuple[float, Statistics]:
+    """Return weight, mean and variance of two sets of rows together; other statistics are those of `one`."""
+    if len(one[1]) != 2:
+        return one
+    total, mean, variance = merge_moments((one[0], *one[1]), (other[0], *other[1]))
+    return total, (mean, variance)

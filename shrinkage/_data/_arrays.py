@@ -18,13 +18,14 @@ from shrinkage._host._private import UnsupportedVersion
 _TEXTS, _TIMES = ("string", "categorical"), ("date", "datetime", "datetime64", "timedelta", "timedelta64")
 
 
-def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
+def as_array(name: str, values: Any, dtype: str, missing: bool = False) -> np.ndarray:
     """Convert values to an array (n, ...) of finite numbers. Floats and booleans become `dtype`.
 
     Args:
         name: Name of the argument in errors.
         values: An array, a tensor, a data frame, or another object that NumPy converts to an array.
         dtype: Data type of floating-point values.
+        missing: Whether NaN is allowed, for missing numbers.
 
     Raises:
         TypeError: If the values are not numbers. The message contains code for the conversion.
@@ -47,10 +48,10 @@ def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
             f"{_from_table(name.strip('`'), values, given) or _to_numbers(name.strip('`'), array)}"
         )
     if np.issubdtype(array.dtype, np.floating):
-        _check_finite(name, array, columns)
+        _check_finite(name, array, columns, missing)
         with np.errstate(over="ignore"):
             array = array.astype(dtype)
-        _check_finite(name, array, columns)  # a float64 may overflow float32
+        _check_finite(name, array, columns, missing)  # a float64 may overflow float32
     return array
 
 
@@ -230,8 +231,8 @@ def _are_numbers(array: Any) -> bool:
     return True
 
 
-def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None) -> None:
-    bad = ~np.isfinite(array)
+def _check_finite(name: str, array: np.ndarray, columns: list[Any] | None, missing: bool) -> None:
+    bad = np.isinf(array) if missing else ~np.isfinite(array)
     if not bad.any():
         return
     rows = int(bad.reshape(len(array), -1).any(axis=1).sum())

@@ -16,7 +16,7 @@ ALL_ROWS = 2**32 - 1
 
 @dataclass(frozen=True)
 class Data:
-    """Finite arrays that fit the model."""
+    """Arrays that fit the model. They are finite, but for missing numbers of a model that takes them."""
 
     x: Any
     """Inputs, (n, ...): an array, or a tree of arrays with the structure of the model inputs."""
@@ -59,7 +59,13 @@ class TargetUnits:
 
 
 def make_data(
-    x: Any, y: Any, sample_weight: Any, dtype: str, *, names: tuple[Sequence[str], Sequence[str]] | None = None
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    dtype: str,
+    *,
+    names: tuple[Sequence[str], Sequence[str]] | None = None,
+    missing: bool = False,
 ) -> Data:
     """Return checked arrays: finite, of equal length, floating-point values as `dtype`. The weights are not scaled.
 
@@ -68,13 +74,14 @@ def make_data(
         sample_weight: Weights of the rows, (n,), or None.
         dtype: Data type of floating-point values.
         names: Names of the leaves of `x` and `y` in errors. None uses the names from `labels`.
+        missing: Whether `x` may contain NaN, for missing numbers.
 
     Raises:
         TypeError: If a leaf of `x` or `y` is not an array of numbers.
         ValueError: If lengths differ, a value is NaN or infinite, or a weight is negative.
     """
     named = names or (labels("x", x), labels("y", y))
-    x, y = (_check_arrays(part, some, dtype) for part, some in zip((x, y), named, strict=True))
+    x, y = _check_arrays(x, named[0], dtype, missing), _check_arrays(y, named[1], dtype)
     given = [(name, len(a)) for part, some in zip((x, y), named, strict=True) for name, a in _leaves(part, some)]
     (first, n), *others = given
     for name, length in others:
@@ -165,9 +172,9 @@ def _leaves(values: Any, names: Sequence[str]) -> list[tuple[str, Any]]:
     return [(name, leaf) for name, leaf in zip(names, tree.flatten(values), strict=True) if leaf is not None]
 
 
-def _check_arrays(values: Any, names: Sequence[str], dtype: str) -> Any:
+def _check_arrays(values: Any, names: Sequence[str], dtype: str, missing: bool = False) -> Any:
     pairs = zip(names, tree.flatten(values), strict=True)
-    arrays = [None if leaf is None and len(names) > 1 else as_array(name, leaf, dtype) for name, leaf in pairs]
+    arrays = [None if leaf is None and len(names) > 1 else as_array(name, leaf, dtype, missing) for name, leaf in pairs]
     return tree.pack_sequence_as(values, arrays)
 
 

@@ -35,7 +35,7 @@ def header(curve: Curve, title: str, selection: Selection, seconds: float) -> st
     return (
         f"{title}: {selection.n_weights:,} weights, "
         f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{', then all rows' * all_rows}: "
-        f"{n_strengths * (n_folds + all_rows):,} models in {_duration(seconds)}"
+        f"{n_strengths * (n_folds + all_rows):,} models in {duration(seconds)}"
     )
 
 
@@ -168,7 +168,7 @@ def _norm(value: float) -> str:
     return f"{value:.1f}" if 1 <= abs(value) < 1e5 else f"{value:.3g}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)

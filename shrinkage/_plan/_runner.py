@@ -101,6 +101,10 @@ class Runner:
     def _predicted_bytes(self) -> int:
         return self._memory.predict(self.plan.chunk, xla=self.plan.xla, evaluated_rows=self.plan.evaluated_rows)
 
+    def predict_seconds(self) -> float:
+        """Return the seconds for compiling and for the steps of all epochs. A few steps are timed."""
+        return self._time_way(self._way).run(self._model_steps())
+
     def _model_steps(self) -> float:
         rows = int(self.problem.n_train.sum()) + self.problem.n_rows
         return len(self.problem.lams) * self.problem.epochs * rows / self.problem.training.batch_size

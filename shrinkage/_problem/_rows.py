@@ -16,6 +16,7 @@ from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensors import mask_of
 from shrinkage._model._losses import is_listed, name_of, takes_labels
 from shrinkage._model._objective import Objective
+from shrinkage._model._table_normalization import TableNormalization
 from shrinkage._model._template import Template
 from shrinkage._problem._targets import check_targets, class_weights, note_of_outputs
 from shrinkage._problem._tokens import check_text, check_tokens, look_up
@@ -50,7 +51,8 @@ def read_rows(
     check_text(network)
     dtype = network.trainable_variables[0].dtype
     x, y = _inputs(template, x), as_tree(y)
-    data = make_data(x, y, sample_weight, dtype)
+    missing = any(isinstance(layer, TableNormalization) for layer in network.layers)
+    data = make_data(x, y, sample_weight, dtype, missing=missing)
     if class_weight is not None:
         data = replace(data, weight=(data.weight * class_weights(data.y, class_weight)).astype(dtype))
     weight, notes = (data.weight, ()) if is_block else scale_weights(data.weight)

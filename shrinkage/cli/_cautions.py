@@ -12,15 +12,14 @@ from ._console import plural
 from ._formats import DATES, are_dates_as_numbers, quantity
 from ._table import column
 from ._target import Target
-from ._values import as_categories, as_numbers
+from ._values import FEW_VALUES, as_categories, as_numbers
 
 # Codes for a missing number: a repeated digit such as 999, or -9.
 _SENTINEL = re.compile(r"-?(?:9{2,}|8{2,}|7{2,})|-9")
 SENTINEL_SHARE = 0.05
 _DATES = "seems to hold dates"
 _MOST_SHOWN = 5
-# customer_id, id_customer, PassengerId and CustomerID; not width and acid.
-_IDENTIFIER = re.compile(r"(?i:(?:^|[\W_])id(?:$|[\W_]))|[a-z](?:Id|ID)(?:$|[\W_])")
+_ENOUGH = 5  # rows beside the largest class: fewer may agree by chance
 
 
 def cautions(frame: pd.DataFrame, columns: Columns, target: Target) -> tuple[str, ...]:
@@ -32,7 +31,7 @@ def cautions(frame: pd.DataFrame, columns: Columns, target: Target) -> tuple[str
         target: The target of the model.
     """
     categories = [c.name for c in columns.categories] + [columns.target] * bool(target.labels)
-    numbers = [c.name for c in columns.numbers if not c.boolean] + [columns.target] * (target.task == "regression")
+    numbers = [c.name for c in columns.numbers if c.kind == "number"] + [columns.target] * (target.task == "regression")
     return tuple(
         f"caution: {text}"
         for text in (
@@ -40,14 +39,15 @@ def cautions(frame: pd.DataFrame, columns: Columns, target: Target) -> tuple[str
             *_each(_quantities, frame, categories),
             *_each(_sentinel, frame, numbers),
             *_each(_dates, frame, numbers),
-            *_each(_identifier, frame, [c.name for c in columns.numbers if not c.boolean]),
+            *_copies(frame, columns, target),
         )
     )
 
 
 def about_time(columns: Columns, said: tuple[str, ...]) -> list[str]:
     """Return a note about random folds if a column of dates suggests that the rows are in time order."""
-    if not any(reason.startswith(DATES) for reason in columns.dropped.values()) and _DATES not in " ".join(said):
+    dates = any(reason.startswith(DATES) for reason in columns.dropped.values())
+    if not dates and _DATES not in " ".join(said) and all(column.kind != "date" for column in columns.numbers):
         return []
     return [
         "the folds are drawn at random: to predict later from earlier rows, say --time NAME with that column "
@@ -112,12 +112,34 @@ def _dates(name: str, cells: pd.Series) -> str | None:
     )
 
 
-def _identifier(name: str, cells: pd.Series) -> str | None:
-    """Distinct whole numbers in a column with a name such as "id"."""
-    if not _IDENTIFIER.search(name):
-        return None
-    values = as_numbers(cells)
-    if len(np.unique(values)) < len(values) or not (values == np.floor(values)).all():
-        return None
-    told = f"--drop {shlex.quote(name)}"
-    return f"{name} is a different whole number in every row; if {name} is an identifier, say {told}"
+def _copies(frame: pd.DataFrame, columns: Columns, target: Target) -> list[str]:
+    """Columns that are the target in another form: in another unit or order, or with other names of the classes."""
+    y = np.asarray(target.values)
+    found = [c.name for c in columns.all if c.kind != "text" and _has_the_classes_of(y, column(frame, c.name))]
+    if target.task == "regression":
+        numbers = [c for c in columns.numbers if c.kind != "boolean" and c.name not in found]
+        found += [c.name for c in numbers if _orders_as(y, as_numbers(column(frame, c.name)))]
+    return [
+        f"{name} is the target {columns.target} in another form: each of its values tells the target's; if it is not "
+        f"known before the target, say --drop {shlex.quote(name)}"
+        for name in found
+    ]
+
+
+def _has_the_classes_of(y: np.ndarray, cells: pd.Series) -> bool:
+    """Whether the values of a column, a missing cell being one, and those of the target correspond one to one."""
+    codes, values = pd.factorize(cells, use_na_sentinel=False)
+    of_target, labels = pd.factorize(y)
+    n_pairs = len(np.unique(codes.astype(np.int64) * len(labels) + of_target))
+    n_others = len(y) - int(np.bincount(of_target).max())
+    return len(values) == len(labels) == n_pairs and n_others >= _ENOUGH and len(labels) * _ENOUGH <= len(y)
+
+
+def _orders_as(y: np.ndarray, x: np.ndarray) -> bool:
+    """Whether numbers rise, or fall, with the target: in half of the rows at least, and with many different values."""
+    known = np.isfinite(x)
+    if 2 * known.sum() < len(x) or min(len(np.unique(x[known])), len(np.unique(y[known]))) < FEW_VALUES:
+        return False
+    ordered = x[known][np.lexsort((x[known], y[known]))]
+    rises, falls = np.diff(ordered) >= 0, np.diff(x[known][np.lexsort((-x[known], y[known]))]) <= 0
+    return bool(rises.all() or falls.all())

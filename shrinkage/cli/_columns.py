@@ -20,7 +20,7 @@ MISSING = ""  # the category of a missing cell
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A column of numbers, or of booleans as 0 and 1."""
+    """A column of numbers, of booleans as 0 and 1, or of dates as seconds since 1970."""
 
     name: str
     low: float
@@ -28,27 +28,64 @@ class NumberColumn:
     high: float
     """Upper bound of clipping."""
     centre: float
-    """The median of all rows, rounded to a sum of two float32. It replaces missing cells."""
+    """The median of all rows, rounded to a sum of two float32."""
     scale: float
-    """The standard deviation of all clipped rows, a float32. The network standardises again in each fold."""
+    """The standard deviation of all clipped rows, a float32. It is a unit: the network standardises in each fold."""
     indicator: bool
     """Whether the encoded matrix has a column that marks the missing cells."""
     boolean: bool = False
     marks: tuple[str, ...] = ()
     """Texts in the training rows that are not numbers and count as missing."""
+    form: str | None = None
+    """The format of dates, "" where they are not text; None for numbers."""
+    cycles: tuple[str, ...] = ()
+    """The cycles of dates with inputs: year, week and day."""
+
+    @property
+    def kind(self) -> str:
+        """The kind in words."""
+        return "date" if self.form is not None else "boolean" if self.boolean else "number"
 
 
 @dataclass(frozen=True)
 class CategoryColumn:
-    """A column of categories, one-hot."""
+    """A column of categories, one-hot or as an embedding."""
 
     name: str
     categories: tuple[str, ...]
     """The categories with a separate input; "" is the category of missing cells."""
     other: bool
-    """Whether rare and unseen categories share an input; else they are all zeros."""
+    """Whether rare and unseen categories share an input; else they are all zeros. In an embedding they share a row."""
     n_beyond: int = 0
     """The number of categories with enough rows but without an input, because of the limit."""
+    embedded: bool = False
+    """Whether the network looks the categories up in an embedding."""
+
+    @property
+    def kind(self) -> str:
+        """The kind in words."""
+        return "category"
+
+
+@dataclass(frozen=True)
+class TextColumn:
+    """A column of free text."""
+
+    name: str
+    words: tuple[str, ...]
+    """The known words, the most frequent first."""
+    length: int
+    """The number of words that are read, with an embedding."""
+    embedded: bool = False
+    """Whether the network averages an embedding of the words; else each word has an input, whether it is there."""
+
+    @property
+    def kind(self) -> str:
+        """The kind in words."""
+        return "text"
+
+
+Column = NumberColumn | CategoryColumn | TextColumn
 
 
 @dataclass(frozen=True)
@@ -63,8 +100,11 @@ class Columns:
     categories: tuple[CategoryColumn, ...]
     dropped: dict[str, str] = field(default_factory=dict)
     """Columns of the training file that the model does not use, with the reason."""
+    texts: tuple[TextColumn, ...] = ()
     decimal: Sign | None = None
     """The decimal sign of the training file, the default for files with new rows."""
+    as_matrix: bool = True
+    """Whether the network takes a single matrix without missing numbers, as a model of the user does."""
 
     @property
     def renamed(self) -> dict[str, str]:
@@ -74,19 +114,42 @@ class Columns:
     @property
     def names(self) -> tuple[str, ...]:
         """The columns the model needs."""
-        return tuple(column.name for column in (*self.numbers, *self.categories))
+        return tuple(column.name for column in self.all)
+
+    @property
+    def all(self) -> "tuple[Column, ...]":
+        """The columns, in the order of the encoded inputs."""
+        return (*self.numbers, *self.categories, *self.texts)
+
+    @property
+    def embedded(self) -> "tuple[CategoryColumn | TextColumn, ...]":
+        """The columns with an embedding, each an input of the network."""
+        return tuple(column for column in (*self.categories, *self.texts) if column.embedded)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The names of the encoded inputs beside the numbers: indicators, cycles of dates, categories and words."""
+        indicators = [f"{column.name} is missing" for column in self.numbers if column.indicator]
+        places = [
+            f"{column.name}: {wave} of the {cycle}"
+            for column in self.numbers
+            for cycle in column.cycles
+            for wave in ("sine", "cosine")
+        ]
+        one_hots = [name for column in self.categories if not column.embedded for name in _one_hot_names(column)]
+        words = [f"{column.name}: {word}" for column in self.texts if not column.embedded for word in column.words]
+        return (*indicators, *places, *one_hots, *words)
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The names of the encoded matrix's columns."""
-        numbers = [column.name for column in self.numbers]
-        indicators = [f"{column.name} is missing" for column in self.numbers if column.indicator]
-        return (*numbers, *indicators, *(name for column in self.categories for name in _one_hot_names(column)))
+        """The names of the encoded inputs: numbers, marks, and a name for each embedding."""
+        return (*(c.name for c in self.numbers), *self.marks, *(f"{c.name}: embedding" for c in self.embedded))
 
     def known(self, separator: str | None = None) -> Known:
         """Facts for reading a CSV with new rows in the same way as the training rows."""
-        numbers = tuple(column.name for column in self.numbers)
-        return Known(separator, self.decimal, numbers, {c.name: frozenset(c.categories) for c in self.categories})
+        numbers = tuple(column.name for column in self.numbers if column.form is None)
+        categories = {c.name: frozenset(c.categories) for c in self.categories}
+        return Known(separator, self.decimal, numbers, {**categories, **dict.fromkeys(c.name for c in self.texts)})
 
     def save(self, file: Path) -> None:
         """Write the record as JSON."""
@@ -136,9 +199,13 @@ def _from_document(document: dict) -> Columns:
     document.pop("inputs")
     document["labels"] = tuple(document["labels"])
     document["numbers"] = tuple(
-        NumberColumn(**{**column, "marks": tuple(column.get("marks", ()))}) for column in document["numbers"]
+        NumberColumn(**{**column, **{name: tuple(column.get(name, ())) for name in ("marks", "cycles")}})
+        for column in document["numbers"]
     )
     document["categories"] = tuple(
         CategoryColumn(**{**column, "categories": tuple(column["categories"])}) for column in document["categories"]
+    )
+    document["texts"] = tuple(
+        TextColumn(**{**column, "words": tuple(column["words"])}) for column in document.get("texts", ())
     )
     return Columns(**document)

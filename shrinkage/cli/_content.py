@@ -1,14 +1,22 @@
 """Read a file by content, not by name: unpack compressed files, and refuse other formats."""
 
 import bz2
+import contextlib
 import gzip
 import io
 import json
 import lzma
 import re
+import shutil
+import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+import pyarrow
 
 from ._errors import BadInput
 
@@ -48,10 +56,46 @@ _TAG = re.compile(
 )
 _HTML = "is a web page (HTML) or a part of one, not CSV or Parquet: the download may have failed."
 PARQUET = b"PAR1"
+_HEAD = 2**20  # bytes that show the format
 
 
-def read_content(file: Path) -> bytes:
-    """Return the content of a CSV or Parquet file, unpacked if compressed (gzip, bzip2, xz, Zstandard or zip).
+@dataclass(frozen=True)
+class Content:
+    """The content of a CSV or Parquet file, unpacked where it is compressed."""
+
+    file: Path
+    packings: tuple[str, ...]
+    """The formats of compression, the outer one first."""
+    head: bytes
+    """The first bytes, unpacked."""
+    version: tuple[int, int]
+    """Size and time of the last change of the file."""
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the file is a Parquet file."""
+        return self.head.startswith(PARQUET)
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Open the content for reading, from the first byte.
+
+        Raises:
+            BadInput: If the file is damaged, cannot be read, or is no longer the file that was found.
+        """
+        try:
+            if _version(self.file) != self.version:
+                raise BadInput(f"{self.file} changed while it was read. Run the command again.")
+            with contextlib.ExitStack() as stack:
+                yield _unpack(self.file, self.packings, stack)
+        except FileNotFoundError as error:
+            raise BadInput(f"{self.file} disappeared while it was read.") from error
+        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+            raise BadInput(_damage(self.file, self.packings, error)) from error
+
+
+def find_content(file: Path) -> Content:
+    """Find how a CSV or Parquet file is compressed (gzip, bzip2, xz, Zstandard or zip, also within each other).
 
     Raises:
         BadInput: Not there, not readable, empty, damaged, an archive of several files, or of another format.
@@ -60,17 +104,30 @@ def read_content(file: Path) -> bytes:
         raise BadInput(f"{file} is a folder; give the file of the table.")
     if not file.is_file():
         raise BadInput(f"{file} does not exist or is not a file.")
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{file} cannot be read: {error.strerror}.") from error
-    while packing := _packing(content):
-        content = _unpack(file, content, packing)
-    if not content:
+    content = Content(file, (), b"", _version(file))
+    while True:
+        with content.open() as stream:
+            content = replace(content, head=stream.read(_HEAD))
+        packing = _packing(content.head)
+        if packing is None:
+            break
+        content = replace(content, packings=(*content.packings, packing))
+    if not content.head:
         raise BadInput(f"{file} is empty.")
-    if way_out := _other_format(content):
+    if way_out := _other_format(content.head):
         raise BadInput(f"{file} {way_out.format(file)}")
     return content
+
+
+def _version(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _damage(file: Path, packings: tuple[str, ...], error: Exception) -> str:
+    if packings:
+        return f"{file} is compressed ({packings[-1]}) and damaged: {str(error).rstrip('.')}."
+    return f"{file} cannot be read: {getattr(error, 'strerror', None) or error}."
 
 
 def _packing(content: bytes) -> str | None:
@@ -79,36 +136,49 @@ def _packing(content: bytes) -> str | None:
     return next((name for magic, name in _PACKED.items() if content.startswith(magic)), None)
 
 
-def _unpack(file: Path, content: bytes, packing: str) -> bytes:
-    import pyarrow
-
-    try:
+def _unpack(file: Path, packings: tuple[str, ...], stack: contextlib.ExitStack) -> BinaryIO:
+    """Return the unpacked content as a stream. Only as much is unpacked as is read."""
+    stream: Any = stack.enter_context(file.open("rb"))
+    for i, packing in enumerate(packings):
         if packing == "zip":
-            return _only_member(file, content)
-        if packing == "Zstandard":
-            return pyarrow.input_stream(pyarrow.BufferReader(content), compression="zstd").read()
-        return {"gzip": gzip, "bzip2": bz2, "xz": lzma}[packing].decompress(content)
-    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-        raise BadInput(f"{file} is compressed ({packing}) and damaged: {error}.") from error
+            stream = _only_member(file, seekable(stream, stack) if i else stream, stack)
+        elif packing == "Zstandard":
+            stream = io.BufferedReader(pyarrow.CompressedInputStream(pyarrow.PythonFile(stream, "r"), "zstd"))
+        else:
+            stream = stack.enter_context({"gzip": gzip, "bzip2": bz2, "xz": lzma}[packing].open(stream))
+    return stream
+
+
+def seekable(stream: BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
+    """Return a temporary file with the content of a stream."""
+    copy = stack.enter_context(tempfile.TemporaryFile())
+    shutil.copyfileobj(stream, copy)
+    copy.seek(0)
+    return copy
+
+
+def _only_member(file: Path, stream: BinaryIO, stack: contextlib.ExitStack) -> IO[bytes]:
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(stream))
+        return stack.enter_context(archive.open(_name_of_table(file, archive.namelist())))
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # an encrypted one is a RuntimeError
         raise BadInput(f"{file} is a zip archive that cannot be unpacked here: {error}.") from error
 
 
-def _only_member(file: Path, content: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-        if "[Content_Types].xml" in names:
-            raise BadInput(f"{file} {_EXCEL.format(file)}")
-        if "mimetype" in names:
-            raise BadInput(f"{file} {_EXCEL.replace('Excel', 'OpenDocument').format(file)}")
-        # macOS adds hidden files.
-        names = [name for name in names if not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")]
-        if names and all(name.endswith(".npy") for name in names):
-            raise BadInput(f"{file} holds NumPy arrays, not CSV or Parquet. Save them as columns with names, as CSV.")
-        if len(names) != 1:
-            listed = f"{len(names)} files: {', '.join(names[:5])}{', ...' * (len(names) > 5)}" if names else "no file"
-            raise BadInput(f"{file} is a zip archive of {listed}. Unpack it, and give the table in it.")
-        return archive.read(names[0])
+def _name_of_table(file: Path, members: list[str]) -> str:
+    names = [name for name in members if not name.endswith("/")]
+    if "[Content_Types].xml" in names:
+        raise BadInput(f"{file} {_EXCEL.format(file)}")
+    if "mimetype" in names:
+        raise BadInput(f"{file} {_EXCEL.replace('Excel', 'OpenDocument').format(file)}")
+    # macOS adds hidden files.
+    names = [name for name in names if not name.startswith("__MACOSX/") and not Path(name).name.startswith(".")]
+    if names and all(name.endswith(".npy") for name in names):
+        raise BadInput(f"{file} holds NumPy arrays, not CSV or Parquet. Save them as columns with names, as CSV.")
+    if len(names) != 1:
+        listed = f"{len(names)} files: {', '.join(names[:5])}{', ...' * (len(names) > 5)}" if names else "no file"
+        raise BadInput(f"{file} is a zip archive of {listed}. Unpack it, and give the table in it.")
+    return names[0]
 
 
 def _other_format(content: bytes) -> str | None:

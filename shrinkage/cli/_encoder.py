@@ -1,21 +1,31 @@
-"""Encode the columns of a table as the matrix for a network, in NumPy and as Keras layers for the saved model.
+"""Encode the columns of a table as the inputs of a network, in NumPy and as Keras layers for the saved model.
 
-Both give the same matrix. Numbers come first: centred in float64 at the median of all rows, divided by the standard
-deviation, and clipped far outside the bulk; the median replaces a missing cell. Indicators of missing cells and one-hot
-categories follow.
+Both give the same inputs:
+
+- numbers, centred in float64 and divided by a unit, with NaN for missing cells. The network clips and standardises
+  them, by the training rows of each fold.
+- marks: indicators of missing cells, places in the cycles of dates, one-hot categories, and words of texts.
+- for each column with an embedding, the number of its category, or of its words.
+
+For a network of the user (`Columns.as_matrix`) numbers and marks are one matrix. Numbers are then clipped by bounds of
+all rows, and the median of all rows replaces a missing cell.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ._columns import MISSING, CategoryColumn, Columns, NumberColumn, halves, input_name
+from shrinkage._data._statistics import LARGEST
+
+from ._columns import MISSING, CategoryColumn, Columns, NumberColumn, TextColumn, halves, input_name
+from ._dates import PERIODS, as_seconds, place
 from ._errors import BadInput
 from ._formats import MOST
 from ._table import column
 from ._target import about_names
+from ._text import PAD, UNKNOWN, bag_of_words, tokens
 from ._values import as_booleans, as_categories, as_numbers, find_unreadable
 
 if TYPE_CHECKING:
@@ -23,44 +33,47 @@ if TYPE_CHECKING:
 
 # The token for rare and unseen categories in the lookup; no category may have this name.
 OTHER = "[rare or unseen: shrinkage]"
-LARGEST = float(np.finfo(np.float32).max)
 _NETWORK, _TARGET = "shrinkage_network", "shrinkage_target"  # names of submodels that `predict` uses
 
 
-def read_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, np.ndarray]:
+def read_cells(columns: Columns, frame: pd.DataFrame, is_part: bool = False) -> dict[str, np.ndarray]:
     """Return the model's inputs by name, (n, 1): float64 with NaN for missing cells, or text with "" for missing cells.
+
+    Args:
+        columns: The columns of the model.
+        frame: The rows.
+        is_part: Whether the frame has a part of the rows only, in which many cells may be odd.
 
     Raises:
         BadInput: If a column is missing, or cells are infinite or not numbers. Further columns are ignored.
     """
-    missing = [name for name in columns.names if name not in frame.columns]
-    if missing:
-        raise BadInput(
-            f"the data lacks {', '.join(missing)}, which the model was fitted with{_near_names(missing, frame)}."
-        )
-    cells = {c.name: _numbers(c, column(frame, c.name)) for c in columns.numbers}
-    cells |= {c.name: as_categories(column(frame, c.name)) for c in columns.categories}
+    check_names(columns, list(frame.columns))
+    cells = {c.name: _numbers(c, column(frame, c.name), is_part) for c in columns.numbers}
+    cells |= {c.name: as_categories(column(frame, c.name)) for c in (*columns.categories, *columns.texts)}
     return {input_name(name): values[:, None] for name, values in cells.items()}
 
 
-def _near_names(missing: list[str], frame: pd.DataFrame) -> str:
+def check_names(columns: Columns, names: Collection[str]) -> None:
+    """Raise `BadInput` unless a table with columns of these names has those that the model needs."""
+    missing = [name for name in columns.names if name not in names]
+    if missing:
+        raise BadInput(
+            f"the data lacks {', '.join(missing)}, which the model was fitted with{_near_names(missing, names)}."
+        )
+
+
+def _near_names(missing: list[str], names: Collection[str]) -> str:
     """Suggest columns that differ in case or spaces only, or have the name of the input of model.keras."""
-    others = {input_name(name.strip().lower()): name for name in frame.columns}
+    others = {input_name(name.strip().lower()): name for name in names}
     keys = {name: input_name(name.strip().lower()) for name in missing}
     near = [f"{others[key]!r} to {name!r}" for name, key in keys.items() if key in others]
-    return f"; rename {', '.join(near)}" if near else f"; {about_names(list(frame.columns)).rstrip('.')}"
+    return f"; rename {', '.join(near)}" if near else f"; {about_names(list(names)).rstrip('.')}"
 
 
-def _numbers(column: NumberColumn, cells: pd.Series) -> np.ndarray:
+def _numbers(column: NumberColumn, cells: pd.Series, is_part: bool) -> np.ndarray:
     values = _values(column, cells)
-    wrong = find_unreadable(cells, values)
-    unknown = [cell for cell in cells.loc[wrong] if str(cell) not in column.marks] if wrong.any() else []
-    if len(unknown) > (1 - MOST) * len(cells):
-        expected = "true or false" if column.boolean else "numbers"
-        raise BadInput(
-            f"column {column.name} should hold {expected}; {len(unknown)} of {len(cells)} cells do not, "
-            f"for example {unknown[0]!r}. Correct them or leave them empty."
-        )
+    if not is_part and (wrong := find_unreadable(cells, values)).any():
+        check_odd(column, cells.loc[wrong].astype(str).value_counts().to_dict(), len(cells))
     if np.isinf(values).any():
         raise BadInput(
             f"column {column.name} is infinite in {np.isinf(values).sum()} of {len(cells)} rows; "
@@ -69,7 +82,30 @@ def _numbers(column: NumberColumn, cells: pd.Series) -> np.ndarray:
     return values
 
 
+def check_odd(column: NumberColumn, odd: Mapping[str, int], n_cells: int) -> None:
+    """Raise `BadInput` if more than a few cells are not numbers, beside the texts that the training rows had.
+
+    Args:
+        column: The column of numbers.
+        odd: The cells that are not numbers: text -> count.
+        n_cells: The number of all cells.
+    """
+    unknown = {text: count for text, count in odd.items() if text not in column.marks}
+    if (n_unknown := sum(unknown.values())) > (1 - MOST) * n_cells:
+        expected = {"boolean": "true or false", "date": f"dates such as {_example(column)}"}.get(column.kind, "numbers")
+        raise BadInput(
+            f"column {column.name} should hold {expected}; {n_unknown} of {n_cells} cells do not, "
+            f"for example {next(iter(unknown))!r}. Correct them or leave them empty."
+        )
+
+
+def _example(column: NumberColumn) -> str:
+    return pd.Timestamp(column.centre, unit="s").strftime((column.form or "%Y-%m-%d").replace("ISO8601", "%Y-%m-%d"))
+
+
 def _values(column: NumberColumn, cells: pd.Series) -> np.ndarray:
+    if column.form is not None:
+        return as_seconds(cells, column.form)
     return as_booleans(cells) if column.boolean else as_numbers(cells)
 
 
@@ -85,19 +121,52 @@ def odd_cells(columns: Columns, frame: pd.DataFrame) -> dict[str, dict[str, int]
     return found
 
 
-def matrix(columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the encoded matrix, (n, len(columns.features)) float32, for the result of `read_cells`."""
+def encode(columns: Columns, cells: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Return the inputs of the network for the result of `read_cells`; those without columns are left out."""
+    if columns.as_matrix:
+        return [matrix(columns, cells)]
     parts = []
     if columns.numbers:
+        with np.errstate(over="ignore"):
+            numbers = _scale(columns.numbers, number_matrix(columns, cells)).astype(np.float32)
+        parts.append(numbers.clip(-LARGEST, LARGEST))
+    if columns.marks:
+        parts.append(_marks(columns, cells))
+    return [*parts, *(_tokens(column, cells[input_name(column.name)]) for column in columns.embedded)]
+
+
+def matrix(columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the encoded matrix, (n, len(columns.features)) float32, for the result of `read_cells`."""
+    parts = [_marks(columns, cells)]
+    if columns.numbers:
         values = _scale(columns.numbers, number_matrix(columns, cells))
-        marked = [i for i, column in enumerate(columns.numbers) if column.indicator]
-        parts = [np.nan_to_num(values).clip(*_bounds(columns.numbers)), np.isnan(values[:, marked])]
-    one_hots = [_one_hot(column, cells[input_name(column.name)]) for column in columns.categories]
-    return np.concatenate([*parts, *one_hots], axis=1).astype(np.float32)
+        parts.insert(0, np.nan_to_num(values).clip(*_bounds(columns.numbers)))
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _marks(columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the inputs beside the numbers, (n, len(columns.marks)) float32."""
+    n_rows = len(next(iter(cells.values())))
+    parts: list[Any] = [np.zeros((n_rows, 0), np.float32)]
+    parts += [np.isnan(cells[input_name(column.name)]) for column in columns.numbers if column.indicator]
+    for date in columns.numbers:
+        seconds = cells[input_name(date.name)][:, 0]
+        parts += [np.nan_to_num(place(seconds, PERIODS[cycle], np)) for cycle in date.cycles]
+    parts += [_one_hot(c, cells[input_name(c.name)]) for c in columns.categories if not c.embedded]
+    parts += [bag_of_words(cells[input_name(c.name)][:, 0], c.words) for c in columns.texts if not c.embedded]
+    return np.concatenate([part.astype(np.float32) for part in parts], axis=1)
+
+
+def _tokens(column: CategoryColumn | TextColumn, cells: np.ndarray) -> np.ndarray:
+    """Return the numbers of words, (n, length), or of the category, (n, 1), where 0 is one that is rare or unseen."""
+    if isinstance(column, TextColumn):
+        return tokens(cells[:, 0], column.words, column.length)
+    numbers = {category: number for number, category in enumerate(column.categories, 1)}
+    return np.array([[numbers.get(cell, 0)] for cell in cells[:, 0].tolist()], np.int32).reshape(-1, 1)
 
 
 def number_matrix(columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the raw numbers and booleans as a matrix, (n, d) float64."""
+    """Return the raw numbers, booleans and dates as a matrix, (n, d) float64."""
     return np.concatenate([cells[input_name(column.name)] for column in columns.numbers], axis=1, dtype=np.float64)
 
 
@@ -145,7 +214,8 @@ def count_clipped(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str
 def missing(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Count the missing cells of each column."""
     counts = {name: int(pd.isna(cells[input_name(name)]).sum()) for name in columns.names}
-    counts |= {c.name: int((cells[input_name(c.name)] == MISSING).sum()) for c in columns.categories}
+    texts = (*columns.categories, *columns.texts)
+    counts |= {c.name: int((cells[input_name(c.name)] == MISSING).sum()) for c in texts}
     return {name: count for name, count in counts.items() if count}
 
 
@@ -153,60 +223,112 @@ def check_model(model: "keras.Model", columns: Columns) -> None:
     """Refuse a model that does not belong to these columns, for example files of two runs in a folder."""
     parts = {layer.name: layer for layer in model.layers}
     needed = [_NETWORK, _TARGET] if columns.task == "regression" else [_NETWORK]
-    fits = all(name in parts for name in needed) and parts[_NETWORK].input_shape == (None, len(columns.features))
+    fits = all(name in parts for name in needed) and _input_sizes(parts[_NETWORK]) == _encoded_sizes(columns)
     n_outputs = 1 if columns.task != "multi-class" else len(columns.labels)
     if not fits or parts[_NETWORK].output_shape != (None, n_outputs):
         raise BadInput("model.keras and columns.json are not of the same run of `shrinkage fit`; fit again.")
 
 
+def _input_sizes(network: Any) -> list[int]:
+    return [tensor.shape[-1] for tensor in network.inputs]
+
+
+def _encoded_sizes(columns: Columns) -> list[int]:
+    """Return the size of a row of each input of the network."""
+    if columns.as_matrix:
+        return [len(columns.features)]
+    sizes = [len(part) for part in (columns.numbers, columns.marks) if part]
+    return [*sizes, *(c.length if isinstance(c, TextColumn) else 1 for c in columns.embedded)]
+
+
 def predict(model: "keras.Model", columns: Columns, cells: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the outputs, (n, ...), of a model from `assemble`, for the result of `read_cells`.
 
-    The network gets the whole matrix: passing a thousand columns to Keras separately takes seconds.
+    The network gets the encoded inputs: passing a thousand columns to Keras separately takes seconds.
     """
     network: Any = model.get_layer(_NETWORK)
-    outputs = np.asarray(network.predict(matrix(columns, cells), batch_size=1024, verbose=0))
+    inputs = encode(columns, cells)
+    outputs = np.asarray(network.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=1024, verbose=0))
     if columns.task != "regression":
         return outputs
     return np.asarray(model.get_layer(_TARGET)(outputs))
 
 
 def encoder(columns: Columns) -> "keras.Model":
-    """Return the encoder as a Keras model: from the matrix of raw numbers and each category column to the matrix."""
+    """Return the encoder as a Keras model: from the matrix of raw numbers and each column of text to `encode`."""
     import keras
 
-    numbers = [keras.Input((len(columns.numbers),), dtype="float64", name="numbers")] if columns.numbers else []
+    raw = [keras.Input((len(columns.numbers),), dtype="float64", name="numbers")] if columns.numbers else []
     # Numbered, because a column may have the name of a layer.
-    texts = [keras.Input((1,), dtype="string", name=f"category_{i}") for i in range(len(columns.categories))]
-    parts = _number_layers(columns.numbers, numbers[0]) if numbers else []
-    parts += [_category_layers(column, cells) for column, cells in zip(columns.categories, texts, strict=True)]
-    matrix = keras.layers.Concatenate(name="matrix")(parts) if len(parts) > 1 else parts[0]
-    return keras.Model([*numbers, *texts], matrix, name="shrinkage_encoder")
+    others = (*columns.categories, *columns.texts)
+    texts = [keras.Input((1,), dtype="string", name=f"text_{i}") for i in range(len(others))]
+    numbers = [_number_layers(columns, raw[0])] if raw else []
+    marks = _mark_layers(columns.numbers, raw[0]) if raw else []
+    pairs = list(zip(others, texts, strict=True))
+    marks += [_text_layers(column, cells) for column, cells in pairs if not column.embedded]
+    groups = [numbers + marks] if columns.as_matrix else [numbers, marks]
+    names = ["matrix"] if columns.as_matrix else ["standard_numbers", "marks"]
+    joined = [
+        keras.layers.Concatenate(name=name)(group) if len(group) > 1 else group[0]
+        for name, group in zip(names, groups, strict=True)
+        if group
+    ]
+    outputs = [*joined, *(_text_layers(column, cells) for column, cells in pairs if column.embedded)]
+    return keras.Model([*raw, *texts], outputs if len(outputs) > 1 else outputs[0], name="shrinkage_encoder")
 
 
-def _number_layers(columns: tuple[NumberColumn, ...], raw: Any) -> list[Any]:
+def _number_layers(columns: Columns, raw: Any) -> Any:
+    """Return the numbers, centred and scaled; those of a matrix without missing cells, and clipped."""
     import keras
 
-    high, low, factor = _constants(columns)
+    high, low, factor = _constants(columns.numbers)
     values: Any = raw
     # Keras stores a layer's constants as float32: hence two offsets, and a separate factor.
     for name, offset in (("centred", high), ("centred_finely", low)):
         values = keras.layers.Rescaling(1.0, offset, name=name, dtype="float64")(values)  # pyright: ignore
     values = keras.layers.Rescaling(factor, name="scaled", dtype="float64")(values)  # pyright: ignore
-    least, largest = (bound.tolist() for bound in _bounds(columns))
-    parts = [keras.ops.cast(keras.ops.clip(keras.ops.nan_to_num(values), least, largest), "float32")]
+    if columns.as_matrix:
+        values = keras.ops.clip(keras.ops.nan_to_num(values), *(bound.tolist() for bound in _bounds(columns.numbers)))
+    return keras.ops.cast(values, "float32")
+
+
+def _mark_layers(columns: tuple[NumberColumn, ...], raw: Any) -> list[Any]:
+    """Return the indicators of missing cells, and the places of dates in their cycles."""
+    from keras import ops
+
+    parts = []
     marked = [i for i, column in enumerate(columns) if column.indicator]
     if marked:
-        parts.append(keras.ops.cast(keras.ops.isnan(keras.ops.take(raw, marked, axis=1)), "float32"))
+        parts.append(ops.cast(ops.isnan(ops.take(raw, marked, axis=1)), "float32"))
+    cycles = [(i, PERIODS[cycle]) for i, column in enumerate(columns) for cycle in column.cycles]
+    parts += [ops.cast(ops.nan_to_num(place(raw[:, i], period, ops)), "float32") for i, period in cycles]
     return parts
 
 
-def _category_layers(column: CategoryColumn, cells: Any) -> Any:
+def _text_layers(column: CategoryColumn | TextColumn, cells: Any) -> Any:
+    """Return one-hot categories or words; with an embedding, their numbers."""
     import keras
 
-    lookup = keras.layers.StringLookup(vocabulary=list(column.categories), oov_token=OTHER, output_mode="one_hot")
+    if isinstance(column, TextColumn):
+        return _word_layers(column, cells[:, 0])
+    mode = "int" if column.embedded else "one_hot"
+    lookup = keras.layers.StringLookup(vocabulary=list(column.categories), oov_token=OTHER, output_mode=mode)
+    if column.embedded:
+        return keras.ops.cast(lookup(cells), "int32")
     one_hot: Any = keras.ops.cast(lookup(cells), "float32")
     return one_hot if column.other else one_hot[:, 1:]
+
+
+def _word_layers(column: TextColumn, cells: Any) -> Any:
+    import keras
+
+    words = list(column.words)
+    if not column.embedded:
+        found: Any = keras.layers.TextVectorization(vocabulary=words, output_mode="multi_hot")(cells)
+        return keras.ops.cast(found[:, 1:], "float32")
+    found = keras.layers.TextVectorization(vocabulary=words, output_sequence_length=column.length)(cells)
+    first = [UNKNOWN, *[PAD] * (column.length - 1)]  # a text without words has an unknown one
+    return keras.ops.maximum(keras.ops.cast(found, "int32"), np.array(first, np.int32))
 
 
 def assemble(columns: Columns, network: "keras.Model", target_mean: float, target_sd: float) -> "keras.Model":
@@ -214,27 +336,42 @@ def assemble(columns: Columns, network: "keras.Model", target_mean: float, targe
 
     Args:
         columns: The columns of the encoder.
-        network: The network from the encoded matrix to predictions.
+        network: The network from the encoded inputs to predictions.
         target_mean: Added to predictions after they are multiplied by `target_sd` (regression only).
         target_sd: The factor of predictions, in units of the target.
 
     Returns:
         A model that takes a dictionary, input name -> (n, 1): float64 numbers with NaN where missing (booleans as 0
-        and 1), text with "" where missing. Call it on the dictionary: Keras' `predict` turns arrays into float32, which
-        has 7 digits, before the model sees them, and a time stamp has 10 and more.
+        and 1, dates as seconds since 1970), text with "" where missing. Call it on the dictionary: Keras' `predict`
+        turns arrays into float32, which has 7 digits, before the model sees them, and a time stamp has 10 and more.
     """
     import keras
 
     numbers = {input_name(c.name): keras.Input((1,), dtype="float64", name=input_name(c.name)) for c in columns.numbers}
-    texts = {input_name(c.name): keras.Input((1,), dtype="string", name=input_name(c.name)) for c in columns.categories}
+    others = [input_name(c.name) for c in (*columns.categories, *columns.texts)]
+    texts = {name: keras.Input((1,), dtype="string", name=name) for name in others}
     side_by_side = keras.layers.Concatenate(name="shrinkage_numbers", dtype="float64")
     raw = [side_by_side(list(numbers.values()))] if len(numbers) > 1 else list(numbers.values())
-    # A copy of the graph with shared layers, not compiled: the file needs no optimizer.
-    bare = keras.Model(network.inputs[0], network.outputs[0], name=_NETWORK)
-    outputs = bare(encoder(columns)([*raw, *texts.values()]))
+    outputs = _of_keras(network)(encoder(columns)([*raw, *texts.values()]))
     if columns.task == "regression":
         outputs = _target_layers(outputs.shape[1:], target_mean, target_sd)(outputs)
     return keras.Model({**numbers, **texts}, outputs, name="shrinkage_model")
+
+
+def _of_keras(network: "keras.Model") -> "keras.Model":
+    """Return a copy of a network with shared layers, all of Keras. It is not compiled: the file needs no optimizer."""
+    import keras
+
+    from shrinkage._model._table_normalization import TableNormalization
+
+    if not any(isinstance(layer, TableNormalization) for layer in network.layers):
+        return keras.Model(network.inputs, network.outputs[0], name=_NETWORK)
+
+    def plain(layer: Any) -> Any:
+        return layer.as_keras() if isinstance(layer, TableNormalization) else layer
+
+    copy = keras.models.clone_model(network, clone_function=plain)
+    return keras.Model(copy.inputs, copy.outputs[0], name=_NETWORK)
 
 
 def _target_layers(shape: tuple[int, ...], mean: float, sd: float) -> "keras.Model":

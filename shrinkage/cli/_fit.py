@@ -1,27 +1,23 @@
 """`shrinkage fit`: from a table to a cross-validated strength, a trained model and a picture."""
 
-import contextlib
 import os
-import warnings
-from collections.abc import Iterator
+import re
 from dataclasses import replace
 from pathlib import Path as File
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from ._console import Console, Number, common, import_keras, separator_option, whole_number
-from ._errors import EXIT_CODES, BadInput, TrainingFailed, is_refusal
+from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._penalty import check_penalty, penalty_arguments, penalty_options
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from shrinkage._path._path import Path
     from shrinkage._plan._runner import Runner
 
-    from ._columns import Columns, Task
-    from ._network import Settings
+    from ._columns import Task
+    from ._network import Settings, TargetScale
     from ._prepare import Prepared
 
 
@@ -37,13 +33,27 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
     return tuple(int(part) for part in parts)
 
 
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:e\d+)?)\s*(?P<unit>[kmgt]?)(?P<binary>i?)b?", re.IGNORECASE)
+
+
+def _bytes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(text.strip())
+    power = " kmgt".index(found["unit"].lower() or " ") if found else 0
+    size = float(found["number"]) * (1024 if found["binary"] else 1000) ** power if found else 0
+    if size < 1:
+        raise click.BadParameter(f"expected a number of bytes, such as 500MB or 2GB; received {text!r}.")
+    return int(size)
+
+
 @click.command(
     short_help="Train on a table and choose the penalty's strength.",
     epilog=EXIT_CODES,
     context_settings={"show_default": True},
 )
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=File))
-@click.option("--target", required=True, help="The column to predict.")
+@click.option("--target", help="The column to predict; required for tables.")
 @click.option(
     "-o",
     "--output",
@@ -69,6 +79,19 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
 @click.option("--category", multiple=True, metavar="NAME", help="A column to take as categories, however many.")
 @click.option("--number", multiple=True, metavar="NAME", help="A column to take as numbers; other cells are missing.")
 @click.option("--clip/--no-clip", default=True, help="Clip numbers that lie far outside the others.")
+@click.option(
+    "--on-bad-row",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    help="A row with too many or too few cells, undecodable text or a bad target: stop, or leave it out.",
+)
+@click.option(
+    "--max-memory",
+    callback=_bytes,
+    metavar="SIZE",
+    show_default="half of the free memory",
+    help="About the most memory to use, such as 2GB. Rows that take more are kept on disk.",
+)
 @click.option("--hidden", callback=_units, show_default="64,64", help="Units of each hidden layer of an mlp.")
 @click.option(
     "--epochs", type=whole_number(1), show_default="200; of a linear model 1000", help="The largest number of epochs."
@@ -98,7 +121,7 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
 @common
 def fit(
     data: tuple[File, ...],
-    target: str,
+    target: str | None,
     output: File | None,
     overwrite: bool,
     task: "Task | None",
@@ -107,33 +130,53 @@ def fit(
     number: tuple[str, ...],
     clip: bool,
     separator: str | None,
+    on_bad_row: Literal["error", "skip"],
+    max_memory: int | None,
     dry_run: bool,
     console: Console,
     **options: Any,
 ) -> None:
-    """Train a network on DATA, CSV or Parquet, at every strength of a penalty, and keep the best.
+    """Train a network on DATA, a table or images, at every strength of a penalty, and keep the best.
 
-    DATA is a file, several files, a pattern such as 'part-*.csv', or a folder of files, whose folders may be named
-    like year=2024, which makes a column year. Files need the same columns, matched by name.
+    DATA is a CSV or Parquet file, several files, a pattern such as 'part-*.csv', or a folder of files, whose folders
+    may be named like year=2024, which makes a column year. Files need the same columns, matched by name.
+
+    A folder of images has a folder for each class, such as images/cat/1.jpg, or such folders in images/train and
+    images/val, which is held out. Images are resized, and a small convolutional network is trained.
 
     Cross-validation picks the strength; the model that is kept was trained on all rows with it. The folder gets
     model.keras (takes the raw columns; plain Keras loads it), columns.json, the path and its picture.
     """
     from ._folder import check_folder, check_outside, keeping_the_table
+    from ._images import holds_images
     from ._network import Settings
     from ._own_model import check_model_option, is_own
     from ._prepare import Wishes, prepare
-    from ._report import files
     from ._split import OPTIONS, check_split
 
-    check_model_option(options["model"])
-    settings = Settings.with_defaults(**options)
-    check_penalty(settings)
     folder = output or File(f"{_name(data[0])}-shrinkage")
+    if holds_images(data):
+        tables = {"drop": drop, "category": category, "number": number, "no_clip": not clip, "sep": separator,
+                  "target": target, "task": task}  # fmt: skip
+        return _fit_images(console, data[0], folder, overwrite, dry_run, tables, options)
+    if target is None:
+        raise click.UsageError("Missing option '--target'.")
+    check_model_option(options["model"])
+    settings = Settings.with_defaults(**options, clip=clip)
+    check_penalty(settings)
     columns = {name: options[name] for name in OPTIONS}
     check_split(**columns, repeats=settings.repeats)
-    wishes = Wishes(drop, category, number, clip, separator, **columns)
+    wishes = Wishes(
+        drop, category, number, clip, settings.model, separator, **columns, on_bad_row=on_bad_row, max_memory=max_memory
+    )
     prepared = prepare(data, target, task, settings.folds, wishes)
+    if prepared.stream is not None:
+        if settings.batch_size is None:
+            raise BadInput(
+                "--model linear trains on all rows in a batch, and the table is larger than the memory limit. Say "
+                "--batch-size 256, or give a larger --max-memory."
+            )
+        prepared.stream.at_end = lambda: console.say(prepared.describe_read())
     settings = replace(settings, folds=prepared.split.n_folds)
     check_outside(folder, data)
     check_folder(folder, overwrite)
@@ -146,11 +189,61 @@ def fit(
     console.say(f"training: {settings}\n")
     import_keras()
     if dry_run:
-        return _stop_before_training(console, prepared, settings)
-    path = train(prepared, settings)
+        return _stop_before_training(console, prepared, settings, max_memory)
+    path = train(prepared, settings, max_memory)
     document = _report(console, prepared, path, settings)
     with keeping_the_table(folder):
-        _write(prepared.columns, path, settings, folder)
+        _write(prepared, path, settings, folder)
+    _finish(console, path, settings, folder, document)
+
+
+def _fit_images(
+    console: Console,
+    data: File,
+    folder: File,
+    overwrite: bool,
+    dry_run: bool,
+    tables: dict[str, Any],
+    options: dict[str, Any],
+) -> None:
+    """Train on a folder of images. `tables` are options that go with tables."""
+    import shrinkage as sh
+
+    from ._dry_run import say_forecast
+    from ._folder import check_folder, check_outside, keeping_the_table
+    from ._images import check_options, fit_arguments, prepare, write
+    from ._network import Settings
+    from ._report import path_document, path_text
+    from ._split import OPTIONS
+    from ._terms import in_shell
+
+    other_model = options["model"] if options["model"] != "mlp" else None
+    check_options({**tables, **{name: options[name] for name in (*OPTIONS, "hidden")}, "model": other_model})
+    settings = Settings.with_defaults(**options)
+    check_penalty(settings)
+    check_outside(folder, [data])
+    check_folder(folder, overwrite)
+    prepared = prepare(data)
+    labels = prepared.images.labels
+    console.say(prepared.describe())
+    console.say(f"training: {settings.describe('small convolutional network')}\n")
+    import_keras()
+    with in_shell(labels):
+        arguments = fit_arguments(prepared, settings)
+        if dry_run:
+            return say_forecast(console, make_runner(arguments), labels, {"data": prepared.document()})
+        path = sh.fit(**arguments)
+    console.say(path_text(path, labels))
+    with keeping_the_table(folder):
+        write(prepared, path, settings, folder)
+    document = {"data": prepared.document(), "settings": settings.__dict__}
+    _finish(console, path, settings, folder, {**document, **path_document(path, settings.choose, labels)})
+
+
+def _finish(console: Console, path: "Path", settings: "Settings", folder: File, document: dict[str, Any]) -> None:
+    """Say where the results are; end with an error if every model diverged."""
+    from ._report import files
+
     model = "" if path.failed.all() else f"model at lambda {settings.choose}, the "
     console.say(f"\nThe {model}path and its picture are in {folder}{os.sep}")
     console.result({**document, "folder": str(folder), "files": files(folder)})
@@ -169,106 +262,86 @@ def _name(place: File) -> str:
     return place.resolve().name if place.is_dir() else find_sources([place])[0].file.stem
 
 
-def train(prepared: "Prepared", settings: "Settings") -> "Path":
-    """Train the path on the encoded matrix."""
+def train(prepared: "Prepared", settings: "Settings", max_memory: int | None) -> "Path":
+    """Train the path on the encoded inputs."""
     import shrinkage as sh
 
-    targets, centre, scale = _targets(prepared)
-    with _in_shell(prepared):
-        path = sh.fit(**_fit_arguments(prepared, settings, targets))
-    return path if prepared.columns.task != "regression" else _in_target_units(path, centre, scale)
+    from ._network import TargetScale
+    from ._terms import in_shell
+
+    scale = TargetScale.of(prepared.columns.task, prepared.target.values)
+    with in_shell(prepared.columns.labels):
+        path = sh.fit(**_fit_arguments(prepared, settings, scale, max_memory))
+    return path if prepared.columns.task != "regression" else _in_target_units(path, scale)
 
 
-def make_runner(prepared: "Prepared", settings: "Settings") -> "Runner":
-    """Return the plan of the training, which `train` would follow."""
+def make_runner(arguments: dict[str, Any]) -> "Runner":
+    """Return the plan of a training, which `shrinkage.fit` would follow."""
     from shrinkage._plan._runner import Runner
     from shrinkage._problem._prepare import prepare
     from shrinkage._problem._request import Request
 
-    with _in_shell(prepared):
-        return Runner(prepare(Request(**_fit_arguments(prepared, settings, _targets(prepared)[0]))))
+    return Runner(prepare(Request(**arguments)))
 
 
-@contextlib.contextmanager
-def _in_shell(prepared: "Prepared") -> Iterator[None]:
-    """Raise refusals of `shrinkage.fit` as `BadInput`, and leave out its warnings, which are notes of the path too."""
-    from ._terms import with_labels
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"shrinkage\.")
-        try:
-            yield
-        except (TypeError, ValueError) as error:
-            if not is_refusal(error):
-                raise
-            raise BadInput(with_labels(prepared.columns.labels).say(error.args[0])) from error
-
-
-def _fit_arguments(prepared: "Prepared", settings: "Settings", targets: "np.ndarray") -> dict[str, Any]:
+def _fit_arguments(
+    prepared: "Prepared", settings: "Settings", scale: "TargetScale", max_memory: int | None
+) -> dict[str, Any]:
     from ._network import network, training_arguments
 
-    matrix = prepared.matrix()
+    inputs = prepared.encode()
+    if prepared.stream is None:
+        rows = {"x": inputs if len(inputs) > 1 else inputs[0], "y": scale.encode(prepared.target.values)}
+    else:
+        rows = {"x": prepared.stream.dataset(scale.encode)}
     return {
-        "model": network(prepared.columns, matrix, settings),
-        "x": matrix,
-        "y": targets,
+        "model": network(prepared.columns, inputs, settings),
+        **rows,
         **penalty_arguments(settings),
-        **training_arguments(settings, len(matrix)),
+        **training_arguments(settings, prepared.n_rows),
         "cv": prepared.split.cv,
         "groups": prepared.split.groups,
         "repeats": settings.repeats,
         "seed": settings.seed,
         "standardize_target": prepared.columns.task == "regression",
+        "max_memory": max_memory,
     }
 
 
-def _stop_before_training(console: Console, prepared: "Prepared", settings: "Settings") -> None:
-    from ._dry_run import column_table, forecast, forecast_words
+def _stop_before_training(console: Console, prepared: "Prepared", settings: "Settings", max_memory: int | None) -> None:
+    from ._dry_run import say_forecast
+    from ._network import TargetScale
+    from ._terms import in_shell
 
-    runner, table = make_runner(prepared, settings), column_table(prepared)
-    console.say(table.to_string(index=False))
-    console.say(f"\n{forecast_words(runner, prepared)}")
-    columns = table.to_dict("records")
-    console.result({"data": prepared.document(), "columns": columns, "forecast": forecast(runner), "dry_run": True})
-
-
-def _targets(prepared: "Prepared") -> "tuple[np.ndarray, float, float]":
-    """Return targets for the network, (n,) classes or (n, 1) numbers, with the centre and scale of the numbers.
-
-    Numbers are centred in float64, because `shrinkage.fit` takes float32, which cannot hold 1,000,000.001.
-    """
-    import numpy as np
-
-    values = prepared.target.values
-    if prepared.columns.task == "multi-class":
-        return values, 0.0, 1.0
-    if prepared.columns.task == "binary":
-        return values[:, None].astype("float32"), 0.0, 1.0
-    centre = float(np.median(values))
-    scale = float(np.abs(values - centre).max())
-    return ((values - centre) / scale)[:, None].astype("float32"), centre, scale
+    labels = prepared.columns.labels
+    scale = TargetScale.of(prepared.columns.task, prepared.target.values)
+    with in_shell(labels):
+        runner = make_runner(_fit_arguments(prepared, settings, scale, max_memory))
+    say_forecast(console, runner, labels, {"data": prepared.document(), "columns": prepared.table()})
 
 
-def _in_target_units(path: "Path", centre: float, scale: float) -> "Path":
+def _in_target_units(path: "Path", scale: "TargetScale") -> "Path":
     """Return a path of centred and scaled targets in the units of the target."""
     return replace(
         path,
-        target_mean=centre + scale * path.target_mean,
-        target_sd=scale * path.target_sd,
-        predictions=centre + scale * path.predictions,
+        target_mean=scale.centre + scale.size * path.target_mean,
+        target_sd=scale.size * path.target_sd,
+        predictions=scale.centre + scale.size * path.predictions,
     )
 
 
-def _write(columns: "Columns", path: "Path", settings: "Settings", folder: File) -> None:
+def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: File) -> None:
     from ._encoder import assemble
     from ._folder import new_run
     from ._report import write_path
 
+    columns = prepared.columns
     with new_run(folder) as fresh:
         if not path.failed.all():
             network = path.model(settings.choose)
             assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")
+        prepared.skipped.save(fresh)
         write_path(path, fresh)
 
 
@@ -278,7 +351,12 @@ def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Set
 
     labels = prepared.columns.labels
     options = {**settings.__dict__, "hidden": settings.layers}
-    document = {"data": prepared.document(), "settings": options, **path_document(path, settings.choose, labels)}
+    document = {
+        "data": prepared.document(),
+        "columns": prepared.table(),
+        "settings": options,
+        **path_document(path, settings.choose, labels),
+    }
     console.say(path_text(path, labels))
     if prepared.columns.task == "regression" and path.template.loss_name == "mean_squared_error":
         errors = root_mean_squares(path, path.target_sd)

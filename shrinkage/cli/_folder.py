@@ -13,7 +13,9 @@ from ._errors import BadInput, disk_full
 # The file that marks a folder as a run.
 MARK = "path.json"
 # All files of a run: `--overwrite` removes no other files.
-RUN_FILES = (MARK, "arrays.npz", "template.keras", "model.keras", "columns.json", "path.png")
+RUN_FILES = (
+    MARK, "arrays.npz", "template.keras", "model.keras", "columns.json", "images.json", "path.png", "skipped-rows.csv",
+)  # fmt: skip
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:

@@ -1,17 +1,25 @@
-"""Infer the type of each column: numbers, booleans or categories. Other columns are dropped, with the reason."""
+"""Infer the type of each column: numbers, booleans, dates, categories or text. Other columns are dropped, with the
+reason.
+"""
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from ._columns import MISSING, CategoryColumn, NumberColumn, halves
+from shrinkage._data._statistics import LARGEST, clip_bounds
+
+from ._columns import MISSING, CategoryColumn, Column, NumberColumn, TextColumn, halves
 from ._console import plural
+from ._dates import NoDates, as_seconds, find_cycles, find_form
 from ._errors import BadInput
-from ._formats import quantity
+from ._formats import DATES, quantity
 from ._table import column
+from ._text import find_words, is_text
 from ._values import (
     Kind,
     as_categories,
@@ -24,15 +32,15 @@ from ._values import (
     values_as,
 )
 
-# Each category has a separate input.
+# Each category has a separate input. A network of hidden layers has an embedding for more.
 MAX_CATEGORIES = 100
+MAX_EMBEDDED = 10_000
 MAX_MARKS = 20
-# Bounds of clipping: the 1 % and 99 % quantiles, widened by three times their distance. Ordinary
-# columns (uniform, normal, exponential) stay inside; a cell of a thousand times the usual size would dominate the
-# network. Narrower bounds lose accuracy on columns with long tails, such as the departure delays of flights.
-TAIL = 0.01
-REACH = 3
-LARGEST = float(np.finfo(np.float32).max)
+# id, customer_id, PassengerId, CustomerID, order_no and row number; not width, acid and no_of_rooms.
+_IDENTIFIER = re.compile(
+    r"(?i:(?:^|[\W_])(?:id|uuid|guid|index|key)(?:$|[\W_])|(?:^|[\W_])(?:no|nr|num|number|code|serial)\.?$|^row$)"
+    r"|[a-z](?:Id|ID|No|Number)$|[a-z](?:Id|ID)[\W_]|^Unnamed:"
+)
 
 
 class Unused(Exception):
@@ -40,18 +48,24 @@ class Unused(Exception):
 
 
 def infer_columns(
-    frame: pd.DataFrame, *, number: Collection[str] = (), category: Collection[str] = (), clip: bool = True
-) -> tuple[tuple[NumberColumn, ...], tuple[CategoryColumn, ...], dict[str, str]]:
+    frame: pd.DataFrame,
+    *,
+    number: Collection[str] = (),
+    category: Collection[str] = (),
+    clip: bool = True,
+    embeds: bool = False,
+) -> tuple[tuple[NumberColumn, ...], tuple[CategoryColumn, ...], dict[str, str], tuple[TextColumn, ...]]:
     """Infer the usable columns of a frame without the target. The index is the position of a row in the file.
 
     Args:
         number: Names of columns to read as numbers; cells that are not numbers are missing.
         category: Names of columns to read as categories, without a limit on their number.
         clip: Whether to clip numbers far outside the others.
+        embeds: Whether the network has embeddings, for text and more categories than `MAX_CATEGORIES`.
 
     Returns:
-        (numbers and booleans, categories, dropped columns as name -> reason). The encoded training matrix has no
-        constant column.
+        (numbers, booleans and dates; categories; dropped columns as name -> reason; texts). The encoded training matrix
+        has no constant column.
 
     Raises:
         BadInput: If numbers are infinite (the message names all such columns), or no column is usable.
@@ -60,7 +74,7 @@ def infer_columns(
     for name in frame.columns:
         given: Kind | None = "number" if name in number else "category" if name in category else None
         try:
-            columns.append(_column(column(frame, name), given, clip))
+            columns.append(_column(column(frame, name), given, clip, embeds))
         except Unused as reason:
             if given:
                 raise BadInput(
@@ -75,24 +89,28 @@ def infer_columns(
         reasons = "; ".join(f"{name}: {reason}" for name, reason in dropped.items())
         raise BadInput(f"no column is left to predict from ({reasons or 'beside the target there is none to use'}).")
     numbers = tuple(column for column in columns if isinstance(column, NumberColumn))
-    return numbers, tuple(column for column in columns if isinstance(column, CategoryColumn)), dropped
+    categories = tuple(column for column in columns if isinstance(column, CategoryColumn))
+    return numbers, categories, dropped, tuple(column for column in columns if isinstance(column, TextColumn))
 
 
 class _Infinite(Exception):
     """A column with infinite numbers; the argument is the number of rows."""
 
 
-def _column(cells: pd.Series, given: Kind | None, clip: bool) -> NumberColumn | CategoryColumn:
+def _column(cells: pd.Series, given: Kind | None, clip: bool, embeds: bool) -> Column:
     """Return the type of a column; `given` is the type that the user chose, or None."""
     if cells.isna().all():
         raise Unused("every cell is missing")
     kind = given or kind_of(cells)
     if kind is None:
-        raise Unused(describe_cells(cells))
+        return _dates(cells, clip)
     if kind == "category":
-        return _categories(str(cells.name), as_categories(cells), limit=None if given else MAX_CATEGORIES)
-    if not given and _is_row_number(cells):
-        raise Unused("it numbers the rows")
+        texts = as_categories(cells)
+        if not given and _is_free(texts) and is_text(texts):
+            return _text(str(cells.name), texts, embeds)
+        return _categories(str(cells.name), texts, None if given else MAX_CATEGORIES, embeds)
+    if not given and (reason := _identifier(cells)):
+        raise Unused(reason)
     values = values_as(kind, cells)
     odd = cells.loc[find_unreadable(cells, values)].astype(str)
     if np.isnan(values).all():
@@ -100,11 +118,26 @@ def _column(cells: pd.Series, given: Kind | None, clip: bool) -> NumberColumn | 
         raise BadInput(f"--number {cells.name}: no cell is a number; {hint}.")
     if np.isnan(values).any() and len(np.unique(values[~np.isnan(values)])) == 1:
         # A single value and missing cells: the only information is whether a cell is filled.
-        return _categories(str(cells.name), as_categories(cells), limit=MAX_CATEGORIES)
+        return _categories(str(cells.name), as_categories(cells), MAX_CATEGORIES, embeds)
     if equal_in_float64(cells):
         raise Unused("the numbers have the same first 16 digits, and more are not read")
     marks = tuple(odd.value_counts().index[:MAX_MARKS])
     return _numbers(str(cells.name), values, kind == "boolean", marks, clip)
+
+
+def _dates(cells: pd.Series, clip: bool) -> NumberColumn:
+    """Return a column of dates, as numbers with a place in the year, the week and the day."""
+    reason = describe_cells(cells)
+    if not reason.startswith(DATES):
+        raise Unused(reason)
+    try:
+        form = find_form(cells)
+    except NoDates as error:
+        raise Unused(str(error)) from None
+    values = as_seconds(cells, form)
+    marks = cells.loc[find_unreadable(cells, values)].astype(str).value_counts().index[:MAX_MARKS]
+    numbers = _numbers(str(cells.name), values, False, tuple(marks), clip)
+    return replace(numbers, form=form, cycles=find_cycles(values))
 
 
 def _numbers(name: str, values: np.ndarray, boolean: bool, marks: tuple[str, ...], clip: bool) -> NumberColumn:
@@ -118,7 +151,7 @@ def _numbers(name: str, values: np.ndarray, boolean: bool, marks: tuple[str, ...
     n_other = len(known) - int(np.unique(known, return_counts=True)[1].max())
     if n_other < rare_limit(len(values)):
         raise Unused(f"it is constant but for {plural(n_other, 'row')}")
-    low, high = _bounds(known) if clip else (float(known.min()), float(known.max()))
+    low, high = clip_bounds(known) if clip else (float(known.min()), float(known.max()))
     centre, scale = float(sum(halves(np.median(known)))), float(np.float32(_safe_sd(known.clip(low, high))))
     if not (1e-30 < scale < 1e30 and abs(centre) < 1e36):
         raise Unused(f"its median, {centre:.0e}, or its standard deviation, {scale:.0e}, is out of float32's range")
@@ -127,25 +160,22 @@ def _numbers(name: str, values: np.ndarray, boolean: bool, marks: tuple[str, ...
     return NumberColumn(name, low, high, centre, scale, n_missing >= rare_limit(len(values)), boolean, marks)
 
 
-def _is_row_number(cells: pd.Series) -> bool:
-    """Whether whole numbers count the rows from 0 or 1, or are all different in a column named "id" or similar."""
-    name, values, places = str(cells.name), as_numbers(cells), cells.index.to_numpy()
+def _identifier(cells: pd.Series) -> str | None:
+    """Return the reason if whole numbers are an identifier of the rows.
+
+    They count the rows from 0 or 1, or are all different in a column named "id" or similar. Measurements may be all
+    different, too.
+    """
+    values, places = as_numbers(cells), cells.index.to_numpy()
     if np.array_equal(values, places) or np.array_equal(values, places + 1):
-        return True
-    named = name.lower() in ("id", "index", "row") or name.startswith("Unnamed:")
-    return named and len(np.unique(values)) == len(values) and bool((values == np.floor(values)).all())
-
-
-def _bounds(known: np.ndarray) -> tuple[float, float]:
-    """Return the bounds of clipping, far outside the bulk and in the range of float32."""
-    # Order statistics without interpolation: the smallest and the largest number have no influence.
-    low, high = np.quantile(known, TAIL, method="higher"), np.quantile(known, 1 - TAIL, method="lower")
-    with np.errstate(over="ignore"):
-        reach = REACH * (high - low)
-        if reach <= 0:  # nearly all numbers are equal: the others are the information, not outliers
-            return float(known.min()), float(known.max())
-        low, high = np.clip([low - reach, high + reach], -LARGEST, LARGEST)
-    return float(low), float(high)
+        return "it numbers the rows"
+    named = _IDENTIFIER.search(str(cells.name))
+    if not named or len(np.unique(values)) < len(values) or not (values == np.floor(values)).all():
+        return None
+    return (
+        f"an identifier by its name, with another whole number in each row; --number {shlex.quote(str(cells.name))} "
+        "takes it as numbers"
+    )
 
 
 def _safe_sd(known: np.ndarray) -> float:
@@ -154,18 +184,20 @@ def _safe_sd(known: np.ndarray) -> float:
     return float(largest * np.std(known / largest))
 
 
-def _categories(name: str, cells: np.ndarray, limit: int | None) -> CategoryColumn:
+def _categories(name: str, cells: np.ndarray, limit: int | None, embeds: bool) -> CategoryColumn:
     """Return the categories with enough rows; with more than `limit`, those more frequent than the next category."""
     counts = Counter(cells.tolist())
-    known = len(cells) - counts[MISSING]
     if len(counts) == 1:
         raise Unused("it is constant")
+    if limit is not None and _is_free(cells):
+        raise Unused(f"most of the {len(counts)} values are nearly unique, like names and identifiers")
     # If the user chose the type, a category needs two rows only.
     enough = rare_limit(len(cells)) if limit is not None else 2
     frequent = [value for value, count in counts.most_common() if count >= enough]
-    if limit is not None and sum(counts[value] for value in frequent if value != MISSING) < known / 2:
-        raise Unused(f"most of the {len(counts)} values are nearly unique, like names and identifiers")
     n_frequent = len(frequent)
+    embedded = embeds and n_frequent > MAX_CATEGORIES
+    if embedded:
+        limit = MAX_EMBEDDED
     if limit is not None and n_frequent > limit:
         frequent = [value for value in frequent[:limit] if counts[value] > counts[frequent[limit]]]
         if not frequent:
@@ -176,4 +208,20 @@ def _categories(name: str, cells: np.ndarray, limit: int | None) -> CategoryColu
     n_rest = len(cells) - sum(counts[value] for value in frequent)
     if not frequent:
         raise Unused("each value is in a single row" if limit is None else "each value is nearly unique")
-    return CategoryColumn(name, tuple(sorted(frequent)), n_rest >= enough, n_frequent - len(frequent))
+    other = embedded or n_rest >= enough
+    return CategoryColumn(name, tuple(sorted(frequent)), other, n_frequent - len(frequent), embedded)
+
+
+def _is_free(cells: np.ndarray) -> bool:
+    """Whether most cells hold a text that is in few rows."""
+    counts = Counter(cells.tolist())
+    n_known = len(cells) - counts.pop(MISSING, 0)
+    enough = rare_limit(len(cells))
+    return sum(count for count in counts.values() if count >= enough) < n_known / 2
+
+
+def _text(name: str, cells: np.ndarray, embeds: bool) -> TextColumn:
+    words, length = find_words(cells, rare_limit(len(cells)))
+    if not words:
+        raise Unused("text in which no word is in several rows")
+    return TextColumn(name, words, length, embeds)

@@ -1,7 +1,6 @@
-"""Find the table in a text: encoding, separator, header, and lines that are not rows."""
+"""Find the table in a text: encoding, separator, header, and lines above the header."""
 
 import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -9,101 +8,124 @@ from dataclasses import dataclass
 from itertools import islice
 
 SEPARATORS = (",", ";", "\t")
-# cp1252 is the default of Excel in western Europe and America.
-ENCODINGS = ("utf-8-sig", "cp1252")
+UTF_8 = "utf-8-sig"
 # Byte order marks. UTF-32 first, because its mark begins with the mark of UTF-16.
 _MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SEP_LINE = re.compile(r'"?sep=([^\r\n]?)"?[,;\t ]*(?:\r\n|\r|\n)', re.IGNORECASE)  # Excel reads and writes it
 _NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?")
 _SAMPLE = 50  # rows for detecting the layout
+_MOST_ZEROS = 0.01  # a larger share of zero bytes is not text with a few damaged lines
+_MOST_LINES = 10 * _SAMPLE  # a row may have several lines
+_MOST_CHARACTERS = 2**24
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A table in a text."""
+    """Where the table in a text is, and how its cells are separated."""
 
     separator: str
     names: list[str]
     """The cells of the header."""
-    body: str
-    """The header and the rows, with blank lines in place of other lines."""
-    notes: tuple[str, ...]
-    """Messages: lines that were left out, and cautions."""
+    first: int
+    """The number of lines above the header."""
+    titles: tuple[str, ...] = ()
+    """Titles above the header, which are left out."""
+    n_comments: int = 0
+    """The number of comments above the header."""
     single_quotes: bool = False
     """Whether the names were in single quotes; cells may then be too."""
 
+    def notes(self, n_below: int) -> list[str]:
+        """Return messages about lines that were left out, of which `n_below` below the header, and cautions."""
+        notes = [f"left out above the header: {', '.join(map(repr, self.titles))}"] if self.titles else []
+        if count := self.n_comments + n_below:
+            notes.append(f"left out: {count:,} comment line{'s' if count > 1 else ''} (#)")
+        if self.single_quotes:
+            notes.append("left out: the single quotes around names")
+        if all(map(is_number, self.names)):
+            notes.append(
+                f"caution: the first line, {', '.join(self.names[:5])}{', ...' * (len(self.names) > 5)}, was read as "
+                "the columns' names; if it is a row, write a line with names above it"
+            )
+        return notes
 
-def decode(content: bytes) -> tuple[str, str | None]:
-    """Return the text and, if the encoding is a guess, a note, else None; raise `ValueError` for binary content."""
+
+def find_encoding(head: bytes) -> tuple[str, str | None]:
+    """Return the encoding and, if it is a guess, a note, else None; raise `ValueError` for binary content."""
     for mark, encoding in _MARKS.items():
-        if content.startswith(mark):
-            return content.decode(encoding), None
-    if b"\0" in content:
+        if head.startswith(mark):
+            return encoding, None
+    if b"\0" in head:
         # In western text in UTF-16, every second byte is zero.
-        halves = {"utf-16-le": content[1:2000:2], "utf-16-be": content[:2000:2]}
+        halves = {"utf-16-le": head[1:2000:2], "utf-16-be": head[:2000:2]}
         for encoding, half in halves.items():
-            text = content.decode(encoding) if half.count(0) > 0.6 * len(half) else "\0"
-            if "\0" not in text:
-                return text, "not UTF-8: read as UTF-16; if letters look wrong, save it as UTF-8"
-        raise ValueError("zero bytes")
-    try:
-        return content.decode(ENCODINGS[0]), None
-    except UnicodeDecodeError:
-        note = "not UTF-8: read as cp1252 (Windows, western European); if letters look wrong, save it as UTF-8"
-        return content.decode(ENCODINGS[1]), note
+            if half.count(0) > 0.6 * len(half) and "\0" not in head[:2000].decode(encoding, "replace"):
+                return encoding, "not UTF-8: read as UTF-16; if letters look wrong, save it as UTF-8"
+        if head.count(0) > _MOST_ZEROS * len(head):
+            raise ValueError("zero bytes")
+    return UTF_8, None
 
 
-def find_table(text: str, separator: str | None = None) -> Layout | None:
+def find_table(head: list[str], separator: str | None = None) -> Layout | None:
     """Find the table in a text; None if there is no row.
 
     - The separator is the argument, or given by a first line such as `sep=;`, else the character that cuts the rows
       into the most cells. A space stands for any number of spaces and tabs.
     - Lines at the top that begin with # are comments. The last of them is the header if it has as many cells as the
       rows, and the line below does not look like a header.
-    - Further down, a line that begins with # is a comment unless it has as many cells as the header.
     - Lines above the header with a single filled cell, the first, are titles, if the header has no number.
 
+    Args:
+        head: The first lines, as `take_head` returns them.
+        separator: The separator, or None to find it.
+
     Raises:
-        csv.Error: For example, if a quote is not closed.
+        csv.Error: If a cell is too long, for example.
     """
-    if given := _SEP_LINE.match(text):
-        separator, text = separator or given[1] or None, text[given.end() :]
+    given = _SEP_LINE.match(head[0]) if head else None
+    if given:
+        separator, head = separator or given[1] or None, head[1:]
     if separator == " ":
-        text = re.sub(r"[ \t]+(?=[\r\n]|$)", "", text.replace("\t", " "))
-    lines = _lines(text)
-    n_comments = next((i for i, line in enumerate(lines) if not line.startswith("#") and line.strip()), 0)
-    comments, sample = lines[:n_comments], lines[n_comments : n_comments + 10 * _SAMPLE]
+        head = [single_spaces(line) for line in head]
+    n_comments = _count_comments(head)
+    comments, sample = head[:n_comments], head[n_comments : n_comments + _MOST_LINES]
     separator = separator or max(SEPARATORS, key=lambda each: _quality(sample, each))
     rows = list(islice(_rows(sample, separator), _SAMPLE))
     if not rows:
         return None
-    width, start = _shape([row for row, _ in rows])
-    titles = [row[0].strip() for row, _ in rows[:start]]
+    _, start = _shape([row for row, _ in rows])
+    titles = tuple(row[0].strip() for row, _ in rows[:start])
     names = rows[start][0]
     first = n_comments + rows[start][1]
     marked = [i for i, line in enumerate(comments) if line.startswith("#")]
     if marked and not start and (header := _header_in(comments[marked[-1]], separator, [row for row, _ in rows])):
         names, first, marked = header, marked[-1], marked[:-1]
-    body, n_below = _without_comments(lines[first:], separator, len(names))
-    body = "\n" * (first + bool(given)) + body  # errors then name the lines of the file
-    notes = [f"left out above the header: {', '.join(map(repr, titles))}"] if titles else []
-    if marked or n_below:
-        count = len(marked) + n_below
-        notes.append(f"left out: {count:,} comment line{'s' if count > 1 else ''} (#)")
     single_quotes = all(re.fullmatch(r"\s*'[^']+'\s*", name) for name in names)
     if single_quotes:
         names = [name.strip()[1:-1] for name in names]
-        notes.append("left out: the single quotes around names")
-    if all(map(is_number, names)):
-        notes.append(
-            f"caution: the first line, {', '.join(names[:5])}{', ...' * (len(names) > 5)}, was read as the columns' "
-            "names; if it is a row, write a line with names above it"
-        )
-    return Layout(separator, names, body, tuple(notes), single_quotes)
+    return Layout(separator, names, first + bool(given), titles, len(marked), single_quotes)
 
 
-def _lines(text: str) -> list[str]:
-    return list(io.StringIO(text, newline=""))
+def take_head(lines: Iterator[str]) -> list[str]:
+    """Take as many lines as `find_table` needs."""
+    head, n_characters = [], 0
+    for line in lines:
+        head.append(line)
+        n_characters += len(line)
+        enough = len(head) % _MOST_LINES == 0 and len(head) >= _count_comments(head) + _MOST_LINES
+        if enough or n_characters > _MOST_CHARACTERS:
+            break
+    return head
+
+
+def _count_comments(lines: list[str]) -> int:
+    """Return the number of lines above the first that is neither a comment nor blank; 0 if there is none."""
+    return next((i for i, line in enumerate(lines) if not line.startswith("#") and line.strip()), 0)
+
+
+def single_spaces(line: str) -> str:
+    """Return a line with spaces in place of tabs, and without any at its end."""
+    return re.sub(r"[ \t]+(?=[\r\n]|$)", "", line.replace("\t", " "))
 
 
 def _rows(lines: list[str], separator: str, strict: bool = False) -> Iterator[tuple[list[str], int]]:
@@ -121,11 +143,14 @@ def _quality(lines: list[str], separator: str) -> tuple[bool, int, float, int]:
 
     A separator that also cuts the header is better: in x;y above 80,5;130,25 the commas are no separators.
     """
+    rows = []
     try:
         # Strict: where a closing quote is not followed by the separator, it is the wrong one.
-        rows = [row for row, _ in islice(_rows(lines, separator, strict=True), _SAMPLE)]
-    except csv.Error:
-        return False, 0, 0, 0
+        for row, _ in islice(_rows(lines, separator, strict=True), _SAMPLE):
+            rows.append(row)
+    except csv.Error as error:
+        if "unexpected end" not in str(error):  # a quote that does not close, or not in the sample
+            return False, 0, 0, 0
     if not rows:
         return False, 0, 0, 0
     width, start = _shape(rows)
@@ -161,17 +186,3 @@ def _header_in(comment: str, separator: str, rows: list[list[str]]) -> list[str]
 def is_number(cell: str) -> bool:
     """Whether a cell is a number, with or without separators of thousands."""
     return bool(_NUMBER.fullmatch(cell.strip()))
-
-
-def _without_comments(lines: list[str], separator: str, width: int) -> tuple[str, int]:
-    """Return the lines of a table with blank lines in place of comments, and the number of comments."""
-    if not any(line.startswith("#") for line in lines[1:]):
-        return "".join(lines), 0
-    kept, n_comments, begin = [], 0, 0
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
-    for place, row in enumerate(reader):
-        comment = place > 0 and lines[begin].startswith("#") and len(row) != width
-        n_comments += comment
-        kept += ["\n"] * (reader.line_num - begin) if comment else lines[begin : reader.line_num]
-        begin = reader.line_num
-    return "".join(kept), n_comments

@@ -1,11 +1,12 @@
 """The networks and training settings of the command line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ._columns import Columns, Task
+from ._columns import CategoryColumn, Columns, Task, TextColumn
 from ._own_model import is_own, own_model
 from ._penalty import penalty_words
 
@@ -44,6 +45,7 @@ class Settings:
     seed: int
     choose: Literal["min", "1se"]
     repeats: int = 1
+    clip: bool = True
     group: str | None = None
     """The column of groups of rows; None where there is none, as in the next two fields."""
     time: str | None = None
@@ -75,8 +77,10 @@ class Settings:
 
     def __str__(self) -> str:
         network = f"{'-'.join(map(str, self.layers))} ReLU network" if self.layers else "linear model"
-        if is_own(self.model):
-            network = f"model of {self.model} with weights drawn anew"
+        return self.describe(f"model of {self.model} with weights drawn anew" if is_own(self.model) else network)
+
+    def describe(self, network: str) -> str:
+        """Return the settings in words, with those of the network."""
         rate = f"Adam with learning rate {self.learning_rate:g}" if self.learning_rate else "its optimizer"
         chosen = f"{self._split}, seed {self.seed}"
         if self.batch_size is None:
@@ -90,7 +94,35 @@ class Settings:
         )
 
 
+@dataclass(frozen=True)
+class TargetScale:
+    """How a network takes the values of a target."""
+
+    task: Task
+    centre: float
+    size: float
+    """Quantities are centred and divided by this; 0 and 1 for classes."""
+
+    @staticmethod
+    def of(task: Task, values: np.ndarray) -> "TargetScale":
+        """Return the scale for these values, or values of which these are a sample."""
+        if task != "regression":
+            return TargetScale(task, 0.0, 1.0)
+        centre = float(np.median(values))
+        return TargetScale(task, centre, float(np.abs(values - centre).max()))
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Return targets for the network, (n,) classes or (n, 1) numbers.
+
+        Numbers are centred in float64, because `shrinkage.fit` takes float32, which cannot hold 1,000,000.001.
+        """
+        if self.task == "multi-class":
+            return values
+        return ((values - self.centre) / self.size)[:, None].astype("float32")
+
+
 PATIENCE = 10
+WORD_WIDTH = 16
 HIDDEN = (64, 64)
 FULL_BATCHES = {"epochs": 1000, "learning_rate": 0.3}
 MINI_BATCHES = {"epochs": 200, "learning_rate": 1e-3, "batch_size": 32}
@@ -105,25 +137,27 @@ def training_arguments(settings: Settings, n_rows: int) -> dict[str, Any]:
     return {"epochs": settings.epochs, "batch_size": settings.batch_size, "patience": PATIENCE, **init}
 
 
-def network(columns: Columns, matrix: np.ndarray, settings: Settings) -> "keras.Model":
-    """Return a compiled network from the encoded matrix to predictions. A regression target is standardised.
+def network(columns: Columns, inputs: Sequence[np.ndarray], settings: Settings) -> "keras.Model":
+    """Return a compiled network from the encoded inputs to predictions. A regression target is standardised.
 
     Args:
         columns: The columns, with task and classes.
-        matrix: (n, d) float32, for the first state of the normalization layer; `fit` adapts it again in each fold.
+        inputs: The result of `encode`, for the sizes and the first state of the normalization layer; `fit` adapts it
+            again in each fold.
         settings: The layers and the learning rate.
     """
     if is_own(settings.model):
-        return own_model(settings.model, matrix.shape[1], max(1, len(columns.labels) * (columns.task == "multi-class")))
+        n_outputs = max(1, len(columns.labels) * (columns.task == "multi-class"))
+        return own_model(settings.model, inputs[0].shape[1], n_outputs)
 
     import keras
 
-    normalization = keras.layers.Normalization()
-    normalization.adapt(matrix)
-    hidden = [keras.layers.Dense(units, activation="relu") for units in settings.layers]
+    tensors, encoded = _first_layers(columns, inputs, settings.clip)
+    outputs: Any = keras.layers.Concatenate()(encoded) if len(encoded) > 1 else encoded[0]
+    for units in settings.layers:
+        outputs = keras.layers.Dense(units, activation="relu")(outputs)
     name = "_".join(["mlp", *map(str, settings.layers)]) if settings.layers else "linear"
-    layers = [keras.Input((matrix.shape[1],)), normalization, *hidden, _output(columns)]
-    model = keras.Sequential(layers, name=name)
+    model = keras.Model(tensors, _output(columns)(outputs), name=name)
     rate: Any = settings.learning_rate
     if settings.batch_size is None:  # a step is an epoch
         rate = keras.optimizers.schedules.CosineDecay(rate, settings.epochs)
@@ -131,6 +165,46 @@ def network(columns: Columns, matrix: np.ndarray, settings: Settings) -> "keras.
     metrics = [] if columns.task == "regression" else ["accuracy"]
     model.compile(optimizer, LOSSES[columns.task], metrics=metrics)
     return model
+
+
+def _first_layers(columns: Columns, inputs: Sequence[np.ndarray], clip: bool) -> tuple[list[Any], list[Any]]:
+    """Return the inputs of the network, and for each a matrix: standardised columns, or an embedding."""
+    import keras
+
+    from shrinkage._model._table_normalization import TableNormalization
+
+    parts, tensors, encoded = list(inputs), [], []
+    if columns.numbers:
+        tensors.append(keras.Input(parts.pop(0).shape[1:], name="numbers"))
+        encoded.append(TableNormalization(clip)(tensors[-1]))
+    if columns.marks:
+        marks, normalization = parts.pop(0), keras.layers.Normalization()
+        normalization.adapt(marks)
+        tensors.append(keras.Input(marks.shape[1:], name="marks"))
+        encoded.append(normalization(tensors[-1]))
+    for place, (column, numbers) in enumerate(zip(columns.embedded, parts, strict=True)):
+        tensors.append(keras.Input(numbers.shape[1:], dtype="int32", name=f"embedded_{place}"))
+        encoded.append(_embedding(column, tensors[-1]))
+    return tensors, encoded
+
+
+def _embedding(column: CategoryColumn | TextColumn, numbers: Any) -> Any:
+    import keras
+
+    if isinstance(column, TextColumn):
+        layer = keras.layers.Embedding(len(column.words) + 2, WORD_WIDTH, mask_zero=True)
+        return keras.layers.GlobalAveragePooling1D()(layer(numbers))
+    n_rows = len(column.categories) + 1
+    return keras.layers.Flatten()(keras.layers.Embedding(n_rows, embedding_width(n_rows))(numbers))
+
+
+def embedding_width(n_categories: int) -> int:
+    """Return the number of coordinates for so many categories.
+
+    >>> embedding_width(101), embedding_width(5000)
+    (10, 32)
+    """
+    return min(32, round(n_categories**0.5))
 
 
 def _output(columns: Columns) -> "keras.Layer":

@@ -50,16 +50,35 @@ class _Survey:
     """The result of `decimal_sign`."""
     numbers: bool
     """Whether the cells are numbers, to be normalised; else only the sign is used."""
-    plain: bool = True
-    """Whether the numbers already have the form of Python, if the sign is a point."""
     example: str = ""
     """An ambiguous cell, for messages."""
 
 
-def write_plainly(
-    columns: dict[str, pd.Series], comma_separates: bool, known: Known
-) -> tuple[dict[str, pd.Series], Sign | None, list[str]]:
-    """Return text columns with normalised numbers, the decimal sign of the file, and cautions.
+@dataclass(frozen=True)
+class Formats:
+    """How the columns of a file write numbers."""
+
+    signs: Mapping[str, Sign]
+    """The decimal sign of each column of numbers."""
+    categories: Mapping[str, Collection[str]]
+    """Categories by column: a cell that is a number, and a category in the form of Python, is written so."""
+    category_signs: tuple[Sign, ...]
+    """The decimal signs that such a cell may have."""
+    decimal: Sign | None
+    """The decimal sign of the file; None if no column shows one."""
+    cautions: tuple[str, ...] = ()
+
+    def write_plainly(self, columns: dict[str, pd.Series]) -> dict[str, pd.Series]:
+        """Return text columns with the numbers in the form of Python."""
+        written = {name: _written(text, self.signs[name]) for name, text in columns.items() if name in self.signs}
+        for name, categories in self.categories.items():
+            if name in columns:
+                written[name] = _as_categories(columns[name], categories, self.category_signs)
+        return {**columns, **written}
+
+
+def find_formats(columns: dict[str, pd.Series], comma_separates: bool, known: Known) -> Formats:
+    """Return how columns of text write numbers.
 
     Unambiguous columns determine the sign: `0,5` and `1.400.000` show a comma, `0.5` and `12.25` a point.
     Columns in which every number has three digits after a single sign, such as `3.652`, follow this sign.
@@ -73,7 +92,7 @@ def write_plainly(
     surveys = {name: _survey(text, told=name in known.numbers) for name, text in others.items()}
     shown, contradict = _file_sign(list(surveys.values()), comma_separates)
     file_sign = shown or known.decimal
-    written, used = dict(columns), file_sign
+    used, signs = file_sign, dict[str, Sign]()
     unsure: dict[Sign, dict[str, str]] = {}  # an example by column
     for name, survey in surveys.items():
         if not survey.numbers:
@@ -84,12 +103,10 @@ def write_plainly(
             used = used or sign
             if file_sign is None or contradict:
                 unsure.setdefault(sign, {})[name] = survey.example
-        if not (survey.plain and sign == "."):
-            written[name] = _written(columns[name], sign)
-    for name, categories in known.categories.items():
-        if categories is not None and name in columns:
-            written[name] = _as_categories(columns[name], categories, (file_sign,) if file_sign else (".", ","))
-    return written, used, [_caution(sign, found, contradict) for sign, found in unsure.items()]
+        signs[name] = sign
+    categories = {name: cells for name, cells in known.categories.items() if cells is not None}
+    cautions = tuple(_caution(sign, found, contradict) for sign, found in unsure.items())
+    return Formats(signs, categories, (file_sign,) if file_sign else (".", ","), used, cautions)
 
 
 def _survey(text: pd.Series, told: bool) -> _Survey:
@@ -103,7 +120,7 @@ def _survey(text: pd.Series, told: bool) -> _Survey:
     if told or _are_numbers(text, [old for old, cell in zip(distinct, cells, strict=True) if not is_number(cell)]):
         sign = decimal_sign(numbers, most=0 if told else MOST)
         example = next((cell for cell in numbers if re.search("[.,]", cell)), "")
-        return _Survey(sign, numbers=sign != "" or not example, plain=False, example=example)
+        return _Survey(sign, numbers=sign != "" or not example, example=example)
     bare = bare_numbers(distinct[:_SAMPLE])
     return _Survey(decimal_sign(bare) if len(bare) >= MOST * len(distinct[:_SAMPLE]) else "", numbers=False)
 
@@ -157,6 +174,8 @@ def _likely(example: str, comma_separates: bool) -> Sign:
 
 def _written(text: pd.Series, sign: Sign) -> pd.Series:
     distinct = text.dropna().unique().tolist()
+    if sign == "." and all(map(_PLAIN.fullmatch, distinct)):
+        return text
     cells = _with_minus(distinct, told=True)
     pattern = FORMATS[sign][0]
     new = {old: plainly(cell, sign) for old, cell in zip(distinct, cells, strict=True) if pattern.fullmatch(cell)}

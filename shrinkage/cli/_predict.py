@@ -10,11 +10,15 @@ from ._errors import EXIT_CODES, BadInput
 from ._folder import chose_nothing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import keras
     import numpy as np
     import pandas as pd
 
     from ._columns import Columns
+    from ._counts import Counts
+    from ._tables import Table
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -31,20 +35,22 @@ SUFFIXES = (".csv", ".parquet")
 def predict(
     run: File, data: tuple[File, ...], output: File, overwrite: bool, separator: str | None, console: Console
 ) -> None:
-    """Predict DATA, CSV or Parquet, with the model in RUN, a folder that `shrinkage fit` wrote.
+    """Predict DATA, tables or images, with the model in RUN, a folder that `shrinkage fit` wrote.
 
     DATA is a file, several files, a pattern such as 'part-*.csv', or a folder of files, as in `shrinkage fit`. The
     output has a row for each row, in the order of the files as given; of a pattern or a folder, in the order of their
     names. Its columns are prediction and, for classes, probability_<label> for each label. Further columns of DATA are
-    ignored. Unseen categories are treated as rare categories. A missing number is replaced by the median of the
-    training rows; a missing category is a category. Numbers far outside the training rows are clipped.
+    ignored. Files of any size are read in parts. Unseen categories are treated as rare categories. A missing number is
+    replaced by the mean of the training rows; a missing category is a category. Numbers far outside the training rows
+    are clipped. Of images, the first column is the file; an image that cannot be read has no prediction.
     """
+    if (run / "images.json").is_file():
+        return _predict_images(run, data, output, overwrite, console)
     from ._columns import Columns
-    from ._encoder import check_model, count_clipped, count_unseen, missing, odd_cells, read_cells
-    from ._encoder import predict as predict_cells
-    from ._folder import check_file, check_outside
-    from ._prepare import odd_words
-    from ._tables import find_sources, name_sources, read_sources
+    from ._counts import Counts
+    from ._encoder import check_model, check_names
+    from ._folder import check_file, check_outside, new_file
+    from ._tables import Files, find_sources, name_sources
 
     _check_run(run)
     _check_suffix(output)
@@ -52,30 +58,65 @@ def predict(
     sources = find_sources(data)
     check_file(output, overwrite, [source.file for source in sources])
     columns = Columns.load(run / "columns.json")
-    table = read_sources(sources, columns.known(separator), uses=lambda name: name in columns.names)
-    cells = read_cells(columns, table.frame)
-    odd = odd_cells(columns, table.frame)
-    counts = {
-        "missing": missing(columns, cells),
-        "clipped": count_clipped(columns, cells),
-        "unseen": count_unseen(columns, cells),
-    }
+    files = Files(sources, columns.known(separator))
+    check_names(columns, files.names)
+    table = files.read(lambda name: name in columns.names, limit=_SAMPLE)
     for note in table.notes:
         console.note(f"{note}." if len(sources) > 1 else f"{name_sources(data, sources)}: {note}.")
-    _say_counts(console, counts)
-    if odd:
-        console.note(f"cells that are no numbers, missing ones too: {', '.join(odd_words(odd))}.")
+    import_keras()
+    model, counts = _load(run / "model.keras"), Counts(columns)
+    check_model(model, columns)
+    with new_file(output) as fresh:
+        names = _write(fresh, _predictions(model, columns, table, counts))
+    for words in counts.describe():
+        console.note(f"{words}.")
+    console.say(f"{plural(counts.n_rows, 'prediction')} of {columns.target} written to {output}.")
+    found = {"missing": counts.missing, "clipped": counts.clipped, "unseen": counts.unseen, "odd": counts.odd}
+    console.result({"output": str(output), "rows": counts.n_rows, "columns": names, **found})
+
+
+# Bytes of the rows that are held in memory; a sample of larger files shows how numbers are written.
+_SAMPLE = 2**25
+
+
+def _predictions(
+    model: "keras.Model", columns: "Columns", table: "Table", counts: "Counts"
+) -> "Iterator[pd.DataFrame]":
+    """Yield the predictions of all rows, in parts. Cells are counted."""
+    from ._encoder import predict as predict_cells
+
+    for rows in table.chunks():
+        yield _as_frame(columns, predict_cells(model, columns, counts.read(rows.frame)))
+    counts.check()
+
+
+def _predict_images(run: File, data: tuple[File, ...], output: File, overwrite: bool, console: Console) -> None:
+    import pandas as pd
+
+    from ._folder import check_file, check_outside, new_file
+    from ._images import Images, check_model, image_files
+    from ._images import predict as predict_files
+
+    _check_run(run, "images.json")
+    _check_suffix(output)
+    check_outside(output, data)
+    files, images = image_files(data), Images.load(run / "images.json")
+    check_file(output, overwrite, files)
     import_keras()
     model = _load(run / "model.keras")
-    check_model(model, columns)
-    result = _as_frame(columns, predict_cells(model, columns, cells))
-    _write(result, output)
-    console.say(f"{plural(len(result), 'prediction')} of {columns.target} written to {output}.")
-    console.result({"output": str(output), "rows": len(result), "columns": list(result.columns), **counts, "odd": odd})
+    check_model(model, images)
+    columns, bad = predict_files(model, images, files)
+    for file, reason in bad.items():
+        console.note(f"{file} has no prediction: {reason}.")
+    with new_file(output) as fresh:
+        _write(fresh, iter([pd.DataFrame(columns)]))
+    console.say(f"{plural(len(files) - len(bad), 'prediction')} written to {output}.")
+    unreadable = {str(file): reason for file, reason in bad.items()}
+    console.result({"output": str(output), "rows": len(files), "columns": list(columns), "unreadable": unreadable})
 
 
-def _check_run(run: File) -> None:
-    absent = [name for name in ("model.keras", "columns.json") if not (run / name).is_file()]
+def _check_run(run: File, record: str = "columns.json") -> None:
+    absent = [name for name in ("model.keras", record) if not (run / name).is_file()]
     if absent == ["model.keras"] and chose_nothing(run):
         raise BadInput(
             f"{run} has no model.keras, as at every strength a model diverged when `shrinkage fit` made it. Fit again "
@@ -88,18 +129,6 @@ def _check_run(run: File) -> None:
 def _check_suffix(output: File) -> None:
     if output.suffix.lower() not in SUFFIXES:
         raise BadInput(f"the output must end in {' or '.join(SUFFIXES)}; received {output}.")
-
-
-def _say_counts(console: Console, counts: dict[str, dict[str, int]]) -> None:
-    words = {
-        "missing": "missing cells",
-        "clipped": "numbers far outside those of training, clipped",
-        "unseen": "cells with a category that training did not see or saw rarely",
-    }
-    for kind, found in counts.items():
-        if found:
-            listed = ", ".join(f"{name} {count:,}" for name, count in found.items())
-            console.note(f"{words[kind]}: {listed}.")
 
 
 def _load(file: File) -> "keras.Model":
@@ -127,11 +156,24 @@ def _as_frame(columns: "Columns", outputs: "np.ndarray") -> "pd.DataFrame":
     return pd.DataFrame({"prediction": labels, **shares})
 
 
-def _write(frame: "pd.DataFrame", output: File) -> None:
-    from ._folder import new_file
+def _write(file: File, parts: "Iterator[pd.DataFrame]") -> list[str]:
+    """Write the predictions part by part; return the names of their columns."""
+    first = next(parts)
+    if file.suffix.lower() == ".csv":
+        first.to_csv(file, index=False)
+        for part in parts:
+            part.to_csv(file, index=False, header=False, mode="a")
+    else:
+        _write_parquet(file, first, parts)
+    return list(first.columns)
 
-    with new_file(output) as fresh:
-        if output.suffix.lower() == ".csv":
-            frame.to_csv(fresh, index=False)
-        else:
-            frame.to_parquet(fresh, index=False)
+
+def _write_parquet(file: File, first: "pd.DataFrame", parts: "Iterator[pd.DataFrame]") -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    table = pyarrow.Table.from_pandas(first, preserve_index=False)
+    with parquet.ParquetWriter(file, table.schema) as writer:
+        writer.write_table(table)
+        for part in parts:
+            writer.write_table(pyarrow.Table.from_pandas(part, table.schema, preserve_index=False))

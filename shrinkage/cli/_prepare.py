@@ -4,22 +4,30 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from shrinkage._data._memory import memory_limit
+
 from ._cautions import about_time, cautions
+from ._column_table import column_table, table_lines
 from ._columns import Columns, Task, input_name
 from ._console import plural
-from ._encoder import count_clipped, count_unseen, matrix, missing, odd_cells, read_cells
+from ._counts import odd_words
+from ._encoder import count_clipped, count_unseen, encode, missing, odd_cells, read_cells
 from ._errors import BadInput
-from ._infer import MAX_CATEGORIES, infer_columns
+from ._infer import MAX_CATEGORIES, MAX_EMBEDDED, infer_columns
 from ._numerals import Known
+from ._own_model import is_own
+from ._rows import BadRow, OnBadRow, ignore
+from ._skipped import SkippedRows
 from ._split import OPTIONS, Split, random_split, read_split
+from ._stream import Stream
 from ._table import column
-from ._tables import find_sources, name_sources, read_sources
-from ._target import Target, check_named, drop_unlabelled, read_target
+from ._tables import SHARE, Files, Rows, find_sources, name_sources
+from ._target import Target, check_named, drop_unlabelled, find_bad, read_target
 
 # With fewer held-out rows in a fold, the losses are mostly chance.
 FEW_ROWS = 10
@@ -44,30 +52,42 @@ class Prepared:
     """Warnings about columns."""
     odd: dict[str, dict[str, int]]
     """Cells of number columns that are not numbers: column -> text -> count."""
+    skipped: SkippedRows
+    """Rows that were left out because they cannot be read."""
+    n_rows: int
+    """The number of rows with a target; of a table larger than memory, about."""
+    stream: Stream | None = None
+    """The rows of a table larger than memory. Target, cells and counts are then those of a random sample."""
 
-    def matrix(self) -> np.ndarray:
-        """Return the encoded matrix, (n, d) float32."""
-        return matrix(self.columns, self.cells)
+    def encode(self) -> list[np.ndarray]:
+        """Return the inputs of the network."""
+        return encode(self.columns, self.cells)
+
+    def table(self) -> list[dict[str, str | int]]:
+        """Return a row for each column: name, kind, missing cells, number of distinct values, and treatment."""
+        return column_table(self.columns, self.cells, self.target, self.n_unlabelled)
 
     def describe(self) -> str:
         """Return the description, as text."""
         columns, target = self.columns, self.target
         lines = [
-            f"{self.file}: {plural(len(target.values), 'row')}; {plural(len(columns.names), 'column')}, encoded as "
+            f"{self.file}: {plural(self.n_rows, 'row')}; {plural(len(columns.names), 'column')}, encoded as "
             f"{plural(len(columns.features), 'input')}",
+            *self._about_sample(),
             *self.notes,
-            *(f"{kind}: {_list_items(names)}" for kind, names in self._kinds().items() if names),
+            "",
+            *table_lines(self.table()),
+            "",
             f"target {columns.target}: {target.task} ({target.reason})",
             *_count_words("rows of each class", self._class_sizes()),
         ]
         if self.n_unlabelled:
             lines.append(f"left out: {plural(self.n_unlabelled, 'row')} without a target (empty, NA, null, None or ?)")
-        lines += self.split.notes
+        lines += [*self.skipped.describe(), *self.split.notes]
         rows = self.split.rows_in_fold
         if rows < FEW_ROWS:
             lines.append(f"caution: {plural(rows, 'row')} in a fold; so few can hardly tell one strength from another")
         lines += _count_words(f"classes with fewer rows than the {self.split.n_folds} folds", self._small_classes())
-        lines += [f"not used: {name} ({reason})" for name, reason in columns.dropped.items()]
         lines += about_time(columns, self.cautions) if self.split.is_random else []
         renamed = [f"{name} is {new}" for name, new in columns.renamed.items()]
         if renamed:
@@ -75,25 +95,43 @@ class Prepared:
                 f"inputs of model.keras with another name, because Keras allows no slash: {_list_items(renamed)}"
             )
         lines += self.cautions
-        lines += _count_words("missing cells", missing(columns, self.cells))
         if self.odd:
             lines.append(f"cells that are no numbers, missing ones too: {_list_items(odd_words(self.odd))}")
         lines += self._clipped()
-        beyond = [f"{c.name} {c.n_beyond}" for c in columns.categories if c.n_beyond]
-        if beyond:
-            lines.append(
-                f"categories beyond the {MAX_CATEGORIES} with an input each, which share one: {_list_items(beyond)}; "
-                "--category NAME gives each category an input"
-            )
+        for most, embedded in ((MAX_CATEGORIES, False), (MAX_EMBEDDED, True)):
+            found = [c for c in columns.categories if c.n_beyond and c.embedded == embedded]
+            way = "" if embedded else "; --category NAME gives each category an input"
+            if found:
+                listed = _list_items([f"{c.name} {c.n_beyond}" for c in found])
+                lines.append(f"categories beyond the {most} with an input each, which share one: {listed}{way}")
         return "\n".join([*lines, *_count_words("cells with rare categories", count_unseen(columns, self.cells))])
+
+    def _about_sample(self) -> list[str]:
+        if self.stream is None:
+            return []
+        return [
+            "larger than the memory limit: the columns were inferred from a random sample of "
+            f"{plural(len(self.target.values), 'row')}, and the counts below are of the sample"
+        ]
+
+    def describe_read(self) -> str:
+        """Return the counts of all rows of a table larger than memory, after they were read."""
+        if self.stream is None:
+            return ""
+        counts = self.stream.counts
+        return "\n".join(
+            [f"read: {plural(counts.n_rows, 'row')} with a target", *self.skipped.describe(), *counts.describe()]
+        )
 
     def document(self) -> dict[str, Any]:
         """Return the description, as data for JSON."""
         columns = self.columns
         return {
             "file": self.file,
-            "rows": len(self.target.values),
+            "rows": self.n_rows,
+            "rows_of_sample": None if self.stream is None else len(self.target.values),
             "rows_without_target": self.n_unlabelled,
+            "rows_skipped": len(self.skipped),
             "target": columns.target,
             "task": columns.task,
             "reason": self.target.reason,
@@ -112,9 +150,7 @@ class Prepared:
 
     def _kinds(self) -> dict[str, list[str]]:
         return {
-            "numbers": [column.name for column in self.columns.numbers if not column.boolean],
-            "booleans": [column.name for column in self.columns.numbers if column.boolean],
-            "categories": [column.name for column in self.columns.categories],
+            name: [column.name for column in self.columns.all if column.kind == kind] for name, kind in _KINDS.items()
         }
 
     def _clipped(self) -> list[str]:
@@ -133,6 +169,9 @@ class Prepared:
         return {label: count for label, count in self._class_sizes().items() if count < self.split.n_folds}
 
 
+_KINDS = {"numbers": "number", "booleans": "boolean", "dates": "date", "categories": "category", "texts": "text"}
+
+
 def _count_words(what: str, counts: dict[str, int]) -> list[str]:
     return [f"{what}: {_list_items([f'{name} {count:,}' for name, count in counts.items()])}"] if counts else []
 
@@ -142,29 +181,21 @@ def _list_items(items: list[str], most: int = 15) -> str:
     return ", ".join(items[:most]) + rest
 
 
-def odd_words(odd: dict[str, dict[str, int]]) -> list[str]:
-    """Return a phrase for each column: the number of odd cells, and the most frequent text.
-
-    >>> odd_words({"size": {"oops": 2, "-": 1}})
-    ["size 3 (such as 'oops')"]
-    """
-    return [
-        f"{name} {sum(texts.values()):,} (such as {max(texts, key=texts.__getitem__)!r})" for name, texts in odd.items()
-    ]
-
-
 @dataclass(frozen=True)
 class Wishes:
-    """The user's choices about columns. Every field is an option of `shrinkage fit`."""
+    """The user's choices about the table. Every field is an option of `shrinkage fit`."""
 
     drop: tuple[str, ...] = ()
     category: tuple[str, ...] = ()
     number: tuple[str, ...] = ()
     clip: bool = True
+    model: str = "mlp"
     separator: str | None = None
     group: str | None = None
     time: str | None = None
     fold: str | None = None
+    on_bad_row: Literal["error", "skip"] = "error"
+    max_memory: int | None = None
 
     @property
     def split(self) -> tuple[str, str] | None:
@@ -190,32 +221,58 @@ def prepare(
     places = [data] if isinstance(data, Path) else data
     sources = find_sources(places)
     known = Known(wishes.separator, None, wishes.number, dict.fromkeys(wishes.category))
-    table = read_sources(sources, known, uses=lambda name: name not in wishes.drop)
-    check_named(table.frame, target_name)
-    _check_wishes(table.frame, target_name, wishes)
-    frame = drop_unlabelled(table.frame, target_name)
-    split = read_split(frame, n_folds, *wishes.split) if wishes.split else random_split(len(frame), n_folds)
+    files = Files(sources, known)
+    check_named(files.names, target_name)
+    _check_wishes(files.names, target_name, wishes)
+    skipped = SkippedRows(wishes.on_bad_row == "skip")
+    limit = memory_limit(wishes.max_memory) // SHARE
+    table = files.read(lambda name: name not in wishes.drop, skipped, limit, target_name)
+    labelled = drop_unlabelled(table.frame, target_name)
+    n_unlabelled = len(table.frame) - len(labelled)
+    # Of a sample, the first reading of all rows will tell.
+    frame = _drop_bad(labelled, target_name, task, table.rows, skipped if table.is_whole else ignore)
+    n_rows = round(table.n_rows * len(frame) / len(table.frame))
+    split = read_split(frame, n_folds, *wishes.split) if wishes.split else random_split(n_rows, n_folds)
     target = read_target(column(frame, target_name), task)
     apart = {} if wishes.split is None else {wishes.split[1]: f"it decides the split, --{wishes.split[0]}"}
-    features = frame.drop(columns=[target_name, *wishes.drop, *apart])
-    inferred = infer_columns(features, number=wishes.number, category=wishes.category, clip=wishes.clip)
-    numbers, categories, dropped = inferred
+    features = frame.drop(columns=[target_name, *apart])
+    numbers, categories, dropped, texts = infer_columns(
+        features, number=wishes.number, category=wishes.category, clip=wishes.clip, embeds=wishes.model == "mlp"
+    )
     dropped = {**dropped, **dict.fromkeys(wishes.drop, "--drop"), **apart}
-    columns = Columns(target_name, target.task, target.labels, numbers, categories, dropped, table.decimal)
+    columns = Columns(
+        target_name, target.task, target.labels, numbers, categories, dropped, texts, table.decimal,
+        as_matrix=is_own(wishes.model),
+    )  # fmt: skip
     _check_input_names(columns)
     cells = read_cells(columns, features)
-    n_unlabelled = len(table.frame) - len(frame)
     said = cautions(frame, columns, target)
     odd = odd_cells(columns, features)
-    return Prepared(name_sources(places, sources), columns, target, cells, split, n_unlabelled, table.notes, said, odd)
+    stream = None if table.is_whole else Stream(table, target_name, target, columns, skipped)
+    if stream is not None and wishes.split is not None:  # of all rows, no longer of the sample
+        split = read_split(stream.column(wishes.split[1]), n_folds, *wishes.split)
+    return Prepared(
+        name_sources(places, sources), columns, target, cells, split, n_unlabelled, table.notes, said, odd, skipped,
+        n_rows, stream,
+    )  # fmt: skip
 
 
-def _check_wishes(frame: pd.DataFrame, target: str, wishes: Wishes) -> None:
+def _drop_bad(frame: pd.DataFrame, target: str, task: Task | None, rows: Rows, on_bad_row: OnBadRow) -> pd.DataFrame:
+    """Return the rows without those whose target is not a number, where the others are."""
+    bad, reason = find_bad(column(frame, target), task)
+    wrong = column(frame.loc[bad], target)
+    for i, cell in zip(rows.frame.index.get_indexer(wrong.index), wrong, strict=True):
+        file, unit, line = rows.where(int(i))
+        on_bad_row(BadRow(file, line, reason, str(cell), target, unit))
+    return frame.loc[~bad]
+
+
+def _check_wishes(names: Sequence[str], target: str, wishes: Wishes) -> None:
     said: dict[str, str] = {}
     options = [("--drop", wishes.drop), ("--category", wishes.category), ("--number", wishes.number)]
-    for option, names in [*options, *((f"--{option}", (name,)) for option, name in filter(None, [wishes.split]))]:
-        for name in names:
-            check_named(frame, name, what=option)
+    for option, told in [*options, *((f"--{option}", (name,)) for option, name in filter(None, [wishes.split]))]:
+        for name in told:
+            check_named(names, name, what=option)
             if name == target:
                 way = "" if option.removeprefix("--") in OPTIONS else "; --task chooses its type"
                 raise BadInput(f"{option} {name}: {name} is the target{way}.")

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn import model_selection
 
 from ._console import plural
+from ._dates import FORMS, parse
 from ._errors import BadInput
 from ._table import column
 from ._values import as_categories, as_numbers
@@ -142,17 +143,13 @@ def _times(cells: pd.Series) -> np.ndarray:
     if np.isfinite(numbers).all():
         return numbers
     texts = cells.astype(str)
-    read = {form: pd.to_datetime(texts, errors="coerce", format=form, utc=True) for form in ("ISO8601", *_FORMS)}
+    read = {form: parse(texts, form) for form in FORMS}
     fitting = [times for times in read.values() if not times.isna().any()]
-    if len(fitting) == 1:
-        return fitting[0].dt.tz_localize(None).to_numpy()
+    if fitting and all(times.equals(fitting[0]) for times in fitting):
+        return fitting[0].to_numpy()
     expected = f"--time {cells.name}: cells must be numbers, or dates such as 2024-01-31 or 2024-01-31 18:30"
     if fitting:
         raise BadInput(f"{expected}; in {texts.iloc[0]!r} the day or the month may be the first number.")
     nearest = min(read.values(), key=lambda times: int(times.isna().sum()))
     odd = cells.loc[nearest.isna() if not nearest.isna().all() else ~np.isfinite(numbers)]
     raise BadInput(f"{expected}; {len(odd)} of {len(cells)} are not, such as {str(odd.iloc[0])!r}.")
-
-
-_FORMS = tuple(f"{day}{time}" for day in ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y") for time in ("", " %H:%M", " %H:%M:%S"))
-"""Other dates than those of ISO 8601. Numbers between slashes are in either order, which the cells must show."""

@@ -1,134 +1,248 @@
-"""Read a CSV or Parquet file. Cells of a CSV stay text; `_values` converts them."""
+"""Read a CSV or Parquet file in chunks of rows. Cells of a CSV stay text; `_values` converts them."""
 
+import contextlib
 import csv
 import io
-import warnings
+import re
 from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 import pandas as pd
-import pyarrow
+import pyarrow as pa
+import pyarrow.compute
 from pyarrow import parquet
 
-from ._content import PARQUET, read_content
+from ._content import Content, find_content, seekable
 from ._errors import BadInput
-from ._formats import Sign
-from ._layout import Layout, decode, find_table, is_number
-from ._numerals import NOTHING, Known, write_plainly
+from ._layout import UTF_8, Layout, find_encoding, find_table, is_number, take_head
+from ._numerals import NOTHING, Known
+from ._rows import Decoder, OnBadRow, Splitter, refuse
 
-# In addition to the list of pandas ("", NA, NaN, null, None, ...): the mark of the UCI repository.
-MISSING = ("?",)
+_compute: Any = pyarrow.compute  # whose functions are made at run time
+# The list of pandas, and the mark of the UCI repository.
+MISSING = (
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null", "?",
+)  # fmt: skip
+CHUNK_CELLS = 2**18
+_CHUNK_CHARACTERS = 2**25
+_INDEX = re.compile(r"__index_level_\d+__")  # an index of pandas without a name
+
+
+def rows_in_chunk(n_columns: int) -> int:
+    """Return the number of rows of this many cells that are read together."""
+    return max(1, CHUNK_CELLS // max(1, n_columns))
 
 
 @dataclass(frozen=True)
-class Table:
-    """The table in a file."""
+class Chunk:
+    """Consecutive rows of a file."""
 
-    frame: pd.DataFrame
-    """A frame with unique names of columns, and at least one row."""
-    notes: tuple[str, ...] = ()
-    """Messages about guesses, and about lines that were left out."""
-    decimal: Sign | None = None
-    """The decimal sign of a CSV; None without decimals."""
+    file: Path
+    table: pa.Table
+    lines: np.ndarray
+    """The first line of each row in a CSV, the number of each row in a Parquet file, (n,). Both begin with 1."""
+    unit: str = "line"
+    """The thing that `lines` counts: "line" or "row"."""
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+        return len(self.lines)
+
+    def without_cells(self) -> "Chunk":
+        """Return the places of the rows alone."""
+        return Chunk(self.file, pa.table({}), self.lines, self.unit)
 
 
-@dataclass(frozen=True)
-class Part:
-    """A table as it is in one file: the cells of a CSV are text, and its numbers are not normalised."""
+class CsvFile:
+    """A CSV. The file is opened for each reading.
 
-    frame: pd.DataFrame
-    notes: tuple[str, ...] = ()
+    Args:
+        content: The content of the file.
+        known: Known facts about the CSV.
+
+    Raises:
+        BadInput: If the file is empty, is not text, or has repeated names.
+    """
+
+    def __init__(self, content: Content, known: Known):
+        self.file, self._content = content.file, content
+        try:
+            self._encoding, self._note = find_encoding(content.head)
+        except ValueError as error:
+            raise BadInput(f"{self.file} is neither Parquet nor UTF-8 text; save it as one of them.") from error
+        with self._lines() as decoder:
+            self._layout = self._find_table(take_head(iter(decoder)), known.separator)
+        self._notes: tuple[str, ...] = ()
+        # pandas' name for a column without a name, such as a saved index.
+        self.names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(self._layout.names)]
+        _check_names(self.file, self.names)
+
+    categorical: Sequence[str] = ()
+
+    @property
+    def separator(self) -> str | None:
+        """The separator."""
+        return self._layout.separator
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Messages about guesses, and about lines that were left out; complete after a reading."""
+        return self._notes
+
+    def chunks(self, names: Collection[str], on_bad_row: OnBadRow = refuse) -> Iterator[Chunk]:
+        """Yield the rows, as text or missing, in chunks that fit into memory.
+
+        Args:
+            names: The columns to read.
+            on_bad_row: See `Splitter`.
+        """
+        places = [place for place, name in enumerate(self.names) if name in names]
+        with self._lines() as decoder:
+            lines = iter(decoder)
+            for _ in range(self._layout.first):
+                next(lines)
+            splitter = Splitter(self.file, lines, self._layout, self.names, on_bad_row)
+            for rows, numbers in _group(splitter, len(self.names)):
+                yield Chunk(self.file, self._table(rows, places), np.array(numbers))
+            found = (self._note, decoder.note, *self._layout.notes(splitter.n_comments))
+            self._notes = tuple(note for note in found if note)
+
+    @contextlib.contextmanager
+    def _lines(self) -> Iterator[Decoder]:
+        errors = "surrogateescape" if self._encoding == UTF_8 else "strict"
+        with self._content.open() as stream:
+            text = io.TextIOWrapper(stream, self._encoding, errors, newline="")
+            try:
+                yield Decoder(text, self._encoding)
+            except UnicodeDecodeError as error:
+                raise BadInput(f"{self.file} is not valid {self._encoding.upper()} text; save it as UTF-8.") from error
+            finally:
+                text.detach()
+
+    def _find_table(self, head: list[str], separator: str | None) -> Layout:
+        try:
+            layout = find_table(head, separator)
+        except csv.Error as error:
+            raise BadInput(f"{self.file} is not a regular table: {str(error).rstrip('.')}.") from error
+        if layout is None:
+            raise BadInput(f"{self.file} is empty.")
+        return layout
+
+    def _table(self, rows: list[list[str]], places: list[int]) -> pa.Table:
+        columns = list(zip(*rows, strict=True))
+        return pa.table({self.names[place]: self._cells(columns[place]) for place in places})
+
+    def _cells(self, cells: tuple[str, ...]) -> pa.Array:
+        found = _compute.utf8_trim_whitespace(pa.array(cells, pa.string()))
+        if self._layout.single_quotes:
+            found = _compute.replace_substring_regex(found, "(?s)^'(.*)'$", r"\1")
+        return _compute.if_else(_compute.is_in(found, pa.array(MISSING)), None, found)
+
+
+def _group(splitter: Splitter, width: int) -> Iterator[tuple[list[list[str]], list[int]]]:
+    """Yield (rows, lines) of as many rows as fit into a chunk."""
+    rows, lines, n_characters, most = [], [], 0, rows_in_chunk(width)
+    for cells, line, size in splitter:
+        rows.append(cells)
+        lines.append(line)
+        n_characters += size
+        if len(rows) >= most or n_characters >= _CHUNK_CHARACTERS:
+            yield rows, lines
+            rows, lines, n_characters = [], [], 0
+    if rows:
+        yield rows, lines
+
+
+class ParquetFile:
+    """A Parquet file. Only the columns that are asked for are read."""
+
     separator: str | None = None
-    """The separator of a CSV; None for Parquet."""
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, content: Content, known: Known):
+        self.file, self._content = content.file, content
+        if known.separator is not None:
+            raise BadInput(f"--sep goes with CSV, and {self.file} is a Parquet file.")
+        with self._open() as file:
+            schema = file.schema_arrow
+        named = [name for name in schema.names if not _INDEX.fullmatch(name)]
+        _check_names(self.file, [*named, *_names_of_index(schema)])
+        index = [name for name in _index_of(schema) if name in named]
+        self.names = [*index, *(name for name in named if name not in index)]
+        self.categorical = _categoricals(schema)
+
+    def chunks(self, names: Collection[str], on_bad_row: OnBadRow = refuse) -> Iterator[Chunk]:
+        """Yield the rows in chunks that fit into memory; see `CsvFile.chunks`."""
+        wanted, first = [name for name in self.names if name in names], 1
+        with self._open() as file:
+            for batch in file.iter_batches(rows_in_chunk(len(wanted)), columns=wanted):
+                table = pa.Table.from_batches([batch]).select(wanted).replace_schema_metadata()
+                yield Chunk(self.file, table, np.arange(first, first + batch.num_rows), "row")
+                first += batch.num_rows
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[parquet.ParquetFile]:
+        try:
+            with contextlib.ExitStack() as stack:
+                stream = stack.enter_context(self._content.open())
+                stream = seekable(stream, stack) if self._content.packings else stream
+                yield stack.enter_context(parquet.ParquetFile(stream, buffer_size=2**20, pre_buffer=False))
+        except (OSError, ValueError, KeyError, NotImplementedError) as error:
+            raise BadInput(f"{self.file} is not a readable Parquet file: {error}") from error
 
 
-def read_table(file: Path, known: Known = NOTHING) -> Table:
-    """Read a CSV (separated by comma, semicolon or tab) or Parquet file, which may be compressed.
+def _index_of(schema: pa.Schema) -> list[str]:
+    """Return the columns that were an index in pandas."""
+    return [name for name in (schema.pandas_metadata or {}).get("index_columns", []) if isinstance(name, str)]
+
+
+def _names_of_index(schema: pa.Schema) -> list[str]:
+    """Return the names of an index of pandas that is stored under another name, as a column has the same name."""
+    columns = (schema.pandas_metadata or {}).get("columns", [])
+    return [each["name"] for each in columns if _INDEX.fullmatch(str(each.get("field_name"))) and each["name"]]
+
+
+def _categoricals(schema: pa.Schema) -> list[str]:
+    """Return the columns that were categorical in pandas. Parquet stores categories that are numbers as numbers."""
+    recorded = (schema.pandas_metadata or {}).get("columns", [])
+    return [column["name"] for column in recorded if column.get("pandas_type") == "categorical"]
+
+
+def open_table(file: Path, known: Known = NOTHING) -> CsvFile | ParquetFile:
+    """Open a CSV (separated by comma, semicolon or tab) or Parquet file, which may be compressed.
 
     Args:
         file: The file. Its content determines the format, not its name.
         known: Known facts about a CSV.
 
     Raises:
-        BadInput: If the file is missing, empty, not readable or of another format, or has no rows or repeated names.
+        BadInput: If the file is missing, empty, not readable or of another format, or has repeated names.
     """
-    part = read_part(file, known)
-    if len(part.frame) == 0:
-        raise BadInput(f"{file} has a header and no rows.")
-    return normalise(part, known)
+    content = find_content(file)
+    return ParquetFile(content, known) if content.is_parquet else CsvFile(content, known)
 
 
-def read_part(file: Path, known: Known) -> Part:
-    """Read a file, which may have no rows, as `read_table` does, and leave its numbers as they are."""
-    content = read_content(file)
-    if not content.startswith(PARQUET):
-        return _read_csv(file, content, known)
-    if known.separator is not None:
-        raise BadInput(f"--sep goes with CSV, and {file} is a Parquet file.")
-    return Part(_read_parquet(file, content))
+def to_frame(tables: Sequence[pa.Table], categorical: Collection[str]) -> pd.DataFrame:
+    """Return tables of one file as a frame.
 
-
-def normalise(part: Part, known: Known) -> Table:
-    """Return the table with the numbers of a CSV in the form of Python."""
-    if part.separator is None:
-        return Table(part.frame, part.notes)
-    texts = {name: column(part.frame, name) for name in part.frame.columns}
-    cells, decimal, cautions = write_plainly(texts, part.separator == ",", known)
-    return Table(pd.DataFrame(cells), (*part.notes, *cautions), decimal)
+    Args:
+        tables: The tables, which have the same columns.
+        categorical: Columns that are categories, whatever their cells are.
+    """
+    frame = pa.concat_tables(tables).to_pandas()
+    told = [name for name in categorical if name in frame.columns]
+    return frame.astype(dict.fromkeys(told, "category")) if told else frame
 
 
 def column(frame: pd.DataFrame, name: str) -> pd.Series:
     """Return a column of a frame with unique names."""
     return cast(pd.Series, frame[name])
-
-
-def _read_parquet(file: Path, content: bytes) -> pd.DataFrame:
-    try:
-        schema = parquet.read_schema(io.BytesIO(content))
-        _check_names(file, schema.names)  # pandas cannot read such a file
-        frame = pd.read_parquet(io.BytesIO(content))
-        # An index with a name is a column. An index without a name is the row numbers of pandas.
-        named = [name for name in frame.index.names if name is not None]
-        _check_names(file, [str(name) for name in (*frame.columns, *named)])
-        frame = frame.reset_index(level=named)
-    except (OSError, ValueError, KeyError, NotImplementedError) as error:
-        raise BadInput(f"{file} is not a readable Parquet file: {error}") from error
-    frame = frame.set_axis(list(map(str, frame.columns)), axis="columns").reset_index(drop=True)
-    return frame.astype({name: "category" for name in _categoricals(schema) if name in frame.columns})
-
-
-def _categoricals(schema: "pyarrow.Schema") -> list[str]:
-    """Return the columns that were categorical in pandas, which reads categories that are numbers as numbers."""
-    recorded = (schema.pandas_metadata or {}).get("columns", [])
-    return [column["name"] for column in recorded if column.get("pandas_type") == "categorical"]
-
-
-def _read_csv(file: Path, content: bytes, known: Known) -> Part:
-    try:
-        text, encoding = decode(content)
-    except ValueError as error:
-        raise BadInput(f"{file} is neither Parquet nor UTF-8 text; save it as one of them.") from error
-    try:
-        layout = find_table(text, known.separator)
-        if layout is None:
-            raise BadInput(f"{file} is empty.")
-        # pandas' name for a column without a name, such as a saved index.
-        names = [name.strip() or f"Unnamed: {place}" for place, name in enumerate(layout.names)]
-        # pandas renames repeated columns silently.
-        _check_names(file, names)
-        notes = tuple(note for note in (encoding, *layout.notes) if note)
-        return Part(pd.DataFrame(_texts(layout, names)), notes, layout.separator)
-    except (csv.Error, pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError) as error:
-        reason = str(error).replace("Error tokenizing data. C error: ", "").strip()
-        if "out of memory" in reason:
-            raise MemoryError(reason) from error
-        if "Length of header" in reason:
-            reason = "the rows have more cells than the header has names. Name every column"
-        elif "Expected" in reason:
-            reason = f"{reason}. Correct that line; a cell that holds the separator belongs in quotes"
-        raise BadInput(f"{file} is not a regular table: {reason.rstrip('.')}.") from error
 
 
 def _check_names(file: Path, names: list[str]) -> None:
@@ -140,26 +254,3 @@ def _check_names(file: Path, names: list[str]) -> None:
             else "rename them"
         )
         raise BadInput(f"{file} has columns with the same name: {', '.join(repeated)}; {way_out}.")
-
-
-def _texts(layout: Layout, names: list[str]) -> dict[str, pd.Series]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # raised where cells would be lost
-        frame = pd.read_csv(
-            io.StringIO(layout.body),
-            sep=layout.separator,
-            header=0,
-            names=names,
-            index_col=False,
-            dtype=str,
-            na_values=list(MISSING),
-            skipinitialspace=True,
-        )
-    texts = {name: column(frame, name).str.strip() for name in names}
-    return {name: _unquoted(text) for name, text in texts.items()} if layout.single_quotes else texts
-
-
-def _unquoted(text: pd.Series) -> pd.Series:
-    """Return a column without single quotes around the cells, if all cells have them."""
-    quoted = text.dropna().str.fullmatch("'.*'").all()
-    return text.str[1:-1] if quoted else text

@@ -1,19 +1,25 @@
 """Read a table that lies in several files: files as given, a pattern of names, or a folder, also with partitions."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from glob import glob, has_magic
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pandas as pd
+import pyarrow as pa
 
-from shrinkage._data._memory import free_memory
+from shrinkage._data._memory import memory_limit
 
 from ._errors import BadInput
-from ._numerals import NOTHING, Known
-from ._table import Part, Table, column, normalise, read_part, read_table
+from ._formats import Sign
+from ._numerals import NOTHING, Formats, Known, find_formats
+from ._rows import OnBadRow, ignore, refuse
+from ._sample import Sample
+from ._table import Chunk, CsvFile, ParquetFile, column, open_table, rows_in_chunk, to_frame
 from ._values import kind_of
 
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -73,92 +79,259 @@ def name_sources(data: Sequence[Path], sources: Sequence[Source]) -> str:
     )
 
 
-def read_sources(
-    sources: Sequence[Source], known: Known = NOTHING, uses: Callable[[str], bool] = lambda name: True
-) -> Table:
-    """Read files into one table. Columns are matched by name; rows are in the order of the files.
+@dataclass(frozen=True)
+class Rows:
+    """Rows of the files, with the places that they come from."""
+
+    frame: pd.DataFrame
+    """The cells. The index is the position of a row in the files, counted through from 0."""
+    places: tuple[Chunk, ...]
+    """The chunks that the rows come from, one after the other."""
+    first: int = 0
+    """The number of rows in the chunks above the first row of the frame."""
+
+    def where(self, i: int) -> tuple[Path, str, int]:
+        """Return the file, "line" or "row", and the number of row `i` of the frame."""
+        i += self.first
+        for chunk in self.places:
+            if i < chunk.n_rows:
+                return chunk.file, chunk.unit, int(chunk.lines[i])
+            i -= chunk.n_rows
+        raise IndexError(i)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table in one or several files, or a random sample of its rows that fits into memory."""
+
+    rows: Rows
+    """All rows, or the sample, in the order of the files. There is at least one row."""
+    n_rows: int
+    """The number of rows in the files."""
+    n_chunks: int
+    """The number of parts that `chunks` yields of a table that is not whole."""
+    names: tuple[str, ...]
+    """The names of all columns, also of those that were not read."""
+    notes: tuple[str, ...]
+    """Messages about guesses, and about lines that were left out."""
+    formats: Formats | None
+    """The form of the numbers in a CSV; None for Parquet."""
+    _files: "Files"
+    _used: tuple[str, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The cells of `rows`."""
+        return self.rows.frame
+
+    @property
+    def decimal(self) -> Sign | None:
+        """The decimal sign of a CSV; None without decimals."""
+        return self.formats.decimal if self.formats else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether `rows` has all rows."""
+        return len(self.frame) == self.n_rows
+
+    def chunks(self) -> Iterator[Rows]:
+        """Yield all rows in the order of the files, in parts of limited size."""
+        if self.is_whole:
+            size = rows_in_chunk(len(self._used))
+            for start in range(0, self.n_rows, size):
+                yield Rows(self.frame.iloc[start : start + size], self.rows.places, start)
+            return
+        start = 0
+        for part in self._files.parts:
+            for chunk in part.chunks(self._used, ignore):  # bad rows were reported when the sample was drawn
+                frame = _plainly(to_frame([chunk.table], part.categorical), self.formats)
+                yield Rows(frame.set_axis(range(start, start + chunk.n_rows), axis="index"), (chunk,))
+                start += chunk.n_rows
+
+
+class Files:
+    """The files of a table, open for reading.
 
     Args:
         sources: The files, all CSV or all Parquet.
-        known: Known facts about a CSV, the same in all files. Named columns may change their type between files.
-        uses: Whether a column is used. Others may be missing in some files, and change their type.
+        known: Known facts about a CSV, the same in all files.
 
     Raises:
-        BadInput: As `read_table` does, and if files are too large for the memory, of different formats, or differ in
-            the columns or their types.
+        BadInput: As `open_table` does, and if the files have different formats.
     """
-    _check_size(sources)
-    if len(sources) == 1 and not sources[0].partition:
-        return read_table(sources[0].file, known)
-    parts = [_read(source, known) for source in sources]
-    files = [source.file for source in sources]
-    _check_formats(files, parts)
-    _check_columns(files, parts, uses)
-    notes = _join_notes(files, parts)
-    filled = [(file, part) for file, part in zip(files, parts, strict=True) if len(part.frame)]
-    if not filled:
-        raise BadInput(f"{files[0]} and all other files have a header and no rows.")
-    table = normalise(_join([part for _, part in filled], notes), known)
-    told = {*known.numbers, *known.categories}
-    checked = [name for name in table.frame.columns if uses(name) and name not in told]
-    _check_kinds([file for file, _ in filled], [len(part.frame) for _, part in filled], table.frame, checked)
-    return table
+
+    def __init__(self, sources: Sequence[Source], known: Known = NOTHING):
+        self.parts = [Part(source, open_table(source.file, known)) for source in sources]
+        self._known = known
+        _check_formats(self.parts)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns of all files."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.names))
+
+    def read(
+        self,
+        uses: Callable[[str], bool] = lambda name: True,
+        on_bad_row: OnBadRow = refuse,
+        limit: int | None = None,
+        target: str | None = None,
+    ) -> Table:
+        """Read the files into one table. Columns are matched by name; rows are in the order of the files.
+
+        Args:
+            uses: Whether a column is used. Others are not read: they may be missing in some files, and change their
+                type.
+            on_bad_row: Called for each row that cannot be read.
+            limit: About the largest number of bytes of the table. A random sample is returned of a larger table.
+            target: A column whose classes are all in the sample.
+
+        Raises:
+            BadInput: If a file cannot be read, or files differ in the columns or their types.
+        """
+        _check_columns(self.parts, uses)
+        used = tuple(name for name in self.names if uses(name))
+        sample, n_rows = Sample(memory_limit(None) // SHARE if limit is None else limit, target), []
+        n_chunks = 0
+        for number, part in enumerate(self.parts):
+            n_rows.append(0)
+            for chunk in part.chunks(used, on_bad_row):
+                sample.add(number, chunk)
+                n_rows[-1] += chunk.n_rows
+                n_chunks += 1
+        if not sum(n_rows):
+            others = " and all other files have" if len(self.parts) > 1 else " has"
+            raise BadInput(f"{self.parts[0].file}{others} a header and no rows.")
+        rows = _rows_of(sample, [part.categorical for part in self.parts])
+        notes = _join_notes(self.parts, n_rows)
+        formats = _formats_of(rows.frame, self.parts, self._known)
+        rows = Rows(_plainly(rows.frame, formats), rows.places)
+        told = {*self._known.numbers, *self._known.categories}
+        _check_kinds(rows, [name for name in used if name not in told])
+        notes = (*notes, *(formats.cautions if formats else ()))
+        return Table(rows, sum(n_rows), n_chunks, self.names, notes, formats, self, used)
 
 
-def _check_size(sources: Sequence[Source]) -> None:
-    """Refuse files that are larger than the memory. Rows take more in memory than in a file."""
-    size = sum(source.file.stat().st_size for source in sources if source.file.is_file())
-    free = free_memory()
-    if size > free:
-        raise BadInput(
-            f"the {'files hold' if len(sources) > 1 else 'file holds'} {size / 2**30:.1f} GiB, and {free / 2**30:.1f} "
-            "GiB of memory are free: all rows are read into memory. Give fewer rows."
-        )
+# The share of the memory limit that the sample of a table may take: its rows take more when they are encoded.
+SHARE = 8
 
 
-def _read(source: Source, known: Known) -> Part:
-    part = read_part(source.file, known)
-    cells = {name: None if cell == _NO_VALUE else cell for name, cell in source.partition.items()}
-    added = {name: pd.Series(cell, part.frame.index, dtype=object) for name, cell in cells.items()}
-    new = {name: cells for name, cells in added.items() if name not in part.frame.columns}
-    return Part(part.frame.assign(**new), part.notes, part.separator)
+@dataclass(frozen=True)
+class Part:
+    """A file of a table, with the cells that the names of folders give."""
+
+    source: Source
+    table: CsvFile | ParquetFile
+
+    @property
+    def file(self) -> Path:
+        """The file."""
+        return self.source.file
+
+    @property
+    def categorical(self) -> Sequence[str]:
+        """The columns that are categories because the file says so."""
+        return self.table.categorical
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [*self.table.names, *(name for name in self.source.partition if name not in self.table.names)]
+
+    def chunks(self, names: Collection[str], on_bad_row: OnBadRow) -> Iterator[Chunk]:
+        """Yield the rows in chunks that fit into memory."""
+        added = {name: self.source.partition[name] for name in self.names[len(self.table.names) :] if name in names}
+        for chunk in self.table.chunks(names, on_bad_row):
+            table = chunk.table
+            for name, cell in added.items():
+                cells = pa.nulls(chunk.n_rows, pa.string()) if cell == _NO_VALUE else pa.repeat(cell, chunk.n_rows)
+                table = table.append_column(name, cells)
+            yield replace(chunk, table=table)
 
 
-def _check_formats(files: Sequence[Path], parts: Sequence[Part]) -> None:
-    texts = [part.separator is not None for part in parts]
+def read_sources(sources: Sequence[Source], known: Known = NOTHING, **options: Any) -> Table:
+    """Read files into one table: see `Files.read`."""
+    return Files(sources, known).read(**options)
+
+
+def read_table(file: Path, known: Known = NOTHING) -> Table:
+    """Read one file into a table."""
+    return read_sources([Source(file)], known)
+
+
+def _plainly(frame: pd.DataFrame, formats: Formats | None) -> pd.DataFrame:
+    """Return a frame with the numbers of a CSV in the form of Python."""
+    if formats is None:
+        return frame
+    texts = {name: column(frame, name) for name in frame.columns}
+    return pd.DataFrame(formats.write_plainly(texts), frame.index)
+
+
+def _formats_of(frame: pd.DataFrame, parts: Sequence[Part], known: Known) -> Formats | None:
+    separators = {part.table.separator for part in parts}
+    if separators == {None}:
+        return None
+    return find_formats({name: column(frame, name) for name in frame.columns}, separators == {","}, known)
+
+
+def _rows_of(sample: Sample, categorical: Sequence[Collection[str]]) -> Rows:
+    """Return the rows of a sample, joined into one frame."""
+    numbers = sorted({number for number, _ in sample.parts})
+    frames = [
+        to_frame([chunk.table for each, chunk in sample.parts if each == number], categorical[number])
+        for number in numbers
+    ]
+    joined = frames[0]
+    if len(frames) > 1:
+        # Categories of two files that differ would become numbers where they are numbers.
+        categories = {name for f in frames for name in f.columns if isinstance(f[name].dtype, pd.CategoricalDtype)}
+        joined = pd.concat(frames, ignore_index=True).astype(dict.fromkeys(categories, "category"))
+    places = tuple(chunk.without_cells() for _, chunk in sample.parts)
+    return Rows(joined.set_axis(sample.positions, axis="index"), places)
+
+
+def _check_formats(parts: Sequence[Part]) -> None:
+    texts = [part.table.separator is not None for part in parts]
     if len(set(texts)) > 1:
         names = {True: "CSV", False: "Parquet"}
-        other = files[texts.index(not texts[0])]
+        other = parts[texts.index(not texts[0])].file
         raise BadInput(
-            f"{files[0]} is {names[texts[0]]}, and {other} is {names[not texts[0]]}; give files of one format."
+            f"{parts[0].file} is {names[texts[0]]}, and {other} is {names[not texts[0]]}; give files of one format."
         )
 
 
-def _check_columns(files: Sequence[Path], parts: Sequence[Part], uses: Callable[[str], bool]) -> None:
+def _check_columns(parts: Sequence[Part], uses: Callable[[str], bool]) -> None:
     has: dict[str, Path] = {}  # the first file with a column
-    for file, part in zip(files, parts, strict=True):
-        has |= {name: file for name in part.frame.columns if name not in has and uses(name)}
-    for file, part in zip(files, parts, strict=True):
-        lacking = [name for name in has if name not in part.frame.columns]
+    for part in parts:
+        has |= {name: part.file for name in part.names if name not in has and uses(name)}
+    for part in parts:
+        names = set(part.names)
+        lacking = [name for name in has if name not in names]
         if lacking:
             more = f" and {len(lacking) - 5} more" * (len(lacking) > 5)
             raise BadInput(
-                f"{file} has no column {', '.join(lacking[:5])}{more}, and {has[lacking[0]]} has. Add the column "
+                f"{part.file} has no column {', '.join(lacking[:5])}{more}, and {has[lacking[0]]} has. Add the column "
                 "(empty cells are missing), leave it out of all files, or leave the file out."
             )
 
 
-def _check_kinds(files: Sequence[Path], sizes: Sequence[int], frame: pd.DataFrame, names: Sequence[str]) -> None:
+def _check_kinds(rows: Rows, names: Sequence[str]) -> None:
     """Refuse text in one file, and numbers or booleans in another, that together are categories."""
-    ends = pd.Series(sizes).cumsum().tolist()
+    files = [chunk.file for chunk in rows.places]
+    if len(set(files)) == 1:
+        return
+    sizes = Counter[Path]()
+    for chunk in rows.places:
+        sizes[chunk.file] += chunk.n_rows
     for name in names:
-        cells = column(frame, name)
+        cells, start = column(rows.frame, name), 0
         if isinstance(cells.dtype, pd.CategoricalDtype) or kind_of(cells) != "category":
             continue
         found = {}
-        for file, size, end in zip(files, sizes, ends, strict=True):
-            if (piece := cells.iloc[end - size : end].dropna().infer_objects()).size:
+        for file, size in sizes.items():
+            if (piece := cells.iloc[start : start + size].dropna().infer_objects()).size:
                 found.setdefault(kind_of(piece), (file, piece.iloc[0]))
+            start += size
         if "category" in found and len(found) > 1:
             file, text = found.pop("category")
             kind, (other, _) = next(iter(found.items()))
@@ -171,23 +344,13 @@ def _check_kinds(files: Sequence[Path], sizes: Sequence[int], frame: pd.DataFram
 _KINDS = {"number": "numbers", "boolean": "booleans", None: "dates or amounts"}
 
 
-def _join(parts: Sequence[Part], notes: tuple[str, ...]) -> Part:
-    frames = [part.frame for part in parts]
-    categories = {
-        name for frame in frames for name in frame.columns if isinstance(frame[name].dtype, pd.CategoricalDtype)
-    }
-    # Categories of two files that differ would become numbers where they are numbers.
-    joined = pd.concat(frames, ignore_index=True).astype(dict.fromkeys(categories, "category"))
-    separators = {part.separator for part in parts}
-    return Part(joined, notes, separators.pop() if len(separators) == 1 else ";")
-
-
-def _join_notes(files: Sequence[Path], parts: Sequence[Part]) -> tuple[str, ...]:
+def _join_notes(parts: Sequence[Part], n_rows: Sequence[int]) -> tuple[str, ...]:
+    if len(parts) == 1:
+        return parts[0].table.notes
     said: dict[str, list[Path]] = {}
-    for file, part in zip(files, parts, strict=True):
-        empty = () if len(part.frame) else ("a header and no rows; the file adds none",)
-        for note in (*part.notes, *empty):
-            said.setdefault(note, []).append(file)
+    for part, n in zip(parts, n_rows, strict=True):
+        for note in (*part.table.notes, *([] if n else ["a header and no rows; the file adds none"])):
+            said.setdefault(note, []).append(part.file)
     return tuple(
         f"{found[0]}{f' and {len(found) - 1} more' * (len(found) > 1)}: {note}" for note, found in said.items()
     )

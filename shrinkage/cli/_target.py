@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import get_args
 
@@ -11,7 +12,17 @@ import pandas as pd
 from ._columns import Label, Task
 from ._errors import BadInput
 from ._layout import is_number
-from ._values import FEW_VALUES, Kind, as_numbers, describe_cells, equal_in_float64, find_unreadable, kind_of, values_as
+from ._values import (
+    FEW_VALUES,
+    Kind,
+    as_booleans,
+    as_numbers,
+    describe_cells,
+    equal_in_float64,
+    find_unreadable,
+    kind_of,
+    values_as,
+)
 
 TASKS: tuple[str, ...] = get_args(Task)
 # Few distinct whole numbers, each standing for many rows, are more often grades or codes than quantities.
@@ -33,23 +44,57 @@ class Target:
     """The classes; empty for regression."""
     values: np.ndarray
     """(n,) int32 places in `labels`, or float64 quantities."""
+    kind: Kind = "number"
+    """The type of the cells."""
+    distinct: tuple[str | float, ...] = ()
+    """The classes, as `values_as` returns them."""
+
+    def read(self, column: pd.Series) -> tuple[np.ndarray, np.ndarray, str]:
+        """Return the values of further cells, (n,), which cells are bad, (n,), and the reason.
+
+        Args:
+            column: (n,) cells without missing cells.
+        """
+        if self.task == "regression":
+            numbers = as_booleans(column) if self.kind == "boolean" else as_numbers(column)
+            return numbers, ~np.isfinite(numbers), "the target is not a finite number"
+        places = pd.Index(self.distinct).get_indexer(pd.Index(values_as(self.kind, column)))
+        return places.astype(np.int32), places < 0, f"the target is none of the {len(self.labels)} classes"
 
 
 def drop_unlabelled(frame: pd.DataFrame, target: str) -> pd.DataFrame:
     """Return the rows with a target; raise `BadInput` if there is no such column or no such row."""
-    check_named(frame, target)
+    check_named(frame.columns, target)
     kept = frame.dropna(subset=[target])  # the index still says where in the file a row was
     if kept.empty:
         raise BadInput(f"the target {target} is missing in every row.")
     return kept
 
 
-def check_named(frame: pd.DataFrame, target: str, what: str = "") -> None:
-    """Raise `BadInput` with the nearest name if the frame does not have the column of an option."""
-    names = list(frame.columns)
+def check_named(names: Iterable[str], target: str, what: str = "") -> None:
+    """Raise `BadInput` with the nearest name if the column of an option is not among the names of a table."""
+    names = list(names)
     if target in names:
         return
     raise BadInput(f"{what and f'{what} {target}: '}there is no column {target} in the data; {_hint(names, target)}")
+
+
+def find_bad(column: pd.Series, task: Task | None) -> tuple[np.ndarray, str]:
+    """Return which cells of a target are not numbers, (n,), where the others are, and the reason.
+
+    Args:
+        column: (n,) cells without missing cells.
+        task: The task, or None to infer it.
+    """
+    kind = kind_of(column)
+    if kind is None or kind == "category":
+        return np.zeros(len(column), bool), ""
+    odd = _odd_cell(column, kind)
+    if odd.any() and task in ("binary", "multi-class"):  # `read_target` takes such cells as a class
+        return np.zeros(len(column), bool), ""
+    if kind == "boolean":
+        return odd, "the target is neither true nor false"
+    return odd | np.isinf(as_numbers(column)), "the target is not a finite number"
 
 
 def _hint(names: list[str], target: str) -> str:
@@ -109,7 +154,8 @@ def read_target(column: pd.Series, task: Task | None) -> Target:
     _check_classes(str(column.name), chosen, distinct, len(cells), numeric)
     labels = tuple(_label(kind, value) for value in distinct)
     place = {value: index for index, value in enumerate(distinct)}
-    return Target(chosen, reason, labels, np.array([place[cell] for cell in cells.tolist()], dtype=np.int32))
+    values = np.array([place[cell] for cell in cells.tolist()], dtype=np.int32)
+    return Target(chosen, reason, labels, values, kind, tuple(distinct))
 
 
 def _told_kind(column: pd.Series, task: Task | None) -> Kind | None:
@@ -156,19 +202,19 @@ def _infer(kind: str, distinct: list, n_rows: int, numeric: bool) -> tuple[Task,
     return "regression", f"{len(distinct)} distinct {words}", "; if they are classes, say --task multi-class" * possible
 
 
-def _quantities(column: pd.Series, kind: str, cells: np.ndarray, reason: str) -> Target:
+def _quantities(column: pd.Series, kind: Kind, cells: np.ndarray, reason: str) -> Target:
     if kind == "category":
         numbers = as_numbers(column)
         odd = column.loc[np.isnan(numbers)]
         if odd.empty:  # a Parquet column of categories that are numbers
             _check_size(str(column.name), numbers)
-            return Target("regression", reason, (), numbers)
+            return Target("regression", reason, (), numbers, "category")
         raise BadInput(
             f"--task regression needs numbers; in the target {column.name} {len(odd)} of {len(column)} cells hold "
             f"text such as {odd.iloc[0]!r}."
         )
     _check_size(str(column.name), cells)
-    return Target("regression", reason, (), cells.astype(np.float64))
+    return Target("regression", reason, (), cells.astype(np.float64), kind)
 
 
 def _check_size(name: str, values: np.ndarray) -> None:

@@ -1,9 +1,13 @@
 """The shell's terms in the messages of the library."""
 
-from collections.abc import Sequence
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from shrinkage._note import Vocabulary
+
+from ._errors import BadInput, is_refusal
 
 IN_SHELL = Vocabulary(
     {
@@ -34,3 +38,18 @@ IN_SHELL = Vocabulary(
 def with_labels(labels: Sequence[object]) -> Vocabulary:
     """Return the shell's terms, with labels of classes."""
     return replace(IN_SHELL, labels=labels)
+
+
+@contextlib.contextmanager
+def in_shell(labels: Sequence[object]) -> Iterator[None]:
+    """Raise refusals of `shrinkage.fit` as `BadInput`, and leave out its warnings, which are notes of the path too."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"shrinkage\.")
+        try:
+            yield
+        except (TypeError, ValueError) as error:
+            if isinstance(error.__cause__, BadInput):  # of a part of a table that was read in between
+                raise error.__cause__ from None
+            if not is_refusal(error):
+                raise
+            raise BadInput(with_labels(labels).say(error.args[0])) from error

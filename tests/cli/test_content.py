@@ -28,7 +28,7 @@ from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
 from shrinkage.cli._numerals import Known
 from shrinkage.cli._prepare import Wishes, prepare
-from shrinkage.cli._table import read_table
+from shrinkage.cli._tables import read_table
 from shrinkage.cli._target import read_target
 
 TEXT = "a,b\n1,x\n2,y\n"
@@ -131,7 +131,7 @@ def test_an_index_of_parquet_is_a_column_if_it_has_a_name(tmp_path):
 )
 def test_large_numbers_close_together_are_not_constant(values):
     frame = pd.DataFrame({"t": values[::-1]})
-    (column,), _, dropped = infer_columns(frame)
+    (column,), _, dropped, _ = infer_columns(frame)
     columns = Columns("y", "regression", (), (column,), (), dropped)
     encoded = matrix(columns, read_cells(columns, frame))[:, 0]
     exact = (values - column.centre)[::-1]
@@ -166,22 +166,22 @@ def test_odd_cells_among_numbers_are_missing_ones(tmp_path, cells, n_odd):
 
 def test_categories_stay_categories():
     cells = ["1", "2", "3", "other"] * 6 + ["1", "2", "3"] * 32
-    _, (column,), _ = infer_columns(pd.DataFrame({"c": cells[::-1]}))
+    _, (column,), *_ = infer_columns(pd.DataFrame({"c": cells[::-1]}))
     assert "other" in column.categories
-    as_numbers, _, _ = infer_columns(pd.DataFrame({"c": cells[::-1]}), number=["c"])
+    as_numbers, _, *_ = infer_columns(pd.DataFrame({"c": cells[::-1]}), number=["c"])
     assert as_numbers[0].marks == ("other",)
-    _, (coded,), _ = infer_columns(pd.DataFrame({"c": pd.Series([1, 2, 3] * 20, dtype="category")}))
+    _, (coded,), *_ = infer_columns(pd.DataFrame({"c": pd.Series([1, 2, 3] * 20, dtype="category")}))
     assert coded.categories == ("1", "2", "3")
 
 
 def test_more_categories_than_the_limit():
     frame = pd.DataFrame({"c": [f"c{i}" for i in range(250)] * 8, "a": np.arange(2000) % 7})
-    _, categories, dropped = infer_columns(frame)
+    _, categories, dropped, _ = infer_columns(frame)
     assert not categories and "limit is 100" in dropped["c"] and "unique" not in dropped["c"]
-    _, (every,), _ = infer_columns(frame, category=["c"])
+    _, (every,), *_ = infer_columns(frame, category=["c"])
     assert len(every.categories) == 250
     frame.loc[:99, "c"] = ["c0", "c1"] * 50
-    _, (two,), _ = infer_columns(frame)
+    _, (two,), *_ = infer_columns(frame)
     assert {"c0", "c1"} <= set(two.categories) and two.other
     assert len(two.categories) + two.n_beyond == 250
 
@@ -190,7 +190,7 @@ def test_categories_beyond_the_limit_are_said(tmp_path):
     names = [f"c{i % 150}" for i in range(1500)] + ["c0", "c1"] * 50
     frame = pd.DataFrame({"c": names, "y": np.arange(1600.0) ** 2})
     frame.to_csv(tmp_path / "t.csv", index=False)
-    words = prepare(tmp_path / "t.csv", "y", None, 2).describe()
+    words = prepare(tmp_path / "t.csv", "y", None, 2, Wishes(model="linear")).describe()
     assert "categories beyond the 100 with an input each, which share one: c 148; --category NAME gives each" in words
 
 
@@ -209,7 +209,8 @@ def test_what_the_user_says_of_columns(tmp_path):
     told = prepare(tmp_path / "t.csv", "y", None, 5, Wishes(drop=("x",), number=("id",), category=("zip",)))
     assert told.columns.names == ("id", "zip") and told.columns.dropped == {"x": "--drop"}
     clipped, free = (
-        prepare(tmp_path / "t.csv", "y", None, 5, Wishes(clip=clip)).matrix()[:, 0].max() for clip in (True, False)
+        prepare(tmp_path / "t.csv", "y", None, 5, Wishes(clip=clip, model="net.py:make")).encode()[0][:, 0].max()
+        for clip in (True, False)
     )
     assert clipped > 3 and 7 < free < 8  # of one in sixty, (n - 1) / sqrt(n - 1)
     for wishes, words in (
@@ -328,8 +329,8 @@ def test_memory_that_runs_out_is_a_sentence(tmp_path):
         (zipped(**{"x.npy": b"1", "y.npy": b"2"}), "holds NumPy arrays"),
         (zipped(mimetype=b"application/vnd.oasis.opendocument.spreadsheet"), "OpenDocument"),
         (bytes(257) + b"ustar" + bytes(250), "tar"),
-        (b"a,b\n1,2,3\n1,2,3\n", "rows have more cells than the header has names. Name every column"),
-        (b"sep=,\nTitle\n\n# note\na,b\n1,2\n# note\n1,2,3\n" + b"1,2\n" * 9, "line 8, saw 3. Correct that line"),
+        (b"a,b\n1,2,3\n1,2,3\n", "line 2: the row has 3 cells, and the header 2 names .*every column needs a name"),
+        (b"sep=,\nTitle\n\n# note\na,b\n1,2\n# note\n1,2,3\n" + b"1,2\n" * 9, "line 8: the row has 3 cells"),
     ],
 )
 def test_what_is_no_table_is_said_with_a_way_out(tmp_path, content, words):

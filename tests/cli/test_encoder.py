@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,10 @@ from shrinkage._host._quiet import require_tensorflow
 from shrinkage.cli._columns import Columns, Task, input_name
 from shrinkage.cli._encoder import (
     assemble,
+    check_model,
     count_clipped,
     count_unseen,
+    encode,
     encoder,
     matrix,
     missing,
@@ -25,10 +28,13 @@ from shrinkage.cli._encoder import (
 )
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
+from shrinkage.cli._network import Settings, network
 
 require_tensorflow()
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
+
+from shrinkage._model._table_normalization import TableNormalization  # noqa: E402
 
 N = 200
 
@@ -50,11 +56,27 @@ def frame() -> pd.DataFrame:
     frame.loc[:20, "cast"] = np.nan
     frame["flag"] = frame["flag"].astype(object)
     frame.loc[5:30, "flag"] = None
+    days = pd.date_range("2019-12-30 08:00", periods=N, freq="57h")
+    frame["day"] = days.strftime("%d.%m.%Y %H:%M")
+    frame["stamp"] = days
+    frame.loc[3:20, "day"] = None
+    frame["shop"] = [f"shop {i % 25}" for i in range(N - 1)] + ["rare"]
+    words = np.array("A good, BAD red blue table's chair house".split())
+    frame["note"] = [" ".join(rng.choice(words, rng.integers(3, 9))) + f" w{i}" for i in range(N)]
+    frame.loc[30:50, "note"] = None
     return frame
 
 
-def understood(frame: pd.DataFrame, task: Task = "regression", labels=()) -> Columns:
-    return Columns("t", task, labels, *infer_columns(frame))
+def understood(frame: pd.DataFrame, task: Task = "regression", labels=(), *, embeds=False, as_matrix=False) -> Columns:
+    columns = Columns("t", task, labels, *infer_columns(frame, embeds=embeds), as_matrix=as_matrix)
+    assert any(c.embedded for c in columns.categories) == ("shop" in frame and embeds)
+    return columns
+
+
+@pytest.fixture(autouse=True)
+def few_categories(monkeypatch):
+    """Twenty categories and more are embedded, where the network embeds."""
+    monkeypatch.setattr("shrinkage.cli._infer.MAX_CATEGORIES", 20)
 
 
 def later(frame: pd.DataFrame) -> pd.DataFrame:
@@ -63,23 +85,63 @@ def later(frame: pd.DataFrame) -> pd.DataFrame:
     new.loc[:3, "shrinkage_encoder_"] = "unseen"
     new.loc[4:6, "shrinkage_encoder_"] = None
     new.loc[7:9, "km/h"] = np.nan
+    new.loc[7:9, "note"] = ["...", "unknown words", "GOOD  good\tchair\nx"]
+    new.loc[7:9, "day"] = ["31.02.2020 10:00", "01.01.1850 00:00", None]
+    new.loc[7:9, "stamp"] = pd.NaT
+    new.loc[7:9, "shop"] = [None, "shop 26", "shop 3"]
     new.loc[10:12, "occupants"] = [-3e38, 3e38, np.nan]
     return new
 
 
-def through_keras(columns: Columns, cells: dict[str, np.ndarray]) -> np.ndarray:
+def through_keras(columns: Columns, cells: dict[str, np.ndarray]) -> list[np.ndarray]:
     numbers = [tf.constant(number_matrix(columns, cells))] if columns.numbers else []
-    texts = [tf.constant(cells[input_name(column.name)].tolist()) for column in columns.categories]
-    return np.asarray(encoder(columns)([*numbers, *texts]))
+    others = (*columns.categories, *columns.texts)
+    outputs = encoder(columns)([*numbers, *(tf.constant(cells[input_name(c.name)].tolist()) for c in others)])
+    return [np.asarray(output) for output in (outputs if isinstance(outputs, list) else [outputs])]
 
 
-def test_both_routes_give_the_same_matrix(frame):
-    columns = understood(frame)
+@pytest.mark.parametrize("embeds", [True, False])
+@pytest.mark.parametrize("as_matrix", [True, False])
+def test_both_routes_give_the_same_inputs(frame, embeds, as_matrix):
+    if embeds and as_matrix:
+        pytest.skip("a matrix has no embeddings")
+    columns = understood(frame, embeds=embeds, as_matrix=as_matrix)
+    kinds = {column.kind for column in columns.all}
+    assert kinds == {"number", "boolean", "date", "category", "text"}
     for rows in (frame, later(frame)):
         cells = read_cells(columns, rows)
-        expected = matrix(columns, cells)
-        assert expected.shape == (N, len(columns.features)) and expected.dtype == np.float32
-        np.testing.assert_array_equal(through_keras(columns, cells), expected)
+        expected = encode(columns, cells)
+        assert len(expected) == (1 if as_matrix else 4 if embeds else 2)
+        for found, inputs in zip(through_keras(columns, cells), expected, strict=True):
+            assert len(inputs) == N and inputs.dtype in (np.float32, np.int32) and np.nanmax(inputs) > np.nanmin(inputs)
+            # The sines of dates may differ in the last digit of float32.
+            np.testing.assert_allclose(found, inputs, rtol=1e-6, atol=1e-6)
+
+
+def test_dates_have_a_place_in_the_year_the_week_and_the_day(frame):
+    columns = understood(frame[["stamp"]])
+    (column,) = columns.numbers
+    assert column.cycles == ("year", "week", "day") and column.form == ""
+    _, marks = encode(columns, read_cells(columns, frame))
+    stamp = frame["stamp"].dt
+    angle = 2 * np.pi * (stamp.hour + stamp.minute / 60) / 24
+    np.testing.assert_allclose(marks[:, -2:], np.stack([np.sin(angle), np.cos(angle)], axis=1), atol=1e-6)
+    monday = (stamp.day_of_week + stamp.hour / 24).to_numpy()
+    angle = 2 * np.pi * (monday - 3) / 7  # 1970 began with a Thursday
+    np.testing.assert_allclose(marks[:, 2:4], np.stack([np.sin(angle), np.cos(angle)], axis=1), atol=1e-6)
+
+
+def test_columns_of_an_earlier_version_are_those_of_a_matrix(frame, tmp_path):
+    columns = understood(frame.drop(columns=["day", "stamp", "shop", "note"]), as_matrix=True)
+    columns.save(tmp_path / "columns.json")
+    document = json.loads((tmp_path / "columns.json").read_text("utf-8"))
+    del document["texts"], document["as_matrix"]
+    for each in document["numbers"]:
+        del each["form"], each["cycles"]
+    for each in document["categories"]:
+        del each["embedded"]
+    (tmp_path / "columns.json").write_text(json.dumps(document), "utf-8")
+    assert Columns.load(tmp_path / "columns.json") == columns
 
 
 def test_the_training_matrix_has_no_constant_column(frame):
@@ -103,7 +165,7 @@ def test_cells_far_outside_do_not_rule_a_column(frame):
     assert column.scale < 3 * ordinary.std()
     cells = read_cells(columns, frame)
     assert count_clipped(columns, cells) == {"occupants": 2}
-    assert count_clipped(columns, read_cells(columns, later(frame))) == {"occupants": 4}
+    assert count_clipped(columns, read_cells(columns, later(frame))) == {"occupants": 4, "day": 1}
     encoded = matrix(columns, cells)[:, columns.features.index("occupants")]
     assert np.abs(encoded).max() < 30
     np.testing.assert_allclose(encoded[:-2], (ordinary - column.centre) / column.scale, rtol=1e-4, atol=1e-5)
@@ -137,7 +199,7 @@ def test_an_unseen_category_without_a_column_for_others_is_all_zeros():
     columns = understood(pd.DataFrame({"c": ["a", "b"] * 10}))
     cells = read_cells(columns, pd.DataFrame({"c": ["z", None, "a"]}))
     assert matrix(columns, cells).tolist() == [[0, 0], [0, 0], [1, 0]]
-    assert through_keras(columns, cells).tolist() == [[0, 0], [0, 0], [1, 0]]
+    assert through_keras(columns, cells)[0].tolist() == [[0, 0], [0, 0], [1, 0]]
 
 
 @pytest.mark.parametrize(
@@ -155,14 +217,46 @@ def test_new_data_that_does_not_fit(frame, change, message):
         read_cells(columns, change(frame))
 
 
-def test_the_whole_model_is_encoder_network_and_target_units(frame):
-    columns = understood(frame)
-    network = keras.Sequential([keras.Input((len(columns.features),)), keras.layers.Dense(1)])
+def fitted(columns: Columns, cells: dict[str, np.ndarray], model: str = "mlp") -> keras.Model:
+    """A network with weights and statistics that are not the initial ones."""
+    settings = Settings.with_defaults(
+        model=model, hidden=(4,), penalty="l2", rho=None, groups=None, how=None, epochs=1, batch_size=32,
+        learning_rate=0.1, folds=2, seed=0, choose="min",
+    )  # fmt: skip
+    inputs = encode(columns, cells)
+    made = network(columns, inputs, settings)
+    for layer in made.layers:
+        if isinstance(layer, TableNormalization):
+            pairs = zip(layer.statistics, layer.fitted(inputs[0], np.ones(len(inputs[0]))), strict=True)
+            for variable, value in pairs:
+                variable.assign(value)
+    made.fit(inputs if len(inputs) > 1 else inputs[0], np.arange(N) % 7 / 7, epochs=2, verbose=0)  # pyright: ignore
+    return made
+
+
+@pytest.mark.parametrize("embeds", [True, False])
+def test_the_whole_model_is_encoder_network_and_target_units(frame, embeds):
+    columns = understood(frame, embeds=embeds)
+    made = fitted(columns, read_cells(columns, frame))
     cells = read_cells(columns, later(frame))
-    expected = 3.0 + 2.0 * network.predict(matrix(columns, cells), verbose=0)  # pyright: ignore[reportArgumentType]
-    got = predict(assemble(columns, network, 3.0, 2.0), columns, cells)
-    assert np.ptp(expected) > 0.1
-    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+    expected = 3.0 + 2.0 * made.predict(encode(columns, cells), verbose=0)  # pyright: ignore[reportArgumentType]
+    model = assemble(columns, made, 3.0, 2.0)
+    check_model(model, columns)
+    assert np.ptp(expected) > 0.1 and np.isfinite(expected).all()
+    np.testing.assert_allclose(predict(model, columns, cells), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_missing_number_is_the_mean_and_numbers_far_outside_are_clipped(frame):
+    columns = understood(frame[["occupants", "km/h"]])
+    made = fitted(columns, read_cells(columns, frame))
+    new = pd.DataFrame({"occupants": [np.nan, 3e38, columns.numbers[0].high, 3.0], "km/h": [1.0] * 4})
+    values = encode(columns, read_cells(columns, new))[0]
+    (layer,) = (layer for layer in made.layers if isinstance(layer, TableNormalization))
+    standardised = np.asarray(layer(values))
+    ordinary = frame["occupants"].clip(columns.numbers[0].low, columns.numbers[0].high)
+    assert standardised[0, 0] == 0
+    np.testing.assert_allclose(standardised[1, 0], standardised[2, 0], rtol=1e-5)
+    np.testing.assert_allclose(standardised[3, 0], (3.0 - ordinary.mean()) / ordinary.std(ddof=0), rtol=1e-3)
 
 
 PLAIN_KERAS = """
@@ -177,17 +271,19 @@ print(json.dumps(model(inputs).numpy().tolist()))
 """
 
 
-def test_plain_keras_loads_the_file_and_predicts_the_same(frame, tmp_path):
-    columns = understood(frame)
-    network = keras.Sequential([keras.Input((len(columns.features),)), keras.layers.Dense(1)])
-    model = assemble(columns, network, 3.0, 2.0)
+@pytest.mark.parametrize("embeds", [True, False])
+def test_plain_keras_loads_the_file_and_predicts_the_same(frame, tmp_path, embeds):
+    columns = understood(frame, embeds=embeds)
+    model = assemble(columns, fitted(columns, read_cells(columns, frame)), 3.0, 2.0)
     model.save(tmp_path / "model.keras")
-    cells = read_cells(columns, later(frame).iloc[:30])
+    cells = read_cells(columns, later(frame).iloc[:60])
     sent = json.dumps({name: x.tolist() for name, x in cells.items()})
     command = [sys.executable, "-c", PLAIN_KERAS, str(tmp_path / "model.keras"), sent]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    np.testing.assert_allclose(json.loads(done.stdout.splitlines()[-1]), predict(model, columns, cells), rtol=1e-5)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert np.ptp(found) > 0.01
+    np.testing.assert_allclose(found, predict(model, columns, cells), rtol=1e-5)
 
 
 # --- any table
@@ -220,4 +316,5 @@ def test_any_table(data, random):
     cells = read_cells(columns, frame)
     encoded = matrix(columns, cells)
     assert np.isfinite(encoded).all() and (encoded.max(axis=0) > encoded.min(axis=0)).all()
-    np.testing.assert_allclose(through_keras(columns, cells), encoded, rtol=1e-6)
+    columns = replace(columns, as_matrix=True)
+    np.testing.assert_allclose(through_keras(columns, cells)[0], encoded, rtol=1e-6, atol=1e-6)

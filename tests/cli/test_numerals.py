@@ -13,7 +13,7 @@ from shrinkage.cli._encoder import read_cells
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
 from shrinkage.cli._prepare import Wishes, prepare
-from shrinkage.cli._table import read_table
+from shrinkage.cli._tables import read_table
 from shrinkage.cli._target import read_target
 from shrinkage.cli._values import kind_of
 
@@ -195,7 +195,7 @@ def test_quantities_are_treated_alike_and_shown_as_they_are(unit, style, power):
     cells = pd.Series([unit.format(style(i + 0.7, 1)) for i in range(40)], name="w")
     power = {"{}k": 1000, "{}M": 1_000_000}.get(unit, 1)
     said = f"it looks like numbers, written as '{cells[0]}'; write {cells[0]} as {0.7 * power:g}"
-    _, _, dropped = infer_columns(pd.DataFrame({"w": cells, "x": np.arange(40) ** 2}))
+    _, _, dropped, _ = infer_columns(pd.DataFrame({"w": cells, "x": np.arange(40) ** 2}))
     if power < 1_000_000:
         assert dropped == {"w": said}
     with pytest.raises(BadInput, match="the target w cannot be used: it looks like numbers, written as"):

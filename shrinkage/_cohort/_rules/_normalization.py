@@ -1,4 +1,4 @@
-"""BatchNormalization, LayerNormalization, GroupNormalization, RMSNormalization and Normalization."""
+"""BatchNormalization, LayerNormalization, GroupNormalization, RMSNormalization, Normalization, TableNormalization."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from keras import layers, ops
 from shrinkage._cohort._rules._registry import align, rule
 from shrinkage._cohort._state import State
 from shrinkage._host._layers import kept_axes
+from shrinkage._model._table_normalization import TableNormalization, standardise
 
 
 def _one_axis(layer: Any) -> bool:
@@ -98,6 +99,13 @@ def normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
     x = ops.cast(x, layer.compute_dtype)
     deviation = ops.maximum(ops.sqrt(variance), keras.config.epsilon())
     return ops.add(mean, ops.multiply(x, deviation)) if layer.invert else ops.divide(ops.subtract(x, mean), deviation)
+
+
+@rule(TableNormalization)
+def table_normalization(layer: Any, state: State, x: Any, training: bool) -> Any:
+    """Standardise by statistics of the fold's training rows."""
+    del training
+    return standardise(x, *(align(state[v], x, (len(x.shape) - 1,)) for v in layer.statistics))
 
 
 def _at_least_float32(x: Any) -> Any:

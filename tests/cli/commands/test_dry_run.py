@@ -20,7 +20,15 @@ def test_a_dry_run_describes_columns_and_training_and_writes_nothing(monkeypatch
     assert done.exit_code == 0, done.output
     assert list(Path().iterdir()) == [file]
     if form == "text":
-        for said in ("size   number       6", "not used", "it is constant", "from ", "MiB", "Dry run"):
+        for said in (
+            "size    number          6      51  standardised, missing",
+            "not used",
+            "it is constant",
+            "from ",
+            "time: about",
+            "MiB",
+            "Dry run",
+        ):
             assert said in done.stdout
         return
     document = json.loads(done.stdout)
@@ -30,11 +38,13 @@ def test_a_dry_run_describes_columns_and_training_and_writes_nothing(monkeypatch
     found = document["forecast"]
     n_strengths, n_inputs = len(found["strengths"]), document["data"]["inputs"]
     assert found["folds"] == 3 and found["models"] == 4 * n_strengths > 40
-    # Normalization has a mean, a variance and a count; then 4 units and an output.
-    assert found["parameters"] == 2 * n_inputs + 1 + 4 * (n_inputs + 1) + 5
+    # Four statistics of each number; mean and variance of each mark, and a count; then 4 units and an output.
+    n_numbers = sum(kind in ("number", "boolean") for kind, _ in kinds.values())
+    assert n_numbers == 2 < n_inputs
+    assert found["parameters"] == 4 * n_numbers + 2 * (n_inputs - n_numbers) + 1 + 4 * (n_inputs + 1) + 5
     # 40 and 60 rows in batches of 10, for 2 epochs: all strengths fit the memory at once.
     assert found["steps"] == 2 * 4 + 2 * 6 and found["models_in_a_step"] == 3 * n_strengths
-    assert found["memory"] > 1e6
+    assert found["memory"] > 1e6 and 0 < found["seconds"] < 600 and found["epochs"] == 2
 
 
 def test_a_dry_run_refuses_what_a_run_refuses():

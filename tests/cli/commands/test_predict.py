@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from shrinkage.cli._columns import Columns
-from shrinkage.cli._encoder import matrix, read_cells
-from shrinkage.cli._table import read_table
+from shrinkage.cli._encoder import encode, read_cells
+from shrinkage.cli._tables import read_table
 from tests.cli.commands.running import N, houses, run, write
 
 
@@ -23,8 +23,9 @@ def test_predict_equals_the_network_on_the_encoded_rows_in_the_targets_units(fak
     done = run("predict", "run", "houses.csv", "-o", "out.csv")
     assert done.exit_code == 0, done.output
     call, columns = fake_fit.calls[0], Columns.load(Path("run/columns.json"))
-    encoded = matrix(columns, read_cells(columns, read_table(Path("houses.csv")).frame))
-    np.testing.assert_array_equal(encoded, call.x)
+    encoded = encode(columns, read_cells(columns, read_table(Path("houses.csv")).frame))
+    for found, expected in zip(call.x, encoded, strict=True):
+        np.testing.assert_array_equal(found, expected)
     price = houses()["price"]
     expected = price.mean() + price.std(ddof=0) * call.model.predict(call.x, verbose=0)[:, 0]
     got = pd.read_csv("out.csv")
@@ -87,3 +88,41 @@ def test_predict_with_a_damaged_model(fake_fit):
     Path("run/model.keras").write_text("not a model")
     done = run("predict", "run", "houses.csv", "-o", "out.csv")
     assert done.exit_code == 2 and "cannot be loaded as a Keras model" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["price", "kind"])
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_a_table_in_many_parts_is_predicted_as_the_whole(fake_fit, monkeypatch, target, name):
+    """The rows are read in parts of seven rows, from a CSV in two files and from Parquet."""
+    fitted(target)
+    frame = houses().drop(columns=target)
+    frame.loc[40:41, "town"], frame.loc[50, "size"] = "Jena", 1e9
+    frame[:20].to_csv("1.csv", index=False)
+    frame[20:].to_csv("2.csv", index=False)
+    frame.to_parquet("new.parquet")
+
+    def predict(*data: str) -> tuple[pd.DataFrame, dict]:
+        done = run("predict", "run", *data, "-o", name, "--overwrite", "--format", "json")
+        assert done.exit_code == 0, done.output
+        return (pd.read_csv if name.endswith("csv") else pd.read_parquet)(name), json.loads(done.stdout)
+
+    whole, document = predict("1.csv", "2.csv")
+    monkeypatch.setattr("shrinkage.cli._table.CHUNK_CELLS", 7 * 4)
+    monkeypatch.setattr("shrinkage.cli._predict._SAMPLE", 500)
+    for data in (["1.csv", "2.csv"], ["new.parquet"]):
+        parts, told = predict(*data)
+        # float32 sums in another order; the values are of size 1 to 100
+        pd.testing.assert_frame_equal(parts, whole, rtol=1e-5)
+        assert told == document and told["unseen"] == {"town": 2} and told["clipped"] == {"size": 1}
+    assert whole["prediction"].nunique() > 2 and len(whole) == N
+
+
+def test_a_part_of_odd_cells_is_no_fault_and_a_table_of_them_is(fake_fit, monkeypatch):
+    fitted("price")
+    monkeypatch.setattr("shrinkage.cli._table.CHUNK_CELLS", 4)
+    for n_odd, code in ((5, 0), (7, 2)):
+        houses().astype({"size": object}).assign(size=["oops"] * n_odd + [1.0] * (N - n_odd)).to_csv("new.csv")
+        done = run("predict", "run", "new.csv", "-o", "out.csv")
+        assert done.exit_code == code and Path("out.csv").exists() == (code == 0), done.output
+        Path("out.csv").unlink(missing_ok=True)
+    assert "7 of 60 cells do not, for example 'oops'" in done.stderr

@@ -12,8 +12,8 @@ import pytest
 
 import shrinkage as sh
 from shrinkage.cli._columns import Columns
-from shrinkage.cli._encoder import matrix, read_cells
-from shrinkage.cli._table import read_table
+from shrinkage.cli._encoder import encode, read_cells
+from shrinkage.cli._tables import read_table
 from tests.cli.commands.running import N, houses, run, write
 
 
@@ -27,7 +27,7 @@ def test_a_run_from_end_to_end(here, target):
     assert document["choice"]["lam"] == path.lam_min and len(document["path"]) == len(path.lams)
     assert run("predict", "run", "houses.csv", "-o", "out.csv").exit_code == 0
     columns = Columns.load(Path("run/columns.json"))
-    encoded = matrix(columns, read_cells(columns, read_table(Path("houses.csv")).frame))
+    encoded = encode(columns, read_cells(columns, read_table(Path("houses.csv")).frame))
     outputs = path.model().predict(encoded, verbose=0)  # pyright: ignore[reportArgumentType]
     expected = path.target_mean + path.target_sd * outputs[:, -1]
     if target == "price":

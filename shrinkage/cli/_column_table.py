@@ -1,0 +1,73 @@
+"""The table of columns that `fit` prints before the training."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ._columns import MISSING, CategoryColumn, Column, Columns, TextColumn, input_name
+from ._console import plural
+from ._encoder import missing
+from ._network import WORD_WIDTH, embedding_width
+from ._target import Target
+
+_MOST_SHOWN = 100
+_HEAD = ["column", "kind", "missing", "values", "treatment"]
+
+
+def column_table(
+    columns: Columns, cells: Mapping[str, np.ndarray], target: Target, n_unlabelled: int
+) -> list[dict[str, str | int]]:
+    """Return for each column the name, kind, missing cells, number of distinct values, and treatment.
+
+    The last two numbers are "" for a column that is not used.
+    """
+    rows: list[Sequence[str | int]] = []
+    counts = missing(columns, cells)
+    for column in columns.all:
+        known = cells[input_name(column.name)][:, 0]
+        known = known[~pd.isna(known) & (known != MISSING)]
+        rows.append([column.name, column.kind, counts.get(column.name, 0), len(pd.unique(known)), _treatment(column)])
+    rows += [[name, "not used", "", "", reason] for name, reason in columns.dropped.items()]
+    rows.append([columns.target, "target", n_unlabelled, len(np.unique(target.values)), target.task])
+    return [dict(zip(_HEAD, row, strict=True)) for row in rows]
+
+
+def table_lines(rows: list[dict[str, str | int]]) -> list[str]:
+    """Return the table as lines of text; of many columns the first hundred.
+
+    >>> table_lines([{"column": "size", "kind": "number", "missing": 0, "values": 1200, "treatment": "standardised"}])
+    ['column  kind    missing  values  treatment', 'size    number        0   1,200  standardised']
+    """
+    shown = rows if len(rows) <= _MOST_SHOWN else [*rows[: _MOST_SHOWN - 1], rows[-1]]
+    texts = [
+        _HEAD,
+        *([f"{row[name]:,}" if isinstance(row[name], int) else str(row[name]) for name in _HEAD] for row in shown),
+    ]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    lines = []
+    for row in texts:
+        padded = [
+            text.rjust(width) if name in ("missing", "values") else text.ljust(width)
+            for name, text, width in zip(_HEAD, row, widths, strict=True)
+        ]
+        lines.append("  ".join(padded).rstrip())
+    more = len(rows) - len(shown)
+    return [*lines, *[f"and {plural(more, 'more column')}, which --format json lists"] * (more > 0)]
+
+
+def _treatment(column: Column) -> str:
+    """Return how a column enters the network."""
+    if isinstance(column, TextColumn):
+        n_words = plural(len(column.words), "word")
+        if column.embedded:
+            return f"embedding of {n_words} with {WORD_WIDTH} numbers each, averaged over {column.length} words at most"
+        return f"{n_words}, an input each"
+    if isinstance(column, CategoryColumn):
+        n_inputs = len(column.categories) + column.other
+        others = ", of which one for other values" * column.other
+        if column.embedded:
+            return f"embedding of {n_inputs:,} values with {embedding_width(n_inputs)} numbers each{others}"
+        return f"one-hot, {plural(n_inputs, 'input')}{others}"
+    cycles = f", with the place in the {' and the '.join(column.cycles)}" if column.cycles else ""
+    return f"standardised{cycles}{', missing cells are marked' * column.indicator}"

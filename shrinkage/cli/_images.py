@@ -1,0 +1,342 @@
+"""Folders of images: `shrinkage fit images/`, with the class of an image in the name of its folder."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from shrinkage._data._memory import free_memory
+
+from ._console import plural
+from ._errors import BadInput
+
+if TYPE_CHECKING:
+    import keras
+
+    from shrinkage._path._path import Path as FittedPath
+
+    from ._network import Settings
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+"""The formats of `keras.utils.image_dataset_from_directory`."""
+
+RECORD = "images.json"
+MOST_PIXELS = 32  # height and width of the resized images: a path trains a hundred networks and more
+_TRAIN, _VALIDATION, _TEST = ("train", "training"), ("val", "valid", "validation"), ("test", "testing")
+_MOST_NAMED = 5
+_SHARE_OF_MEMORY = 0.25
+_AT_A_TIME = 1024
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images that a network takes, and its classes; saved as images.json."""
+
+    labels: tuple[str, ...]
+    """The classes, in the order of the network's outputs."""
+    height: int
+    width: int
+    channels: int
+    """3 for colours, 1 for grey images."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of an image, (height, width, channels)."""
+        return self.height, self.width, self.channels
+
+    @staticmethod
+    def load(file: Path) -> "Images":
+        """Read a file that `fit` wrote; raise `BadInput` for other files."""
+        try:
+            document = json.loads(file.read_text("utf-8"))
+            return Images(tuple(document["labels"]), *(document[name] for name in ("height", "width", "channels")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadInput(f"{file} is not an {RECORD} of this version of shrinkage ({error}).") from error
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The images of a folder, read and checked."""
+
+    folder: Path
+    images: Images
+    files: tuple[Path, ...]
+    """The readable files with a class, those of the training first."""
+    classes: np.ndarray
+    """The class of each file, (n,)."""
+    n_train: int
+    """The number of files for the training; the others, of a folder such as `val`, are held out."""
+    sizes: Counter[tuple[int, int]]
+    """The number of images of each (height, width)."""
+    notes: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Return the description, as text."""
+        images, counts = self.images, np.bincount(self.classes[: self.n_train], minlength=len(self.images.labels))
+        listed = ", ".join(f"{label} {count:,}" for label, count in zip(images.labels, counts.tolist(), strict=True))
+        (size, n_most), *others = self.sizes.most_common()
+        found = f"{plural(self.n_train, 'image')} in {len(images.labels)} classes"
+        more = f" in {n_most:,}; {plural(len(others), 'other size')}" if others else ""
+        colours = "grey" if images.channels == 1 else "red, green and blue"
+        return "\n".join(
+            [
+                f"{self.folder}: {found}: {listed}",
+                f"sizes: {size[0]} x {size[1]}{more}; resized to {images.height} x {images.width}, {colours}",
+                *self.notes,
+            ]
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Return the description, as data for JSON."""
+        counts = np.bincount(self.classes[: self.n_train], minlength=len(self.images.labels)).tolist()
+        held_out = len(self.files) - self.n_train
+        classes = dict(zip(self.images.labels, counts, strict=True))
+        return {"folder": str(self.folder), "classes": classes, "held_out": held_out, "notes": self.notes,
+                **asdict(self.images)}  # fmt: skip
+
+
+def holds_images(data: Sequence[Path]) -> bool:
+    """Whether DATA is a folder in which most files are images, in folders."""
+    if len(data) != 1 or not data[0].is_dir():
+        return False
+    are_images = [file.suffix.lower() in SUFFIXES for folder in _folders(data[0]) for file in _files(folder)]
+    return 2 * sum(are_images) > len(are_images)
+
+
+def prepare(folder: Path) -> Prepared:
+    """Find the images and their classes, and read all images once.
+
+    Raises:
+        BadInput: If the folder has fewer than two classes of readable images.
+    """
+    parts = {name.lower(): place for place in _folders(folder) if (name := place.name)}
+    train = next((parts[name] for name in _TRAIN if name in parts), None)
+    if train is None:
+        return _prepare(folder, folder, None, ())
+    held_out = next((parts[name] for name in _VALIDATION if name in parts), None)
+    others = [place for place in parts.values() if place not in (train, held_out)]
+    notes = [f"held out: {held_out}, in place of folds"] if held_out else []
+    notes += [f"not used: {place}; `shrinkage predict` takes it" for place in others]
+    return _prepare(folder, train, held_out, tuple(notes))
+
+
+def _prepare(folder: Path, train: Path, held_out: Path | None, notes: tuple[str, ...]) -> Prepared:
+    found = [(file, place.name) for place in _folders(train) for file in _files(place)]
+    n_found = len(found)
+    if held_out:
+        found += [(file, place.name) for place in _folders(held_out) for file in _files(place)]
+    sizes, grey, bad, n_train = Counter[tuple[int, int]](), [], {}, 0
+    for number, (file, _) in enumerate(found):
+        try:
+            image = _open(file)
+        except BadInput as error:
+            bad[file] = str(error)
+            continue
+        sizes[image.height, image.width] += 1
+        grey.append(image.mode == "L")
+        n_train += number < n_found
+    readable = [(file, label) for file, label in found if file not in bad]
+    labels = sorted({label for _, label in readable[:n_train]})
+    notes = (*notes, *_left_out(train, labels, bad))
+    if len(labels) < 2:
+        raise BadInput(
+            f"{train} must hold a folder of images for each class, such as {train}/cat/1.jpg, and two classes or more. "
+            f"Found: {', '.join(labels) or 'none'}.{''.join(f' {note}.' for note in notes)}"
+        )
+    unknown = sorted({label for _, label in readable if label not in labels})
+    if unknown:
+        raise BadInput(f"{held_out} has classes that {train} has not: {', '.join(unknown)}.")
+    height, width = _reduced(sizes)
+    images = Images(tuple(labels), height, width, 1 if all(grey) else 3)
+    files, classes = zip(*((file, labels.index(label)) for file, label in readable), strict=True)
+    return Prepared(folder, images, files, np.array(classes), n_train, sizes, notes)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith((".", "_")))
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files in a folder and the folders in it, as Keras does, without hidden ones."""
+    return sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+
+
+def _left_out(train: Path, labels: Sequence[str], bad: dict[Path, str]) -> list[str]:
+    notes = []
+    if bad:
+        named = "; ".join(f"{file}: {reason}" for file, reason in [*bad.items()][:_MOST_NAMED])
+        more = f"; and {len(bad) - _MOST_NAMED} more" * (len(bad) > _MOST_NAMED)
+        notes.append(f"caution: {plural(len(bad), 'file')} left out ({named}{more})")
+    empty = [place.name for place in _folders(train) if place.name not in labels]
+    if empty:
+        notes.append(f"caution: folders without a readable image are no classes: {', '.join(empty)}")
+    loose = [file for file in train.iterdir() if file.is_file() and file.suffix.lower() in SUFFIXES]
+    if loose:
+        notes.append(f"caution: not used: {plural(len(loose), 'image')} in {train} itself, without a class")
+    return notes
+
+
+def _reduced(sizes: Counter[tuple[int, int]]) -> tuple[int, int]:
+    """Return the median height and width, reduced to `MOST_PIXELS` at most.
+
+    >>> _reduced(Counter({(28, 28): 9})), _reduced(Counter({(300, 600): 3}))
+    ((28, 28), (16, 32))
+    """
+    height, width = (float(np.median(side)) for side in np.array([*sizes.elements()]).T)
+    factor = min(1.0, MOST_PIXELS / max(height, width))
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def _open(file: Path) -> Image.Image:
+    """Return an image in grey or in colours, of 8 bits.
+
+    Raises:
+        BadInput: With the reason, if the file is not a readable image.
+    """
+    if file.suffix.lower() not in SUFFIXES:
+        raise BadInput(f"no image of {', '.join(SUFFIXES)}")
+    try:
+        with Image.open(file) as image:
+            image.load()
+            if image.mode.startswith("I"):  # 16 bits
+                return Image.fromarray((np.asarray(image) / 256).astype(np.uint8))
+            return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        reason = "not an image" if isinstance(error, Image.UnidentifiedImageError) else str(error).rstrip(".")
+        raise BadInput(reason) from error
+
+
+def read(file: Path, images: Images) -> np.ndarray:
+    """Return an image of the size that the network takes, (height, width, channels) uint8."""
+    image = _open(file).convert("L" if images.channels == 1 else "RGB")
+    resized = image.resize((images.width, images.height), Image.Resampling.BILINEAR)
+    return np.asarray(resized, dtype=np.uint8).reshape(images.shape)
+
+
+def network(images: Images, settings: "Settings") -> "keras.Model":
+    """Return a small compiled convolutional network, from images with pixels from 0 to 255."""
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input(images.shape, dtype="uint8"),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(16, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(padding="same"),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(padding="same"),
+            layers.Flatten(),
+            layers.Dense(len(images.labels), activation="softmax"),
+        ],
+        name="convolutional",
+    )
+    optimizer = keras.optimizers.Adam(settings.learning_rate or 1e-3)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def fit_arguments(prepared: Prepared, settings: "Settings") -> dict[str, Any]:
+    """Return the arguments of `shrinkage.fit`."""
+    from ._network import training_arguments
+    from ._penalty import penalty_arguments
+
+    n_train, images = prepared.n_train, prepared.images
+    arguments = {
+        "model": network(images, settings),
+        **penalty_arguments(settings),
+        **training_arguments(settings, n_train),
+        "cv": settings.folds,
+        "repeats": settings.repeats,
+        "seed": settings.seed,
+    }
+    if n_train * int(np.prod(images.shape)) > _SHARE_OF_MEMORY * free_memory() and n_train == len(prepared.files):
+        return {**arguments, "x": _dataset(prepared, settings)}
+    pixels = np.stack([read(file, images) for file in prepared.files])
+    if n_train < len(prepared.files):
+        arguments["validation_data"] = (pixels[n_train:], prepared.classes[n_train:])
+    return {**arguments, "x": pixels[:n_train], "y": prepared.classes[:n_train]}
+
+
+def _dataset(prepared: Prepared, settings: "Settings") -> Any:
+    """Return the images as a dataset, for images that do not fit into memory: `shrinkage.fit` writes them to disk."""
+    import tensorflow as tf
+
+    def pairs() -> Iterator[tuple[np.ndarray, int]]:
+        for file, number in zip(prepared.files, prepared.classes.tolist(), strict=True):
+            yield read(file, prepared.images), number
+
+    types = tf.TensorSpec(prepared.images.shape, "uint8"), tf.TensorSpec((), "int64")
+    dataset = tf.data.Dataset.from_generator(pairs, output_signature=types)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(prepared.files))).batch(settings.batch_size or 32)
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Refuse options that go with tables."""
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+    if given:
+        raise BadInput(
+            f"{', '.join(given)} {'goes' if len(given) == 1 else 'go'} with tables. Images are trained on by a small "
+            "convolutional network, and the class of an image is the name of its folder."
+        )
+
+
+def write(prepared: Prepared, path: "FittedPath", settings: "Settings", folder: Path) -> None:
+    """Write the results: the chosen model, the path and its picture, and images.json."""
+    from ._folder import new_run
+    from ._report import write_path
+
+    with new_run(folder) as fresh:
+        if not path.failed.all():
+            path.model(settings.choose).save(fresh / "model.keras")
+        document = {"version": 1, **asdict(prepared.images)}
+        (fresh / RECORD).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        write_path(path, fresh)
+
+
+def predict(model: "keras.Model", images: Images, files: Sequence[Path]) -> tuple[dict[str, Any], dict[Path, str]]:
+    """Predict the class of each file; nothing for unreadable ones.
+
+    Returns:
+        (columns of the result as name -> (n,) array, unreadable files with the reason).
+    """
+    shares = np.full((len(files), len(images.labels)), np.nan)
+    bad: dict[Path, str] = {}
+    for start in range(0, len(files), _AT_A_TIME):
+        found = {}
+        for place, file in enumerate(files[start : start + _AT_A_TIME], start):
+            try:
+                found[place] = read(file, images)
+            except BadInput as error:
+                bad[file] = str(error)
+        if found:
+            shares[[*found]] = model.predict(np.stack([*found.values()]), verbose=0)  # pyright: ignore
+    known = ~np.isnan(shares[:, 0])
+    labels = np.full(len(files), None, object)
+    labels[known] = np.array(images.labels, object)[shares[known].argmax(axis=1)]
+    probabilities = {f"probability_{label}": shares[:, k] for k, label in enumerate(images.labels)}
+    return {"file": [str(file) for file in files], "prediction": labels, **probabilities}, bad
+
+
+def image_files(data: Sequence[Path]) -> list[Path]:
+    """Return the images to predict: files as given, and those in folders with a name such as 1.jpg."""
+    from ._tables import find_sources
+
+    folders = [place for place in data if place.is_dir()]
+    files = [source.file for source in find_sources(data)]
+    inside = {file for folder in folders for file in files if file.is_relative_to(folder)}
+    files = [file for file in files if file not in inside or file.suffix.lower() in SUFFIXES]
+    if not files:
+        raise BadInput(f"{data[0]} holds no image; give files or folders of {', '.join(SUFFIXES)}.")
+    return files
+
+
+def check_model(model: "keras.Model", images: Images) -> None:
+    """Refuse a model that does not belong to the record, for example files of two runs in a folder."""
+    if model.input_shape != (None, *images.shape) or model.output_shape != (None, len(images.labels)):
+        raise BadInput(f"model.keras and {RECORD} are not of the same run of `shrinkage fit`; fit again.")

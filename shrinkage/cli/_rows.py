@@ -1,0 +1,163 @@
+"""Split the lines of a CSV into rows of cells, and find the rows that cannot be read."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TextIO
+
+from ._console import plural
+from ._errors import BadInput
+from ._layout import UTF_8, Layout, single_spaces
+
+_WINDOWS = "cp1252"  # the default of Excel in western Europe and America
+_BLOCK = 2**20  # characters that are decoded together
+_UNDECODABLE = re.compile("[\0\ud800-\udfff]")
+_MOST_SHOWN = 60
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be used."""
+
+    file: Path
+    line: int
+    reason: str
+    text: str
+    """The line, or the cell if a single cell is the reason."""
+    column: str | None = None
+    unit: str = "line"
+    """The thing that `line` counts: lines of a CSV, rows of a Parquet file."""
+
+    def __str__(self) -> str:
+        text = self.text.strip()
+        shown = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+        column = f", column {self.column}" if self.column is not None else ""
+        return f"{self.file}, {self.unit} {self.line}{column}: {self.reason}: {shown!r}"
+
+
+OnBadRow = Callable[[BadRow], None]
+
+
+def refuse(row: BadRow) -> None:
+    """Raise `BadInput` for a bad row."""
+    raise BadInput(f"{row}. Correct the {row.unit}. `shrinkage fit --on-bad-row skip` leaves such rows out.")
+
+
+def ignore(row: BadRow) -> None:
+    """Leave a bad row out."""
+
+
+class Decoder:
+    """Decodes the lines of a file. A byte that cannot be decoded becomes a lone surrogate.
+
+    Text without a mark is UTF-8, unless most of the first lines that are not ASCII are not UTF-8: then it is cp1252.
+    """
+
+    def __init__(self, stream: TextIO, encoding: str):
+        self._stream = stream
+        self._encoding = encoding if encoding != UTF_8 else None
+
+    @property
+    def note(self) -> str | None:
+        """A message if the encoding is a guess."""
+        if self._encoding != _WINDOWS:
+            return None
+        return "not UTF-8: read as cp1252 (Windows, western European); if letters look wrong, save it as UTF-8"
+
+    def __iter__(self) -> Iterator[str]:
+        while lines := self._stream.readlines(_BLOCK):
+            if self._encoding is None:
+                self._encoding = _guess(lines)
+            yield from map(_as_windows, lines) if self._encoding == _WINDOWS else lines
+
+
+def _guess(lines: list[str]) -> str | None:
+    """Return the encoding of lines that were decoded as UTF-8; None if they are ASCII."""
+    foreign = [line for line in lines if not line.isascii()]
+    n_wrong = sum(_UNDECODABLE.search(line) is not None for line in foreign)
+    return (_WINDOWS if n_wrong > len(foreign) / 2 else UTF_8) if foreign else None
+
+
+def _as_windows(line: str) -> str:
+    if line.isascii():
+        return line
+    return line.encode("utf-8", "surrogateescape").decode(_WINDOWS, "surrogateescape")
+
+
+class Splitter:
+    """Splits lines into rows of cells, as many in each row as the header has.
+
+    Args:
+        file: The file, for messages.
+        lines: The lines, from the header on.
+        layout: The layout of the table.
+        names: The names of the columns.
+        on_bad_row: Called for each row with another number of cells, with undecodable bytes, or with a quote that does
+            not close. Such rows are left out.
+    """
+
+    def __init__(self, file: Path, lines: Iterator[str], layout: Layout, names: list[str], on_bad_row: OnBadRow):
+        self._file, self._names, self._separator = file, names, layout.separator
+        self._lines = map(single_spaces, lines) if layout.separator == " " else lines
+        self._number, self._on_bad_row = layout.first + 1, on_bad_row
+        self.n_comments = 0
+        """The number of comments below the header, so far."""
+
+    def __iter__(self) -> Iterator[tuple[list[str], int, int]]:
+        """Yield (cells, line, number of characters) of each row."""
+        width, rows = len(self._names), self._split()
+        next(rows, None)  # the header
+        for cells, line, text in rows:
+            if len(cells) != width:
+                self._examine(cells, line, text)
+            elif (not text.isascii() or "\0" in text) and _UNDECODABLE.search(text):
+                column = next(self._names[i] for i, cell in enumerate(cells) if _UNDECODABLE.search(cell))
+                self._report(line, "the bytes are not text in the encoding of the file", text, column)
+            elif width > 1 or text.strip():
+                yield cells, line, len(text)
+
+    def _examine(self, cells: list[str], line: int, text: str) -> None:
+        """Leave out blank lines and comments; report other rows."""
+        if text.startswith("#") and cells:
+            self.n_comments += 1
+        elif any(cells):
+            reason = f"the row has {plural(len(cells), 'cell')}, and the header {plural(len(self._names), 'name')}"
+            more = " (a cell that holds the separator belongs in quotes, and every column needs a name)"
+            more *= len(cells) > len(self._names)
+            self._report(line, reason + more, text)
+
+    def _report(self, line: int, reason: str, text: str, column: str | None = None) -> None:
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        self._on_bad_row(BadRow(self._file, line, reason, text, column))
+
+    def _split(self) -> Iterator[tuple[list[str], int, str]]:
+        """Yield (cells, first line, text) of each row. After a quote that does not close, the next line is a row."""
+        while True:
+            row: list[str] = []  # the lines of the current row
+            is_at_end = False
+
+            def take(row: list[str] = row) -> Iterator[str]:
+                nonlocal is_at_end
+                for line in self._lines:
+                    row.append(line)
+                    yield line
+                is_at_end = True
+
+            try:
+                for cells in csv.reader(take(), delimiter=self._separator, skipinitialspace=True):
+                    if is_at_end:  # and yet in a cell
+                        break
+                    yield cells, self._number, row[0] if len(row) == 1 else "".join(row)
+                    self._number += len(row)
+                    row.clear()
+                else:
+                    return
+                reason = "a quote opens and does not close"
+            except csv.Error:
+                reason = f"a cell has more than {csv.field_size_limit():,} characters; a quote may not close"
+            self._report(self._number, reason, row[0])
+            self._number += 1
+            self._lines = chain(row[1:], self._lines)

@@ -1,0 +1,165 @@
+"""`fit` and `predict` on folders of images."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import shrinkage as sh
+from shrinkage.cli import _images
+from shrinkage.cli._errors import BadInput
+from shrinkage.cli._images import Images, Prepared, fit_arguments, holds_images, prepare, read
+from shrinkage.cli._network import Settings
+from tests.cli.commands.running import run
+
+RNG = np.random.default_rng(0)
+N = 8
+
+
+def draw(file: str | Path, bright: bool = False, shape: tuple[int, ...] = (9, 6)) -> Path:
+    file = Path(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((RNG.integers(0, 60, shape) + 180 * bright).astype(np.uint8)).save(file)
+    return file
+
+
+def draw_folder(folder: str, n: int = N) -> None:
+    for i in range(n):
+        draw(f"{folder}/day/{i}.png", bright=True)
+        draw(f"{folder}/night/{i}.png")
+
+
+def settings(**changes) -> Settings:
+    options = dict(model="mlp", hidden=None, penalty="l2", rho=None, groups=None, how=None, epochs=2, batch_size=4,
+                   learning_rate=None, folds=2, seed=0, choose="min")  # fmt: skip
+    return Settings.with_defaults(**options, **changes)
+
+
+def test_a_folder_of_images_from_end_to_end():
+    draw_folder("images")
+    options = ["--epochs", 3, "--folds", 2, "--batch-size", 4, "--learning-rate", 0.01, "--format", "json"]
+    done = run("fit", "images", *options)
+    assert done.exit_code == 0, done.output
+    document, path = json.loads(done.stdout), sh.Path.load("images-shrinkage")
+    assert document["data"]["classes"] == {"day": N, "night": N} and len(path.lams) == len(document["path"])
+    assert set(document["files"]) >= {"model.keras", "images.json", "path.png"} and path.folds.held_out[1].size == N
+    draw_folder("new", 3)
+    (Path("new") / "night" / "bad.png").write_text("text")
+    done = run("predict", "images-shrinkage", "new", "-o", "out.csv")
+    assert done.exit_code == 0 and "bad.png has no prediction: not an image" in done.stderr, done.output
+    table = pd.read_csv("out.csv")
+    assert table["file"].tolist() == sorted(table["file"]) and len(table) == 7
+    assert table["prediction"].isna().tolist() == table["file"].str.contains("bad").tolist()
+    known = table.dropna()
+    assert known["prediction"].tolist() == [Path(file).parent.name for file in known["file"]]
+    images = Images.load(Path("images-shrinkage/images.json"))
+    pixels = np.stack([read(Path(file), images) for file in known["file"]])
+    expected = path.model().predict(pixels, verbose=0)  # pyright: ignore[reportArgumentType]
+    np.testing.assert_allclose(known[["probability_day", "probability_night"]], expected, rtol=1e-4)
+
+
+def test_the_folders_train_and_test_and_val():
+    for part in ("train", "test", "val"):
+        draw_folder(f"images/{part}", 4)
+    prepared = prepare(Path("images"))
+    assert prepared.n_train == 8 and {file.parts[1] for file in prepared.files[:8]} == {"train"}
+    assert {file.parts[1] for file in prepared.files[8:]} == {"val"}
+    words = prepared.describe()
+    assert "8 images in 2 classes: day 4, night 4" in words and "held out: images/val, in place of folds" in words
+    assert "not used: images/test; `shrinkage predict` takes it" in words
+    arguments = fit_arguments(prepared, settings())
+    x, y = arguments["validation_data"]
+    assert len(arguments["x"]) == len(x) == 8 and y.tolist() == arguments["y"].tolist() == [0] * 4 + [1] * 4
+    np.testing.assert_array_equal(x[0], read(Path("images/val/day/0.png"), prepared.images))
+
+
+def test_what_is_left_out_is_named():
+    draw_folder("images")
+    (Path("images") / "bird").mkdir()
+    whole = draw("images/day/big.jpg", shape=(40, 90, 3)).read_bytes()
+    for name, content in (("cut.jpg", whole[: len(whole) // 2]), ("text.jpg", b"text"), ("notes.txt", b"text")):
+        (Path("images") / "day" / name).write_bytes(content)
+    draw("images/loose.png")
+    (Path("images") / "day" / ".hidden.png").write_bytes(b"")
+    prepared = prepare(Path("images"))
+    words = prepared.describe()
+    for said in (
+        "17 images in 2 classes: day 9, night 8", "sizes: 9 x 6 in 16; 1 other size; resized to 9 x 6, red, green",
+        "caution: 3 files left out", "cut.jpg: image file is truncated", "text.jpg: not an image",
+        "notes.txt: no image of .bmp,", "folders without a readable image are no classes: bird",
+        "not used: 1 image in images itself",
+    ):  # fmt: skip
+        assert said in words
+    assert {file.name for file in prepared.files} == {"big.jpg", *(f"{i}.png" for i in range(N))}
+
+
+@pytest.mark.parametrize("folders", [["one"], ["one", "train/one"], ["train/one"]])
+def test_fewer_than_two_classes(folders):
+    for folder in folders:
+        draw(f"images/{folder}/1.png")
+    with pytest.raises(BadInput, match="a folder of images for each class, .*two classes or more. Found: one"):
+        prepare(Path("images"))
+
+
+def test_classes_that_only_the_held_out_folder_has():
+    draw_folder("images/train")
+    draw_folder("images/val")
+    draw("images/val/dusk/1.png")
+    with pytest.raises(BadInput, match=r"images/val has classes that images/train has not: dusk\."):
+        prepare(Path("images"))
+
+
+def test_a_folder_of_tables_is_no_folder_of_images():
+    for i in range(3):
+        file = Path(f"tables/year=202{i}/t.csv")
+        file.parent.mkdir(parents=True)
+        file.write_text("a,b\n1,2\n")
+    draw("tables/charts/1.png")
+    assert not holds_images([Path("tables")]) and not holds_images([Path("tables/year=2020/t.csv")])
+    draw_folder("images")
+    assert holds_images([Path("images")]) and not holds_images([Path("images"), Path("tables")])
+
+
+def test_options_of_tables_are_refused():
+    draw_folder("images")
+    done = run("fit", "images", "--target", "y", "--no-clip", "--time", "t", "--model", "linear")
+    assert done.exit_code == 2 and "--no-clip, --target, --time, --model go with tables" in done.stderr
+    done = run("fit", "t.csv")
+    assert done.exit_code == 2 and "Missing option '--target'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("pixels", "mode", "expected"),
+    [
+        (np.full((5, 4), 700, np.uint16), 1, 2),  # 16 bits
+        (np.full((5, 4), 9, np.uint8), 3, 9),
+        (np.full((5, 4, 3), 9, np.uint8), 1, 9),
+        (np.full((5, 4, 4), 9, np.uint8), 3, 9),
+    ],
+)
+def test_images_of_other_modes_and_sizes(pixels, mode, expected):
+    Image.fromarray(pixels).save("1.png")
+    found = read(Path("1.png"), Images(("a", "b"), 3, 2, mode))
+    assert found.shape == (3, 2, mode) and found.dtype == np.uint8 and (found == expected).all()
+
+
+def test_images_larger_than_memory_are_a_dataset(monkeypatch):
+    draw_folder("images")
+    prepared: Prepared = prepare(Path("images"))
+    pixels = fit_arguments(prepared, settings())
+    monkeypatch.setattr(_images, "free_memory", lambda: 1)
+    arguments = fit_arguments(prepared, settings())
+    batches = [*arguments["x"].as_numpy_iterator()]
+    assert len(batches) == 4 and "y" not in arguments
+    for place, name in enumerate("xy"):
+        np.testing.assert_array_equal(np.concatenate([batch[place] for batch in batches]), pixels[name])
+
+
+def test_a_dry_run_writes_nothing():
+    draw_folder("images")
+    done = run("fit", "images", "--dry-run", "--folds", 2, "--epochs", 1)
+    assert done.exit_code == 0 and "models: " in done.stdout and "Dry run" in done.stdout, done.output
+    assert [*Path().iterdir()] == [Path("images")]
