@@ -19,6 +19,7 @@ _SENTINEL = re.compile(r"-?(?:9{2,}|8{2,}|7{2,})|-9")
 SENTINEL_SHARE = 0.05
 _DATES = "seems to hold dates"
 _MOST_SHOWN = 5
+_SAMPLE = 1000  # rows, which rule out most columns
 _ENOUGH = 5  # rows beside the largest class: fewer may agree by chance
 
 
@@ -115,10 +116,15 @@ def _dates(name: str, cells: pd.Series) -> str | None:
 def _copies(frame: pd.DataFrame, columns: Columns, target: Target) -> list[str]:
     """Columns that are the target in another form: in another unit or order, or with other names of the classes."""
     y = np.asarray(target.values)
-    found = [c.name for c in columns.all if c.kind != "text" and _has_the_classes_of(y, column(frame, c.name))]
-    if target.task == "regression":
-        numbers = [c for c in columns.numbers if c.kind != "boolean" and c.name not in found]
-        found += [c.name for c in numbers if _orders_as(y, as_numbers(column(frame, c.name)))]
+    some = np.unique(np.linspace(0, len(y) - 1, _SAMPLE).astype(int))
+    found = []
+    for each in columns.all:
+        cells = column(frame, each.name)
+        if _correspond(y[some], cells.iloc[some]) and _has_the_classes_of(y, cells):
+            found.append(each.name)
+        elif target.task == "regression" and each.kind == "number":
+            if _rises_or_falls(y[some], as_numbers(cells.iloc[some])) and _orders_as(y, as_numbers(cells)):
+                found.append(each.name)
     return [
         f"{name} is the target {columns.target} in another form: each of its values tells the target's; if it is not "
         f"known before the target, say --drop {shlex.quote(name)}"
@@ -127,19 +133,28 @@ def _copies(frame: pd.DataFrame, columns: Columns, target: Target) -> list[str]:
 
 
 def _has_the_classes_of(y: np.ndarray, cells: pd.Series) -> bool:
+    """Whether few values of a column, each in several rows, are those of the target under other names."""
+    _, counts = np.unique(y, return_counts=True)
+    is_chance = len(y) - counts.max() < _ENOUGH or len(counts) * _ENOUGH > len(y)
+    return not is_chance and _correspond(y, cells)
+
+
+def _correspond(y: np.ndarray, cells: pd.Series) -> bool:
     """Whether the values of a column, a missing cell being one, and those of the target correspond one to one."""
     codes, values = pd.factorize(cells, use_na_sentinel=False)
     of_target, labels = pd.factorize(y)
     n_pairs = len(np.unique(codes.astype(np.int64) * len(labels) + of_target))
-    n_others = len(y) - int(np.bincount(of_target).max())
-    return len(values) == len(labels) == n_pairs and n_others >= _ENOUGH and len(labels) * _ENOUGH <= len(y)
+    return len(values) == len(labels) == n_pairs
 
 
 def _orders_as(y: np.ndarray, x: np.ndarray) -> bool:
-    """Whether numbers rise, or fall, with the target: in half of the rows at least, and with many different values."""
+    """Whether numbers order the rows as the target does: half of the rows at least, with many different values."""
     known = np.isfinite(x)
-    if 2 * known.sum() < len(x) or min(len(np.unique(x[known])), len(np.unique(y[known]))) < FEW_VALUES:
-        return False
-    ordered = x[known][np.lexsort((x[known], y[known]))]
-    rises, falls = np.diff(ordered) >= 0, np.diff(x[known][np.lexsort((-x[known], y[known]))]) <= 0
-    return bool(rises.all() or falls.all())
+    is_chance = min(len(np.unique(x[known])), len(np.unique(y[known]))) < FEW_VALUES
+    return 2 * known.sum() >= len(x) and not is_chance and _rises_or_falls(y, x)
+
+
+def _rises_or_falls(y: np.ndarray, x: np.ndarray) -> bool:
+    known = np.isfinite(x)
+    x, y = x[known], y[known]
+    return any(bool((np.diff(part[np.lexsort((part, y))]) >= 0).all()) for part in (x, -x))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ._columns import MISSING, CategoryColumn, Column, Columns, TextColumn, input_name
+from ._columns import CategoryColumn, Column, Columns, TextColumn, input_name
 from ._console import plural
 from ._encoder import missing
 from ._network import WORD_WIDTH, embedding_width
@@ -25,9 +25,10 @@ def column_table(
     rows: list[Sequence[str | int]] = []
     counts = missing(columns, cells)
     for column in columns.all:
-        known = cells[input_name(column.name)][:, 0]
-        known = known[~pd.isna(known) & (known != MISSING)]
-        rows.append([column.name, column.kind, counts.get(column.name, 0), len(pd.unique(known)), _treatment(column)])
+        n_missing, values = counts.get(column.name, 0), pd.Series(cells[input_name(column.name)][:, 0])
+        # A missing category is an empty text.
+        n_values = values.nunique() - (column.kind in ("category", "text") and n_missing > 0)
+        rows.append([column.name, column.kind, n_missing, n_values, _treatment(column)])
     rows += [[name, "not used", "", "", reason] for name, reason in columns.dropped.items()]
     rows.append([columns.target, "target", n_unlabelled, len(np.unique(target.values)), target.task])
     return [dict(zip(_HEAD, row, strict=True)) for row in rows]

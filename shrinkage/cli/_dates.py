@@ -7,10 +7,15 @@ from ._formats import DATES, MOST, are_dates
 from ._values import as_numbers
 
 ISO = "ISO8601"
-_DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%d %b %Y", "%b %d, %Y", "%d-%b-%Y")
-FORMS = (ISO, *(f"{day}{time}" for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S")))
+_DAYS = (
+    "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y",
+    "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y",
+)  # fmt: skip
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+FORMS = (ISO, *(f"{day}{time}" for day in _DAYS for time in _TIMES))
 """Formats of text. Numbers between slashes are in either order, which the cells must show."""
 
+_SAMPLE, _SOME = 1000, 0.5  # distinct cells that are tried in all formats, and the share that must have one
 DAY = 86_400.0
 PERIODS = {"year": 365.2425 * DAY, "week": 7 * DAY, "day": DAY}
 """The cycles of a calendar, in seconds."""
@@ -42,10 +47,11 @@ def find_form(cells: pd.Series) -> str:
         raise NoDates(DATES)
     if not are_dates(known):
         raise NoDates(DATES)
-    read = {form: parse(known, form) for form in FORMS}
-    most = max(int(times.notna().sum()) for times in read.values())
+    some = known.drop_duplicates().iloc[:_SAMPLE]
+    read = {form: parse(known, form) for form in FORMS if parse(some, form).notna().mean() >= _SOME}
+    most = max((int(times.notna().sum()) for times in read.values()), default=0)
     if most < MOST * len(known):
-        raise NoDates("times without a date, or dates of several formats; write them as 2024-01-31 18:30")
+        raise NoDates("times without a date, or dates of another format or several; write them as 2024-01-31 18:30")
     found = {form: times for form, times in read.items() if times.notna().sum() == most}
     first = next(iter(found))
     if any(not times.equals(found[first]) for times in found.values()):
@@ -61,8 +67,8 @@ def as_seconds(cells: pd.Series, form: str) -> np.ndarray:
         times = parse(cells.astype(object).map(str, na_action="ignore"), form)
     else:
         times = pd.to_datetime(cells, errors="coerce", utc=True).dt.tz_localize(None)
-    seconds = (times - pd.Timestamp(0)) / pd.Timedelta(seconds=1)
-    return seconds.to_numpy(dtype=np.float64, na_value=np.nan)
+    exact = times.to_numpy().astype("datetime64[us]")  # nanoseconds begin in 1677
+    return np.where(np.isnat(exact), np.nan, exact.astype(np.int64) / 1e6)
 
 
 def find_cycles(seconds: np.ndarray) -> tuple[str, ...]:

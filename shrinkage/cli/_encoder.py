@@ -198,7 +198,7 @@ def _one_hot(column: CategoryColumn, cells: np.ndarray) -> np.ndarray:
 def count_unseen(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Count the cells of each category column with a rare or unseen category."""
     counts = {
-        column.name: int((~np.isin(cells[input_name(column.name)], [*column.categories, MISSING])).sum())
+        column.name: int((~pd.Series(cells[input_name(column.name)][:, 0]).isin([*column.categories, MISSING])).sum())
         for column in columns.categories
     }
     return {name: count for name, count in counts.items() if count}

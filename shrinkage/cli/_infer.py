@@ -223,5 +223,5 @@ def _is_free(cells: np.ndarray) -> bool:
 def _text(name: str, cells: np.ndarray, embeds: bool) -> TextColumn:
     words, length = find_words(cells, rare_limit(len(cells)))
     if not words:
-        raise Unused("text in which no word is in several rows")
+        raise Unused("text in which each word is in hardly any row, or in all")
     return TextColumn(name, words, length, embeds)

@@ -224,7 +224,7 @@ def test_why_text_is_not_used():
     _, _, dropped, _ = infer_columns(frame)
     assert dropped == {
         "share": "it looks like numbers, written as '0%'; write 0% as 0",
-        "hour": "times without a date, or dates of several formats; write them as 2024-01-31 18:30",
+        "hour": "times without a date, or dates of another format or several; write them as 2024-01-31 18:30",
         "day": "dates such as 01/02/2024, where the day or the month may be the first number",
     }
 
