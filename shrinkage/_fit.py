@@ -94,7 +94,10 @@ def fit(
             for an infinite dataset. None reads the whole dataset.
         patience: Stop a strength if its mean held-out loss has not improved for this number of epochs; None trains all
             epochs. "last" is then the last trained epoch of the strength.
-        sample_weight: Weights of the rows in the loss of every output, (n,); they are divided by their mean.
+        sample_weight: Weights of the rows in the loss of every output, (n,); they are divided by their mean. For
+            several outputs a structure of weights is possible, such as {"a": weights, "b": weights}: each output's loss
+            has its weights, as in `model.fit`, and 1 without weights. A row of a missing label has weight 0. The weight
+            of a row is its largest weight, and the weights of all outputs are divided by the mean of that.
         class_weight: A dictionary from class labels to weights of the rows, for a model with one output. It applies to
             training and held-out rows and multiplies `sample_weight`. Classes that are not in it have weight 1.
         on: Which weights are penalised: "kernels", "all", other kinds of weights, classes of layers, patterns of paths,

@@ -257,8 +257,11 @@ def _without_bad(called: str, array: np.ndarray) -> str:
             "Drop these rows; or, where some labels of a row are missing and a loss of your own skips NaN, let it skip "
             f"a number that no label has, such as -1, and say {called} = numpy.nan_to_num({called}, nan=-1)."
         )
+    weights = f"numpy.isfinite({called}).astype('float32')"
+    if called.startswith("y['"):  # an output with a name has weights of its own
+        weights = f"{{{called[2:-1]}: {weights}}}"
     return (
         "Drop these rows, or let them not count:\n"
-        f"    sample_weight = numpy.isfinite({called}).astype('float32')\n"
+        f"    sample_weight = {weights}\n"
         f"    {called} = numpy.nan_to_num({called}, posinf=0, neginf=0)"
     )

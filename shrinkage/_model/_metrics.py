@@ -10,7 +10,7 @@ from keras import tree
 
 from shrinkage._cv._choice import row_se, summarise
 from shrinkage._cv._folds import Folds
-from shrinkage._data._data import Data, TargetUnits, take
+from shrinkage._data._data import Data, TargetUnits, WeightedTargets, take
 from shrinkage._data._stored import StoredRows
 from shrinkage._model._null import null_predictions
 from shrinkage._model._objective import Objective
@@ -29,7 +29,10 @@ def metrics_of(template: Template, data: Data, held_out: np.ndarray, predictions
     compiled = template.metrics()
     if compiled is None:
         return {}
-    y, weight = take(data.y, held_out), data.weight[held_out]
+    y, weight = take(data.targets, held_out), data.weight[held_out]
+    if isinstance(data.y, WeightedTargets):
+        weights = [data.weight_of(place)[held_out] for place in range(data.y.share.shape[1])]
+        weight = tree.pack_sequence_as(y, weights)
     values_by_name: dict[str, list[float]] = {}
     for s in range(tree.flatten(predictions)[0].shape[1]):
         compiled.reset_state()

@@ -107,12 +107,11 @@ def sizes(data: Data, objective: Objective, rows: np.ndarray) -> tuple[float, fl
         objective: The losses of the outputs.
         rows: Numbers of the training rows.
     """
-    leaves, size, total = keras.tree.flatten(data.y), 0.0, 0.0
-    weight = data.weight[rows].astype(np.float64)
+    leaves, size, total = keras.tree.flatten(data.targets), 0.0, 0.0
     for term in objective.terms:
         variance = 1.0
         if name_of(term.loss) == "mean_squared_error":
-            y = leaves[term.place][rows].astype(np.float64)
+            y, weight = (part[rows].astype(np.float64) for part in (leaves[term.place], data.weight_of(term.place)))
             mean = np.average(y, axis=0, weights=weight)
             variance = float(np.mean(np.average((y - mean) ** 2, axis=0, weights=weight)))
         size, total = size + term.weight * variance, total + term.weight

@@ -10,7 +10,7 @@ import numpy as np
 from shrinkage._cv._folds import Folds, given_folds, with_rows_that_do_not_count
 from shrinkage._cv._given import is_splitter, read_folds
 from shrinkage._cv._splits import make_folds
-from shrinkage._data._data import Data, TargetUnits, join
+from shrinkage._data._data import Data, TargetUnits, join, labels
 from shrinkage._data._dataset import is_dataset
 from shrinkage._hints._fit import stream_words
 from shrinkage._model._losses import name_of
@@ -33,19 +33,21 @@ def split(template: Template, objective: Objective, data: Data, request: Request
     else:
         validation = _validation_rows(template, objective, request)
         folds, data = given_folds(data.n_rows, validation.n_rows), join(data, validation)
-    _check_weights(folds, data.weight)
+    for term in objective.terms:
+        _check_weights(folds, data.weight_of(term.place), labels("y", data.targets)[term.place])
     return replace(folds, notes=(*folds.notes, *_unseen(folds, data, place))), data
 
 
-def _check_weights(folds: Folds, weight: np.ndarray) -> None:
-    """Refuse a fold if all training rows or all held-out rows have weight 0."""
+def _check_weights(folds: Folds, weight: np.ndarray, name: str) -> None:
+    """Refuse a fold if all training rows or all held-out rows have weight 0 in an output."""
+    output = "" if name == "`y`" else f" in the loss of {name}"
     for place, sides in enumerate(zip(folds.train, folds.held_out, strict=True)):
-        for name, rows in zip(("training", "held-out"), sides, strict=True):
+        for side, rows in zip(("training", "held-out"), sides, strict=True):
             if not weight[rows].any():
                 raise ValueError(
                     f"`sample_weight` (times `class_weight`) must be above 0 for some training and some held-out rows "
-                    f"of every fold. Received: weight 0 for all {name} rows of fold {place + 1}. Change `cv`, or leave "
-                    f"the fold out."
+                    f"of every fold{output}. Received: weight 0 for all {side} rows of fold {place + 1}. Change `cv`, "
+                    f"or leave the fold out."
                 )
 
 
@@ -87,9 +89,9 @@ def _is_number(cv: object) -> bool:
 def _unseen(folds: Folds, data: Data, place: int | None) -> tuple[Note, ...]:
     """Return a note on classes or labels that a fold holds out and does not train on, with the number of rows."""
     classes = None if place is None else classes_of(keras.tree.flatten(data.y)[place])
-    if classes is None:
+    if place is None or classes is None:
         return ()
-    counts = data.weight > 0
+    counts = data.weight_of(place) > 0
     missed = np.zeros(classes.shape, bool)  # (n,), or (n, L) for several labels per row
     for train, held_out in zip(folds.train, folds.held_out, strict=True):
         trained = classes[train[counts[train]]]
