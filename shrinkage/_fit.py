@@ -59,7 +59,8 @@ def fit(
         x: Inputs, an array (n, ...), or for several inputs a dictionary, list or tuple of arrays as in `model.fit`. A
             table or column of pandas, Polars or PyArrow counts as an array. If the model has several named inputs, each
             input takes the column of that name from a table, and `path.model()` takes the dictionary of the columns. A
-            sparse matrix of SciPy is made dense once, and must then fit into `max_memory`. Text is looked up once if
+            sparse matrix of SciPy stays sparse in memory, and batches are made dense; it is made dense once for a model
+            with `Embedding`, `Normalization` or inputs of other than two axes. Text is looked up once if
             the model begins with `TextVectorization`, `StringLookup` or `Hashing`; `path.model()` takes text too. Or a
             `tf.data.Dataset` or `keras.utils.PyDataset` of (x, y) or (x, y, sample_weight), in batches or in single
             rows, which is read once. The order of the rows does not matter, because they are shuffled in every epoch.

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from shrinkage._data._dataset import is_dataset
-from shrinkage._data._sparse import is_sparse
+from shrinkage._data._sparse import SparseRows, is_sparse
 from shrinkage._data._tables import column_names, library_of, to_pandas
 from shrinkage._hints._fit import is_stream, stream_words
 from shrinkage._host._private import UnsupportedVersion
@@ -18,8 +18,10 @@ from shrinkage._host._private import UnsupportedVersion
 _TEXTS, _TIMES = ("string", "categorical"), ("date", "datetime", "datetime64", "timedelta", "timedelta64")
 
 
-def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
+def as_array(name: str, values: Any, dtype: str) -> Any:
     """Convert values to an array (n, ...) of finite numbers. Floats and booleans become `dtype`.
+
+    `SparseRows` are checked and remain sparse.
 
     Args:
         name: Name of the argument in errors.
@@ -30,6 +32,9 @@ def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
         TypeError: If the values are not numbers. The message contains code for the conversion.
         ValueError: If a value is missing, NaN or infinite.
     """
+    if isinstance(values, SparseRows):
+        _check_finite(name, values.matrix.data, None)
+        return values
     _check_kind(name, values)
     columns, given = column_names(values) or None, values
     values = to_pandas(values) if library_of(values) else values
@@ -49,7 +54,7 @@ def as_array(name: str, values: Any, dtype: str) -> np.ndarray:
     if np.issubdtype(array.dtype, np.floating):
         _check_finite(name, array, columns)
         with np.errstate(over="ignore"):
-            array = array.astype(dtype)
+            array = array.astype(dtype, copy=False)
         _check_finite(name, array, columns)  # a float64 may overflow float32
     return array
 

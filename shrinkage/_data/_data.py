@@ -8,6 +8,7 @@ import numpy as np
 from keras import tree
 
 from shrinkage._data._arrays import as_array, from_list
+from shrinkage._data._sparse import concatenate
 from shrinkage._data._tables import library_of
 
 ALL_ROWS = 2**32 - 1
@@ -174,7 +175,7 @@ def join(train: Data, validation: Data) -> Data:
     """Concatenate training and validation rows, with the validation rows last."""
     train, validation = _share_alike(train, validation), _share_alike(validation, train)
     parts = zip((train.x, train.y, train.weight), (validation.x, validation.y, validation.weight), strict=True)
-    x, y, weight = (tree.map_structure(lambda *pair: np.concatenate(pair), *pair) for pair in parts)
+    x, y, weight = (tree.map_structure(lambda *pair: concatenate(pair), *pair) for pair in parts)
     return replace(train, x=x, y=y, weight=weight)
 
 

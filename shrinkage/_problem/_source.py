@@ -1,4 +1,4 @@
-"""Conversion of the data arguments: datasets are read into arrays, and sparse matrices become dense arrays."""
+"""Conversion of the data arguments: datasets are read into arrays, and sparse matrices become sparse rows."""
 
 from typing import Any
 
@@ -6,9 +6,13 @@ import keras
 
 from shrinkage._data._dataset import Rows, is_dataset, read_dataset
 from shrinkage._data._memory import memory_limit
-from shrinkage._data._sparse import to_dense
+from shrinkage._data._sparse import to_dense, to_sparse_rows
 from shrinkage._host._graphs import graph_of
+from shrinkage._host._layers import sublayers
 from shrinkage._problem._request import Request
+
+_NEED_ALL_ROWS = keras.layers.Embedding, keras.layers.Normalization
+"""Layers with tokens that are checked, or with moments that are computed, in all rows."""
 
 
 def training_rows(request: Request, network: keras.Model) -> Rows:
@@ -23,7 +27,7 @@ def training_rows(request: Request, network: keras.Model) -> Rows:
                 "`steps_per_epoch` is for a dataset, of which it says how many batches are the rows. Received: arrays. "
                 "Leave it out: an epoch is round(rows / batch_size) steps."
             )
-        x, y = (_dense(name, getattr(request, name), request, network) for name in ("x", "y"))
+        x, y = _inputs("x", request.x, request, network), _dense("y", request.y, request, network)
         return Rows(x, y, request.sample_weight, None)
     for name in ("y", "sample_weight"):
         if getattr(request, name) is not None:
@@ -35,9 +39,13 @@ def training_rows(request: Request, network: keras.Model) -> Rows:
 
 
 def validation_rows(request: Request, network: keras.Model) -> Any:
-    """Return `validation_data`: a dataset becomes a tuple of arrays, and sparse matrices become dense arrays."""
+    """Return `validation_data`: a dataset becomes a tuple of arrays, and sparse matrices become sparse rows."""
     if not is_dataset(request.validation_data):
-        return _dense("validation_data", request.validation_data, request, network)
+        if not isinstance(request.validation_data, (tuple, list)) or not request.validation_data:
+            return request.validation_data
+        x, *others = request.validation_data
+        dense = (_dense("validation_data", each, request, network) for each in others)
+        return (_inputs("validation_data[0]", x, request, network), *dense)
     rows = _read("`validation_data`", request.validation_data, request, network, None)
     if rows.rest is not None:
         raise ValueError(
@@ -45,6 +53,15 @@ def validation_rows(request: Request, network: keras.Model) -> Any:
             "allowed. Give a larger max_memory or fewer rows, dataset.take(n)."
         )
     return rows[:3]
+
+
+def _inputs(name: str, values: Any, request: Request, network: keras.Model) -> Any:
+    """Keep sparse matrices sparse if batches of dense rows are all that the model needs."""
+    graph = graph_of(network)
+    has_other_inputs = graph is not None and any(len(tensor.shape) != 2 for tensor in graph.inputs)
+    if has_other_inputs or any(isinstance(layer, _NEED_ALL_ROWS) for layer in sublayers(network)):
+        return _dense(name, values, request, network)
+    return to_sparse_rows(name, values, network.trainable_variables[0].dtype)
 
 
 def _dense(name: str, values: Any, request: Request, network: keras.Model) -> Any:
