@@ -44,7 +44,7 @@ def as_array(name: str, values: Any, dtype: str) -> Any:
             f"{name} must be an array with rows. Received: a {type(values).__name__}. "
             f"{_to_rows(name.strip('`'), values)}".rstrip()
         )
-    if array.dtype == bool:
+    if array.dtype == bool or array.dtype.name == "bfloat16":  # which NumPy does not know as a number
         array = array.astype(dtype)
     if array.dtype.kind not in "iuf":
         raise TypeError(

@@ -37,6 +37,8 @@ class Data:
     """Weights of the rows in the loss, (n,). The mean is 1 after `scale_weights`."""
     notes: tuple[str, ...] = ()
     """Sentences about changes to the data."""
+    is_padded: bool = False
+    """Whether rows of sequences were padded with zeros at the end, without an effect on the predictions."""
 
     @property
     def n_rows(self) -> int:
@@ -174,9 +176,27 @@ def take(values: Any, rows: Any) -> Any:
 def join(train: Data, validation: Data) -> Data:
     """Concatenate training and validation rows, with the validation rows last."""
     train, validation = _share_alike(train, validation), _share_alike(validation, train)
+    if train.is_padded or validation.is_padded:
+        train, validation = _pad_like(train, validation), _pad_like(validation, train)
+    for name, a, b in zip(labels("x", train.x), tree.flatten(train.x), tree.flatten(validation.x), strict=True):
+        if a.shape[1:] != b.shape[1:]:
+            raise ValueError(
+                f"`validation_data` must have rows of one shape with {name}, {a.shape[1:]}. Received: {b.shape[1:]}. "
+                f"Pad both to one length, for example by keras.utils.pad_sequences(x, maxlen, padding='post')."
+            )
     parts = zip((train.x, train.y, train.weight), (validation.x, validation.y, validation.weight), strict=True)
     x, y, weight = (tree.map_structure(lambda *pair: concatenate(pair), *pair) for pair in parts)
     return replace(train, x=x, y=y, weight=weight)
+
+
+def _pad_like(data: Data, other: Data) -> Data:
+    """Pad sequences with zeros at the end, to the length of the sequences of `other` if these are longer."""
+
+    def pad(array: Any, longer: Any) -> Any:
+        missing = longer.shape[1] - array.shape[1] if array.ndim > 1 else 0
+        return np.pad(array, [(0, 0), (0, missing), *[(0, 0)] * (array.ndim - 2)]) if missing > 0 else array
+
+    return replace(data, x=tree.map_structure(pad, data.x, other.x))
 
 
 def _share_alike(data: Data, other: Data) -> Data:

@@ -68,7 +68,7 @@ def read_dataset(
     parts, n_bytes, batches = list[Any](), 0, _checked(name, batches)
     for part in batches:
         parts.append(part)
-        n_bytes += sum(array.nbytes for array in tree.flatten(part))
+        n_bytes += sum(map(_bytes, tree.flatten(part)))
         if n_bytes > limit:
             break
     if not parts:
@@ -77,6 +77,12 @@ def read_dataset(
         batch_size = len(tree.flatten(parts[0])[0])
     following = next(batches, None) if n_bytes > limit else None
     rest = None if following is None else itertools.chain([following], batches)
+    if rest is not None and any(map(_is_ragged, tree.flatten(parts))):
+        raise ValueError(
+            f"{name} must give rows of one length where the rows do not fit into memory. Received: ragged tensors. "
+            f"Give a larger max_memory, or pad the rows to one length: "
+            f"dataset.map(lambda x, y: (x.to_tensor(shape=(None, 100)), y))."
+        )
     x, y, sample_weight = (*join_batches(name, parts), None)[:3]
     return Rows(x, y, sample_weight, batch_size, rest)
 
@@ -98,14 +104,14 @@ def _batches(dataset: Any, shape: tuple[int | None, ...] | None, steps: int | No
 
 
 def _check_spec(name: str, dataset: Any) -> None:
-    """Refuse sparse and ragged tensors. The message contains code for the conversion to dense tensors."""
-    for spec in tree.flatten(getattr(dataset, "element_spec", ())):
-        kind = type(spec).__name__.removesuffix("Spec")
-        if code := {"SparseTensor": "tensorflow.sparse.to_dense(x)", "RaggedTensor": "x.to_tensor()"}.get(kind):
-            raise TypeError(
-                f"{name} must give dense tensors. Received: a {kind}. Say dataset.map(lambda x, y: ({code}, y)), which "
-                f"fills up with zeros."
-            )
+    """Refuse sparse tensors. The message contains code for the conversion to dense tensors."""
+    if any(type(spec).__name__ == "SparseTensorSpec" for spec in tree.flatten(getattr(dataset, "element_spec", ()))):
+        code = "dataset.map(lambda x, y: (tensorflow.sparse.to_dense(x), y))"
+        raise TypeError(_dense_words(name, code))
+
+
+def _dense_words(name: str, code: str) -> str:
+    return f"{name} must give dense tensors. Received: a SparseTensor. Say {code}, which fills up with zeros."
 
 
 def _check_end(name: str, dataset: Any, steps: int | None) -> None:
@@ -172,6 +178,8 @@ def _checked(name: str, batches: Iterator[Any]) -> Iterator[Any]:
                 f"{name} must give (x, y) or (x, y, sample_weight), as for model.fit. Received: {_describe(batch)}. "
                 f"{_with_targets(batch)}"
             )
+        if any(type(leaf).__name__ == "SparseTensor" for leaf in tree.flatten(batch)):
+            raise TypeError(_dense_words(name, "tensorflow.sparse.to_dense(x)"))
         arrays = tree.map_structure(_array, batch)
         sizes = {len(array) if array.ndim else -1 for array in tree.flatten(arrays)}
         if len(sizes) > 1 or -1 in sizes:
@@ -189,7 +197,20 @@ def _reason(error: Exception) -> str:
     return re.sub(r"^\{\{.*?\}\} *| *\[Op:\w+\].*$", "", text)
 
 
+def _is_ragged(array: np.ndarray) -> bool:
+    """Whether an array holds rows of different lengths, rather than numbers or text."""
+    return array.dtype == object and array.size > 0 and isinstance(array.flat[0], np.ndarray)
+
+
+def _bytes(array: np.ndarray) -> int:
+    return array.nbytes + (sum(row.nbytes for row in array.flat) if _is_ragged(array) else 0)
+
+
 def _array(value: Any) -> np.ndarray:
+    if type(value).__name__.startswith("Ragged"):  # an array of rows
+        rows = np.empty(value.shape[0], object)
+        rows[:] = [np.asarray(row) for row in value.to_list()]
+        return rows
     return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
 
 

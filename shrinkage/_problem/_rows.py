@@ -17,6 +17,7 @@ from shrinkage._host._tensors import mask_of
 from shrinkage._model._losses import is_listed, name_of, takes_labels
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
+from shrinkage._problem._ragged import Lengths, check_padding, pad_inputs
 from shrinkage._problem._structure import keys_of, leaf_places
 from shrinkage._problem._targets import check_targets, class_weights, note_of_outputs
 from shrinkage._problem._tokens import check_text, check_tokens, look_up
@@ -50,7 +51,7 @@ def read_rows(
     network = template.network
     check_text(network)
     dtype = network.trainable_variables[0].dtype
-    x, y, sample_weight = _inputs(template, x), as_tree(y), as_tree(sample_weight)
+    (x, lengths), y, sample_weight = _inputs(template, x), as_tree(y), as_tree(sample_weight)
     by_output = tree.is_nested(sample_weight)
     data = make_data(x, y, None if by_output else sample_weight, dtype)
     if class_weight is not None:
@@ -58,6 +59,8 @@ def read_rows(
     data = data if is_block or by_output else scale_weights(data, dtype)
     data = replace(data, x=_fitting_inputs(network, data.x))
     check_tokens(network, data.x)
+    padding = check_padding(network, data.x, lengths)
+    data = replace(data, notes=(*data.notes, *padding), is_padded=bool(padding))
     some = np.unique(np.linspace(0, data.n_rows - 1, 32).astype(int))
     outputs = _outputs(network, take(data.x, some))
     names = list(getattr(network, "output_names", None) or range(len(tree.flatten(outputs))))
@@ -106,18 +109,23 @@ def _weigh_outputs(
     return replace(data, y=y, weight=data.weight * largest)
 
 
-def _inputs(template: Template, x: Any) -> Any:
-    """Return the network inputs as a tree: tables are split into columns, and text is looked up."""
+def _inputs(template: Template, x: Any) -> tuple[Any, Lengths]:
+    """Return the network inputs as a tree, and the lengths of padded rows.
+
+    Tables are split into columns, text is looked up, and sequences of different lengths are padded.
+    """
     graph = graph_of(template.network if template.front is None else template.source)
     if graph is None:
-        return as_tree(x)
+        return as_tree(x), []
     names = [tensor.name for tensor in graph.inputs]
-    x = as_tree(columns_of_inputs(x, keys_of(graph.input, names)))
+    x = columns_of_inputs(x, keys_of(graph.input, names))
     if template.front is None:
-        return x
+        x, lengths = pad_inputs(template.network, x)
+        return as_tree(x), lengths
+    x = as_tree(x)
     leaves, called = tree.flatten(x), labels("x", x)
     places = [i or 0 for i in leaf_places("x", x, graph.input, names)]  # an input is never missing
-    return look_up(template, [leaves[i] for i in places], [called[i] for i in places])
+    return look_up(template, [leaves[i] for i in places], [called[i] for i in places]), []
 
 
 def _outputs(network: keras.Model, x: Any) -> Any:
