@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import tree, utils
 
+from shrinkage._data._sparse import is_sparse
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensorflow import dataset_before
 
@@ -178,6 +179,7 @@ def _checked(name: str, batches: Iterator[Any]) -> Iterator[Any]:
                 f"{name} must give (x, y) or (x, y, sample_weight), as for model.fit. Received: {_describe(batch)}. "
                 f"{_with_targets(batch)}"
             )
+        batch = batch[:2] if batch[-1] is None else batch  # no weights
         if any(type(leaf).__name__ == "SparseTensor" for leaf in tree.flatten(batch)):
             raise TypeError(_dense_words(name, "tensorflow.sparse.to_dense(x)"))
         arrays = tree.map_structure(_array, batch)
@@ -185,10 +187,16 @@ def _checked(name: str, batches: Iterator[Any]) -> Iterator[Any]:
         if len(sizes) > 1 or -1 in sizes:
             raise ValueError(
                 f"{name} must give batches whose parts have as many rows. Received: batch {number + 1} of shapes "
-                f"{', '.join(str(array.shape) for array in tree.flatten(arrays))}."
+                f"{_shapes_of(arrays)}."
             )
         n_rows += sizes.pop()
         yield arrays
+
+
+def _shapes_of(arrays: Any) -> str:
+    shapes = [str(array.shape) for array in tree.flatten(arrays)]
+    hint = ". Give arrays, not lists of numbers" * (len(shapes) > 3 and set(shapes) == {"()"})
+    return ", ".join(shapes[:6]) + " and more" * (len(shapes) > 6) + hint
 
 
 def _reason(error: Exception) -> str:
@@ -211,6 +219,8 @@ def _array(value: Any) -> np.ndarray:
         rows = np.empty(value.shape[0], object)
         rows[:] = [np.asarray(row) for row in value.to_list()]
         return rows
+    if is_sparse(value):
+        return value.toarray()
     return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
 
 
@@ -227,6 +237,8 @@ def _with_targets(batch: Any) -> str:
         return "Take the targets out: dataset.map(lambda row: (row, row.pop('target')))."
     if isinstance(batch, tuple) and len(batch) > 3:
         return "Join the inputs: dataset.map(lambda *parts: (parts[:-1], parts[-1]))."
+    if isinstance(batch, list):
+        return "Give tuples: return x, y."
     return "For an autoencoder say dataset.map(lambda x: (x, x))."
 
 
