@@ -72,6 +72,8 @@ KINDS: dict[str, Callable[[Any], Any]] = {
     "an array on disk": lambda _: OnDisk(),
     "a variable": lambda _: keras.Variable(X),
     "lists": lambda _: X.tolist(),
+    "an array of arrays": lambda _: pd.Series(list(X)).to_numpy(),
+    "a column of arrays": lambda _: pd.Series(list(X)),
     "nullable integers": lambda _: TABLE.astype("Int64"),
     "nullable booleans": lambda _: TABLE.astype("boolean"),
     "categories of numbers": lambda _: TABLE.astype("category"),
