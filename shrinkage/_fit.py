@@ -59,14 +59,16 @@ def fit(
         x: Inputs, an array (n, ...), or for several inputs a dictionary, list or tuple of arrays as in `model.fit`. A
             table or column of pandas, Polars or PyArrow counts as an array. If the model has several named inputs, each
             input takes the column of that name from a table, and `path.model()` takes the dictionary of the columns. A
-            sparse matrix of SciPy is made dense once, and must then fit into `max_memory`. Text is looked up once if
-            the model begins with `TextVectorization`, `StringLookup` or `Hashing`; `path.model()` takes text too. Or a
-            `tf.data.Dataset` or `keras.utils.PyDataset` of (x, y) or (x, y, sample_weight), in batches or in single
-            rows, which is read once. The order of the rows does not matter, because they are shuffled in every epoch.
-            Random augmentation in a dataset is drawn once (use Keras' augmentation layers in the model instead). A
-            dataset of more than a quarter of `max_memory` is written to disk, in the folder for temporary files, and
-            trained on in blocks. For a dataset, `groups`, and `cv` as fold numbers, pairs or `TimeSeriesSplit`, number
-            the rows in the order of the dataset, which must not shuffle.
+            sparse matrix of SciPy stays sparse in memory, and batches are made dense. It is made dense once for a model
+            with `Embedding`, `Normalization`, or an input that has not two axes. Sequences of different lengths (a list
+            of lists or arrays, a ragged tensor) are padded with zeros at the end, if the model takes any length and
+            masks the padding. Text is looked up once if the model begins with `TextVectorization`, `StringLookup` or
+            `Hashing`; `path.model()` takes text too. Or a `tf.data.Dataset` or `keras.utils.PyDataset` of (x, y) or
+            (x, y, sample_weight), in batches or in single rows, which is read once. The order of the rows does not
+            matter, because they are shuffled in every epoch. Random augmentation in a dataset is drawn once (use Keras'
+            augmentation layers in the model instead). A dataset of more than a quarter of `max_memory` is written to
+            disk, in the folder for temporary files, and trained on in blocks. For a dataset, `groups`, and `cv` as fold
+            numbers, pairs or `TimeSeriesSplit`, number the rows in the order of the dataset, which must not shuffle.
         y: Targets, an array (n, ...) that matches the model's output and loss, or for several outputs a structure of
             arrays. Outputs without a loss need no targets. None if `x` is a dataset, which contains the targets.
         penalty: `L2()`, `L1()`, `ElasticNet(rho)` or `GroupLasso(groups)`, or "l2", "l1", "elastic-net" or
@@ -96,7 +98,10 @@ def fit(
             for an infinite dataset. None reads the whole dataset.
         patience: Stop a strength if its mean held-out loss has not improved for this number of epochs; None trains all
             epochs. "last" is then the last trained epoch of the strength.
-        sample_weight: Weights of the rows in the loss of every output, (n,); they are divided by their mean.
+        sample_weight: Weights of the rows in the loss of every output, (n,); they are divided by their mean. For
+            several outputs a structure of weights is possible, such as {"a": weights, "b": weights}: each output's loss
+            has its weights, as in `model.fit`, and 1 without weights. A row of a missing label has weight 0. The weight
+            of a row is its largest weight, and the weights of all outputs are divided by the mean of that.
         class_weight: A dictionary from class labels to weights of the rows, for a model with one output. It applies to
             training and held-out rows and multiplies `sample_weight`. Classes that are not in it have weight 1.
         on: Which weights are penalised: "kernels", "all", other kinds of weights, classes of layers, patterns of paths,

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from shrinkage._cohort._initial import initial_values, seed_variables
-from shrinkage._data._data import batch_rows, random_seeds, take
+from shrinkage._data._data import Data, WeightedTargets, batch_rows, random_seeds, take
 from shrinkage._model._template import fresh_optimizer
 from shrinkage._penalties import Decoupled
 from shrinkage._problem._problem import Training
@@ -30,6 +30,14 @@ def _regularizer(penalty: Any, model: keras.Model, variable: keras.Variable, lam
         return Toward(lam, keras.ops.convert_to_numpy(variable))  # not trained yet
     place = next(i for i, weight in enumerate(model.weights) if weight is variable)
     return Toward(lam, penalty.toward[place].astype(variable.dtype))
+
+
+def sample_weights(data: Data, rows: np.ndarray) -> Any:
+    """Return the `sample_weight` of plain Keras for some rows: one array, one array per output, or None."""
+    if isinstance(data.y, WeightedTargets):
+        per_output = [data.weight_of(place)[rows] for place in range(data.y.share.shape[1])]
+        return keras.tree.pack_sequence_as(data.y.y, per_output)
+    return data.weight[rows] if np.ptp(data.weight) else None
 
 
 def trained_alone(
@@ -83,7 +91,8 @@ def trained_alone(
         for step, batch in enumerate(rows):
             for state, seed in zip(states, seeds, strict=True):
                 state.assign(np.array([seed, step * 4096]))
-            weight = data.weight[batch] if np.ptp(data.weight) else None
-            model.train_on_batch(take(data.x, batch), take(data.y, batch), sample_weight=weight)
+            model.train_on_batch(
+                take(data.x, batch), take(data.targets, batch), sample_weight=sample_weights(data, batch)
+            )
     model.optimizer.finalize_variable_values(model.trainable_variables)  # the end of `Model.fit`
     return [keras.ops.convert_to_numpy(variable) for variable in model.variables]

@@ -47,7 +47,9 @@ def initial_values(
     index = {id(variable): i for i, variable in enumerate(template.network.variables)}
     folds = [[value[None] for value in values] for values in drawn]
     if moments is None:
-        moments = [input_moments(template.network, take(data.x, rows), data.weight[rows]) for rows in train]
+        moments = [[]] * len(train)
+        if adapted_layers(template.network):  # else a copy of all training rows would be in vain
+            moments = [input_moments(template.network, take(data.x, rows), data.weight[rows]) for rows in train]
     for values, of_layers in zip(folds, moments, strict=True):
         for (layer, _), statistics in zip(adapted_layers(template.network), of_layers, strict=True):
             for variable, value in zip(*_state(layer, statistics), strict=True):

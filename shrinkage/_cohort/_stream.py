@@ -122,7 +122,7 @@ class StreamCohort:
             weights += np.stack([each.weights for each in scores], axis=1)
             rows, values = _average_by_rows(scores)
             if len(rows):
-                self._metrics.update(take(block.data.y, rows), values[1], block.data.weight[rows])
+                self._metrics.update(block.data, rows, values[1])
             if sample is None:
                 n_rows = len(self._stored.sample_rows)
                 sample = tree.map_structure(lambda a: np.zeros((n_rows, *a.shape[1:]), a.dtype), values)  # noqa: B023

@@ -1,5 +1,6 @@
 """Gradients and compiled steps: the only file of this package that imports TensorFlow."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -14,6 +15,7 @@ from keras import ops
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import member_of
 from shrinkage._cohort._update import Update
+from shrinkage._data._sparse import SparseRows
 from shrinkage._host._tensorflow import allow_tracing
 from shrinkage._model._objective import Objective
 
@@ -228,12 +230,62 @@ def _trace_alone(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _rows(values: Any, rows: Any, axes: int) -> Any:
     """Take rows of all arrays of a tree, and insert `axes` leading axes of size 1."""
-    return keras.tree.map_structure(lambda value: tf.gather(value, rows)[(None,) * axes], values)
+    return keras.tree.map_structure(
+        lambda value: (value.take(rows) if isinstance(value, SparseTensors) else tf.gather(value, rows))[
+            (None,) * axes
+        ],
+        values,
+    )
+
+
+class SparseTensors(tf.experimental.ExtensionType):
+    """Sparse rows in CSR format, of which a step takes dense batches."""
+
+    starts: tf.Tensor  # place of the first value of each row, and the number of values, (n + 1,)
+    columns: tf.Tensor  # column of each value
+    values: tf.Tensor
+    width: int
+
+    def take(self, rows: tf.Tensor) -> tf.Tensor:
+        """Return dense rows, (b, width).
+
+        A loop adds a fixed number of values at a time, about as many as the rows have, because XLA has no shapes that
+        depend on values.
+        """
+        n_rows, n_stored = rows.shape[0], self.starts.shape[0] - 1
+        at_a_time = max(1, math.ceil(n_rows * self.values.shape[0] / n_stored))
+        begin = tf.gather(self.starts, rows)
+        ends = tf.cumsum(tf.gather(self.starts, rows + 1) - begin)
+        shift = begin - tf.concat([[0], ends[:-1]], axis=0)
+
+        def add(start: Any, dense: Any) -> tuple[Any, Any]:
+            places = start + tf.range(at_a_time)
+            counts = places < ends[-1]
+            row = tf.where(counts, tf.searchsorted(ends, places, side="right"), 0)
+            source = tf.where(counts, tf.gather(shift, row) + places, 0)
+            values = tf.where(counts, tf.gather(self.values, source), 0)
+            indices = tf.stack([row, tf.gather(self.columns, source)], axis=-1)
+            return start + at_a_time, tf.tensor_scatter_nd_add(dense, indices, values)
+
+        zeros = tf.zeros((n_rows, self.width), self.values.dtype)
+        return tf.while_loop(lambda start, _: start < ends[-1], add, (tf.constant(0), zeros))[1]
 
 
 def tensors(arrays: Any) -> Any:
     """Convert a tree of arrays to tensors."""
-    return keras.tree.map_structure(tf.constant, arrays)
+    return keras.tree.map_structure(_tensor, arrays)
+
+
+def _tensor(array: Any) -> Any:
+    if not isinstance(array, SparseRows):
+        return tf.constant(array)
+    matrix = array.matrix
+    values = matrix.data if matrix.nnz else np.zeros(1, array.dtype)  # a gather needs a value
+    columns = matrix.indices if matrix.nnz else np.zeros(1, np.int32)
+    starts = matrix.indptr.astype(np.int32)
+    return SparseTensors(
+        tf.constant(starts), tf.constant(columns.astype(np.int32)), tf.constant(values), array.shape[1]
+    )
 
 
 def threads() -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from shrinkage._data._dataset import is_dataset
-from shrinkage._data._sparse import is_sparse
+from shrinkage._data._sparse import SparseRows, is_sparse
 from shrinkage._data._tables import column_names, library_of, to_pandas
 from shrinkage._hints._fit import is_stream, stream_words
 from shrinkage._host._private import UnsupportedVersion
@@ -18,8 +18,10 @@ from shrinkage._host._private import UnsupportedVersion
 _TEXTS, _TIMES = ("string", "categorical"), ("date", "datetime", "datetime64", "timedelta", "timedelta64")
 
 
-def as_array(name: str, values: Any, dtype: str, missing: bool = False) -> np.ndarray:
+def as_array(name: str, values: Any, dtype: str, missing: bool = False) -> Any:
     """Convert values to an array (n, ...) of finite numbers. Floats and booleans become `dtype`.
+
+    `SparseRows` are checked and remain sparse.
 
     Args:
         name: Name of the argument in errors.
@@ -31,6 +33,9 @@ def as_array(name: str, values: Any, dtype: str, missing: bool = False) -> np.nd
         TypeError: If the values are not numbers. The message contains code for the conversion.
         ValueError: If a value is missing, NaN or infinite.
     """
+    if isinstance(values, SparseRows):
+        _check_finite(name, values.matrix.data, None)
+        return values
     _check_kind(name, values)
     columns, given = column_names(values) or None, values
     values = to_pandas(values) if library_of(values) else values
@@ -40,7 +45,7 @@ def as_array(name: str, values: Any, dtype: str, missing: bool = False) -> np.nd
             f"{name} must be an array with rows. Received: a {type(values).__name__}. "
             f"{_to_rows(name.strip('`'), values)}".rstrip()
         )
-    if array.dtype == bool:
+    if array.dtype == bool or array.dtype.name == "bfloat16":  # which NumPy does not know as a number
         array = array.astype(dtype)
     if array.dtype.kind not in "iuf":
         raise TypeError(
@@ -50,7 +55,7 @@ def as_array(name: str, values: Any, dtype: str, missing: bool = False) -> np.nd
     if np.issubdtype(array.dtype, np.floating):
         _check_finite(name, array, columns, missing)
         with np.errstate(over="ignore"):
-            array = array.astype(dtype)
+            array = array.astype(dtype, copy=False)
         _check_finite(name, array, columns, missing)  # a float64 may overflow float32
     return array
 
@@ -258,8 +263,11 @@ def _without_bad(called: str, array: np.ndarray) -> str:
             "Drop these rows; or, where some labels of a row are missing and a loss of your own skips NaN, let it skip "
             f"a number that no label has, such as -1, and say {called} = numpy.nan_to_num({called}, nan=-1)."
         )
+    weights = f"numpy.isfinite({called}).astype('float32')"
+    if called.startswith("y['"):  # an output with a name has weights of its own
+        weights = f"{{{called[2:-1]}: {weights}}}"
     return (
         "Drop these rows, or let them not count:\n"
-        f"    sample_weight = numpy.isfinite({called}).astype('float32')\n"
+        f"    sample_weight = {weights}\n"
         f"    {called} = numpy.nan_to_num({called}, posinf=0, neginf=0)"
     )

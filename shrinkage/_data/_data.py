@@ -2,16 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import tree
 
 from shrinkage._data._arrays import as_array, from_list
+from shrinkage._data._sparse import concatenate
 from shrinkage._data._tables import library_of
 
 ALL_ROWS = 2**32 - 1
 """Fold number of the members that train on all rows. No fold has this number."""
+
+
+class WeightedTargets(NamedTuple):
+    """Targets of several outputs with weights per output."""
+
+    y: Any
+    """Targets, a tree of (n, ...)."""
+    share: np.ndarray
+    """Weight of each output in the loss of a row, as a multiple of the weight of the row, (n, outputs)."""
 
 
 @dataclass(frozen=True)
@@ -21,16 +31,28 @@ class Data:
     x: Any
     """Inputs, (n, ...): an array, or a tree of arrays with the structure of the model inputs."""
     y: Any
-    """Targets, (n, ...): an array, or a tree of arrays with the structure of the model outputs."""
+    """Targets, (n, ...): an array, or a tree of arrays with the structure of the model outputs; `WeightedTargets` with
+    weights per output."""
     weight: np.ndarray
     """Weights of the rows in the loss, (n,). The mean is 1 after `scale_weights`."""
     notes: tuple[str, ...] = ()
     """Sentences about changes to the data."""
+    is_padded: bool = False
+    """Whether rows of sequences were padded with zeros at the end, without an effect on the predictions."""
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
         return len(self.weight)
+
+    @property
+    def targets(self) -> Any:
+        """The targets without weights per output."""
+        return self.y.y if isinstance(self.y, WeightedTargets) else self.y
+
+    def weight_of(self, place: int) -> np.ndarray:
+        """Return the weights of the rows in the loss of an output, (n,)."""
+        return self.weight * self.y.share[:, place] if isinstance(self.y, WeightedTargets) else self.weight
 
 
 @dataclass(frozen=True)
@@ -92,26 +114,22 @@ def make_data(
         raise ValueError(f"{first} must have rows. Received: none.")
     if sample_weight is None:
         return Data(x, y, np.ones(n, dtype))
-    sample_weight = as_tree(sample_weight)
-    if len(tree.flatten(sample_weight)) == 1:
-        (sample_weight,) = tree.flatten(sample_weight)  # the model has a single output
-    if tree.is_nested(sample_weight):
-        raise TypeError(
-            f"`sample_weight` must be one array of {n} weights, which hold for all outputs: weights per output are not "
-            f"supported yet. Received: a {type(sample_weight).__name__}. To weigh whole outputs compile with "
-            f"`loss_weights`; for rows without a label of one output, let a loss of your own skip a label such as -1."
-        )
-    weight = as_array("`sample_weight`", sample_weight, dtype)
-    weight = weight[:, 0] if weight.shape == (n, 1) else weight
-    if weight.shape != (n,) or (weight < 0).any():
+    return Data(x, y, row_weights("`sample_weight`", sample_weight, n, dtype))
+
+
+def row_weights(name: str, values: Any, n_rows: int, dtype: str) -> np.ndarray:
+    """Return checked weights of the rows, (n,)."""
+    weight = as_array(name, values, dtype)
+    weight = weight[:, 0] if weight.shape == (n_rows, 1) else weight
+    if weight.shape != (n_rows,) or (weight < 0).any():
         raise ValueError(
-            f"`sample_weight` must be {n} weights, one a row, none negative and not all zero. "
+            f"{name} must be {n_rows} weights, one a row, none negative and not all zero. "
             f"Received: shape {weight.shape}, least {weight.min() if weight.size else 'none'}."
         )
-    return Data(x, y, weight)
+    return weight
 
 
-def scale_weights(weight: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+def scale_weights(weight: np.ndarray, by_output: bool = False) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the weights scaled to a mean of 1, and a note if this changes them.
 
     Keras divides the loss of a batch by the number of rows, not by the sum of the weights. Lambda is the strength on
@@ -123,7 +141,8 @@ def scale_weights(weight: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
             f"`sample_weight` must be {len(weight)} weights, one a row, none negative and not all zero. "
             f"Received: 0 for all rows."
         )
-    note = () if np.isclose(mean, 1) else (f"sample_weight was divided by its mean, {mean:.4g}.",)
+    divisor = "the mean of each row's largest weight" if by_output else "its mean"
+    note = () if np.isclose(mean, 1) else (f"sample_weight was divided by {divisor}, {mean:.4g}.",)
     return (weight / mean).astype(weight.dtype), note
 
 
@@ -163,9 +182,35 @@ def take(values: Any, rows: Any) -> Any:
 
 def join(train: Data, validation: Data) -> Data:
     """Concatenate training and validation rows, with the validation rows last."""
+    train, validation = _share_alike(train, validation), _share_alike(validation, train)
+    if train.is_padded or validation.is_padded:
+        train, validation = _pad_like(train, validation), _pad_like(validation, train)
+    for name, a, b in zip(labels("x", train.x), tree.flatten(train.x), tree.flatten(validation.x), strict=True):
+        if a.shape[1:] != b.shape[1:]:
+            raise ValueError(
+                f"`validation_data` must have rows of one shape with {name}, {a.shape[1:]}. Received: {b.shape[1:]}. "
+                f"Pad both to one length, for example by keras.utils.pad_sequences(x, maxlen, padding='post')."
+            )
     parts = zip((train.x, train.y, train.weight), (validation.x, validation.y, validation.weight), strict=True)
-    x, y, weight = (tree.map_structure(lambda *pair: np.concatenate(pair), *pair) for pair in parts)
+    x, y, weight = (tree.map_structure(lambda *pair: concatenate(pair), *pair) for pair in parts)
     return replace(train, x=x, y=y, weight=weight)
+
+
+def _pad_like(data: Data, other: Data) -> Data:
+    """Pad sequences with zeros at the end, to the length of the sequences of `other` if these are longer."""
+
+    def pad(array: Any, longer: Any) -> Any:
+        missing = longer.shape[1] - array.shape[1] if array.ndim > 1 else 0
+        return np.pad(array, [(0, 0), (0, missing), *[(0, 0)] * (array.ndim - 2)]) if missing > 0 else array
+
+    return replace(data, x=tree.map_structure(pad, data.x, other.x))
+
+
+def _share_alike(data: Data, other: Data) -> Data:
+    """Give `data` weights per output, all equal, if only `other` has weights per output."""
+    if not isinstance(other.y, WeightedTargets) or isinstance(data.y, WeightedTargets):
+        return data
+    return replace(data, y=WeightedTargets(data.y, np.ones((data.n_rows, other.y.share.shape[1]), data.weight.dtype)))
 
 
 def _leaves(values: Any, names: Sequence[str]) -> list[tuple[str, Any]]:

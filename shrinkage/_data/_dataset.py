@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import tree, utils
 
+from shrinkage._data._sparse import is_sparse
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensorflow import dataset_before
 
@@ -86,6 +87,12 @@ def read_dataset(
     if following is None:
         x, y, sample_weight = (*join_batches(name, blocks), None)[:3]
         return Rows(x, y, sample_weight, batch_size)
+    if any(map(_is_ragged, tree.flatten(blocks))):
+        raise ValueError(
+            f"{name} must give rows of one length where the rows do not fit into memory. Received: ragged tensors. "
+            f"Give a larger max_memory, or pad the rows to one length: "
+            f"dataset.map(lambda x, y: (x.to_tensor(shape=(None, 100)), y))."
+        )
     x, y, sample_weight = (*blocks.pop(0), None)[:3]
     rest = itertools.chain(_drain(blocks), [following], source)
     return Rows(x, y, sample_weight, batch_size, rest)
@@ -108,14 +115,14 @@ def _batches(dataset: Any, shape: tuple[int | None, ...] | None, steps: int | No
 
 
 def _check_spec(name: str, dataset: Any) -> None:
-    """Refuse sparse and ragged tensors. The message contains code for the conversion to dense tensors."""
-    for spec in tree.flatten(getattr(dataset, "element_spec", ())):
-        kind = type(spec).__name__.removesuffix("Spec")
-        if code := {"SparseTensor": "tensorflow.sparse.to_dense(x)", "RaggedTensor": "x.to_tensor()"}.get(kind):
-            raise TypeError(
-                f"{name} must give dense tensors. Received: a {kind}. Say dataset.map(lambda x, y: ({code}, y)), which "
-                f"fills up with zeros."
-            )
+    """Refuse sparse tensors. The message contains code for the conversion to dense tensors."""
+    if any(type(spec).__name__ == "SparseTensorSpec" for spec in tree.flatten(getattr(dataset, "element_spec", ()))):
+        code = "dataset.map(lambda x, y: (tensorflow.sparse.to_dense(x), y))"
+        raise TypeError(_dense_words(name, code))
+
+
+def _dense_words(name: str, code: str) -> str:
+    return f"{name} must give dense tensors. Received: a SparseTensor. Say {code}, which fills up with zeros."
 
 
 def _check_end(name: str, dataset: Any, steps: int | None) -> None:
@@ -182,15 +189,24 @@ def _checked(name: str, batches: Iterator[Any]) -> Iterator[Any]:
                 f"{name} must give (x, y) or (x, y, sample_weight), as for model.fit. Received: {_describe(batch)}. "
                 f"{_with_targets(batch)}"
             )
+        batch = batch[:2] if batch[-1] is None else batch  # no weights
+        if any(type(leaf).__name__ == "SparseTensor" for leaf in tree.flatten(batch)):
+            raise TypeError(_dense_words(name, "tensorflow.sparse.to_dense(x)"))
         arrays = tree.map_structure(_array, batch)
         sizes = {len(array) if array.ndim else -1 for array in tree.flatten(arrays)}
         if len(sizes) > 1 or -1 in sizes:
             raise ValueError(
                 f"{name} must give batches whose parts have as many rows. Received: batch {number + 1} of shapes "
-                f"{', '.join(str(array.shape) for array in tree.flatten(arrays))}."
+                f"{_shapes_of(arrays)}."
             )
         n_rows += sizes.pop()
         yield arrays
+
+
+def _shapes_of(arrays: Any) -> str:
+    shapes = [str(array.shape) for array in tree.flatten(arrays)]
+    hint = ". Give arrays, not lists of numbers" * (len(shapes) > 3 and set(shapes) == {"()"})
+    return ", ".join(shapes[:6]) + " and more" * (len(shapes) > 6) + hint
 
 
 def _reason(error: Exception) -> str:
@@ -199,7 +215,22 @@ def _reason(error: Exception) -> str:
     return re.sub(r"^\{\{.*?\}\} *| *\[Op:\w+\].*$", "", text)
 
 
+def _is_ragged(array: np.ndarray) -> bool:
+    """Whether an array holds rows of different lengths, rather than numbers or text."""
+    return array.dtype == object and array.size > 0 and isinstance(array.flat[0], np.ndarray)
+
+
+def _bytes(array: np.ndarray) -> int:
+    return array.nbytes + (sum(row.nbytes for row in array.flat) if _is_ragged(array) else 0)
+
+
 def _array(value: Any) -> np.ndarray:
+    if type(value).__name__.startswith("Ragged"):  # an array of rows
+        rows = np.empty(value.shape[0], object)
+        rows[:] = [np.asarray(row) for row in value.to_list()]
+        return rows
+    if is_sparse(value):
+        return value.toarray()
     return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
 
 
@@ -216,6 +247,8 @@ def _with_targets(batch: Any) -> str:
         return "Take the targets out: dataset.map(lambda row: (row, row.pop('target')))."
     if isinstance(batch, tuple) and len(batch) > 3:
         return "Join the inputs: dataset.map(lambda *parts: (parts[:-1], parts[-1]))."
+    if isinstance(batch, list):
+        return "Give tuples: return x, y."
     return "For an autoencoder say dataset.map(lambda x: (x, x))."
 
 
@@ -247,7 +280,7 @@ def _drain(blocks: list[Any]) -> Iterator[Any]:
 
 
 def _size(batch: Any) -> int:
-    return sum(array.nbytes for array in tree.flatten(batch))
+    return sum(map(_bytes, tree.flatten(batch)))
 
 
 def join_batches(name: str, parts: list[Any]) -> tuple[Any, ...]:

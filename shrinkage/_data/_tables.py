@@ -51,7 +51,9 @@ def columns_of_inputs(x: Any, inputs: Sequence[Any]) -> Any:
     Raises:
         ValueError: If the column names differ from the names of the inputs.
     """
-    is_table = isinstance(x, pd.DataFrame) or library_of(x) and hasattr(x, "__getitem__") and hasattr(x, "columns")
+    is_table = (
+        isinstance(x, pd.DataFrame) or library_of(x) and hasattr(x, "__getitem__") and hasattr(type(x), "columns")
+    )
     if not is_table or len(inputs) < 2 or type(x).__name__ == "LazyFrame":
         return x
     names = column_names(x)

@@ -10,7 +10,7 @@ from keras import tree
 
 from shrinkage._cv._choice import row_se, summarise
 from shrinkage._cv._folds import Folds
-from shrinkage._data._data import Data, TargetUnits, take
+from shrinkage._data._data import Data, TargetUnits, WeightedTargets, take
 from shrinkage._model._null import null_predictions
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
@@ -34,14 +34,18 @@ class RunningMetrics:
         """Whether the model is compiled with metrics."""
         return bool(self._compiled)
 
-    def update(self, y: Any, predictions: Any, weight: np.ndarray) -> None:
+    def update(self, data: Data, rows: np.ndarray, predictions: Any) -> None:
         """Add rows.
 
         Args:
-            y: Targets, a tree of (m, ...).
-            predictions: Predictions, a tree of (m, S, ...).
-            weight: Weights of the rows, (m,).
+            data: Rows with targets and weights.
+            rows: Numbers of the added rows, (m,).
+            predictions: Predictions for the added rows, a tree of (m, S, ...).
         """
+        y, weight = take(data.targets, rows), data.weight[rows]
+        if isinstance(data.y, WeightedTargets):
+            weights = [data.weight_of(place)[rows] for place in range(data.y.share.shape[1])]
+            weight = tree.pack_sequence_as(y, weights)
         for s, compiled in enumerate(self._compiled):
             compiled.update_state(y, tree.map_structure(lambda value, s=s: value[:, s], predictions), weight)
         for leaf in tree.flatten(predictions):
@@ -74,7 +78,7 @@ def metrics_of(template: Template, data: Data, held_out: np.ndarray, predictions
         predictions: Predictions for the held-out rows, a tree of (m, S, ...).
     """
     metrics = RunningMetrics(template, tree.flatten(predictions)[0].shape[1])
-    metrics.update(take(data.y, held_out), predictions, data.weight[held_out])
+    metrics.update(data, held_out, predictions)
     return metrics.result()
 
 

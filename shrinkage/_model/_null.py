@@ -25,9 +25,9 @@ def null_predictions(data: Data, objective: Objective, train: np.ndarray, output
         outputs: Outputs of the model for some rows, a tree of (n, ...).
     """
     constants = []
-    for place, (y, output) in enumerate(zip(tree.flatten(data.y), tree.flatten(outputs), strict=True)):
+    for place, (y, output) in enumerate(zip(tree.flatten(data.targets), tree.flatten(outputs), strict=True)):
         term, shape = objective.term_of(place), output.shape[1:]
-        constant = None if term is None else null_constant(term.loss, y[train], data.weight[train], shape)
+        constant = None if term is None else null_constant(term.loss, y[train], data.weight_of(place)[train], shape)
         constants.append(np.full(shape, np.nan) if constant is None else constant)
     return tree.pack_sequence_as(outputs, constants)
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from shrinkage._data._data import WeightedTargets
 from shrinkage._host._compiled import CompileLoss, flat_losses, get_loss
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._losses import (
@@ -82,21 +83,27 @@ class Objective:
         A loss that mixes rows is divided equally among the rows of the batch.
 
         Args:
-            y: Targets, a tree of (f, batch, ...).
+            y: Targets, a tree of (f, batch, ...), or `WeightedTargets` of it.
             predictions: Predictions, a tree of (f, s, batch, ...).
             weight: Sample weights, (f, batch).
         """
+        y, by_output = y if isinstance(y, WeightedTargets) else (y, None)
         targets, outputs = tree.flatten(y), tree.flatten(predictions)
         weight = ops.cast(weight, self.dtype)
         total: Any = 0.0
         for term in self.terms:
             target, output = targets[term.place], outputs[term.place]
+            part = None if by_output is None else ops.cast(by_output[..., term.place], self.dtype)
             if term.by_rows:
                 if len(output.shape) == 3 and is_listed(term.loss):  # an output without an axis of units
                     output = ops.expand_dims(output, -1)
                 share = row_losses(term.loss, target, output)
+                if part is not None:
+                    part = ops.cast(ops.expand_dims(part, 1), share.dtype)
+                    share = ops.where(part > 0, share, 0) * part  # 0 for an infinite loss at weight 0
             else:
-                whole = batch_losses(term.loss, target, output, weight if self.weighted else None)
+                counts = weight if part is None else weight * part
+                whole = batch_losses(term.loss, target, output, counts if self.weighted else None)
                 mean = ops.expand_dims(ops.mean(weight, axis=-1), -1)
                 share = ops.expand_dims(ops.divide_no_nan(whole, ops.cast(mean, whole.dtype)), -1)
             total = total + term.weight * ops.cast(share, self.dtype)

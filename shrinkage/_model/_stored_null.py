@@ -51,8 +51,7 @@ def stored_null_scores(
         place, found = stored.places_in_sample(block.rows[scores.rows])
         row_loss[place] = scores.row_loss[found]
         if len(scores.rows):
-            y = tree.map_structure(lambda array: array[scores.rows], block.data.y)  # noqa: B023
-            metrics.update(y, scores.predictions, block.data.weight[scores.rows])
+            metrics.update(block.data, scores.rows, scores.predictions)
     fold_loss = totals / stored.weight
     mean, se = summarise(fold_loss[:, None], stored.weight, repeats=folds.repeats, overlap=folds.overlap)
     if stored.n_folds == 1:
@@ -73,22 +72,21 @@ def _constants(stored: StoredRows, sample: Data, objective: Objective, outputs: 
     terms = {term.place: term.loss for term in objective.terms if len(leaves[term.place].shape) == 2}
     by_mean = {place: loss for place, loss in terms.items() if has_constant_of_mean(loss)}
     sums = {place: np.zeros((stored.n_folds, leaves[place].shape[1])) for place in by_mean}
-    weights = np.zeros(stored.n_folds)
+    weights = {place: np.zeros((stored.n_folds, 1)) for place in by_mean}
     for block in stored.blocks() if by_mean else ():
-        y, weight = tree.flatten(block.data.y), block.data.weight.astype(np.float64)
-        values = {place: target_values(loss, y[place], leaves[place].shape[1]) for place, loss in by_mean.items()}
-        shares = block.sides.train[:-1] * weight
-        weights += shares.sum(axis=1)
-        for place, value in values.items():
-            sums[place] += shares @ value
+        y = tree.flatten(block.data.targets)
+        for place, loss in by_mean.items():
+            shares = block.sides.train[:-1] * block.data.weight_of(place).astype(np.float64)
+            weights[place] += shares.sum(axis=1, keepdims=True)
+            sums[place] += shares @ target_values(loss, y[place], leaves[place].shape[1])
     constants = []
     for place, output in enumerate(leaves):
         shape = output.shape[1:]
         if place in by_mean:
-            found = [constant_of_mean(by_mean[place], mean) for mean in sums[place] / weights[:, None]]
+            found = [constant_of_mean(by_mean[place], mean) for mean in sums[place] / weights[place]]
         else:
-            y = tree.flatten(sample.y)[place]
-            one = None if place not in terms else null_constant(terms[place], y, sample.weight, shape)
+            y, weight = tree.flatten(sample.targets)[place], sample.weight_of(place)
+            one = None if place not in terms else null_constant(terms[place], y, weight, shape)
             found = [np.full(shape, np.nan) if one is None else one] * stored.n_folds
         constants.append(np.stack(found).astype(output.dtype))
     return tree.pack_sequence_as(outputs, constants)

@@ -52,6 +52,8 @@ class Memory:
     """Number of rows in a batch."""
     limit: int
     """Bytes that a run may take."""
+    inputs: int = 0
+    """Number of values, not bytes, in the inputs of a row. A batch of inputs is copied from all rows."""
 
     def predict(self, chunk: int, *, xla: bool, evaluated_rows: int) -> int:
         """Return the peak memory of a run with `chunk` strengths at a time, in bytes."""
@@ -63,7 +65,8 @@ class Memory:
 
     def _fixed_bytes(self, xla: bool) -> float:
         kept = self.held_out * (self.output + 8) + self.member  # per strength, until the path is assembled
-        return _COMPILING[xla] + self.data + self.strengths * kept
+        batch = side_by_side(self.folds, xla) * 2 * 4 * self.inputs * self.batch_size
+        return _COMPILING[xla] + self.data + batch + self.strengths * kept
 
     def _per_strength(self, xla: bool, evaluated_rows: int) -> float:
         training = self.member + self.weights + _ACTIVATIONS[xla] * self.activations * self.batch_size
@@ -111,6 +114,7 @@ def measure(
         strengths=strengths,
         batch_size=batch_size,
         limit=limit,
+        inputs=sum(math.prod(array.shape[1:]) for array in tree.flatten(data.x)),
     )
 
 

@@ -113,7 +113,7 @@ def make_plan(way: Way, memory: Memory, user_plan: Mapping[str, Any], *, strengt
     chunk = user_plan.get("chunk") or math.ceil(strengths / math.ceil(strengths / most))
     chunk = min(chunk, strengths)
     together = 1 if way.scores_by_calls else chunk
-    rows = max(memory.batch_size, _EVALUATED_VALUES // (memory.widest * together))
+    rows = max(memory.batch_size, _EVALUATED_VALUES // max(memory.widest * together, memory.inputs))
     rows = math.ceil(memory.scored / math.ceil(memory.scored / rows))  # parts of equal size need little padding
     return Plan(way.rules, way.xla, chunk, min(memory.scored, user_plan.get("evaluated_rows") or rows))
 

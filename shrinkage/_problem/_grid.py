@@ -124,10 +124,12 @@ def stored_sizes(stored: StoredRows, objective: Objective) -> tuple[float, float
 
 def _target_moments(data: Data, objective: Objective, rows: np.ndarray) -> dict[int, WeightedMoments]:
     """Return the weight, mean and variance of the targets with a squared error, by the index of the output."""
-    leaves, weight, found = keras.tree.flatten(data.y), data.weight[rows].astype(np.float64), {}
+    leaves, found = keras.tree.flatten(data.targets), {}
     for term in objective.terms:
         if name_of(term.loss) == "mean_squared_error":
-            y = leaves[term.place][rows].astype(np.float64)
+            y, weight = (part[rows].astype(np.float64) for part in (leaves[term.place], data.weight_of(term.place)))
+            if not weight.any():
+                continue
             mean = np.average(y, axis=0, weights=weight)
             found[term.place] = float(weight.sum()), mean, np.average((y - mean) ** 2, axis=0, weights=weight)
     return found

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import tree
 
-from shrinkage._data._data import Data, as_tree, labels, make_data, scale_weights, take
+from shrinkage._data._data import Data, WeightedTargets, as_tree, labels, make_data, row_weights, scale_weights, take
 from shrinkage._data._tables import columns_of_inputs
 from shrinkage._host._compiled import flat_metrics
 from shrinkage._host._graphs import graph_of
@@ -18,6 +18,8 @@ from shrinkage._model._losses import is_listed, name_of, takes_labels
 from shrinkage._model._objective import Objective
 from shrinkage._model._table_normalization import TableNormalization
 from shrinkage._model._template import Template
+from shrinkage._problem._ragged import Lengths, check_padding, pad_inputs
+from shrinkage._problem._structure import keys_of, leaf_places
 from shrinkage._problem._targets import check_targets, class_weights, note_of_outputs
 from shrinkage._problem._tokens import check_text, check_tokens, look_up
 from shrinkage._weights._first_call import reason_of
@@ -38,7 +40,7 @@ def read_rows(
     Args:
         template: The template of the model.
         x, y: Inputs and targets, in any form that `model.fit` accepts.
-        sample_weight: Weights of the rows, (n,), or None.
+        sample_weight: Weights of the rows, (n,), or for several outputs a structure of weights; or None.
         class_weight: A dictionary from class labels to weights, or None. Multiplies `sample_weight`.
         objective: The objective of the training rows, for held-out rows; None creates the objective.
         is_block: Whether the rows are only a part of all rows. If so, a class may be missing, and the weights are not
@@ -50,19 +52,21 @@ def read_rows(
     network = template.network
     check_text(network)
     dtype = network.trainable_variables[0].dtype
-    x, y = _inputs(template, x), as_tree(y)
+    (x, lengths), y, sample_weight = _inputs(template, x), as_tree(y), as_tree(sample_weight)
+    by_output = tree.is_nested(sample_weight)
     missing = any(isinstance(layer, TableNormalization) for layer in network.layers)
-    data = make_data(x, y, sample_weight, dtype, missing=missing)
+    data = make_data(x, y, None if by_output else sample_weight, dtype, missing=missing)
     if class_weight is not None:
         data = replace(data, weight=(data.weight * class_weights(data.y, class_weight)).astype(dtype))
-    weight, notes = (data.weight, ()) if is_block else scale_weights(data.weight)
-    data = replace(data, x=_fitting_inputs(network, data.x), weight=weight, notes=notes)
+    data = replace(data, x=_fitting_inputs(network, data.x))
     check_tokens(network, data.x)
+    padding = check_padding(network, data.x, lengths)
+    data = replace(data, notes=(*data.notes, *padding), is_padded=bool(padding))
     some = np.unique(np.linspace(0, data.n_rows - 1, 32).astype(int))
     outputs = _outputs(network, take(data.x, some))
     names = list(getattr(network, "output_names", None) or range(len(tree.flatten(outputs))))
-    keys = _keys(outputs, names)
-    places = _places("y", data.y, outputs, names, template.has_loss(keys))
+    keys = keys_of(outputs, names)
+    places = leaf_places("y", data.y, outputs, names, template.has_loss(keys))
     arrays, given = tree.flatten(data.y), labels("y", y)
     leaves = [None if i is None else arrays[i] for i in places]
     called = [f"`y[{key!r}]`" if i is None else given[i] for i, key in zip(places, keys, strict=True)]
@@ -76,24 +80,55 @@ def read_rows(
             _fitting_targets(leaves[place], output, term and term.loss, called[place], data.n_rows, dtype, is_block)
         )
     more = [note_of_outputs(tree.flatten(outputs)[term.place], term.loss) for term in objective.terms]
-    data = replace(data, y=tree.pack_sequence_as(outputs, fitting), notes=(*notes, *filter(None, more)))
+    data = replace(data, y=tree.pack_sequence_as(outputs, fitting), notes=(*data.notes, *filter(None, more)))
     absent = [name if leaf is None else None for name, leaf in zip(called, leaves, strict=True)]
     _check_metrics(template, take(data.y, some), outputs, absent)
+    if by_output:
+        data = _weigh_outputs(data, sample_weight, outputs, names, objective, dtype)
+    if not is_block:
+        weight, notes = scale_weights(data.weight, isinstance(data.y, WeightedTargets))
+        data = replace(data, weight=weight, notes=(*notes, *data.notes))
     return data, objective
 
 
-def _inputs(template: Template, x: Any) -> Any:
-    """Return the network inputs as a tree: tables are split into columns, and text is looked up."""
+def _weigh_outputs(
+    data: Data, sample_weight: Any, outputs: Any, names: Sequence[Any], objective: Objective, dtype: str
+) -> Data:
+    """Return the rows with weights per output. The weight of a row is the largest weight of its outputs with a loss.
+
+    An output without weights has weight 1 in every row.
+    """
+    has_loss = [objective.term_of(place) is not None for place in range(len(tree.flatten(outputs)))]
+    is_single = len(has_loss) == len(tree.flatten(sample_weight)) == 1  # with any key
+    places = [0] if is_single else leaf_places("sample_weight", sample_weight, outputs, names, has_loss)
+    leaves, called = tree.flatten(sample_weight), labels("sample_weight", sample_weight)
+    weight = np.ones((data.n_rows, len(places)), dtype)
+    for column, place in enumerate(places):
+        if place is not None and leaves[place] is not None:
+            weight[:, column] = row_weights(called[place], leaves[place], data.n_rows, dtype)
+    largest = weight[:, has_loss].max(axis=1)
+    share = np.divide(weight, largest[:, None], out=np.zeros_like(weight), where=largest[:, None] > 0)
+    y = data.y if is_single else WeightedTargets(data.y, share)
+    return replace(data, y=y, weight=data.weight * largest)
+
+
+def _inputs(template: Template, x: Any) -> tuple[Any, Lengths]:
+    """Return the network inputs as a tree, and the lengths of padded rows.
+
+    Tables are split into columns, text is looked up, and sequences of different lengths are padded.
+    """
     graph = graph_of(template.network if template.front is None else template.source)
     if graph is None:
-        return as_tree(x)
+        return as_tree(x), []
     names = [tensor.name for tensor in graph.inputs]
-    x = as_tree(columns_of_inputs(x, _keys(graph.input, names)))
+    x = columns_of_inputs(x, keys_of(graph.input, names))
     if template.front is None:
-        return x
+        x, lengths = pad_inputs(template.network, x)
+        return as_tree(x), lengths
+    x = as_tree(x)
     leaves, called = tree.flatten(x), labels("x", x)
-    places = [i or 0 for i in _places("x", x, graph.input, names)]  # an input is never missing
-    return look_up(template, [leaves[i] for i in places], [called[i] for i in places])
+    places = [i or 0 for i in leaf_places("x", x, graph.input, names)]  # an input is never missing
+    return look_up(template, [leaves[i] for i in places], [called[i] for i in places]), []
 
 
 def _outputs(network: keras.Model, x: Any) -> Any:
@@ -146,7 +181,7 @@ def _fitting_inputs(network: keras.Model, x: Any) -> Any:
     if graph is None:
         return x
     structure, tensors = graph.input, graph.inputs
-    places = _places("x", x, structure, [tensor.name for tensor in tensors])
+    places = leaf_places("x", x, structure, [tensor.name for tensor in tensors])
     leaves, called = tree.flatten(x), labels("x", x)
     pairs = zip(places, tensors, strict=True)
     with np.errstate(over="ignore"):  # infinite values are refused later, with the name of the input
@@ -156,56 +191,6 @@ def _fitting_inputs(network: keras.Model, x: Any) -> Any:
             if i is not None
         ]
     return tree.pack_sequence_as(structure, fitting)
-
-
-def _places(
-    name: str, given: Any, structure: Any, names: Sequence[Any], needed: Sequence[bool] = ()
-) -> list[int | None]:
-    """Return the index of the leaf of `given` for each leaf of `structure`. A missing target has the index None.
-
-    As in Keras, a dictionary may name the inputs or outputs of a model with a list of inputs or outputs. Targets are
-    optional for outputs without a loss. `needed` states for each output whether there is a loss.
-    """
-    paths, expected = ([path for path, _ in tree.flatten_with_path(part)] for part in (given, structure))
-    if paths == expected:
-        return list(range(len(paths)))
-    if len(paths) == len(expected) == 1 and all(path in ((), (0,), (names[0],)) for path in paths):
-        return [0]
-    keys = _keys(structure, names)
-    flat = isinstance(given, dict) and all(len(path) == 1 for path in [*paths, *expected] if path)
-    if flat and set(given) <= set(keys) and (name == "y" or len(given) == len(keys)):
-        numbers = {path[0]: i for i, path in enumerate(paths)}
-        return [numbers.get(key) for key in keys]
-    if len(paths) == sum(needed) and not isinstance(given, dict) and all(len(path) < 2 for path in [*paths, *expected]):
-        numbers = iter(range(len(paths)))
-        return [next(numbers) if has_loss else None for has_loss in needed]
-    stack = len(keys) == 1 < len(paths) and isinstance(given, tuple)
-    hint = f" To make one array of these, say numpy.stack({name})." if stack else ""
-    raise ValueError(
-        f"`{name}` must be {_describe_expected(structure, keys)}. Received: {_describe_received(given)}.{hint}"
-    )
-
-
-def _keys(structure: Any, names: Sequence[Any]) -> list[Any]:
-    """Return the keys of a dictionary, or the names of the leaves of a list."""
-    return [path[0] for path, _ in tree.flatten_with_path(structure)] if isinstance(structure, dict) else list(names)
-
-
-def _describe_expected(structure: Any, keys: Sequence[Any]) -> str:
-    listed = ", ".join(map(repr, keys))
-    if len(keys) == 1:
-        return f"one array (for {listed})"
-    if any(map(tree.is_nested, structure.values() if isinstance(structure, dict) else structure)):
-        return f"of the model's structure, {tree.map_structure(lambda _: 'array', structure)}"
-    if isinstance(structure, dict):
-        return f"a dictionary of {len(keys)} arrays with the model's keys {listed}"
-    return f"a list of {len(keys)} arrays in the model's order {listed}, or a dictionary with these names"
-
-
-def _describe_received(given: Any) -> str:
-    if isinstance(given, dict):
-        return f"a dictionary with keys {', '.join(map(repr, given))}"
-    return f"a list of {len(given)}" if isinstance(given, tuple) else f"one array of shape {np.shape(given)}"
 
 
 def _fit_shape(x: np.ndarray, shape: tuple[int | None, ...], name: str) -> np.ndarray:

@@ -216,11 +216,11 @@ def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
     Returns:
         The note, or an empty string.
     """
-    leaves, weight = tree.flatten(data.y), data.weight[rows].astype(np.float64)
+    leaves = tree.flatten(data.targets)
     for term in objective.terms:
         if name_of(term.loss) not in _OF_SCALE:
             continue
-        y = leaves[term.place][rows].astype(np.float64)
+        y, weight = (part[rows].astype(np.float64) for part in (leaves[term.place], data.weight_of(term.place)))
         mean = np.average(y, axis=0, weights=weight)
         variance = float(np.mean(np.average((y - mean) ** 2, axis=0, weights=weight)))
         offset = float(np.sqrt((mean**2).mean()))

@@ -1,4 +1,4 @@
-"""Conversion of the data arguments: datasets are read into arrays, and sparse matrices become dense arrays."""
+"""Conversion of the data arguments: datasets are read into arrays, and sparse matrices become sparse rows."""
 
 from typing import Any
 
@@ -6,10 +6,14 @@ import keras
 
 from shrinkage._data._dataset import Rows, is_dataset, read_dataset
 from shrinkage._data._memory import memory_limit
-from shrinkage._data._sparse import to_dense
+from shrinkage._data._sparse import to_dense, to_sparse_rows
 from shrinkage._hints._fit import stream_words
 from shrinkage._host._graphs import graph_of
+from shrinkage._host._layers import sublayers
 from shrinkage._problem._request import Request
+
+_NEED_ALL_ROWS = keras.layers.Embedding, keras.layers.Normalization
+"""Layers with tokens that are checked, or with moments that are computed, in all rows."""
 
 
 def training_rows(request: Request, network: keras.Model) -> Rows:
@@ -24,7 +28,7 @@ def training_rows(request: Request, network: keras.Model) -> Rows:
                 "`steps_per_epoch` is for a dataset, of which it says how many batches are the rows. Received: arrays. "
                 "Leave it out: an epoch is round(rows / batch_size) steps."
             )
-        x, y = (_dense(name, getattr(request, name), request, network) for name in ("x", "y"))
+        x, y = _inputs("x", request.x, request, network), _dense("y", request.y, request, network)
         return Rows(x, y, request.sample_weight, None)
     for name in ("y", "sample_weight"):
         if getattr(request, name) is not None:
@@ -52,8 +56,18 @@ def validation_rows(request: Request, network: keras.Model) -> Rows | None:
             "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays, or a dataset of these. "
             f"Received: a {type(given).__name__}{size}. {stream_words(given, '_val')}".rstrip()
         )
-    x, y, weight = (*_dense("validation_data", given, request, network), None)[:3]
-    return Rows(x, y, weight, None)
+    x, y, weight = (*given, None)[:3]
+    y = _dense("validation_data[1]", y, request, network)
+    return Rows(_inputs("validation_data[0]", x, request, network), y, weight, None)
+
+
+def _inputs(name: str, values: Any, request: Request, network: keras.Model) -> Any:
+    """Keep sparse matrices sparse if batches of dense rows are all that the model needs."""
+    graph = graph_of(network)
+    has_other_inputs = graph is not None and any(len(tensor.shape) != 2 for tensor in graph.inputs)
+    if has_other_inputs or any(isinstance(layer, _NEED_ALL_ROWS) for layer in sublayers(network)):
+        return _dense(name, values, request, network)
+    return to_sparse_rows(name, values, network.trainable_variables[0].dtype)
 
 
 def _dense(name: str, values: Any, request: Request, network: keras.Model) -> Any:

@@ -11,7 +11,7 @@ from sklearn.model_selection import TimeSeriesSplit
 from shrinkage._cv._folds import Folds, given_folds, with_rows_that_do_not_count
 from shrinkage._cv._given import is_splitter, read_folds
 from shrinkage._cv._splits import make_folds
-from shrinkage._data._data import Data, TargetUnits, join
+from shrinkage._data._data import Data, TargetUnits, join, labels
 from shrinkage._data._dataset import Rows, is_shuffled
 from shrinkage._model._losses import name_of
 from shrinkage._model._objective import Objective
@@ -33,6 +33,10 @@ class SplitInputs:
     """Class of each row for stratification, (n,), or whether each label applies, (n, L); None without classes."""
     target: np.ndarray | None
     """Targets of the first output with classes, or else of the first output, (n, ...); None if not needed."""
+    counts: dict[str, np.ndarray]
+    """Whether each row has a weight above 0 in the loss of an output, (n,), by the name of the output in errors."""
+    class_name: str = ""
+    """Name of the output with classes."""
     n_validation: int = 0
     """Number of rows of `validation_data`."""
 
@@ -51,8 +55,10 @@ def split(
 def split_inputs(data: Data, objective: Objective) -> SplitInputs:
     """Return the values of some rows that a split depends on."""
     place = objective.classification_output()
-    leaves = keras.tree.flatten(data.y)
-    return SplitInputs(data.weight, None if place is None else classes_of(leaves[place]), leaves[place or 0])
+    leaves, names = keras.tree.flatten(data.targets), labels("y", data.targets)
+    counts = {names[term.place]: data.weight_of(term.place) > 0 for term in objective.terms}
+    classes, class_name = (None, "") if place is None else (classes_of(leaves[place]), names[place])
+    return SplitInputs(data.weight, classes, leaves[place or 0], counts, class_name)
 
 
 def choose_folds(inputs: SplitInputs, request: Request) -> Folds:
@@ -65,19 +71,21 @@ def choose_folds(inputs: SplitInputs, request: Request) -> Folds:
         folds = given_folds(len(inputs.weight) - inputs.n_validation, inputs.n_validation)
     else:
         folds = _split_rows(inputs, request)
-    _check_weights(folds, inputs.weight)
+    for name, counts in inputs.counts.items():
+        _check_weights(folds, counts, name)
     return replace(folds, notes=(*folds.notes, *_unseen(folds, inputs)))
 
 
-def _check_weights(folds: Folds, weight: np.ndarray) -> None:
-    """Refuse a fold if all training rows or all held-out rows have weight 0."""
+def _check_weights(folds: Folds, weight: np.ndarray, name: str) -> None:
+    """Refuse a fold if all training rows or all held-out rows have weight 0 in an output."""
+    output = "" if name == "`y`" else f" in the loss of {name}"
     for place, sides in enumerate(zip(folds.train, folds.held_out, strict=True)):
-        for name, rows in zip(("training", "held-out"), sides, strict=True):
+        for side, rows in zip(("training", "held-out"), sides, strict=True):
             if not weight[rows].any():
                 raise ValueError(
                     f"`sample_weight` (times `class_weight`) must be above 0 for some training and some held-out rows "
-                    f"of every fold. Received: weight 0 for all {name} rows of fold {place + 1}. Change `cv`, or leave "
-                    f"the fold out."
+                    f"of every fold{output}. Received: weight 0 for all {side} rows of fold {place + 1}. Change `cv`, "
+                    f"or leave the fold out."
                 )
 
 
@@ -118,8 +126,8 @@ def _is_number(cv: object) -> bool:
 
 def _unseen(folds: Folds, inputs: SplitInputs) -> tuple[Note, ...]:
     """Return a note on classes or labels that a fold holds out and does not train on, with the number of rows."""
-    classes, counts = inputs.classes, inputs.weight > 0
-    if classes is None:
+    classes, counts = inputs.classes, inputs.counts.get(inputs.class_name)
+    if classes is None or counts is None:
         return ()
     missed = np.zeros(classes.shape, bool)  # (n,), or (n, L) for several labels per row
     for train, held_out in zip(folds.train, folds.held_out, strict=True):

@@ -12,8 +12,9 @@ from keras import tree
 from shrinkage._cv._folds import Folds, scored_training_rows
 from shrinkage._cv._given import is_splitter
 from shrinkage._cv._row_sets import RowSets
-from shrinkage._data._data import Data, TargetUnits, scale_weights, take
+from shrinkage._data._data import Data, TargetUnits, WeightedTargets, scale_weights, take
 from shrinkage._data._dataset import Rows
+from shrinkage._data._sparse import SparseRows
 from shrinkage._data._spool import Spool, Writer
 from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, Sides, StoredRows, placement
 from shrinkage._model._behaviour import Behaviour, observe
@@ -113,8 +114,9 @@ def _write(
     writer: Writer, blocks: Iterator[Data], objective: Objective, request: Request
 ) -> tuple[SplitInputs, tuple[str, ...]]:
     """Write checked rows; return the values of all of them that a split depends on, and the notes."""
-    parts, notes = list[SplitInputs](), dict[str, None]()
+    parts, notes, by_output = list[SplitInputs](), dict[str, None](), False
     for data in blocks:
+        by_output = isinstance(data.y, WeightedTargets)
         writer.write(_arrays(data))
         found = split_inputs(data, objective)
         needed = request.standardize_target or is_splitter(request.cv)
@@ -123,7 +125,7 @@ def _write(
         parts.append(replace(found, classes=classes, target=found.target if needed and small else None))
         notes |= dict.fromkeys(data.notes)
     inputs = join_inputs(parts)
-    weight, more = scale_weights(inputs.weight)
+    weight, more = scale_weights(inputs.weight, by_output)
     return replace(inputs, weight=weight), (*more, *notes)
 
 
@@ -161,7 +163,8 @@ def join_inputs(parts: Sequence[SplitInputs]) -> SplitInputs:
         known = [part if part.ndim > 1 else part[:, None] == np.arange(width) for part in known]
     joined = np.concatenate(known) if len(known) == len(parts) else None
     target = None if any(part is None for part in targets) else np.concatenate([t for t in targets if t is not None])
-    return SplitInputs(weight, joined, target)
+    counts = {name: np.concatenate([part.counts[name] for part in parts]) for name in parts[0].counts}
+    return SplitInputs(weight, joined, target, counts, parts[0].class_name)
 
 
 def _check_classes(inputs: SplitInputs, objective: Objective) -> None:
@@ -184,7 +187,8 @@ def _note(stored: StoredRows, n_held_out: int) -> str:
 
 
 def _arrays(data: Data) -> list[np.ndarray]:
-    return tree.flatten((data.x, data.y))
+    leaves = tree.flatten((data.x, data.y))
+    return [leaf[np.arange(data.n_rows)] if isinstance(leaf, SparseRows) else leaf for leaf in leaves]
 
 
 def _checked(rows: Rows, read: Callable[[Rows], Data]) -> Iterator[Data]:

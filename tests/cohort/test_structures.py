@@ -18,12 +18,13 @@ from shrinkage._data._data import as_tree, take
 from shrinkage._plan._check import compare
 from shrinkage._plan._plan import Way, ways
 from shrinkage._problem._problem import Problem
-from shrinkage._problem._rows import _places
+from shrinkage._problem._structure import leaf_places
 from shrinkage._problem._targets import class_weights
 from tests.cohort.test_cohort import assert_member_equals_plain_keras, floatx, problem_of, train_cohort  # noqa: F401
 from tests.cohort.zoo_structures import AMOUNT, LABELS, STRUCTURES, A, B, Case
 from tests.model.zoo_losses import LOSSES, X, own_mixes_rows
 from tests.model.zoo_losses import model as loss_model
+from tests.oracle import sample_weights
 
 DAILY = [pytest.param(name, marks=() if daily else pytest.mark.full) for name, (_, _, daily) in STRUCTURES.items()]
 
@@ -74,13 +75,12 @@ def assert_evaluation_equals_plain_keras(problem: Problem, cohort: Cohort, fold:
     """The scores of a member are those of `model.evaluate` in batches of the same size."""
     found, data, rows = cohort.evaluate(), problem.training.data, problem.folds.held_out[fold]
     model = problem.training.template.model(cohort.values(fold, s))
-    weight = data.weight[rows] if np.ptp(data.weight) else None
-    size = problem.training.batch_size
+    weight, size = sample_weights(data, rows), problem.training.batch_size
     plain = model.evaluate(
-        take(data.x, rows), take(data.y, rows), sample_weight=weight, batch_size=size, verbose=0, return_dict=True
+        take(data.x, rows), take(data.targets, rows), sample_weight=weight, batch_size=size, verbose=0, return_dict=True
     )
     # Keras adds up batches in float32, and divides by their rows, not by the sum of weights.
-    expected = plain["loss"] / (1.0 if weight is None else weight.mean())
+    expected = plain["loss"] / data.weight[rows].mean()
     assert found.cv_loss[fold, s] == pytest.approx(expected, rel=2e-6)
     assert np.isnan(found.row_loss).all() != problem.training.objective.by_rows
 
@@ -272,7 +272,17 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
         STRUCTURES["subclassed"][0]()._replace(x=[A, B]), {}, "`model` cannot be called on the first rows of `x`",
     ),
     "weights of losses": (two_outputs(compiled={"loss": ["mse", None], "loss_weights": [1.0]}), {}, "`loss_weights`"),
-    "sample weights per output": (two_outputs(), {"sample_weight": [np.ones(40), np.ones(40)]}, "weights per output"),
+    "sample weights of another output": (
+        two_outputs(), {"sample_weight": {"other": np.ones(40)}}, "`sample_weight` must be a list of 2 arrays in the "
+        "model's order 'amount', 'kind', or a dictionary with these names. Received: a dictionary with keys 'other'.",
+    ),
+    "negative sample weights": (
+        two_outputs(), {"sample_weight": {"kind": -np.ones(40)}}, "`sample_weight['kind']` must be 40 weights",
+    ),
+    "sample weights of a fold": (
+        two_outputs(), {"sample_weight": [None, np.arange(40) < 20], "cv": np.arange(40) // 20},
+        "above 0 for some training and some held-out rows of every fold in the loss of `y[1]`. Received: weight 0",
+    ),
     "class weights of two outputs": (two_outputs(), {"class_weight": {0: 2.0}}, "`class_weight` needs one output"),
     "class weights": (
         STRUCTURES["two_inputs"][0](), {"class_weight": {"a": 2.0}}, "`class_weight` must give whole numbers",
@@ -305,7 +315,7 @@ def test_a_structure_fits_or_is_refused(given_, structure):
     """Whatever is given, each leaf of the model's structure gets one leaf, or one sentence says what is wanted."""
     count = len(keras.tree.flatten(structure))
     try:
-        places = _places("x", given_, structure, list(range(count)))
+        places = leaf_places("x", given_, structure, list(range(count)))
     except ValueError as error:
         assert re.match(r"`x` must be .*\. Received: .*\.$", str(error))
         assert keras.tree.flatten_with_path(given_) != keras.tree.flatten_with_path(structure)

@@ -144,6 +144,21 @@ def test_sample_weights_have_mean_one():
     assert any("sample_weight was divided by its mean" in note for note in problem.notes)
 
 
+def test_weights_per_output():
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, [layers.Dense(1, name=name)(inputs) for name in "ab"])
+    model.compile("sgd", "mse")
+    weight = np.stack([np.arange(N) % 3, np.arange(N) % 4]).astype(float)
+    path = fit(model, [Y, 2 * Y], sample_weight={"a": weight[0], "b": weight[1]}, cv=0.5)
+    held, largest = path.held_out_rows, weight.max(axis=0)
+    losses = [(path.predictions[i][:, 0, 0] - (i + 1) * np.ravel(Y)[held]) ** 2 for i in range(2)]
+    whole = sum(weight[i, held] @ losses[i] for i in range(2))
+    assert path.mean[0] == pytest.approx(whole / largest[held].sum(), rel=1e-5)
+    assert path.row_weight is not None
+    np.testing.assert_allclose(path.row_weight, largest[held] / largest.mean(), rtol=1e-5)
+    assert np.isfinite(path.se).all()
+
+
 def test_class_weights_are_weights_of_rows():
     weight = np.arange(1.0, N + 1)
     both = prepared(classifier(), y=CLASSES, sample_weight=weight, class_weight={1: 3.0})

@@ -180,11 +180,6 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         TypeError,
         r"a SparseTensor. Say dataset.map\(lambda x, y: \(tensorflow.sparse.to_dense\(x\), y\)\)",
     ),
-    "ragged tensors": (
-        {"x": ROWS.batch(4).map(lambda x, y: (tf.RaggedTensor.from_tensor(x), y))},
-        TypeError,
-        r"a RaggedTensor. Say dataset.map\(lambda x, y: \(x.to_tensor\(\), y\)\)",
-    ),
     "rows of other shapes": (
         {"x": tf.data.Dataset.from_generator(
             lambda: ((X[:4, :width], Y[:4]) for width in (6, 5)), output_types=("float32", "float32"))},

@@ -57,10 +57,10 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no rows": ({"x": X[:0], "y": Y[:0]}, ValueError, "`x` must have rows. Received: none"),
     "too few columns": ({"x": X[:, :4]}, ValueError, r"`x` must have the shape .*\(n, 6\). Received: \(40, 4\)"),
     "one axis too few": ({"x": X[:, 0]}, ValueError, r"`x` must have the shape .*\(n, 6\). Received: \(40,\)"),
-    "a sparse matrix that is large": (
-        {"x": scipy.sparse.csr_matrix(X), "max_memory": 900},
+    "sparse targets that are large": (
+        {"y": scipy.sparse.csr_matrix(Y[:, None]), "max_memory": 100},
         ValueError,
-        r"`x` must fit into memory as a dense array. Received: a csr_matrix of shape \(40, 6\), dense .* max_memory",
+        r"`y` must fit into memory as a dense array. Received: a csr_matrix of shape \(40, 1\), dense .* max_memory",
     ),
     "sparse weights": (
         {"sample_weight": scipy.sparse.csr_matrix(Y[:, None])},
@@ -74,9 +74,9 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     ),
     "ragged lists": ({"x": [[1, 2], [3]] * 20}, TypeError, r"rows have different lengths: say keras.utils.pad_seq"),
     "an array of arrays": (
-        {"x": of_objects(X)},
+        {"y": of_objects(Y[:, None])},
         TypeError,
-        r"dtype object. Say numpy.stack\(list\(x\)\), as its rows have equal shapes",
+        r"dtype object. Say numpy.stack\(list\(y\)\), as its rows have equal shapes",
     ),
     "a list of rows": ({"x": list(X)}, ValueError, r"as many rows. Received: 6 and 40 rows. .*numpy.stack\(x\)"),
     "times": ({"x": X.astype("datetime64[s]")}, TypeError, r"numpy.timedelta64\(1, 'D'\) in days"),
