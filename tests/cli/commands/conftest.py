@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 import shrinkage as sh
-from shrinkage._note import Note
 from tests.cli.commands.running import FakeFit
 
 
@@ -20,6 +19,4 @@ def here(tmp_path, monkeypatch) -> Path:
 def fake_fit(monkeypatch) -> FakeFit:
     fake = FakeFit()
     monkeypatch.setattr(sh, "fit", fake, raising=False)
-    table = Note("the table: raise $epochs")
-    monkeypatch.setattr("shrinkage._path._path.path_text", lambda path, terms: terms.say(table))
     return fake
