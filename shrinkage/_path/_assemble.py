@@ -51,12 +51,12 @@ def assemble(runner: Runner, outcome: Outcome, *, seconds: float) -> Path:
         target_mean=0.0 if problem.target is None else float(problem.target.offset[-1]),
         target_sd=1.0 if problem.target is None else problem.target.reference,
         lam_model=problem.lam_model,
-        **_all_rows(problem, outcome),
+        **_final_models(problem, outcome),
         **null,
     )
 
 
-def _all_rows(problem: Problem, outcome: Outcome) -> dict[str, Any]:
+def _final_models(problem: Problem, outcome: Outcome) -> dict[str, Any]:
     """Return the fields of a path about the models trained on all rows; NaN and empty if no model was trained."""
     groups = not problem.training.penalty.elementwise
     values = outcome.values
@@ -85,7 +85,7 @@ def _known_metrics(metrics: dict[str, np.ndarray], predictions: Any) -> dict[str
 def _norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
     """Return the Euclidean norm of the penalised weights for each strength, or their distance from the origins."""
     training = problem.training
-    rows, number = [problem.all_rows], [ALL_ROWS]
+    rows, number = [problem.rows_of_x], [ALL_ROWS]
     (first,) = initial_values(training.template, training.data, rows, number, seed=training.seed, init=training.init)
     (origin,) = origins(training.penalty.toward, training.template, [first])
     drawn = [0.0] * len(training.terms) if origin is None else [value[0] for value in origin]

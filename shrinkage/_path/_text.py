@@ -31,11 +31,11 @@ def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms
 def header(curve: Curve, title: str, selection: Selection, seconds: float) -> str:
     """Say in one line what was trained, and how long it took."""
     n_strengths, n_folds, split = len(curve.lams), len(curve.fold_weight), split_text(curve)
-    all_rows = bool((curve.full_status != Status.SKIPPED).any())
+    has_models = bool((curve.full_status != Status.SKIPPED).any())
     return (
         f"{title}: {selection.n_weights:,} weights, "
-        f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{', then all rows' * all_rows}: "
-        f"{n_strengths * (n_folds + all_rows):,} models in {_duration(seconds)}"
+        f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{', then all rows' * has_models}: "
+        f"{n_strengths * (n_folds + has_models):,} models in {_duration(seconds)}"
     )
 
 

@@ -74,14 +74,14 @@ class Problem:
         return self.grid.lams
 
     @property
-    def all_rows(self) -> np.ndarray:
-        """Numbers of the training rows of the final models: all rows of `x`."""
-        return self.folds.all_rows
+    def rows_of_x(self) -> np.ndarray:
+        """Numbers of the rows of `x`, on which the final models are trained."""
+        return self.folds.rows_of_x
 
     @property
     def n_rows(self) -> int:
         """Number of training rows of the final models."""
-        return len(self.all_rows) if self.stored is None else self.stored.n_rows
+        return len(self.rows_of_x) if self.stored is None else self.stored.n_rows
 
     @property
     def n_train(self) -> np.ndarray:

@@ -181,7 +181,7 @@ def standardize(data: Data, folds: Folds, objective: Objective) -> TargetUnits:
             f"{numbers}"
         )
     moments = []
-    for rows in (*folds.train, folds.all_rows):
+    for rows in (*folds.train, folds.rows_of_x):
         y, weight = target[rows, 0].astype(np.float64), data.weight[rows]
         mean = np.average(y, weights=weight)
         moments.append((mean, np.sqrt(np.average((y - mean) ** 2, weights=weight))))
