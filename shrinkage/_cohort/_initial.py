@@ -30,12 +30,12 @@ def initial_values(
     Args:
         template: The template of the model.
         data: All rows.
-        train: Each fold's training rows.
-        numbers: The folds' numbers, which their weights are drawn by.
-        seed: The run's seed.
+        train: The training rows of each fold.
+        numbers: The numbers of the folds, which seed their weights.
+        seed: The seed of the run.
         init: "fresh" or "keep".
-        moments: For each fold the mean and the variance of the inputs of each adapted `Normalization` layer; None takes
-            those of the training rows.
+        moments: For each fold the mean and the variance of the inputs of each adapted `Normalization` layer; None
+            computes them from the training rows.
     """
     if init == "keep":
         drawn = [template.source_values()] * len(train)
@@ -47,7 +47,7 @@ def initial_values(
         moments = [input_moments(template.network, take(data.x, rows), data.weight[rows]) for rows in train]
     for values, of_layers in zip(folds, moments, strict=True):
         for (layer, _), (mean, variance) in zip(adapted_layers(template.network), of_layers, strict=True):
-            # As in scikit-learn: a column that is constant in these rows is not scaled up where it varies, in others.
+            # As in scikit-learn, a column that is constant in the training rows is not scaled: it may vary in others.
             pairs = (layer.adapt_mean, mean), (layer.adapt_variance, np.where(variance == 0, 1.0, variance))
             for variable, moment in pairs:
                 values[index[id(variable)]] = moment[None].astype(variable.dtype)

@@ -160,7 +160,7 @@ def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int, gro
 
 
 def scored_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> list[np.ndarray]:
-    """Choose the rows for the training loss of each fold: as many training rows as held-out rows.
+    """Choose the rows for the training loss of each fold, equal in number to the held-out rows.
 
     In cross-validation a fold uses the held-out rows of the next fold in the same repeat. Over all folds, the training
     loss and the held-out loss are then means over the same rows, so the difference is paired. Otherwise the rows are

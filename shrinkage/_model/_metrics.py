@@ -120,7 +120,7 @@ def _stored_fold_loss(stored: StoredRows, objective: Objective, outputs: Any, co
 
 
 def _repeat(outputs: Any, constant: Any, n_rows: int) -> Any:
-    """Return a constant as the predictions of one member for so many rows, a tree of (1, 1, n, ...)."""
+    """Return a constant as the predictions of one member for n rows, a tree of (1, 1, n, ...)."""
     return tree.map_structure(
         lambda output, value: np.broadcast_to(value.astype(output.dtype), (1, 1, n_rows, *value.shape)),
         outputs,

@@ -106,7 +106,7 @@ def _no_standard_error(objective: Objective, behaviour: Behaviour) -> str:
     if objective.by_rows and behaviour.depends_on_position:
         cause = "model draws random numbers when it predicts"
     return (
-        f"The {cause}, so that no held-out row has a loss of its own: a single split then has no standard error, and "
+        f"The {cause}, so that there is no loss per held-out row: a single split then has no standard error, and "
         f"lam_1se is lam_min. Give cv=5 for one."
     )
 
@@ -123,14 +123,14 @@ def _notes(behaviour: Behaviour, batch_size: int) -> list[str]:
         )
     if behaviour.depends_on_position:
         notes.append(
-            f"The model draws random numbers when it predicts, too: what it predicts for a row depends on the row's "
-            f"place in the batch. Held-out losses contain that noise; held-out rows are scored in batches of "
+            f"The model draws random numbers when it predicts, too: the prediction for a row depends on the position "
+            f"of the row in the batch. Held-out losses contain that noise; held-out rows are scored in batches of "
             f"{batch_size}, without training rows. Draw only in training: if training: ..."
         )
     elif behaviour.mixes_rows:
         notes.append(
-            f"The model mixes the rows of a batch: what it predicts for a row depends on the others. Held-out rows are "
-            f"scored in batches of {batch_size}, without training rows, as model.evaluate(batch_size={batch_size}) "
+            f"The model mixes the rows of a batch: the prediction for a row depends on the other rows. Held-out rows "
+            f"are scored in batches of {batch_size}, without training rows, as model.evaluate(batch_size={batch_size}) "
             f"does; another batch_size gives other losses."
         )
     return notes

@@ -41,8 +41,8 @@ def validation_rows(request: Request, network: keras.Model) -> Any:
     rows = _read("`validation_data`", request.validation_data, request, network, None)
     if rows.rest is not None:
         raise ValueError(
-            "`validation_data` must fit into memory. Received: a dataset that takes more than a quarter of what is "
-            "allowed. Give a larger max_memory or fewer rows, dataset.take(n)."
+            "`validation_data` must fit into memory. Received: a dataset that takes more than a quarter of "
+            "max_memory. Give a larger max_memory or fewer rows, dataset.take(n)."
         )
     return rows[:3]
 

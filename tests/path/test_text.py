@@ -233,7 +233,7 @@ def test_a_fold_that_is_far_from_the_others_is_named_in_place_of_more_rows():
     assert "more rows may gain more." in make_path(**rows).verdict()
     words = with_far_fold(make_path(**rows)).verdict()
     assert re.search(
-        r"Fold 3 is far from the others: its log loss is [67]\.\d times the median of theirs at lambda = 0 "
+        r"Fold 3 is far from the others: its log loss is [67]\.\d times the median of the other folds at lambda = 0 "
         r"\(7\.\d times at 3.16e-04\)\. "
         r"Look for outliers in its rows, path\.folds\.held_out\[2\]\.",
         words,
@@ -243,9 +243,9 @@ def test_a_fold_that_is_far_from_the_others_is_named_in_place_of_more_rows():
 
 def test_a_far_fold_is_told_at_no_penalty_and_at_min():
     both = with_far_fold(make_path(), 5.0).verdict()
-    assert re.search(r"\d times the median of theirs at lambda = 0 \(\d\.\d times at \d\S+\)\. Look", both)
+    assert re.search(r"\d times the median of the other folds at lambda = 0 \(\d\.\d times at \d\S+\)\. Look", both)
     none = with_far_fold(make_path(), 20.0, where=-1).verdict()
-    assert "the median of theirs at lambda = 0. Look" in none
+    assert "the median of the other folds at lambda = 0. Look" in none
     beaten = with_far_fold(make_path(curves=lambda lams: (1.5 + lams, 1 + lams), wiggle=0.0), 9.0).verdict()
     assert "No strength beats the best constant" in beaten and "Fold 3 is far" in beaten
 
