@@ -38,19 +38,25 @@ def ages(low: int, high: int, count: int, code: float) -> np.ndarray:
     return RNG.permutation(numbers)
 
 
-@pytest.mark.parametrize(
-    ("columns", "said"),
-    [
-        ({"c": ["Berlin", "berlin", "BERLIN", "Ulm"] * 30}, "differ in case or spaces alone (BERLIN, Berlin, berlin)"),
-        ({"c": ["New York", "New  york", "Ulm"] * 40}, "(New  york, New York)"),
-        ({"c": ages(0, 80, 12, -999)}, "c is -999 in 12 rows, and otherwise between 0 and 79; if -999 stands for"),
-        ({"c": ages(1, 9, 12, 99)}, "c is 99 in 12 rows"),
-        ({"c": ages(0, 5, 12, -9)}, "c is -9 in 12 rows"),
-        ({"c": ages(0, 800, 12, 9999)}, "c is 9999 in 12 rows"),
-        ({"customer_id": RNG.permutation(10**6)[:N]}, "customer_id is a different whole number in every row"),
-        ({"PassengerId": RNG.permutation(10**6)[:N]}, "say --drop PassengerId"),
-    ],
-)  # fmt: skip
+DOUBTFUL: dict[str, Any] = {
+    "case": (
+        {"c": ["Berlin", "berlin", "BERLIN", "Ulm"] * 30},
+        "differ in case or spaces alone (BERLIN, Berlin, berlin)",
+    ),
+    "spaces": ({"c": ["New York", "New  york", "Ulm"] * 40}, "(New  york, New York)"),
+    "-999": ({"c": ages(0, 80, 12, -999)}, "c is -999 in 12 rows, and otherwise between 0 and 79; if -999 stands for"),
+    "99": ({"c": ages(1, 9, 12, 99)}, "c is 99 in 12 rows"),
+    "-9": ({"c": ages(0, 5, 12, -9)}, "c is -9 in 12 rows"),
+    "9999": ({"c": ages(0, 800, 12, 9999)}, "c is 9999 in 12 rows"),
+    "an identifier": (
+        {"customer_id": RNG.permutation(10**6)[:N]},
+        "customer_id is a different whole number in every row",
+    ),
+    "an identifier in one word": ({"PassengerId": RNG.permutation(10**6)[:N]}, "say --drop PassengerId"),
+}
+
+
+@pytest.mark.parametrize(("columns", "said"), DOUBTFUL.values(), ids=DOUBTFUL)
 def test_what_may_not_be_as_it_looks_is_said(tmp_path, columns, said):
     (line,) = (line for line in described(tmp_path, **columns).splitlines() if line.startswith("caution: "))
     assert said in line
@@ -61,19 +67,19 @@ def test_classes_that_differ_in_case_are_said(tmp_path, target):
     assert "caution: t has categories that differ in case or spaces alone (No, no" in described(tmp_path, "t", t=target)
 
 
-@pytest.mark.parametrize(
-    "columns",
-    [
-        {"c": ["a", "B", "c"] * 40},
-        {"c": ages(0, 100, 12, 99)},  # an age
-        {"c": ages(0, 80, 5, -999)},  # fewer than one in twenty
-        {"c": ages(0, 80, 12, 120)},
-        {"width": RNG.permutation(10**6)[:N], "acid": RNG.permutation(10**6)[:N]},
-        {"customer_id": RNG.integers(0, 50, N)},
-        {"c": RNG.integers(19_000_000, 20_250_000, N)},
-        {"amount": RNG.normal(1e4, 1e3, N).round(2)},
-    ],
-)
+ORDINARY: dict[str, Any] = {
+    "letters": {"c": ["a", "B", "c"] * 40},
+    "an age of 99": {"c": ages(0, 100, 12, 99)},
+    "few codes": {"c": ages(0, 80, 5, -999)},
+    "an age of 120": {"c": ages(0, 80, 12, 120)},
+    "whole numbers": {"width": RNG.permutation(10**6)[:N], "acid": RNG.permutation(10**6)[:N]},
+    "few identifiers": {"customer_id": RNG.integers(0, 50, N)},
+    "dates as numbers": {"c": RNG.integers(19_000_000, 20_250_000, N)},
+    "fractions": {"amount": RNG.normal(1e4, 1e3, N).round(2)},
+}
+
+
+@pytest.mark.parametrize("columns", ORDINARY.values(), ids=ORDINARY)
 def test_ordinary_columns_are_not_spoken_of(tmp_path, columns):
     words = described(tmp_path, **columns)
     assert "caution" not in words and "not used" not in words and "folds" not in words
@@ -112,8 +118,7 @@ def test_a_file_without_a_header_is_asked_for_one(tmp_path):
 @pytest.mark.parametrize(
     ("option", "separator"), [("|", "|"), (":", ":"), ("space", "   "), ("space", " \t"), ("tab", "\t"), ("\\t", "\t")]
 )
-def test_the_separator_that_the_user_names(tmp_path, monkeypatch, option, separator):
-    monkeypatch.chdir(tmp_path)
+def test_the_separator_that_the_user_names(option, separator):
     rows = ["a_b", "y"], *([f"{i * i % 13}", f"{i * 7 % 5}"] for i in range(20))
     Path("t.csv").write_text("".join(separator.join(row) + " \n" for row in rows))
     asked = ["fit", "t.csv", "--target", "z", "--sep", option]
@@ -134,7 +139,7 @@ def test_the_separator_that_the_user_names(tmp_path, monkeypatch, option, separa
 
 
 @pytest.mark.parametrize("option", ["", ";;", '"', "a", "\n"])
-def test_separators_that_are_none(tmp_path, option):
+def test_separators_that_are_none(option):
     done = CliRunner().invoke(main, ["fit", "t.csv", "--target", "z", "--sep", option])
     assert done.exit_code == 2 and "expected one character, `tab` or `space`" in done.stderr
 

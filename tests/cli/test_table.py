@@ -3,19 +3,15 @@
 import csv
 import gzip
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkage.cli._columns import Columns
 from shrinkage.cli._errors import BadInput
-from shrinkage.cli._infer import infer_columns
 from shrinkage.cli._table import read_table
-from shrinkage.cli._target import drop_unlabelled, read_target
-from shrinkage.cli._values import as_categories, kind_of
 
 
 def write(folder: Path, text: str | bytes, name: str = "data.csv") -> Path:
@@ -46,21 +42,21 @@ def test_decimal_commas_where_commas_do_not_separate(tmp_path):
     assert table["b"].tolist() == ["p,q", "r"]
 
 
-@pytest.mark.parametrize(
-    ("separator", "cells", "expected"),
-    [
-        (",", ["8,050.00", "12", "-1,234,567.5", ".5"], ["8050.00", "12", "-1234567.5", ".5"]),
-        (",", ["1,234", "12,345"], ["1234", "12345"]),
-        (",", ["1,5", "0,25"], ["1.5", "0.25"]),
-        (";", ["1.234,5", "1.234.567", "7", "0,5"], ["1234.5", "1234567", "7", "0.5"]),
-        (";", ["1,234", "2,345"], ["1.234", "2.345"]),
-        (";", ["1,234.5", "2,345"], ["1234.5", "2345"]),
-        (";", ["1.234", "2.345"], ["1.234", "2.345"]),
-        (",", ["1,2,3", "4,5,6"], ["1,2,3", "4,5,6"]),
-        (",", ["0,5", "0.5"], ["0,5", "0.5"]),
-        (",", ["1,234", "about 2,000"], ["1,234", "about 2,000"]),
-    ],
-)
+THOUSANDS: dict[str, Any] = {
+    "commas between thousands": (",", ["8,050.00", "12", "-1,234,567.5", ".5"], ["8050.00", "12", "-1234567.5", ".5"]),
+    "commas between thousands alone": (",", ["1,234", "12,345"], ["1234", "12345"]),
+    "decimal commas": (",", ["1,5", "0,25"], ["1.5", "0.25"]),
+    "points between thousands": (";", ["1.234,5", "1.234.567", "7", "0,5"], ["1234.5", "1234567", "7", "0.5"]),
+    "commas before three digits": (";", ["1,234", "2,345"], ["1.234", "2.345"]),
+    "commas between thousands, points": (";", ["1,234.5", "2,345"], ["1234.5", "2345"]),
+    "points before three digits": (";", ["1.234", "2.345"], ["1.234", "2.345"]),
+    "lists": (",", ["1,2,3", "4,5,6"], ["1,2,3", "4,5,6"]),
+    "both kinds": (",", ["0,5", "0.5"], ["0,5", "0.5"]),
+    "prose": (",", ["1,234", "about 2,000"], ["1,234", "about 2,000"]),
+}
+
+
+@pytest.mark.parametrize(("separator", "cells", "expected"), THOUSANDS.values(), ids=THOUSANDS)
 def test_separators_of_thousands(tmp_path, separator, cells, expected):
     frame = pd.DataFrame({"a": cells, "b": "x"})
     file = tmp_path / "data.csv"
@@ -109,20 +105,20 @@ def test_parquet_is_known_by_its_content(tmp_path):
     assert read_table(tmp_path / "data.bin").frame["a"].tolist()[0] == 1.5
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "is empty"),
-        ("\n\n", "is empty"),
-        ("a,b\n", "has a header and no rows"),
-        ("a,b,a\n1,2,3\n", "columns with the same name: a"),
-        ("a,b\n1,2\n1,2,3\n", "not a regular table"),
-        ("a,b\n1,2,3\n1,2,3\n", "not a regular table"),
-        (b"a,b\n\x81,2\n", "neither Parquet nor UTF-8 text"),
-        (b"PAR1 and no more", "not a readable Parquet file"),
-        (gzip.compress(b"a,b\n1,2\n")[:-9], "is compressed \\(gzip\\) and damaged"),
-    ],
-)
+UNREADABLE: dict[str, Any] = {
+    "nothing": ("", "is empty"),
+    "blank lines": ("\n\n", "is empty"),
+    "no rows": ("a,b\n", "has a header and no rows"),
+    "names that repeat": ("a,b,a\n1,2,3\n", "columns with the same name: a"),
+    "a long row": ("a,b\n1,2\n1,2,3\n", "not a regular table"),
+    "long rows": ("a,b\n1,2,3\n1,2,3\n", "not a regular table"),
+    "no encoding": (b"a,b\n\x81,2\n", "neither Parquet nor UTF-8 text"),
+    "a part of Parquet": (b"PAR1 and no more", "not a readable Parquet file"),
+    "a part of gzip": (gzip.compress(b"a,b\n1,2\n")[:-9], "is compressed \\(gzip\\) and damaged"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), UNREADABLE.values(), ids=UNREADABLE)
 def test_unreadable_files(tmp_path, text, message):
     with pytest.raises(BadInput, match=message):
         read_table(write(tmp_path, text))
@@ -133,215 +129,6 @@ def test_a_file_that_is_not_there(tmp_path):
         read_table(tmp_path / "no.csv")
     with pytest.raises(BadInput, match="is a folder; give the file"):
         read_table(tmp_path)
-
-
-# --- kinds
-
-
-@pytest.mark.parametrize(
-    ("cells", "kind"),
-    [
-        (["1", "-2.5e3", None], "number"),
-        (["true", "FALSE"], "boolean"),
-        ([True, None], "boolean"),
-        ([1, 2], "number"),
-        (["1", "b"], "category"),
-        (["00501", "10001"], "category"),
-        (["0.5", "0"], "number"),
-        (["inf", "1"], "number"),
-        ([pd.Timestamp("2020-01-01")], None),
-        ([[1], [2]], None),
-        (["2024-05-01", None, "2024-05-02"], None),
-        (["01/05/2024", "31/12/2023"], None),
-        (["1.5.24 10:30", "2.5.24 9:05:10"], None),
-        (["2024-05-01T10:30:00Z", "2024-05-01T10:30:00+02:00"], None),
-        (["5 May 2024", "12-JUN-23"], None),
-        (["May 5, 2024", "June 12, 2023"], None),
-        (["08:30", "17:45"], None),
-        (["10-12", "13-15"], "category"),
-        (["1/2", "3/4"], "category"),
-        (["1.2.103", "1.2.4"], "category"),
-        (["40%", "7.5 %"], None),
-        (["$8,050.00", "-$12"], None),
-        (["EUR 5", "12"], None),
-        (["8 050,5", "12"], None),
-        (["1'234", "12"], None),
-        (["0,5", "0.5"], None),
-        (["40%"] * 19 + ["unknown"], None),
-        (["40%", "half"], "category"),
-        (["00501", "1,5"], "category"),
-        (["A12", "B13"], "category"),
-        (["1", "2", "3A"], "category"),
-        (["10.0.0.1", "192.168.0.1"], "category"),
-    ],
-)
-def test_kinds(cells, kind):
-    assert kind_of(pd.Series(cells, dtype=None if kind == "number" else object)) == kind
-
-
-def test_whole_numbers_as_categories_do_not_depend_on_missing_neighbours():
-    assert as_categories(pd.Series([1, 2])).tolist() == ["1", "2"]
-    assert as_categories(pd.Series([1, None])).tolist() == ["1", ""]
-
-
-def test_columns_that_say_nothing_are_dropped_with_the_reason():
-    n = 40
-    frame = pd.DataFrame(
-        {
-            "id": range(n, 0, -1),
-            "name": [f"person {i}" for i in range(n)],
-            "one": 1.0,
-            "same": "x",
-            "nearly": [1.0] + [0.0] * (n - 1),
-            "empty": [None] * n,
-            "when": pd.date_range("2020", periods=n),
-            "used": [0.0, 1.0] * (n // 2),
-            "filled": ["1", None] * (n // 2),
-        }
-    )
-    numbers, categories, dropped = infer_columns(frame)
-    assert [column.name for column in numbers] == ["used"]
-    assert [(column.name, column.categories) for column in categories] == [("filled", ("", "1"))]
-    assert dropped.keys() == {"id", "name", "one", "same", "nearly", "empty", "when"}
-    assert "nearly unique" in dropped["name"] and "numbers the rows" in dropped["id"] and "dates" in dropped["when"]
-
-
-@pytest.mark.parametrize("first", [0, 1])
-def test_a_column_that_numbers_the_rows_in_the_files_order_is_dropped_whatever_its_name(first):
-    n = 40
-    frame = pd.DataFrame({"PassengerId": np.arange(n) + first, "age": np.arange(n)[::-1], "t": [1.0, None] * (n // 2)})
-    numbers, _, dropped = infer_columns(drop_unlabelled(frame, "t").drop(columns="t"))
-    assert [column.name for column in numbers] == ["age"] and dropped == {"PassengerId": "it numbers the rows"}
-
-
-def test_why_text_is_not_used():
-    n = 40
-    frame = pd.DataFrame(
-        {
-            "share": [f"{i % 20}%" for i in range(n)],
-            "day": ["2024-05-01", "2024-05-02"] * (n // 2),
-            "used": [0.0, 1.0] * (n // 2),
-        }
-    )
-    _, _, dropped = infer_columns(frame)
-    assert dropped == {
-        "share": "it looks like numbers, written as '0%'; write 0% as 0",
-        "day": "dates and times are not used",
-    }
-
-
-def test_missing_numbers_get_an_indicator_and_rare_categories_share_a_column():
-    n = 100
-    frame = pd.DataFrame({"x": np.arange(n) ** 2.0, "c": ["a"] * 60 + ["b"] * 34 + ["r1", "r2"] * 3})
-    frame.loc[:9, "x"] = np.nan
-    numbers, categories, _ = infer_columns(frame)
-    assert numbers[0].indicator and numbers[0].centre == np.median(np.arange(10, n) ** 2.0)
-    assert categories[0].categories == ("a", "b") and categories[0].other
-
-
-def test_infinite_numbers_are_all_named():
-    frame = pd.DataFrame({"a": [1.0, np.inf, 2.0], "b": ["1e400", "-inf", "3"], "c": [1.0, 2.0, 3.0]})
-    with pytest.raises(BadInput, match=r"a \(1 of 3 rows\), b \(2 of 3 rows\)"):
-        infer_columns(frame)
-
-
-def test_numbers_that_float32_cannot_hold_are_dropped():
-    frame = pd.DataFrame({"a": np.linspace(1, 2, 50) * 1e37, "b": np.arange(50) ** 2})
-    numbers, _, dropped = infer_columns(frame)
-    assert [column.name for column in numbers] == ["b"] and "is out of float32's range" in dropped["a"]
-
-
-def test_nothing_to_predict_from():
-    with pytest.raises(BadInput, match="constant"):
-        infer_columns(pd.DataFrame({"a": [1, 1, 1]}))
-
-
-# --- the target
-
-
-@pytest.mark.parametrize(
-    ("cells", "task", "labels"),
-    [
-        (["yes", "no"] * 50, "binary", ("no", "yes")),
-        (["0", "1"] * 50, "binary", (0, 1)),
-        ([True, False] * 50, "binary", (False, True)),
-        (["a", "b", "c"] * 50, "multi-class", ("a", "b", "c")),
-        ([1, 2, 3, 4, 5] * 50, "multi-class", (1, 2, 3, 4, 5)),
-        ([1, 2, 3, 4, 5] * 2, "regression", ()),
-        (np.linspace(0, 1, 100), "regression", ()),
-        (np.repeat([0.5, 1.5, 2.5], 50), "regression", ()),
-    ],
-)
-def test_tasks(cells, task, labels):
-    target = read_target(pd.Series(cells, name="t"), None)
-    assert (target.task, target.labels) == (task, labels)
-
-
-def test_the_user_may_say_the_task():
-    grades = pd.Series([1, 2, 3, 4, 5] * 50, name="t")
-    target = read_target(grades, "regression")
-    assert target.task == "regression" and target.values.tolist() == grades.tolist()
-    assert read_target(pd.Series([1, 2] * 5, name="t"), "multi-class").labels == (1, 2)
-
-
-def test_odd_cells_of_classes_that_the_user_asked_for_are_a_class():
-    cells = pd.Series(["1", "2", "3"] * 40 + ["odd"], name="t")
-    assert read_target(cells, "multi-class").labels == ("1", "2", "3", "odd")
-    with pytest.raises(BadInput, match="odd"):
-        read_target(cells, "regression")
-
-
-def test_categories_that_are_numbers_may_be_quantities():
-    cells = pd.Series(pd.Categorical([1, 2, 4] * 40), name="t")
-    assert read_target(cells, None).labels == ("1", "2", "4")
-    assert read_target(cells, "regression").values.tolist() == [1.0, 2.0, 4.0] * 40
-
-
-@pytest.mark.parametrize(
-    ("cells", "task", "message"),
-    [
-        (["a"] * 9, None, "single value a"),
-        ([3.0] * 9, None, "single value 3.0"),
-        ([1.0, np.inf, 2.0], None, "infinite in 1 of 3 rows"),
-        (["a", "b", "c"] * 9, "binary", "two classes"),
-        (["a", "b", "c"] * 9, "regression", "needs numbers"),
-        ([f"name {i}" for i in range(9)], None, "too many for classes"),
-        (list(pd.date_range("2020", periods=9)), None, "dates"),
-        ([f"2024-05-{i:02}" for i in range(1, 10)], None, "dates"),
-        ([f"${i},000" for i in range(1, 10)], None, "looks like numbers"),
-        ([[1], [2]] * 9, None, "cells of type list are not used"),
-        ([f"123456789012345678{i}" for i in range(9)] * 9, None, "subtract 1234567890123456768 from them"),
-    ],
-)
-def test_targets_that_cannot_be_used(cells, task, message):
-    with pytest.raises(BadInput, match=message):
-        read_target(pd.Series(cells, name="t"), task)
-
-
-def test_rows_without_a_target():
-    frame = pd.DataFrame({"price": [1.0, None, 3.0]})
-    assert drop_unlabelled(frame, "price")["price"].tolist() == [1.0, 3.0]
-    with pytest.raises(BadInput, match="did you mean price"):
-        drop_unlabelled(frame, "Pirce")
-    with pytest.raises(BadInput, match="every row"):
-        drop_unlabelled(frame.iloc[1:2], "price")
-
-
-# --- the record
-
-
-def test_columns_survive_json(tmp_path):
-    frame = pd.DataFrame({"km/h": [1.0, 2.0, None] * 10, "c": ["é", "b", None] * 10})
-    columns = Columns("t", "binary", (False, True), *infer_columns(frame))
-    columns.save(tmp_path / "columns.json")
-    assert Columns.load(tmp_path / "columns.json") == columns
-    assert columns.features == ("km/h", "km/h is missing", "c is missing", "c = b", "c = é")
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": 99}'])
-def test_a_columns_file_of_another_kind(tmp_path, text):
-    with pytest.raises(BadInput, match="not a columns.json"):
-        Columns.load(write(tmp_path, text, "columns.json"))
 
 
 # --- any table that a program wrote

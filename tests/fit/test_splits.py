@@ -240,32 +240,53 @@ def test_a_path_says_how_its_rows_were_split(split, words):
 # --- arguments
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"cv": 5, "groups": np.arange(N) % 3}, "`groups` must have at least cv=5 different values"),
-        ({"groups": np.arange(N - 1)}, rf"`groups` must be {N} labels, .* Received: shape \(23,\)"),
-        ({"groups": [None, *range(N - 1)]}, "Received: 1 missing, the first in row 0"),
-        ({"groups": np.where(np.arange(N) % 9, 1.0, np.nan)}, "Received: 3 missing"),
-        ({"groups": "units"}, r"GroupLasso\('units'\)"),
-        ({"groups": GROUPS, "cv": np.arange(N) % 2}, "`groups` goes with a number of folds"),
-        ({"groups": GROUPS, "validation_data": (X, Y)}, "`groups` must be left out with `validation_data`"),
-        ({"repeats": 2, "validation_data": (X, Y)}, "`repeats` must be left out with `validation_data`"),
-        ({"cv": sk.KFold(3), "validation_data": (X, Y)}, "`cv` must be left out with `validation_data`"),
-        ({"repeats": 2, "cv": sk.TimeSeriesSplit(3)}, "`repeats` needs a number of folds or a share.*TimeSeriesSplit"),
-        ({"repeats": 2, "cv": np.arange(N) % 2}, "`repeats` needs a number of folds"),
-        ({"x": DATASET, "y": None, "groups": GROUPS}, "`groups` names the rows of `x` by their places"),
-        ({"x": DATASET, "y": None, "cv": np.arange(N) % 2}, "`cv` names the rows .* Read it into arrays first"),
-        ({"repeats": 0}, "`repeats` must be a whole number of at least 1"),
-        ({"repeats": 1.5}, "`repeats` must be a whole number"),
-        ({"cv": sk.TimeSeriesSplit(30)}, r"`cv` \(TimeSeriesSplit\) cannot split the 24 rows"),
-        ({"cv": np.zeros(N)}, "one fold that holds out all rows"),
-        (
-            {"cv": [(np.arange(12), np.arange(12, 24))], "sample_weight": np.arange(N) < 12.0},
-            "weight 0 for all held-out rows of fold 1",
-        ),
-    ],
-)
+REFUSED: dict[str, Any] = {
+    "few groups": ({"cv": 5, "groups": np.arange(N) % 3}, "`groups` must have at least cv=5 different values"),
+    "groups of another length": (
+        {"groups": np.arange(N - 1)},
+        rf"`groups` must be {N} labels, .* Received: shape \(23,\)",
+    ),
+    "a missing group": ({"groups": [None, *range(N - 1)]}, "Received: 1 missing, the first in row 0"),
+    "NaN groups": ({"groups": np.where(np.arange(N) % 9, 1.0, np.nan)}, "Received: 3 missing"),
+    "a group lasso": ({"groups": "units"}, r"GroupLasso\('units'\)"),
+    "groups and fold numbers": ({"groups": GROUPS, "cv": np.arange(N) % 2}, "`groups` goes with a number of folds"),
+    "groups and validation data": (
+        {"groups": GROUPS, "validation_data": (X, Y)},
+        "`groups` must be left out with `validation_data`",
+    ),
+    "repeats and validation data": (
+        {"repeats": 2, "validation_data": (X, Y)},
+        "`repeats` must be left out with `validation_data`",
+    ),
+    "a splitter and validation data": (
+        {"cv": sk.KFold(3), "validation_data": (X, Y)},
+        "`cv` must be left out with `validation_data`",
+    ),
+    "repeats of a splitter": (
+        {"repeats": 2, "cv": sk.TimeSeriesSplit(3)},
+        "`repeats` needs a number of folds or a share.*TimeSeriesSplit",
+    ),
+    "repeats of fold numbers": ({"repeats": 2, "cv": np.arange(N) % 2}, "`repeats` needs a number of folds"),
+    "groups of a dataset": (
+        {"x": DATASET, "y": None, "groups": GROUPS},
+        "`groups` names the rows of `x` by their places",
+    ),
+    "fold numbers of a dataset": (
+        {"x": DATASET, "y": None, "cv": np.arange(N) % 2},
+        "`cv` names the rows .* Read it into arrays first",
+    ),
+    "no repeats": ({"repeats": 0}, "`repeats` must be a whole number of at least 1"),
+    "half a repeat": ({"repeats": 1.5}, "`repeats` must be a whole number"),
+    "too many splits": ({"cv": sk.TimeSeriesSplit(30)}, r"`cv` \(TimeSeriesSplit\) cannot split the 24 rows"),
+    "one fold of all rows": ({"cv": np.zeros(N)}, "one fold that holds out all rows"),
+    "weight 0": (
+        {"cv": [(np.arange(12), np.arange(12, 24))], "sample_weight": np.arange(N) < 12.0},
+        "weight 0 for all held-out rows of fold 1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=REFUSED)
 def test_a_split_that_cannot_be_made_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         fit(**options)

@@ -62,6 +62,13 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+def refused(result: Result, message: str) -> None:
+    """The command ended as bad input, in words, and left nothing behind."""
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr.replace("\n", " ")
+    assert [file.name for file in Path().iterdir() if "shrinkage" in file.name] == []
+
+
 def houses(**changes) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     size = rng.normal(100, 20, N).round(1)

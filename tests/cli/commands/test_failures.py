@@ -3,6 +3,9 @@
 import errno
 import json
 import os
+import resource
+import subprocess
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -113,3 +116,33 @@ def test_a_file_of_a_layer_is_no_model(fake_fit, command):
     file = of_a_layer("run/model.keras")
     done = run("doctor", file) if command == "doctor" else run("predict", "run", "houses.csv", "-o", "out.csv")
     assert done.exit_code == 2 and "holds a Rescaling; expected a Keras model" in done.stderr
+
+
+# --- limits of the operating system
+
+
+def run_within(limit: int, size: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in a process with a limit of `resource`, such as RLIMIT_AS, of `size` bytes."""
+    # A process under a limit could not save its coverage, and would say so.
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    return subprocess.run(
+        [sys.executable, "-c", "from shrinkage.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**unmeasured, "PYTHONPATH": str(Path(sh.__file__).parents[1])},
+        preexec_fn=lambda: resource.setrlimit(limit, (size, size)),
+    )
+
+
+def test_a_disk_without_room_costs_no_table():
+    options = ("--target", "price", "--epochs", "1", "--folds", "2")
+    done = run_within(resource.RLIMIT_FSIZE, 20_000, "fit", str(write()), *options)
+    assert done.returncode == 2 and "was not written" in done.stderr and "Traceback" not in done.stderr
+    assert "lambda" in done.stdout and not Path("houses-shrinkage").exists()
+
+
+def test_memory_that_runs_out_is_a_sentence():
+    Path("t.csv").write_bytes(b"a,b\n" + b"x" * 300_000_000 + b",1\n")
+    done = run_within(resource.RLIMIT_AS, 700_000_000, "fit", "t.csv", "--target", "b")
+    assert done.returncode == 3 and done.stderr.startswith("Error: memory ran out."), done.stderr[-500:]

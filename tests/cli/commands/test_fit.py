@@ -9,21 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import Result
 
 import shrinkage as sh
 from shrinkage._note import Note
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._folder import RUN_FILES
 from shrinkage.cli._terms import IN_SHELL
-from tests.cli.commands.running import LOSS, FakeFit, N, houses, run, write
-
-
-def refused(result: Result, message: str) -> None:
-    """The command ended as bad input, in words, and left nothing behind."""
-    assert result.exit_code == 2, result.output
-    assert message in result.stderr.replace("\n", " ")
-    assert [file.name for file in Path().iterdir() if "shrinkage" in file.name] == []
+from tests.cli.commands.running import LOSS, FakeFit, N, houses, refused, run, write
 
 
 def test_fit_writes_a_folder_and_says_what_it_understood(fake_fit):
@@ -56,44 +48,6 @@ def test_fit_passes_the_options_on(fake_fit):
     assert [layer.name.split("_")[0] for layer in call.model.layers] == ["normalization", "dense"]
     assert float(call.model.optimizer.learning_rate) == 0.5
     assert call.y.shape == (N,) and set(call.y) == {0, 1, 2}
-
-
-@pytest.mark.parametrize(
-    ("options", "penalty", "how", "said"),
-    [
-        ([], sh.L2(), None, "L2 penalty"),
-        (["--penalty", "l2", "--how", "decoupled"], sh.L2(), sh.Decoupled(), "decoupled L2 penalty"),
-        (["--penalty", "elastic-net", "--rho", 0.2], sh.ElasticNet(0.2), None, "elastic net (rho = 0.2) penalty"),
-        (["--penalty", "elastic-net"], sh.ElasticNet(), None, "elastic net penalty"),
-        (["--penalty", "group-lasso"], sh.GroupLasso(), None, "group lasso penalty"),
-        (
-            ["--penalty", "group-lasso", "--groups", "inputs", "--how", "coupled"],
-            sh.GroupLasso("inputs"),
-            sh.Coupled(),
-            "coupled group lasso (inputs) penalty",
-        ),
-    ],
-)
-def test_fit_takes_every_penalty(fake_fit, options, penalty, how, said):
-    done = run("fit", write(), "--target", "kind", *options)
-    assert done.exit_code == 0, done.output
-    assert f", {said}, 5 folds" in done.stdout
-    (call,) = fake_fit.calls
-    assert (call.penalty, call.how) == (penalty, how)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--rho", 0.2], "--rho goes with --penalty elastic-net. Received: --penalty l2."),
-        (["--penalty", "l1", "--groups", "units"], "--groups goes with --penalty group-lasso."),
-        (["--penalty", "l1", "--how", "decoupled"], "--how decoupled is weight decay, and goes with --penalty l2."),
-        (["--penalty", "elastic-net", "--rho", 1.5], "1.5 is not in the range"),
-        (["--penalty", "ridge"], "'ridge' is not one of 'l2', 'l1', 'elastic-net', 'group-lasso'"),
-    ],
-)
-def test_options_of_another_penalty_are_refused(fake_fit, options, message):
-    refused(run("fit", write(), "--target", "kind", *options), message)
 
 
 @pytest.mark.parametrize(
