@@ -217,7 +217,7 @@ def test_a_model_that_does_not_get_as_far_as_a_constant():
     standardised: dict[str, Any] = {"target_mean": 152.0, "target_sd": 77.0}
     two_outputs: dict[str, Any] = {"predictions": np.zeros((200, 21, 2))}
     for changes in (standardised, two_outputs):
-        assert "lower the learning rate, or raise it." in make_path(template=mse, **far | changes).verdict()
+        assert "Lower the learning rate, or raise it." in make_path(template=mse, **far | changes).verdict()
     assert "lower the learning rate, or raise it." in make_path(curves=lambda lams: (3 + lams, 2.5 + lams)).verdict()
 
 
