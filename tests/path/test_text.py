@@ -218,7 +218,7 @@ def test_a_model_that_does_not_get_as_far_as_a_constant():
     two_outputs: dict[str, Any] = {"predictions": np.zeros((200, 21, 2))}
     for changes in (standardised, two_outputs):
         assert "Lower the learning rate, or raise it." in make_path(template=mse, **far | changes).verdict()
-    assert "lower the learning rate, or raise it." in make_path(curves=lambda lams: (3 + lams, 2.5 + lams)).verdict()
+    assert "Lower the learning rate, or raise it." in make_path(curves=lambda lams: (3 + lams, 2.5 + lams)).verdict()
 
 
 def with_far_fold(path, ratio=7.0, where: Any = slice(None), **changes):
