@@ -80,17 +80,18 @@ def fit(
             minimum is at an end. For a squared error, the grid is scaled by the target's standard deviation c to a
             power, c**(2 - 2/L) for L2 and c**(2 - 1/L) for L1, where L is the number of penalised layers in a chain.
             For `Decoupled`, the sum of the learning rates of the run on all rows replaces n.
-        cv: A number of folds, or the fraction of rows to hold out once. They are stratified by the first output that
-            has a classification loss, if one has; by all of its labels where rows may have several. Or a splitter of
-            scikit-learn, such as `TimeSeriesSplit(5)`; or n fold numbers, where rows of equal number are held out
-            together, and -1 is never held out; or pairs (training rows, held-out rows) of row numbers. A single split
-            is cheaper, but its standard errors and intervals are too short: they do not contain the noise of training.
+        cv: A number of folds; or the fraction of rows to hold out in a single split; or a splitter of scikit-learn,
+            such as `TimeSeriesSplit(5)`; or an array of n fold numbers, where rows with the same number are held out
+            together and rows with -1 are never held out; or pairs of row numbers (training rows, held-out rows). Random
+            folds are stratified by the labels of the first output with a classification loss, if there is one. A single
+            split is cheaper, but its standard errors and intervals are too short, because they do not contain the noise
+            of training.
         groups: Labels of the rows, (n,), such as a patient or a day: no fold trains on one row of a group and holds out
             another. A fraction `cv` is then a fraction of the groups. A splitter receives them.
-        repeats: How many times the rows are split into `cv` folds, or held out, each time at random anew. The mean is
-            over all folds; the interval of the gain is shorter, at that many times the cost.
-        validation_data: (x, y) or (x, y, sample_weight), or a dataset of these, to hold out in place of rows of `x`. A
-            dataset may be larger than memory.
+        repeats: Number of random splits of the rows, each into `cv` folds or with a fraction `cv` held out. The mean is
+            over all folds. The interval of the gain becomes shorter, and the cost is multiplied by `repeats`.
+        validation_data: (x, y) or (x, y, sample_weight), or a dataset of these tuples, which replaces `cv`: the rows
+            are held out once, and no row of `x` is. A dataset may be larger than memory.
         epochs: Maximum number of epochs.
         batch_size: Number of rows in a batch, at most the training rows of the fold. None uses the size of the first
             batch of a dataset, or 32 without a dataset of batches.

@@ -2,6 +2,7 @@
 
 import os
 import random
+from dataclasses import is_dataclass
 
 import numpy as np
 import pytest
@@ -36,5 +37,25 @@ def float64():
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Name bytes by their length: compressed ones hold the time, and the names of tests are equal in all processes."""
-    return f"{len(val)} bytes" if isinstance(val, bytes) else None
+    """Name a case by its value where pytest would only count, such as a list, a dictionary, a penalty or a layer.
+
+    Names are equal in all processes: bytes are named by their length, because compressed bytes contain the time.
+    """
+    if isinstance(val, bytes):
+        return f"{len(val)} bytes"
+    if type(val).__module__.startswith("keras."):
+        return type(val).__name__
+    if isinstance(val, list | tuple | dict) or is_dataclass(val):
+        return repr(val) if _is_plain(val) and len(repr(val)) <= 60 else None
+    return None
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether the text of a value is the same in every process."""
+    if isinstance(value, dict):
+        return all(map(_is_plain, (*value, *value.values())))
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if is_dataclass(value):
+        return all(_is_plain(part) for part in vars(value).values())
+    return value is None or isinstance(value, str | int | float)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path as File
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def make_path(
     n_epochs=6,
     spread=0.02,
     wiggle=0.004,
-    template=StubTemplate(),  # noqa: B008 (it never changes)
+    template: Any = StubTemplate(),  # noqa: B008 (it never changes)
     **changes: Any,
 ) -> Path:
     """Make a path; folds differ by `spread`, which strengths share, and by `wiggle`, which they do not."""
@@ -84,7 +84,7 @@ def make_path(
         "status": np.full((n_folds, n_lams), Status.OK, dtype=object),
         "full_status": np.full(n_lams, Status.OK, dtype=object),
         "weights": (np.outer(norm, np.ones(4)).reshape(n_lams, 2, 2), np.arange(n_lams * 3.0).reshape(n_lams, 3)),
-        "template": cast(Any, template),
+        "template": template,
         "loss_name": template.loss_name,
         "penalty": L2(),
         "how": Coupled(),

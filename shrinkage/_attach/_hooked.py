@@ -85,7 +85,7 @@ class HookedModel:
         return cls.__bases__[1](*args, **options)
 
     def __call__(self: Any, *args: Any, **options: Any) -> Any:
-        """Call the model, and watch the compiled step that does: it may be that of a model around this one."""
+        """Call the model, and watch the compiled step that calls it, of this model or of a model that contains it."""
         with hooks_of(self).watch():
             return super().__call__(*args, **options)  # pyright: ignore[reportAttributeAccessIssue]
 

@@ -23,7 +23,7 @@ from shrinkage._penalties import Proximal
 from shrinkage._penalties._steps import check_proximal
 
 _PENALISED = WeakKeyDictionary[Any, set[int]]()
-"""For each graph, the variables that a penalised step in it changes, be it that of another attached model."""
+"""For each graph, the variables that a penalised step of any attached model changes."""
 
 
 class Hooks:
@@ -77,7 +77,7 @@ class Hooks:
     @tf.autograph.experimental.do_not_convert
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Look at what a compiled step changes that calls the model here: it may be that of a model around this one."""
+        """Watch the variables that a compiled step changes, of this model or of a model that contains it."""
         graph = traced_graph()
         if graph is None:
             yield

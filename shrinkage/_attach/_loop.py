@@ -19,8 +19,8 @@ def check_gradients(grads: Sequence[Any], variables: Sequence[Any], model: keras
     """
     if len(grads) != len(variables):
         raise ValueError(
-            f"`grads` and `variables` must be as many. Received: {len(grads)} gradients, {len(variables)} variables. "
-            f"Give None for a variable without a gradient."
+            f"`grads` and `variables` must have the same length. Received: {len(grads)} gradients, {len(variables)} "
+            f"variables. Give None for a variable without a gradient."
         )
     of_model = {id(v) for v in model.variables}
     if variables and not any(id(v) in of_model for v in variables):

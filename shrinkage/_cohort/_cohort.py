@@ -22,11 +22,11 @@ class Evaluation:
     """The scores of all members after an epoch."""
 
     cv_loss: np.ndarray
-    """Mean loss on the held-out rows of each member, (f, s)."""
+    """(f, s) mean loss of each member on its held-out rows."""
     train_loss: np.ndarray
-    """Mean loss on as many training rows of each member, in inference mode, (f, s)."""
+    """(f, s) mean loss of each member on its scored training rows, in inference mode."""
     row_loss: np.ndarray
-    """Loss of each held-out row, averaged over the folds that hold it out, (m, s); NaN where loss or model mix rows."""
+    """(m, s) loss per held-out row, averaged over the folds that hold it out; NaN if loss or model mix rows."""
     predictions: Any
     """Prediction for each held-out row, averaged in the same way, a tree of (m, s, ...)."""
     metrics: dict[str, np.ndarray] = field(default_factory=dict)
@@ -61,15 +61,16 @@ class Cohort:
     """F x S members: the strengths of a fold step together, and the folds step in parallel on the cores.
 
     Args:
-        training: What to train.
-        engine: The steps of S members.
-        evaluated_rows: How many rows are evaluated together.
-        train: Each fold's training rows.
-        held_out: Each fold's held-out rows; several folds may hold out the same row.
-        train_scored: The rows that each fold's training loss is of.
-        numbers: The folds' numbers, which weights, batches and random layers depend on.
-        target: The units that each fold's targets are trained in, or None for their own.
-        moments: For each fold those of the inputs of `Normalization` layers; None takes those of the training rows.
+        training: The template, the data and the training options.
+        engine: The compiled steps of S members.
+        evaluated_rows: Number of rows that are evaluated together.
+        train: The training rows of each fold.
+        held_out: The held-out rows of each fold; several folds may hold out the same row.
+        train_scored: The rows of each fold on which the training loss is computed.
+        numbers: The numbers of the folds, which seed their weights, batches and random layers.
+        target: The mean and scale by which each fold standardises the targets, or None to train on unchanged targets.
+        moments: Means and variances for `Normalization` layers, for each fold; None computes them from the training
+            rows.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Cohort:
 
     @property
     def strengths(self) -> int:
-        """S."""
+        """The number of strengths, S."""
         return self._lam.shape[1]
 
     @property
@@ -114,7 +115,7 @@ class Cohort:
         self._compile()
 
     def _compile(self) -> None:
-        """Compile training and evaluation in parallel, without taking a step: XLA's compiler leaves a core partly idle.
+        """Compile training and evaluation in parallel, without taking a step: XLA's compiler does not fill two cores.
 
         A step is compiled for each batch size. The batch size differs between folds only if a fold has fewer rows than
         a batch: then a batch is all rows of the fold.
@@ -134,15 +135,15 @@ class Cohort:
         self.engine.compiled.update(shapes)
 
     def _most_steps(self, f: int) -> int:
-        """Return for how many steps rows are handed over; cohorts of other numbers of rows use one compiled shape."""
+        """Return the number of steps in the compiled shape, which does not depend on the number of training rows."""
         return math.ceil(self.training.data.n_rows / self._batches[f][1])
 
     def train_epoch(self, epoch: int) -> np.ndarray:
-        """Train one epoch, counted from 0; return which members' losses stopped being finite, (f, s)."""
+        """Train one epoch, counted from 0; return whether each member diverged, (f, s)."""
         return self.advance(lambda f: self._step(f, epoch, self._batches[f][0]))
 
     def advance(self, step: Callable[[int], tuple[list[Any], Any]]) -> np.ndarray:
-        """Take steps of every fold, whose index `step` is given; return which losses stopped being finite, (f, s)."""
+        """Call `step` with the index of each fold, keep the members, and return whether each diverged, (f, s)."""
         results = self.each_fold(step, self.engine.training.xla)
         self._members = [members for members, _ in results]
         return np.stack([keras.ops.convert_to_numpy(diverged) for _, diverged in results])
@@ -164,13 +165,13 @@ class Cohort:
         return self.step_on(f, self._data[f], batches[:steps], seeds)
 
     def step_on(self, f: int, data: tuple[Any, Any, Any], batches: np.ndarray, seeds: np.ndarray) -> Any:
-        """Take steps of a fold; return its members and which losses stopped being finite, (s,).
+        """Take steps of a fold; return the members and whether each diverged, (s,).
 
         Args:
-            f: The fold's index.
-            data: Inputs, targets and weights, as `fold_tensors` gives them for the fold.
+            f: The index of the fold.
+            data: Inputs, targets and weights from `fold_tensors`.
             batches: Rows of `data`, (steps, batch).
-            seeds: Of the random layers.
+            seeds: Seeds of the random layers.
         """
         rows = np.zeros((self._most_steps(f), self._batches[f][1]), np.int32)
         rows[: len(batches)] = batches
@@ -207,11 +208,14 @@ class Cohort:
         )
 
     def _score(self, f: int) -> tuple[np.ndarray, np.ndarray, Any]:
-        """Return for the members of a fold the losses on held-out rows, (s, m_f), the losses on as many training rows,
-        and the predictions for the held-out rows.
+        """Score the members of a fold.
+
+        Returns:
+            Losses on the held-out rows, (s, m_f), losses on the scored training rows, and predictions for the held-out
+            rows.
         """
         held_rows, train = self._held_out[f], self._train_scored[f]
-        # Where loss or model mix rows, these are in batches of their own, as `model.evaluate` has them.
+        # If the loss or the model mixes rows, the two sets are not put into one batch, as in `model.evaluate`.
         parts = [np.concatenate([held_rows, train])] if self.training.by_rows else [held_rows, train]
         scored = [self._score_rows(f, rows) for part in parts for rows in self._parts(part)]
         losses, predictions = keras.tree.map_structure(lambda *found: np.concatenate(found, axis=1), *scored)
@@ -221,13 +225,13 @@ class Cohort:
         return losses[:, : len(held_rows)], losses[:, len(held_rows) :], predictions
 
     def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Return rows in parts that are scored together."""
+        """Split rows into the parts that are scored together."""
         size = self._evaluated_rows if self.training.by_rows else self.training.batch_size
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def _score_rows(self, f: int, rows: np.ndarray, data: Any = None) -> tuple[np.ndarray, Any]:
         """Return the losses (s, b) and predictions (s, b, ...) of a fold's members on rows (b,)."""
-        # The last rows of all are filled up to one compiled shape, unless these would change the others' loss.
+        # The last part is padded to the compiled shape, unless the padding would change the loss of the other rows.
         padded = np.resize(rows, self._evaluated_rows) if self.training.by_rows else rows
         scores = self.engine.evaluate(self._members[f], *(data or self._data[f]), padded.astype(np.int32))
         return keras.tree.map_structure(lambda value: _numpy(value)[:, : len(rows)], scores)
@@ -245,7 +249,7 @@ class Cohort:
         return (losses, predictions) if self._target is None else self._target.restore(losses, predictions, f)
 
     def each_fold(self, call: Callable[[int], Any], xla: bool) -> list[Any]:
-        """Call with each fold's index, side by side where XLA compiled the steps: small ones use one core well.
+        """Call with the index of each fold, in parallel if XLA compiled the steps: small steps keep one core busy.
 
         Without XLA the folds run one after another. TensorFlow then uses all cores for an operation, and it may fail if
         a function runs twice at the same time: rewritten sums (`AccumulateNV2`) have the same name in both runs.

@@ -33,9 +33,9 @@ def initial_values(
     Args:
         template: The template of the model.
         data: All rows.
-        train: Each fold's training rows.
-        numbers: The folds' numbers, which their weights are drawn by.
-        seed: The run's seed.
+        train: The training rows of each fold.
+        numbers: The numbers of the folds, which seed their weights.
+        seed: The seed of the run.
         init: "fresh" or "keep".
         moments: For each fold the statistics of the inputs of each adapted layer; None takes those of the training
             rows.

@@ -52,8 +52,8 @@ class Folds:
         self.__post_init__()
 
     @property
-    def all_rows(self) -> np.ndarray:
-        """Training rows of the final models: all rows except the rows of `validation_data`."""
+    def rows_of_x(self) -> np.ndarray:
+        """Numbers of the rows of `x`, on which the final models are trained: all but the rows of `validation_data`."""
         return self.train[0] if self.kind == "given" else np.arange(self.n_rows)
 
     @property

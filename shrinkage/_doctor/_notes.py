@@ -70,9 +70,9 @@ def adaptive_and_coupled(case: Case) -> Iterator[Symptom]:
     if found and kind in _ADAPTIVE:
         yield (
             paths(found),
-            f"{kind} divides the gradient, the penalty's too, by a running mean of its size: a weight shrinks less "
-            f"the larger its gradients are, and the strength is not that of AdamW's weight_decay (Loshchilov & Hutter "
-            f"2019). A strength found for {kind} holds for {kind}.",
+            f"{kind} divides the gradient, which contains the gradient of the penalty, by a running mean of its size: "
+            f"a weight with large gradients shrinks less, and the strength is not comparable to the weight_decay of "
+            f"AdamW (Loshchilov & Hutter 2019). A strength found for {kind} holds for {kind}.",
             "# decay beside the step: keras.optimizers.AdamW(weight_decay=...), or sh.attach(..., how=sh.Decoupled())",
         )
 

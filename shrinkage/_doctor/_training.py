@@ -144,7 +144,7 @@ def _hardly_felt(case: Case) -> Iterator[Symptom]:
             yield (
                 [weight.variable.path for weight in each.weights],
                 f"the penalty of {each!r} is {float(each.value()):.1g} at the present weights, and the data loss was "
-                f"{case.data_loss:.3g}: its gradient is lost in that of the data. Find a strength with "
+                f"{case.data_loss:.3g}: its gradient is lost in the gradient of the data loss. Find a strength with "
                 f"sh.fit(model, x, y, penalty=..., epochs=...).",
                 f"reg.lam = {lam_for(case, each, 0.01):.1g}  # reg is what sh.attach returned; 1 % of the data loss",
             )

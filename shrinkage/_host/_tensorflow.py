@@ -8,7 +8,7 @@ import tensorflow as tf
 from shrinkage._host._private import load, read
 
 _resources_of: Any = load("tensorflow.python.framework.auto_control_deps_utils", "get_read_write_resource_inputs")
-"""Which resources an operation reads and writes; a call of a function, by what the function does."""
+"""The resources that an operation reads and writes; for a call of a function, those of the function."""
 
 
 def concrete_functions(function: Any) -> list[Any] | None:

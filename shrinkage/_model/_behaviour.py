@@ -39,9 +39,9 @@ class Behaviour:
 
     mixes_rows: bool = False
     """Whether a prediction depends on the other rows of the batch, or on the position of the row, in inference mode."""
-    by_place: bool = False
+    depends_on_position: bool = False
     """Whether a prediction depends on the position of the row alone, as with random numbers in inference mode."""
-    random: bool = False
+    equal_calls_differ: bool = False
     """Whether two equal calls differ, as with random numbers outside the seed generators of Keras."""
     assigned_variables: tuple[int, ...] = ()
     """The indices of the variables of the network that a call in training mode assigns."""
@@ -72,16 +72,16 @@ def observe(template: Template, x: Any) -> Behaviour:
     precision = _precision(network)
     trained, again = (_call(source, values, rows, training=True) for _ in range(2))
     predicted = _call(source, values, rows)
-    random = not _are_equal(trained, again, precision)
-    random_scores = random and not _are_equal(predicted, _call(source, values, rows), precision)
+    calls_differ = not _are_equal(trained, again, precision)
+    random_scores = calls_differ and not _are_equal(predicted, _call(source, values, rows), precision)
     if not random_scores:
         _check_copy(template, predicted, _call(network, values, rows), precision)
-    if not random:
+    if not calls_differ:
         _check_copy(template, trained, _call(network, values, rows, training=True), precision)
     assigned = [i for i, new in enumerate(trained[1]) if new is not None]
     mixes = not random_scores and _mixes_rows(network, values, rows, predicted[0], precision)
-    by_place = mixes and _depends_on_position_only(network, values, rows, predicted[0], precision)
-    return Behaviour(mixes, by_place, random, tuple(assigned))
+    by_position = mixes and _depends_on_position_only(network, values, rows, predicted[0], precision)
+    return Behaviour(mixes, by_position, calls_differ, tuple(assigned))
 
 
 def describe_difference(
@@ -99,7 +99,7 @@ def describe_difference(
     Returns:
         The note. It is empty if the predictions agree up to rounding, and for models with random predictions.
     """
-    if behaviour.random or behaviour.by_place or not _is_finite(predictions):
+    if behaviour.equal_calls_differ or behaviour.depends_on_position or not _is_finite(predictions):
         return ""
     outputs = tree.flatten(template.trained_part(template.model(values))(rows, training=False))
     pairs = zip(map(_to_float64, outputs), predictions, strict=True)

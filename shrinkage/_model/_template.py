@@ -74,7 +74,7 @@ class Template:
         return self._source
 
     def trained_part(self, model: keras.Model) -> keras.Model:
-        """Return the part of a copy or of the caller's model that takes what the network takes."""
+        """Return the part of a copy or of the caller's model that has the inputs of the network."""
         return model if self.front is None else rest_of(model) or model
 
     @property
@@ -195,7 +195,7 @@ class Template:
         Args:
             file: The file name.
             scope: `custom_objects` of `keras.models.load_model`.
-            name: The name of the model; None takes that of the file, which a function or a class may have made up.
+            name: The name of the model; None takes the name in the file, which a function or a class may have made up.
             options: Keyword arguments of `Template`.
         """
         with random_state():

@@ -87,7 +87,7 @@ def _all_rows(problem: Problem, outcome: Outcome) -> dict[str, Any]:
 def _norms(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndarray:
     """Return the Euclidean norm of the penalised weights for each strength, or their distance from the origins."""
     training = problem.training
-    rows, number = [problem.all_rows], [ALL_ROWS]
+    rows, number = [problem.rows_of_x], [ALL_ROWS]
     (first,) = initial_values(training.template, training.data, rows, number, seed=training.seed, init=training.init)
     (origin,) = origins(training.penalty.toward, training.template, [first])
     drawn = [0.0] * len(training.terms) if origin is None else [value[0] for value in origin]

@@ -50,7 +50,7 @@ def far_fold_words(curve: Curve, loss: str) -> str:
             else f"Fold {fold + 1}"
         )
         sentences.append(
-            f"{name} is far from the others: its {loss} is {ratio:.1f} times the median of theirs at lambda = "
+            f"{name} is far from the others: its {loss} is {ratio:.1f} times the median of the other folds at lambda = "
             f"{lam_text(first)}{also}. Look for outliers in its rows, ${{held_out}}[{fold}]$in_python."
         )
     return " ".join(sentences)

@@ -83,8 +83,8 @@ class Curve:
     def se(self) -> Array:
         """(S,) standard error of `mean`: over folds by glmnet's formula; for a single split, over its weighted rows.
 
-        Of repeats it is the root of the mean of their squared standard errors. That of a single split does not contain
-        the noise of training, and is too small.
+        With repeats, it is the root of the mean of the squared standard errors of the repeats. For a single split it
+        does not contain the noise of training, and is too small.
         """
         if self.single_split:
             return row_se(self.row_loss, self.row_weight) * np.sqrt(self._row_share)
@@ -145,9 +145,9 @@ class Curve:
     def gain(self) -> Difference:
         """The mean loss without a penalty minus the mean loss at `lam_min`, with a 95 % interval.
 
-        Over folds by the corrected resampled t-test (Nadeau & Bengio 2003), those of all repeats together; for a single
-        split by the paired t-test of its rows, whose interval is too short, as it does not contain the noise of
-        training. That `lam_min` was chosen on the same rows is not in the interval: see `optimism`.
+        The interval is from the corrected resampled t-test (Nadeau & Bengio 2003) over the folds of all repeats. For a
+        single split it is from the paired t-test over the held-out rows, and is too short, because it does not contain
+        the noise of training. The interval ignores that `lam_min` was chosen on the same rows; see `optimism`.
         """
         return self.gain_over(-1)
 

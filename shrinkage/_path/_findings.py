@@ -51,11 +51,11 @@ def rises_again(
 
     Args:
         held_out: (F, E) held-out loss of each fold after each epoch, NaN past the last one.
-        fold_weight: (F,) the folds' weights.
+        fold_weight: (F,) weights of the folds.
         training: (E,) mean training loss.
-        se: standard error of the mean loss, for a single split, where folds cannot tell it.
-        scale: as in `matters`.
-        split: `repeats` and `overlap`, as `summarise` has them.
+        se: standard error of the mean loss, used for a single split, which has no variation over folds.
+        scale: the argument of `matters`.
+        split: the arguments `repeats` and `overlap` of `summarise`.
     """
     folds = np.asarray(held_out, float)
     mean, training = summarise(folds, fold_weight)[0], np.asarray(training, float)
@@ -185,8 +185,9 @@ def is_above_constant(curve: Curve) -> bool:
 def trains_above_constant(curve: Curve) -> bool:
     """Return whether the training loss at every strength and epoch is at least the loss of the best constant.
 
-    The training loss of a single split is of other rows than the constant's, and may be larger for that: there it must
-    still be falling too. So it is where folds do not train on the rows of the next, as in a time series.
+    In a single split, and in folds that do not train on the rows of the next fold, as in a time series, the training
+    loss and the loss of the constant are computed on different rows. The training loss may be larger for this reason;
+    the result is then True only if the training loss still falls.
     """
     above = least_training_loss(curve) >= curve.null_loss
     return above and not (curve.folds.next_folds is None and training_is_stuck(curve))
@@ -222,7 +223,7 @@ def beats_constant(curve: Curve) -> bool:
         return True
     if not least < curve.null_loss:
         return False
-    if not curve.null_gain.low <= 0:  # NaN if the losses of the folds are unknown: then there is no doubt
+    if not curve.null_gain.low <= 0:  # NaN if the losses of the folds are unknown: the result is then True
         return True
     return _share_of_null(curve).low > 0 or _row_gain_of_null(curve) > 0
 
@@ -230,8 +231,8 @@ def beats_constant(curve: Curve) -> bool:
 def _row_gain_of_null(curve: Curve) -> float:
     """Return the lower end of the 95 % interval of the gain over the best constant, from all held-out rows.
 
-    The variance is corrected as that of folds is, as rows that train together are not independent: of m rows it is
-    multiplied by 1 + m / n_train, which for J folds is 1 + J / (J - 1).
+    Rows that train the same model are not independent. The variance is corrected as in the test over folds: for m rows
+    it is multiplied by 1 + m / n_train, which is 1 + J / (J - 1) for J folds.
     """
     if curve.null_row_loss is None or curve.single_split:
         return -math.inf
@@ -261,9 +262,12 @@ def closes_the_gap(curve: Curve) -> bool:
 
 
 def far_folds(curve: Curve) -> dict[int, dict[float, float]]:
-    """Find folds that are far from the others, without a penalty or at `min`: for each the strengths and how far.
+    """Find folds with a loss far from the other folds, without a penalty or at `min`.
 
-    Only those of the first repeat that has some: the same outliers are in a fold of every repeat.
+    Only the first repeat with such a fold is reported, because every repeat holds out the same outliers in some fold.
+
+    Returns:
+        For each fold a dictionary from strengths to the ratio of `far_fold`.
     """
     found: dict[int, dict[float, float]] = {}
     size = curve.folds.per_repeat if curve.folds.per_repeat > 1 else len(curve.fold_weight)
@@ -297,9 +301,9 @@ def scale_of(curve: Curve) -> float:
 def gap(curve: Curve) -> tuple[float, float]:
     """Return the held-out loss minus the training loss, without a penalty, and the standard error of the difference.
 
-    In cross-validation both are of the same rows: those that a fold holds out are scored as training rows in the fold
-    before. What differs between these parts of the rows is then not in the error. A single split scores other rows, and
-    so does a split whose folds do not train on the rows of the next.
+    In cross-validation both losses are computed on the same rows: the rows that a fold holds out are scored as training
+    rows in the fold before. Differences between these parts of the rows are then not in the error. In a single split,
+    and in folds that do not train on the rows of the next fold, the two losses are computed on different rows.
     """
     training, held_out = (
         losses[np.arange(len(losses)), -1, curve.epochs[-1] - 1] for losses in (curve.train_loss, curve.cv_loss)

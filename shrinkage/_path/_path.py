@@ -46,22 +46,23 @@ class Path(Curve):
         lams: (S,) strengths for all `n_rows` rows.
         cv_loss: (F, S, E) mean loss of the held-out rows after each epoch; NaN from where a member diverged, or
             `patience` stopped the strength. Of repeats, fold f of repeat r is `cv_loss[r * K + f]`.
-        train_loss: (F, S, E) the same of as many rows that were trained on: in cross-validation of those that the
-            next fold holds out, otherwise of rows drawn at random.
+        train_loss: (F, S, E) mean loss of training rows after each epoch, in inference mode. The rows are equal in
+            number to the held-out rows: in cross-validation the rows that the next fold holds out, otherwise rows
+            drawn at random.
         fold_weight: (F,) number of held-out rows, or the sum of their sample weights.
-        train_weight: (F,) the same of the rows that `train_loss` is of.
+        train_weight: (F,) number of the rows of `train_loss`, or the sum of their sample weights.
         epochs: (S,) the epoch chosen for each strength, counted from 1.
-        held_out_rows: (m,) which rows were held out, each once, in the order of the next two. If the rows are on disk,
-            these are a random sample of the held-out rows.
-        predictions: (m, S, ...) out-of-fold predictions at the chosen epoch, averaged where several folds hold out a
-            row, as repeats do; for a model with several outputs, a dictionary or tuple of these in the structure that
-            the model returns.
-        row_loss: (m, S) the losses of the rows, averaged in the same way; NaN for a loss or a model that mixes the rows
+        held_out_rows: (m,) numbers of the rows that were held out, each once, in the order of `predictions` and
+            `row_loss`. If the rows are on disk, these are a random sample of the held-out rows.
+        predictions: (m, S, ...) out-of-fold predictions at the chosen epoch, averaged over the folds that hold out the
+            row, which are several with repeats; for a model with several outputs, a dictionary or tuple of arrays in
+            the structure of the outputs.
+        row_loss: (m, S) loss per held-out row, averaged in the same way; NaN for a loss or a model that mixes the rows
             of a batch.
-        row_weight: (m,) their sample weights; None where all are equal.
-        metrics: the compiled metrics on the predictions for all held-out rows, each (S,). Averages of several models'
-            predictions may be better than one model's.
-        null_loss, null_se, null_metrics: the same for the best constant; NaN where there is none.
+        row_weight: (m,) sample weights of the held-out rows; None if all are equal.
+        metrics: the compiled metrics of the predictions for all held-out rows, (S,) each. With repeats, an average of
+            several predictions may be better than the prediction of one model.
+        null_loss, null_se, null_metrics: loss, standard error and metrics of the best constant; NaN if there is none.
         null_fold_loss, null_row_loss: (F,) and (m,) losses of the best constant per fold and per held-out row; None in
             a path that an earlier version saved without them.
         norm: (S,) Euclidean norm of the penalised weights of the models trained on all rows; for `L2(toward=...)` the

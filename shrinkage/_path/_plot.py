@@ -299,7 +299,7 @@ def _draw_power(axes: Axes, data: CurveData) -> str:
 
 
 def _draw_sizes(axes: Axes, data: CurveData) -> None:
-    """Write the sizes of the models along the top, as glmnet does, with as many labels as there is space for.
+    """Write the sizes of the models along the top, as glmnet does, with the labels that fit.
 
     If the sizes do not decrease with the strength, because chosen epochs differ, the axis line is hidden.
     """

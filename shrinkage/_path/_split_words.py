@@ -1,4 +1,4 @@
-"""What a path says of how its rows were split: how many folds, which rows they hold out, how many they train on."""
+"""Sentences on the split of the rows: the number of folds, the rows they hold out, and the rows they train on."""
 
 from shrinkage._path._curve import Curve
 

@@ -18,7 +18,7 @@ _WIDTH = 110
 
 
 def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms: Vocabulary) -> str:
-    """Lay out a path as cv.glmnet prints its own: a header, the choices, what they mean, and what went wrong."""
+    """Lay out a path as `cv.glmnet` in R does: a header, the choices, the verdict, and the notes."""
     texts = (_optimism(curve), rows_words(curve), _largest_strength_words(curve), _units(curve), *_problems(curve))
     found = [Note(text) for text in texts]
     words = [terms.say(text) for text in (verdict, *found, *notes)]
@@ -29,13 +29,13 @@ def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms
 
 
 def header(curve: Curve, title: str, selection: Selection, seconds: float) -> str:
-    """Say in one line what was trained, and how long it took."""
+    """Return one line on the model, the penalty, the number of models and the time."""
     n_strengths, n_folds, split = len(curve.lams), len(curve.fold_weight), split_text(curve)
-    all_rows = bool((curve.full_status != Status.SKIPPED).any())
+    has_models = bool((curve.full_status != Status.SKIPPED).any())
     return (
         f"{title}: {selection.n_weights:,} weights, "
-        f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{', then all rows' * all_rows}: "
-        f"{n_strengths * (n_folds + all_rows):,} models in {duration(seconds)}"
+        f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{', then all rows' * has_models}: "
+        f"{n_strengths * (n_folds + has_models):,} models in {duration(seconds)}"
     )
 
 

@@ -118,29 +118,27 @@ def _undertrained_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
     """Return advice if not even the training loss is below the loss of the best constant."""
     least, null = least_training_loss(curve), curve.null_loss
     losses = f"({loss} {loss_text(curve, least)} in training at the least, best constant {figures(null)})"
-    plainly = f" {_WORSE}, on held-out rows too." if is_above_constant(curve) else ""
+    state, more = "Training has not got as far as the best constant", ""
     if names_inputs(notes):
-        return (
-            f"Standardise the inputs, which are far from unit size (see the note on them). Training has not got as far "
-            f"as the best constant {losses}.{plainly}"
+        advice = "Standardise the inputs, which are far from unit size (see the note on them)."
+    elif has_far_target(curve) or names_targets(notes):
+        advice = _target_advice(curve)
+    elif training_rises(curve):
+        advice = "Lower $learning_rate."
+        state = (
+            f"In training the {loss} is higher after the last epoch than after the first, and does not get as far as "
+            f"the best constant"
         )
-    if has_far_target(curve) or names_targets(notes):
-        return f"{_target_advice(curve)} Training has not got as far as the best constant {losses}.{plainly}"
-    if training_rises(curve):
-        return (
-            f"Lower $learning_rate. In training the {loss} is higher after the last epoch than after the first, and "
-            f"does not get as far as the best constant {losses}.{plainly}"
-        )
-    if far_above_constant(curve, least):
-        return f"Lower $learning_rate. Training stays far above the best constant {losses}.{plainly}"
-    if training_is_stuck(curve):
-        return (
-            f"Training does not beat the best constant on the rows that it trains on, and no longer falls {losses}: "
-            f"lower $learning_rate, or raise it. If that changes nothing, the inputs may have little to do with the "
-            f"target.{plainly}"
-        )
-    longer = capital(_train_longer_words(curve, notes))
-    return f"{longer}. Training has not got as far as the best constant {losses}.{plainly}"
+    elif far_above_constant(curve, least):
+        advice, state = "Lower $learning_rate.", "Training stays far above the best constant"
+    elif training_is_stuck(curve):
+        advice = "Lower $learning_rate, or raise it."
+        state = "Training does not beat the best constant on the rows that it trains on, and no longer falls"
+        more = " If another learning rate changes nothing, the inputs may have little to do with the target."
+    else:
+        advice = f"{capital(_train_longer_words(curve, notes))}."
+    more += f" {_WORSE}, on held-out rows too." if is_above_constant(curve) else ""
+    return f"{advice} {state} {losses}.{more}"
 
 
 def _target_advice(curve: Curve) -> str:

@@ -180,7 +180,7 @@ def _why_it_helps(curve: Curve) -> str:
     if not matters(held_out_none - train_none, held_out_none, scale_of(curve)):
         return ""
     losses = f"{loss_text(curve, train_none)} in training and {loss_text(curve, held_out_none)} held out"
-    return f" Without a penalty it was overfitting ({losses} after as many epochs)."
+    return f" Without a penalty it was overfitting ({losses} after the same number of epochs)."
 
 
 def _gap_words(curve: Curve, *, larger: bool) -> str:

@@ -31,7 +31,7 @@ def compare(problem: Problem) -> tuple[Problem, bool]:
         whether the check passed.
     """
     training = problem.training
-    if training.behaviour.random:
+    if training.behaviour.equal_calls_differ:
         return problem, False
     agree, objective = _agree(problem, training.objective), training.objective
     conservative = objective.per_member(include_listed=False)

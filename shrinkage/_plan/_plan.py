@@ -101,7 +101,7 @@ def _unrolled_layers(network: keras.Model, *, xla: bool) -> tuple[str, ...]:
 
 
 def make_plan(way: Way, memory: Memory, user_plan: Mapping[str, Any], *, strengths: int) -> Plan:
-    """Return the plan for a way, with as many strengths at a time as fit into memory.
+    """Return the plan for a way, with the number of strengths at a time that fits into memory.
 
     Args:
         way: The way to run the model.

@@ -56,15 +56,15 @@ class Runner:
             self.notes.append(Note(text))
 
     def cohort(self, strengths: int) -> Cohort | StreamCohort:
-        """Return all folds at so many strengths."""
+        """Return the members of all folds, for the given number of strengths."""
         return self._cohort(strengths, self.plan)
 
     def cohort_of_all_rows(self, strengths: int) -> Cohort | StreamCohort:
-        """Return the members that train on all rows, at so many strengths."""
+        """Return the members that train on all rows, for the given number of strengths."""
         problem = self.problem
         units = None if problem.target is None else problem.target.take(slice(-1, None))
         engine = self._engines.get(self.plan, strengths)
-        rows, none = [problem.all_rows], [np.arange(0)]
+        rows, none = [problem.rows_of_x], [np.arange(0)]
         stored = problem.stored
         moments = None if stored is None else self._moments[-1:]
         cohort = Cohort(
@@ -74,7 +74,7 @@ class Runner:
 
     @property
     def record(self) -> dict[str, Any]:
-        """The plan, the reason for it, the predicted memory, and everything else that affects the last bit."""
+        """The plan, the reason for it, the predicted memory, and all settings that affect the result to the bit."""
         versions = {"keras": keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__}
         return {
             **asdict(self.plan),
@@ -132,7 +132,7 @@ class Runner:
 
     @cached_property
     def _moments(self) -> list[Moments]:
-        """Those of the inputs of `Normalization` layers on the rows that each fold trains on and, last, on all rows."""
+        """Means and variances for `Normalization` layers: of the training rows of each fold, and last of all rows."""
         stored, network = self.problem.stored, self.problem.training.template.network
         if stored is None:
             return []

@@ -35,7 +35,7 @@ def check_counts(request: Request) -> None:
         )
 
 
-def read_penalty(request: Request) -> tuple[Template, Penalty, How, Selection, float | None]:
+def read_model_and_penalty(request: Request) -> tuple[Template, Penalty, How, Selection, float | None]:
     """Return the template of the model, the penalty, the way to apply the penalty, the selection, and `lam_model`.
 
     `lam_model` is the strength in the regularizers of the model if `penalty="model"`, and None otherwise.

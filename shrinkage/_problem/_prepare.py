@@ -15,7 +15,7 @@ from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 from shrinkage._note import Note
 from shrinkage._penalties import terms_of
-from shrinkage._problem._arguments import check_counts, check_init, read_penalty
+from shrinkage._problem._arguments import check_counts, check_init, read_model_and_penalty
 from shrinkage._problem._grid import make_grid, sizes, stored_sizes
 from shrinkage._problem._problem import Problem, Training
 from shrinkage._problem._request import Request
@@ -36,7 +36,7 @@ def prepare(request: Request) -> Problem:
         TypeError, ValueError: If an argument is invalid.
     """
     check_counts(request)
-    template, penalty, how, selection, lam_model = read_penalty(request)
+    template, penalty, how, selection, lam_model = read_model_and_penalty(request)
     init = check_init(template, request.init, request.seed)
     rows = training_rows(request, template.network)
     batch_size = request.batch_size or rows.batch_size or _BATCH_SIZE
@@ -58,7 +58,7 @@ def prepare(request: Request) -> Problem:
             more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
             notes.append(Note(f"${{batch_size_}}{batch_size} {more}"))
         batch_size = min(batch_size, data.n_rows)
-    trained = folds.all_rows if stored is None else np.arange(data.n_rows)
+    trained = folds.rows_of_x if stored is None else np.arange(data.n_rows)
     loss_size, variance = 1.0, 1.0
     if target is None:
         loss_size, variance = sizes(data, objective, trained) if stored is None else stored_sizes(stored, objective)
@@ -111,10 +111,10 @@ def _read_and_split(
 def _no_standard_error(objective: Objective, behaviour: Behaviour) -> str:
     """Explain why a single split has no standard error if there is no loss per row."""
     cause = "loss mixes the rows of a batch" if not objective.by_rows else "model mixes the rows of a batch"
-    if objective.by_rows and behaviour.by_place:
+    if objective.by_rows and behaviour.depends_on_position:
         cause = "model draws random numbers when it predicts"
     return (
-        f"The {cause}, so that no held-out row has a loss of its own: a single split then has no standard error, and "
+        f"The {cause}, so that there is no loss per held-out row: a single split then has no standard error, and "
         f"lam_1se is lam_min. Give cv=5 for one."
     )
 
@@ -122,23 +122,23 @@ def _no_standard_error(objective: Objective, behaviour: Behaviour) -> str:
 def _notes(behaviour: Behaviour, batch_size: int) -> list[str]:
     """Return notes on random numbers and on mixed rows in predictions of the model."""
     notes = []
-    if behaviour.random:
+    if behaviour.equal_calls_differ:
         notes.append(
             "The model gives other predictions when it is called twice with the same weights and rows: it draws random "
             "numbers outside Keras' seed generators (such as tf.random), or keeps something outside its variables. Two "
             "equal calls of fit will differ, and so will strengths, by chance. Draw by keras.random, with "
             "seed=keras.random.SeedGenerator(...). Meanwhile the model is called once per member, which is slower."
         )
-    if behaviour.by_place:
+    if behaviour.depends_on_position:
         notes.append(
-            f"The model draws random numbers when it predicts, too: what it predicts for a row depends on the row's "
-            f"place in the batch. Held-out losses contain that noise; held-out rows are scored in batches of "
+            f"The model draws random numbers when it predicts, too: the prediction for a row depends on the position "
+            f"of the row in the batch. Held-out losses contain that noise; held-out rows are scored in batches of "
             f"{batch_size}, without training rows. Draw only in training: if training: ..."
         )
     elif behaviour.mixes_rows:
         notes.append(
-            f"The model mixes the rows of a batch: what it predicts for a row depends on the others. Held-out rows are "
-            f"scored in batches of {batch_size}, without training rows, as model.evaluate(batch_size={batch_size}) "
+            f"The model mixes the rows of a batch: the prediction for a row depends on the other rows. Held-out rows "
+            f"are scored in batches of {batch_size}, without training rows, as model.evaluate(batch_size={batch_size}) "
             f"does; another batch_size gives other losses."
         )
     return notes

@@ -76,7 +76,7 @@ class Problem:
     @property
     def train(self) -> Sequence[np.ndarray]:
         """Rows of `training.data` that each fold trains on. If these are a sample, all rows of the sample."""
-        return self.folds.train if self.stored is None else [self.all_rows] * len(self.folds.train)
+        return self.folds.train if self.stored is None else [self.rows_of_x] * len(self.folds.train)
 
     @property
     def held_out(self) -> Sequence[np.ndarray]:
@@ -84,14 +84,14 @@ class Problem:
         return self.folds.held_out if self.stored is None else self.train
 
     @property
-    def all_rows(self) -> np.ndarray:
-        """Rows of `training.data` that the final models train on."""
-        return self.folds.all_rows if self.stored is None else np.arange(self.training.data.n_rows)
+    def rows_of_x(self) -> np.ndarray:
+        """Rows of `training.data` on which the final models are trained."""
+        return self.folds.rows_of_x if self.stored is None else np.arange(self.training.data.n_rows)
 
     @property
     def n_rows(self) -> int:
         """Number of training rows of the final models."""
-        return len(self.all_rows) if self.stored is None else int(self.stored.n_train[-1])
+        return len(self.rows_of_x) if self.stored is None else int(self.stored.n_train[-1])
 
     @property
     def n_train(self) -> np.ndarray:

@@ -112,7 +112,7 @@ def check_split(request: Request) -> None:
             )
     if request.repeats > 1 and not number:
         splits = getattr(cv, "n_splits", 5)
-        hint = "a splitter of its own that repeats, such as cv=RepeatedKFold(n_splits=5, n_repeats=3)"
+        hint = "a splitter that repeats, such as cv=RepeatedKFold(n_splits=5, n_repeats=3)"
         raise ValueError(
             f"`repeats` needs a number of folds or a share as `cv`: nothing else can be drawn anew. Received: "
             f"repeats={request.repeats} with a {type(cv).__name__}. Say cv={splits if type(splits) is int else 5}, or "
@@ -144,8 +144,8 @@ def _unseen(folds: Folds, inputs: SplitInputs) -> tuple[Note, ...]:
     noun = "label" if classes.ndim == 2 else "class"
     if folds.kind == "given":
         text = (
-            f"`validation_data` has rows of {noun} $classes, and `x` has none: what the models predict for these is "
-            "not learnt, and the held-out loss contains it."
+            f"`validation_data` has rows of {noun} $classes, and `x` has none: the models do not learn it, and "
+            "the held-out loss contains these rows."
         )
     elif "k-fold" in folds.kind:
         text = (
@@ -222,7 +222,7 @@ def standardize(inputs: SplitInputs, folds: Folds) -> TargetUnits:
     if inputs.target is None:
         raise ValueError("The targets are needed to standardize them.")
     moments = []
-    for rows in (*folds.train, folds.all_rows):
+    for rows in (*folds.train, folds.rows_of_x):
         y, weight = inputs.target[rows, 0].astype(np.float64), inputs.weight[rows]
         mean = np.average(y, weights=weight)
         moments.append((mean, np.sqrt(np.average((y - mean) ** 2, weights=weight))))

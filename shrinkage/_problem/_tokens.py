@@ -39,8 +39,8 @@ def check_text(network: keras.Model) -> None:
             )
         if isinstance(layer, keras.layers.TextVectorization) and None in layer.output.shape[1:]:
             raise TypeError(
-                f"`model` has the layer {layer.name}, which gives as many tokens as the longest row has. Give "
-                f"it an output_sequence_length, so that all rows have as many."
+                f"`model` has the layer {layer.name}, which pads rows to the longest row of a call. Give it an "
+                f"output_sequence_length, so that all rows have the same number of tokens."
             )
     raise TypeError(
         "`model` must look text up at its inputs, by layers in its own graph that give dense numbers of a fixed shape, "
@@ -69,7 +69,7 @@ def look_up(template: Template, leaves: Sequence[Any], called: Sequence[str]) ->
     lengths = {name: len(leaf) for name, leaf in zip(called, leaves, strict=True) if hasattr(leaf, "__len__")}
     if len(set(lengths.values())) > 1:
         rows = ", ".join(f"{length} of {name}" for name, length in lengths.items())
-        raise ValueError(f"The inputs must have as many rows. Received: {rows}.")
+        raise ValueError(f"The inputs must have the same number of rows. Received: {rows}.")
     if not len(texts[0]):
         raise ValueError("`x` must have rows. Received: none.")
     starts = range(0, len(texts[0]), _ROWS_AT_A_TIME)
@@ -78,8 +78,8 @@ def look_up(template: Template, leaves: Sequence[Any], called: Sequence[str]) ->
     copied = _call(front_of(template.model(template.source_values())), [text[:_COMPARED] for text in texts])
     if not all(np.array_equal(a[:_COMPARED], b) for a, b in zip(found, copied, strict=True)):
         raise ValueError(
-            "`model` must look text up as a copy of it does, or what comes back is not what was trained. Received: "
-            "other numbers. Give the lookup its vocabulary as an argument: keras.layers.StringLookup(vocabulary=[...])."
+            "`model` must look text up as a copy of it does, because path.model() returns copies. Received: other "
+            "numbers. Give the lookup its vocabulary as an argument: keras.layers.StringLookup(vocabulary=[...])."
         )
     found += [leaf for leaf, tensor in zip(leaves, inputs, strict=True) if tensor.dtype != "string"]
     names = [tensor.name for tensor in template.network.inputs]
@@ -129,7 +129,7 @@ def check_tokens(network: keras.Model, x: Any) -> None:
             raise ValueError(
                 f"`x` must have tokens from 0 to {layer.input_dim - 1} for the layer {layer.name}, whose input_dim is "
                 f"{layer.input_dim}. Received: tokens from {low:.0f} to {high:.0f}. Give the layer a larger input_dim, "
-                f"or give what is unknown one token."
+                f"or map unknown tokens to one token."
             )
 
 

@@ -16,7 +16,7 @@ def forecast(runner: "Runner") -> dict[str, Any]:
     problem, chunk = runner.problem, runner.plan.chunk
     n_folds, n_lams, batch = len(problem.folds.train), len(problem.lams), problem.training.batch_size
     chunks = math.ceil(n_lams / chunk)
-    longest = [max(map(len, problem.folds.train)), len(problem.all_rows)]
+    longest = [max(map(len, problem.folds.train)), len(problem.rows_of_x)]
     return {
         "strengths": problem.lams.tolist(),
         "folds": n_folds,

@@ -63,7 +63,7 @@ def _load(name: str) -> Any:
 
     try:
         with warnings.catch_warnings():
-            # Of optimizer states and weights, which are not used: weights are drawn anew.
+            # Keras warns of optimizer states and weights that it cannot load; they are not used.
             warnings.filterwarnings("ignore", message=r"(?s).*(could not be loaded|Skipping variable loading)")
             return keras.models.load_model(name, compile=True, safe_mode=True)
     except (OSError, ValueError, KeyError, TypeError) as error:

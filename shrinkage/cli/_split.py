@@ -100,7 +100,7 @@ def _by_number(cells: pd.Series, n_folds: int) -> Split:
     odd = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (numbers >= -1))
     if odd.any():
         raise BadInput(
-            f"--fold {cells.name}: cells must be whole numbers, those of the folds, and -1 in rows that only train; "
+            f"--fold {cells.name}: cells must be whole numbers: the number of a fold, or -1 in rows that only train; "
             f"{odd.sum()} of {len(cells)} are not, such as {cells.loc[odd].iloc[0]!r}."
         )
     names, sizes = np.unique(numbers[numbers >= 0], return_counts=True)

@@ -42,6 +42,12 @@ def network(regularizer: Any = None, name: str = "net") -> keras.Model:
     )
 
 
+def functional(regularizer: Any = None) -> keras.Model:
+    """Return a model that contains `network`."""
+    inputs = keras.Input((5,))
+    return keras.Model(inputs, network(regularizer)(layers.Rescaling(2.0)(inputs)))
+
+
 def compiled(model: keras.Model, optimizer: Any = "sgd", **options: Any) -> keras.Model:
     model.compile(OPTIMIZERS[optimizer]() if isinstance(optimizer, str) else optimizer, "mean_squared_error", **options)
     return model

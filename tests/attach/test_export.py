@@ -8,10 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from keras import layers, ops
+from keras import layers
 
 import shrinkage as sh
 from tests.attach.models import LAM, X, Y, compiled, network, train
+from tests.unregistered import OwnMetric, OwnOptimizer, OwnRegularizer, own_activation, own_loss
 
 ELSEWHERE = """
 import sys, json, keras, numpy as np
@@ -131,33 +132,9 @@ def test_a_model_without_a_penalty_is_saved_by_keras(tmp_path):
 # --- classes and functions of the user's own, which are not registered
 
 
-def own_loss(y_true, y_pred):
-    return ops.mean(ops.square(y_true - y_pred), axis=-1)
-
-
-def own_activation(x):
-    return ops.tanh(x)
-
-
 class OwnLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         return own_loss(y_true, y_pred)
-
-
-class OwnMetric(keras.metrics.Mean):
-    pass
-
-
-class OwnOptimizer(keras.optimizers.SGD):
-    pass
-
-
-class OwnRegularizer(keras.regularizers.Regularizer):
-    def __call__(self, x):
-        return 0.0 * ops.sum(x)
-
-    def get_config(self):
-        return {}
 
 
 class Doubled(layers.Layer):

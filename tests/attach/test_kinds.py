@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers
 
 import shrinkage as sh
-from tests.attach.models import LAM, OPTIMIZERS, X, Y, assert_matters, assert_same, compiled, network, train
+from tests.attach.models import LAM, OPTIMIZERS, X, Y, assert_matters, assert_same, compiled, functional, network, train
 
 
 class Own(keras.Model):
@@ -29,11 +29,6 @@ class Own(keras.Model):
         grads = tape.gradient(loss, self.trainable_variables)
         self.optimizer.apply_gradients(zip(grads, self.trainable_variables, strict=True))
         return {"mine": loss}
-
-
-def functional(regularizer: Any = None) -> keras.Model:
-    inputs = keras.Input((5,))
-    return keras.Model(inputs, network(regularizer)(layers.Rescaling(2.0)(inputs)))
 
 
 def subclassed(regularizer: Any = None) -> keras.Model:

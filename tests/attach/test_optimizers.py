@@ -1,4 +1,4 @@
-"""Models with optimizers of their own: an attached penalty acts where one steps the weights, or it is said."""
+"""Models with several optimizers: an attached penalty acts in every step, or a warning names the weights it missed."""
 
 import warnings
 from pathlib import Path
@@ -8,123 +8,25 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras import layers, ops
+from keras import ops
 
 import shrinkage as sh
-
-LAM = 0.5
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(24, 3)).astype("float32")
-Y = (X @ np.array([[1.0], [-2.0], [0.5]])).astype("float32")
-OUTSIDE: list[Any] = []
-"""Optimizers that no model holds."""
-
-
-def part(name: str, n_in: int = 3, n_out: int = 3) -> keras.Model:
-    return keras.Sequential([keras.Input((n_in,)), layers.Dense(n_out, name="dense")], name=name)
-
-
-class Adversaries(keras.Model):
-    """In the style of Keras' examples: two parts, each with an optimizer, and one that nobody steps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.discriminator, self.generator = part("discriminator", n_out=1), part("generator")
-        self.built = True
-
-    def compile(self, *optimizers: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        super().compile()
-        self.optimizers = dict(zip(("d", "g"), optimizers, strict=True))
-        self.tracker = keras.metrics.Mean(name="d_loss")
-
-    @property
-    def metrics(self):
-        return [self.tracker]
-
-    def steppers(self) -> list[Any]:
-        return list(self.optimizers.values())
-
-    def train_step(self, real):
-        d, g = self.steppers()
-        with tf.GradientTape() as tape:
-            scores = self.discriminator(real) - self.discriminator(self.generator(real))
-            loss = ops.mean(ops.softplus(-scores))
-        weights = self.discriminator.trainable_weights
-        d.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-        with tf.GradientTape() as tape:
-            other = ops.mean(ops.softplus(-self.discriminator(self.generator(real))))
-        weights = self.generator.trainable_weights
-        g.apply_gradients(zip(tape.gradient(other, weights), weights, strict=True))
-        self.tracker.update_state(loss)
-        return {"d_loss": self.tracker.result()}
-
-
-class Outside(Adversaries):
-    """Takes its steps with optimizers that it does not hold."""
-
-    def compile(self, *optimizers: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        super().compile(*optimizers)
-        self.optimizers, OUTSIDE[:] = {}, optimizers
-
-    def steppers(self) -> list[Any]:
-        return OUTSIDE
-
-
-class Distiller(keras.Model):
-    """A student that learns from a teacher, which is not trained and not frozen."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.student, self.teacher = part("student", n_out=1), part("teacher", n_out=1)
-        self.built = True
-
-    def call(self, x):
-        return self.student(x)
-
-    def train_step(self, data):
-        x, y = data
-        with tf.GradientTape() as tape:
-            predictions = self.student(x, training=True)
-            loss = self.compute_loss(x, y, predictions) + ops.mean(ops.square(predictions - self.teacher(x)))
-        weights = self.student.trainable_weights
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-        self._loss_tracker.update_state(loss)
-        return self.get_metrics_result()
-
-
-def gan(kind: type = Adversaries) -> Any:
-    keras.utils.set_random_seed(0)
-    model = kind()
-    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.Adam(0.01))
-    return model
-
-
-def distiller(optimizer: str = "sgd") -> Any:
-    keras.utils.set_random_seed(0)
-    model = Distiller()
-    model.compile(optimizer, "mean_squared_error")
-    return model
-
-
-def fit(model: keras.Model, epochs: int = 2) -> dict[str, list[float]]:
-    data = (X,) if isinstance(model, Adversaries) else (X, Y)
-    return model.fit(*data, batch_size=8, epochs=epochs, shuffle=False, verbose=0).history
-
-
-def said(model: keras.Model, epochs: int = 2) -> list[str]:
-    """Train, and return the warnings."""
-    with warnings.catch_warnings(record=True) as found:
-        warnings.simplefilter("always")
-        fit(model, epochs)
-    return [str(each.message) for each in found if "penalty" in str(each.message)]
-
-
-def errors(model: keras.Model) -> list[str]:
-    return [finding.code for finding in sh.doctor(model).errors]
-
-
-def norms(model: keras.Model) -> list[float]:
-    return [float(np.linalg.norm(v)) for v in model.trainable_variables if v.name == "kernel"]
+from tests.attach.optimizers import (
+    LAM,
+    OUTSIDE,
+    Adversaries,
+    Distiller,
+    Outside,
+    X,
+    Y,
+    distiller,
+    errors,
+    fit,
+    gan,
+    norms,
+    part,
+    said,
+)
 
 
 def by_hand(model: Any, epochs: int = 2) -> None:
@@ -223,22 +125,8 @@ def test_a_warning_of_a_part_points_to_the_call_of_fit():
     model = gan()
     sh.attach(model.discriminator, sh.L2(), lam=LAM)
     with pytest.warns(UserWarning, match="does not act") as found:
-        fit(model)
+        model.fit(X, verbose=0)
     assert [Path(each.filename) for each in found] == [Path(__file__)]
-
-
-def test_parts_that_the_model_around_does_not_train_give_no_alarm():
-    whole = distiller()
-    sh.attach(whole.teacher, sh.L2(), lam=LAM)  # neither trained nor frozen
-    frozen = part("base")
-    sh.attach(frozen, sh.L2(), lam=LAM)
-    frozen.trainable = False
-    transfer = keras.Sequential([keras.Input((3,)), frozen, layers.Dense(1)])
-    transfer.compile("sgd", "mse")
-    with warnings.catch_warnings(action="error", category=UserWarning):
-        fit(whole)
-        fit(transfer)
-        transfer.predict(X, verbose=0)
 
 
 @pytest.mark.parametrize("with_gradients", [True, False])
@@ -261,19 +149,6 @@ def test_a_compiled_loop_without_an_optimizer_is_said_unless_it_asks_for_gradien
         warnings.simplefilter("always")
         step()
     assert len(found) == (0 if with_gradients else 1) and "AutoGraph" not in caplog.text
-
-
-def test_what_a_layer_assigns_when_it_is_called_is_no_step():
-    wrapped = layers.SpectralNormalization(layers.Dense(1))
-    model = keras.Sequential([keras.Input((3,)), wrapped])
-    model.compile("sgd", "mse")
-    sh.attach(model, sh.L2(), lam=LAM)
-    fit(model)
-    kernel = wrapped.layer.kernel
-    before = ops.convert_to_numpy(kernel)
-    with warnings.catch_warnings(action="error", category=UserWarning):
-        tf.function(lambda: model(X, training=True))()
-    assert np.abs(ops.convert_to_numpy(kernel) - before).max() > 1e-6
 
 
 def test_an_optimizer_that_decays_what_it_steps_is_refused_at_the_first_step():
@@ -304,84 +179,6 @@ def test_a_teacher_is_not_in_the_logged_penalty():
     assert errors(model) == []
     evaluated: Any = model.evaluate(X, Y, verbose=0, return_dict=True)
     assert evaluated["penalty"] == pytest.approx(logs["penalty"][-1], rel=1e-5)
-
-
-class Plain(keras.Model):
-    """A training step of the user's own that takes its steps with `self.optimizer`."""
-
-    def __init__(self, **options: Any):
-        super().__init__()
-        self.hidden, self.head, self.options = layers.Dense(4), layers.Dense(1), options
-        self.other = keras.optimizers.Adam()  # held, and never used
-
-    def call(self, x):
-        return self.head(self.hidden(x))
-
-    def train_step(self, data):
-        x, y = data
-        with tf.GradientTape() as tape:
-            loss = self.compute_loss(x, y, self(x, training=True))
-        weights = self.trainable_weights
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-        return {"loss": loss}
-
-
-def plain() -> keras.Model:
-    model = Plain()
-    model(X[:1])
-    return model
-
-
-def keep(model: keras.Model) -> None:
-    pass
-
-
-def freeze(model: keras.Model) -> None:
-    model.hidden.trainable = False  # pyright: ignore[reportAttributeAccessIssue]
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"steps_per_execution": 2}, {"run_eagerly": True}, {"jit_compile": True}], ids=str
-)
-@pytest.mark.parametrize("change", [keep, freeze])
-@pytest.mark.parametrize("accumulated", [None, 2])
-def test_no_false_alarm(options, change, accumulated):
-    model = plain()
-    change(model)
-    model.compile(keras.optimizers.SGD(0.05, gradient_accumulation_steps=accumulated), "mse", **options)
-    sh.attach(model, sh.L2(), lam=0.1)
-    with warnings.catch_warnings(action="error", category=UserWarning):
-        fit(model)
-        model.hidden.trainable = True  # pyright: ignore[reportAttributeAccessIssue]
-        if "run_eagerly" not in options:  # not compiled again: Keras goes on without it, or refuses
-            fit(model, epochs=1)
-        model.set_weights([w + 1.0 for w in model.get_weights()])
-        model.evaluate(X, Y, verbose=0)
-        model.compile(keras.optimizers.SGD(0.05), "mse", **options)
-        fit(model)
-    assert errors(model) == []
-
-
-def test_training_that_is_resumed_from_a_file_gives_no_alarm(tmp_path):
-    model = keras.Sequential([keras.Input((3,)), layers.Dense(4), layers.Dense(1)])
-    model.compile("adam", "mse")
-    sh.attach(model, sh.L2(), lam=LAM)
-    with warnings.catch_warnings(action="error", category=UserWarning):
-        fit(model, epochs=1)
-        model.save(tmp_path / "model.keras")
-        back: Any = keras.models.load_model(tmp_path / "model.keras")
-        fit(back)
-    assert errors(back) == []
-
-
-def test_a_strength_that_changes_within_an_epoch_is_no_change_of_weights():
-    model = distiller()
-    reg = sh.attach(model, sh.L2(), lam=LAM)
-    halve = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: setattr(reg, "lam", 0.9 * float(reg.lam))
-    )
-    with warnings.catch_warnings(action="error", category=UserWarning):
-        model.fit(X, Y, batch_size=8, epochs=2, verbose=0, callbacks=[halve])
 
 
 def test_weights_that_a_step_assigns_are_said():

@@ -14,8 +14,7 @@ from keras import layers, ops
 
 import shrinkage as sh
 from shrinkage._attach._attach import attachments
-from tests.attach.models import LAM, X, compiled, network, train
-from tests.attach.test_kinds import functional
+from tests.attach.models import LAM, X, compiled, functional, network, train
 
 
 @keras.saving.register_keras_serializable("tests")

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import keras
 import pytest
@@ -15,13 +14,10 @@ from keras.regularizers import L2
 
 import shrinkage as sh
 from shrinkage.cli import main
-from tests.doctor import zoo
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+from tests.doctor.zoo.decayed import adamw_and_regularizers
+from tests.doctor.zoo.regularized import half_precision
+from tests.doctor.zoo.small import mlp, stack, trained
+from tests.unregistered import OwnMetric, OwnOptimizer, OwnRegularizer, own_activation, own_loss
 
 
 def run(*arguments: object) -> Result:
@@ -34,11 +30,11 @@ def saved(model: keras.Model, name: str = "model.keras") -> str:
 
 
 def half() -> keras.Model:
-    return zoo.half_precision()
+    return half_precision()
 
 
 def test_it_says_what_python_says():
-    file = saved(zoo.trained(zoo.adamw_and_regularizers()))
+    file = saved(trained(adamw_and_regularizers()))
     done = run(file)
     assert done.exit_code == 0, done.output
     assert done.stdout == f"{sh.doctor(keras.models.load_model(file))}\n"
@@ -51,7 +47,7 @@ def test_errors_have_an_exit_code():
 
 
 def test_several_files_and_json():
-    done = run(saved(half(), "half.keras"), saved(zoo.mlp(), "mlp.keras"), "--format", "json")
+    done = run(saved(half(), "half.keras"), saved(mlp(), "mlp.keras"), "--format", "json")
     assert done.exit_code == 1
     first, second = json.loads(done.stdout)["models"]
     assert (first["file"], first["errors"], second["file"], second["findings"]) == ("half.keras", 1, "mlp.keras", [])
@@ -62,76 +58,52 @@ def test_several_files_and_json():
 
 
 def test_steps_are_passed_on():
-    file = saved(zoo.mlp(keras.optimizers.SGD(1e-3), kernel_regularizer=L2(1e-4)))
+    file = saved(mlp(keras.optimizers.SGD(1e-3), kernel_regularizer=L2(1e-4)))
     assert "strength-too-small" not in run(file).stdout
     assert "strength-too-small" in run(file, "--steps", 1000).stdout
 
 
-def loss_of_mine(y: Any, prediction: Any) -> Any:
-    return keras.ops.mean(keras.ops.square(y - prediction), axis=-1)
-
-
 def test_a_loss_of_the_users_own_is_left_out_and_said():
-    model = zoo.mlp()
-    model.compile("sgd", loss_of_mine)
+    model = mlp()
+    model.compile("sgd", own_loss)
     done = run(saved(model))
     assert done.exit_code == 0 and "net: no errors" in done.stdout
     assert (
-        "Note: the optimizer is not looked at. model.keras has code of yours, the function 'loss_of_mine'. Load it"
+        "Note: the optimizer is not looked at. model.keras has code of yours, the function 'own_loss'. Load it"
         in done.stderr
     )
 
 
-class MyMetric(keras.metrics.Mean):
-    pass
-
-
-class MyOptimizer(keras.optimizers.SGD):
-    pass
-
-
 @pytest.mark.parametrize(
     ("name", "optimizer", "metrics"),
-    [("MyMetric", lambda: "sgd", lambda: [MyMetric()]), ("MyOptimizer", MyOptimizer, lambda: None)],
+    [("OwnMetric", lambda: "sgd", lambda: [OwnMetric()]), ("OwnOptimizer", OwnOptimizer, lambda: None)],
 )
 def test_so_are_an_optimizer_and_metrics(name, optimizer, metrics):
-    model = zoo.mlp()
+    model = mlp()
     model.compile(optimizer(), "mse", metrics=metrics())
     done = run(saved(model))
     assert done.exit_code == 0 and f"has code of yours, the class '{name}'." in done.stderr
 
 
-class MyRegularizer(keras.regularizers.Regularizer):
-    def __call__(self, x):
-        return keras.ops.sum(x)
-
-    def get_config(self):
-        return {}
-
-
-class MyInitializer(keras.initializers.Zeros):
+class OwnInitializer(keras.initializers.Zeros):
     pass
 
 
-class MyConstraint(keras.constraints.NonNeg):
+class OwnConstraint(keras.constraints.NonNeg):
     __module__ = None  # as of a class in a notebook  # pyright: ignore[reportAssignmentType]
-
-
-def my_activation(x: Any) -> Any:
-    return x
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"kernel_regularizer": MyRegularizer()}, "the class 'MyRegularizer'"),
-        ({"kernel_initializer": MyInitializer()}, "the class 'MyInitializer'"),
-        ({"kernel_constraint": MyConstraint()}, "the class 'MyConstraint'"),
-        ({"activation": my_activation}, "the function 'my_activation'"),
+        ({"kernel_regularizer": OwnRegularizer()}, "the class 'OwnRegularizer'"),
+        ({"kernel_initializer": OwnInitializer()}, "the class 'OwnInitializer'"),
+        ({"kernel_constraint": OwnConstraint()}, "the class 'OwnConstraint'"),
+        ({"activation": own_activation}, "the function 'own_activation'"),
     ],
 )
 def test_parts_of_layers_of_the_users_own_are_said_and_the_advice_is_right(options, said):
-    file = saved(zoo.mlp(**options))
+    file = saved(mlp(**options))
     done = run(file)
     assert done.exit_code == 2 and f"model.keras has code of yours, {said}." in done.stderr
     call = done.stderr.split(" with ")[1].partition(", and call")[0]
@@ -139,7 +111,7 @@ def test_parts_of_layers_of_the_users_own_are_said_and_the_advice_is_right(optio
     assert sh.doctor(model).model == "net"
 
 
-class Mine(layers.Layer):
+class OwnLayer(layers.Layer):
     def call(self, x):
         return x
 
@@ -151,7 +123,7 @@ def zipped(name: str) -> str:
 
 
 def cut() -> str:
-    whole = Path(saved(zoo.mlp())).read_bytes()
+    whole = Path(saved(mlp())).read_bytes()
     Path("cut.keras").write_bytes(whole[: len(whole) // 2])
     return "cut.keras"
 
@@ -175,8 +147,8 @@ def unbuilt() -> str:
         (lambda: text("text.keras"), "is damaged or was not saved by Keras"),
         (cut, "cut.keras is damaged"),
         (lambda: zipped("zip.keras"), "cannot be loaded as a Keras model: There is no item named 'config.json'"),
-        (lambda: saved(zoo.stack((4,), layers.Lambda(lambda x: 2 * x))), "holds a Lambda layer, whose code is not run"),
-        (lambda: saved(zoo.stack((4,), Mine())), "has code of yours, the class 'Mine'. Load it in"),
+        (lambda: saved(stack((4,), layers.Lambda(lambda x: 2 * x))), "holds a Lambda layer, whose code is not run"),
+        (lambda: saved(stack((4,), OwnLayer())), "has code of yours, the class 'OwnLayer'. Load it in"),
         (unbuilt, "saved before it was built"),
     ],
 )
@@ -186,7 +158,7 @@ def test_files_that_are_refused(file, message):
 
 
 def test_a_file_that_is_refused_costs_no_other_its_report():
-    names = saved(zoo.mlp(), "mlp.keras"), "no.keras", text("text.keras"), saved(half(), "half.keras")
+    names = saved(mlp(), "mlp.keras"), "no.keras", text("text.keras"), saved(half(), "half.keras")
     done = run(*names)
     assert done.exit_code == 2
     assert "mlp.keras\nnet: no errors" in done.stdout and "half.keras\nnet: 1 error" in done.stdout
@@ -196,7 +168,7 @@ def test_a_file_that_is_refused_costs_no_other_its_report():
 
 
 def test_code_in_a_file_is_not_run(here):
-    model = zoo.stack((4,), layers.Lambda(lambda x: (open("ran", "w").close(), x)[1]))
+    model = stack((4,), layers.Lambda(lambda x: (open("ran", "w").close(), x)[1]))
     Path("ran").unlink(missing_ok=True)
     assert run(saved(model)).exit_code == 2
     assert not Path("ran").exists()

@@ -16,11 +16,6 @@ from shrinkage.cli._prepare import Wishes, prepare
 from shrinkage.cli._tables import find_sources, read_sources
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 def write(name: str, content: str | bytes) -> Path:
     Path(name).parent.mkdir(parents=True, exist_ok=True)
     Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -7,100 +7,18 @@ import numpy as np
 import pytest
 
 from shrinkage import L1, L2, Coupled, Decoupled, Proximal
-from shrinkage._cohort._cohort import Cohort
-from shrinkage._plan._check import compare
-from shrinkage._plan._engines import Engines
-from shrinkage._plan._plan import Plan, Way, ways
-from shrinkage._problem._prepare import prepare
 from shrinkage._problem._problem import Problem
-from shrinkage._problem._request import Request
-from tests.oracle import trained_alone
+from tests.cohort.training import (
+    assert_member_equals_plain_keras,
+    cohort_of,
+    compiled,
+    likeliest_way,
+    problem_of,
+    train_cohort,
+    train_one_step,
+)
 from tests.versions import NO_FLOAT64_L1
 from tests.zoo import MODELS, SLOW, mlp, rows
-
-EPOCHS = 3
-LAMS = [0.25, 2.0**-7]  # and 0; exact in float32, to which Keras' own L2 rounds its factor
-
-# float64: several epochs leave 1e-12; 1e-8 of the layer's largest weight is the promise.
-# float32: ten times what two plain Keras runs differ by that are compiled with and without XLA (about 1e-6 here).
-TOLERANCE = {"float64": 1e-8, "float32": 2e-5}
-
-
-@pytest.fixture(params=["float64"])
-def floatx(request):
-    before = keras.config.floatx()
-    for set_default in (keras.config.set_floatx, keras.config.set_dtype_policy):
-        set_default(request.param)
-    yield request.param
-    for set_default in (keras.config.set_floatx, keras.config.set_dtype_policy):
-        set_default(before)
-
-
-def problem_of(model: keras.Model, x, y, **changes) -> Problem:
-    arguments = {"penalty": L2(), "lams": LAMS, "cv": 2, "epochs": EPOCHS, "batch_size": 7, "seed": 3}
-    return compare(prepare(Request(model, x, y, **(arguments | changes))))[0]
-
-
-def first_way(problem: Problem) -> Way:
-    return ways(problem.training.template.network, agrees=compare(problem)[1], batch_size=problem.training.batch_size)[
-        0
-    ]
-
-
-def cohort_of(problem: Problem, xla: bool | None = None, rules: bool | None = None) -> Cohort:
-    """All folds and strengths of a problem, at the start; lam is on each fold's own rows."""
-    folds, strengths, first = problem.folds, len(problem.lams), first_way(problem)
-    rules, xla = first.rules if rules is None else rules, first.xla if xla is None else xla
-    plan = Plan(rules, xla, strengths, problem.training.data.n_rows)
-    engine = Engines(problem.training).get(plan, strengths)
-    numbers = range(len(folds.train))
-    cohort = Cohort(
-        problem.training,
-        engine,
-        plan.evaluated_rows,
-        folds.train,
-        folds.held_out,
-        problem.scored_training_rows,
-        numbers,
-    )
-    cohort.start(np.repeat(problem.lams[None], len(folds.train), axis=0))
-    return cohort
-
-
-def train_cohort(problem: Problem, xla: bool, rules: bool | None = None) -> Cohort:
-    cohort = cohort_of(problem, xla, rules)
-    for epoch in range(EPOCHS):
-        assert not cohort.train_epoch(epoch).any()
-    return cohort
-
-
-def assert_member_equals_plain_keras(
-    problem: Problem, cohort: Cohort, fold: int, s: int, *, xla: bool, floatx: str
-) -> None:
-    folds, lam = problem.folds, float(problem.lams[s])
-    alone = trained_alone(problem.training, folds.train, fold, lam, steps=cohort.steps, epochs=EPOCHS, xla=xla)
-    together = cohort.values(fold, s)
-    network = problem.training.template.network
-    moved = 0
-    for variable, mine, plain, first in zip(
-        network.variables,
-        together,
-        alone,
-        problem.training.template.fresh_values((problem.training.seed, fold)),
-        strict=True,
-    ):
-        if "seed_generator" in variable.path:
-            continue
-        # Some have no gradient but rounding, as a key's bias: optimizers divide that by its own size or by epsilon.
-        scale = max(float(np.abs(plain).max()), 1e-2)
-        np.testing.assert_allclose(mine, plain, rtol=0, atol=TOLERANCE[floatx] * scale, err_msg=variable.path)
-        moved += not np.allclose(plain, first, atol=1e-3)
-    assert moved >= 2, "training must have changed the weights, or equality shows nothing"
-
-
-def compiled(model: keras.Model, optimizer="adam", loss="sparse_categorical_crossentropy", **kwargs) -> keras.Model:
-    model.compile(keras.optimizers.get(optimizer), loss, **kwargs)
-    return model
 
 
 @pytest.mark.parametrize("name", [n if n not in SLOW else pytest.param(n, marks=pytest.mark.full) for n in MODELS])
@@ -109,7 +27,7 @@ def test_member_equals_plain_keras(name, floatx):
         pytest.skip("before Keras 3.14, its own L1 fails on float64 weights")
     make, kind, unrolled = MODELS[name]
     problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
-    assert bool(first_way(problem).unrolled) == unrolled
+    assert bool(likeliest_way(problem).unrolled) == unrolled
     xla = not unrolled
     cohort = train_cohort(problem, xla)
     for fold, s in ((0, 0), (1, weakest(kind))):
@@ -137,7 +55,7 @@ def test_every_way_equals_plain_keras(name, rules, xla, floatx):
         pytest.skip("not compiled by XLA")
     make, kind, _ = MODELS[name]
     problem = problem_of(compiled(make(), keras.optimizers.Adam(0.02)), *rows(kind))
-    if rules and not first_way(problem).rules:
+    if rules and not likeliest_way(problem).rules:
         pytest.skip("there is no rule")
     cohort = train_cohort(problem, xla, rules)
     assert_member_equals_plain_keras(problem, cohort, 1, weakest(kind), xla=xla, floatx=floatx)
@@ -228,13 +146,6 @@ def test_proximal_l1_step_follows_its_formula(optimizer, floatx):
     np.testing.assert_allclose(penalised, expected, atol=1e-5)
     assert (expected == 0).any() and (expected != 0).any()
     assert not np.allclose(first, free)
-
-
-def train_one_step(problem: Problem) -> Cohort:
-    cohort = cohort_of(problem)
-    assert cohort.steps == 1
-    cohort.train_epoch(0)
-    return cohort
 
 
 def gradient_at_first_batch(problem: Problem, kernel: int) -> np.ndarray:

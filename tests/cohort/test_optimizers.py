@@ -12,12 +12,11 @@ from shrinkage import L1, Decoupled, Proximal
 from shrinkage._model._optimizers import ELEMENTWISE, PER_MEMBER, learning_rates
 from shrinkage._plan._check import compare
 from shrinkage._problem._problem import Problem
-from tests.cohort.test_cohort import (
+from tests.cohort.training import (
     EPOCHS,
     assert_member_equals_plain_keras,
     cohort_of,
     compiled,
-    floatx,  # noqa: F401  (a fixture)
     problem_of,
     train_cohort,
 )
@@ -82,7 +81,7 @@ DECOUPLED_DAILY = {"nesterov", "amsgrad", "schedule", "muon", "everything"}
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=() if n in DECOUPLED_DAILY else pytest.mark.full) for n in OPTIMIZERS]
 )
-def test_decoupled_is_the_weight_decay_of_keras(name, floatx):  # noqa: F811
+def test_decoupled_is_the_weight_decay_of_keras(name, floatx):
     x, y = rows("table")
     strong = 2.0  # or the decay was a small part of the step
     problem = problem_of(compiled(mlp(), OPTIMIZERS[name]()), x, y, how=Decoupled(), lams=[strong])
@@ -120,7 +119,7 @@ def test_every_optimizer_of_keras_is_known():
 
 @pytest.mark.usefixtures("_as_documented")
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.full if n in RARE else ()) for n in OPTIMIZERS])
-def test_optimizer_equals_plain_keras(name, floatx):  # noqa: F811
+def test_optimizer_equals_plain_keras(name, floatx):
     problem = problem_of(compiled(mlp(), OPTIMIZERS[name]()), *rows("table"))
     cohort = train_cohort(problem, xla=False)
     assert_member_equals_plain_keras(problem, cohort, 1, 0, xla=False, floatx=floatx)
@@ -131,7 +130,7 @@ def test_optimizer_equals_plain_keras(name, floatx):  # noqa: F811
 @pytest.mark.parametrize("xla", [True, False])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("name", ["mlp", "batch_normalized", "own_layer"])
-def test_every_optimizer_equals_plain_keras(name, optimizer, xla, floatx):  # noqa: F811
+def test_every_optimizer_equals_plain_keras(name, optimizer, xla, floatx):
     make, kind, unrolled = MODELS[name]
     if unrolled and xla:
         pytest.skip("an unrolled layer is never compiled by XLA")
@@ -145,7 +144,7 @@ def test_every_optimizer_equals_plain_keras(name, optimizer, xla, floatx):  # no
 @pytest.mark.parametrize("xla", [True, False])
 @pytest.mark.parametrize("optimizer", ["momentum", "rmsprop", "nadam"])
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_with_other_optimizers_equals_plain_keras(name, optimizer, xla, floatx):  # noqa: F811
+def test_every_model_with_other_optimizers_equals_plain_keras(name, optimizer, xla, floatx):
     make, kind, unrolled = MODELS[name]
     if unrolled and xla:
         pytest.skip("an unrolled layer is never compiled by XLA")
@@ -155,7 +154,7 @@ def test_every_model_with_other_optimizers_equals_plain_keras(name, optimizer, x
 
 
 @pytest.mark.parametrize("optimizer", ["global_clipnorm", pytest.param("adafactor", marks=pytest.mark.full)])
-def test_a_member_that_diverges_leaves_the_others(optimizer, floatx):  # noqa: F811
+def test_a_member_that_diverges_leaves_the_others(optimizer, floatx):
     """The square of a gradient of 1e200 is infinite, and the step is NaN: to the bit, no other member sees it."""
     members = []
     for lams in ([1e200, 0.01], [0.02, 0.01]):
@@ -170,7 +169,7 @@ def test_a_member_that_diverges_leaves_the_others(optimizer, floatx):  # noqa: F
             np.testing.assert_array_equal(mine, other)
 
 
-def test_averaged_weights_are_what_is_scored_and_kept(floatx):  # noqa: F811
+def test_averaged_weights_are_what_is_scored_and_kept(floatx):
     """As `Model.fit` of as many epochs leaves them; training goes on from the weights that are not averaged."""
     problem = problem_of(compiled(mlp(), OPTIMIZERS["average"]()), *rows("table"))
     cohort = cohort_of(problem, xla=False)
@@ -197,7 +196,7 @@ def test_averaged_weights_are_what_is_scored_and_kept(floatx):  # noqa: F811
     assert np.abs(np.array(raw) - values[1]).max() > 1e-3
 
 
-def test_accumulated_proximal_steps_are_those_of_larger_batches(floatx):  # noqa: F811
+def test_accumulated_proximal_steps_are_those_of_larger_batches(floatx):
     """Twenty rows in two batches, whose gradients are averaged, and the same twenty rows in one."""
     x, y = rows("table")
     found = []
@@ -242,7 +241,7 @@ def constrained(kernel_constraint) -> keras.Model:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_constraint_equals_plain_keras(constraint, xla, floatx):  # noqa: F811
+def test_constraint_equals_plain_keras(constraint, xla, floatx):
     problem = problem_of(compiled(constrained(constraint), keras.optimizers.Adam(0.05)), *rows("table"))
     cohort = train_cohort(problem, xla)
     for s in (0, 2):
@@ -251,7 +250,7 @@ def test_constraint_equals_plain_keras(constraint, xla, floatx):  # noqa: F811
     assert not np.allclose(train_cohort(free, xla).values(1, 2)[0], cohort.values(1, 2)[0], atol=1e-3)
 
 
-def test_a_constraint_comes_after_the_proximal_step(floatx):  # noqa: F811
+def test_a_constraint_comes_after_the_proximal_step(floatx):
     model = compiled(constrained("non_neg"), keras.optimizers.Adam(0.05))
     problem = problem_of(model, *rows("table"), penalty=L1(), how=Proximal(), lams=[0.02])
     kernel = train_cohort(problem, False).values(1, 0)[0]
@@ -323,7 +322,7 @@ def test_float64_layers_in_a_float32_process_equal_plain_keras(input_dtype):
     assert_member_equals_plain_keras(problem, cohort, 1, 2, xla=False, floatx="float32")
 
 
-def test_frozen_weights_of_an_unrolled_layer_stay_shared(floatx):  # noqa: F811
+def test_frozen_weights_of_an_unrolled_layer_stay_shared(floatx):
     own = MODELS["own_layer"][0]()
     own.layers[1].trainable = False
     problem = problem_of(compiled(own, keras.optimizers.Adam(0.02)), *rows("table"))

@@ -16,11 +16,10 @@ from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._initial import initial_values
 from shrinkage._data._data import as_tree, take
 from shrinkage._plan._check import compare
-from shrinkage._plan._plan import Way, ways
 from shrinkage._problem._problem import Problem
 from shrinkage._problem._structure import leaf_places
 from shrinkage._problem._targets import class_weights
-from tests.cohort.test_cohort import assert_member_equals_plain_keras, floatx, problem_of, train_cohort  # noqa: F401
+from tests.cohort.training import assert_member_equals_plain_keras, likeliest_way, problem_of, train_cohort
 from tests.cohort.zoo_structures import AMOUNT, LABELS, STRUCTURES, A, B, Case
 from tests.model.zoo_losses import LOSSES, X, own_mixes_rows
 from tests.model.zoo_losses import model as loss_model
@@ -34,14 +33,8 @@ def problem_of_case(case: Case, **changes: Any) -> Problem:
     return problem_of(case.model, case.x, case.y, **changes)
 
 
-def likeliest_way(problem: Problem) -> Way:
-    return ways(problem.training.template.network, agrees=compare(problem)[1], batch_size=problem.training.batch_size)[
-        0
-    ]
-
-
 @pytest.mark.parametrize("name", DAILY)
-def test_member_equals_plain_keras(name, floatx):  # noqa: F811
+def test_member_equals_plain_keras(name, floatx):
     make, unrolled, _ = STRUCTURES[name]
     problem = problem_of_case(make())
     assert bool(likeliest_way(problem).unrolled) == unrolled and compare(problem)[1]
@@ -59,7 +52,7 @@ def test_every_loss_of_keras_has_a_case():
 
 @pytest.mark.parametrize("weighted", [False, pytest.param(True, marks=pytest.mark.full)])
 @pytest.mark.parametrize("name", LOSS_CASES)
-def test_any_loss_equals_plain_keras(name, weighted, floatx):  # noqa: F811
+def test_any_loss_equals_plain_keras(name, weighted, floatx):
     fit = LOSSES[name]
     model = loss_model(fit)
     model.compile(keras.optimizers.Adam(0.02), fit.loss())
@@ -167,7 +160,7 @@ def test_a_loss_that_mixes_rows_has_no_standard_error_in_one_split():
     assert "loss (own_mixes_rows)" in str(path) and "interval" not in path.verdict()
 
 
-def test_a_normalization_is_fitted_to_all_inputs_that_share_it(floatx):  # noqa: F811
+def test_a_normalization_is_fitted_to_all_inputs_that_share_it(floatx):
     problem = problem_of_case(STRUCTURES["shared"][0]())
     training, folds = problem.training, problem.folds
     layer = next(one for one in training.template.network.layers if isinstance(one, layers.Normalization))
@@ -204,7 +197,7 @@ def test_class_weight_multiplies_sample_weight():
     assert not np.allclose(one.cv_loss, fit(case, sample_weight=rows).cv_loss, rtol=1e-3)
 
 
-def test_class_weight_equals_plain_keras(floatx):  # noqa: F811
+def test_class_weight_equals_plain_keras(floatx):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3, "softmax")])
     case = Case(model, {"loss": "sparse_categorical_crossentropy"}, A, LABELS)
     problem = problem_of_case(case, class_weight={0: 3.0, 2: 0.5})

@@ -3,28 +3,20 @@
 import importlib.util
 import itertools
 import json
-import math
 import re
 import subprocess
 import sys
-import warnings
-from typing import Any
 
 import keras
 import numpy as np
 import pytest
-import sklearn.base
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn import linear_model, neural_network
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier
 
 import shrinkage as sh
 from benchmarks import _page, pages
 from shrinkage._convert import BINARY, CLASSES, CONVENTIONS, HINGE, SQUARED, Convention, Factor, convert
-from shrinkage.cli import main
 from tests.convert import trained as converted
 from tests.convert.trained import KNOWN, RHO, TRAINERS, minimum, mixed
 
@@ -199,90 +191,6 @@ def test_an_optimizer_can_be_given_itself():
     assert convert(0.01, "keras.L2", "keras.weight_decay", optimizer=scaled) == 0.02
 
 
-# --- no equivalent, something missing, bad input
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "known", "message"),
-    [
-        ("shrinkage.Decoupled", "keras.L2", {"optimizer": "adam"}, "with optimizer='adam': a decoupled decay bypasses"),
-        ("torch.weight_decay", "keras.weight_decay", {"optimizer": "momentum"}, "only for SGD without momentum"),
-        ("torch.AdamW", "torch.weight_decay", {"optimizer": "sgd"}, "with optimizer='adam'"),
-        ("shrinkage.L1", "sklearn.Ridge", {"loss": "mse"}, "shrinkage.L1 is L1, and sklearn.Ridge is L2"),
-        ("keras.L2", "sklearn.Ridge", {"loss": "binary_crossentropy", "n": 9}, "its loss is mean_squared_error"),
-        (
-            "keras.L2",
-            "sklearn.SGDClassifier",
-            {"loss": "sparse_categorical_crossentropy"},
-            "each class against the oth",
-        ),
-        ("keras.L2", "precision", {"loss": "hinge", "n": 9}, "must be a negative log-likelihood"),
-        ("sklearn.ElasticNet", "keras.L1L2", {"loss": "mse"}, r"two strengths: convert rho \* lam"),
-        ("sklearn.ElasticNet", "glmnet.ElasticNet", {"loss": "mse"}, "alpha is a / .a . b."),
-        ("sklearn.Ridge", "sklearn.LogisticRegression", {"loss": "mse", "n": 9}, "its loss is binary_crossentropy or"),
-        # something missing
-        ("keras.L2", "sklearn.Ridge", {}, "sklearn.Ridge needs loss=, the name of the Keras loss: mean_squared_error"),
-        ("keras.L2", "sklearn.Ridge", {"loss": "mse"}, "needs n=, the number of training rows"),
-        ("keras.L2", "sklearn.MLPClassifier", {"loss": "categorical_crossentropy"}, "needs batch=, the number of rows"),
-        ("tfa.AdamW", "torch.AdamW", {}, "needs eta=, the learning rate"),
-        ("sklearn.Ridge", "glmnet.L2", {"loss": "mse"}, "needs n=.*; sd_y=, the standard deviation of the target"),
-        ("sklearn.Ridge", "precision", {"loss": "mse"}, "needs sigma=, the standard deviation of the noise"),
-        ("keras.L2", "keras.weight_decay", {}, "needs optimizer=.*Give optimizer='sgd'"),
-        ("shrinkage.GroupLasso", "keras.L1", {}, "shrinkage.GroupLasso is GroupLasso, and keras.L1 is L1"),
-        ("keras.L2", "keras.weight_decay", {"optimizer": keras.optimizers.SGD(momentum=0.9)}, "SGD with momentum=0.9'"),
-        ("keras.L2", "keras.weight_decay", {"optimizer": keras.optimizers.SGD(clipnorm=1.0)}, "SGD with clipnorm=1'"),
-        ("keras.L2", "keras.weight_decay", {"optimizer": keras.optimizers.Adam()}, "with optimizer='Adam'"),
-        ("keras.L2", "sklearn.Ridge", {"loss": "MAE", "n": 9}, "with loss='MAE': its loss is mean_squared_error"),
-        # bad input
-        ("keras.L2", "sklearn.Ridge", {"loss": "mze", "n": 9}, "loss='mze' is unknown. Did you mean 'mse'"),
-        ("keras.L2", "sklearn.Ridge", {"loss": "MeanSquareError", "n": 9}, "Did you mean 'mean_squared_error'"),
-        ("keras.L2", "sklearn.Ridge", {"loss": max, "n": 9}, "loss='max' is unknown. .*It must be a loss of Keras"),
-        ("keras.L2", "sklearn.Ridge", {"loss": keras.losses.MeanSquaredError(reduction="sum")}, "reduction='sum'"),
-        ("Ridge", "keras.L2", {}, "source='Ridge' is unknown. Did you mean 'sklearn.Ridge'"),
-        ("keras.L2", "pytorch.weight_decay", {}, "target='pytorch.weight_decay' is unknown. Did you mean 'torch.weig"),
-        ("keras.L2", "", {}, "target='' is unknown. It must be one of shrinkage.L2, "),
-        ("keras.L2", "tf.nn.l2_loss", {"n": 0}, "n must be a positive number; received 0"),
-        ("keras.L2", "tf.nn.l2_loss", {"eta": math.nan}, "eta must be a positive number; received nan"),
-    ],
-)
-def test_what_is_refused(source, target, known, message):
-    with pytest.raises(ValueError, match=message):
-        convert(1e-3, source, target, **known)
-
-
-@pytest.mark.parametrize(
-    ("known", "message"),
-    [
-        ({"optimizer": keras.optimizers.SGD}, 'optimizer must be a Keras optimizer or its name, "sgd" for SGD'),
-        ({"optimizer": 0.1}, "received 0.1"),
-        ({"loss": 3, "optimizer": "sgd"}, 'loss must be a Keras loss or its name, such as "mse"; received 3'),
-    ],
-)
-def test_what_is_no_loss_and_no_optimizer(known, message):
-    with pytest.raises(TypeError, match=message):
-        convert(1e-3, "keras.weight_decay", "sklearn.Ridge", **{"loss": "mse", "n": 9, **known})
-
-
-@pytest.mark.parametrize("lam", [-1, math.nan, math.inf, "1", None, True, 10**400])
-def test_strengths_that_are_none(lam):
-    with pytest.raises(ValueError, match="lam must be a finite number, 0 or more"):
-        convert(lam, "keras.L2", "tf.nn.l2_loss")
-    with pytest.raises(ValueError, match="lam must be a positive number"):
-        convert(0, "sklearn.LogisticRegression", "keras.L2", loss="binary_crossentropy", n=9)
-
-
-def test_no_penalty_is_none_everywhere():
-    log_loss = {"loss": "binary_crossentropy", "n": 9}
-    assert convert(0, "keras.L2", "tf.nn.l2_loss") == 0
-    assert convert(0, "keras.L2", "sklearn.LogisticRegression", **log_loss) == math.inf
-    assert convert(math.inf, "sklearn.LogisticRegression", "keras.L2", **log_loss) == 0
-
-
-def test_what_cancels_is_not_asked_for():
-    assert convert(4.0, "sklearn.LogisticRegression", "precision", loss="binary_crossentropy") == 0.25
-    assert convert(4.0, "sklearn.Ridge", "sklearn.Ridge", loss="mse") == 4.0
-
-
 # --- any numbers, any text
 
 NAMES = st.sampled_from(list(CONVENTIONS))
@@ -311,110 +219,7 @@ def test_any_text_is_converted_or_refused_in_a_sentence(source, target, loss):
         assert re.search(r"is unknown\. |has no equivalent|needs ", str(error))
 
 
-@pytest.mark.parametrize("number", ["-1", "-1e-4", "-.5", "-inf"])
-def test_a_negative_number_is_refused_as_one(number):
-    asked = ["convert", number, "--from", "keras.L2", "--to", "tf.nn.l2_loss"]
-    for arguments in (asked, [asked[0], *asked[2:], number]):
-        result = CliRunner().invoke(main, arguments)
-        assert result.exit_code == 2 and "LAM must be a finite number, 0 or more; received -" in result.stderr
-    result = CliRunner().invoke(main, [asked[0], "1", "--fro", *asked[3:]])
-    assert result.exit_code == 2 and "No such option" in result.stderr and "--from" in result.stderr
-
-
-@given(st.text(max_size=20))
-def test_any_text_as_a_strength_on_the_command_line(text):
-    result = CliRunner().invoke(main, ["convert", "--from", "keras.L2", "--to", "tf.nn.l2_loss", "--", text])
-    assert result.exit_code in (0, 2)
-
-
-# --- the command and the page
-
-
-def test_the_command():
-    asked = ["convert", "1e-4", "--from", "keras.L2", "--to", "sklearn.Ridge", "--loss", "mse", "--n", "1000"]
-    text, document = CliRunner().invoke(main, asked), CliRunner().invoke(main, [*asked, "--format", "json"])
-    assert text.stdout == "Ridge(alpha=0.1)\n" and text.stderr == "Note: sklearn.Ridge, if it has one output.\n"
-    found = json.loads(document.stdout)
-    assert found["strength"] == pytest.approx(0.1) and found["n"] == 1000 and found["to"] == "sklearn.Ridge"
-    refused = CliRunner().invoke(main, asked[:6])
-    assert refused.exit_code == 2 and "needs --loss, the name of the Keras loss" in refused.stderr
-    assert all(name in CliRunner().invoke(main, ["convert", "--help"]).stdout for name in CONVENTIONS)
-
-
-class Anything:
-    """Takes the place of libraries that are not installed and of the reader's model: any call of any name works."""
-
-    def __getattr__(self, name: str) -> "Anything":
-        return Anything()
-
-    def __call__(self, *args: Any, **options: Any) -> "Anything":
-        return self
-
-    def __rmul__(self, other: float) -> float:
-        return other
-
-
-def compiled() -> keras.Model:
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    return model
-
-
-@pytest.mark.parametrize(
-    "loss", [SQUARED, BINARY, *(pytest.param(x, marks=pytest.mark.full) for x in (CLASSES, HINGE))]
-)
-def test_what_is_printed_for_every_pair_is_code_that_runs(loss):
-    """scikit-learn's also train, without a warning: it warns of an option that has no effect."""
-    names = {name: getattr(module, name) for module in (linear_model, neural_network) for name in module.__all__}
-    names |= {
-        "sh": sh,
-        "keras": keras,
-        "torch": Anything(),
-        "tf": Anything(),
-        "tfa": Anything(),
-        "w": 1.0,
-    }
-    known = {"n": 40, "batch": 10, "eta": 0.1, "sd_y": 2.0, "sigma": 0.5, "optimizer": "sgd"}
-    n_run = 0
-    for source, target in itertools.product(CONVENTIONS, repeat=2):
-        options = [part for name, value in known.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-        done = CliRunner().invoke(main, ["convert", "0.01", "--from", source, "--to", target, "--loss", loss, *options])
-        if done.exit_code == 2:
-            assert not re.search(r"\b\w+=(?!['\"])", done.stderr.split("equivalent")[0]), done.stderr
-            continue
-        code = done.stdout.strip()
-        assert done.exit_code == 0 and "rho" not in code
-        if target.startswith("glmnet"):
-            assert re.fullmatch(r'glmnet\(x, y, family="\w+", alpha=[\d.]+, lambda=\S+, standardize=FALSE\)', code)
-            continue
-        names["model"] = compiled() if target.startswith("shrinkage") else Anything()
-        try:
-            found = eval(code, dict(names))
-        except SyntaxError:
-            exec(code, dict(names))  # an assignment
-            continue
-        if isinstance(found, sklearn.base.BaseEstimator) and source.endswith((".L2", ".L1", ".ElasticNet")):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                found.fit(  # pyright: ignore[reportAttributeAccessIssue]
-                    converted.X, converted.TARGETS[BINARY if loss == HINGE else loss]
-                )
-        n_run += 1
-    assert n_run > 20
-
-
-def test_a_mixture_is_that_of_both():
-    def printed(source: str, target: str, *options: str) -> str:
-        return (
-            CliRunner()
-            .invoke(main, ["convert", "0.1", "--from", source, "--to", target, "--loss", "mse", *options])
-            .stdout
-        )
-
-    assert printed("shrinkage.L1", "sklearn.ElasticNet") == "ElasticNet(alpha=0.05, l1_ratio=1)\n"
-    assert printed("keras.L2", "sklearn.ElasticNet") == "ElasticNet(alpha=0.1, l1_ratio=0)\n"
-    mixed_one = printed("shrinkage.ElasticNet", "sklearn.SGDRegressor", "--rho", "0.3")
-    assert mixed_one == "SGDRegressor(alpha=0.05, penalty='elasticnet', l1_ratio=0.3)\n"
+# --- the table and the page
 
 
 def test_every_convention_has_a_trainer_or_a_test_of_its_steps():
@@ -424,27 +229,3 @@ def test_every_convention_has_a_trainer_or_a_test_of_its_steps():
 def test_the_page_is_current():
     text = (_page.DOCS / "convert.md").read_text("utf-8")
     assert f"<!-- table:convert -->\n\n{pages.conventions()}\n\n<!-- end -->" in text
-
-
-@pytest.mark.parametrize(
-    ("call", "size"),
-    [
-        (lambda: convert(1e-320, "sklearn.LogisticRegression", "keras.L2", loss="bce", n=10), "large"),
-        (lambda: convert(1e-320, "keras.L2", "sklearn.LogisticRegression", loss="bce", n=10), "large"),
-        (lambda: convert(1e308, "keras.L2", "sklearn.Ridge", loss="mse", n=100), "large"),
-        (lambda: convert(1e-323, "sklearn.Ridge", "keras.L2", loss="mse", n=100), "small"),
-        (lambda: convert(1e308, "keras.L2", "sklearn.LogisticRegression", loss="bce", n=100), "small"),
-        (lambda: convert(1.0, "keras.L2", "precision", loss="mse", n=9, sigma=1e-200), "large"),
-        (lambda: convert(1.0, "precision", "keras.L2", loss="mse", n=9, sigma=1e200), "large"),
-    ],
-)
-def test_a_strength_beyond_floats_is_no_infinity_and_no_zero(call, size):
-    """Infinity and 0 say that there is no penalty, or nothing but it."""
-    with pytest.raises(ValueError, match=f"has no equivalent as .* too {size} a number there"):
-        call()
-
-
-def test_the_shell_prints_no_infinite_alpha():
-    arguments = ["convert", "1e-320", "--from", "sklearn.LogisticRegression", "--to", "keras.L2"]
-    result = CliRunner().invoke(main, [*arguments, "--loss", "bce", "--n", "9"])
-    assert result.exit_code == 2 and "1e-320 would be too large" in result.output and "inf" not in result.output.lower()

@@ -23,11 +23,17 @@ from shrinkage._host._layers import sublayers
 from shrinkage._weights._kinds import is_of_keras
 from shrinkage._weights._reach import reach
 from shrinkage._weights._selection import select
-from tests.doctor import zoo
+from tests.doctor.zoo import own_steps
+from tests.doctor.zoo.decayed import adamw_and_regularizers, adamw_as_it_comes, excluding_by_layer_names
+from tests.doctor.zoo.ill import ILL
+from tests.doctor.zoo.own_steps import own_step
+from tests.doctor.zoo.regularized import set_after_build, strength_changed
+from tests.doctor.zoo.small import X, Y, mlp, stack
+from tests.doctor.zoo.well import WELL, transformer
 from tests.zoo import MODELS
 
 ROOT = Path(__file__).parents[2]
-CASES = [(code, i) for code, models in zoo.ILL.items() for i in range(len(models))]
+CASES = [(code, i) for code, models in ILL.items() for i in range(len(models))]
 ADVICE = {  # fixes that are for the code which makes the model, or need no change
     "train-step-without-penalty", "adaptive-and-coupled", "loss-contains-penalty",
     "keras-l2-has-no-half", "scale-invariant-kernel",
@@ -39,19 +45,19 @@ def codes(report: Report) -> set[str]:
 
 
 def test_every_check_has_an_ill_model_and_a_sentence():
-    assert [check.code for check in CHECKS] == list(zoo.ILL)
+    assert [check.code for check in CHECKS] == list(ILL)
     assert all(check.summary.endswith((".", ").")) and len(check.summary) < 120 for check in CHECKS)
 
 
 @pytest.mark.parametrize(("code", "i"), CASES)
 def test_it_finds_what_a_model_has_and_the_fix_puts_it_right(code, i):
-    make, options = copy.deepcopy(zoo.ILL[code][i])
+    make, options = copy.deepcopy(ILL[code][i])
     model = make()
     found = [finding for finding in sh.doctor(model, **options).findings if finding.code == code]
     assert len(found) == 1 and found[0].about and found[0].why and found[0].fix
     reg = (attachments(model) or [None])[0]
     names = {"model": model, "reg": reg, "keras": keras, "sh": sh, "callbacks": [], **options}
-    names["optimizer"] = zoo.own_steps.OUTSIDE
+    names["optimizer"] = own_steps.OUTSIDE
     if "set_dtype_policy" in found[0].fix:  # which is for models that are built later
         return
     exec(compile(found[0].fix, code, "exec"), names)
@@ -62,15 +68,15 @@ def test_it_finds_what_a_model_has_and_the_fix_puts_it_right(code, i):
         assert {f.code for f in (*after.errors, *after.warnings)} <= before
 
 
-@pytest.mark.parametrize("name", list(zoo.WELL))
+@pytest.mark.parametrize("name", list(WELL))
 def test_well_made_models_have_no_warning(name):
-    make, options = zoo.WELL[name]
+    make, options = WELL[name]
     report = sh.doctor(make(), **options)
     assert not report.errors and not report.warnings, report
 
 
 def test_a_model_from_a_path_has_no_warning():
-    path = sh.fit(zoo.mlp("adam"), zoo.X, zoo.Y + zoo.X[:, :1], penalty=sh.L2(), lams=[0.1], cv=2, epochs=2)
+    path = sh.fit(mlp("adam"), X, Y + X[:, :1], penalty=sh.L2(), lams=[0.1], cv=2, epochs=2)
     assert sh.doctor(path.model(0.1), steps=1000).findings == ()
 
 
@@ -85,7 +91,7 @@ def test_the_page_has_a_line_for_each_check():
 
 
 def test_a_report_prints_errors_first_and_counts():
-    model = zoo.set_after_build()
+    model = set_after_build()
     model.compile(keras.optimizers.AdamW(), "mse")
     report = sh.doctor(model)
     text = repr(report).splitlines()
@@ -97,7 +103,7 @@ def test_a_report_prints_errors_first_and_counts():
 
 
 def test_of_many_weights_three_are_named_and_layers_are_listed():
-    model = zoo.stack((4,), *(layers.Dense(2, name=f"dense_{i}") for i in range(30)))
+    model = stack((4,), *(layers.Dense(2, name=f"dense_{i}") for i in range(30)))
     for layer in model.layers:
         layer.kernel_regularizer = L2(0.01)
     (finding,) = sh.doctor(model).errors
@@ -107,16 +113,16 @@ def test_of_many_weights_three_are_named_and_layers_are_listed():
 
 
 def test_a_finding_says_the_numbers_of_the_model():
-    (finding,) = sh.doctor(zoo.adamw_as_it_comes()).warnings
+    (finding,) = sh.doctor(adamw_as_it_comes()).warnings
     assert "weight_decay=0.004 shrinks 2 biases, 1 gamma, 1 beta too (10 parameters)" in finding.why
-    (finding,) = sh.doctor(zoo.excluding_by_layer_names()).warnings
+    (finding,) = sh.doctor(excluding_by_layer_names()).warnings
     assert "(LayerNorm, bias) are searched in names of variables, not in paths, and match bias." in finding.why
 
 
 # --- what it does not do
 
 
-@pytest.mark.parametrize("make", [zoo.adamw_and_regularizers, zoo.strength_changed, zoo.transformer, zoo.own_step])
+@pytest.mark.parametrize("make", [adamw_and_regularizers, strength_changed, transformer, own_step])
 def test_it_changes_nothing(make):
     model = make()
     weights, config, losses = model.get_weights(), model.get_config(), len(model.losses)
@@ -131,7 +137,7 @@ def test_it_changes_nothing(make):
 
 
 def test_a_model_need_not_be_compiled_or_trainable():
-    model = zoo.stack((4,), layers.Dense(2))
+    model = stack((4,), layers.Dense(2))
     assert sh.doctor(model).findings == ()
     model.trainable = False
     assert sh.doctor(model).findings == ()
@@ -160,11 +166,11 @@ def test_models_with_several_losses_are_looked_at():
         (lambda: layers.Dense(1), {}, TypeError, "Received: Dense"),
         (lambda: None, {}, TypeError, "Received: NoneType"),
         (lambda: keras.Sequential([layers.Dense(1)], name="net"), {}, ValueError, r"`model` \(net\) must be built"),
-        (zoo.mlp, {"callbacks": keras.callbacks.EarlyStopping()}, TypeError, "must be a list of .* EarlyStopping"),
-        (zoo.mlp, {"callbacks": ["val_loss"]}, TypeError, "Received: str"),
-        (zoo.mlp, {"steps": 0}, ValueError, "`steps` must be a whole number of at least 1. Received: 0"),
-        (zoo.mlp, {"steps": 1.5}, ValueError, "Received: 1.5"),
-        (zoo.mlp, {"steps": True}, ValueError, "Received: True"),
+        (mlp, {"callbacks": keras.callbacks.EarlyStopping()}, TypeError, "must be a list of .* EarlyStopping"),
+        (mlp, {"callbacks": ["val_loss"]}, TypeError, "Received: str"),
+        (mlp, {"steps": 0}, ValueError, "`steps` must be a whole number of at least 1. Received: 0"),
+        (mlp, {"steps": 1.5}, ValueError, "Received: 1.5"),
+        (mlp, {"steps": True}, ValueError, "Received: True"),
     ],
 )
 def test_bad_input(model, options, error, message):
@@ -197,10 +203,10 @@ def layer_of(kind: str, penalised: set[str]) -> keras.Layer:
 
 @settings(max_examples=40)
 @given(st.lists(LAYERS, min_size=1, max_size=4))
-def test_what_is_found_follows_from_what_was_given(stack):
+def test_what_is_found_follows_from_what_was_given(kinds):
     """Layers built with any regularizers have the findings that these call for, and no others of their kind."""
-    found = codes(sh.doctor(zoo.stack((5, 3), *(layer_of(*each) for each in stack))))
-    given_to = [(kind, penalised) for kind, penalised in stack if penalised]
+    found = codes(sh.doctor(stack((5, 3), *(layer_of(*each) for each in kinds))))
+    given_to = [(kind, penalised) for kind, penalised in kinds if penalised]
     kernels = {"kernel", "recurrent", "depthwise", "pointwise"}
     assert found.isdisjoint({"regularizer-ignored", "regularizer-lost-on-save", "only-frozen-penalised"})
     assert ("bias-penalised" in found) == any(penalised - kernels for _, penalised in given_to)
@@ -309,7 +315,7 @@ print([finding.code for finding in sh.doctor(model).errors])
 
 
 def test_a_report_says_what_was_not_looked_at():
-    model = zoo.mlp()
+    model = mlp()
     assert sh.doctor(model).not_seen == (
         "callbacks (not given)", "the number of steps (not given)", "training loops outside the model",
     )  # fmt: skip

@@ -9,6 +9,7 @@ from keras import layers
 
 import shrinkage as sh
 from tests.fit.fitting import TARGET, X, Y, arrays, classifier, fit, three_folds
+from tests.unregistered import own_metric
 from tests.zoo import mlp, recurrent, rows
 
 
@@ -39,15 +40,11 @@ class Unregistered(layers.Dense):
     """A layer that Keras finds only where it is told of it."""
 
 
-def unregistered_metric(y_true: Any, y_pred: Any) -> Any:
-    return keras.ops.mean(keras.ops.abs(y_true - y_pred))
-
-
 @pytest.mark.parametrize(
     ("layer", "metric", "name"),
     [
         (Unregistered, "mae", "class Unregistered"),
-        (layers.Dense, unregistered_metric, "function unregistered_metric"),
+        (layers.Dense, own_metric, "function own_metric"),
     ],
 )
 def test_what_keras_cannot_read_back_is_said_when_saved_and_when_loaded(tmp_path, layer, metric, name):

@@ -8,6 +8,12 @@ def values(*tensors):
     return [ops.convert_to_numpy(tensor) for tensor in tensors]
 
 
+class Bare:
+    """An object without the private attributes of Keras."""
+
+    use_ema, gradient_accumulation_steps = True, 2
+
+
 class Block(layers.Layer):
     """A layer with layers in a list and in another layer, and a frozen weight."""
 

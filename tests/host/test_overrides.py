@@ -10,7 +10,7 @@ from keras import layers
 
 from shrinkage._attach._hooked import HookedModel, HookedOptimizer
 from shrinkage._host import _optimizers, _overrides, _private
-from tests.host.test_private import Bare
+from tests.host.models import Bare
 
 
 def test_the_list_of_overrides_is_of_what_keras_has():

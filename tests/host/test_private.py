@@ -29,18 +29,13 @@ from shrinkage._host import (
 )
 from shrinkage._model import _clone
 from shrinkage.cli import main
+from tests.host.models import Bare
 
 ROOT = Path(__file__).parents[2]
 MODULES = (
     _attention, _callers, _compiled, _graphs, _layers, _optimizers, _origin, _overrides, _private, _saving, _tensorflow,
     _tensors,
 )  # fmt: skip
-
-
-class Bare:
-    """Something of a Keras that has none of it."""
-
-    use_ema, gradient_accumulation_steps = True, 2
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 
 from shrinkage._model._template import Template
+from tests.unregistered import OwnMetric, own_metric
 from tests.zoo import MODELS, mlp, rows
 
 LOSS = "sparse_categorical_crossentropy"
@@ -185,14 +186,6 @@ def test_metrics_mean_what_compile_means(metric, loss, units, kind, name):
         ((found,),) = [part.metrics for part in (*metrics._flat_metrics, *metrics._flat_weighted_metrics) if part]
         assert isinstance(found, kind) and found.name == name and found is not metric
         assert bool(metrics._flat_weighted_metrics[0]) == (argument == "weighted_metrics")
-
-
-class OwnMetric(keras.metrics.MeanSquaredError):
-    """A metric that Keras does not know by name."""
-
-
-def own_metric(y_true: Any, y_pred: Any) -> Any:
-    return keras.ops.mean(keras.ops.abs(y_true - y_pred))
 
 
 def test_a_users_own_metrics():

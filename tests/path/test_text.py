@@ -217,8 +217,8 @@ def test_a_model_that_does_not_get_as_far_as_a_constant():
     standardised: dict[str, Any] = {"target_mean": 152.0, "target_sd": 77.0}
     two_outputs: dict[str, Any] = {"predictions": np.zeros((200, 21, 2))}
     for changes in (standardised, two_outputs):
-        assert "lower the learning rate, or raise it." in make_path(template=mse, **far | changes).verdict()
-    assert "lower the learning rate, or raise it." in make_path(curves=lambda lams: (3 + lams, 2.5 + lams)).verdict()
+        assert "Lower the learning rate, or raise it." in make_path(template=mse, **far | changes).verdict()
+    assert "Lower the learning rate, or raise it." in make_path(curves=lambda lams: (3 + lams, 2.5 + lams)).verdict()
 
 
 def with_far_fold(path, ratio=7.0, where: Any = slice(None), **changes):
@@ -233,7 +233,7 @@ def test_a_fold_that_is_far_from_the_others_is_named_in_place_of_more_rows():
     assert "more rows may gain more." in make_path(**rows).verdict()
     words = with_far_fold(make_path(**rows)).verdict()
     assert re.search(
-        r"Fold 3 is far from the others: its log loss is [67]\.\d times the median of theirs at lambda = 0 "
+        r"Fold 3 is far from the others: its log loss is [67]\.\d times the median of the other folds at lambda = 0 "
         r"\(7\.\d times at 3.16e-04\)\. "
         r"Look for outliers in its rows, path\.folds\.held_out\[2\]\.",
         words,
@@ -243,9 +243,9 @@ def test_a_fold_that_is_far_from_the_others_is_named_in_place_of_more_rows():
 
 def test_a_far_fold_is_told_at_no_penalty_and_at_min():
     both = with_far_fold(make_path(), 5.0).verdict()
-    assert re.search(r"\d times the median of theirs at lambda = 0 \(\d\.\d times at \d\S+\)\. Look", both)
+    assert re.search(r"\d times the median of the other folds at lambda = 0 \(\d\.\d times at \d\S+\)\. Look", both)
     none = with_far_fold(make_path(), 20.0, where=-1).verdict()
-    assert "the median of theirs at lambda = 0. Look" in none
+    assert "the median of the other folds at lambda = 0. Look" in none
     beaten = with_far_fold(make_path(curves=lambda lams: (1.5 + lams, 1 + lams), wiggle=0.0), 9.0).verdict()
     assert "No strength beats the best constant" in beaten and "Fold 3 is far" in beaten
 

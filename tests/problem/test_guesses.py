@@ -14,6 +14,7 @@ from sklearn.model_selection import KFold
 
 import shrinkage as sh
 from tests.synthetic_path import make_path
+from tests.unregistered import OwnOptimizer
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(48, 3)).astype("float32")
@@ -191,10 +192,6 @@ class OwnStep(keras.Model):
         return super().train_step(data)
 
 
-class OwnOptimizer(keras.optimizers.SGD):
-    pass
-
-
 def own_step() -> keras.Model:
     made = OwnStep()
     made(X[:1])
@@ -247,24 +244,24 @@ def test_the_code_of_every_refusal_runs(name):
     assert is_right(found)
 
 
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ({"cv": KFold}, r"Say cv=KFold\(5\)"),
-        ({"cv": KFold(4), "repeats": 2}, "Say cv=4, .*RepeatedKFold"),
-        ({"cv": 5.0}, "Say cv=5, "),
-        ({"validation_data": Loader()}, r"x_val, y_val = .*\*dataset"),
-        ({"how": "coupled"}, r"Say how=shrinkage.Coupled\(\)"),
-        ({"penalty": "ridge"}, "'l2' here"),
-        ({"penalty": [sh.L1(), sh.L2()]}, "ElasticNet"),
-        ({"model": lambda units: line()}, "lambda: function"),
-        ({"model": "model.keras"}, "load_model"),
-        ({"x": "t.csv"}, "read_csv"),
-        ({"x": set(range(48))}, r"numpy.array\(list\(x\)\)"),
-        ({"y": Y.astype(str)}, r"numbers as text: say y.astype\('float32'\)"),
-        ({"x": pd.DataFrame({"a": pd.date_range("2020", periods=48), "b": 1, "c": 2.0})}, r"total_seconds\(\)"),
-    ],
-)
+LEADING: dict[str, Any] = {
+    "a class of splitters": ({"cv": KFold}, r"Say cv=KFold\(5\)"),
+    "a splitter with repeats": ({"cv": KFold(4), "repeats": 2}, "Say cv=4, .*RepeatedKFold"),
+    "a fraction of folds": ({"cv": 5.0}, "Say cv=5, "),
+    "a loader to validate": ({"validation_data": Loader()}, r"x_val, y_val = .*\*dataset"),
+    "a name of how": ({"how": "coupled"}, r"Say how=shrinkage.Coupled\(\)"),
+    "ridge": ({"penalty": "ridge"}, "'l2' here"),
+    "two penalties": ({"penalty": [sh.L1(), sh.L2()]}, "ElasticNet"),
+    "a function with an argument": ({"model": lambda units: line()}, "lambda: function"),
+    "a file of a model": ({"model": "model.keras"}, "load_model"),
+    "a file of a table": ({"x": "t.csv"}, "read_csv"),
+    "a set": ({"x": set(range(48))}, r"numpy.array\(list\(x\)\)"),
+    "numbers as text": ({"y": Y.astype(str)}, r"numbers as text: say y.astype\('float32'\)"),
+    "dates": ({"x": pd.DataFrame({"a": pd.date_range("2020", periods=48), "b": 1, "c": 2.0})}, r"total_seconds\(\)"),
+}
+
+
+@pytest.mark.parametrize(("given", "words"), LEADING.values(), ids=LEADING)
 def test_each_refusal_leads_on(given, words):
     arguments: dict[str, Any] = {"model": line(), "x": X, "y": Y, "penalty": "l2", "epochs": 1} | given
     with pytest.raises((TypeError, ValueError), match=words):

@@ -79,50 +79,65 @@ def tokens() -> keras.Model:
     return keras.Model(inputs, layers.Dense(1)(layers.Flatten()(layers.Embedding(5000, 4)(inputs))))
 
 
-@pytest.mark.parametrize(
-    ("model", "x", "said"),
-    [
-        (dense(13), WINE, r"up to 1,680 \(column 12\).*Standardise them, or put keras.layers.Normalization\(\)"),
-        (dense(13), pd.DataFrame(WINE, columns=LOADED.load_wine().feature_names), r"\(column 'proline'\)"),
-        (dense(30), LOADED.load_breast_cancer().data, r"up to 4,254 \(column 23\)"),
-        (dense(10), DIABETES * np.where(np.arange(10) == 2, -1e6, 1), r"down to -170,555 \(column 2\)"),
-        (dense(10), DIABETES * 1e-3, "up to 0.0001[0-9]*: networks"),
-        (net((8, 8, 3), layers.Conv2D(2, 3)), PIXELS, r"up to 255: .*layers.Rescaling\(1 / 255\) first"),
-        (net((8, 8, 3), layers.RandomFlip()), PIXELS, "at the layer dense.*Rescaling"),
-        (keras.Sequential([keras.Input((20, 2)), layers.LSTM(3)]), 100 * RNG.random((50, 20, 2)), "up to 99.9: "),
-        (two_inputs(), {"a": DIABETES[:20], "b": WINE[:20]}, r"up to 1,\d+ \(`x\['b'\]`, column 12\)"),
-        (own(13), WINE, r"up to 1,680 \(column 12\)"),
-        (nested(13), WINE, r"up to 1,680 \(column 12\)"),
-    ],
-)
+FAR_INPUTS: dict[str, Any] = {
+    "array": (dense(13), WINE, r"up to 1,680 \(column 12\).*Standardise them, or put keras.layers.Normalization\(\)"),
+    "table": (dense(13), pd.DataFrame(WINE, columns=LOADED.load_wine().feature_names), r"\(column 'proline'\)"),
+    "breast cancer": (dense(30), LOADED.load_breast_cancer().data, r"up to 4,254 \(column 23\)"),
+    "a negative column": (
+        dense(10),
+        DIABETES * np.where(np.arange(10) == 2, -1e6, 1),
+        r"down to -170,555 \(column 2\)",
+    ),
+    "small inputs": (dense(10), DIABETES * 1e-3, "up to 0.0001[0-9]*: networks"),
+    "pixels": (net((8, 8, 3), layers.Conv2D(2, 3)), PIXELS, r"up to 255: .*layers.Rescaling\(1 / 255\) first"),
+    "a layer before": (net((8, 8, 3), layers.RandomFlip()), PIXELS, "at the layer dense.*Rescaling"),
+    "sequences": (
+        keras.Sequential([keras.Input((20, 2)), layers.LSTM(3)]),
+        100 * RNG.random((50, 20, 2)),
+        "up to 99.9: ",
+    ),
+    "two inputs": (two_inputs(), {"a": DIABETES[:20], "b": WINE[:20]}, r"up to 1,\d+ \(`x\['b'\]`, column 12\)"),
+    "subclassed": (own(13), WINE, r"up to 1,680 \(column 12\)"),
+    "nested": (nested(13), WINE, r"up to 1,680 \(column 12\)"),
+}
+
+
+@pytest.mark.parametrize(("model", "x", "said"), FAR_INPUTS.values(), ids=FAR_INPUTS)
 def test_inputs_far_from_unit_size_are_named(model, x, said):
     arrays = keras.tree.map_structure(np.asarray, x)
     note = note_of_inputs(model, arrays, x)
     assert note.startswith("Inputs range ") and re.search(said, note), note
 
 
-@pytest.mark.parametrize(
-    ("model", "x"),
-    [
-        *[(dense(x.shape[1]), x) for x in (DIABETES, DIGITS, scaled(WINE), scaled(HEAVY), ONE_HOT)],
-        (dense(4), LOADED.load_iris().data),
-        (dense(64), DIGITS / 16),
-        (dense(50), RNG.poisson(0.3, size=(300, 50)).astype(float)),
-        (net((13,), layers.Normalization()), WINE),
-        (net((13,), layers.BatchNormalization()), WINE),
-        (net((8, 8, 3), layers.Rescaling(1 / 255), layers.Conv2D(2, 3)), PIXELS),
-        (net((8, 8, 3), layers.RandomFlip(), layers.Rescaling(1 / 255), layers.Conv2D(2, 3)), PIXELS),
-        (of_operations((8, 8, 3), lambda x: x / 255.0), PIXELS),
-        (of_operations((13,), lambda x: ops.log(x + 1)), WINE),
-        (own(13, layers.LayerNormalization()), WINE),
-        (own(13, lambda x: x / 1000.0), WINE),
-        (own(10), DIABETES),
-        (nested(13, layers.Normalization()), WINE),
-        (nested(13, layers.Rescaling(1 / 1000)), WINE),
-        (nested(13, trainable=False), WINE),
-        (tokens(), RNG.integers(0, 5000, size=(60, 5))),
-    ],
-)
+ORDINARY_INPUTS: dict[str, Any] = {
+    "diabetes": (dense(10), DIABETES),
+    "digits": (dense(64), DIGITS),
+    "standardised": (dense(13), scaled(WINE)),
+    "standardised heavy tails": (dense(HEAVY.shape[1]), scaled(HEAVY)),
+    "one-hot": (dense(ONE_HOT.shape[1]), ONE_HOT),
+    "iris": (dense(4), LOADED.load_iris().data),
+    "digits to 1": (dense(64), DIGITS / 16),
+    "counts": (dense(50), RNG.poisson(0.3, size=(300, 50)).astype(float)),
+    "Normalization": (net((13,), layers.Normalization()), WINE),
+    "BatchNormalization": (net((13,), layers.BatchNormalization()), WINE),
+    "Rescaling": (net((8, 8, 3), layers.Rescaling(1 / 255), layers.Conv2D(2, 3)), PIXELS),
+    "Rescaling after a layer": (
+        net((8, 8, 3), layers.RandomFlip(), layers.Rescaling(1 / 255), layers.Conv2D(2, 3)),
+        PIXELS,
+    ),
+    "division in a graph": (of_operations((8, 8, 3), lambda x: x / 255.0), PIXELS),
+    "logarithm in a graph": (of_operations((13,), lambda x: ops.log(x + 1)), WINE),
+    "subclassed with LayerNormalization": (own(13, layers.LayerNormalization()), WINE),
+    "subclassed with a division": (own(13, lambda x: x / 1000.0), WINE),
+    "subclassed": (own(10), DIABETES),
+    "nested with Normalization": (nested(13, layers.Normalization()), WINE),
+    "nested with Rescaling": (nested(13, layers.Rescaling(1 / 1000)), WINE),
+    "nested and frozen": (nested(13, trainable=False), WINE),
+    "tokens": (tokens(), RNG.integers(0, 5000, size=(60, 5))),
+}
+
+
+@pytest.mark.parametrize(("model", "x"), ORDINARY_INPUTS.values(), ids=ORDINARY_INPUTS)
 def test_ordinary_inputs_and_those_that_the_model_scales_are_not(model, x):
     assert note_of_inputs(model, x, x) == ""
 
@@ -139,22 +154,22 @@ def test_the_note_and_what_it_explains_are_in_the_path():
 Y = LOADED.load_diabetes().target
 
 
+TARGETS: dict[str, Any] = {
+    "large variance": ("mse", Y, "variance is 5.93e.03.*: say standardize_target=True."),
+    "large mean": ("mse", scaled(Y) + 100, "mean is 100.*: say standardize_target=True."),
+    "two outputs": (
+        "mse",
+        np.stack([Y, Y], axis=1),
+        r"variance is .*divide y yourself, y = \(y - y.mean\(axis=0\)\) / y.std\(axis=0\)",
+    ),
+    "absolute error": ("mae", Y, r"variance is .*divide y yourself, y = \(y - y.mean\(\)\) / y.std\(\)"),
+    "unit size": ("mse", scaled(Y) + 3, None),
+    "Poisson": ("poisson", Y, None),
+}
+
+
 @pytest.mark.parametrize("lams", ["auto", [0.1]])
-@pytest.mark.parametrize(
-    ("loss", "y", "said"),
-    [
-        ("mse", Y, "variance is 5.93e.03.*: say standardize_target=True."),
-        ("mse", scaled(Y) + 100, "mean is 100.*: say standardize_target=True."),
-        (
-            "mse",
-            np.stack([Y, Y], axis=1),
-            r"variance is .*divide y yourself, y = \(y - y.mean\(axis=0\)\) / y.std\(axis=0\)",
-        ),
-        ("mae", Y, r"variance is .*divide y yourself, y = \(y - y.mean\(\)\) / y.std\(\)"),
-        ("mse", scaled(Y) + 3, None),
-        ("poisson", Y, None),
-    ],
-)
+@pytest.mark.parametrize(("loss", "y", "said"), TARGETS.values(), ids=TARGETS)
 def test_targets_far_from_unit_size_are_named_whatever_the_strengths(lams, loss, y, said):
     activation = "softplus" if loss == "poisson" else None
     units = y.shape[1] if y.ndim > 1 else 1

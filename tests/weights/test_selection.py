@@ -1,5 +1,7 @@
 """Which weights are penalised: every kind of Keras layer, nested and shared ones, a user's own, and the errors."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -7,14 +9,8 @@ import tensorflow as tf
 from keras import layers
 
 import shrinkage as sh
-from shrinkage._weights._kinds import describe_kind, kind_of
 from shrinkage._weights._selection import Selection, describe, select
-
-IMAGE, SEQUENCE, VOLUME = (8, 8, 2), (6, 3), (5, 5, 5, 2)
-
-
-def _model(shape: tuple[int, ...], *stack: keras.Layer, dtype: str = "float32") -> keras.Model:
-    return keras.Sequential([keras.Input(shape, dtype=dtype), *stack])
+from tests.weights.models import IMAGE, SEQUENCE, VOLUME, small_model
 
 
 def _names(selection: Selection, penalised: bool) -> set[str]:
@@ -41,57 +37,67 @@ class Noisy(layers.Dense):
         self.sigma = self.add_weight(shape=(input_shape[-1], self.units), name="sigma")
 
 
-@pytest.mark.parametrize(
-    ("shape", "layer", "kernels", "others"),
-    [
-        ((3,), lambda: layers.Dense(2), {"kernel"}, {"bias"}),
-        ((4, 3), lambda: layers.EinsumDense("abc,cd->abd", (None, 2), bias_axes="d"), {"kernel"}, {"bias"}),
-        (SEQUENCE, lambda: layers.Conv1D(2, 3), {"kernel"}, {"bias"}),
-        (IMAGE, lambda: layers.Conv2D(2, 3), {"kernel"}, {"bias"}),
-        (VOLUME, lambda: layers.Conv3D(2, 3), {"kernel"}, {"bias"}),
-        (SEQUENCE, lambda: layers.Conv1DTranspose(2, 3), {"kernel"}, {"bias"}),
-        (IMAGE, lambda: layers.Conv2DTranspose(2, 3), {"kernel"}, {"bias"}),
-        (VOLUME, lambda: layers.Conv3DTranspose(2, 3), {"kernel"}, {"bias"}),
-        (SEQUENCE, lambda: layers.DepthwiseConv1D(3), {"kernel"}, {"bias"}),
-        (IMAGE, lambda: layers.DepthwiseConv2D(3), {"kernel"}, {"bias"}),
-        (SEQUENCE, lambda: layers.SeparableConv1D(2, 3), {"depthwise_kernel", "pointwise_kernel"}, {"bias"}),
-        (IMAGE, lambda: layers.SeparableConv2D(2, 3), {"depthwise_kernel", "pointwise_kernel"}, {"bias"}),
-        (SEQUENCE, lambda: layers.SimpleRNN(2), {"kernel", "recurrent_kernel"}, {"bias"}),
-        (SEQUENCE, lambda: layers.LSTM(2), {"kernel", "recurrent_kernel"}, {"bias"}),
-        (SEQUENCE, lambda: layers.GRU(2), {"kernel", "recurrent_kernel"}, {"bias"}),
-        ((4, *SEQUENCE), lambda: layers.ConvLSTM1D(2, 3), {"kernel", "recurrent_kernel"}, {"bias"}),
-        (SEQUENCE, lambda: layers.RNN([layers.LSTMCell(2)] * 2), {"kernel", "recurrent_kernel"}, {"bias"}),
-        (SEQUENCE, lambda: layers.Bidirectional(layers.LSTM(2)), {"kernel", "recurrent_kernel"}, {"bias"}),
-        (SEQUENCE, lambda: layers.TimeDistributed(layers.Dense(2)), {"kernel"}, {"bias"}),
-        ((3,), lambda: layers.SpectralNormalization(layers.Dense(2)), {"kernel"}, {"bias"}),
-        ((3,), Scaled, {"matrix"}, {"vector", "bias"}),
-        ((3,), lambda: Noisy(2), {"kernel", "sigma"}, {"bias"}),
-    ],
-)
+KERNELS: dict[str, Any] = {
+    "Dense": ((3,), lambda: layers.Dense(2), {"kernel"}, {"bias"}),
+    "EinsumDense": ((4, 3), lambda: layers.EinsumDense("abc,cd->abd", (None, 2), bias_axes="d"), {"kernel"}, {"bias"}),
+    "Conv1D": (SEQUENCE, lambda: layers.Conv1D(2, 3), {"kernel"}, {"bias"}),
+    "Conv2D": (IMAGE, lambda: layers.Conv2D(2, 3), {"kernel"}, {"bias"}),
+    "Conv3D": (VOLUME, lambda: layers.Conv3D(2, 3), {"kernel"}, {"bias"}),
+    "Conv1DTranspose": (SEQUENCE, lambda: layers.Conv1DTranspose(2, 3), {"kernel"}, {"bias"}),
+    "Conv2DTranspose": (IMAGE, lambda: layers.Conv2DTranspose(2, 3), {"kernel"}, {"bias"}),
+    "Conv3DTranspose": (VOLUME, lambda: layers.Conv3DTranspose(2, 3), {"kernel"}, {"bias"}),
+    "DepthwiseConv1D": (SEQUENCE, lambda: layers.DepthwiseConv1D(3), {"kernel"}, {"bias"}),
+    "DepthwiseConv2D": (IMAGE, lambda: layers.DepthwiseConv2D(3), {"kernel"}, {"bias"}),
+    "SeparableConv1D": (
+        SEQUENCE,
+        lambda: layers.SeparableConv1D(2, 3),
+        {"depthwise_kernel", "pointwise_kernel"},
+        {"bias"},
+    ),
+    "SeparableConv2D": (
+        IMAGE,
+        lambda: layers.SeparableConv2D(2, 3),
+        {"depthwise_kernel", "pointwise_kernel"},
+        {"bias"},
+    ),
+    "SimpleRNN": (SEQUENCE, lambda: layers.SimpleRNN(2), {"kernel", "recurrent_kernel"}, {"bias"}),
+    "LSTM": (SEQUENCE, lambda: layers.LSTM(2), {"kernel", "recurrent_kernel"}, {"bias"}),
+    "GRU": (SEQUENCE, lambda: layers.GRU(2), {"kernel", "recurrent_kernel"}, {"bias"}),
+    "ConvLSTM1D": ((4, *SEQUENCE), lambda: layers.ConvLSTM1D(2, 3), {"kernel", "recurrent_kernel"}, {"bias"}),
+    "stacked cells": (SEQUENCE, lambda: layers.RNN([layers.LSTMCell(2)] * 2), {"kernel", "recurrent_kernel"}, {"bias"}),
+    "Bidirectional": (SEQUENCE, lambda: layers.Bidirectional(layers.LSTM(2)), {"kernel", "recurrent_kernel"}, {"bias"}),
+    "TimeDistributed": (SEQUENCE, lambda: layers.TimeDistributed(layers.Dense(2)), {"kernel"}, {"bias"}),
+    "SpectralNormalization": ((3,), lambda: layers.SpectralNormalization(layers.Dense(2)), {"kernel"}, {"bias"}),
+    "own layer": ((3,), Scaled, {"matrix"}, {"vector", "bias"}),
+    "own Dense": ((3,), lambda: Noisy(2), {"kernel", "sigma"}, {"bias"}),
+}
+
+
+@pytest.mark.parametrize(("shape", "layer", "kernels", "others"), KERNELS.values(), ids=KERNELS)
 def test_kernels_are_penalised_and_biases_not(shape, layer, kernels, others):
-    selection = select(_model(shape, layer()))
+    selection = select(small_model(shape, layer()))
     assert _names(selection, True) == kernels
     assert _names(selection, False) == others
 
 
-@pytest.mark.parametrize(
-    ("layer", "weights"),
-    [
-        (lambda: layers.BatchNormalization(), {"gamma", "beta"}),
-        (lambda: layers.LayerNormalization(axis=[1, 2]), {"gamma", "beta"}),  # pyright: ignore[reportArgumentType]
-        (lambda: layers.GroupNormalization(3), {"gamma", "beta"}),
-        (lambda: layers.RMSNormalization(), {"scale"}),
-        (lambda: layers.PReLU(), {"alpha"}),
-    ],
-)
+GAINS: dict[str, Any] = {
+    "BatchNormalization": (lambda: layers.BatchNormalization(), {"gamma", "beta"}),
+    "LayerNormalization": (lambda: layers.LayerNormalization(axis=[1, 2]), {"gamma", "beta"}),
+    "GroupNormalization": (lambda: layers.GroupNormalization(3), {"gamma", "beta"}),
+    "RMSNormalization": (lambda: layers.RMSNormalization(), {"scale"}),
+    "PReLU": (lambda: layers.PReLU(), {"alpha"}),
+}
+
+
+@pytest.mark.parametrize(("layer", "weights"), GAINS.values(), ids=GAINS)
 def test_normalizations_and_prelu_are_not(layer, weights):
-    selection = select(_model(SEQUENCE, layer(), layers.Dense(1)))
+    selection = select(small_model(SEQUENCE, layer(), layers.Dense(1)))
     assert _names(selection, True) == {"kernel"}
     assert _names(selection, False) == weights | {"bias"}
 
 
 def test_embeddings_are_penalised():
-    model = _model((5,), layers.Embedding(7, 3), layers.Flatten(), layers.Dense(1), dtype="int32")
+    model = small_model((5,), layers.Embedding(7, 3), layers.Flatten(), layers.Dense(1), dtype="int32")
     assert _names(select(model), True) == {"embeddings", "kernel"}
 
 
@@ -105,14 +111,14 @@ def test_attention_projections_are_penalised():
 
 def test_lora_factors_stand_in_for_the_frozen_kernel():
     dense = layers.Dense(2)
-    model = _model((9,), dense)
+    model = small_model((9,), dense)
     dense.enable_lora(1)
     assert _names(select(model), True) == {"lora_kernel_a", "lora_kernel_b"}
 
 
 def test_rows_are_the_trainable_variables_in_order_each_once():
     shared = layers.Dense(3, name="shared")
-    inner = _model((3,), shared, layers.BatchNormalization(), Scaled())
+    inner = small_model((3,), shared, layers.BatchNormalization(), Scaled())
     x = keras.Input((3,))
     frozen = layers.Dense(3, trainable=False, name="frozen")
     model = keras.Model(x, layers.Dense(1)(inner(shared(frozen(shared(x))))))
@@ -146,20 +152,20 @@ def test_a_subclassed_model_and_its_own_variables():
 
 
 def test_on_all_covers_everything():
-    selection = select(_model((3,), layers.Dense(2), layers.BatchNormalization()), on="all")
+    selection = select(small_model((3,), layers.Dense(2), layers.BatchNormalization()), on="all")
     assert all(selection.mask) and selection.n_penalised == selection.n_weights == 12
 
 
 def test_on_a_function_of_layer_and_variable():
     last = layers.Dense(1)
-    model = _model((3,), layers.Dense(2), last)
+    model = small_model((3,), layers.Dense(2), last)
     selection = select(model, on=lambda layer, variable: layer is last and variable is last.kernel)
     assert selection.mask == (False, False, True, False)
     assert selection.weights[2].reason == "chosen by on"
 
 
 def test_a_rule_that_matches_nothing_is_an_error():
-    model = _model((3,), layers.BatchNormalization(name="norm"))
+    model = small_model((3,), layers.BatchNormalization(name="norm"))
     with pytest.raises(
         ValueError, match=r'on="kernels" matches none of the 2 trainable weights .*norm/gamma.*on="all"'
     ):
@@ -181,7 +187,7 @@ def _net() -> keras.Model:
         layers.BatchNormalization(name="norm"),
     ]
     heads = [layers.Flatten(), layers.Dense(4, name="first"), layers.Dense(1, name="last")]
-    return _model((5,), *hidden, *norm, *heads, dtype="int32")
+    return small_model((5,), *hidden, *norm, *heads, dtype="int32")
 
 
 def _ends(selection: Selection) -> dict[str, float]:
@@ -210,7 +216,7 @@ def test_on_names_weights_by_kind_class_and_pattern(on, expected):
     assert set(selection.factors) == {0.0, 1.0}
 
 
-def test_on_a_layer_and_a_variable_of_the_model():
+def test_on_a_layer_and_a_variable_of_thesmall_model():
     model = _net()
     first, last = model.get_layer("first"), model.get_layer("last")
     assert sum(select(model, on=first).mask) == 1
@@ -234,68 +240,64 @@ def test_factors_of_a_dictionary():
     assert reasons["norm/gamma"] == "not chosen by on"
 
 
-@pytest.mark.parametrize(
-    ("on", "error", "message"),
-    [
-        ("kernals", ValueError, 'on="kernals" is no kind of weight. Did you mean "kernels"?'),
-        ("Dense", ValueError, "the kinds are kernel, recurrent, embedding, depthwise, bias, gain, offset"),
-        ("*second*", ValueError, r'on="\*second\*" matches none of the 12 trainable weights'),
-        (keras.layers.GRU, ValueError, "on=GRU matches none"),
-        (["kernel", keras.layers.GRU], ValueError, "on=GRU matches none"),
-        ([], ValueError, "matches none"),
-        ({}, ValueError, "some weights a factor above 0"),
-        ({"kernel": 0}, ValueError, "some weights a factor above 0"),
-        ({"kernel": -1}, ValueError, 'give "kernel" a factor of 0 or more. Received: -1'),
-        ({"kernel": float("nan")}, ValueError, "a factor of 0 or more. Received: nan"),
-        ({"kernel": True}, ValueError, "a factor of 0 or more. Received: True"),
-        ({"kernel": "1"}, ValueError, "a factor of 0 or more. Received: '1'"),
-        ({"kernels": 1, "recurrent": 2}, ValueError, "selects weights twice: .*memory/lstm_cell/recurrent_kernel"),
-        ("memory", ValueError, r'For the layer .memory. give model.get_layer\("memory"\) or "\*memory/\*"\.'),
-        ("lstm_cell", ValueError, r'For the layer .lstm_cell. give "\*lstm_cell/\*"\.'),
-        ("last/kernel", ValueError, r'on="last/kernel" matches none of .*\. Did you mean "\*last/kernel"\?'),
-        ("*last", ValueError, r'matches none of .*\. Did you mean "\*last/\*"\?'),
-        (
-            tf.Variable(1.0),
-            TypeError,
-            r"on= takes a variable of the model, such as on=layer.kernel.*of shape \(\)",
-        ),
-        ([np.ones((2, 3))], TypeError, r"Received: ndarray of shape \(2, 3\)"),
-        (lambda layer: True, TypeError, r"on= takes a function of two arguments.*Received: <lambda>\(layer\)"),
-        (None, TypeError, 'on= must be "kernels", "all", a kind'),
-        (3, TypeError, "Received: 3"),
-        (int, TypeError, "Received: <class 'int'>"),
-    ],
-)
+WRONG_SELECTORS: dict[str, Any] = {
+    "a misspelt kind": ("kernals", ValueError, 'on="kernals" is no kind of weight. Did you mean "kernels"?'),
+    "a name of a class": (
+        "Dense",
+        ValueError,
+        "the kinds are kernel, recurrent, embedding, depthwise, bias, gain, offset",
+    ),
+    "a pattern without a match": ("*second*", ValueError, r'on="\*second\*" matches none of the 12 trainable weights'),
+    "a class without a match": (keras.layers.GRU, ValueError, "on=GRU matches none"),
+    "a class in a list": (["kernel", keras.layers.GRU], ValueError, "on=GRU matches none"),
+    "an empty list": ([], ValueError, "matches none"),
+    "an empty dictionary": ({}, ValueError, "some weights a factor above 0"),
+    "only a factor 0": ({"kernel": 0}, ValueError, "some weights a factor above 0"),
+    "a negative factor": ({"kernel": -1}, ValueError, 'give "kernel" a factor of 0 or more. Received: -1'),
+    "a NaN": ({"kernel": float("nan")}, ValueError, "a factor of 0 or more. Received: nan"),
+    "a boolean": ({"kernel": True}, ValueError, "a factor of 0 or more. Received: True"),
+    "a text": ({"kernel": "1"}, ValueError, "a factor of 0 or more. Received: '1'"),
+    "weights twice": (
+        {"kernels": 1, "recurrent": 2},
+        ValueError,
+        "selects weights twice: .*memory/lstm_cell/recurrent_kernel",
+    ),
+    "a name of a layer": (
+        "memory",
+        ValueError,
+        r'For the layer .memory. give model.get_layer\("memory"\) or "\*memory/\*"\.',
+    ),
+    "a name of a cell": ("lstm_cell", ValueError, r'For the layer .lstm_cell. give "\*lstm_cell/\*"\.'),
+    "a path": ("last/kernel", ValueError, r'on="last/kernel" matches none of .*\. Did you mean "\*last/kernel"\?'),
+    "a pattern without a weight": ("*last", ValueError, r'matches none of .*\. Did you mean "\*last/\*"\?'),
+    "another variable": (
+        tf.Variable(1.0),
+        TypeError,
+        r"on= takes a variable of the model, such as on=layer.kernel.*of shape \(\)",
+    ),
+    "an array": ([np.ones((2, 3))], TypeError, r"Received: ndarray of shape \(2, 3\)"),
+    "a function of one argument": (
+        lambda layer: True,
+        TypeError,
+        r"on= takes a function of two arguments.*Received: <lambda>\(layer\)",
+    ),
+    "None": (None, TypeError, 'on= must be "kernels", "all", a kind'),
+    "a number": (3, TypeError, "Received: 3"),
+    "a type": (int, TypeError, "Received: <class 'int'>"),
+}
+
+
+@pytest.mark.parametrize(("on", "error", "message"), WRONG_SELECTORS.values(), ids=WRONG_SELECTORS)
 def test_a_wrong_rule_is_an_error_that_says_what_to_do(on, error, message):
     with pytest.raises(error, match=message):
         select(_net(), on=on)
-
-
-@pytest.mark.parametrize(
-    ("shape", "layer", "weight", "unit", "feature"),
-    [
-        ((3,), lambda: layers.Dense(2), "kernel", (-2,), (-1,)),
-        (SEQUENCE, lambda: layers.LSTM(2), "recurrent_kernel", (-2,), (-1,)),
-        (IMAGE, lambda: layers.Conv2D(2, 3), "kernel", (-4, -3, -2), (-4, -3, -1)),
-        (IMAGE, lambda: layers.Conv2DTranspose(3, 3), "kernel", (-4, -3, -1), (-4, -3, -2)),
-        (IMAGE, lambda: layers.DepthwiseConv2D(3), "kernel", (-4, -3), (-4, -3, -1)),
-        (SEQUENCE, lambda: layers.SeparableConv1D(2, 3), "depthwise_kernel", (-3,), (-3, -1)),
-        (SEQUENCE, lambda: layers.SeparableConv1D(2, 3), "pointwise_kernel", (-3, -2), (-3, -1)),
-        ((4, 3), lambda: layers.EinsumDense("abc,cde->abde", (None, 2, 5)), "kernel", (-3,), (-2, -1)),
-        ((4, 3), lambda: layers.EinsumDense("abc,bcd->ad", (2,)), "kernel", (-3, -2), (-1,)),
-        ((3,), lambda: layers.Dense(2), "bias", (), (-1,)),
-    ],
-)
-def test_axes_of_the_weights_into_a_unit_and_out_of_an_input(shape, layer, weight, unit, feature):
-    found = {w.path.rpartition("/")[2]: (w.per_unit, w.per_input) for w in select(_model(shape, layer())).weights}
-    assert found[weight] == (unit, feature)
 
 
 def test_unbuilt_and_weightless_models_are_errors():
     with pytest.raises(ValueError, match=r"is not built.*model.build"):
         describe(keras.Sequential([layers.Dense(2)]))
     with pytest.raises(ValueError, match="no trainable weights"):
-        describe(_model((3,), layers.Dropout(0.5)))
+        describe(small_model((3,), layers.Dropout(0.5)))
 
 
 def test_describe_changes_nothing_and_prints_the_share():
@@ -308,46 +310,6 @@ def test_describe_changes_nothing_and_prints_the_share():
     assert table[1].split("  ")[-1] == "yes: kernel of Dense" and table[2].endswith("no: bias")
     assert len({line.index("yes: ") for line in table if "yes: " in line}) == 1
     assert table[-1] == "4,736 of 4,810 parameters penalised (98 %)"
-
-
-@pytest.mark.parametrize(
-    ("name", "shape", "expected"),
-    [
-        ("attention_bias", (4, 4), "bias"),
-        ("qkvBias", (4, 4), "bias"),
-        ("biases", (3, 4), "bias"),
-        ("relative_position_bias_table", (9, 4), "bias"),
-        ("layer_scale_gamma", (3, 4), "gain"),
-        ("scale", (1, 4), "gain"),
-        ("kernel_scale", (3, 4), "gain"),
-        ("unbiased_scale", (3, 4), "gain"),
-        ("gain_2", (3, 4), "gain"),
-        ("beta", (3, 4), "offset"),
-        ("query_offsets", (3, 4), "offset"),
-        ("scale_kernel", (3, 4), "kernel"),
-        ("upscale_matrix", (3, 4), "kernel"),
-        ("multiscale", (3, 4), "kernel"),
-        ("mixing", (3, 4), "kernel"),
-        ("mixing", (1, 4), None),
-        ("cls_token", (1, 1, 4), None),
-        ("positions", (1, 9, 4), "kernel"),
-        ("position_embedding", (1, 9, 4), "embedding"),
-        ("sigma", (4,), None),
-    ],
-)
-def test_words_in_the_names_of_own_weights(name, shape, expected):
-    """As the variable's name, and as that of the attribute that holds it, alone or in a list."""
-    for variable, held in ((name, "w"), ("v", name), ("v", [name])):
-        layer = Own()
-        weight = layer.add_weight(shape=shape, name=variable)
-        setattr(layer, held if isinstance(held, str) else held[0], weight if isinstance(held, str) else [weight])
-        assert kind_of(layer, weight) == expected
-        words = describe_kind(layer, weight)
-        assert words.startswith(expected or "Own") or "axes" in words or words == "normalization offset"
-
-
-class Own(layers.Layer):
-    """A layer of the user's own."""
 
 
 def test_the_table_says_what_else_shrinks_weights():

@@ -1,77 +1,72 @@
-"""The commands, run in a folder of their own, and `sh.fit` without training."""
+"""The commands, run in a temporary folder, and `sh.fit` without training."""
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from click.testing import CliRunner, Result
 
+import shrinkage as sh
 from shrinkage._host._quiet import require_tensorflow
+from shrinkage._model._template import Template
 from shrinkage._note import Note
+from shrinkage._problem._request import Request
 from shrinkage.cli import main
+from tests.synthetic_path import make_path
 
 require_tensorflow()
 
 
 N = 60
 
+LOSS = {"null": 4.0, "none": 1.0, "min": 0.25, "1se": 0.26}
+"""The held-out losses of the rows of the table, for every path of `FakeFit`."""
 
-@dataclass
-class FakePath:
-    """The part of `Path` that the command line uses, around a model that was not trained."""
 
-    network: Any
-    target_mean: float
-    target_sd: float
-    predictions: Any
-
-    def __post_init__(self) -> None:
-        self.failed = np.array([False, False, False])
-        self.lams, self.mean = np.array([1e-1, 1e-2, 0.0]), np.array([0.5, 0.25, 1.0])
-        self.index_min, self.index_1se, self.lam_min, self.lam_1se = 1, 0, 1e-2, 1e-1
-        self.null_loss, self.null_se, self.null_metrics, self.epochs = 4.0, float("nan"), {}, np.array([3, 2, 1])
-        self.template, self.notes, self.seconds = (
-            SimpleNamespace(loss_name=self.network.loss),
-            (Note("a note: raise $epochs"),),
-            0.1,
-        )
-
-    def model(self, lam: str = "min") -> Any:
-        return self.network
-
-    def table(self) -> pd.DataFrame:
-        return pd.DataFrame({"lam": self.lams, "loss": self.mean})
-
-    def verdict(self) -> str:
-        return Note("a verdict: $extend_lams upwards")
-
-    def plot(self, file: Any) -> None:
-        file.write_bytes(b"picture")
-
-    def save(self, folder: Any, *, overwrite: bool) -> None:
-        (folder / "path.json").write_text(json.dumps({"format": "shrinkage path"}))
+def untrained_path(request: Request) -> sh.Path:
+    """Make the path of a request without training: every strength has the initial weights of the model."""
+    template, lams = Template(request.model), [1e-1, 1e-2, 0.0]
+    mean, sd = (request.y.mean(), request.y.std()) if request.standardize_target else (0.0, 1.0)
+    held_out = np.array([LOSS["1se"], LOSS["min"], LOSS["none"]])
+    return make_path(
+        lams,
+        lambda lams: (held_out, held_out / 2),
+        spread=0.1,  # the standard error, 0.02, is more than min and 1se differ
+        wiggle=0.0,
+        template=template,
+        weights=tuple(np.stack([value] * len(lams)) for value in template.source_values()),
+        null_loss=LOSS["null"],
+        null_se=float("nan"),
+        target_mean=float(mean),
+        target_sd=float(sd),
+        notes=(Note("a note: raise $epochs"),),
+    )
 
 
 class FakeFit:
-    """Stands in for `sh.fit` and keeps what it was called with."""
+    """Stands in for `sh.fit`: keeps the requests, and raises `error` or returns a path without training."""
 
     def __init__(self, error: BaseException | None = None) -> None:
-        self.error, self.calls = error, []
+        self.error, self.calls = error, list[Request]()
 
-    def __call__(self, model: Any, x: np.ndarray, y: np.ndarray, **options: Any) -> FakePath:
-        self.calls.append(SimpleNamespace(model=model, x=x, y=y, **options))
+    def __call__(self, *arguments: Any, **options: Any) -> sh.Path:
+        request = Request(*arguments, **options)
+        self.calls.append(request)
         if self.error:
             raise self.error
-        mean, sd = (float(y.mean()), float(y.std())) if options.get("standardize_target") else (0.0, 1.0)
-        return FakePath(model, mean, sd, y[None])
+        return untrained_path(request)
 
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def refused(result: Result, message: str) -> None:
+    """The command ended as bad input, in words, and left nothing behind."""
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr.replace("\n", " ")
+    assert [file.name for file in Path().iterdir() if "shrinkage" in file.name] == []
 
 
 def houses(**changes) -> pd.DataFrame:

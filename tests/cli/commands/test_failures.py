@@ -3,6 +3,9 @@
 import errno
 import json
 import os
+import resource
+import subprocess
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -14,7 +17,7 @@ from keras import layers
 import shrinkage as sh
 from shrinkage._host import _quiet
 from shrinkage.cli._errors import disk_full
-from tests.cli.commands.running import FakeFit, FakePath, houses, run, write
+from tests.cli.commands.running import FakeFit, houses, run, write
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -51,10 +54,10 @@ def test_a_disk_that_is_full_before_the_results_are_written(monkeypatch):
 
 
 def test_a_disk_that_fills_up_with_the_results_costs_no_table(fake_fit, monkeypatch):
-    monkeypatch.setattr(FakePath, "plot", fail)
+    monkeypatch.setattr(sh.Path, "plot", fail)
     done = run("fit", write(), "--target", "price")
     assert done.exit_code == 2 and "was not written: no space left on device. What is printed above" in done.stderr
-    assert "the table" in done.stdout and not Path("houses-shrinkage").exists()
+    assert "L2 path of" in done.stdout and not Path("houses-shrinkage").exists()
 
 
 def test_without_a_place_for_the_log_there_is_a_way_to_the_traceback(monkeypatch):
@@ -113,3 +116,33 @@ def test_a_file_of_a_layer_is_no_model(fake_fit, command):
     file = of_a_layer("run/model.keras")
     done = run("doctor", file) if command == "doctor" else run("predict", "run", "houses.csv", "-o", "out.csv")
     assert done.exit_code == 2 and "holds a Rescaling; expected a Keras model" in done.stderr
+
+
+# --- limits of the operating system
+
+
+def run_within(limit: int, size: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in a process with a limit of `resource`, such as RLIMIT_AS, of `size` bytes."""
+    # A process under a limit could not save its coverage, and would say so.
+    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    return subprocess.run(
+        [sys.executable, "-c", "from shrinkage.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**unmeasured, "PYTHONPATH": str(Path(sh.__file__).parents[1])},
+        preexec_fn=lambda: resource.setrlimit(limit, (size, size)),
+    )
+
+
+def test_a_disk_without_room_costs_no_table():
+    options = ("--target", "price", "--epochs", "1", "--folds", "2")
+    done = run_within(resource.RLIMIT_FSIZE, 20_000, "fit", str(write()), *options)
+    assert done.returncode == 2 and "was not written" in done.stderr and "Traceback" not in done.stderr
+    assert "lambda" in done.stdout and not Path("houses-shrinkage").exists()
+
+
+def test_memory_that_runs_out_is_a_sentence():
+    Path("t.csv").write_bytes(b"a,b\n" + b"x" * 300_000_000 + b",1\n")
+    done = run_within(resource.RLIMIT_AS, 700_000_000, "fit", "t.csv", "--target", "b")
+    assert done.returncode == 3 and done.stderr.startswith("Error: memory ran out."), done.stderr[-500:]

@@ -48,9 +48,8 @@ def test_the_program_ends_with_the_exit_code(tmp_path):
     assert done.stderr.strip() == f"Error: {tmp_path / 'no.csv'} does not exist or is not a file."
 
 
-def test_what_the_library_refuses_is_a_sentence_of_the_shell(tmp_path, monkeypatch):
+def test_what_the_library_refuses_is_a_sentence_of_the_shell():
     """One fold trains on a single value: what can be done is in the shell's words, and the exit code is 2."""
-    monkeypatch.chdir(tmp_path)
     pd.DataFrame({"a": np.arange(30) ** 2 % 17, "y": [0.0] * 29 + [1.5]}).to_csv("t.csv", index=False)
     done = CliRunner().invoke(main, ["fit", "t.csv", "--target", "y", "--task", "regression", "--format", "json"])
     assert done.exit_code == 2 and "--folds" in json.loads(done.stdout)["error"] and "`y`" not in done.stderr
@@ -68,7 +67,6 @@ def test_a_demo_in_which_every_member_diverges_keeps_its_path(tmp_path, monkeypa
         model.compile(keras.optimizers.SGD(1e30), "sparse_categorical_crossentropy")
         return sh.fit(model, *rows("table"), penalty="l2", lams=[0.1], cv=2, epochs=3)
 
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_demo, "_train", train)
     done = CliRunner().invoke(main, ["demo"])
     assert done.exit_code == 3 and "at every strength a model diverged" in done.stderr
@@ -76,7 +74,7 @@ def test_a_demo_in_which_every_member_diverges_keeps_its_path(tmp_path, monkeypa
     assert (folder / "path.json").is_file() and not (folder / "model.keras").exists()
 
 
-def test_files_of_two_runs_in_one_folder(tmp_path):
+def test_files_of_two_runs_in_one_folder():
     """`predict` must not guess which of them is right."""
     import keras
 

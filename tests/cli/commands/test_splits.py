@@ -99,8 +99,7 @@ def test_a_column_that_cannot_split_is_refused(fake_fit, options, columns, messa
     assert message in " ".join(done.stderr.split())
 
 
-def test_a_run_with_groups_predicts_without_them(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_run_with_groups_predicts_without_them():
     options = ["--epochs", 2, "--hidden", 4, "--folds", 2, "--group", "who", "--repeats", 2]
     done = run("fit", write(who=WHO), "--target", "price", *options)
     assert done.exit_code == 0, done.output
@@ -114,8 +113,7 @@ def test_a_run_with_groups_predicts_without_them(tmp_path, monkeypatch):
     assert len(pd.read_csv("p.csv")) == N
 
 
-def test_columns_of_the_split_are_left_out_of_the_inputs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_columns_of_the_split_are_left_out_of_the_inputs(tmp_path):
     prepared = prepare(tmp_path / write(part=PART), "price", None, 5, Wishes(fold="part"))
     assert "part" not in prepared.columns.names and prepared.split.n_folds == 3
     assert prepared.columns.dropped["part"] == "it decides the split, --fold"

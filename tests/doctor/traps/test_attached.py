@@ -9,13 +9,14 @@ from keras import layers
 from keras.regularizers import L2
 
 import shrinkage as sh
-from tests.doctor import zoo
 from tests.doctor.traps.training import fit, fix
+from tests.doctor.zoo.attachments import attached_and_all_frozen, attached_inside
+from tests.doctor.zoo.small import X, Y, mlp, stack
 
 
 def test_a_penalty_on_an_inner_model_does_not_act_until_it_is_fixed():
-    model = zoo.attached_inside()
-    start, plain = model.get_weights(), zoo.stack((4,), zoo.mlp(), layers.Dense(1))
+    model = attached_inside()
+    start, plain = model.get_weights(), stack((4,), mlp(), layers.Dense(1))
     plain.compile("sgd", "mse")
     plain.set_weights(start)
     fit(plain)
@@ -37,7 +38,7 @@ def test_a_penalty_on_an_inner_model_does_not_act_until_it_is_fixed():
     ],
 )
 def test_what_the_fix_of_an_inner_penalty_attaches_is_what_was_left_unpenalised(options, left):
-    model = zoo.attached_inside(**options)
+    model = attached_inside(**options)
     wanted = {v.path: lam for v, lam in _strengths(model.layers[0]) if v.path in left}
     assert wanted and not wanted.keys() & {v.path for v, _ in _strengths(model)}
     (finding,) = sh.doctor(model).errors
@@ -55,9 +56,9 @@ def _strengths(model: Any) -> list[tuple[Any, float]]:
 
 def test_a_penalty_around_an_inner_one_trains_as_keras_regularizers_do():
     """Which is why the doctor has nothing to say of it."""
-    model = zoo.attached_inside("kernels")
-    inner = zoo.mlp(kernel_regularizer=L2(0.01))  # half of lam
-    oracle = zoo.stack((4,), inner, layers.Dense(1, kernel_regularizer=L2(0.01)))
+    model = attached_inside("kernels")
+    inner = mlp(kernel_regularizer=L2(0.01))  # half of lam
+    oracle = stack((4,), inner, layers.Dense(1, kernel_regularizer=L2(0.01)))
     oracle.compile("sgd", "mse")
     oracle.set_weights(model.get_weights())
     start = model.get_weights()
@@ -71,11 +72,11 @@ def test_a_penalty_around_an_inner_one_trains_as_keras_regularizers_do():
 
 def test_a_penalty_on_an_inner_model_acts_where_they_train_with_one_optimizer():
     """Which is why the doctor has nothing to say of it."""
-    inner = zoo.mlp()
+    inner = mlp()
     optimizer = keras.optimizers.SGD(0.01)
     inner.compile(optimizer, "mse")
     sh.attach(inner, sh.L2(), lam=50.0)
-    model = zoo.stack((4,), inner, layers.Dense(1))
+    model = stack((4,), inner, layers.Dense(1))
     model.compile(optimizer, "mse")
     before = np.linalg.norm(model.get_weights()[0])
     assert sh.doctor(model).errors == ()
@@ -84,12 +85,12 @@ def test_a_penalty_on_an_inner_model_acts_where_they_train_with_one_optimizer():
 
 
 def test_a_penalty_on_frozen_weights_acts_on_nothing_until_they_are_unfrozen():
-    model = zoo.attached_and_all_frozen()
+    model = attached_and_all_frozen()
     start = model.get_weights()
     (finding,) = sh.doctor(model).warnings
     assert finding.code == "attached-to-nothing"
     model.compile("sgd", "mse")
-    assert model.evaluate(zoo.X, zoo.Y, verbose=0, return_dict=True)["penalty"] == 0
+    assert model.evaluate(X, Y, verbose=0, return_dict=True)["penalty"] == 0
     model.trainable = True
     model.compile("sgd", "mse")
     fit(model)

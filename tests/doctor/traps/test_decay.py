@@ -6,11 +6,20 @@ import pytest
 from keras.regularizers import L2
 
 import shrinkage as sh
-from tests.doctor import zoo
 from tests.doctor.traps.training import fix, penalty_steps, values
+from tests.doctor.zoo.decayed import (
+    adamw_as_it_comes,
+    excluding_by_layer_names,
+    excluding_everything,
+    excluding_too_much,
+    fine_tuning,
+    half_precision_decay,
+    tiny_steps,
+)
+from tests.doctor.zoo.small import mlp
 
 
-@pytest.mark.parametrize("make", [zoo.adamw_as_it_comes, zoo.excluding_by_layer_names])
+@pytest.mark.parametrize("make", [adamw_as_it_comes, excluding_by_layer_names])
 def test_weight_decay_pulls_gains_from_1_to_0_until_it_is_fixed(make):
     model = make()
     rate, decay = float(model.optimizer.learning_rate), model.optimizer.weight_decay
@@ -27,7 +36,7 @@ def test_weight_decay_pulls_gains_from_1_to_0_until_it_is_fixed(make):
 
 
 def test_exclusions_can_leave_nothing_to_decay():
-    model = zoo.excluding_everything()
+    model = excluding_everything()
     before = values(model)
     penalty_steps(model, 3)
     assert all(np.array_equal(value, before[path]) for path, value in values(model).items())
@@ -39,7 +48,7 @@ def test_exclusions_can_leave_nothing_to_decay():
 
 
 def test_a_name_in_a_name_is_excluded_too_until_it_is_fixed():
-    model = zoo.excluding_too_much()
+    model = excluding_too_much()
     before = values(model)["net/own/unbiased_kernel"]
     penalty_steps(model)
     np.testing.assert_array_equal(values(model)["net/own/unbiased_kernel"], before)
@@ -50,7 +59,7 @@ def test_a_name_in_a_name_is_excluded_too_until_it_is_fixed():
 
 
 def test_coupled_and_decoupled_add_up_until_it_is_fixed():
-    model = zoo.mlp(keras.optimizers.SGD(0.1, weight_decay=0.5), kernel_regularizer=L2(0.01))
+    model = mlp(keras.optimizers.SGD(0.1, weight_decay=0.5), kernel_regularizer=L2(0.01))
     before = values(model)["net/a/kernel"]
     penalty_steps(model)
     # The gradient is taken at the weights before the decay: w - eta wd w - eta 2 l w.
@@ -63,7 +72,7 @@ def test_coupled_and_decoupled_add_up_until_it_is_fixed():
 
 
 def test_decay_below_the_precision_of_float16_changes_nothing():
-    model = zoo.half_precision_decay()
+    model = half_precision_decay()
     before = values(model)["net/a/kernel"]
     penalty_steps(model, 100)
     np.testing.assert_array_equal(values(model)["net/a/kernel"], before)
@@ -71,7 +80,7 @@ def test_decay_below_the_precision_of_float16_changes_nothing():
 
 
 def test_decay_below_the_precision_changes_nothing_until_it_is_fixed():
-    model = zoo.tiny_steps()
+    model = tiny_steps()
     before = values(model)["net/a/kernel"]
     penalty_steps(model, 100)
     np.testing.assert_array_equal(values(model)["net/a/kernel"], before)
@@ -82,7 +91,7 @@ def test_decay_below_the_precision_changes_nothing_until_it_is_fixed():
 
 def test_the_share_that_is_told_is_what_a_training_takes_away():
     optimizer = keras.optimizers.SGD(keras.optimizers.schedules.PolynomialDecay(0.1, 200, 0.01), weight_decay=5e-4)
-    model = zoo.fine_tuning(optimizer)
+    model = fine_tuning(optimizer)
     (finding,) = (f for f in sh.doctor(model, steps=200).findings if f.code == "strength-too-small")
     before = values(model)["net/a/kernel"]
     penalty_steps(model, 200)

@@ -10,12 +10,24 @@ from keras import layers, ops
 from keras.regularizers import L2
 
 import shrinkage as sh
-from tests.doctor import zoo
 from tests.doctor.traps.training import as_built, fit, fix, penalty_gradients, values
+from tests.doctor.zoo.regularized import (
+    big_table,
+    everything_penalised,
+    frozen_base,
+    lstm,
+    mobile,
+    normalized,
+    separable,
+    set_after_build,
+    set_anew_after_build,
+    set_on_the_variable,
+)
+from tests.doctor.zoo.small import X, mlp, stack
 
 
 def test_a_regularizer_set_after_building_trains_nothing_until_it_is_fixed():
-    model = zoo.set_after_build()
+    model = set_after_build()
     start, plain = model.get_weights(), as_built(model)
     fit(model)
     fit(plain)
@@ -30,7 +42,7 @@ def test_a_regularizer_set_after_building_trains_nothing_until_it_is_fixed():
 
 
 def test_a_regularizer_on_the_variable_is_lost_by_saving_until_it_is_fixed(tmp_path):
-    model = zoo.set_on_the_variable()
+    model = set_on_the_variable()
 
     def survivors() -> list[int]:
         model.save(tmp_path / "m.keras")
@@ -45,12 +57,12 @@ def test_a_regularizer_on_the_variable_is_lost_by_saving_until_it_is_fixed(tmp_p
     ("make", "code", "path"),
     [
         (
-            lambda: zoo.lstm(kernel_regularizer=L2(0.01)),
+            lambda: lstm(kernel_regularizer=L2(0.01)),
             "recurrent-kernel-free",
             "net/memory/lstm_cell/recurrent_kernel",
         ),
-        (zoo.separable, "depthwise-kernel-free", "net/conv/depthwise_kernel"),
-        (zoo.mobile, "depthwise-kernel-free", "net/depthwise/kernel"),
+        (separable, "depthwise-kernel-free", "net/conv/depthwise_kernel"),
+        (mobile, "depthwise-kernel-free", "net/depthwise/kernel"),
     ],
 )
 def test_kernels_with_an_argument_of_their_own_are_free_until_it_is_fixed(make, code, path):
@@ -64,14 +76,14 @@ def test_kernels_with_an_argument_of_their_own_are_free_until_it_is_fixed(make, 
 
 
 def test_penalised_biases_and_gains_shrink_until_it_is_fixed():
-    model = zoo.everything_penalised()
+    model = everything_penalised()
     assert penalty_gradients(model)["net/norm/gamma"] is not None
     fix(model, "bias-penalised")
     assert [path for path, g in penalty_gradients(model).items() if g is not None] == ["net/a/kernel"]
 
 
 def test_keras_l2_is_ours_at_twice_the_strength():
-    model = zoo.mlp(kernel_regularizer=L2(0.01))
+    model = mlp(kernel_regularizer=L2(0.01))
     (finding,) = (f for f in sh.doctor(model).findings if f.code == "keras-l2-has-no-half")
     lam = eval(finding.fix, {"sh": sh})
     ours = sum(float(sh.L2().value(np.array(layer.kernel), lam=lam)) for layer in model.layers)
@@ -79,7 +91,7 @@ def test_keras_l2_is_ours_at_twice_the_strength():
 
 
 def test_to_shrink_a_kernel_before_a_normalization_leaves_the_output():
-    model, x = zoo.normalized(), np.random.default_rng(0).normal(size=(16, 3))
+    model, x = normalized(), np.random.default_rng(0).normal(size=(16, 3))
     assert any(finding.code == "scale-invariant-kernel" for finding in sh.doctor(model).findings)
     kernel, before = model.trainable_variables[0], np.array(model(x, training=True))
     penalty = float(sum(model.losses))
@@ -89,7 +101,7 @@ def test_to_shrink_a_kernel_before_a_normalization_leaves_the_output():
 
 
 def test_a_penalty_makes_the_gradient_of_an_embedding_dense_until_it_is_fixed():
-    model = zoo.big_table()
+    model = big_table()
     model.compile(keras.optimizers.SGD(1.0), "mse")
     table = model.trainable_variables[0]
 
@@ -109,14 +121,14 @@ def test_a_penalty_makes_the_gradient_of_an_embedding_dense_until_it_is_fixed():
 
 
 def test_frozen_regularizers_add_nothing_until_it_is_fixed():
-    model = zoo.frozen_base()
+    model = frozen_base()
     assert model.losses == []
     fix(model, "only-frozen-penalised")
     assert len(model.losses) == 1 and float(model.losses[0]) > 0
 
 
 def test_a_regularizer_set_anew_after_building_does_not_act_until_it_is_fixed():
-    model = zoo.set_anew_after_build()
+    model = set_anew_after_build()
     squares = sum(float(ops.sum(ops.square(w))) for w in model.trainable_variables if w.name == "kernel")
     assert sum(map(float, model.losses)) == pytest.approx(0.01 * squares, rel=1e-5)
     (finding,) = sh.doctor(model).errors
@@ -127,9 +139,9 @@ def test_a_regularizer_set_anew_after_building_does_not_act_until_it_is_fixed():
 
 def test_l1_by_gradient_has_no_zeros_until_it_is_fixed():
     """One of four inputs matters."""
-    model = zoo.stack((4,), layers.Dense(1, name="a", kernel_regularizer=keras.regularizers.L1(0.1)))
+    model = stack((4,), layers.Dense(1, name="a", kernel_regularizer=keras.regularizers.L1(0.1)))
     model.compile(keras.optimizers.SGD(0.05), "mse")
-    x = np.tile(zoo.X, (60, 1))
+    x = np.tile(X, (60, 1))
     model.fit(x, 2 * x[:, :1], verbose=0)
     assert not (model.get_weights()[0] == 0).any()
     fix(model, "l1-by-gradient")

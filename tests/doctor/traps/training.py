@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 import shrinkage as sh
-from tests.doctor import zoo
+from tests.doctor.zoo.small import X, Y, mlp
 
 
 def fix(model: Any, code: str, **options: Any) -> None:
@@ -43,12 +43,12 @@ def values(model: Any) -> dict[str, np.ndarray]:
 
 
 def fit(model: Any, **options: Any) -> Any:
-    return model.fit(zoo.X, zoo.Y, batch_size=16, shuffle=False, verbose=0, **options)
+    return model.fit(X, Y, batch_size=16, shuffle=False, verbose=0, **options)
 
 
 def as_built(model: Any, **options: Any) -> Any:
     """A network built with its regularizers from the start, with the same weights: the oracle."""
-    oracle = zoo.mlp(**options)
+    oracle = mlp(**options)
     oracle.set_weights(model.get_weights())
     return oracle
 

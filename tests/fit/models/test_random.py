@@ -66,7 +66,10 @@ class Always(layers.Dropout):
 
 def test_random_numbers_in_predictions_are_not_called_mixing():
     model = stack(layers.Dense(8), Always(0.5))
-    assert observe(Template(model), X).by_place and not observe(Template(mixer("a little")), X).by_place
+    assert (
+        observe(Template(model), X).depends_on_position
+        and not observe(Template(mixer("a little")), X).depends_on_position
+    )
     for options in ({}, {"cv": 0.3}):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
