@@ -8,6 +8,7 @@ import numpy as np
 
 from shrinkage._cv._choice import best_epochs
 from shrinkage._cv._folds import Folds
+from shrinkage._cv._row_sets import RowSets
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
 from shrinkage._penalties import L2, Coupled
@@ -94,7 +95,9 @@ def make_path(
                 Weight("dense", "dense/bias", (138,), 138, 0.0, "bias", (), (-1,)),
             )
         ),
-        "folds": Folds(tuple(train), tuple(held_out), n_rows, "k-fold" if n_folds > 1 else "hold-out"),
+        "folds": Folds(
+            RowSets.of(train, n_rows), RowSets.of(held_out, n_rows), n_rows, "k-fold" if n_folds > 1 else "hold-out"
+        ),
         "n_rows": n_rows,
         "seed": 0,
         "plan": {"xla": True, "batch_size": 32},

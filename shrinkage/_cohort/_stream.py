@@ -207,5 +207,6 @@ def _merge(one: tuple[float, Statistics], other: tuple[float, Statistics]) -> tu
     """Return weight, mean and variance of two sets of rows together; other statistics are those of `one`."""
     if len(one[1]) != 2:
         return one
-    total, mean, variance = merge_moments((one[0], *one[1]), (other[0], *other[1]))
+    (mean, variance), (other_mean, other_variance) = one[1], other[1]
+    total, mean, variance = merge_moments((one[0], mean, variance), (other[0], other_mean, other_variance))
     return total, (mean, variance)

@@ -34,7 +34,7 @@ def as_array(name: str, values: Any, dtype: str, missing: bool = False) -> Any:
         ValueError: If a value is missing, NaN or infinite.
     """
     if isinstance(values, SparseRows):
-        _check_finite(name, values.matrix.data, None)
+        _check_finite(name, values.matrix.data, None, missing)
         return values
     _check_kind(name, values)
     columns, given = column_names(values) or None, values

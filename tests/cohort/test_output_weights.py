@@ -10,7 +10,7 @@ from keras import layers
 
 import shrinkage as sh
 from shrinkage._data import _dataset, _stored
-from tests.cohort.test_cohort import assert_member_equals_plain_keras, floatx, train_cohort  # noqa: F401
+from tests.cohort.test_cohort import assert_member_equals_plain_keras, train_cohort
 from tests.cohort.test_structures import (
     assert_evaluation_equals_plain_keras,
     fit,

@@ -140,7 +140,7 @@ def test_a_split_on_disk_is_that_of_arrays(split):
 def cohorts(split: str, source: str) -> tuple[Any, StreamCohort, StreamCohort]:
     """The problem, the cohort of the folds, and that of all rows."""
     kind, options = SPLITS[split]
-    options = OPTIONS | {"batch_size": BATCH} | options
+    options: dict[str, Any] = OPTIONS | {"batch_size": BATCH} | options
     request = Request(network(kind), dataset(kind, source), max_memory=MEMORY, **options)
     runner = Runner(prepare(request), request.plan, request.max_memory)
     found = runner.cohort(1), runner.cohort_of_all_rows(1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from shrinkage._cv._folds import Folds
+from shrinkage._cv._row_sets import RowSets
 from shrinkage._path._findings import far_folds, gap, overfitting_without_penalty
 from shrinkage._path._path import Path
 from tests.synthetic_path import make_path
@@ -26,7 +27,7 @@ def repeated(times: dict[int, float] | None = None, **changes: Any) -> Path:
         "fold_weight": np.full(10, 40.0),
         "train_weight": np.full(10, 40.0),
         "status": np.concatenate([one.status, one.status]),
-        "folds": Folds(folds.train + folds.train, held_out, 200, "k-fold", repeats=2),
+        "folds": Folds(folds.train + folds.train, RowSets.of(held_out, 200), 200, "k-fold", repeats=2),
     }
     return dataclasses.replace(one, **fields | changes)
 
@@ -43,7 +44,9 @@ def test_the_gap_is_paired_within_a_repeat():
 
 def test_the_gap_of_folds_that_do_not_train_on_the_next_is_not_paired():
     whole = make_path().folds
-    path = repeated(folds=Folds([whole.train[0]] * 10, whole.held_out + whole.held_out, 200, "TimeSeriesSplit"))
+    path = repeated(
+        folds=Folds(RowSets.of([whole.train[0]] * 10, 200), whole.held_out + whole.held_out, 200, "TimeSeriesSplit")
+    )
     difference = path.mean[-1] - path.train_mean[-1]
     assert path.folds.next_folds is None and gap(path)[0] == pytest.approx(difference)
 

@@ -41,7 +41,7 @@ def test_preprocessing_is_fitted_to_the_training_rows_of_each_fold():
     after.loc[held_out, "a"] = 60 + 3 * after.loc[held_out, "a"]
     after.loc[held_out & (RNG.random(N) < 0.4), "b"] *= 1e3  # moves mean, deviation and the bounds of clipping
     loss, other = (
-        train(read(frame, fold="fold"), Settings.with_defaults(**OPTIONS)).train_loss for frame in (before, after)
+        train(read(frame, fold="fold"), Settings.with_defaults(**OPTIONS), None).train_loss for frame in (before, after)
     )
     # Numbers are stored as float32 in another unit: the first models differ by rounding alone.
     np.testing.assert_allclose(other[0], loss[0], rtol=1e-4)
@@ -51,7 +51,7 @@ def test_preprocessing_is_fitted_to_the_training_rows_of_each_fold():
 def test_the_mean_of_the_target_in_each_fold_gains_nothing():
     frame = table()
     leak = frame.groupby("fold")["y"].transform("mean")
-    path = train(read(frame.assign(leak=leak), fold="fold"), Settings.with_defaults(**{**OPTIONS, "epochs": 30}))
+    path = train(read(frame.assign(leak=leak), fold="fold"), Settings.with_defaults(**{**OPTIONS, "epochs": 30}), None)
     y, means = frame["y"].to_numpy(), leak.to_numpy()
     assert means.std() > 0
     # The best that the column could give: the mean of the held-out rows in place of the mean of the others.

@@ -114,7 +114,7 @@ def test_a_table_in_many_parts_is_predicted_as_the_whole(fake_fit, monkeypatch, 
         # float32 sums in another order; the values are of size 1 to 100
         pd.testing.assert_frame_equal(parts, whole, rtol=1e-5)
         assert told == document and told["unseen"] == {"town": 2} and told["clipped"] == {"size": 1}
-    assert whole["prediction"].nunique() > 2 and len(whole) == N
+    assert len(set(whole["prediction"])) > 2 and len(whole) == N
 
 
 def test_a_part_of_odd_cells_is_no_fault_and_a_table_of_them_is(fake_fit, monkeypatch):
