@@ -18,7 +18,7 @@ class ScratchFolder:
     def __init__(self) -> None:
         remove_abandoned_folders()
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self._lock = FileLock(self.path / "lock")
+        self._lock = FileLock(self.path / "lock", thread_local=False)  # removed by any thread
         self._lock.acquire()
 
     def remove(self) -> None:

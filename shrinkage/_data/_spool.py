@@ -6,8 +6,6 @@ an equal share of every section.
 
 import errno
 import os
-import shutil
-import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from shrinkage._data._scratch import ScratchFolder
 
 _BUCKETS = 128
 """Number of files that the rows are first distributed to, at random. Each file is then shuffled."""
@@ -83,9 +83,9 @@ class Writer:
     def __init__(self, arrays: Sequence[np.ndarray], seed: int):
         fields = [(str(i), array.dtype, array.shape[1:]) for i, array in enumerate(arrays)]
         self._dtype = np.dtype([*fields, ("row", np.int64)])
-        self._folder = Path(tempfile.mkdtemp(prefix="shrinkage-"))
+        self._folder = ScratchFolder()
         self._random = np.random.default_rng((seed, 7))
-        self._buckets = _bucket_files(self._folder / "rows")
+        self._buckets = _bucket_files(self._folder.path / "rows")
         self.n_rows = 0
         """Number of rows written so far. Rows are numbered from 0 in the order of writing."""
 
@@ -119,7 +119,10 @@ class Writer:
         """
         added = [(f"added{i}", array.dtype, array.shape[1:]) for i, array in enumerate(place(np.arange(1))[1])]
         dtype = np.dtype([*((name, self._dtype[name]) for name in self._dtype.names or ()), *added])
-        files, sizes = [self._folder / f"{section}" for section in range(n_sections)], np.zeros(n_sections, np.int64)
+        files, sizes = (
+            [self._folder.path / f"{section}" for section in range(n_sections)],
+            np.zeros(n_sections, np.int64),
+        )
         for file in files:
             file.touch()
         for bucket in self._buckets:
@@ -132,8 +135,8 @@ class Writer:
                     whole[f"added{i}"] = array
                 _deal(whole, sections, files)
                 sizes += np.bincount(sections, minlength=n_sections)
-        spool = Spool(self._folder, dtype, tuple(sizes.tolist()))
-        weakref.finalize(spool, shutil.rmtree, self._folder, ignore_errors=True)
+        spool = Spool(self._folder.path, dtype, tuple(sizes.tolist()))
+        weakref.finalize(spool, self._folder.remove)
         return spool
 
     def _shuffled(self, file: Path) -> Iterator[np.ndarray]:
@@ -159,11 +162,11 @@ class Writer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         """Remove the folder after an error or Ctrl-C."""
         if kind is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.remove()
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise OSError(
                 error.errno,
-                f"The rows do not fit into memory, and there is no room for them on disk in {self._folder.parent}: "
+                f"The rows do not fit into memory, and there is no room for them in {self._folder.path.parent}: "
                 f"{os.strerror(error.errno)}. Free space, or name another folder by the environment variable TMPDIR",
             ) from error
 
