@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,8 +95,8 @@ def score(
         found = evaluation.row_loss, evaluation.predictions, evaluation.metrics
         kept = tree.map_structure(_empty_like, found) if kept is None else kept
         is_kept = is_training & _is_kept(keep, epoch, improved)
-        for target, source in zip(tree.flatten(kept), tree.flatten(found), strict=True):
-            target[:, is_kept] = source[:, is_kept]
+        tree.map_structure(partial(_keep, is_kept), kept, found)
+        del evaluation, found  # before the next epoch makes others of this size
         tick()
         if patience is not None:
             is_training = is_training & (epochs_since_best < patience)
@@ -105,6 +106,10 @@ def score(
         raise ValueError(f"`epochs` must be at least 1. Received: {epochs}.")
     row_loss, predictions, metrics = kept
     return Scores(np.stack(cv_loss, -1), np.stack(train_loss, -1), row_loss, predictions, diverged, metrics)
+
+
+def _keep(strengths: np.ndarray, kept: np.ndarray, found: np.ndarray) -> None:
+    kept[:, strengths] = found[:, strengths]
 
 
 def _empty_like(array: np.ndarray) -> np.ndarray:

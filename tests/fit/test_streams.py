@@ -14,6 +14,7 @@ import shrinkage as sh
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._stream import StreamCohort
 from shrinkage._data import _dataset, _stored
+from shrinkage._data._spool import Spool
 from shrinkage._plan._runner import Runner
 from shrinkage._problem import _stream
 from shrinkage._problem._prepare import prepare
@@ -239,3 +240,27 @@ def test_bad_rows_and_arguments_are_refused_before_training(parts, options, word
     monkeypatch.setattr(Cohort, "step_on", lambda *_: pytest.fail("training began"))
     with pytest.raises(ValueError, match=f"(?s){words}"):
         streamed(*parts, **options)
+
+
+def test_an_epoch_reads_each_row_once_for_any_number_of_members(monkeypatch):
+    read, records = Spool.read, list[np.ndarray]()
+
+    def counted(*args: Any) -> np.ndarray:
+        records.append(read(*args))
+        return records[-1]
+
+    monkeypatch.setattr(Spool, "read", counted)
+    sizes = []
+    for n_folds, strengths in ((2, 10), (5, 20)):
+        options: dict[str, Any] = OPTIONS | {"cv": n_folds, "lams": np.geomspace(1, 1e-4, strengths - 1)}
+        request = Request(network(), dataset(X, Y), max_memory=MEMORY, **options)
+        runner = Runner(prepare(request), request.plan, request.max_memory)
+        cohort = runner.cohort(strengths)
+        cohort.start(np.full((n_folds, strengths), 0.01))
+        records.clear()
+        cohort.train_epoch(0)
+        np.testing.assert_array_equal(np.sort(np.concatenate([each["row"] for each in records])), np.arange(N))
+        sizes.append(records[0].dtype.itemsize)
+        del runner, cohort
+    # A row has bits for the folds: three for each, and three for the models on all rows.
+    assert sizes[1] - sizes[0] == 1 and sizes[0] > 4 * 7
