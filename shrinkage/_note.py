@@ -68,6 +68,7 @@ PYTHON = Vocabulary(
         "epochs": "`epochs`",
         "learning_rate": "the learning rate",
         "batch_size": "batch_size",
+        "max_memory": "max_memory",
         "batch_size_": "batch_size=",
         "folds": "folds",
         "more_repeats": "`repeats=4`",

@@ -57,13 +57,14 @@ class Memory:
 
     def predict(self, chunk: int, *, xla: bool, evaluated_rows: int) -> int:
         """Return the peak memory of a run with `chunk` strengths at a time, in bytes."""
-        return int(self._fixed_bytes(xla) + chunk * self._per_strength(xla, evaluated_rows))
+        return int(self.fixed_bytes(xla) + chunk * self._per_strength(xla, evaluated_rows))
 
     def affordable(self, xla: bool) -> int:
         """Return the number of strengths at a time that fits the limit, at least 1."""
-        return max(1, int((self.limit - self._fixed_bytes(xla)) / self._per_strength(xla, self.batch_size)))
+        return max(1, int((self.limit - self.fixed_bytes(xla)) / self._per_strength(xla, self.batch_size)))
 
-    def _fixed_bytes(self, xla: bool) -> float:
+    def fixed_bytes(self, xla: bool) -> float:
+        """Return the bytes that do not depend on the number of strengths at a time."""
         kept = self.held_out * (self.output + 8) + self.member  # per strength, until the path is assembled
         batch = side_by_side(self.folds, xla) * 2 * 4 * self.inputs * self.batch_size
         return _COMPILING[xla] + self.data + batch + self.strengths * kept

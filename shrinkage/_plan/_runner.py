@@ -50,10 +50,16 @@ class Runner:
         self.plan = self._plan_of(self._way)
         if self._predicted_bytes > self._memory.limit:
             text = (
-                f"One strength at a time is expected to take {self._predicted_bytes / 2**30:.1f} GiB of memory, more "
-                f"than max_memory={self._memory.limit / 2**30:.1f} GiB: give a smaller $batch_size, or fewer $folds."
+                f"One strength at a time is expected to take {self._predicted_bytes / 2**20:,.0f} MiB of memory, more "
+                f"than the {self._memory.limit / 2**20:,.1f} MiB of $max_memory: "
             )
-            self.notes.append(Note(text))
+            fixed = self._memory.fixed_bytes(self.plan.xla)
+            advice = (
+                f"compiled steps and rows alone take {fixed / 2**20:,.0f} MiB, so give more."
+                if fixed > self._memory.limit
+                else "give a smaller $batch_size, or fewer $folds."
+            )
+            self.notes.append(Note(text + advice))
 
     def cohort(self, strengths: int) -> Cohort | StreamCohort:
         """Return the members of all folds, for the given number of strengths."""

@@ -108,11 +108,23 @@ def check_padding(network: keras.Model, x: Any, lengths: Lengths) -> tuple[str, 
                 f"its Embedding mask_zero=True, and use layers that take the mask; or pad the rows yourself, "
                 f"x = keras.utils.pad_sequences(x, padding='post'), with dtype='float32' where they are no tokens."
             )
+    empty = np.flatnonzero(np.min(padded, axis=0) == 0)
+    if len(empty) and not _is_finite(network, take(x, empty[:1])):
+        raise ValueError(
+            f"`x` must have values in every row, as `model` predicts NaN for a row that is all padding. Received: no "
+            f"value in row {empty[0]} ({len(empty)} of the {len(padded[0])} rows). Leave these rows out."
+        )
     shortest, longest = min(each.min() for each in padded), max(each.max() for each in padded)
     return (
         f"The rows of `x` have {shortest} to {longest} values: shorter rows were padded with zeros at the end, which "
         f"the model masks.",
     )
+
+
+def _is_finite(network: keras.Model, x: Any) -> bool:
+    with keras.StatelessScope():
+        outputs = tree.flatten(network(x, training=False))
+    return all(np.isfinite(keras.ops.convert_to_numpy(keras.ops.cast(each, "float64"))).all() for each in outputs)
 
 
 def _predicts_alike(network: keras.Model, x: Any, other: Any) -> bool:

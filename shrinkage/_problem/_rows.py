@@ -58,6 +58,7 @@ def read_rows(
     data = make_data(x, y, None if by_output else sample_weight, dtype, missing=missing)
     if class_weight is not None:
         data = replace(data, weight=(data.weight * class_weights(data.y, class_weight)).astype(dtype))
+    data = data if is_block or by_output else _scale(data)
     data = replace(data, x=_fitting_inputs(network, data.x))
     check_tokens(network, data.x)
     padding = check_padding(network, data.x, lengths)
@@ -85,10 +86,13 @@ def read_rows(
     _check_metrics(template, take(data.y, some), outputs, absent)
     if by_output:
         data = _weigh_outputs(data, sample_weight, outputs, names, objective, dtype)
-    if not is_block:
-        weight, notes = scale_weights(data.weight, isinstance(data.y, WeightedTargets))
-        data = replace(data, weight=weight, notes=(*notes, *data.notes))
+        data = data if is_block else _scale(data)
     return data, objective
+
+
+def _scale(data: Data) -> Data:
+    weight, notes = scale_weights(data.weight, isinstance(data.y, WeightedTargets))
+    return replace(data, weight=weight, notes=(*notes, *data.notes))
 
 
 def _weigh_outputs(

@@ -179,7 +179,8 @@ def fit(
         prepared.stream.at_end = lambda: console.say(prepared.describe_read())
     settings = replace(settings, folds=prepared.split.n_folds)
     check_outside(folder, data)
-    check_folder(folder, overwrite)
+    if not dry_run:
+        check_folder(folder, overwrite)
     console.say(prepared.describe())
     if is_own(settings.model):
         console.say(
@@ -222,7 +223,8 @@ def _fit_images(
     settings = Settings.with_defaults(**options)
     check_penalty(settings)
     check_outside(folder, [data])
-    check_folder(folder, overwrite)
+    if not dry_run:
+        check_folder(folder, overwrite)
     prepared = prepare(data)
     labels = prepared.images.labels
     console.say(prepared.describe())

@@ -106,6 +106,12 @@ def _predict_images(run: File, data: tuple[File, ...], output: File, overwrite: 
     model = _load(run / "model.keras")
     check_model(model, images)
     columns, bad = predict_files(model, images, files)
+    if len(bad) == len(files):
+        file, reason = next(iter(bad.items()))
+        raise BadInput(
+            f"No prediction can be made: {run} predicts images, and {file} is not readable ({reason}). Give files or "
+            f"folders of images."
+        )
     for file, reason in bad.items():
         console.note(f"{file} has no prediction: {reason}.")
     with new_file(output) as fresh:

@@ -43,7 +43,9 @@ OnBadRow = Callable[[BadRow], None]
 
 def refuse(row: BadRow) -> None:
     """Raise `BadInput` for a bad row."""
-    raise BadInput(f"{row}. Correct the {row.unit}. `shrinkage fit --on-bad-row skip` leaves such rows out.")
+    raise BadInput(
+        f"{row}. Correct the {row.unit}, or leave it out. `shrinkage fit` leaves such rows out with --on-bad-row skip."
+    )
 
 
 def ignore(row: BadRow) -> None:

@@ -14,6 +14,7 @@ IN_SHELL = Vocabulary(
         "epochs": "--epochs",
         "learning_rate": "--learning-rate",
         "batch_size": "--batch-size",
+        "max_memory": "--max-memory",
         "batch_size_": "--batch-size ",
         "folds": "--folds",
         "more_repeats": "--repeats 4",

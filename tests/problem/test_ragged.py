@@ -142,3 +142,11 @@ def test_arrays_of_another_length_are_not_padded():
 def test_a_model_that_padding_would_change_is_refused(model, said):
     with pytest.raises((TypeError, ValueError), match=said):
         read(ROWS, model())
+
+
+def test_a_row_without_values_that_has_no_prediction_is_refused():
+    rows = [[] if i in (3, 7) else row for i, row in enumerate(ROWS)]
+    mean = network(layers.GlobalAveragePooling1D())  # 0 / 0 for a row that is all padding
+    with pytest.raises(ValueError, match=r"no value in row 3 \(2 of the 40 rows\). Leave these rows out"):
+        read(rows, mean)
+    assert read(ROWS, mean).training.data.is_padded

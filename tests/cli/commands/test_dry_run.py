@@ -47,6 +47,14 @@ def test_a_dry_run_describes_columns_and_training_and_writes_nothing(monkeypatch
     assert found["memory"] > 1e6 and 0 < found["seconds"] < 600 and found["epochs"] == 2
 
 
+def test_a_dry_run_does_not_look_at_the_folder_of_results():
+    write()
+    Path("houses-shrinkage").mkdir()
+    Path("houses-shrinkage/thesis.txt").write_text("mine")
+    done = run("fit", "houses.csv", "--target", "price", "--dry-run")
+    assert done.exit_code == 0 and Path("houses-shrinkage/thesis.txt").exists()
+
+
 def test_a_dry_run_refuses_what_a_run_refuses():
     done = run("fit", write(), "--target", "cost", "--dry-run")
     assert done.exit_code == 2 and "there is no column cost" in done.stderr

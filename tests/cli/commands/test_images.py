@@ -53,6 +53,9 @@ def test_a_folder_of_images_from_end_to_end():
     table = pd.read_csv("out.csv")
     assert table["file"].tolist() == sorted(table["file"]) and len(table) == 7
     assert table["prediction"].isna().tolist() == table["file"].str.contains("bad").tolist()
+    done = run("predict", "images-shrinkage", "new/night/bad.png", "-o", "none.csv")
+    assert done.exit_code == 2 and "predicts images, and new/night/bad.png is not readable" in done.stderr
+    assert not Path("none.csv").exists()
     known = table.dropna()
     assert known["prediction"].tolist() == [Path(file).parent.name for file in known["file"]]
     images = Images.load(Path("images-shrinkage/images.json"))
