@@ -116,8 +116,8 @@ def given_folds(n_train: int, n_validation: int) -> Folds:
         ValueError: if a part has no rows.
 
     Example:
-        >>> given_folds(3, 2).held_out
-        (array([3, 4]),)
+        >>> list(given_folds(3, 2).held_out)
+        [array([3, 4])]
     """
     for name, n in (("training", n_train), ("validation", n_validation)):
         if n < 1:
