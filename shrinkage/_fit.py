@@ -3,6 +3,8 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from os import PathLike
 from typing import Any, Literal
 
 import keras
@@ -10,13 +12,17 @@ import keras
 from shrinkage._hints._arguments import hinted
 from shrinkage._hints._fit import HINTS, missing_words
 from shrinkage._path._assemble import assemble
+from shrinkage._path._files import FILES, read
 from shrinkage._path._path import Path
 from shrinkage._penalties import How, Penalty
 from shrinkage._plan._runner import Runner
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
+from shrinkage._record._folder import check_run
+from shrinkage._record._record import Record
+from shrinkage._record._unrecorded import Unrecorded
 from shrinkage._search._progress_bar import progress_bar
-from shrinkage._search._search import Search
+from shrinkage._search._search import Outcome, Search
 
 
 @hinted(HINTS, missing_words)
@@ -45,6 +51,7 @@ def fit(
     seed: int = 0,
     plan: Mapping[str, Any] | None = None,
     max_memory: float | None = None,
+    run: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Path:
@@ -124,6 +131,11 @@ def fit(
             by a short timing of the model.
         max_memory: Bytes that the run may use in addition to the memory of the process; None for half of the free
             memory. Strengths are trained in chunks that fit this limit.
+        run: A folder that records the run, so that nothing is lost by a crash, a kill or Ctrl-C. It is absent or empty
+            at first. The same call goes on from the last checkpoint, and returns the same path; a finished run is read
+            from the folder, as by `Path.load`. A dataset must give its rows in the same order again. After Ctrl-C or
+            SIGTERM the run stops at the end of the epoch and raises `KeyboardInterrupt`. Checkpoints take about 2 % of
+            the time. See `docs/reliability.md`.
         progress: Whether to show a progress bar; None shows it on a terminal.
         verbose: Whether to print the plan, the reason for it and the expected memory before training.
 
@@ -158,10 +170,33 @@ def fit(
         sample_weight=sample_weight, class_weight=class_weight, on=on, how=how, init=init, epoch=epoch,
         standardize_target=standardize_target, seed=seed, plan=plan, max_memory=max_memory,
     )  # fmt: skip
+    if run is not None:
+        return _fit_recorded(request, run, progress=progress, verbose=verbose)
     runner = Runner(prepare(request), request.plan, request.max_memory)
-    search = Search(runner)
+    outcome = _search(runner, Unrecorded(), progress=progress, verbose=verbose)
+    return assemble(runner, outcome, seconds=time.perf_counter() - start_time)
+
+
+def _fit_recorded(request: Request, run: str | PathLike[str], *, progress: bool | None, verbose: bool) -> Path:
+    """Fit with a record in the folder `run`, or go on with the fit in the record."""
+    with Record(check_run(run)) as record:
+        limit = record.memory_limit(request.max_memory)
+        request = replace(request, max_memory=limit)
+        runner = Runner(prepare(request), request.plan, limit, record.decision)
+        record.begin(runner, request.plan, limit)
+        if record.is_finished:
+            return Path(**read(record.path, runner.problem.training.template))
+        with record.interrupts:
+            outcome = _search(runner, record, progress=progress, verbose=verbose)
+            path = assemble(runner, outcome, seconds=record.seconds, notes=record.notes)
+            record.finish(lambda: path.save(record.path, overwrite=True), FILES)
+        record.stop_if_requested()
+        return path
+
+
+def _search(runner: Runner, record: Record | Unrecorded, *, progress: bool | None, verbose: bool) -> Outcome:
+    search = Search(runner, record)
     if verbose:
         print(runner.description, file=sys.stderr)
     with progress_bar(search.expected_epochs, progress) as (tick, expect):
-        outcome = search.run(tick, expect)
-    return assemble(runner, outcome, seconds=time.perf_counter() - start_time)
+        return search.run(tick, expect)

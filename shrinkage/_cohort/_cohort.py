@@ -114,6 +114,14 @@ class Cohort:
         self._members = [self.engine.initial_members(values, origin) for values, origin in pairs]
         self._compile()
 
+    def state(self) -> list[list[np.ndarray]]:
+        """Return the values of all members between two epochs, with the slots of the optimizer: a list per fold."""
+        return [[keras.ops.convert_to_numpy(value) for value in members] for members in self._members]
+
+    def restore(self, state: list[list[np.ndarray]]) -> None:
+        """Go on from a `state`, after `start` at the same strengths."""
+        self._members = [[tensors(value) for value in members] for members in state]
+
     def _compile(self) -> None:
         """Compile training and evaluation in parallel, without taking a step: XLA's compiler does not fill two cores.
 

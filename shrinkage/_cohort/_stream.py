@@ -42,6 +42,20 @@ class StreamCohort:
         self._left = [None] * len(self._folds)
         self._metrics = None
 
+    def state(self) -> dict[str, Any]:
+        """Return the values of all members between two epochs, and the rows left over by each fold."""
+        left = [None if each is None else [*tree.flatten((each.x, each.y)), each.weight] for each in self._left]
+        return {"members": self._cohort.state(), "left": left}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`, after `start` at the same strengths."""
+        self._cohort.restore(state["members"])
+        self._left = [None if arrays is None else self._data_of(*arrays) for arrays in state["left"]]
+
+    def _data_of(self, *arrays: np.ndarray) -> Data:
+        x, y = tree.pack_sequence_as(self._stored.structure, arrays[:-1])
+        return Data(x, y, arrays[-1])
+
     def time_steps(self, steps: int) -> float:
         """Return the seconds that so many steps of all folds take; the members stay as they are."""
         return self._cohort.time_steps(steps)

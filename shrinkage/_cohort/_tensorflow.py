@@ -1,6 +1,7 @@
 """Gradients and compiled steps: the only file of this package that imports TensorFlow."""
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -290,4 +291,16 @@ def _tensor(array: Any) -> Any:
 
 def threads() -> int:
     """Return how many threads an operation may use; the last bit of a result depends on it."""
-    return tf.config.threading.get_intra_op_parallelism_threads() or 0
+    chosen = tf.config.threading.get_intra_op_parallelism_threads()
+    return chosen or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0) or os.cpu_count() or 1
+
+
+def devices() -> dict[str, Any]:
+    """Return the version of TensorFlow and the devices that it uses."""
+    found = [tf.config.experimental.get_device_details(each) for each in tf.config.list_physical_devices("GPU")]
+    return {"TensorFlow": tf.__version__, "GPUs": [str(each.get("device_name")) for each in found]}
+
+
+def out_of_memory() -> tuple[type[Exception], ...]:
+    """Return the errors that TensorFlow and Python raise if memory runs out."""
+    return tf.errors.ResourceExhaustedError, MemoryError

@@ -1,14 +1,16 @@
 """Training of a cohort: score strengths on held-out rows, and train on all rows up to each strength's chosen epoch."""
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from keras import tree
 
-from shrinkage._cohort._cohort import Cohort
+from shrinkage._cohort._cohort import Cohort, Evaluation
+from shrinkage._cohort._part import Part, Summary
 from shrinkage._cohort._stream import StreamCohort
 
 Tick = Callable[[], None]
@@ -53,6 +55,64 @@ def join(parts: Sequence[Scores]) -> Scores:
     return Scores(*(join_field(field.name) for field in fields(Scores)))
 
 
+@dataclass
+class Progress:
+    """The state of `score` between two epochs, with arrays of S strengths and F folds."""
+
+    diverged: np.ndarray
+    """Whether the loss of a member became NaN or infinite, (f, s)."""
+    best: np.ndarray
+    """Lowest mean held-out loss so far, (s,)."""
+    epochs_since_best: np.ndarray
+    """Number of epochs since then, (s,)."""
+    is_training: np.ndarray
+    """Whether the strength has not stopped, (s,)."""
+    cv_loss: list[np.ndarray] = field(default_factory=list)
+    """Held-out losses of each epoch, (f, s)."""
+    train_loss: list[np.ndarray] = field(default_factory=list)
+    """Training losses of each epoch, (f, s)."""
+    kept: Any = None
+    """Row losses, predictions and metrics at the kept epoch of each strength."""
+
+    @classmethod
+    def begin(cls, shape: tuple[int, ...]) -> "Progress":
+        """Return the state before the first epoch of (f, s) members."""
+        s = shape[1]
+        return cls(np.zeros(shape, bool), np.full(s, np.inf), np.zeros(s, int), np.full(s, True))
+
+    @property
+    def n_epochs(self) -> int:
+        """Number of finished epochs."""
+        return len(self.cv_loss)
+
+    def add(self, step_diverged: np.ndarray, evaluation: Evaluation, *, keep: str | int, average: Average) -> None:
+        """Add an epoch. Members step together until all have stopped; later epochs of a stopped member are ignored."""
+        failed = step_diverged | ~np.isfinite(evaluation.cv_loss)
+        self.diverged = self.diverged | (self.is_training & failed)
+        is_valid = self.is_training & ~self.diverged
+        epoch = self.n_epochs
+        self.cv_loss.append(np.where(is_valid, evaluation.cv_loss, np.nan))
+        self.train_loss.append(np.where(is_valid, evaluation.train_loss, np.nan))
+        mean = average(self.cv_loss[-1])
+        improved = mean < self.best
+        self.best = np.where(improved, mean, self.best)
+        self.epochs_since_best = np.where(improved, 0, self.epochs_since_best + 1)
+        found = evaluation.row_loss, evaluation.predictions, evaluation.metrics
+        self.kept = tree.map_structure(_empty_like, found) if self.kept is None else self.kept
+        tree.map_structure(partial(_keep, self.is_training & _is_kept(keep, epoch, improved)), self.kept, found)
+
+    def summary(self) -> Summary:
+        """Return the lowest mean held-out loss of each strength, None if a member diverged, and the epoch."""
+        lost = np.any(self.diverged, axis=0)
+        best = np.where(lost, np.nan, self.best)
+        epochs = self.n_epochs - self.epochs_since_best
+        return {
+            "loss": [loss if math.isfinite(loss) else None for loss in best.tolist()],
+            "epoch": epochs.tolist(),
+            "epochs": self.n_epochs,
+        }
+
+
 def score(
     cohort: Cohort | StreamCohort,
     lam: np.ndarray,
@@ -61,6 +121,7 @@ def score(
     patience: int | None,
     keep: str | int,
     average: Average,
+    part: Part,
     tick: Tick,
 ) -> Scores:
     """Train strengths (f, s) from the start and score them after every epoch.
@@ -73,39 +134,35 @@ def score(
             early.
         keep: The epoch at which predictions are kept: "best" of the mean curve, "last", or a number counted from 1.
         average: A function that averages losses (f, s) over folds, to (s,).
+        part: The part in the record of the run, which may have a state to go on from.
         tick: A function that is called after every epoch.
     """
+    if epochs < 1:
+        raise ValueError(f"`epochs` must be at least 1. Received: {epochs}.")
     cohort.start(lam)
-    diverged = np.zeros(lam.shape, bool)
-    best, epochs_since_best = np.full(lam.shape[1], np.inf), np.zeros(lam.shape[1], int)
-    is_training = np.full(lam.shape[1], True)
-    cv_loss, train_loss = [], []
-    kept: Any = None
-    for epoch in range(epochs):
-        step_diverged = cohort.train_epoch(epoch)
-        evaluation = cohort.evaluate()
-        # Members step together until all have stopped; later epochs of a stopped member are ignored.
-        diverged = diverged | (is_training & (step_diverged | ~np.isfinite(evaluation.cv_loss)))
-        is_valid = is_training & ~diverged
-        cv_loss.append(np.where(is_valid, evaluation.cv_loss, np.nan))
-        train_loss.append(np.where(is_valid, evaluation.train_loss, np.nan))
-        mean = average(cv_loss[-1])
-        improved = mean < best
-        best, epochs_since_best = np.where(improved, mean, best), np.where(improved, 0, epochs_since_best + 1)
-        found = evaluation.row_loss, evaluation.predictions, evaluation.metrics
-        kept = tree.map_structure(_empty_like, found) if kept is None else kept
-        is_kept = is_training & _is_kept(keep, epoch, improved)
-        tree.map_structure(partial(_keep, is_kept), kept, found)
-        del evaluation, found  # before the next epoch makes others of this size
+    progress = Progress.begin(lam.shape)
+    if part.state is not None:
+        cohort.restore(part.state["members"])
+        progress = Progress(**part.state["progress"])
+        for _ in range(progress.n_epochs):
+            tick()
+    while progress.n_epochs < epochs and progress.is_training.any():
+        step_diverged = cohort.train_epoch(progress.n_epochs)
+        # No name for the scores: they are freed before the next epoch makes others of this size.
+        progress.add(step_diverged, cohort.evaluate(), keep=keep, average=average)
         tick()
         if patience is not None:
-            is_training = is_training & (epochs_since_best < patience)
-        if not is_training.any():
-            break
-    if kept is None:
-        raise ValueError(f"`epochs` must be at least 1. Received: {epochs}.")
-    row_loss, predictions, metrics = kept
-    return Scores(np.stack(cv_loss, -1), np.stack(train_loss, -1), row_loss, predictions, diverged, metrics)
+            progress.is_training = progress.is_training & (progress.epochs_since_best < patience)
+        part.keep(progress.n_epochs, partial(_state, cohort, progress), progress.summary)
+    row_loss, predictions, metrics = progress.kept
+    losses = np.stack(progress.cv_loss, -1), np.stack(progress.train_loss, -1)
+    scores = Scores(*losses, row_loss, predictions, progress.diverged, metrics)
+    part.finish(vars(scores), progress.summary())
+    return scores
+
+
+def _state(cohort: Cohort | StreamCohort, progress: Any) -> dict[str, Any]:
+    return {"members": cohort.state(), "progress": vars(progress)}
 
 
 def _keep(strengths: np.ndarray, kept: np.ndarray, found: np.ndarray) -> None:
@@ -131,9 +188,38 @@ class TrainedMember(NamedTuple):
     """Predictions for a few rows, an array (b, ...) per output."""
 
 
+class TrainedModels(NamedTuple):
+    """Models that were trained on all rows."""
+
+    values: list[list[np.ndarray]]
+    """For each strength the values of the network's variables."""
+    diverged: np.ndarray
+    """Whether the member diverged up to the chosen epoch, (s,)."""
+    last: TrainedMember | None
+    """The longest-trained member, the smallest strength among several, or None if it diverged."""
+
+
+@dataclass
+class RefitProgress:
+    """The state of `refit` between two epochs."""
+
+    n_epochs: int
+    """Number of finished epochs."""
+    diverged: np.ndarray
+    """Whether the loss of a member became NaN or infinite, (s,)."""
+    values: list[list[np.ndarray]]
+    """For each strength with a finished training the values of the network's variables; else empty."""
+    has_diverged: np.ndarray
+    """Whether a member diverged up to the chosen epoch, (s,)."""
+
+    def summary(self) -> Summary:
+        """Return the number of finished epochs."""
+        return {"epochs": self.n_epochs}
+
+
 def refit(
-    cohort: Cohort | StreamCohort, lam: np.ndarray, epochs: np.ndarray, rows: np.ndarray, tick: Tick
-) -> tuple[list[list[np.ndarray]], np.ndarray, TrainedMember | None]:
+    cohort: Cohort | StreamCohort, lam: np.ndarray, epochs: np.ndarray, rows: np.ndarray, part: Part, tick: Tick
+) -> TrainedModels:
     """Train strengths (1, s) on all rows, each up to the chosen epoch.
 
     Args:
@@ -141,27 +227,30 @@ def refit(
         lam: Strengths of the members, (1, s).
         epochs: The chosen epoch of each strength, counted from 1, (s,).
         rows: Row indices for which the longest-trained member predicts at the end.
+        part: The part in the record of the run, which may have a state to go on from.
         tick: A function that is called after every epoch.
-
-    Returns:
-        A tuple: for each strength the values of the network's variables; whether the member diverged up to the chosen
-        epoch, (s,); and the longest-trained member, or None if it diverged. If several members trained equally long,
-        it is the member with the smallest strength.
     """
     cohort.start(lam)
-    values: list[list[np.ndarray]] = [[] for _ in epochs]
-    diverged, has_diverged = np.zeros(len(epochs), bool), np.zeros(len(epochs), bool)
-    for epoch in range(int(epochs.max())):
-        diverged = diverged | cohort.train_epoch(epoch)[0]
-        for s in np.flatnonzero(epochs == epoch + 1):
-            values[s] = cohort.values(0, int(s))
-            has_diverged[s] = diverged[s] or not all(np.isfinite(value).all() for value in values[s])
+    progress = RefitProgress(0, np.zeros(len(epochs), bool), [[] for _ in epochs], np.zeros(len(epochs), bool))
+    if part.state is not None:
+        cohort.restore(part.state["members"])
+        progress = RefitProgress(**part.state["progress"])
+        for _ in range(progress.n_epochs):
+            tick()
+    while progress.n_epochs < epochs.max():
+        progress.diverged = progress.diverged | cohort.train_epoch(progress.n_epochs)[0]
+        progress.n_epochs += 1
+        for s in np.flatnonzero(epochs == progress.n_epochs):
+            progress.values[s] = cohort.values(0, int(s))
+            is_finite = all(np.isfinite(value).all() for value in progress.values[s])
+            progress.has_diverged[s] = progress.diverged[s] or not is_finite
         tick()
-    last = int(np.flatnonzero(epochs == epochs.max())[-1])
-    if has_diverged[last]:
-        return values, has_diverged, None
-    return (
-        values,
-        has_diverged,
-        TrainedMember(values[last], [each[last] for each in tree.flatten(cohort.predictions(0, rows))]),
-    )
+        part.keep(progress.n_epochs, partial(_state, cohort, progress), progress.summary)
+    place = int(np.flatnonzero(epochs == epochs.max())[-1])
+    last = None
+    if not progress.has_diverged[place]:
+        predictions = [each[place] for each in tree.flatten(cohort.predictions(0, rows))]
+        last = TrainedMember(progress.values[place], predictions)
+    models = TrainedModels(progress.values, progress.has_diverged, last)
+    part.finish(models, progress.summary())
+    return models

@@ -7,6 +7,7 @@ an equal share of every section.
 import errno
 import os
 import weakref
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class Spool:
     and the arrays that were added at the end, "added0", "added1", ..."""
     sizes: tuple[int, ...]
     """Number of rows in each section."""
+    checksum: int = 0
+    """Checksum of the rows in the order in which they were written, without the added arrays."""
 
     @property
     def n_rows(self) -> int:
@@ -86,6 +89,7 @@ class Writer:
         self._folder = ScratchFolder()
         self._random = np.random.default_rng((seed, 7))
         self._buckets = _bucket_files(self._folder.path / "rows")
+        self._checksum = 0
         self.n_rows = 0
         """Number of rows written so far. Rows are numbered from 0 in the order of writing."""
 
@@ -107,6 +111,7 @@ class Writer:
             records[str(i)] = array
         records["row"] = self.n_rows + np.arange(len(records))
         self.n_rows += len(records)
+        self._checksum = zlib.crc32(records.view(np.uint8).data, self._checksum)
         place = self._random.integers(len(self._buckets), size=len(records))
         _deal(records, place, self._buckets)
 
@@ -135,7 +140,7 @@ class Writer:
                     whole[f"added{i}"] = array
                 _deal(whole, sections, files)
                 sizes += np.bincount(sections, minlength=n_sections)
-        spool = Spool(self._folder.path, dtype, tuple(sizes.tolist()))
+        spool = Spool(self._folder.path, dtype, tuple(sizes.tolist()), self._checksum)
         weakref.finalize(spool, self._folder.remove)
         return spool
 

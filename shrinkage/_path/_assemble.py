@@ -1,5 +1,6 @@
 """Conversion of the outcome of a search to the path that `fit` returns."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from shrinkage._problem._problem import Problem
 from shrinkage._search._search import Outcome
 
 
-def assemble(runner: Runner, outcome: Outcome, *, seconds: float) -> Path:
+def assemble(runner: Runner, outcome: Outcome, *, seconds: float, notes: Sequence[str] = ()) -> Path:
     """Return the path: losses and predictions of the folds, and weights of the models trained on all rows."""
     problem, scores = runner.problem, outcome.scores
     training, folds = problem.training, problem.folds
@@ -40,7 +41,7 @@ def assemble(runner: Runner, outcome: Outcome, *, seconds: float) -> Path:
         n_rows=problem.n_rows,
         seed=training.seed,
         plan=runner.record,
-        notes=(*problem.notes, *runner.notes, *outcome.notes),
+        notes=(*problem.notes, *runner.notes, *outcome.notes, *notes),
         seconds=seconds,
         target_mean=0.0 if problem.target is None else float(problem.target.offset[-1]),
         target_sd=1.0 if problem.target is None else problem.target.reference,

@@ -19,7 +19,8 @@ from shrinkage._penalties import Penalty
 from shrinkage._penalties._record import from_record, to_record
 
 SCHEMA = 2
-_JSON, _ARRAYS, _TEMPLATE = "path.json", "arrays.npz", "template.keras"
+FILES = _JSON, _ARRAYS, _TEMPLATE = "path.json", "arrays.npz", "template.keras"
+"""The files of a saved path."""
 _NUMBERS = (
     *("lams", "cv_loss", "train_loss", "fold_weight", "epochs", "held_out_rows", "row_loss"),
     *("norm", "nonzero", "null_loss", "null_se"),
@@ -65,15 +66,20 @@ def _move(fresh: File, folder: File) -> None:
         (fresh / name).replace(folder / name)
 
 
-def read(folder: Any) -> dict[str, Any]:
-    """Return the fields of a saved path; see `Path.load`."""
+def read(folder: Any, template: Any = None) -> dict[str, Any]:
+    """Return the fields of a saved path; see `Path.load`.
+
+    Args:
+        folder: The folder.
+        template: The template of the model. None reads the saved model.
+    """
     folder = File(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder '{folder}'.")
     record = _read_record(folder)
     try:
         record.setdefault("lam_model", None)  # missing in paths of earlier versions
-        return _restore(record, *_read_parts(folder, record))
+        return _restore(record, *_read_parts(folder, record, template))
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         if problem := _own_code(error):
             raise ValueError(f"The model of the saved path in '{folder}' cannot be read: it has {problem}") from error
@@ -184,7 +190,7 @@ def _read_record(folder: File) -> dict[str, Any]:
     return record
 
 
-def _read_parts(folder: File, record: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+def _read_parts(folder: File, record: dict[str, Any], template: Any) -> tuple[dict[str, Any], Any]:
     from shrinkage._model._template import Template  # imported here because it imports Keras
 
     # If the archive is damaged, `np.load` would not close a file that it opened by name.
@@ -192,6 +198,8 @@ def _read_parts(folder: File, record: dict[str, Any]) -> tuple[dict[str, Any], A
         arrays = {name: archive[name] for name in archive.files}
     for array in arrays.values():
         array.setflags(write=False)
+    if template is not None:
+        return arrays, template
     options: dict[str, Any] = {"name": record["model"]} if "model" in record else {}  # missing in earlier versions
     # Custom code may set the regularizers again when the model is loaded.
     return arrays, Template.load(folder / _TEMPLATE, without_regularizers=record["lam_model"] is not None, **options)

@@ -31,10 +31,18 @@ class Runner:
         problem: The checked arguments of `fit`.
         user_plan: The argument `plan` of `fit`.
         max_memory: Bytes that the run may take, or None for half of the free memory.
+        decision: The `decision` of an earlier runner for the same problem, which is repeated without timing.
     """
 
-    def __init__(self, problem: Problem, user_plan: Mapping[str, Any] | None = None, max_memory: float | None = None):
-        self._user_plan, limit = check_user_plan(user_plan), memory_limit(max_memory)
+    def __init__(
+        self,
+        problem: Problem,
+        user_plan: Mapping[str, Any] | None = None,
+        max_memory: float | None = None,
+        decision: Mapping[str, Any] | None = None,
+    ):
+        self._user_plan = check_user_plan(user_plan if decision is None else decision["settings"])
+        limit = memory_limit(max_memory)
         self.problem, agrees = compare(problem)
         training = self.problem.training
         self.notes: list[str] = []
@@ -60,6 +68,20 @@ class Runner:
                 else "give a smaller $batch_size, or fewer $folds."
             )
             self.notes.append(Note(text + advice))
+
+        if decision is not None:
+            self._reason = decision["reason"]
+            self.notes[:] = [Note(text) for text in decision["notes"]]
+
+    def shrink(self, chunk: int) -> None:
+        """Train at most `chunk` strengths at a time from now on."""
+        self.plan = replace(self.plan, chunk=chunk)
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """The plan with its reason and notes, for JSON."""
+        notes = [note.text if isinstance(note, Note) else note for note in self.notes]
+        return {"settings": asdict(self.plan), "reason": self._reason, "notes": notes}
 
     def cohort(self, strengths: int) -> Cohort | StreamCohort:
         """Return the members of all folds, for the given number of strengths."""

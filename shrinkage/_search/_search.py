@@ -4,10 +4,16 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from shrinkage._cohort._train import Scores, TrainedMember, join, refit, score
+from shrinkage._cohort._cohort import Cohort
+from shrinkage._cohort._part import Part
+from shrinkage._cohort._stream import StreamCohort
+from shrinkage._cohort._tensorflow import out_of_memory
+from shrinkage._cohort._train import Scores, TrainedMember, TrainedModels, join, refit, score
 from shrinkage._cv._choice import best_epochs, summarise
 from shrinkage._cv._strengths import extension, fold_lams
 from shrinkage._data._data import take
@@ -15,9 +21,12 @@ from shrinkage._model._behaviour import COMPARED, describe_difference
 from shrinkage._note import Note
 from shrinkage._penalties import Decoupled
 from shrinkage._plan._runner import Runner
+from shrinkage._record._record import Record
+from shrinkage._record._unrecorded import Unrecorded
 
 Tick = Callable[[], None]
 Expect = Callable[[int], None]
+MakeCohort = Callable[[], Cohort | StreamCohort]
 
 
 @dataclass(frozen=True)
@@ -43,10 +52,11 @@ class Search:
 
     Args:
         runner: The problem and the plan.
+        record: The record of the run.
     """
 
-    def __init__(self, runner: Runner):
-        self._runner, self._problem = runner, runner.problem
+    def __init__(self, runner: Runner, record: Record | Unrecorded):
+        self._runner, self._problem, self._record = runner, runner.problem, record
         self.notes: list[str] = []
         self._sizes: set[int] = set()  # numbers of strengths with compiled steps
         self.expected_epochs = 2 * self._problem.epochs * math.ceil(len(self._problem.lams) / runner.plan.chunk)
@@ -119,40 +129,84 @@ class Search:
         return summarise(fold_loss, self._problem.fold_weight)[0]
 
     def _score(self, lams: np.ndarray, tick: Tick) -> Scores:
-        n_rows, n_train = self._problem.n_rows, self._problem.n_train
-        decoupled = isinstance(self._problem.training.how, Decoupled)
-        chunks, cohorts = [], {}
-        for size, part in self._parts(lams):
-            if size not in cohorts:
-                cohorts[size] = self._runner.cohort(size)
-            lam = fold_lams(_pad(part, size), n_rows, n_train, decoupled=decoupled)
-            chunk = score(
-                cohorts[size], lam, epochs=self._problem.epochs,
-                patience=self._problem.patience, keep=self._problem.epoch, average=self._average, tick=tick,
-            )  # fmt: skip
-            chunks.append(chunk.take(slice(len(part))))
-        return join(chunks)
+        problem = self._problem
+        decoupled = isinstance(problem.training.how, Decoupled)
+
+        def train(cohort: MakeCohort, size: int, lams: np.ndarray, _start: int, part: Part) -> Scores:
+            if part.result is None:
+                lam = fold_lams(_pad(lams, size), problem.n_rows, problem.n_train, decoupled=decoupled)
+                scores = score(
+                    cohort(), lam, epochs=problem.epochs, patience=problem.patience, keep=problem.epoch,
+                    average=self._average, part=part, tick=tick,
+                )  # fmt: skip
+            else:
+                scores = Scores(**part.result)
+                _skip(scores.cv_loss.shape[2], tick)
+            return scores.take(slice(len(lams)))
+
+        return join(self._train_parts("folds", lams, self._runner.cohort, train))
 
     def train_all_rows(
         self, lams: np.ndarray, kept: np.ndarray, tick: Tick, expect: Expect
     ) -> tuple[list[list[np.ndarray]], np.ndarray]:
         """Train every strength on all rows up to the chosen epoch; return the variables, and which diverged, (S,)."""
-        values, diverged, start, cohorts = [], [], 0, {}
-        last: TrainedMember | None = None
-        for size, part in self._parts(lams):
-            if size not in cohorts:
-                cohorts[size] = self._runner.cohort_of_all_rows(size)
-            epochs = _pad(kept[start : start + len(part)], size)
+
+        def train(cohort: MakeCohort, size: int, lams: np.ndarray, start: int, part: Part) -> TrainedModels:
+            epochs = _pad(kept[start : start + len(lams)], size)
             expect(int(epochs.max()) - self._problem.epochs)
-            chunk_values, chunk_diverged, last = refit(
-                cohorts[size], _pad(part, size)[None], epochs, self._comparison_rows, tick
-            )
-            values += chunk_values[: len(part)]
-            diverged.append(chunk_diverged[: len(part)])
-            start += len(part)
-        if last is not None:
-            self._warn_unless_equal(last)
-        return values, np.concatenate(diverged)
+            if part.result is None:
+                models = refit(cohort(), _pad(lams, size)[None], epochs, self._comparison_rows, part, tick)
+            else:
+                values, diverged, last = part.result
+                models = TrainedModels(values, diverged, None if last is None else TrainedMember(*last))
+                _skip(int(epochs.max()), tick)
+            return models._replace(values=models.values[: len(lams)], diverged=models.diverged[: len(lams)])
+
+        found = self._train_parts("all rows", lams, self._runner.cohort_of_all_rows, train)
+        if found[-1].last is not None:
+            self._warn_unless_equal(found[-1].last)
+        return [values for each in found for values in each.values], np.concatenate([each.diverged for each in found])
+
+    def _train_parts(
+        self,
+        stage: str,
+        lams: np.ndarray,
+        make_cohort: Callable[[int], Cohort | StreamCohort],
+        train: Callable[[MakeCohort, int, np.ndarray, int, Part], Any],
+    ) -> list[Any]:
+        """Train strengths in parts. A part that does not fit into memory is trained again in smaller parts.
+
+        Args:
+            stage: The name of the stage in the record.
+            lams: The strengths.
+            make_cohort: Returns the members for a number of strengths.
+            train: Returns the result of a part. The arguments are a function that returns the members, the number of
+                their strengths, the strengths of the part, the number of strengths in earlier parts, and the part.
+        """
+        results, start, cohorts = [], 0, _Cohorts(make_cohort)
+        while start < len(lams):
+            if (chunk := self._record.chunk()) is not None:
+                self._shrink(chunk)
+            size, some = self._parts(lams[start:])[0]
+            part = self._record.part(stage, some)
+            try:
+                results.append(train(partial(cohorts.get, size), size, some, start, part))
+            except out_of_memory() as error:
+                cohorts.clear()
+                if size == 1:
+                    raise _too_large(error) from error
+                self._record.shrink(chunk := math.ceil(size / 2))
+                self._shrink(chunk)
+                continue
+            start += len(some)
+        return results
+
+    def _shrink(self, chunk: int) -> None:
+        """Train at most `chunk` strengths at a time from now on."""
+        text = f"Memory ran out with {max(self._sizes)} strengths at a time, so that {chunk} are trained at a time."
+        self.notes.append(text)
+        self._runner.shrink(chunk)
+        self._sizes = {size for size in self._sizes if size <= chunk} or {chunk}
 
     @property
     def _comparison_rows(self) -> np.ndarray:
@@ -183,6 +237,36 @@ class Search:
             parts.append((size, lams[:size]))
             lams = lams[size:]
         return parts
+
+
+class _Cohorts:
+    """The members by number of strengths, made when they are first used."""
+
+    def __init__(self, make: Callable[[int], Cohort | StreamCohort]):
+        self._make, self._cohorts = make, dict[int, Cohort | StreamCohort]()
+
+    def get(self, size: int) -> Cohort | StreamCohort:
+        """Return the members for a number of strengths."""
+        if size not in self._cohorts:
+            self._cohorts[size] = self._make(size)
+        return self._cohorts[size]
+
+    def clear(self) -> None:
+        """Free the memory of all members."""
+        self._cohorts.clear()
+
+
+def _too_large(error: Exception) -> MemoryError:
+    return MemoryError(
+        f"Memory ran out with one strength at a time ({str(error).partition(chr(10))[0]}). Give a smaller batch_size, "
+        f"fewer folds or a smaller model, or free memory."
+    )
+
+
+def _skip(epochs: int, tick: Tick) -> None:
+    """Count the epochs of a part that is finished in the record."""
+    for _ in range(epochs):
+        tick()
 
 
 def _pad(part: np.ndarray, size: int) -> np.ndarray:

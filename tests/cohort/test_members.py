@@ -109,8 +109,8 @@ def test_a_model_predicts_what_its_member_did(name, monkeypatch):
     """Of every strength, at the end of the training on all rows."""
     seen = []
 
-    def watched(cohort, lam, epochs, rows, tick):
-        found = refit(cohort, lam, epochs, rows, tick)
+    def watched(cohort, lam, epochs, rows, part, tick):
+        found = refit(cohort, lam, epochs, rows, part, tick)
         seen.append((rows, cohort.predictions(0, rows)))
         return found
 

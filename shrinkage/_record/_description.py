@@ -1,0 +1,126 @@
+"""Descriptions of a problem and of the machine, which tell whether a run can go on to the same result."""
+
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import tree
+
+from shrinkage import __version__
+from shrinkage._cohort._tensorflow import devices, threads
+from shrinkage._data._sparse import SparseRows
+from shrinkage._penalties._record import to_record
+from shrinkage._plan._fingerprint import fingerprint
+from shrinkage._plan._runner import Runner
+from shrinkage._problem._problem import Problem
+
+_DIGESTS = ("model", "weights", "x", "y", "sample weights", "rows of the dataset", "folds", "toward")
+"""Entries that are checksums: a message cannot show their values."""
+
+
+def describe(runner: Runner) -> dict[str, Any]:
+    """Return everything that the result of a run depends on; arrays and the model as checksums."""
+    problem, training = runner.problem, runner.problem.training
+    toward = training.penalty.toward
+    description = {
+        "model": _model_digest(problem),
+        "weights": _digest(training.template.source_values()) if training.init == "keep" else None,
+        **_rows(problem),
+        "folds": _digest([problem.folds.train.bits, problem.folds.held_out.bits]),
+        "penalty": {**to_record(training.penalty), "lam_model": problem.lam_model},
+        "toward": None if toward is None or isinstance(toward, str) else _digest(toward),
+        "how": to_record(training.how),
+        "on": [weight.factor for weight in problem.selection.weights],
+        "lams": problem.lams.tolist(),
+        "epochs": problem.epochs,
+        "patience": problem.patience,
+        "epoch": problem.epoch,
+        "batch_size": training.batch_size,
+        "init": training.init,
+        "standardize_target": problem.target is not None,
+        "seed": training.seed,
+    }
+    return json.loads(json.dumps(description, default=_plain))
+
+
+def differences(recorded: dict[str, Any], description: dict[str, Any]) -> list[str]:
+    """Return the differences between two descriptions in words, such as "`seed` is 1, and was 0"."""
+    return [
+        f"`{name}` differs" if name in _DIGESTS else f"`{name}` is {value!r}, and was {recorded.get(name)!r}"
+        for name, value in description.items()
+        if recorded.get(name) != value
+    ]
+
+
+def environment() -> dict[str, Any]:
+    """Return the packages and the machine: where they differ, the last bits of a result may differ."""
+    packages = {"shrinkage": __version__, "Keras": keras.__version__, "NumPy": np.__version__}
+    return {
+        **packages,
+        "Python": ".".join(map(str, sys.version_info[:3])),
+        **devices(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": threads(),
+        "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
+        "XLA_FLAGS": os.environ.get("XLA_FLAGS"),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _rows(problem: Problem) -> dict[str, Any]:
+    if problem.stored is not None:
+        return {"rows of the dataset": problem.stored.spool.checksum}
+    data = problem.training.data
+    return {"x": _digest(data.x), "y": _digest(data.y), "sample weights": _digest(data.weight)}
+
+
+def _model_digest(problem: Problem) -> str:
+    """Return a checksum of the model with loss and optimizer; of models with custom code as far as Keras can tell."""
+    training, template = problem.training, problem.training.template
+    found = fingerprint(template, training.objective)
+    if found is not None:
+        return _text_digest(found)
+    variables = [(list(v.shape), str(v.dtype), v.trainable) for v in template.network.variables]
+    optimizer = keras.saving.serialize_keras_object(template.optimizer)
+    return _text_digest([variables, template.loss_name, optimizer])
+
+
+def _digest(values: Any) -> str:
+    """Return the SHA-256 of the arrays of a tree, with shapes and data types."""
+    digest = hashlib.sha256()
+    for array in _arrays(values):
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
+    return digest.hexdigest()
+
+
+def _arrays(values: Any) -> Iterable[np.ndarray]:
+    for leaf in tree.flatten(values):
+        if isinstance(leaf, SparseRows):
+            yield from (np.asarray(leaf.shape), leaf.matrix.indptr, leaf.matrix.indices, leaf.matrix.data)
+        else:
+            yield np.asarray(leaf)
+
+
+def _text_digest(thing: Any) -> str:
+    return hashlib.sha256(json.dumps(thing, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)

@@ -1,0 +1,241 @@
+"""The record of a run in a folder.
+
+A run that goes on makes the same calls again, and takes the results of the finished parts from the record.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shrinkage._cohort._part import Part, Summary
+from shrinkage._data._memory import memory_limit
+from shrinkage._plan._runner import Runner
+from shrinkage._record._arrays import tree_bytes
+from shrinkage._record._description import describe, differences, environment
+from shrinkage._record._folder import SCHEMA, RunFolder
+from shrinkage._record._interrupts import Interrupts
+
+_SHARE = 0.02
+"""Maximum share of the time of a run for checkpoints."""
+_FIRST_SECONDS, _BYTES_PER_SECOND = 0.02, 2e8
+"""Expected time of the first checkpoint: a time for small files, and a rate for large files."""
+
+
+class Record:
+    """The record of a run in a folder, which is locked for this process.
+
+    Args:
+        path: The folder.
+
+    Attributes:
+        notes: sentences for the user about damage, failed writes and other machines.
+
+    Raises:
+        ValueError, OSError: If the folder cannot be used.
+    """
+
+    def __init__(self, path: Path):
+        self._folder = RunFolder(path)
+        self.interrupts = Interrupts()
+        self.notes: list[str] = []
+        self._begin: dict[str, Any] = {}
+        self._end: dict[str, Any] | None = None
+        self._finished, self._checkpoints, self._chunks = (dict[int, Any]() for _ in range(3))
+        self._seconds_before = 0.0
+        for entry in self._folder.records:
+            self._take(entry)
+        if self._folder.damage:
+            self._say(f"The record in '{path}' was damaged ({self._folder.damage}): what followed is trained again.")
+        self._n_parts = 0
+        self._checkpoint_seconds: float | None = None
+        self._began = self._saved = time.monotonic()
+
+    def _take(self, entry: dict[str, Any]) -> None:
+        """Take over an entry of the journal."""
+        kind = entry["kind"]
+        if kind == "begin":
+            self._begin = entry
+        elif kind == "part":
+            (self._finished if entry["finished"] else self._checkpoints)[entry["part"]] = entry
+        elif kind == "chunk":
+            self._chunks[entry["part"]] = entry["chunk"]
+        else:
+            self._end = entry
+        self._seconds_before = entry["seconds"]
+
+    def __enter__(self) -> "Record":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.release()
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._folder.path
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the run, earlier calls included."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    # --- the beginning
+
+    def memory_limit(self, max_memory: float | None) -> float:
+        """Return the memory limit of the run in bytes: the recorded limit, or `max_memory` at the beginning."""
+        return self._begin["max_memory"] if self._begin else memory_limit(max_memory)
+
+    @property
+    def decision(self) -> dict[str, Any] | None:
+        """The recorded `Runner.decision`, or None at the beginning."""
+        return self._begin.get("decision")
+
+    def begin(self, runner: Runner, user_plan: Mapping[str, Any] | None, max_memory: float) -> None:
+        """Record what was asked, or compare it with the record.
+
+        Raises:
+            ValueError: If the record is of another model, other data or other arguments.
+        """
+        description, machine = describe(runner), environment()
+        if not self._begin:
+            template, n_folds = runner.problem.training.template, len(runner.problem.folds.train)
+            self._begin = {
+                **{"kind": "begin", "schema": SCHEMA, "description": description, "environment": machine},
+                **{"decision": runner.decision, "max_memory": max_memory, "model": template.name},
+                **{"loss": template.loss_name, "n_rows": runner.problem.n_rows, "n_folds": n_folds},
+            }
+            self._append(self._begin)
+            return
+        settings = self._begin["decision"]["settings"]
+        asked = {name: value for name, value in (user_plan or {}).items() if name in settings}
+        found = differences(self._begin["description"], description) + differences(settings, asked)
+        if found:
+            raise ValueError(
+                f"`run` must be the folder of the same fit, or an absent folder. Received: '{self.path}', the "
+                f"record of another fit: {'; '.join(found)}. Call with the model, data and arguments of that fit to go "
+                f"on, or choose another folder."
+            )
+        if found := differences(self._begin["environment"], machine):
+            self._say(f"The run began on another machine: {'; '.join(found)}. The last bits of the result may differ.")
+
+    # --- parts
+
+    def part(self, stage: str, lams: np.ndarray) -> Part:
+        number, entry = self._n_parts, {"kind": "part", "stage": stage, "lams": lams.tolist()}
+        self._n_parts += 1
+        found = [
+            self._folder.read(recorded)
+            if (recorded := entries.get(number)) and recorded["stage"] == stage and recorded["lams"] == entry["lams"]
+            else None
+            for entries in (self._finished, self._checkpoints)
+        ]
+        if found == [None, None] and (number in self._finished or number in self._checkpoints):
+            self._say("A file of the run is damaged or absent: its strengths are trained again.")
+        return RecordedPart(self, {**entry, "part": number}, *found)
+
+    def chunk(self) -> int | None:
+        return self._chunks.get(self._n_parts)
+
+    def shrink(self, chunk: int) -> None:
+        self._n_parts -= 1
+        self._append({"kind": "chunk", "part": self._n_parts, "chunk": chunk})
+
+    def keeps(self, state: Callable[[], Any]) -> bool:
+        """Return whether it is time for a checkpoint, so that checkpoints take a small share of the run."""
+        allowed = _SHARE * (time.monotonic() - self._saved)
+        if self.interrupts.requested:
+            return True
+        if self._checkpoint_seconds is not None:
+            return allowed >= self._checkpoint_seconds
+        return allowed >= _FIRST_SECONDS and allowed >= tree_bytes(state()) / _BYTES_PER_SECOND
+
+    def save(self, entry: dict[str, Any], tree: Any, summary: Summary) -> None:
+        """Save a checkpoint or the result of a part. The earlier checkpoint is removed after that."""
+        began = time.monotonic()
+        name = f"part-{entry['part']:04d}" + ("" if entry["finished"] else f"-epoch-{entry['epoch']:04d}")
+        try:
+            file = self._folder.write(name, tree)
+            self._folder.append({**entry, **file, "summary": summary, "seconds": self.seconds})
+        except OSError as error:
+            self._report(error)
+        else:
+            (self._finished if entry["finished"] else self._checkpoints)[entry["part"]] = file
+            if entry["finished"]:
+                self._checkpoints.pop(entry["part"], None)
+            self._remove_files()
+        self._saved = time.monotonic()
+        if not entry["finished"]:
+            self._checkpoint_seconds = self._saved - began
+
+    def _remove_files(self) -> None:
+        self._folder.remove_files({each["file"] for each in (*self._finished.values(), *self._checkpoints.values())})
+
+    def stop_if_requested(self) -> None:
+        """Raise `KeyboardInterrupt` if the user asked to stop."""
+        if self.interrupts.requested:
+            raise KeyboardInterrupt(
+                f"The run is saved in '{self.path}'. Call with the same model, data and arguments to go on."
+            )
+
+    # --- the end
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the folder has the result of the whole run."""
+        if self._end is None:
+            return False
+        if all(map(self._folder.is_intact, self._end["files"])):
+            return True
+        self._say(f"The result in '{self.path}' is damaged or incomplete, and is trained again.")
+        return False
+
+    def finish(self, save: Callable[[], None], names: Sequence[str]) -> None:
+        """Save the result in the folder, record the files, and remove the files of the parts.
+
+        Args:
+            save: A function that writes the files.
+            names: The names of the files.
+        """
+        try:
+            save()
+            self._append({"kind": "end", "files": [self._folder.checksum(name) for name in names]})
+        except OSError as error:
+            self._report(error)
+            return
+        self._finished, self._checkpoints = {}, {}
+        self._remove_files()
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        try:
+            self._folder.append({**entry, "seconds": self.seconds})
+        except OSError as error:
+            self._report(error)
+
+    def _report(self, error: OSError) -> None:
+        """Say once that the run goes on without a record, because a result is worth more than a record."""
+        text = f"The run could not be saved in '{self.path}' ({error.strerror}). Training goes on without a record."
+        if text not in self.notes:
+            self._say(text)
+
+    def _say(self, note: str) -> None:
+        self.notes.append(note)
+        warnings.warn(note, stacklevel=4)
+
+
+class RecordedPart(Part):
+    """A part of a run in a record."""
+
+    def __init__(self, record: Record, entry: dict[str, Any], result: Any, state: Any):
+        self._record, self._entry, self.result, self.state = record, entry, result, state
+
+    def keep(self, n_epochs: int, state: Callable[[], Any], summary: Callable[[], Summary]) -> None:
+        if self._record.keeps(state):
+            self._record.save({**self._entry, "epoch": n_epochs, "finished": False}, state(), summary())
+        self._record.stop_if_requested()
+
+    def finish(self, result: Any, summary: Summary) -> None:
+        self._record.save({**self._entry, "epoch": None, "finished": True}, result, summary)

@@ -1,0 +1,24 @@
+"""A run without a record."""
+
+import numpy as np
+
+from shrinkage._cohort._part import Part
+
+
+class Unrecorded:
+    """A run without a record. `Record` has the same methods."""
+
+    def part(self, stage: str, lams: np.ndarray) -> Part:
+        """Return the next part.
+
+        Args:
+            stage: "folds" or "all rows".
+            lams: The strengths of the part.
+        """
+        return Part()
+
+    def chunk(self) -> int | None:
+        """Return the number of strengths at a time from the next part on if memory ran out there, or None."""
+
+    def shrink(self, chunk: int) -> None:
+        """Record that the last part did not fit into memory. It begins anew, with `chunk` strengths at a time."""
