@@ -163,18 +163,22 @@ def fit(
         >>> path.model().count_params()
         42
     """
-    start_time = time.perf_counter()
     request = Request(
         model, x, y, penalty=penalty, lams=lams, cv=cv, groups=groups, repeats=repeats, validation_data=validation_data,
         epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch, patience=patience,
         sample_weight=sample_weight, class_weight=class_weight, on=on, how=how, init=init, epoch=epoch,
         standardize_target=standardize_target, seed=seed, plan=plan, max_memory=max_memory,
     )  # fmt: skip
-    if run is not None:
-        return _fit_recorded(request, run, progress=progress, verbose=verbose)
+    if run is None:
+        return _fit_unrecorded(request, progress=progress, verbose=verbose)
+    return _fit_recorded(request, run, progress=progress, verbose=verbose)
+
+
+def _fit_unrecorded(request: Request, *, progress: bool | None, verbose: bool) -> Path:
+    began = time.monotonic()
     runner = Runner(prepare(request), request.plan, request.max_memory)
     outcome = _search(runner, Unrecorded(), progress=progress, verbose=verbose)
-    return assemble(runner, outcome, seconds=time.perf_counter() - start_time)
+    return assemble(runner, outcome, seconds=time.monotonic() - began)
 
 
 def _fit_recorded(request: Request, run: str | PathLike[str], *, progress: bool | None, verbose: bool) -> Path:

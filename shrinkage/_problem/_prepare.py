@@ -50,7 +50,7 @@ def prepare(request: Request) -> Problem:
     check_class_weight(data.y, request.class_weight)
     notes += folds.notes
     for note in folds.notes:
-        warnings.warn(note, stacklevel=4)  # before the training, which may take long
+        warnings.warn(note, stacklevel=5)  # before the training, which may take long
     objective = replace(objective, weighted=bool(np.ptp(data.weight)))
     smallest = int(folds.train.sizes.min())
     if batch_size > smallest:

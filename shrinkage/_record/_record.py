@@ -223,7 +223,7 @@ class Record:
 
     def _say(self, note: str) -> None:
         self.notes.append(note)
-        warnings.warn(note, stacklevel=4)
+        warnings.warn(note, stacklevel=6)  # the caller of `fit`, at the beginning of a run
 
 
 class RecordedPart(Part):

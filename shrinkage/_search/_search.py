@@ -220,7 +220,7 @@ class Search:
         note = describe_difference(training.template, training.behaviour, last.values, rows, last.predictions)
         if note:
             self.notes.append(note)
-            warnings.warn(note, stacklevel=6)
+            warnings.warn(note, stacklevel=8)  # the caller of `fit`
 
     def _parts(self, lams: np.ndarray) -> list[tuple[int, np.ndarray]]:
         """Split strengths into parts of sizes with compiled steps.
