@@ -79,6 +79,10 @@ PYTHON = Vocabulary(
         "held_out": "path.folds.held_out",
         "trained_on": "path.folds.train",
         "in_python": "",
+        "another_fit": (
+            "`run` must be the folder of the same fit, or an absent folder. Received: the record of another fit"
+        ),
+        "same_fit": ("Call with the model, data and arguments of that fit to go on, or choose another folder."),
         "target_units": (
             "path.model() predicts standardised targets: path.target_mean + path.target_sd * prediction gives those "
             "of y"
@@ -129,3 +133,11 @@ def _note(text: str, values: dict[str, Argument | Classes]) -> Note:
 
 def _render(text: str, values: Mapping[str, Argument | Classes], terms: Vocabulary) -> str:
     return Template(text).safe_substitute(terms.words, **{name: value.render(terms) for name, value in values.items()})
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, such as "12.3 s" or "4 min 10 s"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s"

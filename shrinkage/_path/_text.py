@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shrinkage._note import Note, Vocabulary
+from shrinkage._note import Note, Vocabulary, duration
 from shrinkage._path._convergence import Convergence
 from shrinkage._path._curve import Curve, Status
 from shrinkage._path._findings import beats_constant, convergence_without_penalty
@@ -166,10 +166,3 @@ def _norm(value: float) -> str:
     if not math.isfinite(value):
         return "-"
     return f"{value:.1f}" if 1 <= abs(value) < 1e5 else f"{value:.3g}"
-
-
-def duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds} s"

@@ -3,7 +3,9 @@
 The file contains no code, and its reader checks the sizes of the arrays before it allocates memory.
 """
 
+import errno
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,17 @@ def write_tree(file: Path, tree: Any) -> None:
     Args:
         file: The file, which is replaced.
         tree: The tree. The keys of its dictionaries are text.
+
+    Raises:
+        OSError: If the file cannot be written.
     """
     arrays: dict[str, np.ndarray] = {}
     structure = json.dumps(_flatten(tree, arrays))
-    save_file(arrays, file, metadata={_STRUCTURE: structure})
+    try:
+        save_file(arrays, file, metadata={_STRUCTURE: structure})
+    except SafetensorError as error:  # of a full disk, too
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
 
 
 def read_tree(file: Path) -> Any:

@@ -13,6 +13,8 @@ import numpy as np
 
 from shrinkage._cohort._part import Part, Summary
 from shrinkage._data._memory import memory_limit
+from shrinkage._host._private import UnsupportedVersion
+from shrinkage._note import Note
 from shrinkage._plan._runner import Runner
 from shrinkage._record._arrays import tree_bytes
 from shrinkage._record._description import describe, differences, environment
@@ -108,17 +110,13 @@ class Record:
                 **{"decision": runner.decision, "max_memory": max_memory, "model": template.name},
                 **{"loss": template.loss_name, "n_rows": runner.problem.n_rows, "n_folds": n_folds},
             }
-            self._append(self._begin)
+            self._folder.append({**self._begin, "seconds": self.seconds})  # an error before training costs nothing
             return
         settings = self._begin["decision"]["settings"]
         asked = {name: value for name, value in (user_plan or {}).items() if name in settings}
         found = differences(self._begin["description"], description) + differences(settings, asked)
         if found:
-            raise ValueError(
-                f"`run` must be the folder of the same fit, or an absent folder. Received: '{self.path}', the "
-                f"record of another fit: {'; '.join(found)}. Call with the model, data and arguments of that fit to go "
-                f"on, or choose another folder."
-            )
+            raise ValueError(Note(f"$another_fit: {'; '.join(found)}. $same_fit"))
         if found := differences(self._begin["environment"], machine):
             self._say(f"The run began on another machine: {'; '.join(found)}. The last bits of the result may differ.")
 
@@ -189,6 +187,7 @@ class Record:
         if self._end is None:
             return False
         if all(map(self._folder.is_intact, self._end["files"])):
+            self._folder.remove_files(set())  # a kill after the last entry left them
             return True
         self._say(f"The result in '{self.path}' is damaged or incomplete, and is trained again.")
         return False
@@ -202,26 +201,34 @@ class Record:
         """
         try:
             save()
-            self._append({"kind": "end", "files": [self._folder.checksum(name) for name in names]})
-        except OSError as error:
+            checksums = [self._folder.checksum(name) for name in names]
+        except UnsupportedVersion:
+            raise
+        except Exception as error:  # of the code of a model, too: the result is returned in any case
             self._report(error)
             return
-        self._finished, self._checkpoints = {}, {}
-        self._remove_files()
+        if self._append({"kind": "end", "files": checksums}):
+            self._folder.remove_files(set())
 
-    def _append(self, entry: dict[str, Any]) -> None:
+    def _append(self, entry: dict[str, Any]) -> bool:
+        """Add an entry to the journal, and return whether it could be written."""
         try:
             self._folder.append({**entry, "seconds": self.seconds})
         except OSError as error:
             self._report(error)
+            return False
+        return True
 
-    def _report(self, error: OSError) -> None:
-        """Say once that the run goes on without a record, because a result is worth more than a record."""
-        text = f"The run could not be saved in '{self.path}' ({error.strerror}). Training goes on without a record."
-        if text not in self.notes:
-            self._say(text)
+    def _report(self, error: Exception) -> None:
+        """Say that the run goes on without a record, because a result is worth more than a record."""
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        self._say(
+            f"The run could not be saved in '{self.path}' ({reason}). It goes on without this part of its record."
+        )
 
     def _say(self, note: str) -> None:
+        if note in self.notes:
+            return
         self.notes.append(note)
         warnings.warn(note, stacklevel=6)  # the caller of `fit`, at the beginning of a run
 

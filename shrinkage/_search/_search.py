@@ -203,8 +203,8 @@ class Search:
 
     def _shrink(self, chunk: int) -> None:
         """Train at most `chunk` strengths at a time from now on."""
-        text = f"Memory ran out with {max(self._sizes)} strengths at a time, so that {chunk} are trained at a time."
-        self.notes.append(text)
+        before = self._runner.plan.chunk
+        self.notes.append(f"Memory ran out with {before} strengths at a time. At most {chunk} are trained at a time.")
         self._runner.shrink(chunk)
         self._sizes = {size for size in self._sizes if size <= chunk} or {chunk}
 
@@ -257,10 +257,9 @@ class _Cohorts:
 
 
 def _too_large(error: Exception) -> MemoryError:
-    return MemoryError(
-        f"Memory ran out with one strength at a time ({str(error).partition(chr(10))[0]}). Give a smaller batch_size, "
-        f"fewer folds or a smaller model, or free memory."
-    )
+    reason = str(error).partition("\n")[0]
+    text = "Memory ran out with one strength at a time: give a smaller $batch_size, fewer $folds, or a smaller model"
+    return MemoryError(Note(f"{text} ({reason})."))
 
 
 def _skip(epochs: int, tick: Tick) -> None:

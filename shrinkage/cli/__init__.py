@@ -10,6 +10,7 @@ from ._doctor import doctor
 from ._errors import EXIT_CODES, Commands
 from ._fit import fit
 from ._predict import predict
+from ._resume import resume, show
 
 
 @click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,5 +26,5 @@ def main() -> None:
     """
 
 
-for _command in (convert, demo, fit, predict, doctor):
+for _command in (convert, demo, fit, predict, doctor, resume, show):
     main.add_command(_command)

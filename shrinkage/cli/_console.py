@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,34 @@ def plural(count: int, thing: str) -> str:
     ('1 row', '1,234 rows')
     """
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+MOST_UNITS = 100_000
+
+
+def units(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """Read the units of layers, such as 64,64."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and 0 < int(part[:12]) <= MOST_UNITS for part in parts):
+        raise click.BadParameter(f"expected whole numbers such as 64,64, at most {MOST_UNITS:,}; received {text!r}.")
+    return tuple(int(part) for part in parts)
+
+
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:e\d+)?)\s*(?P<unit>[kmgt]?)(?P<binary>i?)b?", re.IGNORECASE)
+
+
+def n_bytes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    """Read a number of bytes, such as 2GB."""
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(text.strip())
+    power = " kmgt".index(found["unit"].lower() or " ") if found else 0
+    size = float(found["number"]) * (1024 if found["binary"] else 1000) ** power if found else 0
+    if size < 1:
+        raise click.BadParameter(f"expected a number of bytes, such as 500MB or 2GB; received {text!r}.")
+    return int(size)
 
 
 _SEPARATORS = {"space": " ", "tab": "\t", "\\t": "\t"}

@@ -40,7 +40,7 @@ def say_forecast(console: Console, runner: "Runner", labels: Sequence[object], d
 
 def _words(found: dict[str, Any], notes: Sequence[str]) -> str:
     """Return the forecast, as text."""
-    from shrinkage._path._text import duration
+    from shrinkage._note import duration
 
     early = "; fewer for a strength that no longer improves" if found["patience"] else ""
     above = [lam for lam in found["strengths"] if lam > 0]

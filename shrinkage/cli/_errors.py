@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import sys
 import tempfile
 import traceback
@@ -20,7 +21,7 @@ Exit codes:
        the message says what to change
   3    training failed, for example every strength diverged, or memory ran out
   70   an unexpected error; the message names a log file
-  130  interrupted with Ctrl-C
+  130  interrupted with Ctrl-C or SIGTERM
 """
 
 
@@ -60,16 +61,30 @@ class Commands(click.Group):
         except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            message = "Interrupted: nothing was written."
+            message = _say_unfinished(ctx, "Interrupted") or "Interrupted: nothing was written."
             click.echo(f"\n{message}", err=True)
             _echo_json(ctx, message, 130)
             ctx.exit(130)
         except Exception as error:
             known = _describe_known(error, debug=ctx.meta.get("shrinkage.debug", False))
+            if message := _say_unfinished(ctx, "Stopped"):
+                click.echo(message, err=True)
             _echo_json(ctx, known.format_message(), known.exit_code)
             if known is error:
                 raise
             raise known from error
+
+
+def _say_unfinished(ctx: click.Context, event: str) -> str:
+    """Print the losses so far if the command has recorded a run, and return a sentence with the command to go on."""
+    from ._recorded import UNFINISHED
+    from ._resume import say_progress
+
+    folder = ctx.meta.get(UNFINISHED)
+    if folder is None:
+        return ""
+    say_progress(folder)
+    return f"{event}: the run is saved. `shrinkage resume {shlex.quote(str(folder))}` goes on from the last checkpoint."
 
 
 def _echo_json(ctx: click.Context, message: str, exit_code: int) -> None:

@@ -1,16 +1,16 @@
 """`shrinkage fit`: from a table to a cross-validated strength, a trained model and a picture."""
 
 import os
-import re
 from dataclasses import replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ._console import Console, Number, common, import_keras, separator_option, whole_number
+from ._console import Console, Number, common, import_keras, n_bytes, separator_option, units, whole_number
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._penalty import check_penalty, penalty_arguments, penalty_options
+from ._recorded import RecordedCommand, recorded, resumed_folder
 
 if TYPE_CHECKING:
     from shrinkage._path._path import Path
@@ -21,33 +21,8 @@ if TYPE_CHECKING:
     from ._prepare import Prepared
 
 
-MOST_UNITS = 100_000
-
-
-def _units(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and 0 < int(part[:12]) <= MOST_UNITS for part in parts):
-        raise click.BadParameter(f"expected whole numbers such as 64,64, at most {MOST_UNITS:,}; received {text!r}.")
-    return tuple(int(part) for part in parts)
-
-
-_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:e\d+)?)\s*(?P<unit>[kmgt]?)(?P<binary>i?)b?", re.IGNORECASE)
-
-
-def _bytes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
-    if text is None:
-        return None
-    found = _SIZE.fullmatch(text.strip())
-    power = " kmgt".index(found["unit"].lower() or " ") if found else 0
-    size = float(found["number"]) * (1024 if found["binary"] else 1000) ** power if found else 0
-    if size < 1:
-        raise click.BadParameter(f"expected a number of bytes, such as 500MB or 2GB; received {text!r}.")
-    return int(size)
-
-
 @click.command(
+    cls=RecordedCommand,
     short_help="Train on a table and choose the penalty's strength.",
     epilog=EXIT_CODES,
     context_settings={"show_default": True},
@@ -87,12 +62,12 @@ def _bytes(_context: click.Context, _option: click.Parameter, text: str | None) 
 )
 @click.option(
     "--max-memory",
-    callback=_bytes,
+    callback=n_bytes,
     metavar="SIZE",
     show_default="half of the free memory",
     help="About the most memory to use, such as 2GB. Rows that take more are kept on disk.",
 )
-@click.option("--hidden", callback=_units, show_default="64,64", help="Units of each hidden layer of an mlp.")
+@click.option("--hidden", callback=units, show_default="64,64", help="Units of each hidden layer of an mlp.")
 @click.option(
     "--epochs", type=whole_number(1), show_default="200; of a linear model 1000", help="The largest number of epochs."
 )
@@ -154,7 +129,7 @@ def fit(
     from ._prepare import Wishes, prepare
     from ._split import OPTIONS, check_split
 
-    folder = output or File(f"{_name(data[0])}-shrinkage")
+    folder = resumed_folder() or output or File(f"{_name(data[0])}-shrinkage")
     if holds_images(data):
         tables = {"drop": drop, "category": category, "number": number, "no_clip": not clip, "sep": separator,
                   "target": target, "task": task}  # fmt: skip
@@ -179,7 +154,7 @@ def fit(
         prepared.stream.at_end = lambda: console.say(prepared.describe_read())
     settings = replace(settings, folds=prepared.split.n_folds)
     check_outside(folder, data)
-    if not dry_run:
+    if not dry_run and resumed_folder() is None:
         check_folder(folder, overwrite)
     console.say(prepared.describe())
     if is_own(settings.model):
@@ -191,10 +166,11 @@ def fit(
     import_keras()
     if dry_run:
         return _stop_before_training(console, prepared, settings, max_memory)
-    path = train(prepared, settings, max_memory)
-    document = _report(console, prepared, path, settings)
-    with keeping_the_table(folder):
-        _write(prepared, path, settings, folder)
+    with recorded(folder, max_memory) as record:
+        path = train(prepared, settings, max_memory, record)
+        document = _report(console, prepared, path, settings)
+        with keeping_the_table(folder):
+            _write(prepared, path, settings, folder)
     _finish(console, path, settings, folder, document)
 
 
@@ -223,7 +199,7 @@ def _fit_images(
     settings = Settings.with_defaults(**options)
     check_penalty(settings)
     check_outside(folder, [data])
-    if not dry_run:
+    if not dry_run and resumed_folder() is None:
         check_folder(folder, overwrite)
     prepared = prepare(data)
     labels = prepared.images.labels
@@ -234,10 +210,12 @@ def _fit_images(
         arguments = fit_arguments(prepared, settings)
         if dry_run:
             return say_forecast(console, make_runner(arguments), labels, {"data": prepared.document()})
-        path = sh.fit(**arguments)
-    console.say(path_text(path, labels))
-    with keeping_the_table(folder):
-        write(prepared, path, settings, folder)
+    with recorded(folder, None) as record:
+        with in_shell(labels):
+            path = sh.fit(**arguments, run=record)
+        console.say(path_text(path, labels))
+        with keeping_the_table(folder):
+            write(prepared, path, settings, folder)
     document = {"data": prepared.document(), "settings": settings.__dict__}
     _finish(console, path, settings, folder, {**document, **path_document(path, settings.choose, labels)})
 
@@ -264,8 +242,8 @@ def _name(place: File) -> str:
     return place.resolve().name if place.is_dir() else find_sources([place])[0].file.stem
 
 
-def train(prepared: "Prepared", settings: "Settings", max_memory: int | None) -> "Path":
-    """Train the path on the encoded inputs."""
+def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, record: File | None = None) -> "Path":
+    """Train the path on the encoded inputs, with a record in the folder `record`."""
     import shrinkage as sh
 
     from ._network import TargetScale
@@ -273,7 +251,7 @@ def train(prepared: "Prepared", settings: "Settings", max_memory: int | None) ->
 
     scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(prepared.columns.labels):
-        path = sh.fit(**_fit_arguments(prepared, settings, scale, max_memory))
+        path = sh.fit(**_fit_arguments(prepared, settings, scale, max_memory), run=record)
     return path if prepared.columns.task != "regression" else _in_target_units(path, scale)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ._errors import BadInput, disk_full
+from ._recorded import is_unfinished
 
 # The file that marks a folder as a run.
 MARK = "path.json"
@@ -30,6 +31,13 @@ def _check_existing(folder: Path, overwrite: bool) -> None:
         raise BadInput(f"{folder} is a file; give another folder with -o.")
     if not any(folder.iterdir()):
         return
+    if is_unfinished(folder):
+        if overwrite:
+            return
+        raise BadInput(
+            f"{folder} has an unfinished run: `shrinkage resume {folder}` goes on with it. Add --overwrite to begin "
+            f"anew, or give another folder with -o."
+        )
     if not _is_run(folder):
         raise BadInput(f"{folder} exists and is not an earlier run (it has no {MARK} of one); give another folder.")
     if not overwrite:

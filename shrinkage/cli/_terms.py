@@ -25,6 +25,8 @@ IN_SHELL = Vocabulary(
         "held_out": "shrinkage.Path.load(FOLDER).folds.held_out",
         "trained_on": "shrinkage.Path.load(FOLDER).folds.train",
         "in_python": " in Python, which counts rows with a target from 0",
+        "another_fit": "The data or the packages changed since the run began",
+        "same_fit": "Bring them back to go on, or begin anew with shrinkage fit and --overwrite.",
         "target_units": "model.keras and `shrinkage predict` give the target in its own units",
         "constant_target": (
             "The target has a single value in the training rows of a fold. Give more rows of other values, or say "

@@ -51,6 +51,7 @@ class FakeFit:
         self.error, self.calls = error, list[Request]()
 
     def __call__(self, *arguments: Any, **options: Any) -> sh.Path:
+        options.pop("run", None)  # the folder of the record
         request = Request(*arguments, **options)
         self.calls.append(request)
         if self.error:

@@ -1,0 +1,67 @@
+"""The state of a run, read from the journal while another process may write it."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shrinkage._record._folder import JOURNAL, read_records
+
+
+@dataclass(frozen=True)
+class Strength:
+    """A strength in all folds, as far as it is trained."""
+
+    lam: float
+    loss: float | None
+    """Lowest mean held-out loss so far; None if a member diverged."""
+    epoch: int
+    """The epoch of this loss, counted from 1."""
+    epochs: int
+    """Number of recorded epochs."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """A run as far as it is recorded."""
+
+    begin: dict[str, Any]
+    """The first entry of the journal."""
+    strengths: tuple[Strength, ...]
+    """The recorded strengths, descending."""
+    all_rows: int
+    """Number of strengths that are trained on all rows."""
+    is_finished: bool
+    seconds: float
+    """Seconds of training until the last entry."""
+    age: float
+    """Seconds since the last entry."""
+    damage: str
+    """Damage of the journal in words, or ""."""
+
+
+def read_status(path: Path) -> Status | None:
+    """Return the state of the run in a folder, or None if the folder has no record.
+
+    Raises:
+        ValueError: If the record cannot be used.
+    """
+    records, damage = read_records(path)
+    if not records:
+        return None
+    parts = {(entry["part"]): entry for entry in records if entry["kind"] == "part"}
+    strengths = [
+        Strength(lam, loss, epoch, entry["summary"]["epochs"])
+        for entry in parts.values()
+        if entry["stage"] == "folds"
+        for lam, loss, epoch in zip(entry["lams"], entry["summary"]["loss"], entry["summary"]["epoch"], strict=False)
+    ]
+    return Status(
+        records[0],
+        tuple(sorted(strengths, key=lambda strength: -strength.lam)),
+        sum(len(entry["lams"]) for entry in parts.values() if entry["stage"] == "all rows" and entry["finished"]),
+        records[-1]["kind"] == "end",
+        records[-1]["seconds"],
+        max(0.0, time.time() - (path / JOURNAL).stat().st_mtime),
+        damage,
+    )

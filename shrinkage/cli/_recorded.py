@@ -1,0 +1,110 @@
+"""The record of a run of `shrinkage fit`, from its beginning to its result, and the command to go on with it."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shrinkage import __version__
+
+from ._errors import BadInput
+
+COMMAND, RECORD = "command.json", "record"
+_SCHEMA = 1
+_RESUMED, _ARGUMENTS, UNFINISHED = "shrinkage.resumed", "shrinkage.arguments", "shrinkage.unfinished"
+"""Names in the meta of a click context: the folder that goes on, the arguments, and the folder with a record."""
+
+
+class RecordedCommand(click.Command):
+    """A command that keeps the text of its arguments."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Return whether a folder has a run that can go on."""
+    return (folder / COMMAND).exists()
+
+
+def resumed_folder() -> Path | None:
+    """Return the folder if the current command goes on with a run, or None."""
+    return click.get_current_context().meta.get(_RESUMED)
+
+
+@contextlib.contextmanager
+def recorded(folder: Path, max_memory: int | None) -> Iterator[Path]:
+    """Yield the folder for the record of the training. It is removed when the block succeeds.
+
+    Args:
+        folder: The folder of the results.
+        max_memory: The memory limit in bytes. It decides which rows are on disk, so the record keeps it.
+    """
+    from shrinkage._data._memory import memory_limit
+
+    context, record = click.get_current_context(), folder / RECORD
+    if resumed_folder() is None:
+        remove_record(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        limit = [] if max_memory is not None else ["--max-memory", str(memory_limit(None))]
+        _write(folder, [*context.meta[_ARGUMENTS], *limit])
+    context.meta[UNFINISHED] = folder
+    try:
+        yield record
+        shutil.rmtree(record, ignore_errors=True)
+    finally:
+        if not record.exists():  # finished, or nothing was trained
+            remove_record(folder)
+            del context.meta[UNFINISHED]
+            with contextlib.suppress(OSError):  # the folder has the results, or other files
+                folder.rmdir()
+
+
+def remove_record(folder: Path) -> None:
+    """Remove the record of a run; the results stay."""
+    (folder / COMMAND).unlink(missing_ok=True)
+    shutil.rmtree(folder / RECORD, ignore_errors=True)
+
+
+def resume_command(run: Path) -> None:
+    """Repeat the recorded command, which goes on with the record.
+
+    Raises:
+        BadInput: If the folder has no command, or if its command cannot be read.
+    """
+    from ._fit import fit
+
+    context, document = click.get_current_context(), _read(run)
+    context.meta[_RESUMED] = run.absolute()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(contextlib.chdir(document["folder"]))
+        except OSError as error:
+            raise BadInput(
+                f"the run began in {document['folder']}, which cannot be entered ({error.strerror})."
+            ) from error
+        fit.invoke(stack.enter_context(fit.make_context("fit", document["arguments"], parent=context)))
+
+
+def _write(folder: Path, arguments: Sequence[str]) -> None:
+    document = {"schema": _SCHEMA, "shrinkage": __version__, "folder": os.getcwd(), "arguments": list(arguments)}
+    (folder / COMMAND).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _read(run: Path) -> dict[str, Any]:
+    file = run / COMMAND
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        known = document["schema"] == _SCHEMA and isinstance(document["folder"], str)
+        arguments = document["arguments"]
+        if not known or not all(isinstance(argument, str) for argument in arguments):
+            raise ValueError("its schema is of another version")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadInput(f"{file} cannot be read ({error}); begin anew with `shrinkage fit` and --overwrite.") from error
+    return document

@@ -1,0 +1,121 @@
+"""`shrinkage resume` and `shrinkage show`: go on with a run, and print a run."""
+
+from pathlib import Path as File
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shrinkage._note import duration
+
+from ._console import Console, common, import_keras, plural
+from ._errors import EXIT_CODES, BadInput
+from ._folder import MARK
+from ._recorded import COMMAND, RECORD, is_unfinished, resume_command
+
+if TYPE_CHECKING:
+    from shrinkage._record._status import Status
+
+_RUN = click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=File))
+
+
+@click.command(short_help="Go on with a run after a kill, a crash or Ctrl-C.", epilog=EXIT_CODES)
+@_RUN
+@common
+def resume(run: File, console: Console) -> None:
+    """Go on with the run of `shrinkage fit` in the folder RUN.
+
+    The command of the run is repeated, and training goes on from the last checkpoint. The result is the same as
+    without a stop.
+    """
+    if is_unfinished(run):
+        return resume_command(run)
+    if (run / MARK).exists():
+        console.note(f"{run} is finished.")
+        return _show_finished(run, console)
+    if _status(run) is not None:
+        raise BadInput(
+            f"{run} is a run of shrinkage.fit in Python: call shrinkage.fit(..., run={str(run)!r}) again with the same "
+            f"arguments."
+        )
+    raise BadInput(f"{run} has no run: it has neither {COMMAND} nor {MARK}.")
+
+
+@click.command(short_help="Print a run, finished or not.", epilog=EXIT_CODES)
+@_RUN
+@common
+def show(run: File, console: Console) -> None:
+    """Print the run in the folder RUN: its result, or the losses so far.
+
+    RUN is a folder of `shrinkage fit`, of `run=` of shrinkage.fit, or of Path.save. A run in training is not disturbed.
+    """
+    status = _status(run)
+    if status is not None and not status.is_finished:
+        console.say(status_text(status))
+        return console.result(_document(status))
+    if not (run / MARK).exists():
+        raise BadInput(f"{run} has no run: it has neither a record nor {MARK}.")
+    _show_finished(run, console)
+
+
+def _show_finished(run: File, console: Console) -> None:
+    import_keras()
+    from shrinkage._path._path import Path
+
+    from ._report import path_document, path_text
+
+    try:
+        path = Path.load(run)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    console.say(path_text(path))
+    console.result(path_document(path, "min"))
+
+
+def _status(run: File) -> "Status | None":
+    from shrinkage._record._status import read_status
+
+    for folder in (run / RECORD, run):
+        try:
+            status = read_status(folder)
+        except ValueError as error:
+            raise BadInput(str(error)) from error
+        if status is not None:
+            return status
+    return None
+
+
+def say_progress(folder: File) -> None:
+    """Print the losses of an unfinished run so far, on standard error, and the command to go on."""
+    status = _status(folder)
+    if status is not None:
+        click.echo(status_text(status), err=True)
+
+
+def status_text(status: "Status") -> str:
+    """Return the losses of a run so far as a table."""
+    begin, strengths = status.begin, status.strengths
+    n_lams, epochs = len(begin["description"]["lams"]), begin["description"]["epochs"]
+    lines = [
+        f"{begin['model']}: {plural(begin['n_rows'], 'row')}, {plural(begin['n_folds'], 'fold')}, "
+        f"{plural(n_lams, 'strength')}, {plural(epochs, 'epoch')} at most; {duration(status.seconds)} so far",
+    ]
+    if strengths:
+        lines.append(f"{'lambda':>10}  {begin['loss'].replace('_', ' ')}, lowest so far  epoch")
+    for each in strengths:
+        loss = "diverged" if each.loss is None else f"{each.loss:.4g}"
+        lines.append(f"{each.lam:>10.3g}  {loss:>{len(begin['loss']) + 15}}  {each.epoch:>2} of {each.epochs}")
+    if status.all_rows:
+        lines.append(f"Trained on all rows: {plural(status.all_rows, 'strength')}.")
+    lines.append(f"Not finished; saved {duration(status.age)} ago.{f' Damage: {status.damage}.' * bool(status.damage)}")
+    return "\n".join(lines)
+
+
+def _document(status: "Status") -> dict[str, Any]:
+    return {
+        "finished": False,
+        "seconds": status.seconds,
+        "seconds_since_last_entry": status.age,
+        "strengths": [vars(each) for each in status.strengths],
+        "strengths_on_all_rows": status.all_rows,
+        "damage": status.damage,
+    }

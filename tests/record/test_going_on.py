@@ -1,0 +1,228 @@
+"""A run that was killed goes on to the same path, to the bit."""
+
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from filelock import FileLock
+
+import shrinkage as sh
+from shrinkage._record import _record
+from shrinkage._record._folder import RunFolder
+from shrinkage._search import _search
+from tests.fit.fitting import X, Y, classifier
+from tests.record.runs import (
+    FINISHED,
+    RUNS,
+    arrays_at_once,
+    assert_equal,
+    count_events,
+    files,
+    kill_at,
+    on_disk,
+    without_xla,
+    writes,
+)
+from tests.zoo import mlp
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_record_changes_nothing(name, tmp_path, monkeypatch):
+    plain = RUNS[name]()
+    with writes(monkeypatch, lambda *_: None):
+        assert_equal(RUNS[name](run=tmp_path / "run"), plain)
+    assert files(tmp_path / "run") == FINISHED
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.55, 0.8, 0.99])
+@pytest.mark.parametrize("name", RUNS)
+def test_a_killed_run_goes_on_to_the_same_path(name, share, tmp_path, monkeypatch):
+    events = count_events(monkeypatch, RUNS[name], tmp_path / "whole")
+    assert events.count("before write") >= 8
+    kill_at(monkeypatch, RUNS[name], tmp_path / "run", int(share * len(events)))
+    assert_equal(RUNS[name](run=tmp_path / "run"), RUNS[name]())
+    assert files(tmp_path / "run") == FINISHED
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", RUNS)
+def test_a_kill_at_any_write(name, tmp_path, monkeypatch):
+    """The run is killed at every event in turn, and again at the events of the rest."""
+    plain = RUNS[name]()
+    for number in range(len(count_events(monkeypatch, RUNS[name], tmp_path / "whole"))):
+        folder = tmp_path / f"{number}"
+        kill_at(monkeypatch, RUNS[name], folder, number)
+        if number % 3 == 0:
+            try:
+                kill_at(monkeypatch, RUNS[name], folder, 2)
+            except AssertionError:  # the rest is shorter
+                pass
+        assert_equal(RUNS[name](run=folder), plain)
+        assert files(folder) == FINISHED
+
+
+def test_a_finished_run_is_read_and_not_trained(tmp_path, monkeypatch):
+    first = without_xla(run=tmp_path / "run")
+    monkeypatch.setattr(_search, "score", None)
+    monkeypatch.setattr(_search, "refit", None)
+    again = without_xla(run=tmp_path / "run")
+    assert_equal(again, first)
+    assert again.seconds == first.seconds
+    assert_equal(sh.Path.load(tmp_path / "run"), first)
+
+
+OTHER: dict[str, tuple[dict[str, Any], str]] = {
+    "strengths": ({"lams": [0.3, 0.1, 0.02]}, "`lams` is"),
+    "epochs": ({"epochs": 4}, "`epochs` is 4, and was 3"),
+    "seed": ({"seed": 1}, "`folds` differs; `seed` is 1, and was 0"),
+    "folds": ({"cv": 4}, "`folds` differs"),
+    "penalty": ({"penalty": "l1"}, "`penalty` is {'name': 'L1'"),
+    "where the penalty enters": ({"how": sh.Decoupled()}, "`how` is {'name': 'Decoupled'"),
+    "penalised weights": ({"on": "all"}, "`on` is"),
+    "batch size": ({"batch_size": 9}, "`batch_size` is 9, and was 8"),
+    "plan": ({"plan": {"chunk": 2}}, "`chunk` is 2, and was 3"),
+    "weights of rows": ({"sample_weight": np.arange(58) + 1.0}, "`sample weights` differs"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_another_fit_is_refused(name, tmp_path):
+    changes, message = OTHER[name]
+    first = without_xla(run=tmp_path)
+    with pytest.raises(ValueError, match="the record of another fit") as error:
+        without_xla(run=tmp_path, **changes)
+    assert message in str(error.value)
+    assert_equal(without_xla(run=tmp_path), first)
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "y", "message"),
+    [
+        (classifier(mlp), X + 1, Y, "`x` differs"),
+        (classifier(mlp), X, (Y + 1) % 3, "`y` differs"),
+        (
+            classifier(lambda: keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, "softmax")])),
+            X,
+            Y,
+            "`model` differs",
+        ),
+    ],
+    ids=["inputs", "targets", "model"],
+)
+def test_other_data_or_another_model_is_refused(model, x, y, message, tmp_path):
+    options: dict[str, Any] = {"penalty": "l2", "lams": [0.1], "epochs": 1, "cv": 2, "run": tmp_path}
+    sh.fit(classifier(mlp), X, Y, **options)
+    with pytest.raises(ValueError, match=message):
+        sh.fit(model, x, y, **options)
+
+
+def test_rows_in_another_order_are_refused(tmp_path, monkeypatch):
+    assert on_disk(run=tmp_path).plan["blocks"] > 2
+    monkeypatch.setattr("tests.record.runs.X", X[::-1])
+    with pytest.raises(ValueError, match="`rows of the dataset`"):
+        on_disk(run=tmp_path)
+
+
+def test_the_recorded_plan_is_used_whatever_another_timing_says(tmp_path, monkeypatch):
+    first = sh.fit(classifier(mlp), X, Y, penalty="l2", lams=[0.1, 0.2], epochs=2, plan={"xla": False})
+    kill_at(monkeypatch, lambda **options: without_xla(**options, plan={"xla": False}), tmp_path, 6)
+    resumed = without_xla(run=tmp_path, plan=None)
+    assert not resumed.plan["xla"] and first.plan["reason"] == resumed.plan["reason"]
+
+
+def test_one_folder_has_one_writer(tmp_path):
+    (tmp_path / "run").mkdir()
+    with FileLock(tmp_path / "run" / "lock"), pytest.raises(ValueError, match="no other process uses"):
+        without_xla(run=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda place: place.write_text("x"), "must be a folder"),
+        (lambda place: (place.mkdir(), (place / "mine.txt").write_text("x")), "has other files"),
+    ],
+    ids=["a file", "other files"],
+)
+def test_a_folder_of_something_else_is_left_alone(make, message, tmp_path):
+    make(tmp_path / "run")
+    with pytest.raises(ValueError, match=message):
+        without_xla(run=tmp_path / "run")
+    assert (tmp_path / "run").exists()
+
+
+def test_a_refused_call_leaves_no_folder(tmp_path):
+    with pytest.raises(ValueError, match="epochs"):
+        without_xla(run=tmp_path / "run", epochs=0)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(TypeError, match="`run` must be a folder"):
+        without_xla(run=3)
+
+
+def test_a_chunk_that_does_not_fit_into_memory_is_halved(tmp_path, monkeypatch):
+    """Also after a kill: the run goes on with the smaller chunks, whatever memory is free then."""
+    original = _search.score
+
+    def score(cohort, lam, **options):
+        if lam.shape[1] > 1:
+            raise MemoryError("no room")
+        return original(cohort, lam, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_search, "score", score)
+        halved = arrays_at_once()
+        kill_at(monkeypatch, arrays_at_once, tmp_path, 12)
+    assert any("Memory ran out with 2 strengths at a time" in note for note in halved.notes)
+    assert halved.plan["chunk"] == 1
+    assert_equal(arrays_at_once(run=tmp_path), halved)
+    np.testing.assert_allclose(halved.cv_loss, arrays_at_once().cv_loss, rtol=1e-4)  # XLA sums in another order
+
+
+def test_memory_for_one_strength_that_runs_out_is_said(monkeypatch):
+    def score(*_, **options):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(_search, "score", score)
+    with pytest.raises(MemoryError, match=r"one strength at a time: give a smaller batch_size.*no room"):
+        without_xla()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 6, 12])
+def test_a_full_disk_costs_the_record_and_not_the_result(number, tmp_path, monkeypatch):
+    """From some write on there is no room. The run says so, returns its path, and leaves a record that is valid."""
+    seen = list[str]()
+
+    def watch(event, _):
+        seen.append(event)
+        if event.startswith("before") and len(seen) > 2 * number:
+            raise OSError(28, "No space left on device")
+
+    with writes(monkeypatch, watch), pytest.warns(UserWarning, match=r"could not be saved .*No space left"):
+        path = without_xla(run=tmp_path)
+    *_, note = path.notes
+    assert "No space left" in note
+    with warnings.catch_warnings(action="error", category=UserWarning):
+        assert_equal(without_xla(run=tmp_path), without_xla())
+
+
+def test_a_disk_that_is_full_at_the_beginning_is_an_error_before_training(tmp_path, monkeypatch):
+    def watch(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_search, "score", None)
+    with writes(monkeypatch, watch), pytest.raises(OSError, match="No space left"):
+        without_xla(run=tmp_path / "run")
+
+
+def test_checkpoints_are_rare_where_they_cost_much(tmp_path, monkeypatch):
+    """A checkpoint that takes 50 ms waits for 2.5 s of training: here the time stands still, and none is written."""
+    monkeypatch.setattr(_record.time, "monotonic", lambda: 0.0)
+    names = list[str]()
+    original = RunFolder.write
+    monkeypatch.setattr(
+        RunFolder, "write", lambda self, name, tree: (names.append(name), original(self, name, tree))[1]
+    )
+    without_xla(run=tmp_path)
+    assert names == ["part-0000", "part-0001", "part-0002", "part-0003"]
