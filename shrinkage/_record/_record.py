@@ -190,6 +190,7 @@ class Record:
             self._folder.remove_files(set())  # a kill after the last entry left them
             return True
         self._say(f"The result in '{self.path}' is damaged or incomplete, and is trained again.")
+        self._finished, self._checkpoints = {}, {}  # their files were removed
         return False
 
     def finish(self, save: Callable[[], None], names: Sequence[str]) -> None:
