@@ -16,11 +16,14 @@ from shrinkage._host._random import random_state
 from shrinkage._model._clone import clone, shapes_of
 from shrinkage._model._lookups import front_of, rest_of
 from shrinkage._model._objective import Objective, loss_name, make_objective
+from shrinkage._model._table_normalization import TableNormalization
 from shrinkage._weights._carried import remove_regularizers
 from shrinkage._weights._first_call import create_weights
 from shrinkage._weights._kinds import custom_objects
 
 _PRECISIONS = (("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64"))  # of weights, of computations
+
+_OWN_LAYERS = {"shrinkage>TableNormalization": TableNormalization}  # in models of tables
 
 
 class Template:
@@ -199,7 +202,7 @@ class Template:
             options: Keyword arguments of `Template`.
         """
         with random_state():
-            model: Any = keras.models.load_model(file, scope, safe_mode=True)
+            model: Any = keras.models.load_model(file, {**_OWN_LAYERS, **(scope or {})}, safe_mode=True)
             if name is not None:
                 model.name = name
             return cls(model, **options)

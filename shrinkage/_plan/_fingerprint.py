@@ -53,6 +53,36 @@ def fingerprint(template: Template, objective: Objective, *others: Any) -> str |
     return json.dumps(numbered_configs, sort_keys=True, default=str) + repr((states, settings, others))
 
 
+def portable_fingerprint(template: Template, objective: Objective) -> str:
+    """Return a string that is equal for the same model in another process.
+
+    Unlike `fingerprint`, it exists for models with custom code, which it describes by the names of the classes and the
+    shapes of the weights.
+
+    Args:
+        template: The template of the model.
+        objective: The losses of the model.
+    """
+    found = fingerprint(template, objective)
+    if found is not None:
+        return found
+    layers = [type(layer).__name__ for layer in sublayers(template.network)]
+    weights = [(tuple(v.shape), v.dtype, v.trainable) for v in template.network.variables]
+    configs = [_config_or_name(part) for part in (template.optimizer, *(term.loss for term in objective.terms))]
+    return json.dumps(_number_names(configs, {}), sort_keys=True, default=str) + repr((layers, weights))
+
+
+def _config_or_name(part: Any) -> Any:
+    """Return the configuration of an optimizer or a loss of Keras, or the name of a custom class."""
+    try:
+        config = keras.saving.serialize_keras_object(part)
+    except UnsupportedVersion:
+        raise
+    except Exception:  # a custom class may raise anything
+        return type(part).__name__
+    return config if _is_keras_config(config) else type(part).__name__
+
+
 def _is_rule_state(layer: Any) -> bool:
     """Return whether a layer with hidden state is a Normalization layer with the statistics in variables."""
     return type(layer) is layers.Normalization and layer.input_mean is None

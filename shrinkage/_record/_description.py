@@ -17,7 +17,7 @@ from shrinkage import __version__
 from shrinkage._cohort._tensorflow import devices, threads
 from shrinkage._data._sparse import SparseRows
 from shrinkage._penalties._record import to_record
-from shrinkage._plan._fingerprint import fingerprint
+from shrinkage._plan._fingerprint import portable_fingerprint
 from shrinkage._plan._runner import Runner
 from shrinkage._problem._problem import Problem
 
@@ -30,7 +30,7 @@ def describe(runner: Runner) -> dict[str, Any]:
     problem, training = runner.problem, runner.problem.training
     toward = training.penalty.toward
     description = {
-        "model": _model_digest(problem),
+        "model": _text_digest(portable_fingerprint(training.template, training.objective)),
         "weights": _digest(training.template.source_values()) if training.init == "keep" else None,
         **_rows(problem),
         "folds": _digest([problem.folds.train.bits, problem.folds.held_out.bits]),
@@ -90,17 +90,6 @@ def _rows(problem: Problem) -> dict[str, Any]:
     return {"x": _digest(data.x), "y": _digest(data.y), "sample weights": _digest(data.weight)}
 
 
-def _model_digest(problem: Problem) -> str:
-    """Return a checksum of the model with loss and optimizer; of models with custom code as far as Keras can tell."""
-    training, template = problem.training, problem.training.template
-    found = fingerprint(template, training.objective)
-    if found is not None:
-        return _text_digest(found)
-    variables = [(list(v.shape), str(v.dtype), v.trainable) for v in template.network.variables]
-    optimizer = keras.saving.serialize_keras_object(template.optimizer)
-    return _text_digest([variables, template.loss_name, optimizer])
-
-
 def _digest(values: Any) -> str:
     """Return the SHA-256 of the arrays of a tree, with shapes and data types."""
     digest = hashlib.sha256()
@@ -118,8 +107,8 @@ def _arrays(values: Any) -> Iterable[np.ndarray]:
             yield np.asarray(leaf)
 
 
-def _text_digest(thing: Any) -> str:
-    return hashlib.sha256(json.dumps(thing, sort_keys=True, default=_plain).encode()).hexdigest()
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

@@ -139,7 +139,9 @@ def test_a_disk_without_room_costs_no_table():
     options = ("--target", "price", "--epochs", "1", "--folds", "2")
     done = run_within(resource.RLIMIT_FSIZE, 20_000, "fit", str(write()), *options)
     assert done.returncode == 2 and "was not written" in done.stderr and "Traceback" not in done.stderr
-    assert "lambda" in done.stdout and not Path("houses-shrinkage").exists()
+    assert "lambda" in done.stdout and not Path("houses-shrinkage/path.json").exists()
+    assert "`shrinkage resume houses-shrinkage` goes on" in done.stderr
+    assert run("resume", "houses-shrinkage").exit_code == 0 and Path("houses-shrinkage/path.json").exists()
 
 
 def test_memory_that_runs_out_is_a_sentence():

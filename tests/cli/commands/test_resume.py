@@ -1,0 +1,158 @@
+"""`shrinkage resume` and `shrinkage show`: an unfinished run goes on, and is printed."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+import shrinkage as sh
+from shrinkage._record import _record
+from tests.cli.commands.running import houses, run, write
+
+FIT = ("fit", "houses.csv", "--target", "price", "--epochs", "4", "--folds", "2", "-o", "run")
+
+
+@contextmanager
+def stopped_after(count: int) -> Iterator[None]:
+    """Stop training as by Ctrl-C, after a number of checkpoints."""
+    save, left = _record.Record.save, [count]
+
+    def saving(self, *arguments):
+        save(self, *arguments)
+        left[0] -= 1
+        self.interrupts.requested = left[0] <= 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_record, "_SHARE", np.inf)
+        patch.setattr(_record.Record, "save", saving)
+        yield
+
+
+@pytest.fixture
+def unfinished() -> Result:
+    """A run that Ctrl-C stopped after two epochs: the result of the command."""
+    write()
+    with stopped_after(2):
+        return run(*FIT)
+
+
+def same_numbers(one: str, other: str) -> None:
+    with np.load(f"{one}/arrays.npz") as a, np.load(f"{other}/arrays.npz") as b:
+        assert a.files == b.files
+        for name in a.files:
+            np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def test_ctrl_c_prints_the_table_and_the_command_to_go_on(unfinished):
+    assert unfinished.exit_code == 130
+    assert "60 rows, 2 folds, 21 strengths, 4 epochs at most" in unfinished.stderr
+    assert unfinished.stderr.count(" of 2\n") == 21, "the losses of every strength after two epochs"
+    assert "Interrupted: the run is saved. `shrinkage resume run` goes on" in unfinished.stderr
+    assert sorted(file.name for file in Path("run").iterdir()) == ["command.json", "record"]
+
+
+def test_a_resumed_run_has_the_result_of_a_run_without_a_stop(unfinished, tmp_path, monkeypatch):
+    monkeypatch.chdir("/")  # the command is repeated in its folder
+    done = run("resume", tmp_path / "run")
+    assert done.exit_code == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    assert run(*FIT[:-1], "other").exit_code == 0
+    assert sorted(file.name for file in Path("run").iterdir()) == sorted(file.name for file in Path("other").iterdir())
+    same_numbers("run", "other")
+
+
+def test_an_unfinished_run_is_not_replaced(unfinished):
+    refused = run(*FIT)
+    assert refused.exit_code == 2 and "`shrinkage resume run` goes on with it" in refused.stderr
+    assert run(*FIT, "--overwrite").exit_code == 0 and not Path("run/record").exists()
+
+
+def test_a_finished_run_stays_until_another_is_complete():
+    write()
+    assert run(*FIT).exit_code == 0
+    before = Path("run/arrays.npz").read_bytes()
+    with stopped_after(1):
+        assert run(*FIT, "--overwrite", "--seed", "1").exit_code == 130
+    assert Path("run/arrays.npz").read_bytes() == before
+
+
+def test_show_prints_a_run_in_training_and_a_finished_run(unfinished):
+    shown = run("show", "run")
+    assert shown.exit_code == 0 and "Not finished" in shown.stdout and shown.stdout.count(" of 2\n") == 21
+    document = json.loads(run("show", "run", "--format", "json").stdout)
+    assert not document["finished"] and len(document["strengths"]) == 21
+    assert run("resume", "run").exit_code == 0
+    shown = run("show", "run")
+    assert shown.exit_code == 0 and "lambda" in shown.stdout and "min" in shown.stdout
+    again = run("resume", "run")
+    assert again.exit_code == 0 and "run is finished" in again.stderr
+
+
+def test_a_new_process_shows_a_run_of_the_shell_and_loads_its_path(unfinished):
+    """Without the imports of a training: the path has a layer of this package."""
+    assert run("resume", "run").exit_code == 0
+    code = "import shrinkage as sh; print(sh.Path.load('run').model().name)"
+    loaded = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    assert loaded.stdout == "mlp_64_64\n", loaded.stderr
+
+
+def test_showing_a_run_in_training_imports_no_tensorflow(unfinished):
+    code = (
+        "import sys; from shrinkage.cli import main; main(['show', 'run'], standalone_mode=False); "
+        "print('tensorflow' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.endswith("False\n") and "Not finished" in shown.stdout and shown.stderr == ""
+
+
+def test_other_data_is_not_trained_on(unfinished):
+    houses().assign(size=1.5).to_csv("houses.csv", index=False)
+    refused = run("resume", "run")
+    assert refused.exit_code == 2 and "changed since the run began" in refused.stderr.replace("\n", " ")
+    assert "--overwrite" in refused.stderr
+
+
+def test_a_run_of_python_goes_on_in_python(tmp_path):
+    path = tmp_path / "python"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_record.Record, "finish", lambda *_: None)
+        x = np.random.default_rng(0).normal(size=(40, 3))
+        sh.fit(_linear(), x, x[:, 0], penalty="l2", lams=[0.1], epochs=1, cv=2, run=path)
+    refused = run("resume", path)
+    assert refused.exit_code == 2 and f"run={str(path)!r}) again" in refused.stderr
+    assert "Not finished" in run("show", path).stdout
+
+
+def _linear():
+    import keras
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "has no run"),
+        ("{", "cannot be read"),
+        ('{"schema": 2, "folder": "/", "arguments": []}', "another version"),
+        ('{"schema": 1, "folder": "/", "arguments": [1]}', "another version"),
+        ('{"schema": 1, "folder": "/no/such/folder", "arguments": []}', "cannot be entered"),
+        ('{"schema": 1, "folder": "/", "arguments": ["--nonsense"]}', "No such option"),
+        ("[" * 100_000, "cannot be read"),
+    ],
+    ids=["absent", "half", "schema", "types", "folder", "option", "deep"],
+)
+def test_a_folder_without_a_command_is_refused(content, message):
+    Path("run").mkdir()
+    if content is not None:
+        Path("run/command.json").write_text(content)
+    refused = run("resume", "run")
+    assert refused.exit_code == 2 and message in refused.stderr.replace("\n", " "), refused.stderr
