@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import _page, attach, choice, data, path_cost, repeats
+from benchmarks import _page, attach, choice, data, path_cost, record, repeats
 from benchmarks._measure import measure
 from benchmarks._phases import EPOCHS, phases
 from benchmarks._rows import ROWS, Case
@@ -113,3 +113,10 @@ def test_every_way_over_a_file_is_measured(tmp_path):
     lines = data.costs_table(found).splitlines()
     assert [line.count("|") for line in lines] == [len(data.COSTS) + 1] * (2 + len(data.WAYS))
     assert "%" in data.shares_table({"rows": found})
+
+
+def test_the_table_of_the_record_has_all_shares():
+    case = record.Case("small", (4,), 60, 2, strengths=2)
+    (*_, line) = record.report((case,), lambda _: None).splitlines()
+    assert line.startswith("| small | 15 |") and line.count("%") == 2
+    assert record.measure(case).result_seconds > 0

@@ -9,6 +9,7 @@ import pytest
 from filelock import FileLock
 
 import shrinkage as sh
+from shrinkage._data._spool import Spool
 from shrinkage._record import _record
 from shrinkage._record._folder import RunFolder
 from shrinkage._search import _search
@@ -205,6 +206,23 @@ def test_a_full_disk_costs_the_record_and_not_the_result(number, tmp_path, monke
     assert "No space left" in note
     with warnings.catch_warnings(action="error", category=UserWarning):
         assert_equal(without_xla(run=tmp_path), without_xla())
+
+
+def test_rows_that_cannot_be_read_stop_the_run_with_a_record(tmp_path, monkeypatch):
+    """The source of the rows fails in the second epoch, and is back later."""
+    written, original = list[str](), Spool.read
+
+    def read(self, *arguments):
+        if "after write" in written:
+            raise OSError(5, "Input/output error")
+        return original(self, *arguments)
+
+    with writes(monkeypatch, lambda event, _: written.append(event)), monkeypatch.context() as patch:
+        patch.setattr(Spool, "read", read)
+        with pytest.raises(OSError, match="Input/output error"):
+            on_disk(run=tmp_path)
+    assert [name for name in files(tmp_path) if name.endswith("safetensors")]
+    assert_equal(on_disk(run=tmp_path), on_disk())
 
 
 def test_a_disk_that_is_full_at_the_beginning_is_an_error_before_training(tmp_path, monkeypatch):
