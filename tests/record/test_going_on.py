@@ -1,6 +1,8 @@
 """A run that was killed goes on to the same path, to the bit."""
 
+import os
 import warnings
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -244,3 +246,25 @@ def test_checkpoints_are_rare_where_they_cost_much(tmp_path, monkeypatch):
     )
     without_xla(run=tmp_path)
     assert names == ["part-0000", "part-0001", "part-0002", "part-0003"]
+
+
+def test_a_file_is_on_the_disk_before_the_journal_names_it(tmp_path, monkeypatch):
+    """Power loss drops what was not flushed: at no time does a flushed line name a file that is not."""
+    events = list[str]()
+    fsync, replace = os.fsync, Path.replace
+
+    def syncing(number):
+        events.append(f"sync {Path(os.readlink(f'/proc/self/fd/{number}')).name}")
+        fsync(number)
+
+    def renaming(self, target):
+        events.append(f"rename {self.name}")
+        return replace(self, target)
+
+    folder = RunFolder(tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", syncing)
+        patch.setattr(Path, "replace", renaming)
+        folder.append({"kind": "part", **folder.write("part", [np.zeros(3)])})
+    folder.release()
+    assert events == ["sync part.unfinished", "rename part.unfinished", "sync run", "sync journal.jsonl"]
