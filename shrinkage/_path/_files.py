@@ -4,7 +4,6 @@ import json
 import re
 import tempfile
 import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path as File
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage import __version__
+from shrinkage._data._untrusted import read_arrays, read_json
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._path._curve import Status
 from shrinkage._penalties import Penalty
@@ -74,7 +74,9 @@ def read(folder: Any) -> dict[str, Any]:
     try:
         record.setdefault("lam_model", None)  # missing in paths of earlier versions
         return _restore(record, *_read_parts(folder, record))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except UnsupportedVersion:
+        raise
+    except Exception as error:  # any class: values of the wrong type fail anywhere
         if problem := _own_code(error):
             raise ValueError(f"The model of the saved path in '{folder}' cannot be read: it has {problem}") from error
         raise ValueError(
@@ -168,7 +170,7 @@ def _record(values: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, An
 
 def _read_record(folder: File) -> dict[str, Any]:
     try:
-        record = json.loads((folder / _JSON).read_text(encoding="utf-8"))
+        record = read_json(folder / _JSON)
         if record["format"] != "shrinkage path":
             raise ValueError(f"its format is {record['format']!r}")
         schema = int(record["schema"])
@@ -187,9 +189,7 @@ def _read_record(folder: File) -> dict[str, Any]:
 def _read_parts(folder: File, record: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     from shrinkage._model._template import Template  # imported here because it imports Keras
 
-    # If the archive is damaged, `np.load` would not close a file that it opened by name.
-    with (folder / _ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    arrays = read_arrays(folder / _ARRAYS)
     for array in arrays.values():
         array.setflags(write=False)
     options: dict[str, Any] = {"name": record["model"]} if "model" in record else {}  # missing in earlier versions

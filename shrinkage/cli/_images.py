@@ -11,7 +11,9 @@ import numpy as np
 from PIL import Image
 
 from shrinkage._data._memory import free_memory
+from shrinkage._data._untrusted import read_json
 
+from ._columns import check_fields
 from ._console import plural
 from ._errors import BadInput
 
@@ -53,8 +55,10 @@ class Images:
     def load(file: Path) -> "Images":
         """Read a file that `fit` wrote; raise `BadInput` for other files."""
         try:
-            document = json.loads(file.read_text("utf-8"))
-            return Images(tuple(document["labels"]), *(document[name] for name in ("height", "width", "channels")))
+            document = read_json(file)
+            images = Images(tuple(document["labels"]), *(document[name] for name in ("height", "width", "channels")))
+            check_fields(images)
+            return images
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{file} is not an {RECORD} of this version of shrinkage ({error}).") from error
 
