@@ -44,7 +44,7 @@ def _bytes(_context: click.Context, _option: click.Parameter, text: str | None) 
     size = float(found["number"]) * (1024 if found["binary"] else 1000) ** power if found else 0
     if size < 1:
         raise click.BadParameter(f"expected a number of bytes, such as 500MB or 2GB; received {text!r}.")
-    return int(size)
+    return int(min(size, 2**62))  # a float may be infinite
 
 
 @click.command(

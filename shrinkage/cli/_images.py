@@ -12,6 +12,7 @@ from PIL import Image
 
 from shrinkage._data._memory import free_memory
 from shrinkage._data._untrusted import read_json
+from shrinkage._host._private import UnsupportedVersion
 
 from ._columns import check_fields
 from ._console import plural
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 """The formats of `keras.utils.image_dataset_from_directory`."""
+
+# A file is read by its content, whatever its name is. Pillow has readers that run other programs.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
+_MOST_PIXELS_OF_A_FILE = 89_000_000  # where Pillow begins to warn
 
 RECORD = "images.json"
 MOST_PIXELS = 32  # height and width of the resized images: a path trains a hundred networks and more
@@ -205,14 +210,23 @@ def _open(file: Path) -> Image.Image:
     if file.suffix.lower() not in SUFFIXES:
         raise BadInput(f"no image of {', '.join(SUFFIXES)}")
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=_FORMATS) as image:
+            _check_size(image)
             image.load()
             if image.mode.startswith("I"):  # 16 bits
                 return Image.fromarray((np.asarray(image) / 256).astype(np.uint8))
             return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        reason = "not an image" if isinstance(error, Image.UnidentifiedImageError) else str(error).rstrip(".")
-        raise BadInput(reason) from error
+    except Image.UnidentifiedImageError as error:
+        raise BadInput("not an image") from error
+    except UnsupportedVersion:
+        raise
+    except Exception as error:  # any class: the readers of Pillow trust the file's numbers
+        raise BadInput(str(error).rstrip(".") or type(error).__name__) from error
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > _MOST_PIXELS_OF_A_FILE:
+        raise ValueError(f"{image.width:,} x {image.height:,} pixels are more than {_MOST_PIXELS_OF_A_FILE:,}")
 
 
 def read(file: Path, images: Images) -> np.ndarray:

@@ -76,12 +76,16 @@ class Sample:
     def _find_first(self, chunk: Chunk) -> np.ndarray:
         first = np.zeros(chunk.n_rows, bool)
         if self._column in chunk.table.column_names and self._are_classes:
-            cells = chunk.table[self._column].combine_chunks()
-            new = [value for value in cells.unique().to_pylist() if value is not None and value not in self._values]
-            self._values.update(new)
+            values = chunk.table[self._column].to_pandas().astype(object).dropna()
+            try:
+                values = values.drop_duplicates()
+            except TypeError:  # lists, for example, are no classes
+                self._are_classes = False
+                return first
+            new = [row for row, value in values.items() if value not in self._values]
+            self._values.update(values)
             self._are_classes = len(self._values) <= _MOST_VALUES
-            if self._are_classes:
-                first[[cells.index(value).as_py() for value in new]] = True
+            first[new if self._are_classes else []] = True
         return first
 
     def _reduce(self) -> None:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute
 from pyarrow import parquet
 
+from ._bounds import bound_lines
 from ._content import Content, find_content, seekable
 from ._errors import BadInput
 from ._layout import UTF_8, Layout, find_encoding, find_table, is_number, take_head
@@ -117,7 +118,7 @@ class CsvFile:
     def _lines(self) -> Iterator[Decoder]:
         errors = "surrogateescape" if self._encoding == UTF_8 else "strict"
         with self._content.open() as stream:
-            text = io.TextIOWrapper(stream, self._encoding, errors, newline="")
+            text = io.TextIOWrapper(bound_lines(stream, self.file), self._encoding, errors, newline="")
             try:
                 yield Decoder(text, self._encoding)
             except UnicodeDecodeError as error:
