@@ -92,7 +92,7 @@ class Content:
                 yield _unpack(self.file, self.packings, stack)
         except FileNotFoundError as error:
             raise BadInput(f"{self.file} disappeared while it was read.") from error
-        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
             raise BadInput(_damage(self.file, self.packings, error)) from error
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ._table import Chunk
 
+_FEWEST = 64  # rows that are kept, however long they are: fewer show nothing
 _MOST_VALUES = 1000  # more, or a row or two of each, are no classes
 
 
@@ -57,6 +58,8 @@ class Sample:
             first, n_rows = (
                 sum(sizes) for sizes in zip(*((p.first.sum(), len(p.first)) for p in self._parts), strict=True)
             )
+            if n_rows <= _FEWEST:
+                break
             if self._are_classes and first > n_rows / 2:
                 self._are_classes = False
             else:
@@ -79,10 +82,10 @@ class Sample:
             values = chunk.table[self._column].to_pandas().astype(object).dropna()
             try:
                 values = values.drop_duplicates()
+                new = [row for row, value in values.items() if value not in self._values]
             except TypeError:  # lists, for example, are no classes
                 self._are_classes = False
                 return first
-            new = [row for row, value in values.items() if value not in self._values]
             self._values.update(values)
             self._are_classes = len(self._values) <= _MOST_VALUES
             first[new if self._are_classes else []] = True
