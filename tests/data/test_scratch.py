@@ -76,10 +76,9 @@ def _planted(tmp_path: Path, how: str) -> Path:
         folder.symlink_to(tmp_path / "mine")
         (folder / "lock").write_text("mine")
     else:
-        (tmp_path / "mine.txt").write_text("mine")
-        folder.mkdir(mode=0o777)
+        folder.mkdir()
         folder.chmod(0o777)
-        (folder / "lock").symlink_to(tmp_path / "mine.txt")
+        (folder / "lock").write_text("mine")
     return folder
 
 
@@ -88,7 +87,7 @@ def test_what_others_put_there_is_left_alone(tmp_path, how):
     folder = _planted(tmp_path, how)
     os.utime(folder / "lock", (0, 0))
     ScratchFolder().remove()
-    assert (folder / "lock").read_text() == "mine", "a lock would empty the file"
+    assert (folder / "lock").read_text() == "mine", "some versions of filelock empty the file that they lock"
 
 
 def test_a_folder_is_closed_to_others():
