@@ -128,10 +128,13 @@ def _describe_known(error: Exception, debug: bool) -> click.ClickException:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether this package raised the error, with a message for the user, and not NumPy or Keras."""
+    """Whether this package raised the error, with a message for the user, and not Python, NumPy or Keras."""
     frames = traceback.extract_tb(error.__traceback__)
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    return bool(frames) and frames[-1].filename.startswith(package + os.sep)
+    if not frames or not frames[-1].filename.startswith(package + os.sep):
+        return False
+    # A call of None in this package, for example, raises a TypeError in a line without `raise`.
+    return not frames[-1].line or frames[-1].line.startswith("raise")
 
 
 def _describe_unexpected(error: Exception, debug: bool) -> Unexpected:

@@ -15,7 +15,8 @@ from ._layout import UTF_8, Layout, single_spaces
 
 _WINDOWS = "cp1252"  # the default of Excel in western Europe and America
 _BLOCK = 2**20  # characters that are decoded together
-_UNDECODABLE = re.compile("[\0\ud800-\udfff]")
+UNDECODABLE = re.compile("[\0\ud800-\udfff]")
+"""Characters of which no text consists: zero bytes, and bytes that cannot be decoded."""
 _MOST_SHOWN = 60
 
 
@@ -80,7 +81,7 @@ class Decoder:
 def _guess(lines: list[str]) -> str | None:
     """Return the encoding of lines that were decoded as UTF-8; None if they are ASCII."""
     foreign = [line for line in lines if not line.isascii()]
-    n_wrong = sum(_UNDECODABLE.search(line) is not None for line in foreign)
+    n_wrong = sum(UNDECODABLE.search(line) is not None for line in foreign)
     return (_WINDOWS if n_wrong > len(foreign) / 2 else UTF_8) if foreign else None
 
 
@@ -117,8 +118,8 @@ class Splitter:
         for cells, line, text in rows:
             if len(cells) != width:
                 self._examine(cells, line, text)
-            elif (not text.isascii() or "\0" in text) and _UNDECODABLE.search(text):
-                column = next(self._names[i] for i, cell in enumerate(cells) if _UNDECODABLE.search(cell))
+            elif (not text.isascii() or "\0" in text) and UNDECODABLE.search(text):
+                column = next(self._names[i] for i, cell in enumerate(cells) if UNDECODABLE.search(cell))
                 self._report(line, "the bytes are not text in the encoding of the file", text, column)
             elif width > 1 or text.strip():
                 yield cells, line, len(text)
