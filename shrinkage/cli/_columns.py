@@ -10,6 +10,7 @@ import numpy as np
 
 from shrinkage._data._untrusted import read_json
 
+from ._dates import FORMS, PERIODS
 from ._errors import BadInput
 from ._formats import Sign
 from ._numerals import Known
@@ -213,6 +214,9 @@ def _from_document(document: dict) -> Columns:
     )
     columns = Columns(**document)
     check_fields(columns)
+    for column in columns.numbers:
+        if column.form not in (None, "", *FORMS) or not PERIODS.keys() >= {*column.cycles}:
+            raise ValueError(f"{column.name} has dates of the form {column.form!r} with cycles {column.cycles}")
     return columns
 
 

@@ -1,6 +1,8 @@
 """Folders of images: `shrinkage fit images/`, with the class of an image in the name of its folder."""
 
+import contextlib
 import json
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -30,7 +32,6 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 
 # A file is read by its content, whatever its name is. Pillow has readers that run other programs.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
-_MOST_PIXELS_OF_A_FILE = 89_000_000  # where Pillow begins to warn
 
 RECORD = "images.json"
 MOST_PIXELS = 32  # height and width of the resized images: a path trains a hundred networks and more
@@ -210,8 +211,7 @@ def _open(file: Path) -> Image.Image:
     if file.suffix.lower() not in SUFFIXES:
         raise BadInput(f"no image of {', '.join(SUFFIXES)}")
     try:
-        with Image.open(file, formats=_FORMATS) as image:
-            _check_size(image)
+        with _refusing_bombs(), Image.open(file, formats=_FORMATS) as image:
             image.load()
             if image.mode.startswith("I"):  # 16 bits
                 return Image.fromarray((np.asarray(image) / 256).astype(np.uint8))
@@ -224,9 +224,12 @@ def _open(file: Path) -> Image.Image:
         raise BadInput(str(error).rstrip(".") or type(error).__name__) from error
 
 
-def _check_size(image: Image.Image) -> None:
-    if image.width * image.height > _MOST_PIXELS_OF_A_FILE:
-        raise ValueError(f"{image.width:,} x {image.height:,} pixels are more than {_MOST_PIXELS_OF_A_FILE:,}")
+@contextlib.contextmanager
+def _refusing_bombs() -> Iterator[None]:
+    """Refuse an image from the number of pixels on for which Pillow warns: 0.3 GB, from a file of a few bytes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
 
 
 def read(file: Path, images: Images) -> np.ndarray:
