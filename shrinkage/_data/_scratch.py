@@ -1,6 +1,8 @@
 """Folders for temporary files. A folder that a killed process left is removed by the next process."""
 
+import os
 import shutil
+import stat
 import tempfile
 import time
 from pathlib import Path
@@ -29,12 +31,19 @@ class ScratchFolder:
 
 def remove_abandoned_folders() -> None:
     """Remove the scratch folders of this user whose processes have ended."""
-    for file in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/lock"):
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        file = folder / "lock"
         try:
-            if time.time() - file.stat().st_mtime < _MINUTE:
+            if not _is_own(folder) or time.time() - file.lstat().st_mtime < _MINUTE:
                 continue
             with FileLock(file).acquire(blocking=False):
                 pass
-        except (Timeout, OSError):  # in use, of another user, or removed by another process
+        except (Timeout, OSError):  # in use, or removed by another process
             continue
-        shutil.rmtree(file.parent, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether a folder is of this user and closed to others, who could put a link to any file in place of the lock."""
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077

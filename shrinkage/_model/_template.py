@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import tree
 
+from shrinkage._data._untrusted import check_model_file
 from shrinkage._host._compiled import CompileMetrics, given_loss_weights, given_metrics
 from shrinkage._host._layers import sublayers
 from shrinkage._host._optimizers import rate_of
@@ -201,6 +202,7 @@ class Template:
             name: The name of the model; None takes the name in the file, which a function or a class may have made up.
             options: Keyword arguments of `Template`.
         """
+        check_model_file(Path(file))
         with random_state():
             model: Any = keras.models.load_model(file, {**_OWN_LAYERS, **(scope or {})}, safe_mode=True)
             if name is not None:

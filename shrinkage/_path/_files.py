@@ -4,15 +4,16 @@ import json
 import re
 import tempfile
 import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
+from operator import eq
 from pathlib import Path as File
 from typing import Any
 
 import numpy as np
 
 from shrinkage import __version__
+from shrinkage._data._untrusted import read_arrays, read_json
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._path._curve import Status
 from shrinkage._penalties import Penalty
@@ -26,6 +27,13 @@ _NUMBERS = (
     *("norm", "nonzero", "null_loss", "null_se"),
 )
 _OPTIONAL = ("zero_groups", "row_weight", "null_fold_loss", "null_row_loss", "train_weight")
+_STATUSES = ("status", "full_status")
+_AXES = {
+    **{"lams": "S", "cv_loss": "FSE", "train_loss": "FSE", "fold_weight": "F", "train_weight": "F", "epochs": "S"},
+    **{"held_out_rows": "m", "row_loss": "mS", "row_weight": "m", "norm": "S", "nonzero": "S", "zero_groups": "S"},
+    **{"status": "FS", "full_status": "S", "null_loss": "", "null_se": "", "null_fold_loss": "F", "null_row_loss": "m"},
+}
+"""The axes of each array, as in the docstring of `Path`."""
 _PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_model")
 
 
@@ -80,7 +88,9 @@ def read(folder: Any, template: Any = None) -> dict[str, Any]:
     try:
         record.setdefault("lam_model", None)  # missing in paths of earlier versions
         return _restore(record, *_read_parts(folder, record, template))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except UnsupportedVersion:
+        raise
+    except Exception as error:  # any class: values of the wrong type fail anywhere
         if problem := _own_code(error):
             raise ValueError(f"The model of the saved path in '{folder}' cannot be read: it has {problem}") from error
         raise ValueError(
@@ -139,7 +149,7 @@ def _arrays(values: Mapping[str, Any]) -> dict[str, Any]:
         arrays |= {f"{group}.{name}": value for name, value in values[group].items()}
     arrays |= _flat("predictions", values["predictions"])
     arrays |= {name: values[name] for name in _OPTIONAL if values[name] is not None}
-    for name in ("status", "full_status"):
+    for name in _STATUSES:
         arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(values[name])
     folds, toward = values["folds"], _toward(values["penalty"])
     arrays |= {f"{name}_bits": getattr(folds, name).bits for name in ("train", "held_out")}
@@ -174,7 +184,7 @@ def _record(values: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, An
 
 def _read_record(folder: File) -> dict[str, Any]:
     try:
-        record = json.loads((folder / _JSON).read_text(encoding="utf-8"))
+        record = read_json(folder / _JSON)
         if record["format"] != "shrinkage path":
             raise ValueError(f"its format is {record['format']!r}")
         schema = int(record["schema"])
@@ -193,9 +203,7 @@ def _read_record(folder: File) -> dict[str, Any]:
 def _read_parts(folder: File, record: dict[str, Any], template: Any) -> tuple[dict[str, Any], Any]:
     from shrinkage._model._template import Template  # imported here because it imports Keras
 
-    # If the archive is damaged, `np.load` would not close a file that it opened by name.
-    with (folder / _ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    arrays = read_arrays(folder / _ARRAYS)
     for array in arrays.values():
         array.setflags(write=False)
     if template is not None:
@@ -205,26 +213,44 @@ def _read_parts(folder: File, record: dict[str, Any], template: Any) -> tuple[di
     return arrays, Template.load(folder / _TEMPLATE, without_regularizers=record["lam_model"] is not None, **options)
 
 
+def _check_axes(arrays: dict[str, Any]) -> None:
+    """Refuse arrays that do not fit together, or are not numbers: they would fail wherever they are used."""
+    sizes: dict[str, int] = {}
+    for name, axes in _AXES.items():
+        if (array := arrays.get(name)) is None:
+            continue
+        same = len(axes) == array.ndim and all(map(eq, map(sizes.setdefault, axes, array.shape), array.shape))
+        if not same or array.dtype.kind not in ("U" if name in _STATUSES else "biuf"):
+            raise ValueError(f"the array {name} of type {array.dtype} has the shape {array.shape}")
+
+
 def _folds(record: dict[str, Any], arrays: dict[str, Any]) -> Any:
     from shrinkage._cv._folds import Folds
     from shrinkage._cv._row_sets import RowSets
 
     fields: dict[str, Any] = record | {"notes": tuple(record["notes"])}
     fields.pop("hash", None)  # for people: it follows from the rows
+    n_rows = record["n_rows"]
     for name in ("train", "held_out"):
         bits = arrays.get(f"{name}_bits")  # earlier versions wrote an array of row numbers per fold
-        fields[name] = _in_order(arrays, f"{name}.") if bits is None else RowSets(bits, record["n_rows"])
+        rows = _in_order(arrays, f"{name}.") if bits is None else RowSets(bits, n_rows)
+        # The rows are unpacked: their number must not be larger than that of the bits, or far than that of the numbers.
+        most = 10 * sum(map(len, rows)) if bits is None else 8 * bits.shape[-1]
+        if not isinstance(n_rows, int) or not 0 < n_rows <= most:
+            raise ValueError(f"the folds have {n_rows} rows, and the arrays at most {most}")
+        fields[name] = rows
     return Folds(**fields)
 
 
 def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> dict[str, Any]:
     from shrinkage._weights._selection import Selection, Weight
 
+    _check_axes(arrays)
     values: dict[str, Any] = {name: arrays[name] for name in _NUMBERS} | {name: record[name] for name in _PLAIN}
     values |= {name: arrays[name] for name in _OPTIONAL if name in arrays}  # the others have defaults
     values |= {name: float(values[name]) for name in ("null_loss", "null_se")}
     values["plan"] = _tuples(values["plan"])
-    values |= {name: _statuses(arrays[name]) for name in ("status", "full_status")}
+    values |= {name: _statuses(arrays[name]) for name in _STATUSES}
     weights = (Weight(**_tuples(weight)) for weight in record["selection"])
     toward = _in_order(arrays, "toward.")
     null_metrics = {name: float(value) for name, value in _under_prefix(arrays, "null_metrics.").items()}

@@ -1,12 +1,16 @@
 """`Columns`: how `fit` read a table, as `predict` needs it; saved as `columns.json`."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Literal
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from shrinkage._data._untrusted import read_json
+
+from ._dates import FORMS, PERIODS
 from ._errors import BadInput
 from ._formats import Sign
 from ._numerals import Known
@@ -161,7 +165,7 @@ class Columns:
     def load(file: Path) -> "Columns":
         """Read a file that `save` wrote; raise `BadInput` for other files."""
         try:
-            return _from_document(json.loads(file.read_text(encoding="utf-8")))
+            return _from_document(read_json(file))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{file} is not a columns.json of this version of shrinkage ({error}).") from error
 
@@ -194,7 +198,7 @@ def _one_hot_names(column: CategoryColumn) -> list[str]:
 
 
 def _from_document(document: dict) -> Columns:
-    if document.pop("version") != VERSION:
+    if not isinstance(document, dict) or document.pop("version") != VERSION:
         raise ValueError(f"expected version {VERSION}")
     document.pop("inputs")
     document["labels"] = tuple(document["labels"])
@@ -208,4 +212,35 @@ def _from_document(document: dict) -> Columns:
     document["texts"] = tuple(
         TextColumn(**{**column, "words": tuple(column["words"])}) for column in document.get("texts", ())
     )
-    return Columns(**document)
+    columns = Columns(**document)
+    check_fields(columns)
+    for column in columns.numbers:
+        if column.form not in (None, "", *FORMS) or not PERIODS.keys() >= {*column.cycles}:
+            raise ValueError(f"{column.name} has dates of the form {column.form!r} with cycles {column.cycles}")
+    return columns
+
+
+def check_fields(record: Any) -> None:
+    """Raise `TypeError` unless the values of a record that was read from a file have the types of its fields."""
+    for name, kind in get_type_hints(type(record)).items():
+        value = getattr(record, name)
+        if not _has_type(value, kind):
+            raise TypeError(f"{name} has the value {value!r:.60}")
+        for each in value if isinstance(value, tuple) else ():
+            if is_dataclass(each):
+                check_fields(each)
+
+
+def _has_type(value: Any, kind: Any) -> bool:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return value in arguments
+    if origin in (Union, UnionType):
+        return any(_has_type(value, each) for each in arguments)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_has_type(each, arguments[0]) for each in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_has_type(each, arguments[1]) for each in value.values())
+    if kind is float:  # JSON has no difference between 1 and 1.0
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

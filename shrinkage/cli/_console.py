@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ._errors import BadInput
+from ._errors import BadInput, printable
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class Console:
 
     def say(self, text: str = "") -> None:
         """Print text of the result; on standard error if the result is JSON."""
-        click.echo(text, err=self.json)
+        click.echo(printable(text), err=self.json)
 
     def note(self, text: str) -> None:
         """Print a message that is not part of the result."""
-        click.echo(f"Note: {text}", err=True)
+        click.echo(f"Note: {printable(text)}", err=True)
 
     def result(self, document: dict[str, Any]) -> None:
         """Print the result as JSON, with `--format json`."""
@@ -100,7 +100,7 @@ def n_bytes(_context: click.Context, _option: click.Parameter, text: str | None)
     size = float(found["number"]) * (1024 if found["binary"] else 1000) ** power if found else 0
     if size < 1:
         raise click.BadParameter(f"expected a number of bytes, such as 500MB or 2GB; received {text!r}.")
-    return int(size)
+    return int(min(size, 2**62))  # a float may be infinite
 
 
 _SEPARATORS = {"space": " ", "tab": "\t", "\\t": "\t"}

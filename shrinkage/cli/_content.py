@@ -18,6 +18,7 @@ from typing import IO, Any, BinaryIO
 
 import pyarrow
 
+from ._bounds import bound_unpacked
 from ._errors import BadInput
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -57,6 +58,7 @@ _TAG = re.compile(
 _HTML = "is a web page (HTML) or a part of one, not CSV or Parquet: the download may have failed."
 PARQUET = b"PAR1"
 _HEAD = 2**20  # bytes that show the format
+_MOST_PACKINGS = 3
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Content:
                 yield _unpack(self.file, self.packings, stack)
         except FileNotFoundError as error:
             raise BadInput(f"{self.file} disappeared while it was read.") from error
-        except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
             raise BadInput(_damage(self.file, self.packings, error)) from error
 
 
@@ -112,6 +114,10 @@ def find_content(file: Path) -> Content:
         if packing is None:
             break
         content = replace(content, packings=(*content.packings, packing))
+        if len(content.packings) > _MOST_PACKINGS:  # an archive may even hold itself
+            raise BadInput(
+                f"{file} is compressed more than {_MOST_PACKINGS} times. Unpack it, and give the table in it."
+            )
     if not content.head:
         raise BadInput(f"{file} is empty.")
     if way_out := _other_format(content.head):
@@ -146,6 +152,7 @@ def _unpack(file: Path, packings: tuple[str, ...], stack: contextlib.ExitStack) 
             stream = io.BufferedReader(pyarrow.CompressedInputStream(pyarrow.PythonFile(stream, "r"), "zstd"))
         else:
             stream = stack.enter_context({"gzip": gzip, "bzip2": bz2, "xz": lzma}[packing].open(stream))
+        stream = bound_unpacked(stream, file)
     return stream
 
 

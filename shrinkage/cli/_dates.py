@@ -66,7 +66,8 @@ def as_seconds(cells: pd.Series, form: str) -> np.ndarray:
     if form and not pd.api.types.is_datetime64_any_dtype(cells.dtype):
         times = parse(cells.astype(object).map(str, na_action="ignore"), form)
     else:
-        times = pd.to_datetime(cells, errors="coerce", utc=True).dt.tz_localize(None)
+        # New rows may have text where the training rows had dates, as CSV and Parquet do.
+        times = parse(cells, ISO)
     exact = times.to_numpy().astype("datetime64[us]")  # nanoseconds begin in 1677
     return np.where(np.isnat(exact), np.nan, exact.astype(np.int64) / 1e6)
 

@@ -69,6 +69,8 @@ def _document(file: File, report: "Report") -> dict[str, Any]:
 
 
 def _check_file(file: File) -> None:
+    from shrinkage._data._untrusted import check_model_file
+
     if file.is_dir():
         raise BadInput(f"{file} is a folder; expected a file that Keras saved as .keras.")
     if not file.is_file():
@@ -79,6 +81,10 @@ def _check_file(file: File) -> None:
         raise BadInput(
             f"{file} is damaged or was not saved by Keras: a .keras file is a zip archive, and this is none."
         )
+    try:
+        check_model_file(file)
+    except ValueError as error:
+        raise BadInput(f"{file} cannot be loaded as a Keras model: {error}.") from error
 
 
 def _load(file: File, console: Console) -> "keras.Model":

@@ -225,6 +225,7 @@ def check_model(model: "keras.Model", columns: Columns) -> None:
     needed = [_NETWORK, _TARGET] if columns.task == "regression" else [_NETWORK]
     fits = all(name in parts for name in needed) and _input_sizes(parts[_NETWORK]) == _encoded_sizes(columns)
     n_outputs = 1 if columns.task != "multi-class" else len(columns.labels)
+    fits &= len(columns.labels) == 2 if columns.task == "binary" else True
     if not fits or parts[_NETWORK].output_shape != (None, n_outputs):
         raise BadInput("model.keras and columns.json are not of the same run of `shrinkage fit`; fit again.")
 

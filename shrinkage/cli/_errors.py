@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shlex
 import sys
 import tempfile
@@ -25,19 +26,39 @@ Exit codes:
 """
 
 
-class BadInput(click.ClickException):
+# Control characters, which a terminal obeys, signs that turn the direction of text, and bytes that are no text.
+_OBEYED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""Return a text that may have names and cells of a stranger's file, with what a terminal would obey escaped.
+
+    >>> printable("column \x1b[31mred")
+    'column \\x1b[31mred'
+    """
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+class _Failure(click.ClickException):
+    """An error of a command, with a message for the user."""
+
+    def format_message(self) -> str:
+        return printable(self.message)
+
+
+class BadInput(_Failure):
     """The user's files or options cannot be used; the message says what to change."""
 
     exit_code = 2
 
 
-class TrainingFailed(click.ClickException):
+class TrainingFailed(_Failure):
     """Training failed at every strength, on valid input."""
 
     exit_code = 3
 
 
-class Unexpected(click.ClickException):
+class Unexpected(_Failure):
     """A fault of this package. The traceback is in a log file."""
 
     exit_code = 70
@@ -122,10 +143,13 @@ def _describe_known(error: Exception, debug: bool) -> click.ClickException:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether this package raised the error, with a message for the user, and not NumPy or Keras."""
+    """Whether this package raised the error, with a message for the user, and not Python, NumPy or Keras."""
     frames = traceback.extract_tb(error.__traceback__)
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    return bool(frames) and frames[-1].filename.startswith(package + os.sep)
+    if not frames or not frames[-1].filename.startswith(package + os.sep):
+        return False
+    # A call of None in this package, for example, raises a TypeError in a line without `raise`.
+    return not frames[-1].line or frames[-1].line.startswith("raise")
 
 
 def _describe_unexpected(error: Exception, debug: bool) -> Unexpected:
@@ -136,7 +160,7 @@ def _describe_unexpected(error: Exception, debug: bool) -> Unexpected:
     message = f"unexpected {type(error).__name__}: {summary}."
     try:
         with tempfile.NamedTemporaryFile(
-            "w", prefix="shrinkage-", suffix=".log", delete=False, encoding="utf-8"
+            "w", prefix="shrinkage-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
         ) as log:
             log.write(f"command: {sys.argv}\npython: {sys.version}\n\n{details}")
     except OSError:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ._prepare import Prepared
 
 
+MOST_REPEATS = 1000
+
+
 @click.command(
     cls=RecordedCommand,
     short_help="Train on a table and choose the penalty's strength.",
@@ -79,7 +82,7 @@ if TYPE_CHECKING:
     help="The learning rate of Adam.",
 )
 @click.option("--folds", type=whole_number(2), default=5, help="Folds of the cross-validation.")
-@click.option("--repeats", type=whole_number(1), default=1, help="Number of times the folds are drawn.")
+@click.option("--repeats", type=whole_number(1, MOST_REPEATS), default=1, help="Number of times the folds are drawn.")
 @click.option("--group", metavar="NAME", help="A column of groups: a fold holds out whole groups. It is no input.")
 @click.option("--time", metavar="NAME", help="A column of times: folds train on earlier rows. It is no input.")
 @click.option("--fold", metavar="NAME", help="A column of fold numbers, -1 to only train. It is no input.")

@@ -1,7 +1,6 @@
 """Output folders and files: complete or absent, without loss of other files."""
 
 import contextlib
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -55,8 +54,10 @@ def chose_nothing(folder: Path) -> bool:
 
 def _record(folder: Path) -> dict[str, Any]:
     """Return the content of `path.json`; {} if there is none."""
+    from shrinkage._data._untrusted import read_json  # imported here because it imports NumPy
+
     try:
-        record = json.loads((folder / MARK).read_text(encoding="utf-8"))
+        record = read_json(folder / MARK)
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}

@@ -1,6 +1,8 @@
 """Folders of images: `shrinkage fit images/`, with the class of an image in the name of its folder."""
 
+import contextlib
 import json
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +13,10 @@ import numpy as np
 from PIL import Image
 
 from shrinkage._data._memory import free_memory
+from shrinkage._data._untrusted import read_json
+from shrinkage._host._private import UnsupportedVersion
 
+from ._columns import check_fields
 from ._console import plural
 from ._errors import BadInput
 
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 """The formats of `keras.utils.image_dataset_from_directory`."""
+
+# A file is read by its content, whatever its name is. Pillow has readers that run other programs.
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 
 RECORD = "images.json"
 MOST_PIXELS = 32  # height and width of the resized images: a path trains a hundred networks and more
@@ -53,8 +61,10 @@ class Images:
     def load(file: Path) -> "Images":
         """Read a file that `fit` wrote; raise `BadInput` for other files."""
         try:
-            document = json.loads(file.read_text("utf-8"))
-            return Images(tuple(document["labels"]), *(document[name] for name in ("height", "width", "channels")))
+            document = read_json(file)
+            images = Images(tuple(document["labels"]), *(document[name] for name in ("height", "width", "channels")))
+            check_fields(images)
+            return images
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{file} is not an {RECORD} of this version of shrinkage ({error}).") from error
 
@@ -201,14 +211,25 @@ def _open(file: Path) -> Image.Image:
     if file.suffix.lower() not in SUFFIXES:
         raise BadInput(f"no image of {', '.join(SUFFIXES)}")
     try:
-        with Image.open(file) as image:
+        with _refusing_bombs(), Image.open(file, formats=_FORMATS) as image:
             image.load()
             if image.mode.startswith("I"):  # 16 bits
                 return Image.fromarray((np.asarray(image) / 256).astype(np.uint8))
             return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        reason = "not an image" if isinstance(error, Image.UnidentifiedImageError) else str(error).rstrip(".")
-        raise BadInput(reason) from error
+    except Image.UnidentifiedImageError as error:
+        raise BadInput("not an image") from error
+    except UnsupportedVersion:
+        raise
+    except Exception as error:  # any class: the readers of Pillow trust the file's numbers
+        raise BadInput(str(error).rstrip(".") or type(error).__name__) from error
+
+
+@contextlib.contextmanager
+def _refusing_bombs() -> Iterator[None]:
+    """Refuse an image from the number of pixels on for which Pillow warns: 0.3 GB, from a file of a few bytes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
 
 
 def read(file: Path, images: Images) -> np.ndarray:

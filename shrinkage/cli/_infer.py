@@ -152,7 +152,8 @@ def _numbers(name: str, values: np.ndarray, boolean: bool, marks: tuple[str, ...
     if n_other < rare_limit(len(values)):
         raise Unused(f"it is constant but for {plural(n_other, 'row')}")
     low, high = clip_bounds(known) if clip else (float(known.min()), float(known.max()))
-    centre, scale = float(sum(halves(np.median(known)))), float(np.float32(_safe_sd(known.clip(low, high))))
+    with np.errstate(over="ignore"):
+        centre, scale = float(sum(halves(np.median(known)))), float(np.float32(_safe_sd(known.clip(low, high))))
     if not (1e-30 < scale < 1e30 and abs(centre) < 1e36):
         raise Unused(f"its median, {centre:.0e}, or its standard deviation, {scale:.0e}, is out of float32's range")
     if not clip:

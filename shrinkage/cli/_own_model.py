@@ -6,6 +6,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shrinkage._host._private import UnsupportedVersion
+
 from ._errors import BadInput
 
 if TYPE_CHECKING:
@@ -61,12 +63,17 @@ def own_model(name: str, n_inputs: int, n_outputs: int) -> "keras.Model":
 def _load(name: str) -> Any:
     import keras
 
+    from shrinkage._data._untrusted import check_model_file
+
     try:
         with warnings.catch_warnings():
             # Keras warns of optimizer states and weights that it cannot load; they are not used.
             warnings.filterwarnings("ignore", message=r"(?s).*(could not be loaded|Skipping variable loading)")
-            return keras.models.load_model(name, compile=True, safe_mode=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            check_model_file(Path(name))
+            return keras.models.load_model(Path(name), compile=True, safe_mode=True)
+    except UnsupportedVersion:
+        raise
+    except Exception as error:  # any class: Keras trusts a configuration to have the right types
         raise BadInput(
             f"--model {name} cannot be loaded as a Keras model: {error} If it needs code of yours, give "
             "FILE.py:function."

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shrinkage._host._private import UnsupportedVersion
+
 from ._console import Console, common, import_keras, plural, separator_option
 from ._errors import EXIT_CODES, BadInput
 from ._folder import chose_nothing
@@ -140,9 +142,14 @@ def _check_suffix(output: File) -> None:
 def _load(file: File) -> "keras.Model":
     import keras
 
+    from shrinkage._data._untrusted import check_model_file
+
     try:
+        check_model_file(file)
         model = keras.models.load_model(file, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UnsupportedVersion:
+        raise
+    except Exception as error:  # any class: Keras trusts a configuration to have the right types
         raise BadInput(f"{file} cannot be loaded as a Keras model: {error}") from error
     if not isinstance(model, keras.Model):
         raise BadInput(f"{file} holds a {type(model).__name__}; expected a Keras model.")

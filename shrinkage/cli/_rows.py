@@ -2,19 +2,21 @@
 
 import csv
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
+from ._bounds import MOST_CHARACTERS
 from ._console import plural
 from ._errors import BadInput
 from ._layout import UTF_8, Layout, single_spaces
 
 _WINDOWS = "cp1252"  # the default of Excel in western Europe and America
 _BLOCK = 2**20  # characters that are decoded together
-_UNDECODABLE = re.compile("[\0\ud800-\udfff]")
+UNDECODABLE = re.compile("[\0\ud800-\udfff]")
+"""Characters of which no text consists: zero bytes, and bytes that cannot be decoded."""
 _MOST_SHOWN = 60
 
 
@@ -79,7 +81,7 @@ class Decoder:
 def _guess(lines: list[str]) -> str | None:
     """Return the encoding of lines that were decoded as UTF-8; None if they are ASCII."""
     foreign = [line for line in lines if not line.isascii()]
-    n_wrong = sum(_UNDECODABLE.search(line) is not None for line in foreign)
+    n_wrong = sum(UNDECODABLE.search(line) is not None for line in foreign)
     return (_WINDOWS if n_wrong > len(foreign) / 2 else UTF_8) if foreign else None
 
 
@@ -105,6 +107,7 @@ class Splitter:
         self._file, self._names, self._separator = file, names, layout.separator
         self._lines = map(single_spaces, lines) if layout.separator == " " else lines
         self._number, self._on_bad_row = layout.first + 1, on_bad_row
+        self._again = deque[str]()
         self.n_comments = 0
         """The number of comments below the header, so far."""
 
@@ -115,8 +118,8 @@ class Splitter:
         for cells, line, text in rows:
             if len(cells) != width:
                 self._examine(cells, line, text)
-            elif (not text.isascii() or "\0" in text) and _UNDECODABLE.search(text):
-                column = next(self._names[i] for i, cell in enumerate(cells) if _UNDECODABLE.search(cell))
+            elif (not text.isascii() or "\0" in text) and UNDECODABLE.search(text):
+                column = next(self._names[i] for i, cell in enumerate(cells) if UNDECODABLE.search(cell))
                 self._report(line, "the bytes are not text in the encoding of the file", text, column)
             elif width > 1 or text.strip():
                 yield cells, line, len(text)
@@ -143,8 +146,12 @@ class Splitter:
 
             def take(row: list[str] = row) -> Iterator[str]:
                 nonlocal is_at_end
-                for line in self._lines:
+                n_characters = 0
+                for line in self._next_lines():
+                    n_characters = (n_characters if row else 0) + len(line)
                     row.append(line)
+                    if n_characters > MOST_CHARACTERS:
+                        raise _LongRow
                     yield line
                 is_at_end = True
 
@@ -160,6 +167,22 @@ class Splitter:
                 reason = "a quote opens and does not close"
             except csv.Error:
                 reason = f"a cell has more than {csv.field_size_limit():,} characters; a quote may not close"
+            except _LongRow:  # its lines are not tried as rows: each may be as long again
+                self._report(self._number, f"the row has more than {MOST_CHARACTERS:,} characters", row[0])
+                self._number += len(row)
+                continue
             self._report(self._number, reason, row[0])
             self._number += 1
-            self._lines = chain(row[1:], self._lines)
+            self._again.extendleft(reversed(row[1:]))
+
+    def _next_lines(self) -> Iterator[str]:
+        """Yield the lines that are read again, and then further lines."""
+        while True:
+            line = self._again.popleft() if self._again else next(self._lines, None)
+            if line is None:
+                return
+            yield line
+
+
+class _LongRow(Exception):
+    """A row of more lines than fit into memory."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from ._table import Chunk
 
+_FEWEST = 64  # rows that are kept, however long they are: fewer show nothing
 _MOST_VALUES = 1000  # more, or a row or two of each, are no classes
 
 
@@ -57,6 +58,8 @@ class Sample:
             first, n_rows = (
                 sum(sizes) for sizes in zip(*((p.first.sum(), len(p.first)) for p in self._parts), strict=True)
             )
+            if n_rows <= _FEWEST:
+                break
             if self._are_classes and first > n_rows / 2:
                 self._are_classes = False
             else:
@@ -76,12 +79,16 @@ class Sample:
     def _find_first(self, chunk: Chunk) -> np.ndarray:
         first = np.zeros(chunk.n_rows, bool)
         if self._column in chunk.table.column_names and self._are_classes:
-            cells = chunk.table[self._column].combine_chunks()
-            new = [value for value in cells.unique().to_pylist() if value is not None and value not in self._values]
-            self._values.update(new)
+            values = chunk.table[self._column].to_pandas().astype(object).dropna()
+            try:
+                values = values.drop_duplicates()
+                new = [row for row, value in values.items() if value not in self._values]
+            except TypeError:  # lists, for example, are no classes
+                self._are_classes = False
+                return first
+            self._values.update(values)
             self._are_classes = len(self._values) <= _MOST_VALUES
-            if self._are_classes:
-                first[[cells.index(value).as_py() for value in new]] = True
+            first[new if self._are_classes else []] = True
         return first
 
     def _reduce(self) -> None:

@@ -6,6 +6,7 @@ import tempfile
 import weakref
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from ._console import plural
 from ._rows import BadRow, refuse
@@ -24,7 +25,7 @@ class SkippedRows:
 
     def __init__(self, skip: bool = False):
         self._skip = skip
-        self._file = tempfile.SpooledTemporaryFile(2**24, "w+", newline="", encoding="utf-8") if skip else None
+        self._file = _temporary_file() if skip else None
         if self._file is not None:
             weakref.finalize(self, self._file.close)
         self._reasons: Counter[str] = Counter()
@@ -55,3 +56,8 @@ class SkippedRows:
             self._file.seek(0)
             with (folder / NAME).open("w", newline="", encoding="utf-8") as file:
                 shutil.copyfileobj(self._file, file)
+
+
+def _temporary_file() -> Any:
+    # The name of a file may have bytes that are no text.
+    return tempfile.SpooledTemporaryFile(2**24, "w+", newline="", encoding="utf-8", errors="backslashreplace")

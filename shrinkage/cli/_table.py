@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute
 from pyarrow import parquet
 
+from ._bounds import bound_lines
 from ._content import Content, find_content, seekable
 from ._errors import BadInput
 from ._layout import UTF_8, Layout, find_encoding, find_table, is_number, take_head
 from ._numerals import NOTHING, Known
-from ._rows import Decoder, OnBadRow, Splitter, refuse
+from ._rows import UNDECODABLE, Decoder, OnBadRow, Splitter, refuse
 
 _compute: Any = pyarrow.compute  # whose functions are made at run time
 # The list of pandas, and the mark of the UCI repository.
@@ -117,7 +118,7 @@ class CsvFile:
     def _lines(self) -> Iterator[Decoder]:
         errors = "surrogateescape" if self._encoding == UTF_8 else "strict"
         with self._content.open() as stream:
-            text = io.TextIOWrapper(stream, self._encoding, errors, newline="")
+            text = io.TextIOWrapper(bound_lines(stream, self.file), self._encoding, errors, newline="")
             try:
                 yield Decoder(text, self._encoding)
             except UnicodeDecodeError as error:
@@ -246,6 +247,8 @@ def column(frame: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _check_names(file: Path, names: list[str]) -> None:
+    if any(map(UNDECODABLE.search, names)):
+        raise BadInput(f"{file} has names of columns with bytes that are not text in its encoding; save it as UTF-8.")
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         way_out = (

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from shrinkage._host._quiet import require_tensorflow
 from shrinkage.cli._columns import Columns, Task, input_name
+from shrinkage.cli._dates import as_seconds
 from shrinkage.cli._encoder import (
     assemble,
     check_model,
@@ -319,3 +320,10 @@ def test_any_table(data, random):
     assert np.isfinite(encoded).all() and (encoded.max(axis=0) > encoded.min(axis=0)).all()
     columns = replace(columns, as_matrix=True)
     np.testing.assert_allclose(through_keras(columns, cells)[0], encoded, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+def test_text_in_new_rows_is_read_where_the_training_rows_had_dates():
+    """A Parquet file has dates, and a CSV of new rows their text; dates whose day may be the month are missing."""
+    found = as_seconds(pd.Series(["2024-01-02", "03.04.2024", None]), "")
+    np.testing.assert_array_equal(found, [1704153600.0, np.nan, np.nan])

@@ -66,3 +66,35 @@ def test_removal_leaves_nothing(tmp_path):
     assert [*tmp_path.iterdir()] == [folder.path]
     folder.remove()
     assert [*tmp_path.iterdir()] == []
+
+
+def _planted(tmp_path: Path, how: str) -> Path:
+    """Make what another user of the machine could make in a common folder for temporary files."""
+    folder = tmp_path / "shrinkage-planted"
+    if how == "a link to a folder":
+        (tmp_path / "mine").mkdir(mode=0o700)
+        folder.symlink_to(tmp_path / "mine")
+        (folder / "lock").write_text("mine")
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
+        (folder / "lock").write_text("mine")
+    return folder
+
+
+@pytest.mark.parametrize("how", ["a link to a folder", "a folder open to others"])
+def test_what_others_put_there_is_left_alone(tmp_path, how):
+    folder = _planted(tmp_path, how)
+    os.utime(folder / "lock", (0, 0))
+    ScratchFolder().remove()
+    assert (folder / "lock").read_text() == "mine", "some versions of filelock empty the file that they lock"
+
+
+def test_a_folder_is_closed_to_others():
+    before = os.umask(0)
+    try:
+        folder = ScratchFolder()
+    finally:
+        os.umask(before)
+    assert folder.path.stat().st_mode & 0o077 == 0
+    folder.remove()

@@ -145,6 +145,6 @@ def test_a_disk_without_room_costs_no_table():
 
 
 def test_memory_that_runs_out_is_a_sentence():
-    Path("t.csv").write_bytes(b"a,b\n" + b"x" * 300_000_000 + b",1\n")
+    Path("t.csv").write_bytes(b"a,b\n" + b"x" * 66_000_000 + b",1\n")
     done = run_within(resource.RLIMIT_AS, 700_000_000, "fit", "t.csv", "--target", "b")
     assert done.returncode == 3 and done.stderr.startswith("Error: memory ran out."), done.stderr[-500:]

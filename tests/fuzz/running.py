@@ -1,0 +1,70 @@
+"""A command in a folder of its own, with a limit of time, and what must hold of it however it ends."""
+
+import contextlib
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from shrinkage._plan._probe import Timing
+from shrinkage._plan._runner import Runner
+from shrinkage.cli import main
+from tests.fuzz.tables import Drawn
+
+SECONDS = 120
+"""Of a command; it takes about one. A busy machine is no hang."""
+
+
+@contextlib.contextmanager
+def folder_with(file: Drawn) -> Iterator[Path]:
+    """Run in a new folder with the file."""
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+        Path(file.name).write_bytes(file.content)
+        yield Path()
+
+
+def run(line: list[str]) -> Result:
+    """Run a command. Steps are not timed, which takes a second: their compilation has tests of its own."""
+    with _untimed(), _within(SECONDS):
+        return CliRunner().invoke(main, line)
+
+
+def check_end(result: Result, file: Drawn, folder: Path) -> None:
+    """The command was successful, or refused in a sentence, and then left nothing behind."""
+    assert result.exit_code in (0, 2), result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    if result.exit_code == 2:
+        *_, last = result.stderr.strip().split("Error: ")
+        assert len(last) > 10 and last.endswith((".", ")", "?", "'")), last
+        assert [each.name for each in folder.iterdir()] == [file.name]
+
+
+@contextlib.contextmanager
+def _untimed() -> Iterator[None]:
+    time_way = Runner._time_way
+    Runner._time_way = lambda self, way: Timing(0.1, 1e-4)
+    try:
+        yield
+    finally:
+        Runner._time_way = time_way
+
+
+class Hang(BaseException):
+    """A command that does not end. No handler of `Exception` may catch it."""
+
+
+@contextlib.contextmanager
+def _within(seconds: int) -> Iterator[None]:
+    def stop(*_: object) -> None:
+        raise Hang
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
