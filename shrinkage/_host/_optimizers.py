@@ -106,6 +106,14 @@ class Stateless:
     def assign_sub(self, variable: Any, value: Any) -> None:
         variable.assign(variable - ops.cast(value, variable.dtype))
 
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        """Return the gradients unchanged: a member has one replica.
+
+        The sum over replicas is a custom gradient. TensorFlow registers it for the life of the process, and with it
+        every operation of the traced step.
+        """
+        return grads_and_vars
+
     def _distributed_tf_update_step(self: Any, distribution: Any, grads_and_vars: Any, learning_rate: Any) -> None:
         """Step without `tf.distribute`. Only the TensorFlow backend of Keras calls this."""
         del distribution

@@ -19,6 +19,7 @@ OVERRIDES = {
     "_flatten_metrics_in_order": "the penalty in the logs must not lengthen the lists of metrics",
     # optimizers that update members inside a `StatelessScope`
     "_var_key": "the key is the TensorFlow variable, which a scope does not replace",
+    "_all_reduce_sum_gradients": "its custom gradient keeps every traced step in memory for the life of the process",
     "_distributed_tf_update_step": "it writes to TensorFlow variables and bypasses the scope",
 }
 

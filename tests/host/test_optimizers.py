@@ -1,8 +1,13 @@
 """Rates, steps, slots, clipping and decay are those of a step of the optimizer."""
 
+import contextlib
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from shrinkage._host import _optimizers
@@ -160,3 +165,26 @@ def test_a_stateless_optimizer_steps_inside_a_scope_alone():
     np.testing.assert_allclose(new, plain, rtol=1e-6)
     np.testing.assert_allclose(velocity, _optimizers.slot(expected, "velocities", plain), rtol=1e-6)
     assert values(variable)[0] == 1 and values(_optimizers.slot(optimizer, "velocities", variable))[0] == before == 0
+
+
+@pytest.mark.parametrize("stateless", [True, False])
+def test_a_traced_step_of_a_stateless_optimizer_is_freed(stateless):
+    """Keras' own is not: TensorFlow registers the custom gradient of its sum over replicas, with the whole graph."""
+    graphs: list[weakref.ref] = []
+
+    def trace():
+        optimizer, variable = keras.optimizers.SGD(0.1), keras.Variable([1.0])
+        if stateless:
+            optimizer.__class__ = type("SGD", (_optimizers.Stateless, keras.optimizers.SGD), {})
+        optimizer.build([variable])
+
+        def step(gradient):
+            graphs.append(weakref.ref(tf.compat.v1.get_default_graph()))
+            _optimizers.update(optimizer, [gradient], [variable], 0.1)
+
+        with keras.StatelessScope() if stateless else contextlib.nullcontext():
+            tf.function(step, autograph=False)(ops.convert_to_tensor([2.0]))
+
+    trace()
+    gc.collect()
+    assert graphs and all((graph() is None) == stateless for graph in graphs)

@@ -47,6 +47,10 @@ def test_keras_calls_what_is_overridden():
             seen.append(("update", float(grads[0][0, 0])))
             super()._backend_update_step(grads, trainable_variables, learning_rate)
 
+        def _all_reduce_sum_gradients(self, grads_and_vars):
+            seen.append(("reduce", len(grads_and_vars)))
+            return super()._all_reduce_sum_gradients(grads_and_vars)
+
         def _distributed_tf_update_step(self, distribution, grads_and_vars, learning_rate):
             seen.append(("step", len(grads_and_vars)))
             super()._distributed_tf_update_step(distribution, grads_and_vars, learning_rate)
@@ -69,7 +73,7 @@ def test_keras_calls_what_is_overridden():
     x = np.ones((1, 1), "float32")
     model.fit(x, -x, verbose=0)
     order = [name for name, _ in seen if name != "key"]
-    assert order == ["apply", "decay", "update", "step", "result"] and ("key", 1) in seen
+    assert order == ["apply", "decay", "update", "reduce", "step", "result"] and ("key", 1) in seen
     assert dict(seen)["apply"] == 4.0 and dict(seen)["update"] == 0.5
     seen.clear()
     model.evaluate(x, x, verbose=0)
