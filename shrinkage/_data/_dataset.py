@@ -81,7 +81,7 @@ def read_dataset(
         raise ValueError(f"{name} must have rows. Received: a dataset that gives none.")
     if batch_size == 0:  # the first batch of a `PyDataset` determines the batch size
         batch_size = len(tree.flatten(first)[0])
-    source = _join_to_blocks(name, itertools.chain([first], batches), min(_BLOCK_BYTES, limit))
+    source = _join_to_blocks(name, itertools.chain([first], batches), min(_BLOCK_BYTES, limit // 8))
     blocks = list(_up_to(limit, source))
     following = next(source, None)
     if following is None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from keras import tree
 
+from shrinkage._cv._folds import Folds
 from shrinkage._cv._row_sets import RowSets
 from shrinkage._data._data import Data
 from shrinkage._data._spool import Place, Spool
@@ -17,14 +18,14 @@ BLOCK_ROWS, BLOCK_BYTES = 65_536, 16 * 2**20
 
 @dataclass(frozen=True)
 class Sides:
-    """The sets of rows that each fold trains on, holds out, and scores. The sets of F folds and, last, of all rows."""
+    """Whether rows are in the sets of rows of F folds and, last, of the models that train on all rows."""
 
-    train: Any
-    """Training rows of each fold and of the models that train on all rows, F + 1 sets."""
-    held_out: Any
-    """Held-out rows of each fold, and no rows, F + 1 sets."""
-    scored: Any
-    """Rows for the training loss of each fold, and no rows, F + 1 sets."""
+    train: np.ndarray
+    """Whether each row is a training row, (F + 1, n)."""
+    held_out: np.ndarray
+    """Whether each row is a held-out row, (F + 1, n), False for the last."""
+    scored: np.ndarray
+    """Whether each row is a row for the training loss, (F + 1, n), False for the last."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +36,27 @@ class Block:
     rows: np.ndarray
     """Number of each row in the source, (n,)."""
     sides: Sides
-    """Whether each row is in each set; the sets are arrays (F + 1, n)."""
 
 
-def placement(sides: Sides, weight: np.ndarray) -> tuple[int, Place]:
+def placement(folds: Folds, scored: RowSets, weight: np.ndarray, n_train: int) -> tuple[int, Place]:
     """Return the number of sections, and the function that places rows into sections.
 
     A section contains the rows with the same first fold that holds them out; the last section contains the rows that no
     fold holds out. The weight and the sets of each row are stored beside the row.
+
+    Args:
+        folds: The split.
+        scored: Rows for the training loss of each fold.
+        weight: Weights of all rows, (n,).
+        n_train: The number of rows, the first ones, on which the final models are trained.
     """
-    last = len(sides.train) - 1
-    whole: RowSets = sides.train + sides.held_out + sides.scored
+    last = len(folds.train)
 
     def place(rows: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        contained = whole.contain(rows)
-        held_out = contained[last + 1 : 2 * last + 2]
+        held_out, none = folds.held_out.contain(rows), np.zeros((1, len(rows)), bool)
+        sets = [folds.train.contain(rows), rows[None] < n_train, held_out, none, scored.contain(rows), none]
         sections = np.where(held_out.any(axis=0), held_out.argmax(axis=0), last)
-        return sections, [weight[rows], np.packbits(contained, axis=0).T]
+        return sections, [weight[rows], np.packbits(np.concatenate(sets), axis=0).T]
 
     return last + 1, place
 
