@@ -145,7 +145,7 @@ def scale_weights(weight: np.ndarray, by_output: bool = False) -> tuple[np.ndarr
     note = () if np.isclose(mean, 1) else (f"sample_weight was divided by {divisor}, {mean:.4g}.",)
     if weight.strides == (0,):  # of `join_values`
         return np.broadcast_to((weight[:1] / mean).astype(weight.dtype), weight.shape), note
-    return (weight / mean).astype(weight.dtype), note
+    return (weight / mean).astype(weight.dtype, copy=False), note
 
 
 def join_values(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -9,7 +9,7 @@ from keras import tree
 
 from shrinkage._cv._folds import Folds
 from shrinkage._cv._row_sets import RowSets
-from shrinkage._data._data import Data
+from shrinkage._data._data import Data, take
 from shrinkage._data._spool import Place, Spool
 
 BLOCK_ROWS, BLOCK_BYTES = 65_536, 16 * 2**20
@@ -67,7 +67,7 @@ class StoredRows:
 
     spool: Spool
     structure: Any
-    """A pair (x, y) of trees. A record contains the leaves in this order."""
+    """A pair (x, y) of trees without values. A record contains the leaves in this order."""
     n_train: np.ndarray
     """Number of training rows of each fold and, last, of the models that train on all rows, (F + 1,)."""
     weight: np.ndarray
@@ -99,7 +99,7 @@ class StoredRows:
     def blocks(self, order: Sequence[int] | None = None) -> Iterator[Block]:
         """Yield the blocks in this order. None is the order on disk."""
         for _, records in self.spool.blocks(range(self.n_blocks) if order is None else order, self.n_blocks):
-            yield self._block(np.concatenate(records))
+            yield self._block(records)
 
     def is_sampled(self, rows: np.ndarray) -> np.ndarray:
         """Return whether each of the rows, given by their numbers, is one of `sample_rows`."""
@@ -117,20 +117,24 @@ class StoredRows:
         The first k rows contain an equal share of every section, for any k.
         """
         sizes = [min(size, -(-size * n_rows // self.spool.n_rows)) for size in self.spool.sizes]
-        records = np.concatenate([self.spool.read(g, 0, size) for g, size in enumerate(sizes)])
+        records = [self.spool.read(g, 0, size) for g, size in enumerate(sizes)]
         places = [(np.arange(size) + 0.5) / max(1, whole) for size, whole in zip(sizes, self.spool.sizes, strict=True)]
         order = np.argsort(np.concatenate(places), kind="stable")
-        trained = self._block(records).sides.train[-1]
-        return self._block(records[np.resize(order[trained[order]], n_rows)]).data
+        block = self._block(records)
+        rows = np.resize(order[block.sides.train[-1][order]], n_rows)
+        return Data(take(block.data.x, rows), take(block.data.y, rows), block.data.weight[rows])
 
-    def _block(self, records: np.ndarray) -> Block:
-        leaves = tree.flatten(self.structure)
-        x, y = tree.pack_sequence_as(
-            self.structure, [np.ascontiguousarray(records[str(i)]) for i in range(len(leaves))]
+    def _block(self, records: list[np.ndarray]) -> Block:
+        """Return the records of all sections as arrays. The list is emptied to avoid a second copy in memory."""
+        names = [str(i) for i in range(len(tree.flatten(self.structure)))]
+        *leaves, weight, bits, rows = (
+            np.concatenate([part[name] for part in records]) for name in (*names, "added0", "added1", "row")
         )
-        bits = np.unpackbits(records["added1"], axis=1, count=3 * (self.n_folds + 1)).T
-        sides = Sides(*np.ascontiguousarray(bits).view(bool).reshape(3, self.n_folds + 1, len(records)))
-        return Block(Data(x, y, np.ascontiguousarray(records["added0"])), records["row"], sides)
+        records.clear()
+        x, y = tree.pack_sequence_as(self.structure, leaves)
+        bits = np.unpackbits(bits, axis=1, count=3 * (self.n_folds + 1)).T
+        sides = Sides(*np.ascontiguousarray(bits).view(bool).reshape(3, self.n_folds + 1, len(rows)))
+        return Block(Data(x, y, weight), rows, sides)
 
 
 WeightedMoments = tuple[float, np.ndarray, np.ndarray]

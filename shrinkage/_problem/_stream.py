@@ -105,7 +105,8 @@ def store_rows(
         scored = scored_training_rows(folds, inputs.weight, request.seed)
         n_train = len(inputs.weight) - inputs.n_validation
         spool = writer.finish(*placement(folds, scored, inputs.weight, n_train))
-    stored = _stored(spool, (first.x, first.y), inputs, folds, scored, request.seed)
+    structure = tree.map_structure(lambda _: None, (first.x, first.y))
+    stored = _stored(spool, structure, inputs, folds, scored, request.seed)
     data = stored.sample(stored.n_folds * batch_size + stored.block_rows)
     target = standardize(inputs, folds) if request.standardize_target else None
     return Stream(stored, data, folds, target, objective, (*notes, _note(stored, folds.held_out.union_size)))
@@ -125,6 +126,7 @@ def _write(
         parts.append(_small(replace(found, target=found.target if needed and small else None)))
         notes |= dict.fromkeys(data.notes)
     inputs = join_inputs(parts)
+    parts.clear()  # before more arrays of all rows are made
     weight, more = scale_weights(inputs.weight, by_output)
     return replace(inputs, weight=weight), (*more, *notes)
 
