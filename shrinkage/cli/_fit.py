@@ -1,7 +1,6 @@
 """`shrinkage fit`: from a table to a cross-validated strength, a trained model and a picture."""
 
 import os
-import re
 from dataclasses import replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,15 +32,12 @@ def _units(_context: click.Context, _option: click.Parameter, text: str | None) 
     return tuple(int(part) for part in parts)
 
 
-_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:e\d+)?)\s*(?P<unit>[kmgt]?)(?P<binary>i?)b?", re.IGNORECASE)
-
-
 def _bytes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
     if text is None:
         return None
-    found = _SIZE.fullmatch(text.strip())
-    power = " kmgt".index(found["unit"].lower() or " ") if found else 0
-    size = float(found["number"]) * (1024 if found["binary"] else 1000) ** power if found else 0
+    from shrinkage._data._memory import bytes_in
+
+    size = bytes_in(text) or 0
     if size < 1:
         raise click.BadParameter(f"expected a number of bytes, such as 500MB or 2GB; received {text!r}.")
     return int(size)
