@@ -93,7 +93,8 @@ def read(file: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield inputs (b, d) and targets (b,) of the next rows of a Parquet file."""
     import pyarrow.parquet as pq
 
-    for batch in pq.ParquetFile(file).iter_batches(CHUNK):
+    # Without these options, the reader keeps all that it has read in memory until the end of the file.
+    for batch in pq.ParquetFile(file, buffer_size=2**20, pre_buffer=False).iter_batches(CHUNK):
         columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns]
         yield np.stack(columns[:-1], axis=1), columns[-1]
 

@@ -85,26 +85,36 @@ class Folds:
             return None
         places = np.arange(len(self.train)).reshape(self.repeats, -1)
         following = np.roll(places, -1, axis=1).ravel().tolist()
-        untrained = self.held_out.bits[following] & ~self.train.bits
-        return None if untrained.any() else tuple(following)
+        pairs = zip(self.train.bits, following, strict=True)
+        untrained = any((self.held_out.bits[place] & ~bits).any() for bits, place in pairs)
+        return None if untrained else tuple(following)
 
     @property
     def hash(self) -> str:
         """SHA-256 of the row numbers in hexadecimal, which identifies the split."""
         digest = hashlib.sha256()
-        for rows in (*self.train, *self.held_out):
-            digest.update(np.int64(rows.size).tobytes() + rows.tobytes())
+        for sets in (self.train, self.held_out):
+            for place, size in enumerate(sets.sizes):
+                digest.update(np.int64(size).tobytes())
+                for part, inside in sets[[place]].parts():
+                    digest.update((part.start + np.flatnonzero(inside[0])).astype(np.int64).tobytes())
         return digest.hexdigest()
+
+    def training_parts(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield slices of rows, and whether each fold and, last, the final models train on each row, (F + 1, rows)."""
+        for part, inside in self.train.parts():
+            of_x = inside[:1] if self.kind == "given" else np.ones_like(inside[:1])
+            yield part, np.concatenate([inside, of_x])
 
 
 def to_folds(
-    splits: Iterable[tuple[np.ndarray, np.ndarray]],
+    splits: Iterable[tuple[np.ndarray | slice, np.ndarray | slice]],
     n_rows: int,
     kind: str,
     notes: tuple[str, ...] = (),
     repeats: int = 1,
 ) -> Folds:
-    """Create folds from pairs (train, held_out) of row numbers. Only one pair is in memory at a time."""
+    """Create folds from pairs (train, held_out) of row numbers, masks or slices. One pair at a time is in memory."""
     sets = RowSets.of((rows for pair in splits for rows in pair), n_rows)
     return Folds(sets[::2], sets[1::2], n_rows, kind, notes, repeats)
 
@@ -123,7 +133,7 @@ def given_folds(n_train: int, n_validation: int) -> Folds:
         if n < 1:
             raise ValueError(f"The {name} data has no rows; it needs at least one.")
     n_rows = n_train + n_validation
-    return to_folds([(np.arange(n_train), np.arange(n_train, n_rows))], n_rows, "given")
+    return to_folds([(slice(n_train), slice(n_train, n_rows))], n_rows, "given")
 
 
 def repeat_seed(seed: int, repeat: int) -> int:
@@ -154,23 +164,35 @@ def with_rows_that_do_not_count(folds: Folds, weight: np.ndarray, seed: int, gro
         >>> [rows.size for rows in folds.held_out], sum(int((rows % 2 == 1).sum()) for rows in folds.held_out)
         ([3, 3], 3)
     """
-    groups = np.arange(len(weight)) if groups is None else groups
-    counting = np.flatnonzero(weight > 0)
-    exists, counts = (_mask(some, groups.max() + 1) for some in (groups, groups[counting]))
-    idle = np.flatnonzero(exists & ~counts)
+    counts = weight > 0
+    idle = _numbers(~counts if groups is None else _idle_groups(groups, counts))
 
     def splits() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for f, rows in enumerate(folds.held_out):
+        for f, size in enumerate(folds.held_out.sizes.tolist()):
             repeat, place = divmod(f, folds.per_repeat)
             dealt = np.random.default_rng((repeat_seed(seed, repeat), 5)).permutation(idle)
             if folds.per_repeat > 1:
                 dealt = np.array_split(dealt, folds.per_repeat)[place]
             else:
-                dealt = dealt[: round(len(dealt) * len(rows) / len(counting))]
-            held_out = _mask(np.concatenate([groups[counting[rows]], dealt]), len(exists))[groups]
-            yield np.flatnonzero(~held_out), np.flatnonzero(held_out)
+                dealt = dealt[: round(len(dealt) * size / folds.n_rows)]
+            held_out = counts.copy() if groups is None else np.zeros(groups.max() + 1, bool)
+            held_out[counts if groups is None else groups[counts]] = folds.held_out.mask(f)
+            held_out[dealt] = True
+            held_out = held_out if groups is None else held_out[groups]
+            yield ~held_out, held_out
 
     return to_folds(splits(), len(weight), folds.kind, folds.notes, folds.repeats)
+
+
+def _idle_groups(groups: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return whether each group has rows, but none that counts, (groups,)."""
+    size = groups.max() + 1
+    return _mask(groups, size) & ~_mask(groups[counts], size)
+
+
+def _numbers(mask: np.ndarray) -> np.ndarray:
+    """Return the numbers of the rows in a mask, in the smallest type."""
+    return np.arange(len(mask), dtype=np.min_scalar_type(len(mask)))[mask]
 
 
 def _mask(numbers: np.ndarray, size: int) -> np.ndarray:
@@ -206,10 +228,13 @@ def scored_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> RowSets
 
 
 def _drawn_training_rows(folds: Folds, weight: np.ndarray, seed: int) -> Iterator[np.ndarray]:
-    for f, (train, held_out) in enumerate(zip(folds.train, folds.held_out, strict=True)):
+    counts = weight > 0
+    for f in range(len(folds.train)):
+        train, held_out = folds.train.mask(f), folds.held_out.mask(f)
         generator = np.random.default_rng((seed, 4, f) if f else (seed, 4))
-        drawn = generator.permutation(train[weight[train] > 0])
-        yield drawn[: int((weight[held_out] > 0).sum())]
+        drawn = _numbers(train & counts)
+        generator.shuffle(drawn)
+        yield drawn[: int(np.count_nonzero(held_out & counts))]
 
 
 def uneven_sizes(folds: Folds) -> tuple[Note, ...]:

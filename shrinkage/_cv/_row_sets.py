@@ -1,10 +1,13 @@
 """Sets of row numbers, such as the training rows of each fold, in one bit per row and set."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+_PART = 2**17
+"""Number of rows in a part, a multiple of 8. An array for all rows takes too much memory for rows on disk."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,32 @@ class RowSets(Sequence[np.ndarray]):
     def sizes(self) -> np.ndarray:
         """Number of rows in each set, (sets,)."""
         return np.bitwise_count(self.bits).sum(axis=1, dtype=np.int64)
+
+    def parts(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield slices of consecutive rows, and whether each set contains each of these rows, (sets, rows)."""
+        for start in range(0, self.n_rows, _PART):
+            stop = min(start + _PART, self.n_rows)
+            bits = self.bits[:, start // 8 : -(-stop // 8)]
+            yield slice(start, stop), np.unpackbits(bits, axis=1, count=stop - start).view(bool)
+
+    def mask(self, place: int) -> np.ndarray:
+        """Return whether a set contains each row, (n,)."""
+        return np.unpackbits(self.bits[place], count=self.n_rows).view(bool)
+
+    def have_any_of(self, mask: np.ndarray) -> np.ndarray:
+        """Return whether each set contains any of the rows in a mask (n,), (sets,)."""
+        wanted = np.packbits(mask)
+        return np.array([(bits & wanted).any() for bits in self.bits], bool)
+
+    def in_union(self, places: np.ndarray) -> np.ndarray:
+        """Return the rows at these places, in ascending order, of the union of all sets."""
+        found, before = [], 0
+        for part, inside in self.parts():
+            rows = np.flatnonzero(inside.any(axis=0))
+            here = places[(places >= before) & (places < before + len(rows))]
+            found.append(part.start + rows[here - before])
+            before += len(rows)
+        return np.concatenate(found)
 
     @property
     def union(self) -> np.ndarray:

@@ -1,21 +1,15 @@
-"""Random splits by scikit-learn: K folds or a hold-out, optionally stratified, grouped and repeated."""
+"""Random splits as in scikit-learn: K folds or a hold-out, optionally stratified, grouped and repeated."""
 
 import warnings
 from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.model_selection import (
-    GroupShuffleSplit,
-    KFold,
-    ShuffleSplit,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    StratifiedShuffleSplit,
-)
+from sklearn.model_selection import GroupShuffleSplit, KFold, StratifiedGroupKFold
 
 from shrinkage._cv._folds import Folds, repeat_seed, to_folds, uneven_sizes
 from shrinkage._cv._labels import spread_labels
+from shrinkage._cv._random_parts import hold_out_part, k_fold_parts, stratified_hold_out_part, stratified_parts
 from shrinkage._cv._row_sets import RowSets
 from shrinkage._note import Classes, Note
 
@@ -96,19 +90,15 @@ def _k_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray
         return _group_folds(n_rows, k, classes, groups, seed)
     if classes is not None and classes.ndim == 2:
         sizes = [n_rows // k + (f < n_rows % k) for f in range(k)]
-        return _by_labels(
-            classes, sizes, range(k), "stratified k-fold", seed, _too_small(_label_sizes(classes), k, "with label")
-        )
+        notes = _too_small(_label_sizes(classes), k, "with label")
+        return _of_parts(spread_labels(classes, sizes, seed), range(k), "stratified k-fold", notes)
     if classes is None:
-        return to_folds(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold")
+        return _of_parts(k_fold_parts(n_rows, k, seed), range(k), "k-fold")
     sizes = _class_sizes(classes, n_rows)
     if max(sizes.values()) < k:
         note = f"No class has {k} rows, one per fold: the folds are not stratified."
-        return to_folds(KFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows)), n_rows, "k-fold", (note,))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)  # see the notes
-        splits = StratifiedKFold(k, shuffle=True, random_state=seed).split(np.zeros(n_rows), classes)
-        return to_folds(splits, n_rows, "stratified k-fold", _too_small(sizes, k))
+        return _of_parts(k_fold_parts(n_rows, k, seed), range(k), "k-fold", (note,))
+    return _of_parts(stratified_parts(classes, k, seed), range(k), "stratified k-fold", _too_small(sizes, k))
 
 
 def _group_folds(n_rows: int, k: int, classes: np.ndarray | None, groups: np.ndarray, seed: int) -> Folds:
@@ -146,23 +136,18 @@ def _hold_out(n_rows: int, share: float, classes: np.ndarray | None, groups: np.
         return to_folds(splitter.split(np.zeros(n_rows), groups=groups), n_rows, "group hold-out")
     notes: tuple[str, ...] = ()
     if classes is not None and classes.ndim == 2:
-        return _by_labels(classes, [n - held_out, held_out], [1], "stratified hold-out", seed)
+        return _of_parts(spread_labels(classes, [n - held_out, held_out], seed), [1], "stratified hold-out")
     if classes is not None:
         sizes = _class_sizes(classes, n_rows)
         if min(sizes.values()) >= 2 and len(sizes) <= min(held_out, n_rows - held_out):
-            splitter = StratifiedShuffleSplit(1, test_size=held_out, random_state=seed)
-            return to_folds(splitter.split(np.zeros(n_rows), classes), n_rows, "stratified hold-out")
+            return _of_parts(stratified_hold_out_part(classes, held_out, seed), [1], "stratified hold-out")
         notes = ("A class has a single row, or there are more classes than rows in a part: not stratified.",)
-    splitter = ShuffleSplit(1, test_size=held_out, random_state=seed)
-    return to_folds(splitter.split(np.zeros(n_rows)), n_rows, "hold-out", notes)
+    return _of_parts(hold_out_part(n_rows, held_out, seed), [1], "hold-out", notes)
 
 
-def _by_labels(
-    labels: np.ndarray, sizes: list[int], held_out: range | list[int], kind: str, seed: int, notes: tuple[str, ...] = ()
-) -> Folds:
-    parts = spread_labels(labels, sizes, seed)
-    splits = ((np.flatnonzero(parts != part), np.flatnonzero(parts == part)) for part in held_out)
-    return to_folds(splits, len(labels), kind, notes)
+def _of_parts(parts: np.ndarray, held_out: range | list[int], kind: str, notes: tuple[str, ...] = ()) -> Folds:
+    """Return a fold per part that is held out; `parts` has the part of each row, (n,)."""
+    return to_folds(((parts != part, parts == part) for part in held_out), len(parts), kind, notes)
 
 
 def _label_sizes(labels: np.ndarray) -> dict[int, int]:

@@ -15,6 +15,8 @@ from shrinkage._data._tables import column_names, library_of, to_pandas
 from shrinkage._hints._fit import is_stream, stream_words
 from shrinkage._host._private import UnsupportedVersion
 
+_FEW = 0.1
+"""Largest share of texts that are taken for mistakes among numbers."""
 _TEXTS, _TIMES = ("string", "categorical"), ("date", "datetime", "datetime64", "timedelta", "timedelta64")
 
 
@@ -61,9 +63,10 @@ def as_array(name: str, values: Any, dtype: str, missing: bool = False) -> Any:
 
 
 def from_list(values: Sequence[Any]) -> np.ndarray:
-    """Convert a list to an array. A list of lists of different lengths becomes an array of objects."""
+    """Convert a list to an array, of objects for lists of different lengths, and for numbers among text."""
     try:
-        return np.asarray(values)
+        array = np.asarray(values)
+        return np.array(values, object) if array.dtype.kind in "US" else array  # NumPy makes text of numbers
     except ValueError:  # the rows have different lengths
         ragged = np.empty(len(values), object)
         ragged[:] = list(values)
@@ -201,6 +204,8 @@ def _to_numbers(called: str, array: np.ndarray) -> str:
         return f"Give both parts as columns: numpy.stack([{called}.real, {called}.imag], axis=-1)."
     if array.dtype.names:
         return f"Say numpy.lib.recfunctions.structured_to_unstructured({called})."
+    if odd := _text_among_numbers(array):
+        return odd
     first = array.flat[0] if array.size else 0
     if array.dtype == object and np.ndim(first) > 0:
         lengths = {np.shape(value) for value in array.flat}
@@ -225,6 +230,25 @@ def _to_numbers(called: str, array: np.ndarray) -> str:
             f"{called}['a'] = ({called}['a'] - {called}['a'].min()).dt.total_seconds()."
         )
     return f"Say {called}.astype('float32'), if all in it are numbers; a missing one then is NaN, to drop or to impute."
+
+
+def _text_among_numbers(array: np.ndarray) -> str:
+    """Return a sentence on a few texts among numbers in an array of objects; "" for other arrays."""
+    if array.dtype != object or array.ndim > 2:
+        return ""
+    odd, n_values = list[tuple[int, Any]](), 0
+    for number, row in enumerate(array):
+        for value in row if isinstance(row, list | tuple | np.ndarray) else (row,):
+            n_values += isinstance(value, str | Real)
+            if isinstance(value, str):
+                odd.append((number, value))
+    if not odd or len(odd) > _FEW * n_values:
+        return ""
+    (row, text), n_odd = odd[0], len(odd)
+    return (
+        f"It holds numbers, and {text!r} in row {row}{f' ({n_odd} such values in all)' * (n_odd > 1)}: correct "
+        f"{'these rows' if n_odd > 1 else 'this row'}, or leave {'them' if n_odd > 1 else 'it'} out."
+    )
 
 
 def _are_numbers(array: Any) -> bool:

@@ -143,7 +143,17 @@ def scale_weights(weight: np.ndarray, by_output: bool = False) -> tuple[np.ndarr
         )
     divisor = "the mean of each row's largest weight" if by_output else "its mean"
     note = () if np.isclose(mean, 1) else (f"sample_weight was divided by {divisor}, {mean:.4g}.",)
-    return (weight / mean).astype(weight.dtype), note
+    if weight.strides == (0,):  # of `join_values`
+        return np.broadcast_to((weight[:1] / mean).astype(weight.dtype), weight.shape), note
+    return (weight / mean).astype(weight.dtype, copy=False), note
+
+
+def join_values(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Concatenate arrays (n,). If all values are equal, the result is read-only and takes the memory of one value."""
+    first, n_rows = parts[0][:1], sum(map(len, parts))
+    if all(((part[:1] if part.strides == (0,) else part) == first).all() for part in parts):
+        return np.broadcast_to(first.copy(), n_rows)
+    return np.concatenate(parts)
 
 
 def as_tree(values: Any) -> Any:

@@ -81,7 +81,7 @@ def read_dataset(
         raise ValueError(f"{name} must have rows. Received: a dataset that gives none.")
     if batch_size == 0:  # the first batch of a `PyDataset` determines the batch size
         batch_size = len(tree.flatten(first)[0])
-    source = _join_to_blocks(name, itertools.chain([first], batches), min(_BLOCK_BYTES, limit))
+    source = _join_to_blocks(name, itertools.chain([first], batches), min(_BLOCK_BYTES, limit // 8))
     blocks = list(_up_to(limit, source))
     following = next(source, None)
     if following is None:
@@ -210,9 +210,11 @@ def _shapes_of(arrays: Any) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error message, without the operation names that TensorFlow adds."""
+    """Return the first line of an error message, without the operation names that TensorFlow adds, and a hint."""
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return re.sub(r"^\{\{.*?\}\} *| *\[Op:\w+\].*$", "", text)
+    text = re.sub(r"^\{\{.*?\}\} *| *\[Op:\w+\].*$", "", text)
+    lengths = " Rows of different lengths are padded with zeros by dataset.padded_batch(32), in place of batch(32)."
+    return text + lengths * text.startswith("Cannot batch tensors with different shapes")
 
 
 def _is_ragged(array: np.ndarray) -> bool:

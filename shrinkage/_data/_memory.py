@@ -1,10 +1,13 @@
 """The memory limit of a run."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:e\d+)?)\s*(?P<unit>[kmgt]?)(?P<binary>i?)b?", re.IGNORECASE)
 
 
 def memory_limit(max_memory: Any) -> int:
@@ -16,8 +19,24 @@ def memory_limit(max_memory: Any) -> int:
     if max_memory is None:
         return free_memory() // 2
     if isinstance(max_memory, bool) or not isinstance(max_memory, (int, float, np.number)) or not max_memory > 0:
-        raise ValueError(f"`max_memory` must be None or a number of bytes, such as 4e9. Received: {max_memory!r}.")
-    return int(max_memory)
+        raise ValueError(
+            f"`max_memory` must be None or a number of bytes, such as 4e9. Received: {max_memory!r}."
+            + (f" Say max_memory={size:g}.".replace("e+0", "e") if (size := bytes_in(max_memory)) else "")
+        )
+    return int(min(max_memory, 2**62))  # infinity is no integer
+
+
+def bytes_in(text: Any) -> float | None:
+    """Return the number of bytes in text such as "500MB" or "2 GiB"; None for anything else.
+
+    >>> bytes_in("500MB"), bytes_in("2 GiB"), bytes_in("many"), bytes_in(None)
+    (500000000.0, 2147483648.0, None, None)
+    """
+    found = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if found is None:
+        return None
+    power = " kmgt".index(found["unit"].lower() or " ")
+    return float(found["number"]) * (1024 if found["binary"] else 1000) ** power
 
 
 def free_memory() -> int:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from keras import tree
 
+from shrinkage._cv._folds import Folds
 from shrinkage._cv._row_sets import RowSets
-from shrinkage._data._data import Data
+from shrinkage._data._data import Data, take
 from shrinkage._data._spool import Place, Spool
 
 BLOCK_ROWS, BLOCK_BYTES = 65_536, 16 * 2**20
@@ -17,14 +18,14 @@ BLOCK_ROWS, BLOCK_BYTES = 65_536, 16 * 2**20
 
 @dataclass(frozen=True)
 class Sides:
-    """The sets of rows that each fold trains on, holds out, and scores. The sets of F folds and, last, of all rows."""
+    """Whether rows are in the sets of rows of F folds and, last, of the models that train on all rows."""
 
-    train: Any
-    """Training rows of each fold and of the models that train on all rows, F + 1 sets."""
-    held_out: Any
-    """Held-out rows of each fold, and no rows, F + 1 sets."""
-    scored: Any
-    """Rows for the training loss of each fold, and no rows, F + 1 sets."""
+    train: np.ndarray
+    """Whether each row is a training row, (F + 1, n)."""
+    held_out: np.ndarray
+    """Whether each row is a held-out row, (F + 1, n), False for the last."""
+    scored: np.ndarray
+    """Whether each row is a row for the training loss, (F + 1, n), False for the last."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +36,27 @@ class Block:
     rows: np.ndarray
     """Number of each row in the source, (n,)."""
     sides: Sides
-    """Whether each row is in each set; the sets are arrays (F + 1, n)."""
 
 
-def placement(sides: Sides, weight: np.ndarray) -> tuple[int, Place]:
+def placement(folds: Folds, scored: RowSets, weight: np.ndarray, n_train: int) -> tuple[int, Place]:
     """Return the number of sections, and the function that places rows into sections.
 
     A section contains the rows with the same first fold that holds them out; the last section contains the rows that no
     fold holds out. The weight and the sets of each row are stored beside the row.
+
+    Args:
+        folds: The split.
+        scored: Rows for the training loss of each fold.
+        weight: Weights of all rows, (n,).
+        n_train: The number of rows, the first ones, on which the final models are trained.
     """
-    last = len(sides.train) - 1
-    whole: RowSets = sides.train + sides.held_out + sides.scored
+    last = len(folds.train)
 
     def place(rows: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        contained = whole.contain(rows)
-        held_out = contained[last + 1 : 2 * last + 2]
+        held_out, none = folds.held_out.contain(rows), np.zeros((1, len(rows)), bool)
+        sets = [folds.train.contain(rows), rows[None] < n_train, held_out, none, scored.contain(rows), none]
         sections = np.where(held_out.any(axis=0), held_out.argmax(axis=0), last)
-        return sections, [weight[rows], np.packbits(contained, axis=0).T]
+        return sections, [weight[rows], np.packbits(np.concatenate(sets), axis=0).T]
 
     return last + 1, place
 
@@ -62,7 +67,7 @@ class StoredRows:
 
     spool: Spool
     structure: Any
-    """A pair (x, y) of trees. A record contains the leaves in this order."""
+    """A pair (x, y) of trees without values. A record contains the leaves in this order."""
     n_train: np.ndarray
     """Number of training rows of each fold and, last, of the models that train on all rows, (F + 1,)."""
     weight: np.ndarray
@@ -94,7 +99,7 @@ class StoredRows:
     def blocks(self, order: Sequence[int] | None = None) -> Iterator[Block]:
         """Yield the blocks in this order. None is the order on disk."""
         for _, records in self.spool.blocks(range(self.n_blocks) if order is None else order, self.n_blocks):
-            yield self._block(np.concatenate(records))
+            yield self._block(records)
 
     def is_sampled(self, rows: np.ndarray) -> np.ndarray:
         """Return whether each of the rows, given by their numbers, is one of `sample_rows`."""
@@ -112,20 +117,24 @@ class StoredRows:
         The first k rows contain an equal share of every section, for any k.
         """
         sizes = [min(size, -(-size * n_rows // self.spool.n_rows)) for size in self.spool.sizes]
-        records = np.concatenate([self.spool.read(g, 0, size) for g, size in enumerate(sizes)])
+        records = [self.spool.read(g, 0, size) for g, size in enumerate(sizes)]
         places = [(np.arange(size) + 0.5) / max(1, whole) for size, whole in zip(sizes, self.spool.sizes, strict=True)]
         order = np.argsort(np.concatenate(places), kind="stable")
-        trained = self._block(records).sides.train[-1]
-        return self._block(records[np.resize(order[trained[order]], n_rows)]).data
+        block = self._block(records)
+        rows = np.resize(order[block.sides.train[-1][order]], n_rows)
+        return Data(take(block.data.x, rows), take(block.data.y, rows), block.data.weight[rows])
 
-    def _block(self, records: np.ndarray) -> Block:
-        leaves = tree.flatten(self.structure)
-        x, y = tree.pack_sequence_as(
-            self.structure, [np.ascontiguousarray(records[str(i)]) for i in range(len(leaves))]
+    def _block(self, records: list[np.ndarray]) -> Block:
+        """Return the records of all sections as arrays. The list is emptied to avoid a second copy in memory."""
+        names = [str(i) for i in range(len(tree.flatten(self.structure)))]
+        *leaves, weight, bits, rows = (
+            np.concatenate([part[name] for part in records]) for name in (*names, "added0", "added1", "row")
         )
-        bits = np.unpackbits(records["added1"], axis=1, count=3 * (self.n_folds + 1)).T
-        sides = Sides(*np.ascontiguousarray(bits).view(bool).reshape(3, self.n_folds + 1, len(records)))
-        return Block(Data(x, y, np.ascontiguousarray(records["added0"])), records["row"], sides)
+        records.clear()
+        x, y = tree.pack_sequence_as(self.structure, leaves)
+        bits = np.unpackbits(bits, axis=1, count=3 * (self.n_folds + 1)).T
+        sides = Sides(*np.ascontiguousarray(bits).view(bool).reshape(3, self.n_folds + 1, len(rows)))
+        return Block(Data(x, y, weight), rows, sides)
 
 
 WeightedMoments = tuple[float, np.ndarray, np.ndarray]

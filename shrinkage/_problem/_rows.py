@@ -21,7 +21,7 @@ from shrinkage._model._template import Template
 from shrinkage._problem._ragged import Lengths, check_padding, pad_inputs
 from shrinkage._problem._structure import keys_of, leaf_places
 from shrinkage._problem._targets import check_targets, class_weights, note_of_outputs
-from shrinkage._problem._tokens import check_text, check_tokens, look_up
+from shrinkage._problem._tokens import check_text, check_tokens, check_whole, look_up
 from shrinkage._weights._first_call import reason_of
 
 
@@ -190,7 +190,7 @@ def _fitting_inputs(network: keras.Model, x: Any) -> Any:
     pairs = zip(places, tensors, strict=True)
     with np.errstate(over="ignore"):  # infinite values are refused later, with the name of the input
         fitting = [
-            _fit_shape(leaves[i], tensor.shape, called[i]).astype(tensor.dtype, copy=False)
+            _fit_type(_fit_shape(leaves[i], tensor.shape, called[i]), tensor.dtype, called[i])
             for i, tensor in pairs
             if i is not None
         ]
@@ -206,6 +206,12 @@ def _fit_shape(x: np.ndarray, shape: tuple[int | None, ...], name: str) -> np.nd
             f"Received: {x.shape}."
         )
     return x
+
+
+def _fit_type(x: np.ndarray, dtype: str, name: str) -> np.ndarray:
+    if np.issubdtype(dtype, np.integer):
+        check_whole(name, x, f"an input of type {dtype}")
+    return x.astype(dtype, copy=False)
 
 
 def _fitting_targets(

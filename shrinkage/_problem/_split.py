@@ -1,5 +1,6 @@
 """The split of the rows into folds, and the units of the targets."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
@@ -79,9 +80,10 @@ def choose_folds(inputs: SplitInputs, request: Request) -> Folds:
 def _check_weights(folds: Folds, weight: np.ndarray, name: str) -> None:
     """Refuse a fold if all training rows or all held-out rows have weight 0 in an output."""
     output = "" if name == "`y`" else f" in the loss of {name}"
-    for place, sides in enumerate(zip(folds.train, folds.held_out, strict=True)):
-        for side, rows in zip(("training", "held-out"), sides, strict=True):
-            if not weight[rows].any():
+    sides = {"training": folds.train.have_any_of(weight), "held-out": folds.held_out.have_any_of(weight)}
+    for place in range(len(folds.train)):
+        for side, found in sides.items():
+            if not found[place]:
                 raise ValueError(
                     f"`sample_weight` (times `class_weight`) must be above 0 for some training and some held-out rows "
                     f"of every fold{output}. Received: weight 0 for all {side} rows of fold {place + 1}. Change `cv`, "
@@ -129,18 +131,10 @@ def _unseen(folds: Folds, inputs: SplitInputs) -> tuple[Note, ...]:
     classes, counts = inputs.classes, inputs.counts.get(inputs.class_name)
     if classes is None or counts is None:
         return ()
-    missed = np.zeros(classes.shape, bool)  # (n,), or (n, L) for several labels per row
-    for train, held_out in zip(folds.train, folds.held_out, strict=True):
-        trained = classes[train[counts[train]]]
-        if classes.ndim == 2:
-            missed[held_out] |= classes[held_out] & ~trained.any(axis=0)
-        else:
-            missed[held_out] |= ~np.isin(classes[held_out], trained)
-    missed[~counts] = False
-    labels = np.nonzero(missed)[1] if classes.ndim == 2 else classes[missed]
-    if not len(labels):
+    missed = _missed(folds, classes, counts)
+    if not missed:
         return ()
-    found = Classes(tuple(zip(*(part.tolist() for part in np.unique(labels, return_counts=True)), strict=True)))
+    found = Classes(tuple(missed.items()))
     noun = "label" if classes.ndim == 2 else "class"
     if folds.kind == "given":
         text = (
@@ -160,6 +154,32 @@ def _unseen(folds: Folds, inputs: SplitInputs) -> tuple[Note, ...]:
     return (Note(text, classes=found),)
 
 
+def _missed(folds: Folds, classes: np.ndarray, counts: np.ndarray) -> dict[int, int]:
+    """Return the number of rows that a fold holds out, by class or label, if the fold trains on none of these."""
+    several = classes.ndim == 2
+    names = np.arange(classes.shape[1]) if several else np.unique(classes)
+
+    def classes_in(part: slice, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows of a part, and the place of a class of each; a row with several labels occurs several times."""
+        chosen = np.flatnonzero(rows & counts[part])
+        if several:
+            row, label = np.nonzero(classes[part][chosen])
+            return chosen[row], label
+        return chosen, np.searchsorted(names, classes[part][chosen])
+
+    trained = np.zeros((len(folds.train), len(names)), bool)
+    for part, inside in folds.train.parts():
+        for f, rows in enumerate(inside):
+            trained[f, classes_in(part, rows)[1]] = True
+    if trained.all():
+        return {}
+    n_missed = np.zeros(len(names), np.int64)
+    for part, inside in folds.held_out.parts():
+        chosen, label = classes_in(part, np.logical_or.reduce(inside))
+        n_missed += np.bincount(label[(inside[:, chosen] & ~trained[:, label]).any(axis=0)], minlength=len(names))
+    return {int(name): int(count) for name, count in zip(names, n_missed, strict=True) if count}
+
+
 def _split_rows(inputs: SplitInputs, request: Request) -> Folds:
     """Split the rows, stratified by the first output with classes.
 
@@ -176,7 +196,8 @@ def _split_rows(inputs: SplitInputs, request: Request) -> Folds:
     options: dict[str, Any] = {"repeats": request.repeats, "seed": request.seed}
     numbers = None if groups is None else number_groups(groups)
     own: dict[str, Any] = {"classes": classes, "groups": numbers}
-    counting = {name: None if labels is None else labels[counts] for name, labels in own.items()}
+    rows: Any = slice(None) if counts.all() else counts
+    counting = {name: None if labels is None else labels[rows] for name, labels in own.items()}
     try:
         folds = make_folds(int(counts.sum()), cv, **counting, **options)
     except ValueError as error:
@@ -221,15 +242,27 @@ def standardize(inputs: SplitInputs, folds: Folds) -> TargetUnits:
     """Return the mean and standard deviation of the targets in the training rows of each fold and, last, of `x`."""
     if inputs.target is None:
         raise ValueError("The targets are needed to standardize them.")
-    moments = []
-    for rows in (*folds.train, folds.rows_of_x):
-        y, weight = inputs.target[rows, 0].astype(np.float64), inputs.weight[rows]
-        mean = np.average(y, weights=weight)
-        moments.append((mean, np.sqrt(np.average((y - mean) ** 2, weights=weight))))
-    means, sds = np.array(moments).T
+    means, variances = _moments(inputs.target, inputs.weight, folds)
+    sds = np.sqrt(variances)
     if (sds == 0).any():
         raise ValueError(Note("$constant_target"))
     return TargetUnits(means, sds, float(sds[-1]))
+
+
+def _moments(target: np.ndarray, weight: np.ndarray, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and variance of the targets in the training rows of each fold and, last, of `x`, (F + 1,) each."""
+
+    def average(values: Callable[[int, np.ndarray], np.ndarray]) -> np.ndarray:
+        sums = np.zeros((2, len(folds.train) + 1))
+        for part, inside in folds.training_parts():
+            for f, rows in enumerate(inside):
+                w = weight[part][rows].astype(np.float64)
+                y = target[part][rows, 0].astype(np.float64)
+                sums[:, f] += (w * values(f, y)).sum(), w.sum()
+        return sums[0] / sums[1]
+
+    means = average(lambda _, y: y)
+    return means, average(lambda f, y: (y - means[f]) ** 2)
 
 
 def is_one_squared_error(data: Data, objective: Objective) -> bool:

@@ -12,11 +12,11 @@ from keras import tree
 from shrinkage._cv._folds import Folds, scored_training_rows
 from shrinkage._cv._given import is_splitter
 from shrinkage._cv._row_sets import RowSets
-from shrinkage._data._data import Data, TargetUnits, WeightedTargets, scale_weights, take
+from shrinkage._data._data import Data, TargetUnits, WeightedTargets, join_values, scale_weights, take
 from shrinkage._data._dataset import Rows
 from shrinkage._data._sparse import SparseRows
 from shrinkage._data._spool import Spool, Writer
-from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, Sides, StoredRows, placement
+from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, StoredRows, placement
 from shrinkage._model._behaviour import Behaviour, observe
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
@@ -102,9 +102,11 @@ def store_rows(
                 f"`batch_size` must be at most the {folds.train.sizes.min():,} training rows of a fold where the rows "
                 f"do not fit into memory. Received: {batch_size}."
             )
-        sides = _sides(folds, inputs, request.seed)
-        spool = writer.finish(*placement(sides, inputs.weight))
-    stored = _stored(spool, (first.x, first.y), inputs, sides, request.seed)
+        scored = scored_training_rows(folds, inputs.weight, request.seed)
+        n_train = len(inputs.weight) - inputs.n_validation
+        spool = writer.finish(*placement(folds, scored, inputs.weight, n_train))
+    structure = tree.map_structure(lambda _: None, (first.x, first.y))
+    stored = _stored(spool, structure, inputs, folds, scored, request.seed)
     data = stored.sample(stored.n_folds * batch_size + stored.block_rows)
     target = standardize(inputs, folds) if request.standardize_target else None
     return Stream(stored, data, folds, target, objective, (*notes, _note(stored, folds.held_out.union_size)))
@@ -121,33 +123,38 @@ def _write(
         found = split_inputs(data, objective)
         needed = request.standardize_target or is_splitter(request.cv)
         small = found.target is not None and math.prod(found.target.shape[1:]) <= _TARGET_VALUES
-        classes = found.classes if found.classes is None or found.classes.ndim > 1 else found.classes.astype(np.int32)
-        parts.append(replace(found, classes=classes, target=found.target if needed and small else None))
+        parts.append(_small(replace(found, target=found.target if needed and small else None)))
         notes |= dict.fromkeys(data.notes)
     inputs = join_inputs(parts)
+    parts.clear()  # before more arrays of all rows are made
     weight, more = scale_weights(inputs.weight, by_output)
     return replace(inputs, weight=weight), (*more, *notes)
 
 
-def _sides(folds: Folds, inputs: SplitInputs, seed: int) -> Sides:
-    n_rows = len(inputs.weight)
-    nothing, everything = RowSets.of([[]], n_rows), RowSets.of([slice(n_rows - inputs.n_validation)], n_rows)
-    scored = scored_training_rows(folds, inputs.weight, seed)
-    return Sides(folds.train + everything, folds.held_out + nothing, scored + nothing)
-
-
-def _stored(spool: Spool, structure: Any, inputs: SplitInputs, sides: Sides, seed: int) -> StoredRows:
-    held_out = sides.held_out.union
-    random = np.random.default_rng((seed, 11))
-    sample = held_out[np.sort(random.choice(len(held_out), min(_SAMPLE, len(held_out)), replace=False))]
-
-    def weights(sets: RowSets) -> np.ndarray:
-        return np.array([inputs.weight[rows].sum() for rows in sets[:-1]], dtype=np.float64)
-
+def _stored(spool: Spool, structure: Any, inputs: SplitInputs, folds: Folds, scored: RowSets, seed: int) -> StoredRows:
+    random, n_held_out = np.random.default_rng((seed, 11)), folds.held_out.union_size
+    places = np.sort(random.choice(n_held_out, min(_SAMPLE, n_held_out), replace=False))
+    sample, weight = folds.held_out.in_union(places), inputs.weight[: len(inputs.weight) - inputs.n_validation]
     return StoredRows(
-        spool, structure, sides.train.sizes, weights(sides.held_out), weights(sides.scored),
-        int((inputs.weight[: len(inputs.weight) - inputs.n_validation] > 0).sum()), sample, inputs.weight[sample],
+        spool, structure, np.append(folds.train.sizes, len(weight)), _weights_of(folds.held_out, inputs.weight),
+        _weights_of(scored, inputs.weight), int(np.count_nonzero(weight > 0)), sample, inputs.weight[sample],
     )  # fmt: skip
+
+
+def _weights_of(sets: RowSets, weight: np.ndarray) -> np.ndarray:
+    """Return the sum of the weights of the rows in each set, (sets,)."""
+    if not np.ptp(weight):
+        return np.array([weight[:size].sum() for size in sets.sizes], np.float64)
+    return np.array([weight[sets.mask(place)].sum() for place in range(len(sets))], np.float64)
+
+
+def _small(part: SplitInputs) -> SplitInputs:
+    """Return the same values in arrays that take little memory."""
+    classes = part.classes
+    if classes is not None and classes.ndim == 1:
+        classes = classes.astype(np.result_type(*map(np.min_scalar_type, (classes.min(), classes.max()))))
+    counts = {name: join_values([counts]) for name, counts in part.counts.items()}
+    return replace(part, weight=join_values([part.weight]), classes=classes, counts=counts)
 
 
 def join_inputs(parts: Sequence[SplitInputs]) -> SplitInputs:
@@ -155,7 +162,7 @@ def join_inputs(parts: Sequence[SplitInputs]) -> SplitInputs:
 
     One-hot rows are classes only if all rows are one-hot; otherwise a row has several labels.
     """
-    weight = np.concatenate([part.weight for part in parts])
+    weight = join_values([part.weight for part in parts])
     classes, targets = [part.classes for part in parts], [part.target for part in parts]
     known = [part for part in classes if part is not None]
     width = max((part.shape[1] for part in known if part.ndim > 1), default=0)
@@ -163,7 +170,7 @@ def join_inputs(parts: Sequence[SplitInputs]) -> SplitInputs:
         known = [part if part.ndim > 1 else part[:, None] == np.arange(width) for part in known]
     joined = np.concatenate(known) if len(known) == len(parts) else None
     target = None if any(part is None for part in targets) else np.concatenate([t for t in targets if t is not None])
-    counts = {name: np.concatenate([part.counts[name] for part in parts]) for name in parts[0].counts}
+    counts = {name: join_values([part.counts[name] for part in parts]) for name in parts[0].counts}
     return SplitInputs(weight, joined, target, counts, parts[0].class_name)
 
 

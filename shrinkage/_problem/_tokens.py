@@ -121,9 +121,11 @@ def check_tokens(network: keras.Model, x: Any) -> None:
         x: All rows, with the structure of the model inputs.
 
     Raises:
-        ValueError: If a token is outside a table. The message names the layer and the range of the tokens.
+        ValueError: If a token is outside a table, or an input of tokens has other numbers. The message names the layer.
     """
-    for layer, tokens in _embedded_tokens(network, x):
+    for layer, tokens, is_input in _embedded_tokens(network, x):
+        if is_input:
+            check_whole("`x`", tokens, f"the layer {layer.name}, which takes tokens")
         low, high = tokens.min(), tokens.max()
         if low < 0 or high >= layer.input_dim:
             raise ValueError(
@@ -133,8 +135,27 @@ def check_tokens(network: keras.Model, x: Any) -> None:
             )
 
 
-def _embedded_tokens(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray]]:
-    """Yield each embedding without preceding weights, and the tokens that the embedding receives."""
+def check_whole(name: str, values: np.ndarray, taker: str) -> None:
+    """Refuse numbers that are not whole, which Keras would cut off without a warning.
+
+    Args:
+        name: Name of the values in errors.
+        values: The values, (n, ...).
+        taker: The input or layer that takes whole numbers, in errors.
+    """
+    if values.dtype.kind != "f":
+        return
+    odd = values != np.floor(values)
+    if odd.any():
+        n_rows = int(odd.reshape(len(values), -1).any(axis=1).sum())
+        raise ValueError(
+            f"{name} must have whole numbers for {taker}. Received: values such as {values[odd][0]:g}, in {n_rows} of "
+            f"{len(values)} rows. Correct these rows, or leave them out."
+        )
+
+
+def _embedded_tokens(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray, bool]]:
+    """Yield each embedding without preceding weights, its tokens, and whether these are an input of the model."""
     graph = graph_of(network)
     if graph is None:
         return
@@ -147,4 +168,5 @@ def _embedded_tokens(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.nda
             except ValueError:  # the layer belongs to an inner model
                 continue
             if not before.weights:
-                yield layer, keras.ops.convert_to_numpy(before(x, training=False))
+                is_input = any(node.input_tensors[0] is tensor for tensor in graph.inputs)
+                yield layer, keras.ops.convert_to_numpy(before(x, training=False)), is_input

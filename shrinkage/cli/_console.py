@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -88,16 +87,13 @@ def units(_context: click.Context, _option: click.Parameter, text: str | None) -
     return tuple(int(part) for part in parts)
 
 
-_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?(?:e\d+)?)\s*(?P<unit>[kmgt]?)(?P<binary>i?)b?", re.IGNORECASE)
-
-
 def n_bytes(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
     """Read a number of bytes, such as 2GB."""
     if text is None:
         return None
-    found = _SIZE.fullmatch(text.strip())
-    power = " kmgt".index(found["unit"].lower() or " ") if found else 0
-    size = float(found["number"]) * (1024 if found["binary"] else 1000) ** power if found else 0
+    from shrinkage._data._memory import bytes_in
+
+    size = bytes_in(text) or 0
     if size < 1:
         raise click.BadParameter(f"expected a number of bytes, such as 500MB or 2GB; received {text!r}.")
     return int(min(size, 2**62))  # a float may be infinite

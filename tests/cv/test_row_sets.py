@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shrinkage._cv import _row_sets
 from shrinkage._cv._folds import Folds
 from shrinkage._cv._row_sets import RowSets
 
@@ -28,6 +29,21 @@ def test_row_sets_equal_sets_of_numbers(case):
         found.contain(rows), np.array([[r in one for r in rows.tolist()] for one in sets]).reshape(len(sets), 20)
     )
     assert [set(rows.tolist()) for rows in found[1:] + found[:1]] == sets[1:] + sets[:1]
+
+
+def test_parts_of_rows_equal_the_whole(monkeypatch):
+    monkeypatch.setattr(_row_sets, "_PART", 16)
+    random = np.random.default_rng(0)
+    masks = random.uniform(size=(3, 61)) < [[0.0], [0.2], [0.9]]
+    sets = RowSets.of(masks, 61)
+    joined = np.zeros_like(masks)
+    for part, inside in sets.parts():
+        joined[:, part] = inside
+    np.testing.assert_array_equal(joined, masks)
+    np.testing.assert_array_equal(sets.mask(2), masks[2])
+    np.testing.assert_array_equal(sets.in_union(np.arange(0, sets.union_size, 7)), sets.union[::7])
+    assert sets.have_any_of(masks[1]).tolist() == [False, True, bool((masks[1] & masks[2]).any())]
+    assert sets.have_any_of(~masks[1] & ~masks[2]).tolist() == [False, False, False]
 
 
 def test_folds_that_an_earlier_version_pickled_are_restored():

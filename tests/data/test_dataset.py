@@ -186,6 +186,13 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ValueError,
         r"rows of one shape.* shape \(6,\) first, and of shape \(5,\) later.*padded_batch",
     ),
+    "rows of different lengths, unbatched": (
+        {"x": tf.data.Dataset.from_generator(
+            lambda: ((X[row, : 5 + row % 2], Y[row]) for row in range(N)),
+            output_signature=(tf.TensorSpec((None,)), tf.TensorSpec((1,))))},
+        ValueError,
+        r"failed at the first rows: Cannot batch .* Rows of different lengths are .* dataset.padded_batch\(32\)",
+    ),
     "another shape than the model's": (
         {"x": tf.data.Dataset.from_tensor_slices((X[:, :5], Y)).batch(4)},
         ValueError,

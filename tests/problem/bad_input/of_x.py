@@ -12,9 +12,9 @@ from keras import layers
 from tests.problem.bad_input.good import N, X, Y, with_bad
 
 
-def token_model(rows: int, column: int | None = None) -> keras.Model:
+def token_model(rows: int, column: int | None = None, dtype: str = "int32") -> keras.Model:
     """Embed both columns of `x`, or one, in a table of so many rows."""
-    x = keras.Input((2,), dtype="int32")
+    x = keras.Input((2,), dtype=dtype)
     vectors = layers.Embedding(rows, 2, name="words")(x if column is None else x[:, column : column + 1])
     made = keras.Model(x, layers.Dense(3, activation="softmax")(layers.Flatten()(vectors)))
     made.compile("sgd", "sparse_categorical_crossentropy")
@@ -43,6 +43,26 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         {"x": with_bad(X, {(3, 1): 1e300})},
         ValueError,
         r"`x` must be finite in float32.* column 1",
+    ),
+    "a fraction among integer tokens": (
+        {"x": [[0, 1]] * (N - 1) + [[1, 1.5]], "function": lambda: token_model(5)},
+        ValueError,
+        "`x` must have whole numbers for an input of type int32. Received: values such as 1.5, in 1 of 40 rows. Corr",
+    ),
+    "a fraction among tokens of type float": (
+        {"x": with_bad(np.ones((N, 2), "float32"), {(7, 1): 0.5}), "function": lambda: token_model(5, dtype="float32")},
+        ValueError,
+        "`x` must have whole numbers for the layer words, which takes tokens. Received: values such as 0.5, in 1 of 40",
+    ),
+    "a text among numbers in a list": (
+        {"x": [*X[:-1].tolist(), [1, 2, "oops", 4, 5, 6]]},
+        TypeError,
+        "`x` must be an array of real numbers.* It holds numbers, and 'oops' in row 39: correct this row",
+    ),
+    "a text in lists of different lengths": (
+        {"x": [[1, 2], [1, 2, 3]] * (N // 2 - 1) + [[1], [1, "oops"]]},
+        TypeError,
+        "`x` must be an array of real numbers.* It holds numbers, and 'oops' in row 39: correct this row",
     ),
     "strings in x": ({"x": np.full((N, 6), "a")}, TypeError, "`x` must be an array of real numbers.* Encode text"),
     "objects in x": (
