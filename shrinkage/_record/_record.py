@@ -48,8 +48,13 @@ class Record:
         self._end: dict[str, Any] | None = None
         self._finished, self._checkpoints, self._chunks = (dict[int, Any]() for _ in range(3))
         self._seconds_before = 0.0
-        for entry in self._folder.records:
-            self._take(entry)
+        self._is_saved = True
+        try:
+            for entry in self._folder.records:
+                self._take(entry)
+        except (KeyError, TypeError, AttributeError) as error:  # the checksum does not protect from a file made by hand
+            self._folder.release()
+            raise ValueError(f"The record of the run in '{path}' is damaged: an entry has no {error}.") from error
         if self._folder.damage:
             self._say(f"The record in '{path}' was damaged ({self._folder.damage}): what followed is trained again.")
         self._n_parts = 0
@@ -123,17 +128,15 @@ class Record:
     # --- parts
 
     def part(self, stage: str, lams: np.ndarray) -> Part:
-        number, entry = self._n_parts, {"kind": "part", "stage": stage, "lams": lams.tolist()}
+        entry = {"kind": "part", "part": self._n_parts, "stage": stage, "lams": lams.tolist()}
         self._n_parts += 1
-        found = [
-            self._folder.read(recorded)
-            if (recorded := entries.get(number)) and recorded["stage"] == stage and recorded["lams"] == entry["lams"]
-            else None
-            for entries in (self._finished, self._checkpoints)
-        ]
-        if found == [None, None] and (number in self._finished or number in self._checkpoints):
+        recorded = [entries.get(entry["part"], {}) for entries in (self._finished, self._checkpoints)]
+        # After memory ran out, an earlier checkpoint is of other strengths.
+        fitting = [each if entry.items() <= each.items() else None for each in recorded]
+        result, state = (None if each is None else self._folder.read(each) for each in fitting)
+        if result is None and state is None and any(fitting):
             self._say("A file of the run is damaged or absent: its strengths are trained again.")
-        return RecordedPart(self, {**entry, "part": number}, *found)
+        return RecordedPart(self, entry, result, state)
 
     def chunk(self) -> int | None:
         return self._chunks.get(self._n_parts)
@@ -156,12 +159,13 @@ class Record:
         began = time.monotonic()
         name = f"part-{entry['part']:04d}" + ("" if entry["finished"] else f"-epoch-{entry['epoch']:04d}")
         try:
-            file = self._folder.write(name, tree)
-            self._folder.append({**entry, **file, "summary": summary, "seconds": self.seconds})
+            entry = {**entry, **self._folder.write(name, tree), "summary": summary, "seconds": self.seconds}
+            self._folder.append(entry)
         except OSError as error:
             self._report(error)
         else:
-            (self._finished if entry["finished"] else self._checkpoints)[entry["part"]] = file
+            self._is_saved = True
+            (self._finished if entry["finished"] else self._checkpoints)[entry["part"]] = entry
             if entry["finished"]:
                 self._checkpoints.pop(entry["part"], None)
             self._remove_files()
@@ -175,8 +179,9 @@ class Record:
     def stop_if_requested(self) -> None:
         """Raise `KeyboardInterrupt` if the user asked to stop."""
         if self.interrupts.requested:
+            saved = "is saved" if self._is_saved else "could not be saved at this epoch, but at an earlier one,"
             raise KeyboardInterrupt(
-                f"The run is saved in '{self.path}'. Call with the same model, data and arguments to go on."
+                f"The run {saved} in '{self.path}'. Call with the same model, data and arguments to go on."
             )
 
     # --- the end
@@ -222,6 +227,7 @@ class Record:
 
     def _report(self, error: Exception) -> None:
         """Say that the run goes on without a record, because a result is worth more than a record."""
+        self._is_saved = False
         reason = (isinstance(error, OSError) and error.strerror) or error
         self._say(
             f"The run could not be saved in '{self.path}' ({reason}). It goes on without this part of its record."

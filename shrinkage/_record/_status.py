@@ -25,8 +25,16 @@ class Strength:
 class Status:
     """A run as far as it is recorded."""
 
-    begin: dict[str, Any]
-    """The first entry of the journal."""
+    model: str
+    """Name of the model."""
+    loss: str
+    """Name of the loss."""
+    n_rows: int
+    n_folds: int
+    n_lams: int
+    """Number of strengths in the grid."""
+    epochs: int
+    """Maximum number of epochs."""
     strengths: tuple[Strength, ...]
     """The recorded strengths, descending."""
     all_rows: int
@@ -47,17 +55,25 @@ def read_status(path: Path) -> Status | None:
         ValueError: If the record cannot be used.
     """
     records, damage = read_records(path)
-    if not records:
-        return None
-    parts = {(entry["part"]): entry for entry in records if entry["kind"] == "part"}
+    try:
+        return _status(records, damage, path) if records else None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"The record of the run in '{path}' is damaged: an entry has no {error}.") from error
+
+
+def _status(records: list[dict[str, Any]], damage: str, path: Path) -> Status:
+    parts = {entry["part"]: entry for entry in records if entry["kind"] == "part"}
     strengths = [
         Strength(lam, loss, epoch, entry["summary"]["epochs"])
         for entry in parts.values()
         if entry["stage"] == "folds"
         for lam, loss, epoch in zip(entry["lams"], entry["summary"]["loss"], entry["summary"]["epoch"], strict=False)
     ]
+    begin, description = records[0], records[0]["description"]
     return Status(
-        records[0],
+        *(begin[name] for name in ("model", "loss", "n_rows", "n_folds")),
+        len(description["lams"]),
+        description["epochs"],
         tuple(sorted(strengths, key=lambda strength: -strength.lam)),
         sum(len(entry["lams"]) for entry in parts.values() if entry["stage"] == "all rows" and entry["finished"]),
         records[-1]["kind"] == "end",

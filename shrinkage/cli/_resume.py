@@ -93,17 +93,16 @@ def say_progress(folder: File) -> None:
 
 def status_text(status: "Status") -> str:
     """Return the losses of a run so far as a table."""
-    begin, strengths = status.begin, status.strengths
-    n_lams, epochs = len(begin["description"]["lams"]), begin["description"]["epochs"]
+    strengths = status.strengths
     lines = [
-        f"{begin['model']}: {plural(begin['n_rows'], 'row')}, {plural(begin['n_folds'], 'fold')}, "
-        f"{plural(n_lams, 'strength')}, {plural(epochs, 'epoch')} at most; {duration(status.seconds)} so far",
+        f"{status.model}: {plural(status.n_rows, 'row')}, {plural(status.n_folds, 'fold')}, "
+        f"{plural(status.n_lams, 'strength')}, {plural(status.epochs, 'epoch')} at most; {duration(status.seconds)} so far",
     ]
     if strengths:
-        lines.append(f"{'lambda':>10}  {begin['loss'].replace('_', ' ')}, lowest so far  epoch")
+        lines.append(f"{'lambda':>10}  {status.loss.replace('_', ' ')}, lowest so far  epoch")
     for each in strengths:
         loss = "diverged" if each.loss is None else f"{each.loss:.4g}"
-        lines.append(f"{each.lam:>10.3g}  {loss:>{len(begin['loss']) + 15}}  {each.epoch:>2} of {each.epochs}")
+        lines.append(f"{each.lam:>10.3g}  {loss:>{len(status.loss) + 15}}  {each.epoch:>2} of {each.epochs}")
     if status.all_rows:
         lines.append(f"Trained on all rows: {plural(status.all_rows, 'strength')}.")
     lines.append(f"Not finished; saved {duration(status.age)} ago.{f' Damage: {status.damage}.' * bool(status.damage)}")

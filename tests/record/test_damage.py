@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as arrays
 from shrinkage._record._arrays import read_tree, write_tree
 from shrinkage._record._folder import JOURNAL, RunFolder
 from shrinkage._record._journal import Journal, read_journal
+from shrinkage._record._status import read_status
 from tests.record.runs import FINISHED, assert_equal, count_events, files, kill_at, without_xla
 
 RECORDS = [{"kind": "begin", "schema": 1}, {"kind": "part", "lams": [0.5, 0.25]}, {"kind": "end", "text": "é"}]
@@ -137,6 +138,25 @@ def test_a_record_of_another_schema_is_an_error_that_says_so(tmp_path):
     Journal(tmp_path / JOURNAL, read_journal(tmp_path / JOURNAL)).append({"kind": "begin", "schema": 99})
     with pytest.raises(ValueError, match="schema 99 by another version"):
         without_xla(run=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"kind": "part"},
+        {"kind": "part", "part": 0, "finished": True},
+        {"kind": "chunk"},
+        {},
+        {"kind": "part", "part": {}},
+    ],
+    ids=["no part", "no seconds", "no chunk", "no kind", "another type"],
+)
+def test_an_entry_made_by_hand_is_an_error_that_says_so(entry, tmp_path):
+    without_xla(run=tmp_path)
+    Journal(tmp_path / JOURNAL, read_journal(tmp_path / JOURNAL)).append(entry)
+    for read in (lambda: without_xla(run=tmp_path), lambda: read_status(tmp_path)):
+        with pytest.raises(ValueError, match="is damaged: an entry has no"):
+            read()
 
 
 DTYPES = ["float32", "float64", "float16", "int32", "int64", "uint8", "bool", "complex64", ml_dtypes.bfloat16]

@@ -11,6 +11,7 @@ import pytest
 from filelock import FileLock
 
 import shrinkage as sh
+from shrinkage._cohort._cohort import Cohort
 from shrinkage._data._spool import Spool
 from shrinkage._record import _record
 from shrinkage._record._folder import RunFolder
@@ -181,6 +182,23 @@ def test_a_chunk_that_does_not_fit_into_memory_is_halved(tmp_path, monkeypatch):
     assert halved.plan["chunk"] == 1
     assert_equal(arrays_at_once(run=tmp_path), halved)
     np.testing.assert_allclose(halved.cv_loss, arrays_at_once().cv_loss, rtol=1e-4)  # XLA sums in another order
+
+
+def test_memory_that_runs_out_after_a_checkpoint(tmp_path, monkeypatch):
+    """The checkpoint is of more strengths at a time, and is not gone on from."""
+    train, epochs = Cohort.train_epoch, list[int]()
+
+    def train_epoch(self, epoch):
+        epochs.append(epoch)
+        if len(epochs) == 2:
+            raise MemoryError("no room")
+        return train(self, epoch)
+
+    with writes(monkeypatch, lambda *_: None):
+        monkeypatch.setattr(Cohort, "train_epoch", train_epoch)
+        path = without_xla(run=tmp_path)
+    assert path.plan["chunk"] == 2 and not any("damaged" in note for note in path.notes)
+    assert_equal(path, without_xla(plan={"chunk": 2, "xla": False}), notes=False)
 
 
 def test_memory_for_one_strength_that_runs_out_is_said(monkeypatch):
