@@ -71,13 +71,18 @@ def _status(records: list[dict[str, Any]], damage: str, path: Path) -> Status:
     ]
     begin, description = records[0], records[0]["description"]
     return Status(
-        *(begin[name] for name in ("model", "loss", "n_rows", "n_folds")),
-        len(description["lams"]),
-        description["epochs"],
-        tuple(sorted(strengths, key=lambda strength: -strength.lam)),
-        sum(len(entry["lams"]) for entry in parts.values() if entry["stage"] == "all rows" and entry["finished"]),
-        records[-1]["kind"] == "end",
-        records[-1]["seconds"],
-        max(0.0, time.time() - (path / JOURNAL).stat().st_mtime),
-        damage,
+        model=begin["model"],
+        loss=begin["loss"],
+        n_rows=begin["n_rows"],
+        n_folds=begin["n_folds"],
+        n_lams=len(description["lams"]),
+        epochs=description["epochs"],
+        strengths=tuple(sorted(strengths, key=lambda strength: -strength.lam)),
+        all_rows=sum(
+            len(entry["lams"]) for entry in parts.values() if entry["stage"] == "all rows" and entry["finished"]
+        ),
+        is_finished=records[-1]["kind"] == "end",
+        seconds=records[-1]["seconds"],
+        age=max(0.0, time.time() - (path / JOURNAL).stat().st_mtime),
+        damage=damage,
     )

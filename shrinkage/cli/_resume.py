@@ -96,7 +96,8 @@ def status_text(status: "Status") -> str:
     strengths = status.strengths
     lines = [
         f"{status.model}: {plural(status.n_rows, 'row')}, {plural(status.n_folds, 'fold')}, "
-        f"{plural(status.n_lams, 'strength')}, {plural(status.epochs, 'epoch')} at most; {duration(status.seconds)} so far",
+        f"{plural(status.n_lams, 'strength')}, {plural(status.epochs, 'epoch')} at most; "
+        f"{duration(status.seconds)} so far",
     ]
     if strengths:
         lines.append(f"{'lambda':>10}  {status.loss.replace('_', ' ')}, lowest so far  epoch")
