@@ -77,6 +77,6 @@ def test_a_disk_without_room_costs_no_table(tmp_path):
 
 
 def test_memory_that_runs_out_is_a_sentence(tmp_path):
-    write(tmp_path, b"a,b\n" + b"x" * 300_000_000 + b",1\n")
+    write(tmp_path, b"a,b\n" + b"x" * 66_000_000 + b",1\n")
     done = shell(tmp_path, (resource.RLIMIT_AS, 700_000_000), "fit", "t.csv", "--target", "b")
     assert done.returncode == 3 and done.stderr.startswith("Error: memory ran out."), done.stderr[-500:]
