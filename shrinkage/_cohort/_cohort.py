@@ -145,9 +145,13 @@ class Cohort:
 
     def advance(self, step: Callable[[int], tuple[list[Any], Any]]) -> np.ndarray:
         """Call `step` with the index of each fold, keep the members, and return whether each diverged, (f, s)."""
-        results = self.each_fold(step, self.engine.training.xla)
-        self._members = [members for members, _ in results]
-        return np.stack([keras.ops.convert_to_numpy(diverged) for _, diverged in results])
+
+        def advance(f: int) -> Any:
+            self._members[f], diverged = step(f)  # frees the fold's members before the step, while other folds train
+            return diverged
+
+        results = self.each_fold(advance, self.engine.training.xla)
+        return np.stack([keras.ops.convert_to_numpy(diverged) for diverged in results])
 
     def time_steps(self, steps: int) -> float:
         """Return the seconds for a number of steps of all folds, at most an epoch; the members do not change."""
