@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import keras
@@ -152,9 +153,13 @@ class Cohort:
 
     def advance(self, step: Callable[[int], tuple[list[Any], Any]]) -> np.ndarray:
         """Call `step` with the index of each fold, keep the members, and return whether each diverged, (f, s)."""
-        results = self.each_fold(step, self.engine.training.xla)
-        self._members = [members for members, _ in results]
-        return np.stack([keras.ops.convert_to_numpy(diverged) for _, diverged in results])
+
+        def advance(f: int) -> Any:
+            self._members[f], diverged = step(f)  # frees the fold's members before the step, while other folds train
+            return diverged
+
+        results = self.each_fold(advance, self.engine.training.xla)
+        return np.stack([keras.ops.convert_to_numpy(diverged) for diverged in results])
 
     def time_steps(self, steps: int) -> float:
         """Return the seconds for a number of steps of all folds, at most an epoch; the members do not change."""
@@ -196,24 +201,18 @@ class Cohort:
         """Score all members: one forward pass serves held-out and training loss."""
         weight = self.training.data.weight.astype(np.float64)
         held_rows = np.unique(np.concatenate(self._held_out))
-        scored = self.each_fold(self._score, self.engine.evaluation.xla)
-        held_loss, train_loss, predictions = zip(*scored, strict=True)
+        held_loss, train_loss, predictions = zip(*self.each_fold(self._score, self.engine.evaluation.xla), strict=True)
 
         def means(losses: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> np.ndarray:
-            pairs = [(loss, weight[index]) for loss, index in zip(losses, rows, strict=True)]
-            with np.errstate(invalid="ignore", over="ignore"):  # from members that diverge
-                return np.stack([np.average(loss[:, w > 0], axis=1, weights=w[w > 0]) for loss, w in pairs])
+            return np.stack([_means(loss, weight[index]) for loss, index in zip(losses, rows, strict=True)])
 
+        cv_loss, train_mean = means(held_loss, self._held_out), means(train_loss, self._train_scored)
         gather = Gathering([np.searchsorted(held_rows, rows) for rows in self._held_out], len(held_rows))
         row_loss = gather(*held_loss).astype(np.float64)
+        del held_loss, train_loss  # of all folds, before the predictions are gathered
         if not self.training.by_rows:
             row_loss = np.full_like(row_loss, np.nan)
-        return Evaluation(
-            cv_loss=means(held_loss, self._held_out),
-            train_loss=means(train_loss, self._train_scored),
-            row_loss=row_loss,
-            predictions=keras.tree.map_structure(gather, *predictions),
-        )
+        return Evaluation(cv_loss, train_mean, row_loss, keras.tree.map_structure(gather, *predictions))
 
     def _score(self, f: int) -> tuple[np.ndarray, np.ndarray, Any]:
         """Score the members of a fold.
@@ -224,13 +223,27 @@ class Cohort:
         """
         held_rows, train = self._held_out[f], self._train_scored[f]
         # If the loss or the model mixes rows, the two sets are not put into one batch, as in `model.evaluate`.
-        parts = [np.concatenate([held_rows, train])] if self.training.by_rows else [held_rows, train]
-        scored = [self._score_rows(f, rows) for part in parts for rows in self._parts(part)]
-        losses, predictions = keras.tree.map_structure(lambda *found: np.concatenate(found, axis=1), *scored)
-        predictions = keras.tree.map_structure(lambda value: value[:, : len(held_rows)], predictions)
-        if self._target is not None:
-            losses, predictions = self._target.restore(losses, predictions, f)
+        sets = [np.concatenate([held_rows, train])] if self.training.by_rows else [held_rows, train]
+        losses, predictions = self._score_sets(f, sets, len(held_rows))
         return losses[:, : len(held_rows)], losses[:, len(held_rows) :], predictions
+
+    def _score_sets(
+        self, f: int, sets: Sequence[np.ndarray], n_predicted: int, data: Any = None
+    ) -> tuple[np.ndarray, Any]:
+        """Return the losses (s, b) of a fold's members on sets of rows, and predictions for the first `n_predicted`.
+
+        The parts that are scored together are written to their places: a list of them would take the memory again.
+        """
+        first, *parts = [part for rows in sets for part in self._parts(rows)]
+        found = self._score_rows(f, first, data)
+        losses = _empty(found[0], sum(map(len, sets)))
+        whole = losses, keras.tree.map_structure(lambda value: _empty(value, n_predicted), found[1])
+        keras.tree.map_structure(partial(_write, 0), whole, found)
+        start = len(first)
+        for part in parts:
+            keras.tree.map_structure(partial(_write, start), whole, self._score_rows(f, part, data))
+            start += len(part)
+        return whole if self._target is None else self._target.restore(*whole, f)
 
     def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
         """Split rows into the parts that are scored together."""
@@ -252,9 +265,7 @@ class Cohort:
             data: Inputs, targets and weights, as `fold_tensors` gives them for the fold.
             rows: Rows of `data`.
         """
-        scored = [self._score_rows(f, part, data) for part in self._parts(rows)]
-        losses, predictions = keras.tree.map_structure(lambda *found: np.concatenate(found, axis=1), *scored)
-        return (losses, predictions) if self._target is None else self._target.restore(losses, predictions, f)
+        return self._score_sets(f, [rows], len(rows), data)
 
     def each_fold(self, call: Callable[[int], Any], xla: bool) -> list[Any]:
         """Call with the index of each fold, in parallel if XLA compiled the steps: small steps keep one core busy.
@@ -280,6 +291,24 @@ class Cohort:
 def side_by_side(folds: int, xla: bool) -> int:
     """Return the number of folds that run in parallel."""
     return min(folds, os.cpu_count() or 1) if xla else 1
+
+
+def _means(losses: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the weighted mean of each strength's losses (s, n), (s,); one at a time, as the products are float64."""
+    counts = weight > 0
+    with np.errstate(invalid="ignore", over="ignore"):  # from members that diverge
+        return np.array([np.average(loss[counts], weights=weight[counts]) for loss in losses])
+
+
+def _empty(found: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return an array (s, n_rows, ...) for values of some rows, (s, b, ...)."""
+    return np.empty((found.shape[0], n_rows, *found.shape[2:]), found.dtype)
+
+
+def _write(start: int, whole: np.ndarray, part: np.ndarray) -> None:
+    """Write the values of some rows to their place; rows behind the last are left out."""
+    room = max(0, whole.shape[1] - start)
+    whole[:, start : start + part.shape[1]] = part[:, :room]
 
 
 def _numpy(value: Any) -> np.ndarray:

@@ -279,7 +279,7 @@ def tensors(arrays: Any) -> Any:
 
 def _tensor(array: Any) -> Any:
     if not isinstance(array, SparseRows):
-        return tf.constant(array)
+        return tf.constant(_Uncopied(array))
     matrix = array.matrix
     values = matrix.data if matrix.nnz else np.zeros(1, array.dtype)  # a gather needs a value
     columns = matrix.indices if matrix.nnz else np.zeros(1, np.int32)
@@ -287,6 +287,20 @@ def _tensor(array: Any) -> Any:
     return SparseTensors(
         tf.constant(starts), tf.constant(columns.astype(np.int32)), tf.constant(values), array.shape[1]
     )
+
+
+class _Uncopied:
+    """An array that TensorFlow does not copy before it copies it to a tensor.
+
+    `tf.constant` copies a NumPy array first, in case that the caller changes it later, and the copy outlives the call.
+    The rows of a fit do not change.
+    """
+
+    def __init__(self, array: np.ndarray):
+        self._array = array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self._array, dtype)
 
 
 def threads() -> int:

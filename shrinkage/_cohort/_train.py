@@ -43,6 +43,8 @@ class Scores:
 
 def join(parts: Sequence[Scores]) -> Scores:
     """Concatenate scores along the strengths; shorter curves are padded with NaN."""
+    if len(parts) == 1:  # without a copy of the predictions
+        return parts[0]
     longest = max(part.cv_loss.shape[2] for part in parts)
 
     def join_field(name: str) -> Any:

@@ -259,10 +259,13 @@ def batch_rows(train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: in
         batch_size: Number of rows per batch.
     """
     start, stop = epoch * steps * batch_size, (epoch + 1) * steps * batch_size
-    first, last = start // len(train), -(-stop // len(train))
-    rows = [train[np.random.default_rng((seed, 1, fold, k)).permutation(len(train))] for k in range(first, last)]
-    offset = start - first * len(train)
-    return np.concatenate(rows)[offset : offset + stop - start].reshape(steps, batch_size)
+    rows = np.empty(stop - start, train.dtype)
+    for k in range(start // len(train), -(-stop // len(train))):
+        order = np.random.default_rng((seed, 1, fold, k)).permutation(len(train))
+        begin = k * len(train) - start  # place of the permutation in `rows`, negative if it began in an earlier epoch
+        kept = order[max(0, -begin) : stop - start - begin]
+        rows[max(0, begin) : max(0, begin) + len(kept)] = train[kept]
+    return rows.reshape(steps, batch_size)
 
 
 def random_seeds(*, seed: int, fold: int, epoch: int, count: int, block: int = 0) -> np.ndarray:

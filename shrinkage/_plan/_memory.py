@@ -18,8 +18,22 @@ _ACTIVATIONS = {False: 1.4, True: 3.5}
 """Copies of all layer outputs at the memory peak of a step, without and with XLA; measured."""
 _GATES = 3
 """Values that a loop over time stores per unit and time step, in as many copies as layer outputs; measured with GRU."""
-_COMPILING = {False: 100 * 2**20, True: 250 * 2**20}
-"""Bytes in use after tracing and compiling, without and with XLA; measured."""
+_COMPILING = {False: 50 * 2**20, True: 160 * 2**20}
+"""Bytes in use after tracing and compiling a small network, without and with XLA; measured."""
+_INDEX = 8
+"""Bytes of a row number in a set of rows."""
+_BATCHES = 32
+"""Bytes per row for the batches of an epoch: a permutation, the rows in its order, and the part of them that is used, 8
+each; the indices of 4 bytes as an array and as a tensor."""
+_BLOCKS = 7
+"""Copies of a block in memory where rows are on disk: the sample and its tensor, the block as it is read, its arrays,
+the buffer and its tensor, and the next block, which is read in advance."""
+_OF_BLOCK = 3
+"""Losses and predictions of a block for a strength: of held-out and of training rows, and averaged over folds."""
+_HEAP = 1.25
+"""Memory of arrays for a moment, to their size: the allocator keeps freed arrays of up to 32 MiB; measured."""
+_SPLITTING = 60
+"""Bytes per row on disk, for a moment, while the folds are chosen: weights, classes and sets of rows; measured."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,12 @@ class Memory:
     """Bytes that a run may take."""
     inputs: int = 0
     """Number of values, not bytes, in the inputs of a row. A batch of inputs is copied from all rows."""
+    rows: int = 0
+    """Number of rows in memory."""
+    listed: int = 0
+    """Rows in the sets that folds train on, hold out and score, added up: their numbers are kept."""
+    stored: int = 0
+    """Number of rows on disk."""
 
     def predict(self, chunk: int, *, xla: bool, evaluated_rows: int) -> int:
         """Return the peak memory of a run with `chunk` strengths at a time, in bytes."""
@@ -66,14 +86,21 @@ class Memory:
     def fixed_bytes(self, xla: bool) -> float:
         """Return the bytes that do not depend on the number of strengths at a time."""
         kept = self.held_out * (self.output + 8) + self.member  # per strength, until the path is assembled
-        batch = side_by_side(self.folds, xla) * 2 * 4 * self.inputs * self.batch_size
-        return _COMPILING[xla] + self.data + batch + self.strengths * kept
+        together = side_by_side(self.folds, xla)
+        batch = together * (2 * 4 * self.inputs * self.batch_size + _BATCHES * self.rows)
+        copies = _BLOCKS if self.stored else 1
+        training = copies * self.data + _HEAP * (batch + _INDEX * self.listed) + self.strengths * kept
+        return _COMPILING[xla] + max(training, _SPLITTING * self.stored)
 
     def _per_strength(self, xla: bool, evaluated_rows: int) -> float:
         training = self.member + self.weights + _ACTIVATIONS[xla] * self.activations * self.batch_size
         evaluation = 2 * 4 * self.widest * evaluated_rows
-        scores = self.folds * self.scored * 4 + (self.held_out + self.held_out_by_all) * (self.output + 8)
-        return self.folds * self.member + side_by_side(self.folds, xla) * max(training, evaluation) + scores
+        # Losses and predictions of all folds, and the mean losses over folds in float32 and float64. The scores of the
+        # kept epochs are in `fixed_bytes`.
+        scores = self.folds * self.scored * 4 + self.held_out_by_all * self.output + self.held_out * (4 + 8)
+        scores += _OF_BLOCK * self.rows * (self.output + 4) if self.stored else 0
+        together = side_by_side(self.folds, xla)
+        return self.folds * self.member + together * max(training, evaluation) + _HEAP * scores
 
 
 def measure(
@@ -84,6 +111,8 @@ def measure(
     batch_size: int,
     strengths: int,
     limit: int,
+    n_train: int = 0,
+    stored: int = 0,
 ) -> Memory:
     """Return the sizes of a run.
 
@@ -94,6 +123,8 @@ def measure(
         batch_size: Number of rows in a batch.
         strengths: Number of strengths S.
         limit: Bytes that the run may take.
+        n_train: Rows that the folds train on, added up.
+        stored: Number of rows on disk, of which `data` is a sample, or 0.
     """
     network = template.network
     optimizer = fresh_optimizer(template.optimizer)
@@ -116,6 +147,9 @@ def measure(
         batch_size=batch_size,
         limit=limit,
         inputs=sum(math.prod(array.shape[1:]) for array in tree.flatten(data.x)),
+        rows=data.n_rows,
+        listed=3 * len(held_out) * data.n_rows if stored else n_train + 2 * sum(map(len, held_out)),
+        stored=stored,
     )
 
 

@@ -50,6 +50,7 @@ class Runner:
         self._memory = measure(
             training.template, training.data, self._scored_together(),
             batch_size=training.batch_size, strengths=len(problem.lams), limit=limit,
+            n_train=int(problem.n_train.sum()), stored=0 if problem.stored is None else problem.stored.spool.n_rows,
         )  # fmt: skip
         candidates = ways(training.template.network, agrees=agrees, batch_size=training.batch_size)
         candidates, note = ways_with_room(candidates, self._user_plan)
