@@ -79,6 +79,8 @@ PYTHON = Vocabulary(
         "held_out": "path.folds.held_out",
         "trained_on": "path.folds.train",
         "in_python": "",
+        "kept_rows": "`predictions` and `row_loss` are",
+        "numbers_of_rows": ", which `held_out_rows` numbers",
         "target_units": (
             "path.model() predicts standardised targets: path.target_mean + path.target_sd * prediction gives those "
             "of y"
