@@ -90,7 +90,9 @@ def describe_cells(column: pd.Series) -> str:
 
 
 def is_text(column: pd.Series) -> bool:
-    """Whether a column has the type of text, and no other values."""
+    """Whether all filled cells of a column are text."""
+    if column.dtype == object:  # as pandas 2 reads text
+        return pd.api.types.infer_dtype(column, skipna=True) == "string"
     return isinstance(column.dtype, pd.StringDtype)
 
 

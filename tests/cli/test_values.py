@@ -1,14 +1,19 @@
 """Cells of text are converted once for each distinct cell: equal to the conversion of every cell."""
 
-import inspect
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shrinkage.cli._dates import _as_seconds, as_seconds
+from shrinkage.cli import _values
+from shrinkage.cli._dates import as_seconds
 from shrinkage.cli._formats import DATE_OR_TIME, MOST, are_dates
 from shrinkage.cli._values import as_booleans, as_categories, as_numbers, by_value, kind_of
 
@@ -29,27 +34,45 @@ CELLS = st.one_of(
 
 
 def text(cells: list[str | None]) -> pd.Series:
-    return pd.Series(cells, dtype=pd.StringDtype("pyarrow", na_value=np.nan))
+    """Cells as a file has them."""
+    return pa.array(cells, pa.string()).to_pandas()
+
+
+def cell_by_cell() -> Any:
+    """Convert and examine every cell, as in columns that are not text."""
+    return patch.object(_values, "is_text", lambda column: False)
 
 
 @given(CELLS)
 def test_conversions_of_distinct_cells_equal_those_of_all_cells(cells):
     column = text(cells)
-    for convert in (as_numbers, as_categories):
-        of_all_cells = inspect.unwrap(convert)
-        np.testing.assert_array_equal(convert(column), of_all_cells(column))
-        np.testing.assert_array_equal(convert(column), convert(column.astype(object)))
-    np.testing.assert_array_equal(as_booleans(column), as_booleans(column.astype(object)))
-    np.testing.assert_array_equal(as_seconds(column, "ISO8601"), _as_seconds(column, "ISO8601"))
+    for convert in (as_numbers, as_categories, as_booleans, partial(as_seconds, form="ISO8601")):
+        found = convert(column)
+        with cell_by_cell():
+            np.testing.assert_array_equal(found, convert(column))
+            np.testing.assert_array_equal(found, convert(pd.Series(cells, dtype=object)))
 
 
 @given(CELLS)
-def test_the_kind_of_text_is_that_of_objects(cells):
-    """Objects are examined cell by cell."""
+def test_the_kind_of_a_column_is_that_of_all_its_cells(cells):
     known = [cell for cell in cells if cell is not None]
-    if known:
-        assert kind_of(text(cells)) == kind_of(pd.Series(cells, dtype=object))
-        assert are_dates(text(cells)) == (pd.Series(known).astype(object).str.fullmatch(DATE_OR_TIME).mean() >= MOST)
+    if not known:
+        return
+    found = kind_of(text(cells))
+    with cell_by_cell():
+        assert found == kind_of(text(cells)) == kind_of(pd.Series(cells, dtype=object))
+    assert are_dates(text(cells)) == (pd.Series(known).astype(object).str.fullmatch(DATE_OR_TIME).mean() >= MOST)
+
+
+@pytest.mark.parametrize("cells", [["1", 2, "x"], [True, "true", 0], ["1", Decimal("2.5"), None], [1.0, "1", "1"]])
+def test_cells_of_other_types_are_converted_each(cells):
+    """To pandas, 1 and True are one value."""
+    column = pd.Series(cells, dtype=object)
+    assert not _values.is_text(column)
+    with cell_by_cell():
+        expected = as_numbers(column), as_categories(column).tolist(), kind_of(column)
+    np.testing.assert_array_equal(as_numbers(column), expected[0])
+    assert (as_categories(column).tolist(), kind_of(column)) == expected[1:]
 
 
 def test_each_distinct_cell_is_converted_once():
