@@ -83,6 +83,8 @@ PYTHON = Vocabulary(
             "`run` must be the folder of the same fit, or an absent folder. Received: the record of another fit"
         ),
         "same_fit": ("Call with the model, data and arguments of that fit to go on, or choose another folder."),
+        "kept_rows": "`predictions` and `row_loss` are",
+        "numbers_of_rows": ", which `held_out_rows` numbers",
         "target_units": (
             "path.model() predicts standardised targets: path.target_mean + path.target_sd * prediction gives those "
             "of y"

@@ -47,6 +47,7 @@ class Runner:
         training = self.problem.training
         self.notes: list[str] = []
         self._engines = Engines(training)
+        self._timings: dict[Way, Timing] = {}
         self._memory = measure(
             training.template, training.data, self._scored_together(),
             batch_size=training.batch_size, strengths=len(problem.lams), limit=limit,
@@ -132,7 +133,9 @@ class Runner:
 
     def predict_seconds(self) -> float:
         """Return the seconds for compiling and for the steps of all epochs. A few steps are timed."""
-        return self._time_way(self._way).run(self._model_steps())
+        timing = self._time_way(self._way)
+        # The steps of the folds and those of all rows are compiled separately.
+        return timing.run(self._model_steps()) + timing.compile_seconds
 
     def _model_steps(self) -> float:
         rows = int(self.problem.n_train.sum()) + self.problem.n_rows
@@ -168,10 +171,16 @@ class Runner:
         return stored_moments(network, stored)
 
     def _time_way(self, way: Way) -> Timing:
-        """Time a way with the chunk of its plan, or with two strengths where each member is traced separately."""
+        """Time a way with the chunk of its plan, or with two strengths where each member is traced separately.
+
+        A way is timed once: later the steps would already be compiled.
+        """
+        if way in self._timings:
+            return self._timings[way]
         plan = self._plan_of(way)
         size = min(plan.chunk, 2 if way.unrolled else plan.chunk)
         cohort = self._cohort(size, plan)
         lam = np.zeros((len(self.problem.folds.train), size))
         timing = time_steps(cohort, lambda cohort: cohort.start(lam), lam.size)
-        return replace(timing, compile_seconds=timing.compile_seconds * plan.chunk / size)
+        self._timings[way] = replace(timing, compile_seconds=timing.compile_seconds * plan.chunk / size)
+        return self._timings[way]

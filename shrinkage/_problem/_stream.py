@@ -20,6 +20,7 @@ from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, StoredRows, placeme
 from shrinkage._model._behaviour import Behaviour, observe
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
+from shrinkage._note import Note
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
 from shrinkage._problem._split import (
@@ -181,13 +182,13 @@ def _check_classes(inputs: SplitInputs, objective: Objective) -> None:
         raise ValueError(f"`y` must hold at least two classes. Received: only {classes.min()}.")
 
 
-def _note(stored: StoredRows, n_held_out: int) -> str:
+def _note(stored: StoredRows, n_held_out: int) -> Note:
     size, n_sample = stored.spool.n_rows * stored.spool.dtype.itemsize / 2**20, len(stored.sample_rows)
     sample = (
-        f" Losses and metrics are over all held-out rows. `predictions` and `row_loss` are of a random sample of "
-        f"{n_sample:,} of the {n_held_out:,} held-out rows, which `held_out_rows` numbers."
+        f" Losses and metrics are over all held-out rows. $kept_rows of a random sample of {n_sample:,} of the "
+        f"{n_held_out:,} held-out rows$numbers_of_rows."
     )
-    return (
+    return Note(
         f"The {stored.spool.n_rows:,} rows ({size:,.0f} MiB) were written to disk, and are read in {stored.n_blocks} "
         f"blocks.{sample if n_sample < n_held_out else ''}"
     )

@@ -12,7 +12,7 @@ from ._console import plural
 from ._formats import DATES, are_dates_as_numbers, quantity
 from ._table import column
 from ._target import Target
-from ._values import FEW_VALUES, as_categories, as_numbers
+from ._values import FEW_VALUES, as_categories, as_numbers, is_text
 
 # Codes for a missing number: a repeated digit such as 999, or -9.
 _SENTINEL = re.compile(r"-?(?:9{2,}|8{2,}|7{2,})|-9")
@@ -41,6 +41,7 @@ def cautions(frame: pd.DataFrame, columns: Columns, target: Target) -> tuple[str
             *_each(_sentinel, frame, numbers),
             *_each(_dates, frame, numbers),
             *_copies(frame, columns, target),
+            *_repeated(frame, [each.name for each in columns.all]),
         )
     )
 
@@ -79,7 +80,8 @@ def _alike(name: str, cells: pd.Series) -> str | None:
 def _quantities(name: str, cells: pd.Series) -> str | None:
     """A few distinct quantities, read as categories."""
     strings = cells.dropna()
-    if not strings.map(lambda cell: isinstance(cell, str)).all() or not (reason := quantity(strings)):
+    are_texts = is_text(strings) or strings.map(lambda cell: isinstance(cell, str)).all()
+    if not are_texts or not (reason := quantity(strings)):
         return None
     return f"{name} is taken as categories, and {reason} to have a column of numbers"
 
@@ -130,6 +132,22 @@ def _copies(frame: pd.DataFrame, columns: Columns, target: Target) -> list[str]:
         f"known before the target, say --drop {shlex.quote(name)}"
         for name in found
     ]
+
+
+def _repeated(frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
+    """Columns with the cells of an earlier column."""
+    rows = np.unique(np.linspace(0, len(frame) - 1, _SAMPLE).astype(int))
+    alike: dict[int, list[pd.Series]] = {}
+    found = []
+    for name in names:
+        cells = column(frame, name)
+        others = alike.setdefault(hash(tuple(cells.iloc[rows].astype(str))), [])
+        same = next((other.name for other in others if other.equals(cells)), None)
+        if same is None:
+            others.append(cells)
+        else:
+            found.append(f"{name} has the cells of {same} in all rows; --drop {shlex.quote(name)} leaves it out")
+    return found
 
 
 def _has_the_classes_of(y: np.ndarray, cells: pd.Series) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from ._formats import DATES, MOST, are_dates
-from ._values import as_numbers
+from ._values import as_numbers, by_value
 
 ISO = "ISO8601"
 _DAYS = (
@@ -61,6 +61,10 @@ def find_form(cells: pd.Series) -> str:
 
 def as_seconds(cells: pd.Series, form: str) -> np.ndarray:
     """Return (n,) float64: seconds since 1970-01-01, and NaN for cells that are missing or not dates."""
+    return by_value(lambda distinct: _as_seconds(distinct, form))(cells)
+
+
+def _as_seconds(cells: pd.Series, form: str) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(cells.dtype) and not cells.isna().all():
         return as_numbers(cells) * np.nan  # pandas would take them as nanoseconds
     if form and not pd.api.types.is_datetime64_any_dtype(cells.dtype):

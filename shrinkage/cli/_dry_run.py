@@ -16,7 +16,7 @@ def forecast(runner: "Runner") -> dict[str, Any]:
     problem, chunk = runner.problem, runner.plan.chunk
     n_folds, n_lams, batch = len(problem.folds.train), len(problem.lams), problem.training.batch_size
     chunks = math.ceil(n_lams / chunk)
-    longest = [max(map(len, problem.folds.train)), len(problem.rows_of_x)]
+    longest = [int(problem.folds.train.sizes.max()), problem.n_rows]
     return {
         "strengths": problem.lams.tolist(),
         "folds": n_folds,
@@ -51,6 +51,7 @@ def _words(found: dict[str, Any], notes: Sequence[str]) -> str:
         f"{plural(found['folds'], 'fold')}, and on all rows",
         f"steps: about {found['steps']:,} at most, each of up to {plural(found['models_in_a_step'], 'model')} together",
         f"memory: about {found['memory'] / 2**20:,.0f} MiB",
-        f"time: about {duration(found['seconds'])} for the steps of {plural(found['epochs'], 'epoch')}{early}",
+        f"time: about {duration(found['seconds'])} for compiling and the steps of {plural(found['epochs'], 'epoch')}"
+        f"{early}",
     ]
     return "\n".join([*lines, *notes, "Dry run: nothing was trained or written."])

@@ -48,6 +48,7 @@ _DATE = "|".join(
 )
 _TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[ap]m)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?"
 DATE_OR_TIME = rf"(?i:(?:{_DATE})(?:[T ]+{_TIME})?|{_TIME})"
+_DATE_OR_TIME = re.compile(DATE_OR_TIME)
 DATES = "dates and times are not used"
 
 
@@ -78,7 +79,9 @@ def is_number(cell: str) -> bool:
 
 def are_dates(column: pd.Series) -> bool:
     """Whether cells of text are dates or times."""
-    return bool(column.dropna().astype(str).str.fullmatch(DATE_OR_TIME).mean() >= MOST)
+    counts = column.dropna().astype(str).value_counts()
+    n_dates = sum(count for cell, count in counts.items() if _DATE_OR_TIME.fullmatch(str(cell)))
+    return len(counts) > 0 and bool(n_dates >= MOST * counts.sum())
 
 
 def are_dates_as_numbers(values: np.ndarray) -> bool:

@@ -96,7 +96,8 @@ class Prepared:
         return "\n".join(
             [
                 f"{self.folder}: {found}: {listed}",
-                f"sizes: {size[0]} x {size[1]}{more}; resized to {images.height} x {images.width}, {colours}",
+                f"sizes (height x width): {size[0]} x {size[1]}{more}; resized to {images.height} x {images.width}, "
+                f"{colours}",
                 *self.notes,
             ]
         )

@@ -35,11 +35,18 @@ class Layout:
     single_quotes: bool = False
     """Whether the names were in single quotes; cells may then be too."""
 
-    def notes(self, n_below: int) -> list[str]:
-        """Return messages about lines that were left out, of which `n_below` below the header, and cautions."""
+    def notes(self, n_below: int, n_blank: int = 0) -> list[str]:
+        """Return cautions, and messages about lines that were left out.
+
+        Args:
+            n_below: The number of comments below the header.
+            n_blank: The number of blank lines between rows.
+        """
         notes = [f"left out above the header: {', '.join(map(repr, self.titles))}"] if self.titles else []
         if count := self.n_comments + n_below:
             notes.append(f"left out: {count:,} comment line{'s' if count > 1 else ''} (#)")
+        if n_blank:
+            notes.append(f"left out: {n_blank:,} blank line{'s' if n_blank > 1 else ''} between rows")
         if self.single_quotes:
             notes.append("left out: the single quotes around names")
         if all(map(is_number, self.names)):
@@ -138,25 +145,25 @@ def _rows(lines: list[str], separator: str, strict: bool = False) -> Iterator[tu
         begin = reader.line_num
 
 
-def _quality(lines: list[str], separator: str) -> tuple[bool, int, float, int]:
+def _quality(lines: list[str], separator: str) -> tuple[int, int, float, int]:
     """Return a score of a separator: equally many cells, few titles, a large share of such rows, many cells.
 
     A separator that also cuts the header is better: in x;y above 80,5;130,25 the commas are no separators.
     """
-    rows = []
+    rows, is_strict = [], True
     try:
-        # Strict: where a closing quote is not followed by the separator, it is the wrong one.
+        # Strict: where a closing quote is not followed by the separator, it is the wrong one, or a quote was forgotten.
         for row, _ in islice(_rows(lines, separator, strict=True), _SAMPLE):
             rows.append(row)
     except csv.Error as error:
-        if "unexpected end" not in str(error):  # a quote that does not close, or not in the sample
-            return False, 0, 0, 0
-    if not rows:
-        return False, 0, 0, 0
-    width, start = _shape(rows)
+        is_strict = "unexpected end" in str(error)  # a quote that does not close, or not in the sample
+    width, start = _shape(rows) if rows else (0, 0)
+    if width < 2:
+        return 0, 0, 0, width
     share = sum(len(row) == width for row in rows[start:]) / len(rows[start:])
-    whole = share == 1
-    return (whole, -start if whole else 0, share, width) if width > 1 else (False, 0, 0, width)
+    if share == 1 and is_strict:
+        return 3, -start, share, width
+    return 2 if is_strict else 1, 0, share, width
 
 
 def _shape(rows: list[list[str]]) -> tuple[int, int]:

@@ -70,6 +70,7 @@ class Prepared:
     def describe(self) -> str:
         """Return the description, as text."""
         columns, target = self.columns, self.target
+        here = "" if self.stream is None else " in the sample"
         lines = [
             f"{self.file}: {plural(self.n_rows, 'row')}; {plural(len(columns.names), 'column')}, encoded as "
             f"{plural(len(columns.features), 'input')}",
@@ -79,15 +80,18 @@ class Prepared:
             *table_lines(self.table()),
             "",
             f"target {columns.target}: {target.task} ({target.reason})",
-            *_count_words("rows of each class", self._class_sizes()),
+            *_count_words(f"rows of each class{here}", self._class_sizes()),
         ]
         if self.n_unlabelled:
-            lines.append(f"left out: {plural(self.n_unlabelled, 'row')} without a target (empty, NA, null, None or ?)")
+            rows = f"{plural(self.n_unlabelled, 'row')}{here}"
+            lines.append(f"left out: {rows} without a target (empty, NA, null, None or ?)")
         lines += [*self.skipped.describe(), *self.split.notes]
-        rows = self.split.rows_in_fold
-        if rows < FEW_ROWS:
-            lines.append(f"caution: {plural(rows, 'row')} in a fold; so few can hardly tell one strength from another")
-        lines += _count_words(f"classes with fewer rows than the {self.split.n_folds} folds", self._small_classes())
+        if self.split.rows_in_fold < FEW_ROWS:
+            rows = plural(self.split.rows_in_fold, "row")
+            lines.append(f"caution: {rows} in a fold; so few can hardly tell one strength from another")
+        lines += _count_words(
+            f"classes with fewer rows{here} than the {self.split.n_folds} folds", self._small_classes()
+        )
         lines += about_time(columns, self.cautions) if self.split.is_random else []
         renamed = [f"{name} is {new}" for name, new in columns.renamed.items()]
         if renamed:
@@ -96,22 +100,24 @@ class Prepared:
             )
         lines += self.cautions
         if self.odd:
-            lines.append(f"cells that are no numbers, missing ones too: {_list_items(odd_words(self.odd))}")
-        lines += self._clipped()
+            lines.append(f"cells{here} that are no numbers, missing ones too: {_list_items(odd_words(self.odd))}")
+        lines += self._clipped(here)
         for most, embedded in ((MAX_CATEGORIES, False), (MAX_EMBEDDED, True)):
             found = [c for c in columns.categories if c.n_beyond and c.embedded == embedded]
             way = "" if embedded else "; --category NAME gives each category an input"
             if found:
                 listed = _list_items([f"{c.name} {c.n_beyond}" for c in found])
                 lines.append(f"categories beyond the {most} with an input each, which share one: {listed}{way}")
-        return "\n".join([*lines, *_count_words("cells with rare categories", count_unseen(columns, self.cells))])
+        return "\n".join(
+            [*lines, *_count_words(f"cells{here} with rare categories", count_unseen(columns, self.cells))]
+        )
 
     def _about_sample(self) -> list[str]:
         if self.stream is None:
             return []
         return [
             "larger than the memory limit: the columns were inferred from a random sample of "
-            f"{plural(len(self.target.values), 'row')}, and the counts below are of the sample"
+            f"{plural(len(self.target.values), 'row')} with a target, of which the table below has the counts"
         ]
 
     def describe_read(self) -> str:
@@ -153,11 +159,11 @@ class Prepared:
             name: [column.name for column in self.columns.all if column.kind == kind] for name, kind in _KINDS.items()
         }
 
-    def _clipped(self) -> list[str]:
+    def _clipped(self, here: str) -> list[str]:
         counts = count_clipped(self.columns, self.cells)
         found = [column for column in self.columns.numbers if column.name in counts]
         listed = [f"{c.name} at {c.low:.4g} and {c.high:.4g} ({plural(counts[c.name], 'cell')})" for c in found]
-        return [f"numbers far outside the others, clipped: {_list_items(listed)}"] if listed else []
+        return [f"numbers{here} far outside the others, clipped: {_list_items(listed)}"] if listed else []
 
     def _class_sizes(self) -> dict[str, int]:
         if not self.columns.labels:

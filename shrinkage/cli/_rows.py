@@ -18,6 +18,7 @@ _BLOCK = 2**20  # characters that are decoded together
 UNDECODABLE = re.compile("[\0\ud800-\udfff]")
 """Characters of which no text consists: zero bytes, and bytes that cannot be decoded."""
 _MOST_SHOWN = 60
+_FEW_SEPARATORS = 4  # so few separators in the lines of a cell may be those of a text
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,9 @@ class Splitter:
         self._again = deque[str]()
         self.n_comments = 0
         """The number of comments below the header, so far."""
+        self.n_blank = 0
+        """The number of blank lines above a row, so far."""
+        self._n_blank_now = 0  # since the last row: blank lines at the end of the file are common
 
     def __iter__(self) -> Iterator[tuple[list[str], int, int]]:
         """Yield (cells, line, number of characters) of each row."""
@@ -122,7 +126,10 @@ class Splitter:
                 column = next(self._names[i] for i, cell in enumerate(cells) if UNDECODABLE.search(cell))
                 self._report(line, "the bytes are not text in the encoding of the file", text, column)
             elif width > 1 or text.strip():
+                self.n_blank, self._n_blank_now = self.n_blank + self._n_blank_now, 0
                 yield cells, line, len(text)
+            else:
+                self._n_blank_now += 1
 
     def _examine(self, cells: list[str], line: int, text: str) -> None:
         """Leave out blank lines and comments; report other rows."""
@@ -133,10 +140,26 @@ class Splitter:
             more = " (a cell that holds the separator belongs in quotes, and every column needs a name)"
             more *= len(cells) > len(self._names)
             self._report(line, reason + more, text)
+        else:
+            self._n_blank_now += 1
 
     def _report(self, line: int, reason: str, text: str, column: str | None = None) -> None:
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         self._on_bad_row(BadRow(self._file, line, reason, text, column))
+
+    def _is_unclosed(self, lines: list[str]) -> bool:
+        """Whether a quote opens in the first of several lines and closes at a quote of another row.
+
+        The quote then closes in the middle of a cell, or the lines between are rows.
+        """
+        try:
+            list(csv.reader(lines, delimiter=self._separator, skipinitialspace=True, strict=True))
+        except csv.Error:
+            return True
+        width, between = len(self._names), lines[1:-1]
+        if (width - 1) * len(between) < _FEW_SEPARATORS:
+            return False
+        return all(len(cells) == width for cells in csv.reader(between, delimiter=self._separator))
 
     def _split(self) -> Iterator[tuple[list[str], int, str]]:
         """Yield (cells, first line, text) of each row. After a quote that does not close, the next line is a row."""
@@ -157,7 +180,8 @@ class Splitter:
 
             try:
                 for cells in csv.reader(take(), delimiter=self._separator, skipinitialspace=True):
-                    if is_at_end:  # and yet in a cell
+                    # At the end, and yet in a cell; or the cell has swallowed rows.
+                    if is_at_end or (len(row) > 1 and self._is_unclosed(row)):
                         break
                     yield cells, self._number, row[0] if len(row) == 1 else "".join(row)
                     self._number += len(row)

@@ -111,7 +111,7 @@ class CsvFile:
             splitter = Splitter(self.file, lines, self._layout, self.names, on_bad_row)
             for rows, numbers in _group(splitter, len(self.names)):
                 yield Chunk(self.file, self._table(rows, places), np.array(numbers))
-            found = (self._note, decoder.note, *self._layout.notes(splitter.n_comments))
+            found = (self._note, decoder.note, *self._layout.notes(splitter.n_comments, splitter.n_blank))
             self._notes = tuple(note for note in found if note)
 
     @contextlib.contextmanager

@@ -24,6 +24,8 @@ IN_SHELL = Vocabulary(
         "give_lams": "shrinkage.fit in Python takes `lams`",
         "held_out": "shrinkage.Path.load(FOLDER).folds.held_out",
         "trained_on": "shrinkage.Path.load(FOLDER).folds.train",
+        "kept_rows": "The predictions and the losses of rows that the path keeps are",
+        "numbers_of_rows": "",
         "in_python": " in Python, which counts rows with a target from 0",
         "another_fit": "The data or the packages changed since the run began",
         "same_fit": "Bring them back to go on, or begin anew with shrinkage fit and --overwrite.",

@@ -1,6 +1,9 @@
 """Convert the cells of a column to numbers, booleans or categories, in the same way for `fit` and `predict`."""
 
 import datetime
+import functools
+import re
+from collections.abc import Callable
 from decimal import Decimal
 from numbers import Number
 from typing import Literal
@@ -12,6 +15,7 @@ from ._formats import DATES, LEADING_ZERO, MOST, are_dates, quantity
 
 Kind = Literal["number", "boolean", "category"]
 
+_LEADING_ZERO = re.compile(LEADING_ZERO)
 TRUTH = {"true": 1.0, "false": 0.0}
 # Fewer distinct numbers than this may be codes.
 FEW_VALUES = 20
@@ -43,12 +47,12 @@ def kind_of(column: pd.Series) -> Kind | None:
         return "boolean"
     if pd.api.types.is_numeric_dtype(cells.dtype):
         return None if pd.api.types.is_complex_dtype(cells.dtype) else "number"
-    if not cells.map(lambda cell: isinstance(cell, str | Number | Decimal)).all():
+    if not is_text(cells) and not cells.map(lambda cell: isinstance(cell, str | Number | Decimal)).all():
         return None
     if _are_odd(cells, find_unreadable(cells, _truth(cells))):
         return "boolean"
-    codes = cells.map(lambda cell: isinstance(cell, str)) & cells.astype(str).str.fullmatch(LEADING_ZERO)
-    if not codes.any() and _are_odd(cells, find_unreadable(cells, as_numbers(cells))):
+    texts = [cell for cell in cells.unique().tolist() if isinstance(cell, str)]
+    if not any(map(_LEADING_ZERO.fullmatch, texts)) and _are_odd(cells, find_unreadable(cells, as_numbers(cells))):
         return "number"
     return None if are_dates(cells) or (quantity(cells) and not are_classes(cells)) else "category"
 
@@ -85,6 +89,30 @@ def describe_cells(column: pd.Series) -> str:
     return f"cells of type {type(first).__name__} are not used"
 
 
+def is_text(column: pd.Series) -> bool:
+    """Whether all filled cells of a column are text."""
+    if column.dtype == object:  # as pandas 2 reads text
+        return pd.api.types.infer_dtype(column, skipna=True) == "string"
+    return isinstance(column.dtype, pd.StringDtype)
+
+
+def by_value(convert: Callable[[pd.Series], np.ndarray]) -> Callable[[pd.Series], np.ndarray]:
+    """Decorate a function from cells to an array (n,): each distinct cell of a column of text is converted once.
+
+    The result for a cell must not depend on how often a cell occurs.
+    """
+
+    @functools.wraps(convert)
+    def convert_distinct(column: pd.Series) -> np.ndarray:
+        if not is_text(column):
+            return convert(column)
+        places, cells = pd.factorize(column)  # -1 for a missing cell, which is the last below
+        return convert(pd.Series([*cells, None], dtype=column.dtype))[places]
+
+    return convert_distinct
+
+
+@by_value
 def as_numbers(column: pd.Series) -> np.ndarray:
     """Return (n,) float64, with NaN for cells that are missing or not numbers."""
     if pd.api.types.is_datetime64_any_dtype(column.dtype) or pd.api.types.is_timedelta64_dtype(column.dtype):
@@ -108,10 +136,12 @@ def values_as(kind: Kind, column: pd.Series) -> np.ndarray:
     return {"number": as_numbers, "boolean": as_booleans, "category": as_categories}[kind](column)
 
 
+@by_value
 def _truth(column: pd.Series) -> np.ndarray:
     return column.astype(str).str.lower().map(TRUTH).to_numpy(dtype=np.float64)
 
 
+@by_value
 def as_categories(column: pd.Series) -> np.ndarray:
     """Return (n,) text, "" for missing cells. Whole numbers lose the .0 that pandas adds beside missing cells."""
     return np.array([_as_text(cell) for cell in column.astype(object)], dtype=object)

@@ -94,6 +94,29 @@ def test_every_row_after_a_quote_that_does_not_close_is_read():
     ]
 
 
+@pytest.mark.parametrize("later", ['4,"5",6', '4,5",6'], ids=["a cell in quotes", "a quote at the end of a cell"])
+def test_a_quote_that_closes_in_a_later_row_is_found(later):
+    """The rows between would be text of one cell, without a word."""
+    file = write("t.csv", ["1,2,3", '1,"2,3', *ROWS[:5], later, *ROWS[5:]])
+    lines: list[str] = []
+    table = Files(find_sources([file])).read(on_bad_row=lambda row: lines.append(f"{row.line} {row.reason}"))
+    assert lines == ["3 a quote opens and does not close"] and len(table.frame) == len(ROWS) + 2
+
+
+@pytest.mark.parametrize("cell", ["two\nlines", "a,b\nc,d\ne", 'say "so"\nand\n"so"'])
+def test_a_cell_may_have_lines(cell):
+    file = write("t.csv", ["1,2,3", f'1,"{cell.replace(chr(34), 2 * chr(34))}",3', *ROWS])
+    table = read_table(file)
+    assert len(table.frame) == len(ROWS) + 2 and table.frame["b"].iloc[1] == cell and table.notes == ()
+
+
+def test_blank_lines_between_rows_are_said():
+    assert read_table(write("t.csv", [*ROWS[:4], "", ",,,", *ROWS[4:], "", ""])).notes == (
+        "left out: 2 blank lines between rows",
+    )
+    assert read_table(write("u.csv", [*ROWS, "", ""])).notes == ()
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_most_lines_decide_the_encoding(share):
     """Text in cp1252 with a few letters that are also UTF-8, and UTF-8 with a few damaged lines."""

@@ -47,6 +47,8 @@ def ages(low: int, high: int, count: int, code: float) -> np.ndarray:
         ({"c": ages(1, 9, 12, 99)}, "c is 99 in 12 rows"),
         ({"c": ages(0, 5, 12, -9)}, "c is -9 in 12 rows"),
         ({"c": ages(0, 800, 12, 9999)}, "c is 9999 in 12 rows"),
+        ({"c": [1.5, 2, None, 4] * 30, "d": [1.5, 2, None, 4] * 30}, "d has the cells of c in all rows; --drop d"),
+        ({"c": [*"abca"] * 30, "d": [*"abca"] * 30}, "d has the cells of c in all rows; --drop d leaves it out"),
     ],
 )  # fmt: skip
 def test_what_may_not_be_as_it_looks_is_said(tmp_path, columns, said):

@@ -110,6 +110,9 @@ def test_fit_trains_on_all_rows_and_says_so(arguments):
     assert "no training" in done.stderr
     assert arguments["max_memory"] == LIMIT and "y" not in arguments and arguments["x"].num_batches > 5
     assert "larger than the memory limit: the columns were inferred from a random sample of" in done.stdout
+    assert "of which the table below has the counts" in done.stdout
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("left out: "))
+    assert "in the sample without a target" in line
     refused = run("fit", "t.csv", "--target", "y", "--max-memory", "200kB", "--model", "linear")
     assert refused.exit_code == 2 and "--batch-size 256" in refused.stderr
 

@@ -15,6 +15,7 @@ from shrinkage._cohort._rules._embedding import embedding
 from shrinkage._cohort._rules._registry import _RULES, rule_for
 from shrinkage._cohort._state import State
 from shrinkage._cohort._unroll import Members, unroll
+from shrinkage._model._table_normalization import TableNormalization
 from tests.cohort import test_convolution, test_recurrent
 from tests.versions import KERAS
 
@@ -71,6 +72,7 @@ CASES: dict[str, tuple[Any, list[tuple[int, ...]], tuple[int, ...], dict[str, An
     "group of table": (partial(layers.GroupNormalization, 2), [(6,)], (), {}),
     "normalization": (partial(layers.Normalization, mean=1.5, variance=0.5), [(3, 2)], (), {}),
     "normalization undone": (partial(layers.Normalization, mean=1, variance=3, invert=True), [(3, 2)], (), {}),
+    "table normalization": (TableNormalization, [(3,)], (), {}),
     "prelu": (layers.PReLU, [(3, 2)], (0,), {}),
     "prelu shared": (partial(layers.PReLU, shared_axes=[1]), [(3, 2)], (), {}),
     "dropout": (partial(layers.Dropout, 0.4), [(6,)], (), {}),
@@ -84,7 +86,8 @@ CASES: dict[str, tuple[Any, list[tuple[int, ...]], tuple[int, ...], dict[str, An
 }  # fmt: skip
 DAILY = [
     "einsum heads", "einsum dots left", "embedding masks", "attention masked, dropout", "grouped masked",
-    "batch masked", "rms", "group", "normalization", "prelu shared", "gaussian noise", "alpha dropout",
+    "batch masked", "rms", "group", "normalization", "table normalization", "prelu shared",
+    "gaussian noise", "alpha dropout",
 ]  # fmt: skip
 
 
@@ -191,7 +194,7 @@ def test_every_rule_has_a_row():
     makes = [make for make, *_ in CASES.values()] + [row.values[1] for row in test_convolution.cases()]
     tested = {type(make()) for make in [*makes, *test_recurrent.LAYERS.values()]}
     tested |= {layers.Dense, layers.TimeDistributed}  # in the zoo
-    assert {layer for layer in _RULES if layer.__module__.startswith("keras.")} <= tested
+    assert {layer for layer in _RULES if layer.__module__.startswith(("keras.", "shrinkage."))} <= tested
 
 
 class Gain(layers.Layer):

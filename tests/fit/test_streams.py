@@ -19,6 +19,7 @@ from shrinkage._plan._runner import Runner
 from shrinkage._problem import _stream
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
+from shrinkage.cli._terms import IN_SHELL
 
 N, BATCH, MEMORY = 5003, 32, 4e5  # a quarter of this memory holds 3,500 rows
 RNG = np.random.default_rng(0)
@@ -92,6 +93,7 @@ def test_a_stream_gives_the_statistics_of_its_rows_in_memory():
         np.testing.assert_allclose(ours, theirs, rtol=1e-5)
     (note,) = (note for note in path.notes if "were written to disk" in note)
     assert f"random sample of 1,000 of the {N:,} held-out rows" in note and len(path.row_loss) == 1000
+    assert "`row_loss`" in note and "`" not in IN_SHELL.say(note)
 
 
 @pytest.mark.parametrize("options", [{}, {"validation_data": (X[:40], 9 * Y[:40])}, {"standardize_target": True}])

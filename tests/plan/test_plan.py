@@ -17,10 +17,12 @@ from keras import layers
 import shrinkage as sh
 from shrinkage._data._memory import free_memory
 from shrinkage._model._template import Template
-from shrinkage._plan import _engines, _maps, _probe
+from shrinkage._plan import _engines, _maps, _probe, _runner
 from shrinkage._plan._fingerprint import fingerprint
 from shrinkage._plan._memory import Memory
 from shrinkage._plan._plan import Way, check_user_plan, make_plan, ways, ways_left
+from shrinkage._problem._prepare import prepare
+from shrinkage._problem._request import Request
 from tests import peak_memory
 from tests.zoo import MODELS, dropped_out, mlp, rows
 
@@ -355,3 +357,13 @@ def test_folds_have_their_own_statistics_by_rules_and_unrolled():
         batch_size=8, plan={"rules": False},
     )  # fmt: skip
     np.testing.assert_allclose(other.cv_loss, paths[1].cv_loss, rtol=1e-3)  # and so units do not matter
+
+
+def test_the_predicted_time_contains_compiling_the_steps_of_folds_and_of_all_rows(monkeypatch):
+    """A second timing would find the steps compiled."""
+    timings = iter([_probe.Timing(7.0, 1e-9), _probe.Timing(0.0, 1e-9)])
+    monkeypatch.setattr(_runner, "time_steps", lambda *_: next(timings))
+    x, y = rows("table")
+    request = Request(compiled(mlp()), x, y, penalty=sh.L2(), lams=[0.1], cv=2, epochs=2, batch_size=8)
+    runner = _runner.Runner(prepare(request))
+    assert 14 < runner.predict_seconds() < 14.1

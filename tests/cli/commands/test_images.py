@@ -90,7 +90,8 @@ def test_what_is_left_out_is_named():
     prepared = prepare(Path("images"))
     words = prepared.describe()
     for said in (
-        "17 images in 2 classes: day 9, night 8", "sizes: 9 x 6 in 16; 1 other size; resized to 9 x 6, red, green",
+        "17 images in 2 classes: day 9, night 8",
+        "sizes (height x width): 9 x 6 in 16; 1 other size; resized to 9 x 6, red, green",
         "caution: 3 files left out", "cut.jpg: image file is truncated", "text.jpg: not an image",
         "notes.txt: no image of .bmp,", "folders without a readable image are no classes: bird",
         "not used: 1 image in images itself",
