@@ -98,13 +98,15 @@ def _write(folder: Path, arguments: Sequence[str]) -> None:
 
 
 def _read(run: Path) -> dict[str, Any]:
+    from shrinkage._data._untrusted import read_json  # imported here because it imports NumPy
+
     file = run / COMMAND
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = read_json(file)
         known = document["schema"] == _SCHEMA and isinstance(document["folder"], str)
         arguments = document["arguments"]
         if not known or not all(isinstance(argument, str) for argument in arguments):
             raise ValueError("its schema is of another version")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{file} cannot be read ({error}); begin anew with `shrinkage fit` and --overwrite.") from error
     return document
