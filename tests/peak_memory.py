@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import psutil
+import tensorflow as tf
 from keras import layers
 
 import shrinkage as sh
@@ -52,10 +53,36 @@ def embeddings() -> Case:
     return model((2,), *inner, dtype="int32"), (8000, 2), 256, 10
 
 
+def wide_rows() -> Case:
+    return model((2000,), layers.Dense(32, "relu")), (30_000, 2000), 256, 10
+
+
+def more_rows() -> Case:
+    return model((20,), layers.Dense(32, "relu")), (600_000, 20), 4096, 4
+
+
+def on_disk() -> Case:
+    return model((500,), layers.Dense(32, "relu")), (100_000, 500), 256, 4
+
+
 CASES: dict[str, Callable[[], Case]] = {
     make.__name__: make
-    for make in (wide, large_batch, many_rows, convolutions, large_convolutions, recurrent, embeddings)
+    for make in (
+        wide,
+        large_batch,
+        many_rows,
+        convolutions,
+        large_convolutions,
+        recurrent,
+        embeddings,
+        wide_rows,
+        more_rows,
+        on_disk,
+    )
 }
+
+
+SINGLE = ("wide_rows", "more_rows", "on_disk")  # given in float32; the others are converted by the fit
 
 
 def _peak() -> int:
@@ -69,11 +96,15 @@ def main(name: str) -> None:
     network, shape, batch_size, strengths = CASES[name]()
     generator = np.random.default_rng(0)
     x = generator.integers(0, 20_000, shape) if name == "embeddings" else generator.normal(size=shape)
-    y, before = generator.integers(0, 10, len(x)), psutil.Process().memory_info().rss
-    lams = np.logspace(-4, -1, strengths - 1)
+    y = generator.integers(0, 10, len(x))
+    x = x.astype("float32") if name in SINGLE else x
+    rows: tuple[Any, ...] = (x, y)
+    if name == "on_disk":
+        rows = (tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size),)
+    before = psutil.Process().memory_info().rss
     path = sh.fit(
-        network, x, y, penalty=sh.L2(), lams=lams, epochs=1, batch_size=batch_size, progress=False, cv=3,
-        max_memory=1e11,
+        network, *rows, penalty=sh.L2(), lams=np.logspace(-4, -1, strengths - 1), epochs=1, batch_size=batch_size,
+        progress=False, cv=3, max_memory=2e8 if name == "on_disk" else 1e11,
     )  # fmt: skip
     peak = _peak()
     print(json.dumps({"told": path.plan["memory"], "taken": peak - before, "before": before, "plan": path.plan}))
