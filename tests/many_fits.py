@@ -1,4 +1,4 @@
-"""What a process holds after many fits of a kind: `python -m tests.many_fits KIND WARM COUNT`, in a new process."""
+"""What a process holds after many fits of a kind: `python -m tests.many_fits WARM COUNT KIND...`, in a new process."""
 
 import gc
 import json
@@ -19,6 +19,10 @@ Y = (X[:, 0] > 0).astype("float32")
 OPTIONS: dict[str, Any] = {
     "penalty": sh.L2(), "lams": [0.1, 0.01, 0.0], "cv": 2, "epochs": 2, "batch_size": 8, "progress": False,
 }  # fmt: skip
+
+
+def options(**changes: Any) -> dict[str, Any]:
+    return OPTIONS | changes
 
 
 class Custom(layers.Layer):
@@ -47,7 +51,7 @@ def same(number: int) -> None:
 
 def anew(number: int) -> None:
     """A model built anew for every fit; it is also predicted with."""
-    keras.Model.predict(sh.fit(network(), X, Y, **OPTIONS | {"seed": number}).model(), X, verbose="0")
+    keras.Model.predict(sh.fit(network(), X, Y, **options(seed=number)).model(), X, verbose="0")
 
 
 def custom(number: int) -> None:
@@ -58,12 +62,12 @@ def custom(number: int) -> None:
 def on_disk(number: int) -> None:
     """Rows larger than `max_memory`."""
     dataset = tf.data.Dataset.from_tensor_slices((np.tile(X, (10, 1)), np.tile(Y, 10))).batch(8)
-    sh.fit(SAME, dataset, max_memory=2e4, **OPTIONS | {"epochs": 1})
+    sh.fit(SAME, dataset, max_memory=2e4, **options(epochs=1))
 
 
 def strengths(number: int) -> None:
     """200 strengths in two folds: 400 members, and 200 models on all rows."""
-    sh.fit(SAME, X, Y, **OPTIONS | {"lams": np.geomspace(1, 1e-4, 199)})
+    sh.fit(SAME, X, Y, **options(lams=np.geomspace(1, 1e-4, 199)))
 
 
 def inspected(number: int) -> None:
@@ -96,16 +100,19 @@ def state() -> dict[str, float]:
     }  # fmt: skip
 
 
-def main(kind: str, warm: int, count: int) -> None:
-    """Print the growth in `count` calls after the first `warm` calls."""
-    for number in range(warm):
-        KINDS[kind](number)
-    before = state()
-    for number in range(warm, warm + count):
-        KINDS[kind](number)
-    after = state()
-    print(json.dumps({name: after[name] - before[name] for name in before}))
+def main(warm: int, count: int, kinds: list[str]) -> None:
+    """Print for each kind the growth in `count` calls that follow `warm` calls."""
+    grown = {}
+    for kind in kinds:
+        for number in range(warm):
+            KINDS[kind](number)
+        before = state()
+        for number in range(warm, warm + count):
+            KINDS[kind](number)
+        after = state()
+        grown[kind] = {name: after[name] - before[name] for name in before}
+    print(json.dumps(grown))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

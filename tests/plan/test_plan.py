@@ -221,6 +221,22 @@ def test_a_wrong_limit_is_refused(limit):
         fit(max_memory=limit)
 
 
+@pytest.mark.parametrize(
+    ("changes", "least"),
+    [
+        pytest.param({"listed": 10**7}, 8 * 10**7, id="numbers of the rows of all sets"),
+        pytest.param({"rows": 10**7}, 32 * 10**7, id="permutations and batches of an epoch"),
+        pytest.param({"data": 10**8}, 10**8 - 1000, id="tensors of the rows"),
+        pytest.param({"data": 10**8, "stored": 1000}, 6 * 10**8, id="copies of a block on disk"),
+        pytest.param({"stored": 10**7}, 40 * 10**7, id="folds of rows on disk"),
+    ],
+)
+@pytest.mark.parametrize("xla", [True, False])
+def test_memory_of_rows_is_told(changes, least, xla):
+    before, after = (memory.predict(1, xla=xla, evaluated_rows=8) for memory in (SMALL, replace(SMALL, **changes)))
+    assert least <= after - before <= 3 * least
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("name", peak_memory.CASES)
 def test_memory_is_told_within_30_percent(name):
