@@ -192,10 +192,10 @@ def _fit_recorded(request: Request, run: str | PathLike[str], *, progress: bool 
             return Path(**read(record.path, runner.problem.training.template))
         with record.interrupts:
             outcome = _search(runner, record, progress=progress, verbose=verbose)
-            path = assemble(runner, outcome, seconds=record.seconds, notes=record.notes)
+            path, n_notes = assemble(runner, outcome, seconds=record.seconds, notes=record.notes), len(record.notes)
             record.finish(lambda: path.save(record.path, overwrite=True), FILES)
         record.stop_if_requested()
-        return path
+        return replace(path, notes=(*path.notes, *record.notes[n_notes:]))
 
 
 def _search(runner: Runner, record: Record | Unrecorded, *, progress: bool | None, verbose: bool) -> Outcome:

@@ -127,6 +127,12 @@ class Template:
             return None
         return CompileMetrics(metrics, weighted, output_names=getattr(self._source, "output_names", None))
 
+    @property
+    def metric_names(self) -> list[str]:
+        """The names or classes of the compiled metrics."""
+        found = tree.flatten(given_metrics(self._source))
+        return [each if isinstance(each, str) else getattr(each, "__name__", type(each).__name__) for each in found]
+
     def fresh_values(self, key: Sequence[int]) -> list[np.ndarray]:
         """Return values of all variables, with new draws from the initializers for trainable variables.
 

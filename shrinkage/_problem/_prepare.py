@@ -1,6 +1,5 @@
 """Conversion of a request to a checked problem, before any training. Only the plan is checked later."""
 
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +12,7 @@ from shrinkage._data._stored import StoredRows
 from shrinkage._model._behaviour import Behaviour, observe
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
-from shrinkage._note import Note
+from shrinkage._note import Note, warn_caller
 from shrinkage._penalties import terms_of
 from shrinkage._problem._arguments import check_counts, check_init, read_model_and_penalty
 from shrinkage._problem._grid import make_grid, sizes, stored_sizes
@@ -50,7 +49,7 @@ def prepare(request: Request) -> Problem:
     check_class_weight(data.y, request.class_weight)
     notes += folds.notes
     for note in folds.notes:
-        warnings.warn(note, stacklevel=5)  # before the training, which may take long
+        warn_caller(note)  # before the training, which may take long
     objective = replace(objective, weighted=bool(np.ptp(data.weight)))
     smallest = int(folds.train.sizes.min())
     if batch_size > smallest:

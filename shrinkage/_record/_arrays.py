@@ -5,6 +5,7 @@ The file contains no code, and its reader checks the sizes of the arrays before 
 
 import errno
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,9 @@ def write_tree(file: Path, tree: Any) -> None:
     try:
         save_file(arrays, file, metadata={_STRUCTURE: structure})
     except SafetensorError as error:  # of a full disk, too
-        number = re.search(r"os error (\d+)", str(error))
-        raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
+        found = re.search(r"os error (\d+)", str(error))
+        number = int(found[1]) if found else errno.EIO
+        raise OSError(number, os.strerror(number)) from error
 
 
 def read_tree(file: Path) -> Any:

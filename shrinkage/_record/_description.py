@@ -34,9 +34,11 @@ def describe(runner: Runner) -> dict[str, Any]:
         "weights": _digest(training.template.source_values()) if training.init == "keep" else None,
         **_rows(problem),
         "folds": _digest([problem.folds.train.bits, problem.folds.held_out.bits]),
-        "penalty": {**to_record(training.penalty), "lam_model": problem.lam_model},
+        "penalty": _call(training.penalty),
+        "strength in the model": problem.lam_model,
         "toward": None if toward is None or isinstance(toward, str) else _digest(toward),
-        "how": to_record(training.how),
+        "how": _call(training.how),
+        "metrics": training.template.metric_names,
         "on": [weight.factor for weight in problem.selection.weights],
         "lams": problem.lams.tolist(),
         "epochs": problem.epochs,
@@ -48,6 +50,12 @@ def describe(runner: Runner) -> dict[str, Any]:
         "seed": training.seed,
     }
     return json.loads(json.dumps(description, default=_plain))
+
+
+def _call(thing: Any) -> str:
+    """Return a penalty or a `how` object as a call, such as ElasticNet(rho=0.5)."""
+    name, *arguments = to_record(thing).items()
+    return f"{name[1]}({', '.join(f'{key}={value!r}' for key, value in arguments if value is not None)})"
 
 
 def differences(recorded: dict[str, Any], description: dict[str, Any]) -> list[str]:

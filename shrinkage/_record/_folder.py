@@ -15,6 +15,8 @@ SCHEMA = 1
 JOURNAL = "journal.jsonl"
 _LOCK, _UNFINISHED = "lock", ".unfinished"
 _SUFFIX = ".safetensors"
+_READER_SECONDS = 0.5
+"""Seconds to wait for a lock: `is_in_use` takes it for a moment."""
 
 
 class RunFolder:
@@ -34,16 +36,20 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path = path
-        if path.exists():
-            _check_existing(path)
-        path.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(path / _LOCK, thread_local=False)
         try:
-            self._lock.acquire(blocking=False)
+            if path.exists():
+                _check_existing(path)
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=_READER_SECONDS)
         except Timeout as error:
             raise ValueError(
                 f"`run` must be a folder that no other process uses. Received: '{path}', in use. Wait until the other "
                 f"run has ended, or choose another folder."
+            ) from error
+        except OSError as error:
+            raise ValueError(
+                f"`run` must be a folder that can be written. Received: '{path}' ({error.strerror})."
             ) from error
         try:
             self.records, self.damage = read_records(path)
@@ -108,15 +114,30 @@ class RunFolder:
                 file.unlink(missing_ok=True)
 
 
+def is_in_use(path: Path) -> bool:
+    """Return whether a process writes to the folder of a run."""
+    if not (path / _LOCK).exists():
+        return False
+    try:
+        with FileLock(path / _LOCK).acquire(blocking=False):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # of another user
+        return False
+
+
 def check_run(run: Any) -> Path:
-    """Return the folder of the argument `run`.
+    """Return the folder of the argument `run`, which stays the same if the process enters another folder.
 
     Raises:
-        TypeError: If it is no path.
+        TypeError, ValueError: If it is no path.
     """
     if not isinstance(run, (str, os.PathLike)):
         raise TypeError(f'`run` must be a folder, such as "runs/first". Received: a {type(run).__name__}.')
-    return Path(run)
+    if not os.fspath(run):
+        raise ValueError("`run` must be a folder, such as \"runs/first\". Received: ''.")
+    return Path(run).expanduser().absolute()
 
 
 def read_records(path: Path) -> tuple[list[dict[str, Any]], str]:
@@ -144,8 +165,12 @@ def read_records(path: Path) -> tuple[list[dict[str, Any]], str]:
 def _check_existing(path: Path) -> None:
     if not path.is_dir():
         raise ValueError(f"`run` must be a folder. Received: '{path}', a file.")
-    if not (path / JOURNAL).exists() and any(file.name != _LOCK for file in path.iterdir()):
+    if (path / JOURNAL).exists():
+        return
+    # A folder that lost its journal is a new run: its other files are removed with the first that is written.
+    others = [file.name for file in path.iterdir() if file.name != _LOCK and file.suffix not in (_SUFFIX, _UNFINISHED)]
+    if others:
         raise ValueError(
             f"`run` must be an absent or empty folder, or the folder of a run. Received: '{path}', which has other "
-            f"files. Choose another folder."
+            f"files ({', '.join(others[:3])}). Choose another folder."
         )

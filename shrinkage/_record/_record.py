@@ -4,7 +4,6 @@ A run that goes on makes the same calls again, and takes the results of the fini
 """
 
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from shrinkage._cohort._part import Part, Summary
 from shrinkage._data._memory import memory_limit
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._note import Note
+from shrinkage._note import Note, warn_caller
 from shrinkage._plan._runner import Runner
 from shrinkage._record._arrays import tree_bytes
 from shrinkage._record._description import describe, differences, environment
@@ -48,7 +47,7 @@ class Record:
         self._end: dict[str, Any] | None = None
         self._finished, self._checkpoints, self._chunks = (dict[int, Any]() for _ in range(3))
         self._seconds_before = 0.0
-        self._is_saved = True
+        self._is_saved, self._is_reported = True, False
         try:
             for entry in self._folder.records:
                 self._take(entry)
@@ -70,7 +69,7 @@ class Record:
             (self._finished if entry["finished"] else self._checkpoints)[entry["part"]] = entry
         elif kind == "chunk":
             self._chunks[entry["part"]] = entry["chunk"]
-        else:
+        elif kind == "end":
             self._end = entry
         self._seconds_before = entry["seconds"]
 
@@ -210,8 +209,16 @@ class Record:
             checksums = [self._folder.checksum(name) for name in names]
         except UnsupportedVersion:
             raise
-        except Exception as error:  # of the code of a model, too: the result is returned in any case
+        except OSError as error:
             self._report(error)
+            return
+        except Exception as error:  # of the code of a model: the result is returned in any case
+            reason = " ".join(str(error).split())
+            self._append({"kind": "not stored", "reason": reason})
+            self._say(
+                f"The run in '{self.path}' is trained, but its result cannot be stored there ({reason}). The same call "
+                f"returns it again from the recorded parts."
+            )
             return
         if self._append({"kind": "end", "files": checksums}):
             self._folder.remove_files(set())
@@ -225,19 +232,19 @@ class Record:
             return False
         return True
 
-    def _report(self, error: Exception) -> None:
-        """Say that the run goes on without a record, because a result is worth more than a record."""
-        self._is_saved = False
-        reason = (isinstance(error, OSError) and error.strerror) or error
+    def _report(self, error: OSError) -> None:
+        """Say once that the run goes on without a record, because a result is worth more than a record."""
+        if self._is_reported:
+            return
+        self._is_saved, self._is_reported = False, True
         self._say(
-            f"The run could not be saved in '{self.path}' ({reason}). It goes on without this part of its record."
+            f"The run could not be saved in '{self.path}' ({error.strerror}). It goes on without this part of its "
+            f"record."
         )
 
     def _say(self, note: str) -> None:
-        if note in self.notes:
-            return
         self.notes.append(note)
-        warnings.warn(note, stacklevel=6)  # the caller of `fit`, at the beginning of a run
+        warn_caller(note)
 
 
 class RecordedPart(Part):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shrinkage._record._folder import JOURNAL, read_records
+from shrinkage._record._folder import JOURNAL, is_in_use, read_records
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class Status:
     all_rows: int
     """Number of strengths that are trained on all rows."""
     is_finished: bool
+    is_running: bool
+    """Whether a process trains the run."""
+    not_stored: str
+    """The reason why the result of a trained run cannot be stored, or ""."""
     seconds: float
     """Seconds of training until the last entry."""
     age: float
@@ -82,6 +86,8 @@ def _status(records: list[dict[str, Any]], damage: str, path: Path) -> Status:
             len(entry["lams"]) for entry in parts.values() if entry["stage"] == "all rows" and entry["finished"]
         ),
         is_finished=records[-1]["kind"] == "end",
+        is_running=is_in_use(path),
+        not_stored=records[-1]["reason"] if records[-1]["kind"] == "not stored" else "",
         seconds=records[-1]["seconds"],
         age=max(0.0, time.time() - (path / JOURNAL).stat().st_mtime),
         damage=damage,

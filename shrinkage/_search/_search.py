@@ -1,7 +1,6 @@
 """The search: score a grid of strengths, extend it if the minimum is at an end, then train on all rows."""
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,7 @@ from shrinkage._cv._choice import best_epochs, summarise
 from shrinkage._cv._strengths import extension, fold_lams
 from shrinkage._data._data import take
 from shrinkage._model._behaviour import COMPARED, describe_difference
-from shrinkage._note import Note
+from shrinkage._note import Note, warn_caller
 from shrinkage._penalties import Decoupled
 from shrinkage._plan._runner import Runner
 from shrinkage._record._record import Record
@@ -220,7 +219,7 @@ class Search:
         note = describe_difference(training.template, training.behaviour, last.values, rows, last.predictions)
         if note:
             self.notes.append(note)
-            warnings.warn(note, stacklevel=8)  # the caller of `fit`
+            warn_caller(note)
 
     def _parts(self, lams: np.ndarray) -> list[tuple[int, np.ndarray]]:
         """Split strengths into parts of sizes with compiled steps.

@@ -10,6 +10,7 @@ from shrinkage._host._private import UnsupportedVersion
 from ._console import Console, common, import_keras, plural, separator_option
 from ._errors import EXIT_CODES, BadInput
 from ._folder import chose_nothing
+from ._recorded import is_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +131,8 @@ def _check_run(run: File, record: str = "columns.json") -> None:
             f"{run} has no model.keras, as at every strength a model diverged when `shrinkage fit` made it. Fit again "
             f"with a lower --learning-rate."
         )
+    if absent and is_unfinished(run):
+        raise BadInput(f"the run in {run} is not finished: `shrinkage resume {run}` goes on with it.")
     if absent:
         raise BadInput(f"{run} is not a folder that `shrinkage fit` wrote: it has no {' and no '.join(absent)}.")
 

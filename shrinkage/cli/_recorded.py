@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 import click
 
 from shrinkage import __version__
+from shrinkage._record._folder import JOURNAL, is_in_use
 
+from ._console import Console
 from ._errors import BadInput
 
 COMMAND, RECORD = "command.json", "record"
@@ -49,21 +52,37 @@ def recorded(folder: Path, max_memory: int | None) -> Iterator[Path]:
     from shrinkage._data._memory import memory_limit
 
     context, record = click.get_current_context(), folder / RECORD
+    _check_unused(folder)
     if resumed_folder() is None:
         remove_record(folder)
         folder.mkdir(parents=True, exist_ok=True)
         limit = [] if max_memory is not None else ["--max-memory", str(memory_limit(None))]
         _write(folder, [*context.meta[_ARGUMENTS], *limit])
-    context.meta[UNFINISHED] = folder
+    before = _journal_size(record)
     try:
         yield record
         shutil.rmtree(record, ignore_errors=True)
     finally:
-        if not record.exists():  # finished, or nothing was trained
+        if _journal_size(record) > before:
+            context.meta[UNFINISHED] = folder
+        elif not record.exists():  # finished, or nothing was trained
             remove_record(folder)
-            del context.meta[UNFINISHED]
             with contextlib.suppress(OSError):  # the folder has the results, or other files
                 folder.rmdir()
+
+
+def _journal_size(record: Path) -> int:
+    file = record / JOURNAL
+    return file.stat().st_size if file.exists() else 0
+
+
+def _check_unused(folder: Path) -> None:
+    """Raise `BadInput` if another process trains in a folder."""
+    if is_in_use(folder / RECORD):
+        raise BadInput(
+            f"another process trains in {folder}: `shrinkage show {folder}` prints its progress. Wait for it, or give "
+            f"another folder with -o."
+        )
 
 
 def remove_record(folder: Path) -> None:
@@ -72,7 +91,7 @@ def remove_record(folder: Path) -> None:
     shutil.rmtree(folder / RECORD, ignore_errors=True)
 
 
-def resume_command(run: Path) -> None:
+def resume_command(run: Path, console: Console) -> None:
     """Repeat the recorded command, which goes on with the record.
 
     Raises:
@@ -81,6 +100,8 @@ def resume_command(run: Path) -> None:
     from ._fit import fit
 
     context, document = click.get_current_context(), _read(run)
+    _check_unused(run)
+    console.note(f"going on with the command: shrinkage fit {shlex.join(document['arguments'])}")
     context.meta[_RESUMED] = run.absolute()
     with contextlib.ExitStack() as stack:
         try:

@@ -1,5 +1,6 @@
 """`shrinkage resume` and `shrinkage show`: go on with a run, and print a run."""
 
+import shlex
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ def resume(run: File, console: Console) -> None:
     without a stop.
     """
     if is_unfinished(run):
-        return resume_command(run)
+        return resume_command(run, console)
     if (run / MARK).exists():
         console.note(f"{run} is finished.")
         return _show_finished(run, console)
@@ -50,8 +51,10 @@ def show(run: File, console: Console) -> None:
     """
     status = _status(run)
     if status is not None and not status.is_finished:
-        console.say(status_text(status))
+        console.say(f"{status_text(status)}\n{_end_text(status, run)}")
         return console.result(_document(status))
+    if is_unfinished(run) and status is None:
+        raise BadInput(f"{run} has a run without a record; `shrinkage resume {run}` trains it from the beginning.")
     if not (run / MARK).exists():
         raise BadInput(f"{run} has no run: it has neither a record nor {MARK}.")
     _show_finished(run, console)
@@ -100,19 +103,34 @@ def status_text(status: "Status") -> str:
         f"{duration(status.seconds)} so far",
     ]
     if strengths:
-        lines.append(f"{'lambda':>10}  {status.loss.replace('_', ' ')}, lowest so far  epoch")
-    for each in strengths:
-        loss = "diverged" if each.loss is None else f"{each.loss:.4g}"
-        lines.append(f"{each.lam:>10.3g}  {loss:>{len(status.loss) + 15}}  {each.epoch:>2} of {each.epochs}")
+        title = f"{status.loss.replace('_', ' ')}, lowest so far"
+        lines.append(f"{'lambda':>10}  {title}  at epoch  trained")
+        for each in strengths:
+            loss = "diverged" if each.loss is None else f"{each.loss:.4g}"
+            lines.append(f"{each.lam:>10.3g}  {loss:>{len(title)}}  {each.epoch:>8}  {each.epochs:>7}")
     if status.all_rows:
         lines.append(f"Trained on all rows: {plural(status.all_rows, 'strength')}.")
-    lines.append(f"Not finished; saved {duration(status.age)} ago.{f' Damage: {status.damage}.' * bool(status.damage)}")
     return "\n".join(lines)
+
+
+def _end_text(status: "Status", run: File) -> str:
+    """Return what happens to an unfinished run, and what to do."""
+    damage = f" Damage: {status.damage}." if status.damage else ""
+    if status.not_stored:
+        return f"Trained, but the result cannot be stored: {status.not_stored}{damage}"
+    if status.is_running:
+        return f"A process trains it; saved {duration(status.age)} ago.{damage}"
+    advice = "Call shrinkage.fit again to go on."
+    if is_unfinished(run):
+        advice = f"`shrinkage resume {shlex.quote(str(run))}` goes on."
+    return f"Not finished, and no process trains it; saved {duration(status.age)} ago. {advice}{damage}"
 
 
 def _document(status: "Status") -> dict[str, Any]:
     return {
         "finished": False,
+        "running": status.is_running,
+        "epochs": status.epochs,
         "seconds": status.seconds,
         "seconds_since_last_entry": status.age,
         "strengths": [vars(each) for each in status.strengths],

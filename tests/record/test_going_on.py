@@ -1,6 +1,7 @@
 """A run that was killed goes on to the same path, to the bit."""
 
 import os
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from shrinkage._cohort._cohort import Cohort
 from shrinkage._data._spool import Spool
 from shrinkage._record import _record
 from shrinkage._record._folder import RunFolder
+from shrinkage._record._status import read_status
 from shrinkage._search import _search
 from tests.fit.fitting import X, Y, classifier
 from tests.record.runs import (
@@ -82,8 +84,8 @@ OTHER: dict[str, tuple[dict[str, Any], str]] = {
     "epochs": ({"epochs": 4}, "`epochs` is 4, and was 3"),
     "seed": ({"seed": 1}, "`folds` differs; `seed` is 1, and was 0"),
     "folds": ({"cv": 4}, "`folds` differs"),
-    "penalty": ({"penalty": "l1"}, "`penalty` is {'name': 'L1'"),
-    "where the penalty enters": ({"how": sh.Decoupled()}, "`how` is {'name': 'Decoupled'"),
+    "penalty": ({"penalty": "l1"}, "`penalty` is 'L1()', and was 'L2()'"),
+    "where the penalty enters": ({"how": sh.Decoupled()}, "`how` is 'Decoupled()', and was 'Coupled()'"),
     "penalised weights": ({"on": "all"}, "`on` is"),
     "batch size": ({"batch_size": 9}, "`batch_size` is 9, and was 8"),
     "plan": ({"plan": {"chunk": 2}}, "`chunk` is 2, and was 3"),
@@ -155,6 +157,58 @@ def test_a_folder_of_something_else_is_left_alone(make, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         without_xla(run=tmp_path / "run")
     assert (tmp_path / "run").exists()
+
+
+def test_a_relative_folder_stays_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    with writes(monkeypatch, lambda *_: os.chdir(tmp_path / "elsewhere")):
+        without_xla(run="run")
+    assert files(tmp_path / "run") == FINISHED and files(tmp_path / "elsewhere") == []
+
+
+def test_a_folder_that_vanishes_costs_the_record_and_is_said_once(tmp_path, monkeypatch):
+    def watch(event, _):
+        if event == "after write":
+            shutil.rmtree(tmp_path / "run", ignore_errors=True)
+
+    with warnings.catch_warnings(record=True) as caught, writes(monkeypatch, watch):
+        warnings.simplefilter("always")
+        path = without_xla(run=tmp_path / "run")
+    said = [each for each in caught if "could not be saved" in str(each.message)]
+    assert len(said) == 1 and said[0].filename.endswith("runs.py"), "at the line of the caller"
+    assert sum("could not be saved" in note for note in path.notes) == 1
+    assert_equal(path, without_xla(), notes=False)
+
+
+def test_a_model_that_cannot_be_stored_is_trained_and_returned(tmp_path):
+    class NotStorable(keras.Model):
+        def __init__(self, units):
+            super().__init__()
+            self.layer = keras.layers.Dense(3, "softmax")
+            self.units = units
+
+        def call(self, x):
+            return self.layer(x)
+
+    def build() -> keras.Model:
+        model = NotStorable(object())
+        model(X[:1])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    def fit() -> sh.Path:
+        return sh.fit(build, X, Y, penalty="l2", lams=[0.1], epochs=1, cv=2, run=tmp_path / "run")
+
+    with pytest.warns(UserWarning, match="is trained, but its result cannot be stored"):
+        path = fit()
+    assert "cannot be stored there" in path.notes[-1]
+    status = read_status(tmp_path / "run")
+    assert status is not None and status.not_stored and not status.is_finished
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setattr(_search, "score", None)
+        assert_equal(fit(), path, notes=False)
 
 
 def test_a_refused_call_leaves_no_folder(tmp_path):

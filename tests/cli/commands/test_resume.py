@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
+from filelock import FileLock
 
 import shrinkage as sh
 from shrinkage._record import _record
@@ -52,7 +53,7 @@ def same_numbers(one: str, other: str) -> None:
 def test_ctrl_c_prints_the_table_and_the_command_to_go_on(unfinished):
     assert unfinished.exit_code == 130
     assert "60 rows, 2 folds, 21 strengths, 4 epochs at most" in unfinished.stderr
-    assert unfinished.stderr.count(" of 2\n") == 21, "the losses of every strength after two epochs"
+    assert unfinished.stderr.count("        2\n") == 21, "the losses of every strength after two epochs"
     assert "Interrupted: the run is saved. `shrinkage resume run` goes on" in unfinished.stderr
     assert sorted(file.name for file in Path("run").iterdir()) == ["command.json", "record"]
 
@@ -84,7 +85,11 @@ def test_a_finished_run_stays_until_another_is_complete():
 
 def test_show_prints_a_run_in_training_and_a_finished_run(unfinished):
     shown = run("show", "run")
-    assert shown.exit_code == 0 and "Not finished" in shown.stdout and shown.stdout.count(" of 2\n") == 21
+    assert (
+        shown.exit_code == 0
+        and "Not finished, and no process trains it" in shown.stdout
+        and shown.stdout.count("        2\n") == 21
+    )
     document = json.loads(run("show", "run", "--format", "json").stdout)
     assert not document["finished"] and len(document["strengths"]) == 21
     assert run("resume", "run").exit_code == 0
@@ -108,7 +113,37 @@ def test_showing_a_run_in_training_imports_no_tensorflow(unfinished):
         "print('tensorflow' in sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout.endswith("False\n") and "Not finished" in shown.stdout and shown.stderr == ""
+    assert (
+        shown.stdout.endswith("False\n")
+        and "Not finished, and no process trains it" in shown.stdout
+        and shown.stderr == ""
+    )
+
+
+def test_a_run_in_training_is_not_touched(unfinished):
+    """By another fit, by another resume, or by show, which says that it is in training."""
+    with FileLock("run/record/lock"):
+        for command in ((*FIT, "--overwrite"), ("resume", "run")):
+            refused = run(*command)
+            assert refused.exit_code == 2 and "another process trains in run" in refused.stderr
+            assert "the run is saved" not in refused.stderr
+        assert "A process trains it" in run("show", "run").stdout
+        assert json.loads(run("show", "run", "--format", "json").stdout)["running"]
+    assert run("resume", "run").exit_code == 0
+
+
+def test_a_run_that_lost_its_journal_is_trained_anew(unfinished):
+    Path("run/record/journal.jsonl").unlink()
+    shown = run("show", "run")
+    assert shown.exit_code == 2 and "`shrinkage resume run` trains it from the beginning" in shown.stderr
+    assert run("resume", "run").exit_code == 0
+    assert run(*FIT[:-1], "other").exit_code == 0
+    same_numbers("run", "other")
+
+
+def test_an_unfinished_run_predicts_nothing(unfinished):
+    refused = run("predict", "run", "houses.csv", "-o", "predicted.csv")
+    assert refused.exit_code == 2 and "is not finished: `shrinkage resume run` goes on" in refused.stderr
 
 
 def test_other_data_is_not_trained_on(unfinished):
