@@ -13,7 +13,7 @@ from shrinkage._plan._runner import Runner
 from shrinkage.cli import main
 from tests.fuzz.tables import Drawn
 
-SECONDS = 120
+SECONDS = 600
 """Of a command; it takes about one. A busy machine is no hang."""
 
 
