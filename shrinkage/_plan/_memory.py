@@ -33,7 +33,7 @@ _OF_BLOCK = 3
 _HEAP = 1.25
 """Memory of arrays for a moment, to their size: the allocator keeps freed arrays of up to 32 MiB; measured."""
 _SPLITTING = 60
-"""Bytes per row on disk, for a moment, while the folds are chosen: weights, classes and sets of rows; measured."""
+"""Bytes per row on disk, for a moment, while the folds are chosen: weights, classes and sets of rows (docs/data.md)."""
 
 
 @dataclass(frozen=True)

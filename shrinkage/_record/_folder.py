@@ -110,7 +110,7 @@ class RunFolder:
     def remove_files(self, kept: set[str]) -> None:
         """Remove the files of parts that are not in `kept`, such as a file that a kill left."""
         for file in self.path.iterdir():
-            if file.suffix in (_SUFFIX, _UNFINISHED) and file.name not in kept:
+            if _is_of_part(file) and file.name not in kept:
                 file.unlink(missing_ok=True)
 
 
@@ -162,13 +162,18 @@ def read_records(path: Path) -> tuple[list[dict[str, Any]], str]:
     return reading.records, reading.damage
 
 
+def _is_of_part(file: Path) -> bool:
+    """Return whether a file belongs to a part of a run; safetensors names a file that it has not finished .tmp..."""
+    return file.suffix in (_SUFFIX, _UNFINISHED) or file.name.startswith(".tmp")
+
+
 def _check_existing(path: Path) -> None:
     if not path.is_dir():
         raise ValueError(f"`run` must be a folder. Received: '{path}', a file.")
     if (path / JOURNAL).exists():
         return
     # A folder that lost its journal is a new run: its other files are removed with the first that is written.
-    others = [file.name for file in path.iterdir() if file.name != _LOCK and file.suffix not in (_SUFFIX, _UNFINISHED)]
+    others = [file.name for file in path.iterdir() if file.name != _LOCK and not _is_of_part(file)]
     if others:
         raise ValueError(
             f"`run` must be an absent or empty folder, or the folder of a run. Received: '{path}', which has other "

@@ -105,7 +105,8 @@ def kill_at(monkeypatch: Any, fit: Callable[..., sh.Path], folder: Path, number:
         events.append(event)
         if len(events) - 1 == number:
             if event == "before write":
-                (arguments[0].path / f"{arguments[1]}.unfinished").write_bytes(b"the beginning of a file")
+                for name in (f"{arguments[1]}.unfinished", ".tmpBicfya"):  # safetensors writes to a file of its own
+                    (arguments[0].path / name).write_bytes(b"the beginning of a file")
             if event == "before append":
                 with (folder / "journal.jsonl").open("ab") as journal:
                     journal.write(b'12345678 {"n": ')  # torn
