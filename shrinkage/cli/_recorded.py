@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from shrinkage import __version__
-from shrinkage._record._folder import JOURNAL, is_in_use
 
 from ._console import Console
 from ._errors import BadInput
@@ -72,12 +71,16 @@ def recorded(folder: Path, max_memory: int | None) -> Iterator[Path]:
 
 
 def _journal_size(record: Path) -> int:
+    from shrinkage._record._folder import JOURNAL
+
     file = record / JOURNAL
     return file.stat().st_size if file.exists() else 0
 
 
 def _check_unused(folder: Path) -> None:
     """Raise `BadInput` if another process trains in a folder."""
+    from shrinkage._record._folder import is_in_use
+
     if is_in_use(folder / RECORD):
         raise BadInput(
             f"another process trains in {folder}: `shrinkage show {folder}` prints its progress. Wait for it, or give "

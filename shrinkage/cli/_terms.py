@@ -49,7 +49,7 @@ def with_labels(labels: Sequence[object]) -> Vocabulary:
 def in_shell(labels: Sequence[object]) -> Iterator[None]:
     """Raise refusals of `shrinkage.fit` as `BadInput`, and leave out its warnings, which are notes of the path too."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"shrinkage\.")
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"(shrinkage|click)\.")
         try:
             yield
         except (TypeError, ValueError) as error:
