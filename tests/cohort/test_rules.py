@@ -1,11 +1,11 @@
 """The contract of the rules: a rule gives what calling the layer once per member gives, forwards and backwards."""
 
-from functools import sys
+import sys
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
-import partial
 import pytest
 import tensorflow as tf
 from keras import layers, ops, tree
