@@ -138,7 +138,7 @@ class Record:
         return RecordedPart(self, entry, result, state)
 
     def chunk(self) -> int | None:
-        return self._chunks.get(self._n_parts)
+        return self._chunks.pop(self._n_parts, None)  # once: the part may run out of memory again
 
     def shrink(self, chunk: int) -> None:
         self._n_parts -= 1

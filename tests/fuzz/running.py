@@ -1,4 +1,4 @@
-"""A command in a folder of its own, with a limit of time, and what must hold of it however it ends."""
+"""A command with a time limit in a new folder, and the checks of its output and its exit code."""
 
 import contextlib
 import signal

@@ -54,7 +54,7 @@ def many(work: Callable[[st.DataObject], None], number: int, first: int) -> None
 
 
 def in_new_process(work: Callable[[st.DataObject], None], number: int, first: int) -> None:
-    """Do it in a process of its own: TensorFlow keeps what it compiles, megabytes for each case."""
+    """Run it in a new process, because TensorFlow keeps compiled functions, megabytes for each case."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         pool.submit(many, work, number, first).result()
 
