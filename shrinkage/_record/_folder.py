@@ -3,18 +3,22 @@
 import contextlib
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from shrinkage._record._arrays import read_tree, write_tree
-from shrinkage._record._journal import Journal, read_journal, sync_folder
+from shrinkage._record._journal import Journal, Reading, read_journal, sync_folder
 
 SCHEMA = 1
 JOURNAL = "journal.jsonl"
 _LOCK, _UNFINISHED = "lock", ".unfinished"
 _SUFFIX = ".safetensors"
+_PART = re.compile(r"part-\d{4,}(-epoch-\d{4,})?\.(safetensors|unfinished)")
+_TEMPORARY = re.compile(r"\.tmp\w{6}")
+"""Names of the files of parts, and of a file that safetensors has not finished. No other file is ever removed."""
 _READER_SECONDS = 0.5
 """Seconds to wait for a lock: `is_in_use` takes it for a moment."""
 
@@ -52,11 +56,12 @@ class RunFolder:
                 f"`run` must be a folder that can be written. Received: '{path}' ({error.strerror})."
             ) from error
         try:
-            self.records, self.damage = read_records(path)
+            reading = read_records(path)
         except ValueError:
             self.release()
             raise
-        self._journal = Journal(path / JOURNAL, read_journal(path / JOURNAL))
+        self.records, self.damage = reading.records, reading.damage
+        self._journal = Journal(path / JOURNAL, reading)
 
     def release(self) -> None:
         """Let other processes write to the folder. A folder without a record is removed."""
@@ -110,7 +115,7 @@ class RunFolder:
     def remove_files(self, kept: set[str]) -> None:
         """Remove the files of parts that are not in `kept`, such as a file that a kill left."""
         for file in self.path.iterdir():
-            if _is_of_part(file) and file.name not in kept:
+            if (_PART.fullmatch(file.name) or _TEMPORARY.fullmatch(file.name)) and file.name not in kept:
                 file.unlink(missing_ok=True)
 
 
@@ -140,8 +145,8 @@ def check_run(run: Any) -> Path:
     return Path(run).expanduser().absolute()
 
 
-def read_records(path: Path) -> tuple[list[dict[str, Any]], str]:
-    """Return the records of the journal in a folder, and damage in words or "".
+def read_records(path: Path) -> Reading:
+    """Read the journal in a folder.
 
     Raises:
         ValueError: If no record is intact, or if the schema is of another version.
@@ -159,12 +164,7 @@ def read_records(path: Path) -> tuple[list[dict[str, Any]], str]:
             f"The record of the run in '{path}' is damaged at its beginning ({reading.damage}), so that the run cannot "
             f"go on. Remove the folder, or choose another."
         )
-    return reading.records, reading.damage
-
-
-def _is_of_part(file: Path) -> bool:
-    """Return whether a file belongs to a part of a run; safetensors names a file that it has not finished .tmp..."""
-    return file.suffix in (_SUFFIX, _UNFINISHED) or file.name.startswith(".tmp")
+    return reading
 
 
 def _check_existing(path: Path) -> None:
@@ -173,7 +173,7 @@ def _check_existing(path: Path) -> None:
     if (path / JOURNAL).exists():
         return
     # A folder that lost its journal is a new run: its other files are removed with the first that is written.
-    others = [file.name for file in path.iterdir() if file.name != _LOCK and not _is_of_part(file)]
+    others = [file.name for file in path.iterdir() if file.name != _LOCK and not _PART.fullmatch(file.name)]
     if others:
         raise ValueError(
             f"`run` must be an absent or empty folder, or the folder of a run. Received: '{path}', which has other "

@@ -58,9 +58,9 @@ def read_status(path: Path) -> Status | None:
     Raises:
         ValueError: If the record cannot be used.
     """
-    records, damage = read_records(path)
+    reading = read_records(path)
     try:
-        return _status(records, damage, path) if records else None
+        return _status(reading.records, reading.damage, path) if reading.records else None
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"The record of the run in '{path}' is damaged: an entry has no {error}.") from error
 

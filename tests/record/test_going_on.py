@@ -149,14 +149,23 @@ def test_one_folder_has_one_writer(tmp_path):
     [
         (lambda place: place.write_text("x"), "must be a folder"),
         (lambda place: (place.mkdir(), (place / "mine.txt").write_text("x")), "has other files"),
+        (lambda place: (place.mkdir(), (place / "model.safetensors").write_text("x")), "has other files"),
     ],
-    ids=["a file", "other files"],
+    ids=["a file", "other files", "weights"],
 )
 def test_a_folder_of_something_else_is_left_alone(make, message, tmp_path):
     make(tmp_path / "run")
     with pytest.raises(ValueError, match=message):
         without_xla(run=tmp_path / "run")
     assert (tmp_path / "run").exists()
+
+
+def test_no_file_of_the_user_is_removed(tmp_path, monkeypatch):
+    kill_at(monkeypatch, without_xla, tmp_path, 8)
+    for name in ("model.safetensors", "notes.unfinished", ".tmp"):
+        (tmp_path / name).write_text("mine")
+    without_xla(run=tmp_path)
+    assert files(tmp_path) == sorted([*FINISHED, "model.safetensors", "notes.unfinished", ".tmp"])
 
 
 def test_a_relative_folder_stays_where_it_was(tmp_path, monkeypatch):
