@@ -89,9 +89,10 @@ def _check_unused(folder: Path) -> None:
 
 
 def remove_record(folder: Path) -> None:
-    """Remove the record of a run; the results stay."""
-    (folder / COMMAND).unlink(missing_ok=True)
-    shutil.rmtree(folder / RECORD, ignore_errors=True)
+    """Remove the record of a run. The results stay, and so does a folder `record` that is not of a run."""
+    if is_unfinished(folder):
+        shutil.rmtree(folder / RECORD, ignore_errors=True)
+        (folder / COMMAND).unlink(missing_ok=True)
 
 
 def resume_command(run: Path, console: Console) -> None:

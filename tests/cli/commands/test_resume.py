@@ -83,6 +83,16 @@ def test_a_finished_run_stays_until_another_is_complete():
     assert Path("run/arrays.npz").read_bytes() == before
 
 
+def test_a_folder_of_the_user_with_the_name_of_the_record_is_left_alone():
+    write()
+    assert run(*FIT).exit_code == 0
+    Path("run/record").mkdir()
+    Path("run/record/notes.txt").write_text("mine")
+    refused = run(*FIT, "--overwrite")
+    assert refused.exit_code == 2 and "has other files (notes.txt)" in refused.stderr.replace("\n", " ")
+    assert Path("run/record/notes.txt").read_text() == "mine" and Path("run/path.json").exists()
+
+
 def test_show_prints_a_run_in_training_and_a_finished_run(unfinished):
     shown = run("show", "run")
     assert (
