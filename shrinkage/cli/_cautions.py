@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
+from pandas.util import hash_pandas_object
 
 from ._columns import Columns
 from ._console import plural
@@ -141,7 +142,7 @@ def _repeated(frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
     found = []
     for name in names:
         cells = column(frame, name)
-        others = alike.setdefault(hash(tuple(cells.iloc[rows].astype(str))), [])
+        others = alike.setdefault(hash(tuple(hash_pandas_object(cells.iloc[rows], index=False))), [])
         same = next((other.name for other in others if other.equals(cells)), None)
         if same is None:
             others.append(cells)

@@ -79,7 +79,7 @@ class Sample:
     def _find_first(self, chunk: Chunk) -> np.ndarray:
         first = np.zeros(chunk.n_rows, bool)
         if self._column in chunk.table.column_names and self._are_classes:
-            values = chunk.table[self._column].to_pandas().astype(object).dropna()
+            values = chunk.table[self._column].to_pandas(date_as_object=False).astype(object).dropna()
             try:
                 values = values.drop_duplicates()
                 new = [row for row, value in values.items() if value not in self._values]

@@ -236,7 +236,7 @@ def to_frame(tables: Sequence[pa.Table], categorical: Collection[str]) -> pd.Dat
         tables: The tables, which have the same columns.
         categorical: Columns that are categories, whatever their cells are.
     """
-    frame = pa.concat_tables(tables).to_pandas()
+    frame = pa.concat_tables(tables).to_pandas(date_as_object=False)  # Python has only the years 1 to 9999
     told = [name for name in categorical if name in frame.columns]
     return frame.astype(dict.fromkeys(told, "category")) if told else frame
 

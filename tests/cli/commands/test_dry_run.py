@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.commands.running import run, write
@@ -58,3 +61,23 @@ def test_a_dry_run_does_not_look_at_the_folder_of_results():
 def test_a_dry_run_refuses_what_a_run_refuses():
     done = run("fit", write(), "--target", "cost", "--dry-run")
     assert done.exit_code == 2 and "there is no column cost" in done.stderr
+
+
+@pytest.mark.parametrize("seconds", [9_000_000_000_000, -70_000_000_000], ids=["year 287168", "year -249"])
+@pytest.mark.parametrize("role", ["feature", "--target", "--group", "--time", "--fold", "--category", "--number"])
+def test_dates_beyond_those_of_python_end_in_success_or_in_a_sentence(role, seconds):
+    """A Parquet file may have any year; Python has the years 1 to 9999."""
+    times, days = seconds + np.arange(40) % 5, seconds // 86_400 + np.arange(40) % 5
+    columns = {
+        "y": np.arange(40) % 2,
+        "x": np.arange(40) * 1.5,
+        "time": pa.array(times.tolist(), pa.timestamp("s")),
+        "again": pa.array(times.tolist(), pa.timestamp("s")),
+        "day": pa.array(days.astype("int32").tolist(), pa.int32()).cast(pa.date32()),
+    }
+    pq.write_table(pa.table(columns), "t.parquet")
+    target = ["--target", "y"] if role != "--target" else []
+    for column in ("time", "day"):
+        asked = [] if role == "feature" else [role, column]
+        done = run("fit", "t.parquet", *target, *asked, "--dry-run")
+        assert done.exit_code in (0, 2), done.stderr
