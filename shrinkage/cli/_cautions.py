@@ -142,7 +142,8 @@ def _repeated(frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
     found = []
     for name in names:
         cells = column(frame, name)
-        others = alike.setdefault(hash(tuple(hash_pandas_object(cells.iloc[rows], index=False))), [])
+        hashes = hash_pandas_object(cells.iloc[rows], index=False)  # pyright: ignore[reportCallIssue]: lazy in the stubs
+        others = alike.setdefault(hash(tuple(hashes)), [])
         same = next((other.name for other in others if other.equals(cells)), None)
         if same is None:
             others.append(cells)
