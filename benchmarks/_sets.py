@@ -7,8 +7,15 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 
+import click
 import numpy as np
 
+folders_option = click.option(
+    "--data", "folders", type=click.Path(exists=True, file_okay=False), multiple=True,
+    envvar="SHRINKAGE_BENCHMARK_DATA",
+    help="A folder with data sets, in it or below; give more than one if need be.",
+)  # fmt: skip
+"""The option of a benchmark for the folders of data sets that do not come with scikit-learn."""
 FILES: dict[str, tuple[tuple[str, ...], ...]] = {
     "digits": (),
     "digit_rows": (),

@@ -250,11 +250,7 @@ def columns(found: Sequence[Found]) -> Columns:
 
 
 @click.command()
-@click.option(
-    "--data", "folders", type=click.Path(exists=True, file_okay=False), multiple=True,
-    envvar="SHRINKAGE_BENCHMARK_DATA",
-    help="A folder with data sets, in it or below; give more than one if need be.",
-)  # fmt: skip
+@_sets.folders_option
 @click.option("--seeds", default=5, show_default=True, help="Splits into training and test rows, at least 2.")
 @click.option("--only", "names", type=click.Choice(SETS), multiple=True, help="Only these sets; no page is written.")
 @click.option("--epochs", type=int, help="Other than the tables'; then no page is written.")

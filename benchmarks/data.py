@@ -341,11 +341,7 @@ def write_generated(n_rows: int, file: Path) -> None:
 
 
 @click.command()
-@click.option(
-    "--data", "folders", type=click.Path(exists=True, file_okay=False), multiple=True,
-    envvar="SHRINKAGE_BENCHMARK_DATA",
-    help="A folder with data sets, in it or below; give more than one if need be.",
-)  # fmt: skip
+@_sets.folders_option
 @click.option("--rows", type=int, help="Only the first rows of each set; no page is written.")
 @click.option("--set", "names", type=click.Choice([*SETS]), multiple=True, help="Only these sets; no page is written.")
 @click.option("--memory/--no-memory", default=True, show_default=True, help="Measure memory by the number of rows.")

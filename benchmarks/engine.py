@@ -24,11 +24,7 @@ Costs = dict[str, dict[str, Cost | None]]
 
 
 @click.command()
-@click.option(
-    "--data", "folders", type=click.Path(exists=True, file_okay=False), multiple=True,
-    envvar="SHRINKAGE_BENCHMARK_DATA",
-    help="A folder with data sets, in it or below; give more than one if need be.",
-)  # fmt: skip
+@_sets.folders_option
 @click.option("--works/--no-works", default=True, show_default=True, help="Compare the ways for all works.")
 @click.option("--curves/--no-curves", default=True, show_default=True, help="Measure how cost grows.")
 @click.option(

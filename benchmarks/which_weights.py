@@ -242,7 +242,7 @@ HEADER = ["model", "penalised", "none", "min", "gain", "95 % interval", "λ min"
 
 
 @click.command()
-@click.option("--data", "folders", multiple=True, help="Folders with the data that does not come with scikit-learn.")
+@_sets.folders_option
 @click.option(
     "--only", multiple=True, type=click.Choice([kind.title for kind in KINDS]), help="Then no page is written."
 )

@@ -1,8 +1,11 @@
 """Models, data and the call of `sh.fit` that the tests of this room vary."""
 
-from collections.abc import Callable
+import gc
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,6 +13,8 @@ import numpy as np
 from keras import layers
 
 import shrinkage as sh
+from shrinkage._data import _dataset, _stored
+from shrinkage._problem import _stream
 from tests.zoo import mlp, rows
 
 N, EPOCHS = 58, 3  # folds of 20, 19 and 19 rows
@@ -52,3 +57,23 @@ def arrays(path: sh.Path) -> dict[str, np.ndarray]:
 
 def held_by(path: sh.Path, fold: int) -> np.ndarray:
     return np.isin(path.held_out_rows, path.folds.held_out[fold])
+
+
+def small_blocks(monkeypatch: Any, folder: Path, *, block: int, sample: int, read: int) -> Iterator[None]:
+    """Put rows on disk in blocks of `block` rows, in a folder in which nothing may be left.
+
+    Args:
+        monkeypatch: The fixture of pytest.
+        folder: The folder for temporary files.
+        block: Rows of a block.
+        sample: Held-out rows with predictions.
+        read: Rows that are read at once.
+    """
+    monkeypatch.setattr(_stored, "BLOCK_ROWS", block)
+    monkeypatch.setattr(_stream, "BLOCK_ROWS", block)
+    monkeypatch.setattr(_stream, "_SAMPLE", sample)
+    monkeypatch.setattr(_dataset, "_READ", (read, 2**24))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield
+    gc.collect()
+    assert not list(folder.glob("shrinkage-*"))

@@ -1,7 +1,5 @@
 """Every split of rows on disk: the folds of arrays, each row trained on and scored in exactly its folds."""
 
-import gc
-import tempfile
 from typing import Any
 
 import keras
@@ -14,11 +12,10 @@ from keras import layers
 import shrinkage as sh
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._stream import StreamCohort
-from shrinkage._data import _dataset, _stored
 from shrinkage._plan._runner import Runner
-from shrinkage._problem import _stream
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
+from tests.fit.fitting import small_blocks
 
 N, BATCH, MEMORY = 2003, 32, 1e5  # a quarter of this memory holds 700 rows
 RNG = np.random.default_rng(0)
@@ -57,15 +54,7 @@ TARGETS = {"numbers": Y, "classes": LABELS, "labels": SEVERAL}
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch, tmp_path):
-    """Blocks of 400 rows and a sample of 300, in a folder of the test, in which nothing may be left."""
-    monkeypatch.setattr(_stored, "BLOCK_ROWS", 400)
-    monkeypatch.setattr(_stream, "BLOCK_ROWS", 400)
-    monkeypatch.setattr(_stream, "_SAMPLE", 300)
-    monkeypatch.setattr(_dataset, "_READ", (300, 2**24))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    yield
-    gc.collect()
-    assert not list(tmp_path.glob("shrinkage-*"))
+    yield from small_blocks(monkeypatch, tmp_path, block=400, sample=300, read=300)
 
 
 def network(kind: str) -> keras.Model:

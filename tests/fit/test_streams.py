@@ -1,7 +1,5 @@
 """A dataset that does not fit into memory: read once, written to disk, and trained on in blocks."""
 
-import gc
-import tempfile
 from typing import Any
 
 import keras
@@ -13,13 +11,13 @@ from keras import layers
 import shrinkage as sh
 from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._stream import StreamCohort
-from shrinkage._data import _dataset, _stored
 from shrinkage._data._spool import Spool
 from shrinkage._plan._runner import Runner
 from shrinkage._problem import _stream
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
 from shrinkage.cli._terms import IN_SHELL
+from tests.fit.fitting import small_blocks
 
 N, BATCH, MEMORY = 5003, 32, 4e5  # a quarter of this memory holds 3,500 rows
 RNG = np.random.default_rng(0)
@@ -33,14 +31,7 @@ OPTIONS: dict[str, Any] = {"penalty": "l2", "lams": [1e-4], "cv": 3, "epochs": 3
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch, tmp_path):
-    """Blocks of a thousand rows, in a folder of the test, in which nothing may be left."""
-    monkeypatch.setattr(_stored, "BLOCK_ROWS", 1000)
-    monkeypatch.setattr(_stream, "_SAMPLE", 1000)
-    monkeypatch.setattr(_dataset, "_READ", (500, 2**24))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    yield
-    gc.collect()
-    assert not list(tmp_path.glob("shrinkage-*"))
+    yield from small_blocks(monkeypatch, tmp_path, block=1000, sample=1000, read=500)
 
 
 def network(loss: str = "mse", **options: Any) -> keras.Model:
