@@ -1,6 +1,5 @@
 """How a run is planned: which ways there are, when two are timed, what is fixed, memory, and what is reused."""
 
-import gc
 import json
 import subprocess
 import sys
@@ -346,21 +345,6 @@ def doubled(x):
 
 def test_a_users_own_activation_is_not_shared():
     assert print_of(compiled(net(activation=doubled))) is None  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.full)])
-def test_many_fits_do_not_grow_the_process(count):
-    """50 MB in a thousand fits, and 2 MB of noise: one compilation that is not reused leaves 20 MB."""
-    model = compiled(mlp())
-    process = psutil.Process()
-    for _ in range(15):
-        fit(model, epochs=1)
-    gc.collect()
-    before = process.memory_info().rss
-    for _ in range(count):
-        fit(model, epochs=1)
-    gc.collect()
-    assert process.memory_info().rss - before < 50e6 * count / 1000 + 2e6
 
 
 def test_folds_have_their_own_statistics_by_rules_and_unrolled():
