@@ -301,6 +301,11 @@ def scale_of(curve: Curve) -> float:
     return curve.null_loss if math.isfinite(curve.null_loss) else float(held_out_curve(curve)[-1, 0])
 
 
+def is_small(curve: Curve, gain: float) -> bool:
+    """Return whether a gain is below 1 % of the loss without a penalty, and below 1 % of the best constant's loss."""
+    return gain < 0.01 * abs(curve.mean[-1]) and gain < 0.01 * abs(scale_of(curve))
+
+
 def gap(curve: Curve) -> tuple[float, float]:
     """Return the held-out loss minus the training loss, without a penalty, and the standard error of the difference.
 

@@ -1,7 +1,7 @@
 """Sentences of the verdict if training without a penalty overfits."""
 
 from shrinkage._path._curve import Curve
-from shrinkage._path._findings import Overfitting, scale_of, strength_without_stopping, usable_strengths
+from shrinkage._path._findings import Overfitting, is_small, strength_without_stopping, usable_strengths
 from shrinkage._path._words import at_min, interval_text, loss_text, strength_text
 
 
@@ -73,6 +73,6 @@ def _unstopped_words(curve: Curve, overfitting: Overfitting) -> str:
 def small_words(curve: Curve) -> str:
     """Return a sentence if a gain is significant but small, as happens with large data."""
     gain, none = curve.gain.mean, curve.mean[-1]
-    if gain >= 0.01 * abs(none) or gain >= 0.01 * abs(scale_of(curve)):
+    if not is_small(curve, gain):
         return ""
     return f" The gain is clear, and small: {100 * gain / abs(none):.1g} % of the loss without a penalty."

@@ -1,6 +1,10 @@
 """Sentences on the split of the rows: the number of folds, the rows they hold out, and the rows they train on."""
 
+import math
+
 from shrinkage._path._curve import Curve
+from shrinkage._path._findings import is_small
+from shrinkage._path._words import rough_duration
 
 _WORDS = {"group k-fold": " of groups", "stratified group k-fold": " of groups", "fold numbers": ", as given"}
 _OWN = ("k-fold", "stratified k-fold", *_WORDS, "pairs of rows", "hold-out", "stratified hold-out", "group hold-out")
@@ -23,6 +27,25 @@ def one_split_words(curve: Curve, said: str) -> str:
     if not (curve.single_split and "interval" in said):
         return ""
     return "One split does not show the noise of training, and its intervals are too short: several folds show it."
+
+
+_REPEATS = 4  # as in `more_repeats` of the vocabularies
+
+
+def repeats_words(curve: Curve, said: str) -> str:
+    """Return what repeats would cost, where the text says that the gain may be chance and they may show it.
+
+    The folds are trained so many times; compiling, and training on all rows, which counts as one more fold, are not.
+    The cost is at most that.
+    """
+    folds, seconds = curve.folds, getattr(curve, "seconds", math.nan)  # a path has the time, a curve alone has not
+    cannot_tell = "may be chance" in said or "the interval contains 0" in said
+    if not (cannot_tell and "k-fold" in folds.kind and folds.repeats == 1 and math.isfinite(seconds)):
+        return ""
+    if is_small(curve, curve.gain.high):
+        return ""  # whether it is chance does not matter
+    cost = seconds * (_REPEATS * folds.per_repeat + 1) / (folds.per_repeat + 1)
+    return f"$more_repeats may show whether it is chance, and would take about {rough_duration(cost)} or less."
 
 
 def rows_words(curve: Curve) -> str:

@@ -32,7 +32,7 @@ from shrinkage._path._findings import (
     usable_strengths,
 )
 from shrinkage._path._overfitting import overfitting_words, small_words
-from shrinkage._path._split_words import one_split_words
+from shrinkage._path._split_words import one_split_words, repeats_words
 from shrinkage._path._training_problems import beginning_words, no_better_words, nothing_to_choose_words
 from shrinkage._path._words import at_min, figures, flat_range, interval_text, lam_text, loss_text, loss_words
 from shrinkage._problem._scales import names_inputs
@@ -69,6 +69,7 @@ def verdict(curve: Curve, notes: tuple[str, ...] = (), *, scheduled: bool = Fals
             epoch_limit_words(curve),
             "" if scheduled else _rate_words(curve, loss),
         ]
+        sentences += [repeats_words(curve, " ".join(sentences))]
     if names_inputs(notes) and not sentences[0].startswith("Standardise"):
         sentences += [_INPUTS]
     sentences += [one_split_words(curve, " ".join(sentences))]
@@ -137,10 +138,8 @@ def _size_words(curve: Curve) -> str:
     if share < 0.1:
         return ""
     vary = "rows" if curve.single_split else "folds"
-    once = "k-fold" in curve.folds.kind and curve.folds.repeats == 1
     return (
-        f" That is {100 * share:.0f} % of the loss, but the {vary} vary too much to be sure: more rows would show it"
-        f"{', and $more_repeats may' * once}."
+        f" That is {100 * share:.0f} % of the loss, but the {vary} vary too much to be sure: more rows would show it."
     )
 
 

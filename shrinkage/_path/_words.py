@@ -119,6 +119,18 @@ def figures(value: float) -> str:
     return fixed_text(value, decimals(value, 3))
 
 
+def rough_duration(seconds: float) -> str:
+    """Return a time in words that is only known roughly.
+
+    Example:
+        >>> rough_duration(0.4), rough_duration(28.7), rough_duration(200), rough_duration(9000)
+        ('1 s', '29 s', '3 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
 def strength_text(curve: Curve, index: int) -> str:
     return f"{curve.penalty.name} at {lam_text(curve.lams[index])}" if curve.lams[index] else "no penalty"
 

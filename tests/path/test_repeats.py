@@ -10,6 +10,8 @@ from shrinkage._cv._folds import Folds
 from shrinkage._cv._row_sets import RowSets
 from shrinkage._path._findings import far_folds, gap, overfitting_without_penalty
 from shrinkage._path._path import Path
+from shrinkage.cli._terms import IN_SHELL
+from tests.path.verdicts.repeats import unclear
 from tests.synthetic_path import make_path
 
 
@@ -78,3 +80,11 @@ def test_the_header_counts_repeats():
     text = repr(repeated())
     assert "21 strengths x 2 repeats of 5 folds, then all rows: 231 models" in text
     assert "Metrics are of averages of several models' predictions" in " ".join(text.split())
+
+
+def test_repeats_are_advised_to_a_path_that_has_none():
+    """The advice is in the shell's terms too, and a path that has repeats is not told to repeat."""
+    path = unclear()
+    once, twice = path.verdict(), dataclasses.replace(path, folds=dataclasses.replace(path.folds, repeats=5)).verdict()
+    assert "`repeats=4` may show" in once and "--repeats 4 may show" in IN_SHELL.say(once)
+    assert "the interval contains 0" in twice and "repeats" not in twice

@@ -7,11 +7,11 @@ import pytest
 
 from shrinkage._path._plot import curve_data
 from shrinkage.cli._terms import IN_SHELL
-from tests.path.verdicts import beginning, gains, gap, noise, overfitting, unsteady
+from tests.path.verdicts import beginning, gains, gap, noise, overfitting, repeats, unsteady
 
 SITUATIONS = {
     name: situation
-    for subject in (beginning, unsteady, noise, gap, overfitting, gains)
+    for subject in (beginning, unsteady, noise, gap, overfitting, gains, repeats)
     for name, situation in subject.SITUATIONS.items()
 }
 
