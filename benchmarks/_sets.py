@@ -64,6 +64,32 @@ def load(name: str, folders: Folders, rows: int | None = None) -> tuple[np.ndarr
     return x[chosen], y[chosen]
 
 
+def draw(
+    name: str, folders: Folders, train: int, test: int, seed: int, *, numbers: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return inputs for training and test, and targets for training and test, of rows that are drawn at random.
+
+    Args:
+        name, folders: As for `load`.
+        train: The number of rows for training.
+        test: The number of rows for the test, at most those that are left.
+        seed: Draws the rows.
+        numbers: Whether the target is a number. It is then standardised by the training rows; else rows are stratified.
+    """
+    from sklearn.model_selection import train_test_split
+
+    x, y = load(name, folders)
+    chosen, other = train_test_split(
+        np.arange(len(y)), train_size=train, test_size=min(test, len(y) - train), random_state=seed,
+        stratify=None if numbers else y,
+    )  # fmt: skip
+    if numbers:
+        y = ((y - y[chosen].mean()) / y[chosen].std()).astype("float32")
+    if x.ndim == 2 and x.dtype.kind == "f":
+        x = x[:, x[chosen].std(axis=0) > 0].astype("float32")  # a category that the rows lack has no scale
+    return x[chosen], x[other], y[chosen], y[other]
+
+
 @cache
 def _find(names: Sequence[str], folders: Folders) -> Path | None:
     found = (path for folder in folders for name in names for path in Path(folder).rglob(name))

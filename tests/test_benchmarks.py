@@ -2,16 +2,20 @@
 
 import json
 from collections import OrderedDict
+from dataclasses import replace
 from pkgutil import resolve_name
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import _page, attach, choice, data, path_cost, record, repeats
+from benchmarks import _page, attach, choice, data, default, path_cost, power, record, repeats
 from benchmarks._measure import measure
 from benchmarks._phases import EPOCHS, phases
 from benchmarks._rows import ROWS, Case
+from shrinkage._cv._choice import best_epochs
+from tests.path.test_repeats import repeated
+from tests.synthetic_path import make_path
 
 SMALL = Case(width=4, epochs=1, strengths=2, folds=2, rows=200)
 
@@ -81,6 +85,57 @@ def test_the_interval_of_the_gain_is_judged_by_the_gain_on_the_test_rows():
     assert "on the wrong side | 0.25 | 1 of 4" in summary
 
 
+def test_the_strength_without_a_search_trains_at_both_ends(monkeypatch):
+    monkeypatch.setattr(default, "DELTAS", (1000.0, default.DELTA))
+    found = default.measure(default.Run(default.Pair("diabetes", 240, 2), 0, ()))
+    assert default.strengths(240).tolist() == [1000 / 240, 10 / 240, 2e-4, 0]
+    assert found.losses.shape == (4, 2) and (found.best <= found.rule).all()
+    assert found.losses[0, 1] > found.losses[-1, 1], "1000/n lets nothing be learnt"
+
+
+def test_the_strength_without_a_search_is_compared_with_none_and_the_best():
+    losses = np.full((2, len(default.DELTAS) + 2, 2), 0.5)
+    losses[0, default.DELTAS.index(default.DELTA)] = 0.3, 0.45  # 0.2 and 0.05 better than none
+    losses[1, default.DELTAS.index(default.DELTA)] = 0.6, 0.5  # 0.1 worse, and the same
+    losses[1, 0] = 0.4
+    pairs = {default.Pair(name, 10, 1): [default.Found(part, 1.0)] for name, part in zip("ab", losses, strict=True)}
+    summary, table, each = (make(pairs) for make in (default.summary, default.table, default.strengths_table))
+    assert "| gain of the worst run | -0.100 | +0.000 |" in summary
+    assert "worse than no penalty by more than 0.01 | 1 of 2 | 0 of 2 |" in summary
+    assert "share of the gap to the best strength | 33 % | 33 % |" in summary  # 0.05 of 0.15, and 0.025 of 0.075
+    assert "| a, MLP 64-64 | 10 | 0.500 | 0.300 | 0.500 | 0.300 | +0.200 | +0.200 | 100 % |" in table
+    assert "| 10/n | +0.050 | -0.100 | 1 of 2 | 1 of 2 | +0.025 | +0.000 | 0 of 2 | 1 of 2 |" in each
+
+
+def test_the_interval_of_repeats_is_that_of_the_first_folds():
+    """The first folds of a path with repeats give the interval of a path without, and all folds that of the path."""
+    once, twice = make_path(), repeated()  # whose first folds are the same
+    test = np.linspace(1, 2, len(once.lams) * 6).reshape(-1, 6)
+    for path, times in ((once, 1), (twice, 2)):
+        path = replace(path, epochs=best_epochs(path.cv_loss, path.fold_weight))
+        found, at = power._interval(twice, test, times), test[np.arange(len(path.lams)), path.epochs - 1]
+        assert (found.low, found.high) == pytest.approx((path.gain.low, path.gain.high)) and path.gain.high > 0
+        assert found.gain == pytest.approx(at[-1] - at[path.index_min]) and found.gain > 0
+
+
+def test_the_intervals_are_measured_on_draws_of_rows(monkeypatch):
+    monkeypatch.setattr(power, "FOLDS", 2)
+    monkeypatch.setattr(power, "REPEATS", (1, 2))
+    found = power.measure(power.Draw("breast_cancer", 0, (), epochs=1))
+    assert len(found) == 2 and all(one.high >= one.low for one in found)
+
+
+def test_the_table_of_intervals_counts_gains_that_are_covered_and_found():
+    one, four = power.Interval(-0.1, 0.3, 0.1), power.Interval(0.05, 0.15, 0.1)
+    none, wrong = power.Interval(0.0, 0.0, 0.0), power.Interval(0.01, 0.02, -0.1)
+    sets = {"diabetes": [[one, one, four], [none, wrong, four]]}
+    lines = power.table(sets).splitlines()
+    assert lines[2].startswith("| 1 | 1 of 2 | 1.00 (1 of 1) | 1.00 (1 of 1) | 0.00 (0 of 1) | 0.00 (0 of 1) |")
+    assert lines[3].startswith("| 2 | 2 of 2 | 0.50 (1 of 2) | 0.50 (1 of 2) | 0.00 (0 of 1) | 0.50 (1 of 2) |")
+    assert lines[4].startswith("| 4 | 2 of 2 | 1.00 (2 of 2) | 1.00 (2 of 2) | 1.00 (2 of 2) | 0.00 (0 of 2) |")
+    assert "| diabetes | 290 | +0.100 | 1 of 2 | 0 | 2 of 2 | 2 |" in power.sets_table(sets)
+
+
 def test_a_table_replaces_the_one_between_its_markers(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("a\n<!-- table:one -->\nold\n<!-- end -->\nb\n<!-- table:two -->\n<!-- end -->\n")
@@ -93,7 +148,9 @@ def test_a_table_replaces_the_one_between_its_markers(tmp_path):
 @pytest.mark.parametrize(
     ("page", "name"), [("cost.md", "path_cost"), ("cost.md", "path_phases"), ("cost.md", "path_widths"),
                        ("cost.md", "path_machine"), ("choice.md", "choice_losses"), ("choice.md", "choice_gains"),
-                       ("choice.md", "choice_summary"), ("choice.md", "repeats"), ("linear.md", "linear")],
+                       ("choice.md", "choice_summary"), ("choice.md", "repeats"), ("choice.md", "power"),
+                       ("choice.md", "power_sets"), ("choice.md", "default_summary"), ("choice.md", "default"),
+                       ("choice.md", "default_strengths"), ("linear.md", "linear")],
 )  # fmt: skip
 def test_the_pages_have_their_markers(page, name):
     assert (_page.DOCS / page).read_text("utf-8").count(f"<!-- table:{name} -->") == 1
