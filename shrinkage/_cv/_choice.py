@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shrinkage._cv._folds import Folds
+
 Floats = NDArray[np.float64]
 
 
@@ -104,6 +106,32 @@ def row_se(row_loss: ArrayLike, weight: ArrayLike | None = None) -> Floats:
         return np.sqrt((1 - 1 / len(loss)) * (changes**2).sum(axis=0))
 
 
+def summarise_split(
+    fold_loss: ArrayLike,
+    fold_weight: ArrayLike,
+    folds: Folds,
+    row_loss: Floats,
+    row_weight: ArrayLike | None = None,
+) -> tuple[Floats, Floats]:
+    """Return the mean of the fold losses and the standard error, over folds or, for a single split, over rows.
+
+    Args:
+        fold_loss: (F, S) mean loss of the held-out rows of each fold.
+        fold_weight: (F,) number of held-out rows, or the sum of the weights.
+        folds: the split.
+        row_loss: (m, S) loss of each held-out row, or of a sample of the held-out rows.
+        row_weight: (m,) weights of the rows; None if all are equal.
+
+    Returns:
+        mean (S,) and se (S,) as float64.
+    """
+    mean, se = summarise(fold_loss, fold_weight, repeats=folds.repeats, overlap=folds.overlap)
+    if len(folds.train) > 1:
+        return mean, se
+    share = len(row_loss) / folds.held_out.union_size
+    return mean, row_se(row_loss, row_weight) * np.sqrt(share)
+
+
 def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
     """Choose the strength with the least mean loss, and the largest strength within one standard error.
 
@@ -162,6 +190,11 @@ def far_fold(fold_loss: ArrayLike) -> tuple[int | None, float]:
     if middle <= 0 or loss[fold] < 3 * middle or loss[fold] - middle <= 3 * np.ptp(others):
         return None, float("nan")
     return fold, float(loss[fold] / middle)
+
+
+def at_epochs(loss: NDArray[np.float64], epochs: ArrayLike) -> Floats:
+    """Return the losses (F, S) of curves (F, S, E) at an epoch of each strength, counted from 1, (S,)."""
+    return np.take_along_axis(loss, np.asarray(epochs)[None, :, None] - 1, axis=2)[:, :, 0]
 
 
 def best_epochs(

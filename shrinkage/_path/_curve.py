@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shrinkage._cv._choice import Difference, choose, gain, optimism, row_gain, row_se, summarise
+from shrinkage._cv._choice import Difference, at_epochs, choose, gain, optimism, row_gain, summarise, summarise_split
 from shrinkage._cv._folds import Folds
 from shrinkage._penalties import Penalty
 
@@ -28,6 +28,7 @@ class Status(Enum):
     OK = "finished"
     DIVERGED = "diverged (the loss became NaN or infinite)"
     SKIPPED = "was not trained, as a fold's model diverged at every strength"
+    NOT_TRAINED = "was not trained, as the strength was not chosen"
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -72,7 +73,7 @@ class Curve:
     @property
     def fold_loss(self) -> Array:
         """(F, S) mean held-out loss of each fold at the chosen epochs."""
-        return _at_epochs(self.cv_loss, self.epochs)
+        return at_epochs(self.cv_loss, self.epochs)
 
     @property
     def mean(self) -> Array:
@@ -86,9 +87,7 @@ class Curve:
         With repeats, it is the root of the mean of the squared standard errors of the repeats. For a single split it
         does not contain the noise of training, and is too small.
         """
-        if self.single_split:
-            return row_se(self.row_loss, self.row_weight) * np.sqrt(self._row_share)
-        return self.summarise(self.fold_loss)[1]
+        return summarise_split(self.fold_loss, self.fold_weight, self.folds, self.row_loss, self.row_weight)[1]
 
     def summarise(self, fold_loss: Array) -> tuple[Array, Array]:
         """Return the mean of losses (F, S) over folds, and its standard error, (S,) each."""
@@ -97,7 +96,7 @@ class Curve:
     @property
     def train_mean(self) -> Array:
         """(S,) training loss at the chosen epochs, averaged over folds with `train_weight`."""
-        return summarise(_at_epochs(self.train_loss, self.epochs), self.train_weight)[0]
+        return summarise(at_epochs(self.train_loss, self.epochs), self.train_weight)[0]
 
     @property
     def single_split(self) -> bool:
@@ -107,8 +106,13 @@ class Curve:
     @property
     def failed(self) -> Array:
         """(S,) whether a model diverged at a strength, in a fold or on all rows. Such a strength is not chosen."""
-        diverged = (self.status != Status.OK).any(axis=0) | (self.full_status != Status.OK)
+        diverged = (self.status != Status.OK).any(axis=0) | (self.full_status == Status.DIVERGED)
         return diverged | ~np.isfinite(self.mean)
+
+    @property
+    def has_model(self) -> Array:
+        """(S,) whether a model was trained on all rows, even if it diverged."""
+        return (self.full_status == Status.OK) | (self.full_status == Status.DIVERGED)
 
     @property
     def index_min(self) -> int:
@@ -125,6 +129,16 @@ class Curve:
         `print(path)` and `table()` count from 1.
         """
         return choose(self.candidates, self.se)[1]
+
+    @property
+    def index(self) -> int:
+        """Index in `lams` of the choice, counted from 0: `index_min`."""
+        return self.index_min
+
+    @property
+    def lam(self) -> float:
+        """The strength at `index`, the choice."""
+        return float(self.lams[self.index])
 
     @property
     def lam_min(self) -> float:
@@ -202,10 +216,6 @@ class Curve:
     def candidates(self) -> Array:
         """(S,) `mean`, or NaN where a strength failed and cannot be chosen."""
         return np.where(self.failed, np.nan, self.mean)
-
-
-def _at_epochs(loss: Array, epochs: Array) -> Array:
-    return np.take_along_axis(loss, np.asarray(epochs)[None, :, None] - 1, axis=2)[:, :, 0]
 
 
 def _read_only(value: Any) -> Any:

@@ -40,7 +40,8 @@ class Path(Curve):
     If a model diverged at every strength, there is nothing to choose: `index_min`, `index_1se`, `lam_min`, `lam_1se`,
     `gain`, `null_gain`, `optimism` and `model()` raise `NothingToChoose`, a ValueError, and everything else works. If a
     fold's model diverged at every strength, no model is trained on all rows: `full_status` is `Status.SKIPPED`,
-    `weights` is empty, and `norm`, `nonzero` and `zero_groups` are NaN.
+    `weights` is empty, and `norm`, `nonzero` and `zero_groups` are NaN. With `models="chosen"` the other strengths have
+    `Status.NOT_TRAINED`, and NaN in the same places.
 
     Attributes:
         lams: (S,) strengths for all `n_rows` rows.
@@ -72,8 +73,9 @@ class Path(Curve):
             removed, in the models trained on all rows; None for other penalties.
         status: (F, S) `Status` of the member of each fold and strength.
         full_status: (S,) `Status` of the models trained on all rows.
-        weights: values of all variables of the models trained on all rows, each (S, ...), in the order of
-            `path.model().variables`; they include moving statistics and the states of random layers.
+        weights: values of all variables of the models trained on all rows, in the order of `path.model().variables`,
+            each (T, ...) for the T strengths where `has_model` is true, which are all unless `models="chosen"`; they
+            include moving statistics and the states of random layers.
         penalty, how: the penalty, and where it enters: `Coupled()`, `Proximal()` or `Decoupled()`.
         loss_name: name of the compiled loss.
         template: the template that makes models from weights.
@@ -128,14 +130,19 @@ class Path(Curve):
             ValueError: if `lam` has another value, or if the model at `lam` diverged.
         """
         index = self._index(lam)
-        if self.full_status[index] is Status.SKIPPED:
+        status, strength = self.full_status[index], f"lam = {self.lams[index]:.6g}"
+        if status is Status.SKIPPED:
             choose(self.candidates, self.se)  # raises NothingToChoose
-        if self.full_status[index] is not Status.OK:
-            message = self.full_status[index].value
+        if status is Status.NOT_TRAINED:
             raise ValueError(
-                f"The model trained on all rows at lam = {self.lams[index]:.6g} {message}: choose another."
+                f"No model was trained on all rows at {strength}, which is not a choice. Call fit with "
+                f"models='all'; or shrinkage.attach(model, {self.penalty!r}, lam={self.lams[index]:.6g}) "
+                f"and train the model for {self.epochs[index]} epochs."
             )
-        return self.template.model([weight[index] for weight in self.weights])
+        if status is not Status.OK:
+            raise ValueError(f"The model trained on all rows at {strength} {status.value}: choose another.")
+        place = int(np.count_nonzero(self.has_model[:index]))
+        return self.template.model([weight[place] for weight in self.weights])
 
     def table(self) -> pd.DataFrame:
         """Return a data frame with a row for each strength, in the order of `lams`.

@@ -31,11 +31,12 @@ def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms
 def header(curve: Curve, title: str, selection: Selection, seconds: float) -> str:
     """Return one line on the model, the penalty, the number of models and the time."""
     n_strengths, n_folds, split = len(curve.lams), len(curve.fold_weight), split_text(curve)
-    has_models = bool((curve.full_status != Status.SKIPPED).any())
+    n_models = int(curve.has_model.sum())
+    of_all_rows = f", then {'' if n_models == n_strengths else f'{n_models} on '}all rows" if n_models else ""
     return (
         f"{title}: {selection.n_weights:,} weights, "
-        f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{', then all rows' * has_models}: "
-        f"{n_strengths * (n_folds + has_models):,} models in {duration(seconds)}"
+        f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{of_all_rows}: "
+        f"{n_strengths * n_folds + n_models:,} models in {duration(seconds)}"
     )
 
 
@@ -130,7 +131,8 @@ def _units(curve: Curve) -> str:
 
 def _problems(curve: Curve) -> list[str]:
     statuses = np.vstack([curve.status, curve.full_status[None]])
-    n_trained, hit = (statuses != Status.SKIPPED).sum(), statuses == Status.DIVERGED
+    hit = statuses == Status.DIVERGED
+    n_trained = ((statuses == Status.OK) | hit).sum()
     if not hit.any():
         return []
     where = (

@@ -80,6 +80,7 @@ def prepare(request: Request) -> Problem:
     training = Training(template, data, objective, penalty, terms, how, batch_size, init, request.seed, behaviour)
     return Problem(
         training, folds, grid, selection, request.epochs, request.patience, request.epoch, target,
+        request.models,
         tuple(filter(None, notes)),
         lam_model, stored,
     )  # fmt: skip

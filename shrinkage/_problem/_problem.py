@@ -61,6 +61,8 @@ class Problem:
     """The epoch to keep for each strength."""
     target: TargetUnits | None
     """Units of standardised targets in each fold and, last, in all rows, (F + 1,); None without standardisation."""
+    models: Literal["all", "chosen"]
+    """Which strengths are trained on all rows."""
     notes: tuple[str, ...]
     """Sentences for the user about changes and cautions."""
     lam_model: float | None = None
@@ -109,6 +111,18 @@ class Problem:
         if self.stored is not None:
             return self.train
         return scored_training_rows(self.folds, self.training.data.weight, self.training.seed)
+
+    @property
+    def held_out_rows(self) -> np.ndarray:
+        """Held-out rows of all folds, each once, or a sample of them if the rows are on disk, (m,)."""
+        return self.folds.held_out_rows if self.stored is None else self.stored.sample_rows
+
+    @property
+    def row_weight(self) -> np.ndarray | None:
+        """Weights of `held_out_rows`, (m,); None if all are equal."""
+        stored = self.stored
+        weight = self.training.data.weight[self.held_out_rows] if stored is None else stored.sample_weight
+        return weight if np.ptp(weight) else None
 
     @property
     def train_weight(self) -> np.ndarray:

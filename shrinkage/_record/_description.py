@@ -44,6 +44,7 @@ def describe(runner: Runner) -> dict[str, Any]:
         "epochs": problem.epochs,
         "patience": problem.patience,
         "epoch": problem.epoch,
+        "models": problem.models,
         "batch_size": training.batch_size,
         "init": training.init,
         "standardize_target": problem.target is not None,
