@@ -164,6 +164,40 @@ def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
     return index_min, int(np.flatnonzero(mean <= threshold)[0])
 
 
+def choose_paired(mean: ArrayLike, row_loss: ArrayLike, weight: ArrayLike | None = None) -> int:
+    """Choose the largest strength within one paired standard error of the least mean loss, over held-out rows.
+
+    The paired standard error is that of the mean of the differences of the row losses, `row_se`. It is smaller than the
+    standard error of the mean loss, because the same rows are difficult at every strength.
+
+    Args:
+        mean: (S,) mean loss of each strength, strengths descending; NaN is never chosen.
+        row_loss: (m, S) loss of each held-out row; NaN if there is none, and then the least loss is chosen.
+        weight: (m,) weights of the rows, not negative; None if all are equal.
+
+    Returns:
+        The index of the choice, counted from 0.
+
+    Raises:
+        NothingToChoose: if no mean is finite.
+
+    Example:
+        >>> choose_paired([0.51, 0.5], [[0.4, 0.4], [0.62, 0.6]]), choose_paired([0.6, 0.5], [[0.5, 0.4], [0.7, 0.6]])
+        (0, 1)
+    """
+    best, _ = choose(mean, np.zeros(len(np.asarray(mean))))
+    error = np.nan_to_num(paired_errors(row_loss, best, weight))
+    within = _finite_or_nan(mean) <= np.asarray(mean)[best] + error
+    return int(np.flatnonzero(within)[0])
+
+
+def paired_errors(row_loss: ArrayLike, index: int, weight: ArrayLike | None = None) -> Floats:
+    """Return the standard errors of the mean differences to the strength at `index`, over rows, (S,)."""
+    row_loss = np.asarray(row_loss, dtype=np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # losses of a diverged member
+        return row_se(row_loss - row_loss[:, [index]], weight)
+
+
 def far_fold(fold_loss: ArrayLike) -> tuple[int | None, float]:
     """Find a fold with a loss far above the other folds, for example because of outliers.
 

@@ -46,6 +46,7 @@ def assemble(runner: Runner, outcome: Outcome, *, seconds: float, notes: Sequenc
         target_mean=0.0 if problem.target is None else float(problem.target.offset[-1]),
         target_sd=1.0 if problem.target is None else problem.target.reference,
         lam_model=problem.lam_model,
+        budget=None if problem.rung is None else problem.rung.budget,
         **_all_rows(problem, outcome),
         **_held_out(problem, outcome),
     )

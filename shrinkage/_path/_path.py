@@ -16,6 +16,7 @@ from shrinkage._path._missing_attributes import missing_words
 from shrinkage._path._model_words import model_words
 from shrinkage._path._plot import curve_data, draw
 from shrinkage._path._text import header, summary
+from shrinkage._path._trials import members_of
 from shrinkage._path._verdict import verdict
 from shrinkage._path._words import title
 
@@ -86,6 +87,8 @@ class Path(Curve):
         plan: the settings that are needed, besides the seed, to repeat the run to the bit.
         notes: notes for the user, such as arguments that were changed.
         seconds: wall-clock time of the fit in seconds.
+        budget: the argument `budget` of a search within a budget; None for a grid. The folds of the search have a
+            single split, with a part of the rows for training, and only `lam` has a model trained on all rows.
         lam_model: with `penalty="model"`, the strength of the model's regularizers, which is in `lams`; otherwise None.
         target_mean, target_sd: location and scale of the targets: `target_mean + target_sd * p` converts a prediction
             `p` of standardised targets.
@@ -114,12 +117,12 @@ class Path(Curve):
     notes: tuple[str, ...]
     seconds: float
 
-    def model(self, lam: Literal["min", "1se", "none", "model"] | float = "min") -> keras.Model:
+    def model(self, lam: Literal["min", "1se", "none", "model"] | float | None = None) -> keras.Model:
         """Make the model that was trained on all rows with strength `lam`.
 
         Args:
-            lam: "min" for `lam_min`, "1se" for `lam_1se`, "none" for no penalty, "model" for `lam_model`, or one of
-                `lams`.
+            lam: None for `path.lam`, the choice; "min" for `lam_min`, "1se" for `lam_1se`, "none" for no penalty,
+                "model" for `lam_model`, or one of `lams`.
 
         Returns:
             A new compiled Keras model with no penalty attached and an optimizer that has taken no step.
@@ -134,9 +137,10 @@ class Path(Curve):
         if status is Status.SKIPPED:
             choose(self.candidates, self.se)  # raises NothingToChoose
         if status is Status.NOT_TRAINED:
+            grid = "models='all'" if self.budget is None else "no `budget`"
             raise ValueError(
                 f"No model was trained on all rows at {strength}, which is not a choice. Call fit with "
-                f"models='all'; or shrinkage.attach(model, {self.penalty!r}, lam={self.lams[index]:.6g}) "
+                f"{grid}; or shrinkage.attach(model, {self.penalty!r}, lam={self.lams[index]:.6g}) "
                 f"and train the model for {self.epochs[index]} epochs."
             )
         if status is not Status.OK:
@@ -159,6 +163,19 @@ class Path(Curve):
         columns |= {"epoch": self.epochs, "norm": self.norm, "nonzero": self.nonzero}
         columns |= {} if self.zero_groups is None else {"zero_groups": self.zero_groups}
         return pd.DataFrame(columns | {"failed": self.failed})
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """A data frame with a row for each member: each fold, and each strength in the order of `lams`.
+
+        The columns are fold, counted from 1; rows, the training rows; lam; delta, which is `n_rows` * lam; epoch, the
+        chosen epoch; loss, the held-out loss there; difference, the loss minus the loss of the fold at `path.lam`;
+        error, the paired standard error of the difference over the held-out rows, NaN with repeats; and cost, in
+        trainings on all rows, where scoring a row costs a third of training on it.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(members_of(self))
 
     def verdict(self) -> str:
         """Return the sentences below the table: first the advice, then the gain of the penalty over no penalty.
@@ -229,16 +246,25 @@ class Path(Curve):
     @property
     def _for_people(self) -> dict[str, Any]:
         """The entries of `path.json` for people: the chosen strengths and the verdict."""
-        lams = (None, None) if self.failed.all() else (self.lam_min, self.lam_1se)
-        return {"lam_min": lams[0], "lam_1se": lams[1], "verdict": self.verdict()}
+        if self.failed.all():
+            lams = {"lam": None, "lam_min": None, "lam_1se": None}
+        elif self.budget is not None:
+            lams = {"lam": self.lam}
+        else:
+            lams = {"lam": self.lam, "lam_min": self.lam_min, "lam_1se": self.lam_1se}
+        return {**lams, "verdict": self.verdict()}
 
-    def _index(self, lam: str | float) -> int:
+    def _index(self, lam: str | float | None) -> int:
+        if lam is None:
+            return self.index
         if isinstance(lam, str) and lam == "model" and self.index_model is not None:
             return self.index_model
         if isinstance(lam, str):
             if lam not in ("min", "1se", "none"):
                 raise ValueError(f'`lam` must be "min", "1se", "none" or one of `lams`. Received: {lam!r}.')
-            return {"min": self.index_min, "1se": self.index_1se, "none": len(self.lams) - 1}[lam]
+            if lam == "none":
+                return len(self.lams) - 1
+            return self.index_min if lam == "min" else self.index_1se
         if not isinstance(lam, Real) or isinstance(lam, bool | np.bool_):
             raise TypeError(f'`lam` must be "min", "1se", "none" or a number of `lams`. Received: {lam!r}.')
         found = np.flatnonzero(np.isclose(self.lams, float(lam), rtol=1e-6, atol=0))

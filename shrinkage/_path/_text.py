@@ -53,13 +53,20 @@ def _table(curve: Curve) -> list[str]:
     if math.isfinite(curve.null_loss):
         rows["null"] = _null_cells(curve, len(titles))
     rows["none"] = _cells(curve, -1)
-    if not curve.failed.all():
+    if curve.budget is not None:
+        rows |= {_trial_label(curve, index): _cells(curve, index) for index in range(len(curve.lams) - 1)}
+    elif not curve.failed.all():
         rows |= {"min": _cells(curve, curve.index_min), "1se": _cells(curve, curve.index_1se)}
     rows |= {} if curve.index_model is None else {"model": _cells(curve, curve.index_model)}
     least = [8, 6] + [5] * (len(titles) - 2)
     widths = [max(width, *map(len, column)) for width, *column in zip(least, *rows.values(), strict=True)]
     longest = max(map(len, rows))
     return [f"{label:{longest}}" + _join(cells, widths) for label, cells in rows.items()]
+
+
+def _trial_label(curve: Curve, index: int) -> str:
+    """Return the label of a strength that a search within a budget tried."""
+    return "choice" if not curve.failed.all() and index == curve.index else f"trial {index + 1}"
 
 
 def _join(cells: list[str], widths: list[int]) -> str:
@@ -97,7 +104,7 @@ def _null_cells(curve: Curve, n_cells: int) -> list[str]:
 def _optimism(curve: Curve) -> str:
     if curve.failed.all() or not beats_constant(curve):
         return ""
-    least = curve.mean[curve.index_min]
+    least = curve.mean[curve.index]
     shown, corrected = loss_text(curve, least), loss_text(curve, least + curve.optimism)
     if curve.single_split or corrected == shown:
         return ""
@@ -109,7 +116,7 @@ def _optimism(curve: Curve) -> str:
 
 def _largest_strength_words(curve: Curve) -> str:
     """Return a sentence if `1se` is the largest strength, unless `min` is too or the models learnt little."""
-    if curve.failed.all():
+    if curve.failed.all() or curve.budget is not None:
         return ""
     unlearnt = not beats_constant(curve) or convergence_without_penalty(curve) is Convergence.BEGINNING
     if curve.index_1se > 0 or curve.index_min == 0 or curve.nonzero[0] == 0 or unlearnt:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from shrinkage._cv._folds import Folds, scored_training_rows
+from shrinkage._cv._rung import Rung
 from shrinkage._data._data import Data, TargetUnits
 from shrinkage._data._stored import StoredRows
 from shrinkage._model._behaviour import Behaviour
@@ -67,6 +68,8 @@ class Problem:
     """Sentences for the user about changes and cautions."""
     lam_model: float | None = None
     """The strength in the regularizers of the model if `penalty="model"`; else None."""
+    rung: Rung | None = None
+    """The cost of a search within a budget, whose only fold trains on a part of the rows; None for a grid."""
     stored: StoredRows | None = None
     """All rows if the rows do not fit into memory; `training.data` is then a sample of the training rows."""
 

@@ -33,6 +33,7 @@ class Request:
     init: Literal["fresh", "keep"] | None = None
     epoch: Literal["best", "last"] | int = "best"
     models: Literal["all", "chosen"] = "all"
+    budget: float | None = None
     standardize_target: bool = False
     seed: int = 0
     plan: Mapping[str, Any] | None = None

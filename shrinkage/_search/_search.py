@@ -13,7 +13,7 @@ from shrinkage._cohort._part import Part
 from shrinkage._cohort._stream import StreamCohort
 from shrinkage._cohort._tensorflow import out_of_memory
 from shrinkage._cohort._train import Scores, TrainedMember, TrainedModels, join, refit, score
-from shrinkage._cv._choice import at_epochs, best_epochs, choose, summarise, summarise_split
+from shrinkage._cv._choice import at_epochs, best_epochs, choose, choose_paired, summarise, summarise_split
 from shrinkage._cv._strengths import fold_lams
 from shrinkage._data._data import take
 from shrinkage._model._behaviour import COMPARED, describe_difference
@@ -23,6 +23,7 @@ from shrinkage._plan._runner import Runner
 from shrinkage._record._record import Record
 from shrinkage._record._unrecorded import Unrecorded
 from shrinkage._search._grid import score_grid
+from shrinkage._search._walk import walk
 
 Tick = Callable[[], None]
 Expect = Callable[[int], None]
@@ -67,7 +68,7 @@ class Search:
         self.notes: list[str] = []
         self._sizes: set[int] = set()  # numbers of strengths with compiled steps
         n_lams = len(self.problem.lams)
-        n_models = min(n_lams, 2) if self.problem.models == "chosen" else n_lams
+        n_models = n_lams if self.problem.models == "all" else 2 if self.problem.rung is None else 1
         self.expected_epochs = self.problem.epochs * (self._count_parts(n_lams) + self._count_parts(n_models))
 
     def _count_parts(self, strengths: int) -> int:
@@ -75,7 +76,8 @@ class Search:
 
     def run(self, tick: Tick, expect: Expect) -> Outcome:
         """Score the strengths in all folds, choose an epoch for each strength, and train on all rows up to it."""
-        scores, lams = score_grid(self, tick, expect)
+        rung = self.problem.rung
+        scores, lams = score_grid(self, tick, expect) if rung is None else walk(self, rung, tick, expect)
         kept = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
         models: dict[int, TrainedModel] = {}
         while new := [index for index in self._wanted(scores, kept, models) if index not in models]:
@@ -93,7 +95,12 @@ class Search:
         failed[[index for index, model in models.items() if model.diverged]] = True
         problem, fold_loss = self.problem, at_epochs(scores.cv_loss, kept)
         mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, scores.row_loss, problem.row_weight)
-        return [] if failed.all() else sorted(set(choose(np.where(failed, np.nan, mean), se)))
+        mean = np.where(failed, np.nan, mean)
+        if failed.all():
+            return []
+        if problem.rung is not None:
+            return [choose_paired(mean, scores.row_loss, problem.row_weight)]
+        return sorted(set(choose(mean, se)))
 
     def mean(self, scores: Scores) -> np.ndarray:
         """Return the mean held-out loss of each strength, (S,); NaN if a member diverged, whatever the loss before."""
@@ -106,14 +113,16 @@ class Search:
     def score(self, lams: np.ndarray, tick: Tick) -> Scores:
         """Train strengths in all folds."""
         problem = self.problem
-        decoupled = isinstance(problem.training.how, Decoupled)
+        # On a rung, the schedule of the learning rate is stretched to fewer steps, whose rates have a smaller sum.
+        decoupled = isinstance(problem.training.how, Decoupled) and problem.rung is None
 
         def train(cohort: MakeCohort, size: int, lams: np.ndarray, _start: int, part: Part) -> Scores:
             if part.result is None:
+                scored = None if problem.rung is None else problem.rung.scored
                 lam = fold_lams(_pad(lams, size), problem.n_rows, problem.n_train, decoupled=decoupled)
                 scores = score(
                     cohort(), lam, epochs=problem.epochs, patience=problem.patience, keep=problem.epoch,
-                    average=self._average, part=part, tick=tick,
+                    average=self._average, part=part, tick=tick, scored=scored,
                 )  # fmt: skip
             else:
                 scores = Scores(**part.result)
