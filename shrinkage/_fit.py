@@ -47,6 +47,8 @@ def fit(
     how: How | None = None,
     init: Literal["fresh", "keep"] | None = None,
     epoch: Literal["best", "last"] | int = "best",
+    models: Literal["all", "chosen"] = "all",
+    budget: float | None = None,
     standardize_target: bool = False,
     seed: int = 0,
     plan: Mapping[str, Any] | None = None,
@@ -120,6 +122,16 @@ def fit(
             "keep" starts from the model's weights. A trained or loaded model requires one of the two.
         epoch: The epoch whose weights each strength keeps: "best" by the mean held-out loss, "last", or a number
             counted from 1.
+        models: Which strengths are trained on all rows: "all", or "chosen" for `lam_min` and `lam_1se` alone. If the
+            model at a choice diverges on all rows, the strength is left out, and the choice is made again. "chosen"
+            saves time if training is slow; the members of a small network train together, so that it saves little.
+        budget: Search within a number of trainings on all rows, such as 1.5, and then train the choice alone on all
+            rows; for a model whose training is slow, with `L2()`. Members train one after another, for all epochs, on a
+            random part of the rows, the share budget/6 at most, and are scored on others, or on `validation_data`:
+            first at n * lambda = 100, 31.6, 10 and 0, then half a decade further while the choice is at an end, at most
+            six. The choice, `path.lam`, is the largest strength within one paired standard error of the least loss. A
+            budget of 3 uses half of the rows. The whole grid is trained for fewer than 1,200 rows, or if the budget has
+            no room for three members. See `path.trials`.
         standardize_target: Subtract the mean of the targets and divide by their standard deviation, both from the
             training rows of each fold. Losses are then in units of the variance over all rows, and models predict
             standardised targets: `path.target_mean + path.target_sd * prediction` converts them back.
@@ -166,8 +178,8 @@ def fit(
     request = Request(
         model, x, y, penalty=penalty, lams=lams, cv=cv, groups=groups, repeats=repeats, validation_data=validation_data,
         epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch, patience=patience,
-        sample_weight=sample_weight, class_weight=class_weight, on=on, how=how, init=init, epoch=epoch,
-        standardize_target=standardize_target, seed=seed, plan=plan, max_memory=max_memory,
+        sample_weight=sample_weight, class_weight=class_weight, on=on, how=how, init=init, epoch=epoch, models=models,
+        budget=budget, standardize_target=standardize_target, seed=seed, plan=plan, max_memory=max_memory,
     )  # fmt: skip
     if run is None:
         return _fit_unrecorded(request, progress=progress, verbose=verbose)

@@ -75,6 +75,7 @@ PYTHON = Vocabulary(
         "batch_size_": "batch_size=",
         "folds": "folds",
         "more_repeats": "`repeats=4`",
+        "budget": "`budget`",
         "or_scale_inputs": ", or scale the inputs",
         "or_smaller_lams": ", or give smaller `lams`",
         "extend_lams": "extend `lams`",

@@ -1,7 +1,7 @@
 """Training of a cohort: score strengths on held-out rows, and train on all rows up to each strength's chosen epoch."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, NamedTuple
@@ -87,6 +87,13 @@ class Progress:
         """Number of finished epochs."""
         return len(self.cv_loss)
 
+    def add_unscored(self, step_diverged: np.ndarray) -> None:
+        """Add an epoch after which the members were not scored."""
+        self.diverged = self.diverged | step_diverged
+        for losses in (self.cv_loss, self.train_loss):
+            losses.append(np.full(self.diverged.shape, np.nan))
+        self.epochs_since_best = self.epochs_since_best + 1
+
     def add(self, step_diverged: np.ndarray, evaluation: Evaluation, *, keep: str | int, average: Average) -> None:
         """Add an epoch. Members step together until all have stopped; later epochs of a stopped member are ignored."""
         failed = step_diverged | ~np.isfinite(evaluation.cv_loss)
@@ -125,8 +132,9 @@ def score(
     average: Average,
     part: Part,
     tick: Tick,
+    scored: Collection[int] | None = None,
 ) -> Scores:
-    """Train strengths (f, s) from the start and score them after every epoch.
+    """Train strengths (f, s) from the start, and score them after every epoch or after some epochs.
 
     Args:
         cohort: F x S members.
@@ -138,6 +146,7 @@ def score(
         average: A function that averages losses (f, s) over folds, to (s,).
         part: The part in the record of the run, which may have a state to go on from.
         tick: A function that is called after every epoch.
+        scored: The epochs after which the members are scored, counted from 1; None for all.
     """
     if epochs < 1:
         raise ValueError(f"`epochs` must be at least 1. Received: {epochs}.")
@@ -150,8 +159,11 @@ def score(
             tick()
     while progress.n_epochs < epochs and progress.is_training.any():
         step_diverged = cohort.train_epoch(progress.n_epochs)
-        # No name for the scores: they are freed before the next epoch makes others of this size.
-        progress.add(step_diverged, cohort.evaluate(), keep=keep, average=average)
+        if scored is None or progress.n_epochs + 1 in scored:
+            # No name for the scores: they are freed before the next epoch makes others of this size.
+            progress.add(step_diverged, cohort.evaluate(), keep=keep, average=average)
+        else:
+            progress.add_unscored(step_diverged)
         tick()
         if patience is not None:
             progress.is_training = progress.is_training & (progress.epochs_since_best < patience)

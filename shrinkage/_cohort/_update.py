@@ -47,6 +47,7 @@ class Update:
         terms: The penalty on each variable, or None for a variable without a penalty.
         how: Coupled(), Decoupled() or Proximal().
         strengths: Number of strengths S.
+        stretch: Factor by which a schedule of the learning rate runs faster than the steps.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Update:
         terms: Sequence[Term | None],
         how: Any,
         strengths: int,
+        stretch: float = 1.0,
     ):
+        self._stretch = stretch
         self._terms, self._how = list(terms), how
         self._constraints = [variable.constraint for variable in variables]
         self._stacked, self._strengths = type(optimizer).__name__ in ELEMENTWISE, strengths
@@ -201,6 +204,9 @@ class Update:
             for slot, is_member_slot in zip(self._slots, self._is_member_slot, strict=True)
             if not is_member_slot
         ]
+        if self._stretch != 1.0:
+            step = ops.cast(ops.cast(state[self._count], "float64") * self._stretch, self._count.dtype)
+            common_slots = [(slot, step if slot is self._count else value) for slot, value in common_slots]
         with keras.StatelessScope(state_mapping=common_slots):
             return ops.convert_to_tensor(self._optimizer.learning_rate)
 

@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shrinkage._cv._folds import Folds
+
 Floats = NDArray[np.float64]
 
 
@@ -104,6 +106,32 @@ def row_se(row_loss: ArrayLike, weight: ArrayLike | None = None) -> Floats:
         return np.sqrt((1 - 1 / len(loss)) * (changes**2).sum(axis=0))
 
 
+def summarise_split(
+    fold_loss: ArrayLike,
+    fold_weight: ArrayLike,
+    folds: Folds,
+    row_loss: Floats,
+    row_weight: ArrayLike | None = None,
+) -> tuple[Floats, Floats]:
+    """Return the mean of the fold losses and the standard error, over folds or, for a single split, over rows.
+
+    Args:
+        fold_loss: (F, S) mean loss of the held-out rows of each fold.
+        fold_weight: (F,) number of held-out rows, or the sum of the weights.
+        folds: the split.
+        row_loss: (m, S) loss of each held-out row, or of a sample of the held-out rows.
+        row_weight: (m,) weights of the rows; None if all are equal.
+
+    Returns:
+        mean (S,) and se (S,) as float64.
+    """
+    mean, se = summarise(fold_loss, fold_weight, repeats=folds.repeats, overlap=folds.overlap)
+    if len(folds.train) > 1:
+        return mean, se
+    share = len(row_loss) / folds.held_out.union_size
+    return mean, row_se(row_loss, row_weight) * np.sqrt(share)
+
+
 def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
     """Choose the strength with the least mean loss, and the largest strength within one standard error.
 
@@ -136,6 +164,40 @@ def choose(mean: ArrayLike, se: ArrayLike) -> tuple[int, int]:
     return index_min, int(np.flatnonzero(mean <= threshold)[0])
 
 
+def choose_paired(mean: ArrayLike, row_loss: ArrayLike, weight: ArrayLike | None = None) -> int:
+    """Choose the largest strength within one paired standard error of the least mean loss, over held-out rows.
+
+    The paired standard error is that of the mean of the differences of the row losses, `row_se`. It is smaller than the
+    standard error of the mean loss, because the same rows are difficult at every strength.
+
+    Args:
+        mean: (S,) mean loss of each strength, strengths descending; NaN is never chosen.
+        row_loss: (m, S) loss of each held-out row; NaN if there is none, and then the least loss is chosen.
+        weight: (m,) weights of the rows, not negative; None if all are equal.
+
+    Returns:
+        The index of the choice, counted from 0.
+
+    Raises:
+        NothingToChoose: if no mean is finite.
+
+    Example:
+        >>> choose_paired([0.51, 0.5], [[0.4, 0.4], [0.62, 0.6]]), choose_paired([0.6, 0.5], [[0.5, 0.4], [0.7, 0.6]])
+        (0, 1)
+    """
+    best, _ = choose(mean, np.zeros(len(np.asarray(mean))))
+    error = np.nan_to_num(paired_errors(row_loss, best, weight))
+    within = _finite_or_nan(mean) <= np.asarray(mean)[best] + error
+    return int(np.flatnonzero(within)[0])
+
+
+def paired_errors(row_loss: ArrayLike, index: int, weight: ArrayLike | None = None) -> Floats:
+    """Return the standard errors of the mean differences to the strength at `index`, over rows, (S,)."""
+    row_loss = np.asarray(row_loss, dtype=np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # losses of a diverged member
+        return row_se(row_loss - row_loss[:, [index]], weight)
+
+
 def far_fold(fold_loss: ArrayLike) -> tuple[int | None, float]:
     """Find a fold with a loss far above the other folds, for example because of outliers.
 
@@ -162,6 +224,11 @@ def far_fold(fold_loss: ArrayLike) -> tuple[int | None, float]:
     if middle <= 0 or loss[fold] < 3 * middle or loss[fold] - middle <= 3 * np.ptp(others):
         return None, float("nan")
     return fold, float(loss[fold] / middle)
+
+
+def at_epochs(loss: NDArray[np.float64], epochs: ArrayLike) -> Floats:
+    """Return the losses (F, S) of curves (F, S, E) at an epoch of each strength, counted from 1, (S,)."""
+    return np.take_along_axis(loss, np.asarray(epochs)[None, :, None] - 1, axis=2)[:, :, 0]
 
 
 def best_epochs(

@@ -24,7 +24,8 @@ class Folds:
             `train`.
         n_rows: the number of rows in the split.
         kind: the kind of split: "k-fold" or "hold-out", with a prefix "stratified" or "group"; "given" for
-            `validation_data`; "fold numbers" or "pairs of rows"; or the class name of a splitter.
+            `validation_data`; "fold numbers" or "pairs of rows"; the class name of a splitter; or "rung" for a search
+            within a budget, with the prefix "given" for `validation_data`.
         notes: sentences for the user about the split.
         repeats: the number of independent splits of all rows, R. A splitter with repeats counts as a single repeat.
 
@@ -54,7 +55,17 @@ class Folds:
     @property
     def rows_of_x(self) -> np.ndarray:
         """Numbers of the rows of `x`, on which the final models are trained: all but the rows of `validation_data`."""
-        return self.train[0] if self.kind == "given" else np.arange(self.n_rows)
+        return np.flatnonzero(~self.held_out.mask(0)) if self._has_given_rows else np.arange(self.n_rows)
+
+    @property
+    def _has_given_rows(self) -> bool:
+        """Whether the held-out rows are those of `validation_data`."""
+        return self.kind.startswith("given")
+
+    @property
+    def is_rung(self) -> bool:
+        """Whether the split is of a search within a budget, which trains on a part of the rows."""
+        return self.kind.endswith("rung")
 
     @property
     def per_repeat(self) -> int:
@@ -102,8 +113,8 @@ class Folds:
 
     def training_parts(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield slices of rows, and whether each fold and, last, the final models train on each row, (F + 1, rows)."""
-        for part, inside in self.train.parts():
-            of_x = inside[:1] if self.kind == "given" else np.ones_like(inside[:1])
+        for (part, inside), (_, held_out) in zip(self.train.parts(), self.held_out.parts(), strict=True):
+            of_x = ~held_out[:1] if self._has_given_rows else np.ones_like(inside[:1])
             yield part, np.concatenate([inside, of_x])
 
 

@@ -46,6 +46,7 @@ def assemble(runner: Runner, outcome: Outcome, *, seconds: float, notes: Sequenc
         target_mean=0.0 if problem.target is None else float(problem.target.offset[-1]),
         target_sd=1.0 if problem.target is None else problem.target.reference,
         lam_model=problem.lam_model,
+        budget=None if problem.rung is None else problem.rung.budget,
         **_all_rows(problem, outcome),
         **_held_out(problem, outcome),
     )
@@ -55,32 +56,37 @@ def _held_out(problem: Problem, outcome: Outcome) -> dict[str, Any]:
     """Return the fields of a path about the held-out rows, or about a sample of them if the rows are on disk."""
     training, predictions, target = problem.training, outcome.scores.predictions, problem.target
     template, data, objective, stored = training.template, training.data, training.objective, problem.stored
+    rows = problem.held_out_rows
     if stored is None:
-        rows = problem.folds.held_out_rows
-        weight, metrics = data.weight[rows], metrics_of(template, data, rows, predictions)
+        metrics = metrics_of(template, data, rows, predictions)
         null = null_scores(template, data, objective, problem.folds, predictions, target)
     else:
-        rows, weight = stored.sample_rows, stored.sample_weight
         metrics = {name: values[0] for name, values in outcome.scores.metrics.items()}
         null = stored_null_scores(template, stored, data, objective, problem.folds, predictions, target)
-    return {"held_out_rows": rows, "row_weight": weight if np.ptp(weight) else None, "metrics": metrics, **null}
+    return {"held_out_rows": rows, "row_weight": problem.row_weight, "metrics": metrics, **null}
 
 
 def _all_rows(problem: Problem, outcome: Outcome) -> dict[str, Any]:
-    """Return the fields of a path about the models trained on all rows; NaN and empty if no model was trained."""
-    groups = not problem.training.penalty.elementwise
-    values = outcome.values
-    if not values:
-        n_lams = len(outcome.lams)
-        unknown, status = np.full(n_lams, np.nan), np.full(n_lams, Status.SKIPPED, dtype=object)
-        none = {"norm": unknown, "nonzero": unknown, "zero_groups": unknown if groups else None}
-        return none | {"full_status": status, "weights": ()}
+    """Return the fields of a path about the models trained on all rows; NaN where no model was trained."""
+    groups, models = not problem.training.penalty.elementwise, outcome.models
+    status = np.full(len(outcome.lams), Status.NOT_TRAINED if models else Status.SKIPPED, dtype=object)
+    status[list(models)] = _status(np.array([models[index].diverged for index in models], bool))
+
+    def spread(numbers: Any) -> np.ndarray:
+        """Return numbers of the models by strength."""
+        if len(models) == len(outcome.lams):
+            return np.asarray(numbers)
+        found = np.full(len(outcome.lams), np.nan)
+        found[list(models)] = numbers
+        return found
+
+    values = [models[index].values for index in models]
     penalised = _penalised_values(problem, values)
     return {
-        "norm": _norms(problem, penalised),
-        "nonzero": np.array([sum(int(np.count_nonzero(w)) for w in member) for member in penalised]),
-        "zero_groups": _zero_groups(problem, penalised) if groups else None,
-        "full_status": _status(outcome.diverged),
+        "norm": spread(_norms(problem, penalised) if models else []),
+        "nonzero": spread([sum(int(np.count_nonzero(w)) for w in member) for member in penalised]),
+        "zero_groups": spread(_zero_groups(problem, penalised)) if groups else None,
+        "full_status": status,
         "weights": tuple(np.stack(value) for value in zip(*values, strict=True)),
     }
 

@@ -19,7 +19,7 @@ from shrinkage._path._words import lam_text
 def near_perfect_words(curve: Curve, loss: str) -> str:
     if not is_near_perfect(curve):
         return ""
-    share = curve.mean[curve.index_min] / curve.null_loss
+    share = curve.mean[curve.index] / curve.null_loss
     return (
         f"The {loss} is nearly perfect, {share:.1g} of the best constant's. If that is a "
         f"surprise, look for a column that gives the target away, or for rows that are there twice."
@@ -31,7 +31,7 @@ def few_tried_words(curve: Curve) -> str:
     positive, tried = curve.lams > 0, usable_strengths(curve)
     if tried.sum() == positive.sum() or not tried.any():
         return ""
-    if curve.lam_min > 0 and curve.index_min == np.flatnonzero(tried)[0] and curve.index_min > 0:
+    if curve.lam > 0 and curve.index == np.flatnonzero(tried)[0] and curve.index > 0:
         return "All larger strengths diverged, and one of them may be better: lower $learning_rate to try them."
     if 2 * tried.sum() <= positive.sum():
         return f"Only {tried.sum()} of {positive.sum()} strengths above 0 did not diverge: lower $learning_rate."
@@ -72,8 +72,8 @@ def edge_words(curve: Curve) -> str:
     last = int(np.sum(curve.lams > 0)) - 1  # the smallest strength above 0
     if falls_towards_none(curve):
         return "Every strength above 0 is clearly too large: $extend_lams downwards."
-    if 0 == curve.index_min < last and falls_towards(curve, 1):
+    if 0 == curve.index < last and falls_towards(curve, 1):
         return "The minimum lies at the largest strength of the grid: $extend_lams upwards."
-    if 0 < curve.index_min == last and falls_towards(curve, last - 1) and curve.gain.low > 0:
+    if 0 < curve.index == last and falls_towards(curve, last - 1) and curve.gain.low > 0:
         return "The minimum lies at the smallest strength above 0: $extend_lams downwards."
     return ""

@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shrinkage._cv._choice import Difference, choose, gain, optimism, row_gain, row_se, summarise
+from shrinkage._cv._choice import (
+    Difference,
+    at_epochs,
+    choose,
+    choose_paired,
+    gain,
+    optimism,
+    row_gain,
+    summarise,
+    summarise_split,
+)
 from shrinkage._cv._folds import Folds
 from shrinkage._penalties import Penalty
 
@@ -28,6 +38,7 @@ class Status(Enum):
     OK = "finished"
     DIVERGED = "diverged (the loss became NaN or infinite)"
     SKIPPED = "was not trained, as a fold's model diverged at every strength"
+    NOT_TRAINED = "was not trained, as the strength was not chosen"
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -59,6 +70,7 @@ class Curve:
     zero_groups: Array | None = None
     row_weight: Array | None = None
     lam_model: float | None = None
+    budget: float | None = None
     null_fold_loss: Array | None = None
     null_row_loss: Array | None = None
     train_weight: Array = field(default_factory=lambda: np.zeros(0))
@@ -72,7 +84,7 @@ class Curve:
     @property
     def fold_loss(self) -> Array:
         """(F, S) mean held-out loss of each fold at the chosen epochs."""
-        return _at_epochs(self.cv_loss, self.epochs)
+        return at_epochs(self.cv_loss, self.epochs)
 
     @property
     def mean(self) -> Array:
@@ -86,9 +98,7 @@ class Curve:
         With repeats, it is the root of the mean of the squared standard errors of the repeats. For a single split it
         does not contain the noise of training, and is too small.
         """
-        if self.single_split:
-            return row_se(self.row_loss, self.row_weight) * np.sqrt(self._row_share)
-        return self.summarise(self.fold_loss)[1]
+        return summarise_split(self.fold_loss, self.fold_weight, self.folds, self.row_loss, self.row_weight)[1]
 
     def summarise(self, fold_loss: Array) -> tuple[Array, Array]:
         """Return the mean of losses (F, S) over folds, and its standard error, (S,) each."""
@@ -97,7 +107,7 @@ class Curve:
     @property
     def train_mean(self) -> Array:
         """(S,) training loss at the chosen epochs, averaged over folds with `train_weight`."""
-        return summarise(_at_epochs(self.train_loss, self.epochs), self.train_weight)[0]
+        return summarise(at_epochs(self.train_loss, self.epochs), self.train_weight)[0]
 
     @property
     def single_split(self) -> bool:
@@ -107,8 +117,13 @@ class Curve:
     @property
     def failed(self) -> Array:
         """(S,) whether a model diverged at a strength, in a fold or on all rows. Such a strength is not chosen."""
-        diverged = (self.status != Status.OK).any(axis=0) | (self.full_status != Status.OK)
+        diverged = (self.status != Status.OK).any(axis=0) | (self.full_status == Status.DIVERGED)
         return diverged | ~np.isfinite(self.mean)
+
+    @property
+    def has_model(self) -> Array:
+        """(S,) whether a model was trained on all rows, even if it diverged."""
+        return (self.full_status == Status.OK) | (self.full_status == Status.DIVERGED)
 
     @property
     def index_min(self) -> int:
@@ -116,6 +131,7 @@ class Curve:
 
         `print(path)` and `table()` count from 1.
         """
+        self._check_grid("index_min")
         return choose(self.candidates, self.se)[0]
 
     @property
@@ -124,7 +140,32 @@ class Curve:
 
         `print(path)` and `table()` count from 1.
         """
+        self._check_grid("index_1se")
         return choose(self.candidates, self.se)[1]
+
+    def _check_grid(self, name: str) -> None:
+        """Refuse the choice of a grid for a search within a budget."""
+        if self.budget is not None:
+            other = name.replace("index", "lam")
+            raise ValueError(
+                f"`{name}` and `{other}` are choices from a grid in cross-validation, and this path is of a search "
+                f"within a budget: use `index` and `lam`."
+            )
+
+    @property
+    def index(self) -> int:
+        """Index in `lams` of the choice, counted from 0: `index_min`.
+
+        For a search within a budget, it is the largest strength within one paired standard error of the smallest loss.
+        """
+        if self.budget is None:
+            return self.index_min
+        return choose_paired(self.candidates, self.row_loss, self.row_weight)
+
+    @property
+    def lam(self) -> float:
+        """The strength at `index`, the choice."""
+        return float(self.lams[self.index])
 
     @property
     def lam_min(self) -> float:
@@ -143,28 +184,28 @@ class Curve:
 
     @property
     def gain(self) -> Difference:
-        """The mean loss without a penalty minus the mean loss at `lam_min`, with a 95 % interval.
+        """The mean loss without a penalty minus the mean loss at `lam`, with a 95 % interval.
 
         The interval is from the corrected resampled t-test (Nadeau & Bengio 2003) over the folds of all repeats. For a
         single split it is from the paired t-test over the held-out rows, and is too short, because it does not contain
-        the noise of training. The interval ignores that `lam_min` was chosen on the same rows; see `optimism`.
+        the noise of training. The interval ignores that `lam` was chosen on the same rows; see `optimism`.
         """
         return self.gain_over(-1)
 
     def gain_over(self, index: int) -> Difference:
-        """Return the mean loss at `lams[index]` minus the mean loss at `lam_min`; see `gain`."""
-        best = self.index_min
+        """Return the mean loss at `lams[index]` minus the mean loss at `lam`; see `gain`."""
+        best = self.index
         if self.single_split:
             return self.row_gain(self.row_loss[:, index], self.row_loss[:, best], self.mean[index] - self.mean[best])
         return self.fold_gain(self.fold_loss[:, index], self.fold_loss[:, best])
 
     @property
     def null_gain(self) -> Difference:
-        """The loss of the best constant minus the mean loss at `lam_min`, with a 95 % interval as in `gain`.
+        """The loss of the best constant minus the mean loss at `lam`, with a 95 % interval as in `gain`.
 
         The values are NaN if there is no best constant.
         """
-        best = self.index_min
+        best = self.index
         if self.null_fold_loss is None or self.null_row_loss is None:
             return Difference(self.null_loss - float(self.mean[best]), np.nan, np.nan)
         if self.single_split:
@@ -195,17 +236,13 @@ class Curve:
 
     @property
     def optimism(self) -> float:
-        """The bias of the mean loss at `lam_min` (Tibshirani & Tibshirani 2009); NaN for a single split."""
-        return optimism(np.where(self.failed, np.nan, self.fold_loss), self.fold_weight, self.index_min)
+        """The bias of the mean loss at `lam` (Tibshirani & Tibshirani 2009); NaN for a single split."""
+        return optimism(np.where(self.failed, np.nan, self.fold_loss), self.fold_weight, self.index)
 
     @property
     def candidates(self) -> Array:
         """(S,) `mean`, or NaN where a strength failed and cannot be chosen."""
         return np.where(self.failed, np.nan, self.mean)
-
-
-def _at_epochs(loss: Array, epochs: Array) -> Array:
-    return np.take_along_axis(loss, np.asarray(epochs)[None, :, None] - 1, axis=2)[:, :, 0]
 
 
 def _read_only(value: Any) -> Any:

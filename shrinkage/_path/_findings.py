@@ -90,7 +90,7 @@ def strength_without_stopping(curve: Curve, overfitting: Overfitting) -> tuple[i
     curves = held_out_curve(curve)
     tried = usable_strengths(curve)
     last_losses_of = np.where(tried, last_losses(curves), np.inf)
-    index = int(curve.index_min)
+    index = int(curve.index)
     limit = overfitting.best_loss + 0.25 * (overfitting.last_loss - overfitting.best_loss)
     if not tried[index] or last_losses_of[index] > limit:
         index = int(np.argmin(last_losses_of))
@@ -119,7 +119,7 @@ def near_perfect(loss: float, null: float, *, log_loss: bool) -> bool:
 
 def none_and_min(curve: Curve) -> list[int]:
     none = len(curve.lams) - 1
-    return [index for index in dict.fromkeys((none, curve.index_min)) if not curve.failed[index]]
+    return [index for index in dict.fromkeys((none, curve.index)) if not curve.failed[index]]
 
 
 def usable_strengths(curve: Curve) -> np.ndarray:
@@ -178,8 +178,8 @@ def far_above_constant(curve: Curve, loss: float) -> bool:
 
 def is_above_constant(curve: Curve) -> bool:
     """Return whether the smallest held-out loss is more than a standard error above the loss of the best constant."""
-    error = float(np.nan_to_num(curve.se[curve.index_min]))
-    return bool(curve.mean[curve.index_min] - min(error, abs(curve.null_loss)) > curve.null_loss)
+    error = float(np.nan_to_num(curve.se[curve.index]))
+    return bool(curve.mean[curve.index] - min(error, abs(curve.null_loss)) > curve.null_loss)
 
 
 def trains_above_constant(curve: Curve) -> bool:
@@ -218,7 +218,7 @@ def beats_constant(curve: Curve) -> bool:
     nearly everything; and the interval over rows, because few folds give wide intervals. The result is True if there is
     no best constant.
     """
-    least = curve.mean[curve.index_min]
+    least = curve.mean[curve.index]
     if math.isnan(curve.null_loss):
         return True
     if not least < curve.null_loss:
@@ -236,7 +236,7 @@ def _row_gain_of_null(curve: Curve) -> float:
     """
     if curve.null_row_loss is None or curve.single_split:
         return -math.inf
-    best = curve.index_min
+    best = curve.index
     rows = curve.row_gain(curve.null_row_loss, curve.row_loss[:, best], curve.null_loss - curve.mean[best])
     wider = math.sqrt(1 + curve.folds.held_out.union_size / float(curve.folds.train.sizes.mean()))
     return rows.mean - wider * (rows.mean - rows.low)
@@ -247,18 +247,18 @@ def _share_of_null(curve: Curve) -> Difference:
     null = curve.null_fold_loss
     if null is None or curve.single_split or not (null > 0).all():
         return Difference(math.nan, -math.inf, math.nan)
-    return curve.fold_gain(np.ones(len(null)), curve.fold_loss[:, curve.index_min] / null)
+    return curve.fold_gain(np.ones(len(null)), curve.fold_loss[:, curve.index] / null)
 
 
 def is_near_perfect(curve: Curve) -> bool:
     log_loss = loss_words(curve.loss_name) == "log loss"
-    return near_perfect(curve.mean[curve.index_min], curve.null_loss, log_loss=log_loss)
+    return near_perfect(curve.mean[curve.index], curve.null_loss, log_loss=log_loss)
 
 
 def closes_the_gap(curve: Curve) -> bool:
     """Return whether the gap of training and held-out loss at `min` is less than half the gap without a penalty."""
     gaps = curve.mean - curve.train_mean
-    return bool(curve.lam_min > 0 and gaps[curve.index_min] < 0.5 * gaps[-1])
+    return bool(curve.lam > 0 and gaps[curve.index] < 0.5 * gaps[-1])
 
 
 def far_folds(curve: Curve) -> dict[int, dict[float, float]]:
@@ -339,7 +339,7 @@ def falls_towards(curve: Curve, neighbour: int) -> bool:
 def falls_towards_none(curve: Curve) -> bool:
     """Return whether no penalty is clearly better than the smallest strength above 0; see `falls_towards`."""
     last = int(np.sum(curve.lams > 0)) - 1
-    return last >= 0 and curve.lam_min == 0 and falls_towards(curve, last)
+    return last >= 0 and curve.lam == 0 and falls_towards(curve, last)
 
 
 def losses_at_one_epoch(curve: Curve) -> tuple[Floats, Floats] | None:
@@ -348,9 +348,9 @@ def losses_at_one_epoch(curve: Curve) -> tuple[Floats, Floats] | None:
     The same epoch is needed because without a penalty the best epoch is early if training overfits. The result is None
     if no epoch was trained at both strengths.
     """
-    train, held_out = (values[[-1, curve.index_min]] for values in (training_curve(curve), held_out_curve(curve)))
+    train, held_out = (values[[-1, curve.index]] for values in (training_curve(curve), held_out_curve(curve)))
     trained = np.flatnonzero(np.isfinite(train + held_out).all(axis=0))  # patience may have stopped a strength early
-    trained = trained[trained < curve.epochs[curve.index_min]]
+    trained = trained[trained < curve.epochs[curve.index]]
     return (train[:, trained[-1]], held_out[:, trained[-1]]) if len(trained) else None
 
 

@@ -13,7 +13,7 @@ def model_words(curve: Curve) -> str:
     index = curve.index_model
     if index is None or curve.failed.all():
         return ""
-    best = curve.index_min
+    best = curve.index
     loss, subject = (
         loss_words(curve.loss_name),
         f"The model's own strength ({_in_keras(curve)}, lambda = {lam_text(curve.lams[index])})",

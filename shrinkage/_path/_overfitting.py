@@ -27,17 +27,17 @@ def _advice(curve: Curve, overfitting: Overfitting) -> str:
         )
     early = f"stop at epoch {overfitting.best_epoch}"
     stopped = curve.epochs[-1] <= overfitting.best_epoch
-    if curve.lam_min == 0:
+    if curve.lam == 0:
         return f"You do not need this penalty if you {early}."
-    if curve.gain.low > 0 and (stopped or curve.mean[curve.index_min] < overfitting.best_loss):
+    if curve.gain.low > 0 and (stopped or curve.mean[curve.index] < overfitting.best_loss):
         _, _, _, stands_in = strength_without_stopping(curve, overfitting)
-        return f"Use {at_min(curve)}{f', and stop at epoch {curve.epochs[curve.index_min]}' * (not stands_in)}."
+        return f"Use {at_min(curve)}{f', and stop at epoch {curve.epochs[curve.index]}' * (not stands_in)}."
     return f"You do not clearly need this penalty if you {early}."
 
 
 def _beyond_stopping_words(curve: Curve) -> str:
     """Return the gain of the penalty over early stopping, if `none` keeps the best epoch."""
-    if curve.lam_min == 0:
+    if curve.lam == 0:
         return "Stopping early mends it, and no penalty lowers it further."
     lowers = f"{at_min(curve)} lowers it by a further {interval_text(curve, curve.gain)}"
     if curve.gain.low > 0:
@@ -49,10 +49,10 @@ def _instead_of_stopping_words(curve: Curve, overfitting: Overfitting) -> str:
     """Return the gain of the penalty without early stopping, if `none` keeps a later epoch because of `epoch`."""
     chosen, early = int(curve.epochs[-1]), loss_text(curve, overfitting.best_loss)
     stopping = f"stopping without a penalty at epoch {overfitting.best_epoch} gives {early}"
-    if curve.lam_min == 0:
+    if curve.lam == 0:
         return f"No penalty lowers the loss at epoch {chosen}; {stopping}."
     chance = "" if curve.gain.low > 0 else ", which may be chance"
-    least = loss_text(curve, curve.mean[curve.index_min])
+    least = loss_text(curve, curve.mean[curve.index])
     return (
         f"At epoch {chosen} {at_min(curve)} lowers it by {interval_text(curve, curve.gain)}{chance}, to {least}; "
         f"{stopping}."

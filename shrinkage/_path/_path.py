@@ -16,6 +16,7 @@ from shrinkage._path._missing_attributes import missing_words
 from shrinkage._path._model_words import model_words
 from shrinkage._path._plot import curve_data, draw
 from shrinkage._path._text import header, summary
+from shrinkage._path._trials import members_of
 from shrinkage._path._verdict import verdict
 from shrinkage._path._words import title
 
@@ -40,7 +41,8 @@ class Path(Curve):
     If a model diverged at every strength, there is nothing to choose: `index_min`, `index_1se`, `lam_min`, `lam_1se`,
     `gain`, `null_gain`, `optimism` and `model()` raise `NothingToChoose`, a ValueError, and everything else works. If a
     fold's model diverged at every strength, no model is trained on all rows: `full_status` is `Status.SKIPPED`,
-    `weights` is empty, and `norm`, `nonzero` and `zero_groups` are NaN.
+    `weights` is empty, and `norm`, `nonzero` and `zero_groups` are NaN. With `models="chosen"` the other strengths have
+    `Status.NOT_TRAINED`, and NaN in the same places.
 
     Attributes:
         lams: (S,) strengths for all `n_rows` rows.
@@ -72,8 +74,9 @@ class Path(Curve):
             removed, in the models trained on all rows; None for other penalties.
         status: (F, S) `Status` of the member of each fold and strength.
         full_status: (S,) `Status` of the models trained on all rows.
-        weights: values of all variables of the models trained on all rows, each (S, ...), in the order of
-            `path.model().variables`; they include moving statistics and the states of random layers.
+        weights: values of all variables of the models trained on all rows, in the order of `path.model().variables`,
+            each (T, ...) for the T strengths where `has_model` is true, which are all unless `models="chosen"`; they
+            include moving statistics and the states of random layers.
         penalty, how: the penalty, and where it enters: `Coupled()`, `Proximal()` or `Decoupled()`.
         loss_name: name of the compiled loss.
         template: the template that makes models from weights.
@@ -84,6 +87,8 @@ class Path(Curve):
         plan: the settings that are needed, besides the seed, to repeat the run to the bit.
         notes: notes for the user, such as arguments that were changed.
         seconds: wall-clock time of the fit in seconds.
+        budget: the argument `budget` of a search within a budget; None for a grid. The folds of the search have a
+            single split, with a part of the rows for training, and only `lam` has a model trained on all rows.
         lam_model: with `penalty="model"`, the strength of the model's regularizers, which is in `lams`; otherwise None.
         target_mean, target_sd: location and scale of the targets: `target_mean + target_sd * p` converts a prediction
             `p` of standardised targets.
@@ -112,12 +117,12 @@ class Path(Curve):
     notes: tuple[str, ...]
     seconds: float
 
-    def model(self, lam: Literal["min", "1se", "none", "model"] | float = "min") -> keras.Model:
+    def model(self, lam: Literal["min", "1se", "none", "model"] | float | None = None) -> keras.Model:
         """Make the model that was trained on all rows with strength `lam`.
 
         Args:
-            lam: "min" for `lam_min`, "1se" for `lam_1se`, "none" for no penalty, "model" for `lam_model`, or one of
-                `lams`.
+            lam: None for `path.lam`, the choice; "min" for `lam_min`, "1se" for `lam_1se`, "none" for no penalty,
+                "model" for `lam_model`, or one of `lams`.
 
         Returns:
             A new compiled Keras model with no penalty attached and an optimizer that has taken no step.
@@ -128,14 +133,20 @@ class Path(Curve):
             ValueError: if `lam` has another value, or if the model at `lam` diverged.
         """
         index = self._index(lam)
-        if self.full_status[index] is Status.SKIPPED:
+        status, strength = self.full_status[index], f"lam = {self.lams[index]:.6g}"
+        if status is Status.SKIPPED:
             choose(self.candidates, self.se)  # raises NothingToChoose
-        if self.full_status[index] is not Status.OK:
-            message = self.full_status[index].value
+        if status is Status.NOT_TRAINED:
+            grid = "models='all'" if self.budget is None else "no `budget`"
             raise ValueError(
-                f"The model trained on all rows at lam = {self.lams[index]:.6g} {message}: choose another."
+                f"No model was trained on all rows at {strength}, which is not a choice. Call fit with "
+                f"{grid}; or shrinkage.attach(model, {self.penalty!r}, lam={self.lams[index]:.6g}) "
+                f"and train the model for {self.epochs[index]} epochs."
             )
-        return self.template.model([weight[index] for weight in self.weights])
+        if status is not Status.OK:
+            raise ValueError(f"The model trained on all rows at {strength} {status.value}: choose another.")
+        place = int(np.count_nonzero(self.has_model[:index]))
+        return self.template.model([weight[place] for weight in self.weights])
 
     def table(self) -> pd.DataFrame:
         """Return a data frame with a row for each strength, in the order of `lams`.
@@ -152,6 +163,19 @@ class Path(Curve):
         columns |= {"epoch": self.epochs, "norm": self.norm, "nonzero": self.nonzero}
         columns |= {} if self.zero_groups is None else {"zero_groups": self.zero_groups}
         return pd.DataFrame(columns | {"failed": self.failed})
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """A data frame with a row for each member: each fold, and each strength in the order of `lams`.
+
+        The columns are fold, counted from 1; rows, the training rows; lam; delta, which is `n_rows` * lam; epoch, the
+        chosen epoch; loss, the held-out loss there; difference, the loss minus the loss of the fold at `path.lam`;
+        error, the paired standard error of the difference over the held-out rows, NaN with repeats; and cost, in
+        trainings on all rows, where scoring a row costs a third of training on it.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(members_of(self))
 
     def verdict(self) -> str:
         """Return the sentences below the table: first the advice, then the gain of the penalty over no penalty.
@@ -222,16 +246,25 @@ class Path(Curve):
     @property
     def _for_people(self) -> dict[str, Any]:
         """The entries of `path.json` for people: the chosen strengths and the verdict."""
-        lams = (None, None) if self.failed.all() else (self.lam_min, self.lam_1se)
-        return {"lam_min": lams[0], "lam_1se": lams[1], "verdict": self.verdict()}
+        if self.failed.all():
+            lams = {"lam": None, "lam_min": None, "lam_1se": None}
+        elif self.budget is not None:
+            lams = {"lam": self.lam}
+        else:
+            lams = {"lam": self.lam, "lam_min": self.lam_min, "lam_1se": self.lam_1se}
+        return {**lams, "verdict": self.verdict()}
 
-    def _index(self, lam: str | float) -> int:
+    def _index(self, lam: str | float | None) -> int:
+        if lam is None:
+            return self.index
         if isinstance(lam, str) and lam == "model" and self.index_model is not None:
             return self.index_model
         if isinstance(lam, str):
             if lam not in ("min", "1se", "none"):
                 raise ValueError(f'`lam` must be "min", "1se", "none" or one of `lams`. Received: {lam!r}.')
-            return {"min": self.index_min, "1se": self.index_1se, "none": len(self.lams) - 1}[lam]
+            if lam == "none":
+                return len(self.lams) - 1
+            return self.index_min if lam == "min" else self.index_1se
         if not isinstance(lam, Real) or isinstance(lam, bool | np.bool_):
             raise TypeError(f'`lam` must be "min", "1se", "none" or a number of `lams`. Received: {lam!r}.')
         found = np.flatnonzero(np.isclose(self.lams, float(lam), rtol=1e-6, atol=0))

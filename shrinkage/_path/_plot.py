@@ -40,7 +40,7 @@ class CurveData:
         mean, se: held-out loss at the chosen epoch, and the standard error.
         train: training loss at the chosen epoch.
         failed: whether a model diverged at the strength.
-        index_min, index_1se: indices of the choices; None if a model diverged at every strength.
+        choices: index of each choice by label, such as "min"; empty if a model diverged at every strength.
         index_model: index of the strength of the model's regularizers, with `penalty="model"`.
         null: loss of the best constant, or NaN.
         complexity: norm of the penalised weights, or for a sparse penalty the number of nonzero weights.
@@ -56,8 +56,7 @@ class CurveData:
     se: Floats
     train: Floats
     failed: NDArray[np.bool_]
-    index_min: int | None
-    index_1se: int | None
+    choices: dict[str, int]
     null: float
     complexity: Floats
     complexity_label: str
@@ -85,8 +84,7 @@ def curve_data(curve: Curve) -> CurveData:
         se=curve.se,
         train=curve.train_mean,
         failed=curve.failed,
-        index_min=curve.index_min if chosen else None,
-        index_1se=curve.index_1se if chosen else None,
+        choices=_choices(curve),
         null=curve.null_loss,
         complexity=curve.nonzero if sparse else curve.norm,
         complexity_label=_complexity_words(curve),
@@ -135,6 +133,12 @@ def draw(data: CurveData, file: Any = None, *, title: str = "") -> Figure:
 # --- data
 
 
+def _choices(curve: Curve) -> dict[str, int]:
+    if curve.failed.all():
+        return {}
+    return {"choice": curve.index} if curve.budget is not None else {"min": curve.index_min, "1se": curve.index_1se}
+
+
 def _complexity_words(curve: Curve) -> str:
     if curve.penalty.sparse:
         return "nonzero weights"
@@ -158,7 +162,7 @@ def _limits(curve: Curve) -> tuple[float, float]:
     """
     mean, se, train = curve.mean, np.nan_to_num(curve.se), curve.train_mean
     mean = np.where(curve.failed, np.nan, mean)
-    least, bar = mean[curve.index_min], se[curve.index_min]
+    least, bar = mean[curve.index], se[curve.index]
     reach = max(np.nanmedian(mean) - least, 3 * bar, 1e-3 * abs(least), 1e-12)
     none = mean[-1] + se[-1] - least
     if reach < none <= 5 * reach:
@@ -188,14 +192,15 @@ def _draw_choices(axes: Axes, data: CurveData) -> None:
     A line ends at the height of its label. If both labels are on the same side of their lines, the label next to the
     other line is higher, so that no label crosses a line.
     """
-    if data.index_min is None or data.index_1se is None:
+    if not data.choices:
         return
     start, width = data.position.min(), float(np.ptp(data.position)) or 1.0
-    if data.index_min == data.index_1se:
-        room = (data.position[data.index_min] - start) / width
-        _draw_choice(axes, data, data.index_min, "min = 1se", row=0, left=room > _LABEL_WIDTH)
+    names = {index: label for label, index in data.choices.items()}
+    if len(names) == 1:
+        (index,) = names
+        room = (data.position[index] - start) / width
+        _draw_choice(axes, data, index, " = ".join(data.choices), row=0, left=room > _LABEL_WIDTH)
         return
-    names = {data.index_min: "min", data.index_1se: "1se"}
     first, second = sorted(names, key=lambda index: data.position[index])
     room_at_left = (data.position[first] - start) / width > _LABEL_WIDTH
     room_at_right = (data.position[second] - start) / width < 1 - _LABEL_WIDTH

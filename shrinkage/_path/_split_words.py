@@ -14,6 +14,8 @@ def split_text(curve: Curve) -> str:
     """Say how the rows were split: `1 split`, `5 folds`, `4 repeats of 5 folds`, `5 folds of TimeSeriesSplit`."""
     folds = curve.folds
     n_folds = folds.per_repeat
+    if curve.budget is not None:
+        return f"1 split of {folds.train.sizes[0]:,} rows"
     if curve.single_split:
         return "1 split"
     if n_folds == 1:

@@ -31,11 +31,12 @@ def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms
 def header(curve: Curve, title: str, selection: Selection, seconds: float) -> str:
     """Return one line on the model, the penalty, the number of models and the time."""
     n_strengths, n_folds, split = len(curve.lams), len(curve.fold_weight), split_text(curve)
-    has_models = bool((curve.full_status != Status.SKIPPED).any())
+    n_models = int(curve.has_model.sum())
+    of_all_rows = f", then {'' if n_models == n_strengths else f'{n_models} on '}all rows" if n_models else ""
     return (
         f"{title}: {selection.n_weights:,} weights, "
-        f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{', then all rows' * has_models}: "
-        f"{n_strengths * (n_folds + has_models):,} models in {duration(seconds)}"
+        f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{of_all_rows}: "
+        f"{n_strengths * n_folds + n_models:,} models in {duration(seconds)}"
     )
 
 
@@ -52,13 +53,20 @@ def _table(curve: Curve) -> list[str]:
     if math.isfinite(curve.null_loss):
         rows["null"] = _null_cells(curve, len(titles))
     rows["none"] = _cells(curve, -1)
-    if not curve.failed.all():
+    if curve.budget is not None:
+        rows |= {_trial_label(curve, index): _cells(curve, index) for index in range(len(curve.lams) - 1)}
+    elif not curve.failed.all():
         rows |= {"min": _cells(curve, curve.index_min), "1se": _cells(curve, curve.index_1se)}
     rows |= {} if curve.index_model is None else {"model": _cells(curve, curve.index_model)}
     least = [8, 6] + [5] * (len(titles) - 2)
     widths = [max(width, *map(len, column)) for width, *column in zip(least, *rows.values(), strict=True)]
     longest = max(map(len, rows))
     return [f"{label:{longest}}" + _join(cells, widths) for label, cells in rows.items()]
+
+
+def _trial_label(curve: Curve, index: int) -> str:
+    """Return the label of a strength that a search within a budget tried."""
+    return "choice" if not curve.failed.all() and index == curve.index else f"trial {index + 1}"
 
 
 def _join(cells: list[str], widths: list[int]) -> str:
@@ -96,7 +104,7 @@ def _null_cells(curve: Curve, n_cells: int) -> list[str]:
 def _optimism(curve: Curve) -> str:
     if curve.failed.all() or not beats_constant(curve):
         return ""
-    least = curve.mean[curve.index_min]
+    least = curve.mean[curve.index]
     shown, corrected = loss_text(curve, least), loss_text(curve, least + curve.optimism)
     if curve.single_split or corrected == shown:
         return ""
@@ -108,7 +116,7 @@ def _optimism(curve: Curve) -> str:
 
 def _largest_strength_words(curve: Curve) -> str:
     """Return a sentence if `1se` is the largest strength, unless `min` is too or the models learnt little."""
-    if curve.failed.all():
+    if curve.failed.all() or curve.budget is not None:
         return ""
     unlearnt = not beats_constant(curve) or convergence_without_penalty(curve) is Convergence.BEGINNING
     if curve.index_1se > 0 or curve.index_min == 0 or curve.nonzero[0] == 0 or unlearnt:
@@ -130,7 +138,8 @@ def _units(curve: Curve) -> str:
 
 def _problems(curve: Curve) -> list[str]:
     statuses = np.vstack([curve.status, curve.full_status[None]])
-    n_trained, hit = (statuses != Status.SKIPPED).sum(), statuses == Status.DIVERGED
+    hit = statuses == Status.DIVERGED
+    n_trained = ((statuses == Status.OK) | hit).sum()
     if not hit.any():
         return []
     where = (

@@ -60,7 +60,7 @@ def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, schedule
     """Return the sentences if no strength clearly beats the best constant, with advice on the likely cause."""
     if trains_above_constant(curve):
         return _undertrained_words(curve, loss, notes)
-    best, null = float(curve.mean[curve.index_min]), curve.null_loss
+    best, null = float(curve.mean[curve.index]), curve.null_loss
     overfitting = overfitting_without_penalty(curve, scheduled=scheduled)
     how_far = convergence_without_penalty(curve)
     if overfitting and overfitting.best_loss < null <= best:
@@ -91,7 +91,7 @@ def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, schedule
         advice = f"Do not use these models. {_WORSE}"
     else:
         advice = "Do not rely on these models"
-    training = curve.train_mean[curve.index_min]
+    training = curve.train_mean[curve.index]
     idle = ", the model may not learn at all (not even its training loss is far below)" * bool(training > 0.97 * null)
     return (
         f"{advice}. {start} (training {figures(training)}, held out {figures(best)}). The inputs may have little to do "
@@ -101,13 +101,13 @@ def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, schedule
 
 def _beats_words(curve: Curve, loss: str, *, so_far: bool) -> str:
     """Return a clause: no strength beats the best constant, or none clearly does."""
-    best, null = float(curve.mean[curve.index_min]), curve.null_loss
+    best, null = float(curve.mean[curve.index]), curve.null_loss
     constant, no = f"the best constant ({loss} {figures(null)})", "So far no" if so_far else "No"
     if best >= null:
         return f"{no} strength beats {constant}: nothing was learnt that shows on held-out rows"
-    if curve.nonzero[curve.index_min] == 0:
+    if curve.nonzero[curve.index] == 0:
         return f"{no} strength beats {constant}: {at_min(curve)} is the best, and leaves no penalised weight"
-    subject = at_min(curve) if curve.lam_min > 0 else "training without a penalty"  # "no penalty" would be ambiguous
+    subject = at_min(curve) if curve.lam > 0 else "training without a penalty"  # "no penalty" would be ambiguous
     return (
         f"{no} strength clearly beats {constant}: {subject} lowers it by {interval_text(curve, curve.null_gain)}, "
         f"which may be chance"
@@ -153,7 +153,7 @@ def beginning_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
     first, last = (loss_text(curve, value) for value in (losses[0], losses[n_epochs - 1]))
     longer = capital(_train_longer_words(curve, notes))
     so_far = ""
-    if curve.lam_min > 0 and curve.gain.low > 0:
+    if curve.lam > 0 and curve.gain.low > 0:
         lowers = f"lowers the {loss} by {interval_text(curve, curve.gain)} against no penalty"
         so_far = f" So far {at_min(curve)} {lowers}, which more training may change."
     if n_epochs <= FEW_EPOCHS:

@@ -5,6 +5,7 @@
 
 import math
 
+from shrinkage._path._budget_words import budget_words
 from shrinkage._path._cautions import (
     edge_words,
     epoch_limit_words,
@@ -49,6 +50,8 @@ def verdict(curve: Curve, notes: tuple[str, ...] = (), *, scheduled: bool = Fals
     loss = loss_words(curve.loss_name)
     if curve.failed.all():
         sentences = [nothing_to_choose_words(curve)]
+    elif curve.budget is not None:
+        sentences = [budget_words(curve)]
     elif not beats_constant(curve):
         trained = convergence_without_penalty(curve) is Convergence.LEVELLED and not trains_above_constant(curve)
         sentences = [
@@ -95,29 +98,29 @@ def _rate_words(curve: Curve, loss: str) -> str:
 
 def _gain_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: bool) -> str:
     if curve.failed[-1]:
-        least = loss_text(curve, curve.mean[curve.index_min])
+        least = loss_text(curve, curve.mean[curve.index])
         return (
             f"Lower $learning_rate to see what the penalty gains. Without a penalty training diverged; "
             f"{at_min(curve)} has the least {loss}, {least}."
         )
-    if curve.lam_min == 0 and not usable_strengths(curve).any():
+    if curve.lam == 0 and not usable_strengths(curve).any():
         return _only_none_words(curve)
-    if not math.isfinite(curve.se[curve.index_min]):
-        least, none = (loss_text(curve, curve.mean[index]) for index in (curve.index_min, -1))
+    if not math.isfinite(curve.se[curve.index]):
+        least, none = (loss_text(curve, curve.mean[index]) for index in (curve.index, -1))
         return (
-            f"The least {loss} is {least}, at lambda = {lam_text(curve.lam_min)}, and {none} without a penalty: "
+            f"The least {loss} is {least}, at lambda = {lam_text(curve.lam)}, and {none} without a penalty: "
             f"there is no standard error to judge the difference by."
         )
     if overfitting := overfitting_without_penalty(curve, scheduled=scheduled):
         return overfitting_words(curve, loss, overfitting)
     gap_words = _gap_words(curve, larger=not names_inputs(notes))
-    if curve.lam_min == 0:
+    if curve.lam == 0:
         return f"{_no_penalty_words(curve, loss)} {gap_words}"
     lowers = f"lowers the {loss} by {interval_text(curve, curve.gain)} against no penalty"
     if curve.gain.low > 0:
         return f"Use {at_min(curve)}: it {lowers}.{_why_it_helps(curve)}{small_words(curve)}"
     unclear = f"{_size_words(curve)} {gap_words}"
-    if curve.mean[-1] <= curve.mean[curve.index_min] + curve.se[curve.index_min]:
+    if curve.mean[-1] <= curve.mean[curve.index] + curve.se[curve.index]:
         return (
             f"{_you(curve)} do not clearly need this penalty: {flat_range(curve)} the {loss} is within one standard "
             f"error of the least. {at_min(curve)} lowers it by {interval_text(curve, curve.gain)} against no penalty, "
@@ -158,7 +161,7 @@ def _no_penalty_words(curve: Curve, loss: str) -> str:
     if falls_towards_none(curve):
         still_falls = convergence_without_penalty(curve) is Convergence.FALLING
         need = f"{'So far these' if still_falls else 'These'} strengths do not help"
-    if curve.index_1se == curve.index_min:
+    if curve.index_1se == curve.index:
         return (
             f"{need}. No penalty is best: at every other strength{tried} the {loss} is "
             f"more than one standard error higher."
@@ -200,7 +203,7 @@ def _gap_words(curve: Curve, *, larger: bool) -> str:
     far = bool(far_folds(curve))
     if real and large:
         if closes_the_gap(curve):
-            at_min = curve.train_mean[curve.index_min], curve.mean[curve.index_min]
+            at_min = curve.train_mean[curve.index], curve.mean[curve.index]
             both = " and ".join(loss_text(curve, value) for value in at_min)
             return f"The penalty narrows the gap between training and held-out loss {losses[:-1]}; {both} with it)."
         return f"There is a gap that this penalty does not close {losses}{': more rows may gain more' * (not far)}."

@@ -84,7 +84,7 @@ def decimals(value: float, figures: int = 2) -> int:
 
 def loss_digits(curve: Curve) -> int:
     """Return the number of decimals for losses: two significant figures of the standard error at `min`."""
-    return decimals(curve.null_se if curve.failed.all() else curve.se[curve.index_min])
+    return decimals(curve.null_se if curve.failed.all() else curve.se[curve.index])
 
 
 def fixed_text(value: float, digits: int) -> str:
@@ -136,14 +136,14 @@ def strength_text(curve: Curve, index: int) -> str:
 
 
 def at_min(curve: Curve) -> str:
-    return strength_text(curve, curve.index_min)
+    return strength_text(curve, curve.index)
 
 
 def flat_range(curve: Curve) -> str:
     """Return text for the range of strengths from 0 with losses within one standard error of the smallest loss."""
-    close = curve.mean <= curve.mean[curve.index_min] + curve.se[curve.index_min]
+    close = curve.mean <= curve.mean[curve.index] + curve.se[curve.index]
     close &= ~curve.failed
     start = len(close) - int(np.argmin(np.append(close[::-1], False)))
     if start == len(close) - 1:
-        return f"at lambda = 0 as at {lam_text(curve.lam_min)}"
+        return f"at lambda = 0 as at {lam_text(curve.lam)}"
     return f"from lambda = 0 to {lam_text(curve.lams[start])}"

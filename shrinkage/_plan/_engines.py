@@ -29,19 +29,19 @@ class Engines:
         self._fingerprint = fingerprint(training.template, training.objective, training.terms, training.how)
         self._own_engines: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
 
-    def get(self, plan: Plan, strengths: int) -> Engine:
-        """Return the engine for `strengths` members of a fold."""
+    def get(self, plan: Plan, strengths: int, stretch: float = 1.0) -> Engine:
+        """Return the engine for `strengths` members of a fold; see `Update` for `stretch`."""
         engines = self._own_engines if self._fingerprint is None else _SHARED_ENGINES
-        key = (self._fingerprint, plan.rules, plan.xla, strengths)
+        key = (self._fingerprint, plan.rules, plan.xla, strengths, stretch)
         if key not in engines:
-            engines[key] = _make(self._training, plan, strengths)
+            engines[key] = _make(self._training, plan, strengths, stretch)
         engines.move_to_end(key)
         while len(engines) > _MAX_ENGINES:
             engines.popitem(last=False)
         return engines[key]
 
 
-def _make(training: Training, plan: Plan, strengths: int) -> Engine:
+def _make(training: Training, plan: Plan, strengths: int, stretch: float) -> Engine:
     network = training.template.network
 
     def by_rules(state: State, x: Any, training: bool) -> Any:
@@ -59,6 +59,7 @@ def _make(training: Training, plan: Plan, strengths: int) -> Engine:
         terms=training.terms,
         how=training.how,
         strengths=strengths,
+        stretch=stretch,
     )
     return Engine(
         network,

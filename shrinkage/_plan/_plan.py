@@ -119,7 +119,7 @@ def make_plan(way: Way, memory: Memory, user_plan: Mapping[str, Any], *, strengt
 
 
 _KINDS = {"rules": bool, "xla": bool, "chunk": int, "evaluated_rows": int}
-_RECORDED = ("unrolled", "reason", "memory", "threads", "versions", "batch_size", "init", "blocks")
+_RECORDED = ("unrolled", "reason", "memory", "threads", "versions", "batch_size", "init", "blocks", "budget", "models")
 
 
 def check_user_plan(plan: Any) -> dict[str, Any]:

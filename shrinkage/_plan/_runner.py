@@ -13,7 +13,7 @@ from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._initial import Moments
 from shrinkage._cohort._stream import StreamCohort, stored_moments
 from shrinkage._cohort._tensorflow import threads
-from shrinkage._data._data import ALL_ROWS
+from shrinkage._data._data import ALL_ROWS, batches_of
 from shrinkage._data._memory import memory_limit
 from shrinkage._note import Note
 from shrinkage._plan._check import compare
@@ -50,7 +50,7 @@ class Runner:
         self._timings: dict[Way, Timing] = {}
         self._memory = measure(
             training.template, training.data, self._scored_together(),
-            batch_size=training.batch_size, strengths=len(problem.lams), limit=limit,
+            batch_size=training.batch_size, strengths=self._strengths, limit=limit,
             n_train=int(problem.n_train.sum()), stored=0 if problem.stored is None else problem.stored.spool.n_rows,
         )  # fmt: skip
         candidates = ways(training.template.network, agrees=agrees, batch_size=training.batch_size)
@@ -113,6 +113,8 @@ class Runner:
             "memory": self._predicted_bytes,
             "threads": threads(),
             "versions": versions,
+            "budget": None if self.problem.rung is None else self.problem.rung.budget,
+            "models": self.problem.models,
             "batch_size": self.problem.training.batch_size,
             "init": self.problem.training.init,
             "blocks": 1 if self.problem.stored is None else self.problem.stored.n_blocks,
@@ -138,16 +140,33 @@ class Runner:
         return timing.run(self._model_steps()) + timing.compile_seconds
 
     def _model_steps(self) -> float:
-        rows = int(self.problem.n_train.sum()) + self.problem.n_rows
-        return len(self.problem.lams) * self.problem.epochs * rows / self.problem.training.batch_size
+        in_folds, models = len(self.problem.lams), len(self.problem.lams)
+        if self.problem.rung is not None:
+            in_folds, models = self.problem.rung.members, 1
+        rows = in_folds * int(self.problem.n_train.sum()) + models * self.problem.n_rows
+        return self.problem.epochs * rows / self.problem.training.batch_size
+
+    @property
+    def _strengths(self) -> int:
+        """Number of strengths that may be trained together. A search within a budget tries one after another."""
+        return len(self.problem.lams) if self.problem.rung is None else 1
+
+    @property
+    def _stretch(self) -> float:
+        """The number of steps on all rows relative to those of the folds, if a schedule must be stretched; else 1."""
+        problem = self.problem
+        if problem.rung is None or not problem.training.template.has_schedule:
+            return 1.0
+        size = problem.training.batch_size
+        return batches_of(problem.n_rows, size)[0] / batches_of(int(problem.n_train[0]), size)[0]
 
     def _plan_of(self, way: Way) -> Plan:
-        return make_plan(way, self._memory, self._user_plan, strengths=len(self.problem.lams))
+        return make_plan(way, self._memory, self._user_plan, strengths=self._strengths)
 
     def _cohort(self, strengths: int, plan: Plan) -> Cohort | StreamCohort:
         problem, stored, n_folds = self.problem, self.problem.stored, len(self.problem.folds.train)
         units = None if problem.target is None else problem.target.take(slice(-1))
-        engine = self._engines.get(plan, strengths)
+        engine = self._engines.get(plan, strengths, self._stretch)
         moments = None if stored is None else self._moments[:-1]
         cohort = Cohort(
             problem.training, engine, plan.evaluated_rows, [*problem.train], [*problem.held_out],

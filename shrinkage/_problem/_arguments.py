@@ -29,6 +29,8 @@ def check_counts(request: Request) -> None:
     number = isinstance(epoch, (int, np.integer)) and not isinstance(epoch, bool) and 1 <= epoch <= epochs
     if epoch not in ("best", "last") and not number:
         raise ValueError(f'`epoch` must be "best", "last" or a number from 1 to epochs={epochs}. Received: {epoch!r}.')
+    if request.models not in ("all", "chosen"):
+        raise ValueError(f'`models` must be "all" or "chosen". Received: {request.models!r}.')
     if number and patience is not None:
         raise ValueError(
             f"`epoch={epoch}` needs that epoch to be trained, and `patience` may stop before it. Leave `patience` out."

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from shrinkage._cv._rung import Rung, first_strengths
 from shrinkage._cv._strengths import automatic_grid, check_lams
 from shrinkage._data._data import Data
 from shrinkage._data._stored import StoredRows, WeightedMoments, merge_moments
@@ -48,6 +49,7 @@ def make_grid(
     target_variance: float,
     n_rows: int,
     steps: int,
+    rung: Rung | None = None,
 ) -> Grid:
     """Return the strengths of a call.
 
@@ -59,6 +61,7 @@ def make_grid(
         loss_size, target_variance: The results of `sizes`.
         n_rows: Number of training rows with a weight above 0.
         steps: Number of training steps on all rows.
+        rung: The cost of a search within a budget, or None for a grid.
 
     Raises:
         ValueError: If `lams` is invalid, or all learning rates are 0 with `Decoupled`.
@@ -70,10 +73,11 @@ def make_grid(
     if lams != "auto":
         raise ValueError(f'`lams` must be "auto" or a list of strengths. Received: {lams!r}.')
     if isinstance(how, Decoupled):
-        return _grid_of_decay(template.optimizer, steps)
+        return _grid_of_decay(template.optimizer, steps, rung)
     scale = loss_size / _growth(penalty, math.sqrt(target_variance), depth(template.network, mask))
     is_far_from_unit = not _UNIT_SIZE[0] <= target_variance <= _UNIT_SIZE[1]
-    return Grid(automatic_grid(n_rows, scale), np.inf, is_far_from_unit)
+    lams = automatic_grid(n_rows, scale) if rung is None else first_strengths(n_rows / scale, rung.members)
+    return Grid(lams, np.inf, is_far_from_unit)
 
 
 def _check_no_count(lams: Any) -> None:
@@ -86,7 +90,7 @@ def _check_no_count(lams: Any) -> None:
         )
 
 
-def _grid_of_decay(optimizer: Any, steps: int) -> Grid:
+def _grid_of_decay(optimizer: Any, steps: int, rung: Rung | None) -> Grid:
     total, largest = learning_rates(optimizer, steps)
     if not total > 0:
         raise ValueError(
@@ -94,7 +98,9 @@ def _grid_of_decay(optimizer: Any, steps: int) -> Grid:
             "Compile the model with another `learning_rate`, train for longer, or give `lams`."
         )
     lam_max = 1 / largest  # shrinks weights to 0 in a step; a larger strength flips the sign
-    return Grid(automatic_grid(total, lam_max=lam_max), lam_max)
+    if rung is None:
+        return Grid(automatic_grid(total, lam_max=lam_max), lam_max)
+    return Grid(first_strengths(total, rung.members, lam_max=lam_max * rung.share), lam_max * rung.share)
 
 
 def sizes(data: Data, objective: Objective, rows: np.ndarray) -> tuple[float, float]:

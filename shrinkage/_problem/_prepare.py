@@ -15,6 +15,7 @@ from shrinkage._model._template import Template
 from shrinkage._note import Note, warn_caller
 from shrinkage._penalties import terms_of
 from shrinkage._problem._arguments import check_counts, check_init, read_model_and_penalty
+from shrinkage._problem._budget import check_budget, check_penalty_of_budget, read_rung
 from shrinkage._problem._grid import make_grid, sizes, stored_sizes
 from shrinkage._problem._problem import Problem, Training
 from shrinkage._problem._request import Request
@@ -35,7 +36,9 @@ def prepare(request: Request) -> Problem:
         TypeError, ValueError: If an argument is invalid.
     """
     check_counts(request)
+    check_budget(request)
     template, penalty, how, selection, lam_model = read_model_and_penalty(request)
+    check_penalty_of_budget(request, penalty)
     init = check_init(template, request.init, request.seed)
     rows = training_rows(request, template.network)
     batch_size = request.batch_size or rows.batch_size or _BATCH_SIZE
@@ -61,10 +64,13 @@ def prepare(request: Request) -> Problem:
     loss_size, variance = 1.0, 1.0
     if target is None:
         loss_size, variance = sizes(data, objective, trained) if stored is None else stored_sizes(stored, objective)
+    n_rows = len(trained) if stored is None else int(stored.n_train[-1])
+    rung, notes_of_budget = read_rung(request, folds, n_rows)
+    notes += notes_of_budget
     grid = make_grid(
         request.lams, penalty, how, template, selection.mask, loss_size=loss_size, target_variance=variance,
         n_rows=int((data.weight[trained] > 0).sum()) if stored is None else stored.n_counting,
-        steps=request.epochs * batches_of(len(trained) if stored is None else int(stored.n_train[-1]), batch_size)[0],
+        steps=request.epochs * batches_of(n_rows, batch_size)[0], rung=rung,
     )  # fmt: skip
     if lam_model is not None:
         grid = replace(grid, lams=include(grid.lams, lam_model, filled=grid.lam_max is not None))
@@ -80,8 +86,9 @@ def prepare(request: Request) -> Problem:
     training = Training(template, data, objective, penalty, terms, how, batch_size, init, request.seed, behaviour)
     return Problem(
         training, folds, grid, selection, request.epochs, request.patience, request.epoch, target,
+        request.models if rung is None else "chosen",
         tuple(filter(None, notes)),
-        lam_model, stored,
+        lam_model, rung, stored,
     )  # fmt: skip
 
 
@@ -99,7 +106,7 @@ def _read_and_split(
         return stream.stored, stream.data, stream.folds, stream.target, stream.objective, stream.notes
     data, objective = read_rows(template, rows.x, rows.y, rows.sample_weight, request.class_weight)
     notes = data.notes
-    folds, data, inputs = split(template, objective, data, request, validation)
+    folds, data, inputs = split(template, objective, data, request, validation, batch_size)
     target = None
     if request.standardize_target:
         check_standardize(data, objective)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from shrinkage._cv._folds import Folds, scored_training_rows
+from shrinkage._cv._rung import Rung
 from shrinkage._data._data import Data, TargetUnits
 from shrinkage._data._stored import StoredRows
 from shrinkage._model._behaviour import Behaviour
@@ -61,10 +62,14 @@ class Problem:
     """The epoch to keep for each strength."""
     target: TargetUnits | None
     """Units of standardised targets in each fold and, last, in all rows, (F + 1,); None without standardisation."""
+    models: Literal["all", "chosen"]
+    """Which strengths are trained on all rows."""
     notes: tuple[str, ...]
     """Sentences for the user about changes and cautions."""
     lam_model: float | None = None
     """The strength in the regularizers of the model if `penalty="model"`; else None."""
+    rung: Rung | None = None
+    """The cost of a search within a budget, whose only fold trains on a part of the rows; None for a grid."""
     stored: StoredRows | None = None
     """All rows if the rows do not fit into memory; `training.data` is then a sample of the training rows."""
 
@@ -109,6 +114,18 @@ class Problem:
         if self.stored is not None:
             return self.train
         return scored_training_rows(self.folds, self.training.data.weight, self.training.seed)
+
+    @property
+    def held_out_rows(self) -> np.ndarray:
+        """Held-out rows of all folds, each once, or a sample of them if the rows are on disk, (m,)."""
+        return self.folds.held_out_rows if self.stored is None else self.stored.sample_rows
+
+    @property
+    def row_weight(self) -> np.ndarray | None:
+        """Weights of `held_out_rows`, (m,); None if all are equal."""
+        stored = self.stored
+        weight = self.training.data.weight[self.held_out_rows] if stored is None else stored.sample_weight
+        return weight if np.ptp(weight) else None
 
     @property
     def train_weight(self) -> np.ndarray:

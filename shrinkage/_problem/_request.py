@@ -32,6 +32,8 @@ class Request:
     how: How | None = None
     init: Literal["fresh", "keep"] | None = None
     epoch: Literal["best", "last"] | int = "best"
+    models: Literal["all", "chosen"] = "all"
+    budget: float | None = None
     standardize_target: bool = False
     seed: int = 0
     plan: Mapping[str, Any] | None = None

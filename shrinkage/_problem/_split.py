@@ -11,6 +11,7 @@ from sklearn.model_selection import TimeSeriesSplit
 
 from shrinkage._cv._folds import Folds, given_folds, with_rows_that_do_not_count
 from shrinkage._cv._given import is_splitter, read_folds
+from shrinkage._cv._rung import rung_folds, size_rung
 from shrinkage._cv._splits import make_folds
 from shrinkage._data._data import Data, TargetUnits, join, labels
 from shrinkage._data._dataset import Rows, is_shuffled
@@ -43,14 +44,19 @@ class SplitInputs:
 
 
 def split(
-    template: Template, objective: Objective, data: Data, request: Request, validation: Rows | None
+    template: Template,
+    objective: Objective,
+    data: Data,
+    request: Request,
+    validation: Rows | None,
+    batch_size: int,
 ) -> tuple[Folds, Data, SplitInputs]:
     """Return the folds, and all rows with the values that the split depends on. Rows of `validation_data` come last."""
     n_rows = data.n_rows
     if validation is not None:
         data = join(data, read_validation(template, objective, validation, request))
     inputs = replace(split_inputs(data, objective), n_validation=data.n_rows - n_rows)
-    return choose_folds(inputs, request), data, inputs
+    return choose_folds(inputs, request, batch_size), data, inputs
 
 
 def split_inputs(data: Data, objective: Objective) -> SplitInputs:
@@ -62,19 +68,38 @@ def split_inputs(data: Data, objective: Objective) -> SplitInputs:
     return SplitInputs(data.weight, classes, leaves[place or 0], counts, class_name)
 
 
-def choose_folds(inputs: SplitInputs, request: Request) -> Folds:
+def choose_folds(inputs: SplitInputs, request: Request, batch_size: int) -> Folds:
     """Return the folds.
 
     Raises:
         ValueError: If the split does not fit the rows.
     """
-    if inputs.n_validation:
+    if rung := _choose_rung(inputs, request, batch_size):
+        folds = rung
+    elif inputs.n_validation:
         folds = given_folds(len(inputs.weight) - inputs.n_validation, inputs.n_validation)
     else:
         folds = _split_rows(inputs, request)
     for name, counts in inputs.counts.items():
         _check_weights(folds, counts, name)
     return replace(folds, notes=(*folds.notes, *_unseen(folds, inputs)))
+
+
+def _choose_rung(inputs: SplitInputs, request: Request, batch_size: int) -> Folds | None:
+    """Return the split of a search within a budget; None without a budget, or if the budget is too small."""
+    if request.budget is None:
+        return None
+    counts, n_given = inputs.weight > 0, inputs.n_validation
+    n_rows = len(counts) - n_given
+    sizes = size_rung(
+        int(counts[:n_rows].sum()), request.budget, epochs=request.epochs, epoch=request.epoch,
+        batch_size=batch_size, n_given=n_given,
+    )  # fmt: skip
+    groups = read_groups(request.groups, len(counts))
+    numbers = None if groups is None else number_groups(groups)
+    if sizes is None:
+        return None
+    return rung_folds(counts, sizes, classes=inputs.classes, groups=numbers, n_given=n_given, seed=request.seed)
 
 
 def _check_weights(folds: Folds, weight: np.ndarray, name: str) -> None:
@@ -136,7 +161,12 @@ def _unseen(folds: Folds, inputs: SplitInputs) -> tuple[Note, ...]:
         return ()
     found = Classes(tuple(missed.items()))
     noun = "label" if classes.ndim == 2 else "class"
-    if folds.kind == "given":
+    if folds.is_rung:
+        text = (
+            f"The rung has no training row of {noun} $classes, which the held-out loss contains: a larger `budget` "
+            f"has more rows."
+        )
+    elif folds.kind == "given":
         text = (
             f"`validation_data` has rows of {noun} $classes, and `x` has none: the models do not learn it, and "
             "the held-out loss contains these rows."

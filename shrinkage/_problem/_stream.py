@@ -97,7 +97,7 @@ def store_rows(
             held_out, _ = _write(writer, _checked(validation, read_held_out), objective, request)
             inputs = replace(join_inputs([inputs, held_out]), n_validation=len(held_out.weight))
         _check_classes(inputs, objective)
-        folds = choose_folds(inputs, request)
+        folds = choose_folds(inputs, request, batch_size)
         if batch_size > folds.train.sizes.min():
             raise ValueError(
                 f"`batch_size` must be at most the {folds.train.sizes.min():,} training rows of a fold where the rows "

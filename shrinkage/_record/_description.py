@@ -44,6 +44,8 @@ def describe(runner: Runner) -> dict[str, Any]:
         "epochs": problem.epochs,
         "patience": problem.patience,
         "epoch": problem.epoch,
+        "models": problem.models,
+        "budget": None if problem.rung is None else problem.rung.budget,
         "batch_size": training.batch_size,
         "init": training.init,
         "standardize_target": problem.target is not None,

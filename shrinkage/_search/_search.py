@@ -1,10 +1,10 @@
-"""The search: score a grid of strengths, extend it if the minimum is at an end, then train on all rows."""
+"""The search: score strengths in the folds, choose, and train on all rows."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from shrinkage._cohort._part import Part
 from shrinkage._cohort._stream import StreamCohort
 from shrinkage._cohort._tensorflow import out_of_memory
 from shrinkage._cohort._train import Scores, TrainedMember, TrainedModels, join, refit, score
-from shrinkage._cv._choice import best_epochs, summarise
-from shrinkage._cv._strengths import extension, fold_lams
+from shrinkage._cv._choice import at_epochs, best_epochs, choose, choose_paired, summarise, summarise_split
+from shrinkage._cv._strengths import fold_lams
 from shrinkage._data._data import take
 from shrinkage._model._behaviour import COMPARED, describe_difference
 from shrinkage._note import Note, warn_caller
@@ -22,10 +22,21 @@ from shrinkage._penalties import Decoupled
 from shrinkage._plan._runner import Runner
 from shrinkage._record._record import Record
 from shrinkage._record._unrecorded import Unrecorded
+from shrinkage._search._grid import score_grid
+from shrinkage._search._walk import walk
 
 Tick = Callable[[], None]
 Expect = Callable[[int], None]
 MakeCohort = Callable[[], Cohort | StreamCohort]
+
+
+class TrainedModel(NamedTuple):
+    """A model trained on all rows."""
+
+    values: list[np.ndarray]
+    """The values of the network's variables."""
+    diverged: bool
+    """Whether the model diverged up to the chosen epoch."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +49,14 @@ class Outcome:
     """Scores of all folds, with strengths in the order of `lams`."""
     epochs: np.ndarray
     """The chosen epoch of each strength, counted from 1, (S,)."""
-    values: list[list[np.ndarray]]
-    """For each strength the variables of the model trained on all rows; empty if no model was trained on all rows."""
-    diverged: np.ndarray
-    """Which models trained on all rows diverged, (S,)."""
+    models: dict[int, TrainedModel]
+    """The models trained on all rows, in the order of the strengths, by the index of the strength."""
     notes: tuple[str, ...]
     """Notes for the user."""
 
 
 class Search:
-    """The search over strengths: a grid, trained in chunks and extended at the ends, and then training on all rows.
+    """The search over strengths: a grid in the folds, trained in chunks, and then training on all rows.
 
     Args:
         runner: The problem and the plan.
@@ -55,88 +64,65 @@ class Search:
     """
 
     def __init__(self, runner: Runner, record: Record | Unrecorded):
-        self._runner, self._problem, self._record = runner, runner.problem, record
+        self._runner, self.problem, self._record = runner, runner.problem, record
         self.notes: list[str] = []
         self._sizes: set[int] = set()  # numbers of strengths with compiled steps
-        self.expected_epochs = 2 * self._problem.epochs * math.ceil(len(self._problem.lams) / runner.plan.chunk)
+        n_lams = len(self.problem.lams)
+        n_models = n_lams if self.problem.models == "all" else 2 if self.problem.rung is None else 1
+        self.expected_epochs = self.problem.epochs * (self._count_parts(n_lams) + self._count_parts(n_models))
+
+    def _count_parts(self, strengths: int) -> int:
+        return math.ceil(strengths / self._runner.plan.chunk)
 
     def run(self, tick: Tick, expect: Expect) -> Outcome:
         """Score the strengths in all folds, choose an epoch for each strength, and train on all rows up to it."""
-        scores, lams = self.score_grid(tick, expect)
-        kept = best_epochs(scores.cv_loss, self._problem.fold_weight, self._problem.epoch)
-        values, diverged = [], np.ones(len(lams), bool)
-        if not scores.diverged.any(axis=0).all():  # otherwise no strength can be chosen, and no model is needed
-            values, diverged = self.train_all_rows(lams, kept, tick, expect)
-        return Outcome(lams, scores, kept, values, diverged, tuple(self.notes))
+        rung = self.problem.rung
+        scores, lams = score_grid(self, tick, expect) if rung is None else walk(self, rung, tick, expect)
+        kept = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
+        models: dict[int, TrainedModel] = {}
+        while new := [index for index in self._wanted(scores, kept, models) if index not in models]:
+            trained = self.train_all_rows(lams[new], kept[new], tick, expect)
+            models |= dict(zip(new, trained, strict=True))
+        return Outcome(lams, scores, kept, dict(sorted(models.items())), tuple(self.notes))
 
-    def score_grid(self, tick: Tick, expect: Expect) -> tuple[Scores, np.ndarray]:
-        """Score the grid, and extend it if the minimum is at an end; return scores and strengths, descending."""
-        lams = self._problem.lams
-        scores = self._score(lams, tick)
-        decades_up = decades_down = 0
-        grid = self._problem.grid
-        while grid.lam_max is not None:
-            mean = self._mean(scores)
-            new_lams = extension(
-                lams, mean, decades_up=decades_up, decades_down=decades_down,
-                lam_max=grid.lam_max, is_far_from_unit=grid.is_far_from_unit,
-            )  # fmt: skip
-            if new_lams is None:
-                break
-            upwards = new_lams[0] > lams[0]
-            decades_up, decades_down = decades_up + upwards, decades_down + (not upwards)
-            expect(self._problem.epochs * len(self._parts(new_lams)))
-            lams, scores = np.concatenate([lams, new_lams]), join([scores, self._score(new_lams, tick)])
-            order = np.argsort(-lams, kind="stable")
-            lams, scores = lams[order], scores.take(order)
-        if decades_up == 3 or decades_down == 3:
-            self._warn_at_limit(lams, self._mean(scores), decades_up, decades_down)
-        self._warn_of_divergence(np.any(scores.diverged, axis=0))
-        return scores, lams
+    def _wanted(self, scores: Scores, kept: np.ndarray, models: dict[int, TrainedModel]) -> list[int]:
+        """Return the indices of the strengths to train on all rows. A model that diverged there is not chosen."""
+        failed = np.asarray(np.any(scores.diverged, axis=0))
+        if failed.all():
+            return []  # no strength can be chosen, and no model is needed
+        if self.problem.models == "all":
+            return list(range(len(failed)))
+        failed[[index for index, model in models.items() if model.diverged]] = True
+        problem, fold_loss = self.problem, at_epochs(scores.cv_loss, kept)
+        mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, scores.row_loss, problem.row_weight)
+        mean = np.where(failed, np.nan, mean)
+        if failed.all():
+            return []
+        if problem.rung is not None:
+            return [choose_paired(mean, scores.row_loss, problem.row_weight)]
+        return sorted(set(choose(mean, se)))
 
-    def _warn_at_limit(self, lams: np.ndarray, mean: np.ndarray, decades_up: int, decades_down: int) -> None:
-        if np.isnan(mean).all():
-            return
-        best = int(np.nanargmin(mean))
-        neighbour = mean[best + 1] if best == 0 else mean[best - 1]
-        if np.isclose(neighbour, mean[best], rtol=1e-3, atol=0):
-            return  # in a flat curve the minimum is at an end by chance, and a longer grid does not help
-        if (decades_up == 3 and best == 0) or (decades_down == 3 and best == len(lams) - 2):
-            text = (
-                f"The grid was extended by three decades and its minimum is still at the end, lambda = "
-                f"{lams[best]:.3g}: $give_lams to go further."
-            )
-            self.notes.append(Note(text))
-
-    def _warn_of_divergence(self, diverged: np.ndarray) -> None:
-        """Add a note if most strengths above 0 diverged; `diverged` is (S,)."""
-        above = diverged[:-1]
-        if 2 * above.sum() > len(above) and not diverged.all():  # if all diverged, the verdict says so
-            text = (
-                f"{above.sum()} of the {len(above)} strengths above 0 diverged, and the choice is among the "
-                f"others: lower $learning_rate$or_smaller_lams."
-            )
-            self.notes.append(Note(text))
-
-    def _mean(self, scores: Scores) -> np.ndarray:
-        kept = best_epochs(scores.cv_loss, self._problem.fold_weight, self._problem.epoch)
-        fold_loss = np.take_along_axis(scores.cv_loss, (kept - 1)[None, :, None], axis=2)[..., 0]
-        # A strength with a diverged member is not a candidate, whatever the loss was before.
-        return np.where(scores.diverged.any(axis=0), np.nan, self._average(fold_loss))
+    def mean(self, scores: Scores) -> np.ndarray:
+        """Return the mean held-out loss of each strength, (S,); NaN if a member diverged, whatever the loss before."""
+        kept = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
+        return np.where(scores.diverged.any(axis=0), np.nan, self._average(at_epochs(scores.cv_loss, kept)))
 
     def _average(self, fold_loss: np.ndarray) -> np.ndarray:
-        return summarise(fold_loss, self._problem.fold_weight)[0]
+        return summarise(fold_loss, self.problem.fold_weight)[0]
 
-    def _score(self, lams: np.ndarray, tick: Tick) -> Scores:
-        problem = self._problem
-        decoupled = isinstance(problem.training.how, Decoupled)
+    def score(self, lams: np.ndarray, tick: Tick) -> Scores:
+        """Train strengths in all folds."""
+        problem = self.problem
+        # On a rung, the schedule of the learning rate is stretched to fewer steps, whose rates have a smaller sum.
+        decoupled = isinstance(problem.training.how, Decoupled) and problem.rung is None
 
         def train(cohort: MakeCohort, size: int, lams: np.ndarray, _start: int, part: Part) -> Scores:
             if part.result is None:
+                scored = None if problem.rung is None else problem.rung.scored
                 lam = fold_lams(_pad(lams, size), problem.n_rows, problem.n_train, decoupled=decoupled)
                 scores = score(
                     cohort(), lam, epochs=problem.epochs, patience=problem.patience, keep=problem.epoch,
-                    average=self._average, part=part, tick=tick,
+                    average=self._average, part=part, tick=tick, scored=scored,
                 )  # fmt: skip
             else:
                 scores = Scores(**part.result)
@@ -145,14 +131,12 @@ class Search:
 
         return join(self._train_parts("folds", lams, self._runner.cohort, train))
 
-    def train_all_rows(
-        self, lams: np.ndarray, kept: np.ndarray, tick: Tick, expect: Expect
-    ) -> tuple[list[list[np.ndarray]], np.ndarray]:
-        """Train every strength on all rows up to the chosen epoch; return the variables, and which diverged, (S,)."""
+    def train_all_rows(self, lams: np.ndarray, kept: np.ndarray, tick: Tick, expect: Expect) -> list[TrainedModel]:
+        """Train strengths on all rows up to their epochs."""
 
         def train(cohort: MakeCohort, size: int, lams: np.ndarray, start: int, part: Part) -> TrainedModels:
             epochs = _pad(kept[start : start + len(lams)], size)
-            expect(int(epochs.max()) - self._problem.epochs)
+            expect(int(epochs.max()) - self.problem.epochs)
             if part.result is None:
                 models = refit(cohort(), _pad(lams, size)[None], epochs, self._comparison_rows, part, tick)
             else:
@@ -164,7 +148,11 @@ class Search:
         found = self._train_parts("all rows", lams, self._runner.cohort_of_all_rows, train)
         if found[-1].last is not None:
             self._warn_unless_equal(found[-1].last)
-        return [values for each in found for values in each.values], np.concatenate([each.diverged for each in found])
+        return [
+            TrainedModel(values, bool(diverged))
+            for each in found
+            for values, diverged in zip(each.values, each.diverged, strict=True)
+        ]
 
     def _train_parts(
         self,
@@ -186,7 +174,7 @@ class Search:
         while start < len(lams):
             if (chunk := self._record.chunk()) is not None:
                 self._shrink(chunk)
-            size, some = self._parts(lams[start:])[0]
+            size, some = self.parts(lams[start:])[0]
             part = self._record.part(stage, some)
             try:
                 results.append(train(partial(cohorts.get, size), size, some, start, part))
@@ -210,18 +198,18 @@ class Search:
     @property
     def _comparison_rows(self) -> np.ndarray:
         """A few held-out rows; a full batch if the model mixes rows, because the steps are compiled for this size."""
-        training = self._problem.training
-        return self._problem.held_out[0][: COMPARED if training.by_rows else training.batch_size]
+        training = self.problem.training
+        return self.problem.held_out[0][: COMPARED if training.by_rows else training.batch_size]
 
     def _warn_unless_equal(self, last: TrainedMember) -> None:
         """Warn if the returned model does not predict like the trained member; one member is tested for all."""
-        training, rows = self._problem.training, take(self._problem.training.data.x, self._comparison_rows)
+        training, rows = self.problem.training, take(self.problem.training.data.x, self._comparison_rows)
         note = describe_difference(training.template, training.behaviour, last.values, rows, last.predictions)
         if note:
             self.notes.append(note)
             warn_caller(note)
 
-    def _parts(self, lams: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    def parts(self, lams: np.ndarray) -> list[tuple[int, np.ndarray]]:
         """Split strengths into parts of sizes with compiled steps.
 
         Returns:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
-from shrinkage._search._search import Search
+from shrinkage._search import _grid
 from tests.fit.fitting import TARGET, N, X, fit, line
 
 
@@ -26,11 +26,9 @@ def test_the_grid_grows_upwards_to_its_limit():
 
 @pytest.mark.parametrize(("mean", "n_notes"), [([0.5, 0.6, 0.7, 0.8], 1), ([0.5, 0.5001, 0.7, 0.8], 0)])
 def test_the_limit_of_the_grid_is_noted_where_the_loss_still_falls_towards_it(mean, n_notes):
-    search = object.__new__(Search)
-    search.notes = []
-    search._warn_at_limit(np.array([100.0, 10.0, 1.0, 0.0]), np.array(mean), decades_up=3, decades_down=0)
-    assert len(search.notes) == n_notes
-    assert all("extended by three decades" in note and "give `lams`" in note for note in search.notes)
+    notes = _grid._notes_at_limit(np.array([100.0, 10.0, 1.0, 0.0]), np.array(mean), decades_up=3, decades_down=0)
+    assert len(notes) == n_notes
+    assert all("extended by three decades" in note and "give `lams`" in note for note in notes)
 
 
 def test_the_grid_grows_downwards(float64):

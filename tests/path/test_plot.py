@@ -25,7 +25,8 @@ def exploding(lams):
 def test_the_data_is_that_of_the_path():
     path = make_path()
     data = curve_data(path)
-    for name in ("lams", "mean", "se", "failed", "index_min", "index_1se"):
+    assert data.choices == {"min": path.index_min, "1se": path.index_1se}
+    for name in ("lams", "mean", "se", "failed"):
         np.testing.assert_array_equal(getattr(data, name), getattr(path, name))
     np.testing.assert_array_equal(data.train, path.train_mean)
     np.testing.assert_array_equal(data.complexity, path.norm)
@@ -79,7 +80,7 @@ def test_diverged_strengths_are_arrows_and_do_not_set_the_range():
 @pytest.mark.parametrize("null", [2.3, float("nan")])
 def test_where_every_strength_diverged_there_are_no_marks(null):
     data = curve_data(make_path(**diverged(make_path(), LAMS >= 0), null_loss=null, nonzero=np.full(21, np.nan)))
-    assert data.index_min is None and data.index_1se is None and data.low < data.high and data.failed.all()
+    assert data.choices == {} and data.low < data.high and data.failed.all()
     assert (data.low < data.null < data.high) == (null == 2.3)
     figure, legend = drawn(data)
     assert legend == ["diverged"] + ["best constant"] * (null == 2.3)
@@ -164,14 +165,14 @@ def test_labels_stay_inside_the_picture_and_over_no_point(curves):
 @pytest.mark.parametrize("index_min", [0, 4, 8, 10, 13, 17, 20])
 @pytest.mark.parametrize("index_1se", [0, 3, 7, 9, 12, 16])
 def test_no_label_crosses_the_line_of_a_choice(index_min, index_1se):
-    data = dataclasses.replace(curve_data(make_path()), index_min=index_min, index_1se=min(index_1se, index_min))
+    data = dataclasses.replace(curve_data(make_path()), choices={"min": index_min, "1se": min(index_1se, index_min)})
     data = dataclasses.replace(data, index_model=10)
     figure, _ = drawn(data, io.BytesIO())
     figure.draw_without_rendering()
     axes = figure.axes[0]
     frame, boxes = axes.get_window_extent(), [text.get_window_extent() for text in axes.texts if "λ" in text.get_text()]
     lines = [line.get_window_extent() for line in axes.lines if line.get_linestyle() in (":", "-.")]
-    assert len(lines) == 1 + len({data.index_min, data.index_1se}) and len(boxes) == len(lines) - 1
+    assert len(lines) == 1 + len({*data.choices.values()}) and len(boxes) == len(lines) - 1
     assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
     assert not [1 for box in boxes for line in lines if box.x0 < line.x0 < box.x1 and line.y1 > box.y0 + 1]
 

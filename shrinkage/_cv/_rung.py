@@ -1,0 +1,209 @@
+"""The rung of a search within a budget: a part of the rows for training, and other rows that are held out.
+
+A row pass is the training on a row in an epoch. Scoring a row costs a third of a row pass, as it has no backward pass.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from shrinkage._cv._folds import Folds, to_folds
+
+MEMBERS = 6
+"""Maximum number of strengths that a search tries."""
+_LEAST_MEMBERS = 3
+_FIRST_DELTAS = 2.0, 1.5, 1.0
+"""Powers of 10."""
+_STEP = 0.5
+"""Decades between strengths."""
+LEAST_ROWS = 1200
+"""With fewer rows in all, a rung is too small to be like all rows."""
+_LEAST_BATCHES = 10
+"""In an epoch of the rung. With fewer, the rung is undertrained."""
+_HELD_OUT = 75, 2500
+"""Minimum and maximum number of held-out rows."""
+_SCORING = 0.1
+"""Maximum share of the row passes of a member that scoring takes before the last epoch."""
+PASSES_OF_A_SCORE = 1 / 3
+
+
+@dataclass(frozen=True)
+class Rung:
+    """The cost of a search within a budget.
+
+    Attributes:
+        budget: the budget, in trainings on all rows.
+        members: number of strengths that the budget allows.
+        scored: the epochs after which the members are scored, counted from 1.
+        cost: the cost of a member in trainings on all rows, scoring included.
+        share: the number of training rows relative to all rows.
+    """
+
+    budget: float
+    members: int
+    scored: tuple[int, ...]
+    cost: float
+    share: float
+
+
+def cost_rung(
+    n_train: int, n_held_out: int, n_rows: int, budget: float, epochs: int, epoch: Literal["best", "last"] | int
+) -> Rung:
+    """Return the cost of a search on a rung.
+
+    Args:
+        n_train: number of training rows of the rung.
+        n_held_out: number of held-out rows. As many training rows are scored too.
+        n_rows: number of all rows.
+        budget: the budget, in trainings on all rows.
+        epochs: number of epochs.
+        epoch: the epoch that a strength keeps. "best" needs several scores, within a tenth of the cost of training.
+
+    Example:
+        >>> rung = cost_rung(2500, 2500, 10_000, 1.5, epochs=20, epoch="last")
+        >>> rung.members, rung.scored, round(rung.cost, 3)
+        (5, (20,), 0.258)
+    """
+    score = (n_held_out + min(n_held_out, n_train)) * PASSES_OF_A_SCORE
+    scored = {epochs} if epoch in ("best", "last") else {int(epoch), epochs}
+    if epoch == "best":
+        times = min(epochs, max(1, int(_SCORING * n_train * epochs / score)))
+        scored = {round(epochs * (time + 1) / times) for time in range(times)}
+    cost = (n_train * epochs + score * len(scored)) / (n_rows * epochs)
+    return Rung(budget, min(MEMBERS, int(budget / cost + 1e-9)), tuple(sorted(scored)), cost, n_train / n_rows)
+
+
+def first_strengths(total: float, members: int, lam_max: float = np.inf) -> np.ndarray:
+    """Return the strengths that a search tries first: delta = total * lam of 100, 31.6 and 10, and then 0.
+
+    Args:
+        total: the number of rows, n, divided by the scale of the loss; for `Decoupled` the sum of the learning rates.
+        members: number of strengths that the budget allows.
+        lam_max: the largest strength allowed.
+
+    Example:
+        >>> first_strengths(100, members=6).round(3)
+        array([1.   , 0.316, 0.1  , 0.   ])
+    """
+    lams = np.append(np.minimum(10.0 ** np.array(_FIRST_DELTAS) / total, lam_max), 0.0)
+    return np.unique(lams[-min(members, len(lams)) :])[::-1]
+
+
+def next_strength(lams: np.ndarray, index: int, lam_max: float = np.inf) -> float | None:
+    """Return the strength beyond the end of `lams` where the choice is, half a decade away; None elsewhere.
+
+    Args:
+        lams: the strengths so far, descending, 0 last, (S,).
+        index: the index of the choice.
+        lam_max: the largest strength allowed.
+
+    Example:
+        >>> lams = np.array([10.0, 1.0, 0.0])
+        >>> [None if lam is None else round(lam, 3) for lam in (next_strength(lams, index) for index in range(3))]
+        [31.623, 0.316, 0.316]
+    """
+    if index == 0:
+        larger = lams[0] * 10**_STEP
+        return float(larger) if larger <= lam_max else None
+    return float(lams[-2] / 10**_STEP) if index >= len(lams) - 2 else None
+
+
+def size_rung(
+    n_rows: int, budget: float, *, epochs: int, epoch: Literal["best", "last"] | int, batch_size: int, n_given: int = 0
+) -> tuple[int, int] | None:
+    """Return the number of training rows and of held-out rows; None if the budget is too small for a search.
+
+    The rung is as large as six members within the budget allow, and at least ten batches.
+
+    Args:
+        n_rows: number of rows.
+        budget: the budget, in trainings on all rows.
+        epochs, epoch: the arguments of `fit`.
+        batch_size: number of rows in a batch.
+        n_given: number of rows of `validation_data`, which are then the held-out rows.
+
+    Example:
+        >>> size_rung(10_000, 1.5, epochs=20, epoch="last", batch_size=32)
+        (2428, 2428)
+        >>> size_rung(10_000, 1.5, epochs=20, epoch="last", batch_size=500) is None
+        True
+    """
+    if n_rows < LEAST_ROWS:
+        return None
+    n_train = max(int(min(1.0, budget / MEMBERS) * n_rows), _LEAST_BATCHES * batch_size)
+    while True:
+        n_held_out = n_given or min(max(n_train, _HELD_OUT[0]), _HELD_OUT[1], n_rows // 2)
+        n_train = min(n_train, n_rows - (0 if n_given else n_held_out))
+        rung = cost_rung(n_train, n_held_out, n_rows, budget, epochs, epoch)
+        smaller = max(int(0.99 * n_train), _LEAST_BATCHES * batch_size)
+        if rung.members == MEMBERS or smaller >= n_train:
+            break
+        n_train = smaller
+    has_batches = n_train >= _LEAST_BATCHES * batch_size
+    return (n_train, n_held_out) if has_batches and rung.members >= _LEAST_MEMBERS else None
+
+
+def rung_folds(
+    counts: np.ndarray,
+    sizes: tuple[int, int],
+    *,
+    classes: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    n_given: int = 0,
+    seed: int = 0,
+) -> Folds | None:
+    """Return a single fold that trains on the rung. A larger rung with the same seed contains a smaller rung.
+
+    Args:
+        counts: whether the weight of each row is above 0, (n,). Other rows are not in the rung.
+        sizes: number of training rows and of held-out rows.
+        classes: the class of each row, (n,), or whether each label applies, (n, L), for equal shares of the classes;
+            ignored with `groups`.
+        groups: the group of each row as an integer from 0, (n,). The rows of a group are on the same side.
+        n_given: number of rows of `validation_data`, which are the last rows and are held out.
+        seed: the same seed gives the same rows.
+
+    Returns:
+        The fold; None if the groups are too large.
+
+    Example:
+        >>> folds = rung_folds(np.ones(10, bool), (3, 2), classes=np.arange(10) % 2)
+        >>> folds.kind, [rows.size for rows in (folds.train[0], folds.held_out[0])]
+        ('rung', [3, 2])
+    """
+    n_rows = len(counts)
+    own = np.arange(n_rows - n_given)[counts[: n_rows - n_given]]
+    if groups is not None:
+        order, ends = _order_of_groups(groups[own], seed)
+        n_train = int(ends[np.searchsorted(ends, sizes[0], side="right") - 1])
+        n_held_out = len(own) - int(ends[max(0, np.searchsorted(ends, len(own) - sizes[1], side="right") - 1)])
+        sizes = n_train, n_held_out
+        if not n_train or n_train + n_held_out > len(own):
+            return None
+    else:
+        order = _order_of_rows(len(own), None if classes is None else classes[own], seed)
+    train, last = own[order[: sizes[0]]], own[order[len(order) - sizes[1] :]]
+    held_out = slice(n_rows - n_given, n_rows) if n_given else last
+    return to_folds([(train, held_out)], n_rows, "given rung" if n_given else "rung")
+
+
+def _order_of_rows(n_rows: int, classes: np.ndarray | None, seed: int) -> np.ndarray:
+    """Return a random order of which every part at either end has nearly the same share of each class."""
+    order = np.random.default_rng((seed, 12)).permutation(n_rows)
+    if classes is None:
+        return order
+    labels = np.unique(classes[order], axis=0 if classes.ndim > 1 else None, return_inverse=True)[1].reshape(-1)
+    by_label = np.argsort(labels, kind="stable")
+    sizes = np.bincount(labels)
+    rank = np.empty(n_rows)
+    rank[by_label] = np.arange(n_rows) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return order[np.argsort((rank + 0.5) / sizes[labels], kind="stable")]
+
+
+def _order_of_groups(groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows in a random order of the groups, and the number of rows before each group and after the last."""
+    numbers, places = np.unique(groups, return_inverse=True)
+    place_of = np.random.default_rng((seed, 12)).permutation(len(numbers))
+    order = np.argsort(place_of[places], kind="stable")
+    return order, np.append(0, np.cumsum(np.bincount(place_of[places], minlength=len(numbers))))

@@ -1,0 +1,66 @@
+"""The verdict of a search within a budget: the choice, what was measured, and what was not."""
+
+import math
+
+import numpy as np
+
+from shrinkage._cv._choice import paired_errors
+from shrinkage._cv._rung import MEMBERS
+from shrinkage._path._curve import Curve
+from shrinkage._path._words import interval_text, lam_text, loss_text, loss_words, strength_text
+
+_GRID = "leave $budget out for the whole grid"
+
+
+def budget_words(curve: Curve) -> str:
+    """Return the sentences on a search within a budget that found a choice."""
+    return " ".join(filter(None, [_choice_words(curve), _alike_words(curve), _limit_words(curve), _UNMEASURED]))
+
+
+_UNMEASURED = (
+    "No model was trained on all rows without a penalty. One such search in ten misses the best strength by more than "
+    "0.01 nats."
+)
+
+
+def _choice_words(curve: Curve) -> str:
+    rows, n_held_out = curve.folds.train.sizes[0], curve.folds.held_out.sizes[0]
+    on = f"trained on {rows:,} of {curve.n_rows:,} rows and scored on {n_held_out:,} others"
+    loss, none, choice = loss_words(curve.loss_name), curve.mean[-1], curve.index
+    if not curve.lam:
+        tried = [index for index in range(len(curve.lams) - 1) if not curve.failed[index]]
+        if not tried:
+            return "At every strength above 0 a model diverged: lower $learning_rate. Nothing is known of the penalty."
+        best = min(tried, key=lambda index: curve.mean[index])
+        return (
+            f"No penalty: {on}, the {loss} is {loss_text(curve, none)} without a penalty and "
+            f"{loss_text(curve, curve.mean[best])} with {strength_text(curve, best)}, the best of the others."
+        )
+    delta = f"{curve.penalty.name} at {lam_text(curve.lam)} (n * lambda = {curve.lam * curve.n_rows:.3g})"
+    if not math.isfinite(none) or curve.failed[-1]:
+        return (
+            f"Use {delta}: {on}, the {loss} is {loss_text(curve, curve.mean[choice])}. Without a penalty it diverged."
+        )
+    seen = "no difference was seen to no penalty: it changes" if curve.gain.low <= 0 else "it lowers"
+    return f"Use {delta}: {on}, {seen} the {loss} by {interval_text(curve, curve.gain)} against no penalty."
+
+
+def _alike_words(curve: Curve) -> str:
+    """Name the strengths that the held-out rows cannot tell from the choice."""
+    errors = np.nan_to_num(paired_errors(curve.row_loss, curve.index, curve.row_weight))
+    close = (np.abs(curve.mean - curve.mean[curve.index]) <= 2 * errors) & ~curve.failed & (curve.lams > 0)
+    close[curve.index] = False
+    if not close.any():
+        return ""
+    listed = ", ".join(lam_text(lam) for lam in curve.lams[close])
+    return f"These rows show no difference to {listed}."
+
+
+def _limit_words(curve: Curve) -> str:
+    """Name the whole grid where the search may have stopped too early."""
+    if curve.lam and curve.index == 0 and len(curve.lams) >= MEMBERS:
+        return f"The choice is the largest strength tried, and a larger one may be better: {_GRID}."
+    if math.isfinite(curve.null_loss) and curve.mean[-1] >= curve.null_loss:
+        constant = f"the best constant ({loss_text(curve, curve.null_loss)})"
+        return f"Without a penalty the model is no better on this part of the rows than {constant}: {_GRID}."
+    return ""

@@ -1,0 +1,49 @@
+"""The members of a path as a table: each fold at each strength, with the loss, the paired error and the cost."""
+
+from typing import Any
+
+import numpy as np
+
+from shrinkage._cv._choice import paired_errors
+from shrinkage._cv._rung import PASSES_OF_A_SCORE
+from shrinkage._path._curve import Curve
+
+
+def members_of(curve: Curve) -> dict[str, Any]:
+    """Return the columns of `Path.trials`."""
+    n_folds, n_lams = curve.fold_loss.shape
+    rows = np.repeat(curve.folds.train.sizes, n_lams)
+    lams = np.tile(curve.lams, n_folds)
+    least = np.full((n_folds, 1), np.nan) if curve.failed.all() else curve.fold_loss[:, [curve.index]]
+    return {
+        "fold": np.repeat(np.arange(1, n_folds + 1), n_lams),
+        "rows": rows,
+        "lam": lams,
+        "delta": lams * curve.n_rows,
+        "epoch": np.tile(curve.epochs, n_folds),
+        "loss": curve.fold_loss.ravel(),
+        "difference": (curve.fold_loss - least).ravel(),
+        "error": _errors(curve).ravel(),
+        "cost": _costs(curve).ravel(),
+    }
+
+
+def _errors(curve: Curve) -> np.ndarray:
+    """Return the paired standard error of each member's difference to the choice, (F, S)."""
+    if curve.failed.all() or curve.folds.repeats > 1 or curve.folds.overlap > 1:
+        return np.full(curve.fold_loss.shape, np.nan)  # a row has the mean loss of several members
+    inside = curve.folds.held_out.contain(curve.held_out_rows)
+    weight = curve.row_weight
+    return np.stack(
+        [paired_errors(curve.row_loss[f], curve.index, None if weight is None else weight[f]) for f in inside]
+    )
+
+
+def _costs(curve: Curve) -> np.ndarray:
+    """Return the cost of each member in trainings on all rows, (F, S)."""
+    scored = np.isfinite(curve.cv_loss)
+    n_epochs = curve.cv_loss.shape[2]
+    trained = n_epochs - np.argmax(scored[..., ::-1], axis=2)  # until the last score
+    n_train, n_held_out = (part.sizes[:, None] for part in (curve.folds.train, curve.folds.held_out))
+    scoring = (n_held_out + np.minimum(n_held_out, n_train)) * PASSES_OF_A_SCORE * scored.sum(axis=2)
+    return (n_train * trained + scoring) / (curve.n_rows * n_epochs)

@@ -1,0 +1,72 @@
+"""The argument `budget` of `fit`: what a search within a budget needs, and what it is not measured for."""
+
+from numbers import Real
+
+from shrinkage._cv._folds import Folds
+from shrinkage._cv._rung import LEAST_ROWS, Rung, cost_rung
+from shrinkage._note import Note
+from shrinkage._penalties import Penalty
+from shrinkage._problem._request import Request
+
+_LEAST_BUDGET = 1.2
+_SPLIT = (
+    "a search within a budget holds out rows at random, or groups, or `validation_data`. Leave `cv` out; for rows that "
+    "belong together say groups=..., for a time series give the later rows as `validation_data`"
+)
+
+
+def check_budget(request: Request) -> None:
+    """Refuse a `budget` that is not valid, or that conflicts with another argument."""
+    budget = request.budget
+    if budget is None:
+        return
+    if isinstance(budget, bool) or not isinstance(budget, Real) or not _LEAST_BUDGET <= budget < float("inf"):
+        raise ValueError(
+            f"`budget` must be a number of trainings on all rows, at least {_LEAST_BUDGET}, such as 1.5. Received: "
+            f"{budget!r}."
+        )
+    for name, reason in (
+        ("cv", _SPLIT),
+        ("lams", "the search chooses the strengths that it tries. Leave `lams` out, or `budget`"),
+        ("repeats", "the search trains on one part of the rows. Leave `repeats` out; a larger `budget` has more rows"),
+        ("patience", "members are scored a few times only. Leave `patience` out"),
+        ("models", 'only the choice is trained on all rows. Leave `models` out, or `budget` for models="chosen"'),
+    ):
+        value, default = getattr(request, name), getattr(Request, name)
+        if not (type(value) is type(default) and value == default):
+            raise ValueError(f"`{name}` must be left out with `budget`: {reason}. Received: both.")
+
+
+def check_penalty_of_budget(request: Request, penalty: Penalty) -> None:
+    """Refuse a penalty for which no search within a budget was measured."""
+    if request.budget is None:
+        return
+    own = isinstance(request.penalty, str) and request.penalty == "model"
+    if own or penalty.name != "L2":
+        received = 'penalty="model"' if own else repr(penalty)
+        raise ValueError(
+            f"`budget` needs penalty=L2(), because the search was measured for L2 alone: other penalties may need "
+            f"other strengths on a part of the rows than on all rows. Received: {received}. Leave `budget` out for the "
+            f"whole grid."
+        )
+
+
+def read_rung(request: Request, folds: Folds, n_rows: int) -> tuple[Rung | None, tuple[Note, ...]]:
+    """Return the cost of the search within the budget, None for the whole grid, and a note if the budget is not used.
+
+    Args:
+        request: The arguments of `fit`.
+        folds: The split.
+        n_rows: Number of rows on which the final model is trained.
+    """
+    if request.budget is None:
+        return None, ()
+    if folds.is_rung:
+        sizes = int(folds.train.sizes[0]), int(folds.held_out.sizes[0])
+        return cost_rung(*sizes, n_rows, float(request.budget), request.epochs, request.epoch), ()
+    cause = (
+        f"a part of {n_rows:,} rows is not like all rows (at least {LEAST_ROWS:,} are needed)"
+        if n_rows < LEAST_ROWS
+        else "fewer than three members fit into it, as a part of the rows needs at least ten batches"
+    )
+    return None, (Note(f"$budget was not used: {cause}. The whole grid was trained."),)
