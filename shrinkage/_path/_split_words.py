@@ -37,8 +37,8 @@ _REPEATS = 4  # as in `more_repeats` of the vocabularies
 def repeats_words(curve: Curve, said: str) -> str:
     """Return what repeats would cost, where the text says that the gain may be chance and they may show it.
 
-    The folds are trained so many times; compiling, and training on all rows, which counts as one more fold, are not.
-    The cost is at most that.
+    The folds are then trained so many times. Compiling, and training on all rows, are done once as before: the time is
+    split between folds and all rows by the rows that pass through the models, and the cost is that or less.
     """
     folds, seconds = curve.folds, getattr(curve, "seconds", math.nan)  # a path has the time, a curve alone has not
     cannot_tell = "may be chance" in said or "the interval contains 0" in said
@@ -46,7 +46,8 @@ def repeats_words(curve: Curve, said: str) -> str:
         return ""
     if is_small(curve, curve.gain.high):
         return ""  # whether it is chance does not matter
-    cost = seconds * (_REPEATS * folds.per_repeat + 1) / (folds.per_repeat + 1)
+    in_folds, of_all_rows = int(folds.train.sizes.sum()) * len(curve.lams), folds.n_rows * int(curve.has_model.sum())
+    cost = seconds * (_REPEATS * in_folds + of_all_rows) / (in_folds + of_all_rows)
     return f"$more_repeats may show whether it is chance, and would take about {rough_duration(cost)} or less."
 
 

@@ -3,6 +3,9 @@
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
+
+from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
 from tests.path.verdicts.curves import FLAT, decay, flat, rise
 from tests.synthetic_path import path_of_curves
@@ -25,22 +28,27 @@ def split_by(kind: str, **changes: int) -> Path:
 
 # name: (path, what must be said, what must not be)
 SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
-    "folds at random: 21 parts of the work for 6": (
+    "five folds: four passes over all rows in them, and one after them": (
         lambda: unclear(seconds=60.0),
-        ["the interval contains 0", f"{COST} 4 min or less."],  # 210 s
+        ["the interval contains 0", f"{COST} 3 min or less."],  # 60 s * 17 / 5
         ["Use "],
     ),
-    "ten folds: 41 parts for 11": (
+    "ten folds: nine passes in them": (
         lambda: unclear(n_folds=10, wiggle=0.5, seconds=10.0),
-        ["the interval contains 0", f"{COST} 37 s or less."],
+        ["the interval contains 0", f"{COST} 37 s or less."],  # 10 s * 37 / 10
+        [],
+    ),
+    "two of four models on all rows": (
+        lambda: unclear(seconds=10.0, full_status=np.array([Status.NOT_TRAINED, Status.OK] * 2)),
+        ["the interval contains 0", f"{COST} 37 s or less."],  # 10 s * 16.5 / 4.5
         [],
     ),
     "a path of two hours": (
         lambda: unclear(seconds=7200.0),
-        [f"{COST} 7.0 h or less."],
+        [f"{COST} 6.8 h or less."],
         [],
     ),
-    "folds of groups": (lambda: split_by("group k-fold"), [f"{COST} 21 s or less."], []),
+    "folds of groups": (lambda: split_by("group k-fold"), [f"{COST} 20 s or less."], []),
     "overfitting, and a penalty that may gain more than stopping": (
         lambda: path_of_curves(
             [rise(0.5, 50, 0.55), rise(0.48, 60, 0.49), rise(0.5, 30, 0.9), rise(0.5, 20, 1.2)],
@@ -48,7 +56,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
             [0.1, 0.01, 0.001, 0.0],
             wiggle=0.03,
         ),
-        ["Training overfits", "which may be chance", f"{COST} 21 s or less."],
+        ["Training overfits", "which may be chance", f"{COST} 20 s or less."],
         [],
     ),
     "a clear gain": (
