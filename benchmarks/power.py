@@ -30,6 +30,8 @@ SETS = {
 TEST = 5000
 FOLDS = 5
 REPEATS = (1, 2, 4)
+HEAVY = ("california", "spambase")
+"""Sets whose gain on test rows is now and then far larger than on the rows of the draw; found by this benchmark."""
 
 
 @dataclass(frozen=True)
@@ -101,19 +103,25 @@ def table(found: dict[str, list[list[Interval]]]) -> str:
 
     Where no penalty is at `min`, gain and interval are 0: such a draw counts for none of it.
     """
-    lines = []
-    for place, repeats in enumerate(REPEATS):
-        parts = [_columns(draws, place) for draws in found.values()]
-        low, high, real, mean = (np.concatenate([part[column] for part in parts]) for column in range(4))
-        claims = high > low
-        low, high, real, mean = low[claims], high[claims], real[claims], mean[claims]
-        wrong = ((low > 0) & (real < 0)) | ((high < 0) & (real > 0))
-        lines.append([
-            f"{repeats}", f"{np.sum(claims)} of {len(claims)}", _share((low <= real) & (real <= high)),
-            _share((low <= mean) & (mean <= high)), _share((low > 0)[real > REAL]), _share(wrong),
-            f"{np.median(high - low):.3f}",
-        ])  # fmt: skip
+    others = {data: draws for data, draws in found.items() if data not in HEAVY}
+    lines = [_line(found, repeats) for repeats in REPEATS]
+    if others and others != found:
+        words = f", without {' and '.join(data for data in HEAVY if data in found)}"
+        lines += [_line(others, repeats, words) for repeats in REPEATS]
     return markdown(HEADER, lines)
+
+
+def _line(found: dict[str, list[list[Interval]]], repeats: int, words: str = "") -> list[str]:
+    parts = [_columns(draws, REPEATS.index(repeats)) for draws in found.values()]
+    low, high, real, mean = (np.concatenate([part[column] for part in parts]) for column in range(4))
+    claims = high > low
+    low, high, real, mean = low[claims], high[claims], real[claims], mean[claims]
+    wrong = ((low > 0) & (real < 0)) | ((high < 0) & (real > 0))
+    return [
+        f"{repeats}{words}", f"{np.sum(claims)} of {len(claims)}", _share((low <= real) & (real <= high)),
+        _share((low <= mean) & (mean <= high)), _share((low > 0)[real > REAL]), _share(wrong),
+        f"{np.median(high - low):.3f}",
+    ]  # fmt: skip
 
 
 def _columns(draws: list[list[Interval]], place: int) -> tuple[np.ndarray, ...]:
@@ -128,18 +136,22 @@ def _share(true: np.ndarray) -> str:
 
 
 SET_HEADER = (
-    "data", "rows", "mean gain", "gains above 0.01, repeats=1", "found", "gains above 0.01, repeats=4", "found",
+    "data", "rows", "mean gain",
+    *(f"{word}, repeats={repeats}" for repeats in (1, 4) for word in ("covered", "gains above 0.01", "found")),
 )  # fmt: skip
 
 
 def sets_table(found: dict[str, list[list[Interval]]]) -> str:
-    """Return the gains and how many are found, set by set; the mean gain is that of four repeats."""
+    """Return the mean gain of four repeats, and how many gains are covered and found, set by set."""
     lines = []
     for data, draws in found.items():
         columns = {repeats: _columns(draws, REPEATS.index(repeats)) for repeats in (1, 4)}
         cells = [f"{SETS[data]:,}", f"{columns[4][2].mean():+.3f}"]
-        for low, _, real, _ in columns.values():
-            cells += [f"{np.sum(real > REAL)} of {len(real)}", f"{np.sum((low > 0) & (real > REAL))}"]
+        for low, high, real, _ in columns.values():
+            claims = high > low
+            covered = claims & (low <= real) & (real <= high)
+            cells += [f"{np.sum(covered)} of {np.sum(claims)}", f"{np.sum(real > REAL)}"]
+            cells += [f"{np.sum((low > 0) & (real > REAL))}"]
         lines.append([data, *cells])
     return markdown(SET_HEADER, lines)
 

@@ -133,7 +133,7 @@ def test_the_table_of_intervals_counts_gains_that_are_covered_and_found():
     assert lines[2].startswith("| 1 | 1 of 2 | 1.00 (1 of 1) | 1.00 (1 of 1) | 0.00 (0 of 1) | 0.00 (0 of 1) |")
     assert lines[3].startswith("| 2 | 2 of 2 | 0.50 (1 of 2) | 0.50 (1 of 2) | 0.00 (0 of 1) | 0.50 (1 of 2) |")
     assert lines[4].startswith("| 4 | 2 of 2 | 1.00 (2 of 2) | 1.00 (2 of 2) | 1.00 (2 of 2) | 0.00 (0 of 2) |")
-    assert "| diabetes | 290 | +0.100 | 1 of 2 | 0 | 2 of 2 | 2 |" in power.sets_table(sets)
+    assert "| diabetes | 290 | +0.100 | 1 of 1 | 1 | 0 | 2 of 2 | 2 | 2 |" in power.sets_table(sets)
 
 
 def test_a_table_replaces_the_one_between_its_markers(tmp_path):
