@@ -56,9 +56,11 @@ def _mlp(x: np.ndarray, outputs: int, width: int = 64) -> Any:
     import keras
 
     normalization = keras.layers.Normalization()
-    normalization.adapt(x)
+    normalization.adapt(x.reshape(len(x), -1))
     hidden = [keras.layers.Dense(width, "relu") for _ in range(2)]
-    return keras.Sequential([keras.Input(x.shape[1:]), normalization, *hidden, _output(outputs)])
+    return keras.Sequential(
+        [keras.Input(x.shape[1:]), keras.layers.Flatten(), normalization, *hidden, _output(outputs)]
+    )
 
 
 def _output(outputs: int) -> Any:
@@ -269,7 +271,8 @@ def page(results: Sequence[Found]) -> None:
     text = (
         f"{len(results)} runs. A search with budget 1.5 took {np.mean(search):.2f} trainings on average and "
         f"{max(search):.2f} at most, scoring included. The whole call, the final training included, took "
-        f"{np.median(times):.2f} times the seconds of `model.fit` in the median, and {max(times):.2f} times at most. Two trainings at one strength differ by {np.mean(noise):.4f} on "
+        f"{np.median(times):.2f} times the seconds of `model.fit` in the median, and {max(times):.2f} times at most. "
+        f"Two trainings at one strength differ by {np.mean(noise):.4f} on "
         f"average and {max(noise):.3f} at most. {machine()}"
     )
     write(DOCS / "budget.md", "ways", f"{ways}\n\n{text}")

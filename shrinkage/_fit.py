@@ -21,7 +21,7 @@ from shrinkage._problem._request import Request
 from shrinkage._record._folder import check_run
 from shrinkage._record._record import Record
 from shrinkage._record._unrecorded import Unrecorded
-from shrinkage._search._progress_bar import progress_bar
+from shrinkage._search._progress_bar import is_shown, progress_bar
 from shrinkage._search._search import Outcome, Search
 
 
@@ -214,5 +214,7 @@ def _search(runner: Runner, record: Record | Unrecorded, *, progress: bool | Non
     search = Search(runner, record)
     if verbose:
         print(runner.description, file=sys.stderr)
+    if runner.search_text and (verbose or is_shown(progress)):
+        print(runner.search_text, file=sys.stderr)
     with progress_bar(search.expected_epochs, progress) as (tick, expect):
         return search.run(tick, expect)

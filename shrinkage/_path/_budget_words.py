@@ -41,8 +41,10 @@ def _choice_words(curve: Curve) -> str:
         return (
             f"Use {delta}: {on}, the {loss} is {loss_text(curve, curve.mean[choice])}. Without a penalty it diverged."
         )
-    seen = "no difference was seen to no penalty: it changes" if curve.gain.low <= 0 else "it lowers"
-    return f"Use {delta}: {on}, {seen} the {loss} by {interval_text(curve, curve.gain)} against no penalty."
+    if curve.gain.low > 0:
+        return f"Use {delta}: {on}, it lowers the {loss} by {interval_text(curve, curve.gain)} against no penalty."
+    both = f"{loss_text(curve, curve.mean[choice])} with it and {loss_text(curve, none)} without a penalty"
+    return f"Use {delta}: {on}, the {loss} is {both}, and no difference was seen."
 
 
 def _alike_words(curve: Curve) -> str:

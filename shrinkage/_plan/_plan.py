@@ -17,6 +17,8 @@ from shrinkage._plan._memory import Memory
 
 _UNROLLED_MEMBERS = 20  # in a function: each member takes 0.06 to 0.4 s to trace
 _LARGE_CONVOLUTIONS = 1e8  # multiplications per step; above, TensorFlow's convolutions are twice as fast as the rules
+SMALL_STEP = 1e7
+"""Multiplications per step; below, a member takes about a tenth of the time if all members are trained together."""
 _MANY_CONVOLUTIONS = 12  # this many small convolutions took 4.9 s by rules with compiling, and 2.7 s unrolled
 _EVALUATED_VALUES = 2**21  # in a layer's output, 8 MB of float32: fewer need more calls, more do not fit the cache
 
@@ -69,7 +71,7 @@ def ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
         return [plain, whole]
     if not plain.unrolled:  # XLA makes fewer calls; TensorFlow may multiply large matrices faster
         return [Way(rules=True, xla=True), plain]
-    if batch_size * _multiplications(network) > _LARGE_CONVOLUTIONS or len(plain.unrolled) > _MANY_CONVOLUTIONS:
+    if batch_size * multiplications(network) > _LARGE_CONVOLUTIONS or len(plain.unrolled) > _MANY_CONVOLUTIONS:
         return [whole]
     return [Way(rules=True, xla=True, scores_by_calls=scores_by_calls(network, rules=True, xla=True)), whole]
 
@@ -83,7 +85,7 @@ def scores_by_calls(network: keras.Model, *, rules: bool, xla: bool) -> bool:
     return not rules or (xla and bool(_unrolled_layers(network, xla=False)))
 
 
-def _multiplications(network: keras.Model) -> int:
+def multiplications(network: keras.Model) -> int:
     """Return the number of multiplications of kernels and inputs for a row, for the layers in the model's graph."""
     total = 0
     for operation in nodes(network):

@@ -19,8 +19,18 @@ from shrinkage._note import Note
 from shrinkage._plan._check import compare
 from shrinkage._plan._engines import Engines
 from shrinkage._plan._memory import measure
-from shrinkage._plan._plan import Plan, Way, check_user_plan, make_plan, ways, ways_with_room
+from shrinkage._plan._plan import (
+    SMALL_STEP,
+    Plan,
+    Way,
+    check_user_plan,
+    make_plan,
+    multiplications,
+    ways,
+    ways_with_room,
+)
 from shrinkage._plan._probe import Timing, choose, time_steps
+from shrinkage._plan._search_cost import cost_search
 from shrinkage._problem._problem import Problem
 
 
@@ -71,9 +81,22 @@ class Runner:
             )
             self.notes.append(Note(text + advice))
 
+        self.search_text = ""
+        """The size of a search within a budget, and what it costs."""
         if decision is not None:
             self._reason = decision["reason"]
             self.notes[:] = [Note(text) for text in decision["notes"]]
+        elif self.problem.rung is not None:
+            cost = cost_search(self.problem, self.problem.rung, self._time_way(self._way), is_small=self._is_small)
+            self.search_text = cost.text
+            self.notes += cost.notes
+
+    @property
+    def _is_small(self) -> bool:
+        """Whether members that are trained together take much less time than one after another."""
+        network = self.problem.training.template.network
+        size = self.problem.training.batch_size * multiplications(network)
+        return self._way.rules and not self._way.unrolled and size < SMALL_STEP
 
     def shrink(self, chunk: int) -> None:
         """Train at most `chunk` strengths at a time from now on."""

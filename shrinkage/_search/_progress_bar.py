@@ -5,6 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
+def is_shown(progress: bool | None) -> bool:
+    """Return whether to show progress; None shows it only on a terminal."""
+    return sys.stderr.isatty() if progress is None else progress
+
+
 @contextmanager
 def progress_bar(total: int, shown: bool | None) -> Iterator[tuple[Callable[[], None], Callable[[int], None]]]:
     """Yield (tick, expect): `tick()` advances by one epoch, `expect(n)` adds n epochs to the total.
@@ -13,7 +18,7 @@ def progress_bar(total: int, shown: bool | None) -> Iterator[tuple[Callable[[], 
         total: Expected number of epochs.
         shown: Whether to show the bar; None shows it only on a terminal.
     """
-    if not (sys.stderr.isatty() if shown is None else shown):
+    if not is_shown(shown):
         yield lambda: None, lambda more: None
         return
     from rich.console import Console

@@ -28,6 +28,7 @@ def forecast(runner: "Runner") -> dict[str, Any]:
         "epochs": problem.epochs,
         "patience": problem.patience,
         "seconds": runner.predict_seconds(),
+        "search": runner.search_text,
     }
 
 
@@ -44,6 +45,9 @@ def _words(found: dict[str, Any], notes: Sequence[str]) -> str:
 
     early = "; fewer for a strength that no longer improves" if found["patience"] else ""
     above = [lam for lam in found["strengths"] if lam > 0]
+    if found["search"]:
+        memory = f"memory: about {found['memory'] / 2**20:,.0f} MiB"
+        return "\n".join([found["search"], memory, *notes, "Dry run: nothing was trained or written."])
     lines = [
         f"strengths: {len(above)} from {max(above):.3g} to {min(above):.3g}, and 0; more where the minimum lies at an "
         "end",

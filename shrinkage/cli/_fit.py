@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 MOST_REPEATS = 1000
+_BUDGETS = 1.2, 1000.0
 
 
 @click.command(
@@ -94,6 +95,12 @@ MOST_REPEATS = 1000
     help="The strength with the lowest loss, or the largest strength within one standard error of it.",
 )
 @click.option(
+    "--budget",
+    type=Number(min=_BUDGETS[0], max=_BUDGETS[1]),
+    show_default="the whole grid",
+    help="Search on a part of the rows, for this many trainings, such as 1.5; for a slow training.",
+)
+@click.option(
     "--dry-run", is_flag=True, show_default=False, help="Print columns, models and memory; train and write nothing."
 )
 @common
@@ -130,7 +137,7 @@ def fit(
     from ._network import Settings
     from ._own_model import check_model_option, is_own
     from ._prepare import Wishes, prepare
-    from ._split import OPTIONS, check_split
+    from ._split import OPTIONS, check_budget, check_split
 
     folder = resumed_folder() or output or File(f"{_name(data[0])}-shrinkage")
     if holds_images(data):
@@ -144,6 +151,7 @@ def fit(
     check_penalty(settings)
     columns = {name: options[name] for name in OPTIONS}
     check_split(**columns, repeats=settings.repeats)
+    check_budget(settings)
     wishes = Wishes(
         drop, category, number, clip, settings.model, separator, **columns, on_bad_row=on_bad_row, max_memory=max_memory
     )
@@ -194,13 +202,14 @@ def _fit_images(
     from ._images import check_options, fit_arguments, prepare, write
     from ._network import Settings
     from ._report import path_document, path_text
-    from ._split import OPTIONS
+    from ._split import OPTIONS, check_budget
     from ._terms import in_shell
 
     other_model = options["model"] if options["model"] != "mlp" else None
     check_options({**tables, **{name: options[name] for name in (*OPTIONS, "hidden")}, "model": other_model})
     settings = Settings.with_defaults(**options)
     check_penalty(settings)
+    check_budget(settings)
     check_outside(folder, [data])
     if not dry_run and resumed_folder() is None:
         check_folder(folder, overwrite)
@@ -220,14 +229,15 @@ def _fit_images(
         with keeping_the_table(folder):
             write(prepared, path, settings, folder)
     document = {"data": prepared.document(), "settings": settings.__dict__}
-    _finish(console, path, settings, folder, {**document, **path_document(path, settings.choose, labels)})
+    _finish(console, path, settings, folder, {**document, **path_document(path, settings.rule, labels)})
 
 
 def _finish(console: Console, path: "Path", settings: "Settings", folder: File, document: dict[str, Any]) -> None:
     """Say where the results are; end with an error if every model diverged."""
     from ._report import files
 
-    model = "" if path.failed.all() else f"model at lambda {settings.choose}, the "
+    chosen = "the chosen lambda" if settings.budget else f"lambda {settings.choose}"
+    model = "" if path.failed.all() else f"model at {chosen}, the "
     console.say(f"\nThe {model}path and its picture are in {folder}{os.sep}")
     console.result({**document, "folder": str(folder), "files": files(folder)})
     if path.failed.all():
@@ -285,6 +295,7 @@ def _fit_arguments(
         "cv": prepared.split.cv,
         "groups": prepared.split.groups,
         "repeats": settings.repeats,
+        "budget": settings.budget,
         "seed": settings.seed,
         "standardize_target": prepared.columns.task == "regression",
         "max_memory": max_memory,
@@ -321,7 +332,7 @@ def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: Fil
     columns = prepared.columns
     with new_run(folder) as fresh:
         if not path.failed.all():
-            network = path.model(settings.choose)
+            network = path.model(settings.rule)
             assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")
         prepared.skipped.save(fresh)
@@ -338,7 +349,7 @@ def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Set
         "data": prepared.document(),
         "columns": prepared.table(),
         "settings": options,
-        **path_document(path, settings.choose, labels),
+        **path_document(path, settings.rule, labels),
     }
     console.say(path_text(path, labels))
     if prepared.columns.task == "regression" and path.template.loss_name == "mean_squared_error":

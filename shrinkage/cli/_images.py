@@ -275,6 +275,7 @@ def fit_arguments(prepared: Prepared, settings: "Settings") -> dict[str, Any]:
         **training_arguments(settings, n_train),
         "cv": settings.folds,
         "repeats": settings.repeats,
+        "budget": settings.budget,
         "seed": settings.seed,
     }
     if n_train * int(np.prod(images.shape)) > _SHARE_OF_MEMORY * free_memory() and n_train == len(prepared.files):
@@ -315,7 +316,7 @@ def write(prepared: Prepared, path: "FittedPath", settings: "Settings", folder: 
 
     with new_run(folder) as fresh:
         if not path.failed.all():
-            path.model(settings.choose).save(fresh / "model.keras")
+            path.model(settings.rule).save(fresh / "model.keras")
         document = {"version": 1, **asdict(prepared.images)}
         (fresh / RECORD).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
         write_path(path, fresh)

@@ -44,6 +44,7 @@ class Settings:
     """The number of folds; with `fold`, of the fold numbers."""
     seed: int
     choose: Literal["min", "1se"]
+    budget: float | None = None
     repeats: int = 1
     clip: bool = True
     group: str | None = None
@@ -62,6 +63,11 @@ class Settings:
         if is_own(options["model"]):
             defaults = {name: value for name, value in defaults.items() if name != "learning_rate"}
         return Settings(**{**options, **{name: value for name, value in defaults.items() if options[name] is None}})
+
+    @property
+    def rule(self) -> Literal["min", "1se"] | None:
+        """The argument of `path.model`; None for the choice of a search within a budget."""
+        return None if self.budget else self.choose
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -87,6 +93,12 @@ class Settings:
             return (
                 f"{network}, {rate} that falls to 0 in {self.epochs} epochs, all rows in a batch, "
                 f"{penalty_words(self)}, {chosen}"
+            )
+        if self.budget:
+            return (
+                f"{network}, {rate}, batch size {self.batch_size}, {penalty_words(self)}, {self.epochs} epochs on a "
+                f"part of the rows for {self.budget:g} trainings, then of the chosen lambda on all rows, seed "
+                f"{self.seed}"
             )
         return (
             f"{network}, {rate}, batch size {self.batch_size}, {penalty_words(self)}, {chosen}, "
@@ -134,7 +146,8 @@ def training_arguments(settings: Settings, n_rows: int) -> dict[str, Any]:
         return {"epochs": settings.epochs, "batch_size": n_rows, "epoch": "last"}
     # A loaded model must say `init`: its weights may come from rows that a fold holds out.
     init = {"init": "fresh"} if is_own(settings.model) else {}
-    return {"epochs": settings.epochs, "batch_size": settings.batch_size, "patience": PATIENCE, **init}
+    patience = None if settings.budget else PATIENCE
+    return {"epochs": settings.epochs, "batch_size": settings.batch_size, "patience": patience, **init}
 
 
 def network(columns: Columns, inputs: Sequence[np.ndarray], settings: Settings) -> "keras.Model":

@@ -30,16 +30,17 @@ def files(folder: File) -> dict[str, str]:
     return {name: str(folder / name) for name in sorted(RUN_FILES) if (folder / name).is_file()}
 
 
-def path_document(path: "Path", choose: str, labels: Sequence[object] = ()) -> dict[str, Any]:
+def path_document(path: "Path", rule: str | None, labels: Sequence[object] = ()) -> dict[str, Any]:
     """Return a path as data for JSON: the choice, a row for each strength, and the verdict."""
-    index, terms = chosen(path, choose), with_labels(labels)
+    index, terms = chosen(path, rule), with_labels(labels)
+    of_grid = index is not None and path.budget is None
     choice = None
     if index is not None:
-        choice = {"rule": choose, "lam": path.lams[index], "index": index + 1, "epoch": path.epochs[index]}
+        choice = {"rule": rule or "budget", "lam": path.lams[index], "index": index + 1, "epoch": path.epochs[index]}
     return {
         "choice": choice,
-        "lam_min": None if choice is None else path.lam_min,
-        "lam_1se": None if choice is None else path.lam_1se,
+        "lam_min": path.lam_min if of_grid else None,
+        "lam_1se": path.lam_1se if of_grid else None,
         "loss": path.template.loss_name,
         "null": {"loss": path.null_loss, "se": path.null_se, **path.null_metrics},
         "path": path.table().to_dict("records"),
@@ -49,16 +50,22 @@ def path_document(path: "Path", choose: str, labels: Sequence[object] = ()) -> d
     }
 
 
-def chosen(path: "Path", choose: str) -> int | None:
+def chosen(path: "Path", rule: str | None) -> int | None:
     """Return the index of the chosen strength; None if every strength diverged."""
     if path.failed.all():
         return None
-    return path.index_min if choose == "min" else path.index_1se
+    if rule is None or path.budget is not None:
+        return path.index
+    return path.index_min if rule == "min" else path.index_1se
 
 
 def root_mean_squares(path: "Path", target_sd: float) -> dict[str, float]:
     """Return root mean squared errors in units of the target, for a path with a standardised target."""
     losses = {"null": path.null_loss, "none": path.mean[-1]}
-    if not path.failed.all():
+    if path.failed.all():
+        pass
+    elif path.budget is not None:
+        losses["choice"] = path.mean[path.index]
+    else:
         losses |= {"min": path.mean[path.index_min], "1se": path.mean[path.index_1se]}
     return {label: target_sd * math.sqrt(loss) for label, loss in losses.items()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ from ._dates import FORMS, parse
 from ._errors import BadInput
 from ._table import column
 from ._values import as_categories, as_numbers
+
+if TYPE_CHECKING:
+    from ._network import Settings
 
 OPTIONS = ("group", "time", "fold")
 """Options that name a column for the split, at most one of which is given."""
@@ -57,6 +60,24 @@ def check_split(group: str | None, time: str | None, fold: str | None, repeats: 
         raise BadInput(f"{' and '.join(given)} contradict each other; give one of them.")
     if repeats > 1 and (time or fold):
         raise BadInput(f"--repeats goes with folds at random. Received: {given[0]}, which is one split. Leave one out.")
+
+
+def check_budget(settings: "Settings") -> None:
+    """Refuse options that a search within a budget has no use for, or was not measured for."""
+    if settings.budget is None:
+        return
+    reasons = {
+        "--penalty": settings.penalty != "l2" and "the search was measured for --penalty l2 alone",
+        "--model linear": settings.model == "linear" and "a linear model trains at every strength in seconds",
+        "--time": settings.time and "the search holds out rows at random, or whole groups",
+        "--fold": settings.fold and "the search holds out rows at random, or whole groups",
+        "--folds": settings.folds != 5 and "the search has one split",
+        "--repeats": settings.repeats > 1 and "the search has one split, and a larger budget has more rows",
+        "--choose": settings.choose != "min" and "the search has a rule for the choice",
+    }
+    for option, reason in reasons.items():
+        if reason:
+            raise BadInput(f"{option} does not go with --budget: {reason}. Leave one out.")
 
 
 def read_split(frame: pd.DataFrame, n_folds: int, option: str, name: str) -> Split:

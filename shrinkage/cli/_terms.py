@@ -18,6 +18,7 @@ IN_SHELL = Vocabulary(
         "batch_size_": "--batch-size ",
         "folds": "--folds",
         "more_repeats": "--repeats 4",
+        "budget": "--budget",
         "or_scale_inputs": "",  # the shell scales inputs
         "or_smaller_lams": "",
         "extend_lams": "shrinkage.fit in Python takes `lams`, to extend",

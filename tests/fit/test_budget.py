@@ -1,0 +1,215 @@
+"""`budget`: a search on a part of the rows, and a training of the choice on all rows."""
+
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import shrinkage as sh
+from shrinkage._path._curve import Status
+from tests.fit.fitting import X, classifier, line, small_blocks
+from tests.zoo import rows
+
+N = 1600
+RANDOM = np.random.default_rng(8)
+MANY, CLASSES = rows("table", N)
+LABELS = np.where(RANDOM.random(N) < 0.5, CLASSES, RANDOM.integers(0, 3, N))  # half of them say nothing
+TARGET = (MANY[:, 0] + 0.5 * np.random.default_rng(1).normal(size=N)).astype("float32")
+OPTIONS: dict[str, Any] = {"penalty": sh.L2(), "epochs": 6, "batch_size": 16, "budget": 1.5}
+PLAN = {"rules": True, "xla": False}
+
+
+def search(model: Any = None, x: Any = MANY, y: Any = LABELS, **options: Any) -> sh.Path:
+    return sh.fit(model or classifier(), x, y, **(OPTIONS | options))
+
+
+@cache
+def found() -> sh.Path:
+    return search(plan=PLAN)
+
+
+def test_the_search_trains_few_members_within_the_budget():
+    path = found()
+    assert path.budget == 1.5 and path.folds.is_rung and path.cv_loss.shape[0] == 1 and 4 <= len(path.lams) <= 6
+    trials = {name: column.to_numpy() for name, column in path.trials.items()}
+    assert trials["cost"].sum() <= 1.5 and trials["cost"].min() > 0.2
+    assert (trials["rows"] == path.folds.train.sizes[0]).all() and 0.2 * N < path.folds.train.sizes[0] <= 0.25 * N
+    np.testing.assert_allclose(trials["delta"], path.lams * N)
+    assert {100.0, 10.0, 0.0} <= {round(delta, 6) for delta in trials["delta"]}
+    assert trials["difference"][path.index] == trials["error"][path.index] == 0
+    assert np.isfinite(path.row_loss).all() and np.ptp(path.mean) > 0.03
+
+
+def test_the_choice_is_the_largest_strength_within_a_paired_standard_error():
+    path = found()
+    best = int(np.argmin(path.mean))
+    difference = path.row_loss - path.row_loss[:, [best]]
+    error = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
+    assert path.index == np.flatnonzero(path.mean - path.mean[best] <= error)[0]
+    assert path.lam == path.lams[path.index] > 0
+    from_choice = path.row_loss - path.row_loss[:, [path.index]]
+    np.testing.assert_allclose(path.trials["error"], from_choice.std(axis=0, ddof=1) / np.sqrt(len(from_choice)))
+
+
+@pytest.mark.parametrize("how", [sh.Coupled(), sh.Decoupled()], ids=str)
+def test_members_are_those_of_the_rung_alone(how):
+    """n * lambda is the same on the part of the rows; for `Decoupled` lambda times the sum of the learning rates."""
+    path = search(how=how, plan=PLAN, epochs=18)
+    train, held_out = path.folds.train[0], path.folds.held_out[0]
+    alone = sh.fit(
+        classifier(), MANY[train], LABELS[train], validation_data=(MANY[held_out], LABELS[held_out]), how=how,
+        lams=path.lams * N / len(train), penalty=sh.L2(), epochs=18, batch_size=16, plan=PLAN,
+    )  # fmt: skip
+    scored = np.isfinite(path.cv_loss)
+    assert scored[0].any(axis=0).sum() == 2 and scored[:, :, -1].all(), "two of 18 epochs"
+    np.testing.assert_allclose(path.cv_loss[scored], alone.cv_loss[scored], rtol=1e-4)
+    assert np.ptp(alone.cv_loss[scored]) > 0.1
+
+
+def test_the_choice_is_trained_on_all_rows_up_to_the_epoch_of_the_rung():
+    path = found()
+    assert [status is Status.OK for status in path.full_status] == [lam == path.lam for lam in path.lams]
+    alone = sh.fit(
+        classifier(), MANY, LABELS, penalty=sh.L2(), lams=[path.lam], epochs=6, batch_size=16, cv=2,
+        epoch=int(path.epochs[path.index]), plan=PLAN,
+    )  # fmt: skip
+    for one, other in zip(path.model().get_weights(), alone.model(path.lam).get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_schedule_is_stretched_to_the_steps_of_the_rung():
+    def model(boundary: int) -> keras.Model:
+        rate = keras.optimizers.schedules.PiecewiseConstantDecay([boundary], [0.05, 0.0])
+        return line(optimizer=keras.optimizers.SGD(rate))
+
+    options: dict[str, Any] = {"plan": PLAN, "epoch": "last", "penalty": sh.L2(), "epochs": 6, "batch_size": 16}
+    path = sh.fit(model(2 * N // 16 - 1), MANY, TARGET, budget=1.5, **options)  # after two epochs of all rows
+    train, held_out = path.folds.train[0], path.folds.held_out[0]
+    given = {"validation_data": (MANY[held_out], TARGET[held_out]), "lams": path.lams * N / len(train)}
+    same, other = (
+        sh.fit(model(boundary), MANY[train], TARGET[train], **given, **options)
+        for boundary in (2 * round(len(train) / 16) - 1, 2 * N // 16 - 1)
+    )
+    np.testing.assert_allclose(path.cv_loss[..., -1], same.cv_loss[..., -1], rtol=1e-4)
+    assert (np.abs(path.cv_loss[..., -1] - other.cv_loss[..., -1]) > 1e-3).any()
+
+
+def test_the_best_choice_is_not_an_end_of_the_strengths_unless_the_budget_ends():
+    noise = RANDOM.normal(size=(N, 200)).astype("float32")
+    up = search(line(199, keras.optimizers.SGD(0.01)), noise[:, :199], noise[:, 199], epochs=20)
+    down = search(line(), y=MANY[:, 0] * 5)
+    assert up.index == 0 and len(up.lams) == 6 and up.lam * N > 500
+    assert "largest strength tried" in repr(up) and "leave `budget` out for the whole grid" in repr(up)
+    assert len(down.lams) == 6 and down.lams[-2] < 2 * down.lams[0] / 100
+
+
+@pytest.mark.parametrize("epoch", ["best", "last", 3])
+def test_the_epoch(epoch):
+    path = search(epoch=epoch)
+    scored = np.flatnonzero(np.isfinite(path.cv_loss[0, 0])) + 1
+    assert scored.tolist() == {"last": [6], 3: [3, 6]}.get(epoch, scored.tolist()) and scored[-1] == 6
+    assert set(path.epochs) <= set(scored) and (epoch == "best" or (path.epochs == (6 if epoch == "last" else 3)).all())
+
+
+def test_what_is_printed_names_what_was_not_measured(capsys, tmp_path):
+    path = found()
+    text = " ".join(repr(path).split())
+    m, h = path.folds.train.sizes[0], path.folds.held_out.sizes[0]
+    assert f"{len(path.lams)} strengths x 1 split of {m} rows, then 1 on all rows: {len(path.lams) + 1} models" in text
+    assert f"Use L2 at {path.lam:.2e} (n * lambda = {path.lam * N:.3g}): trained on {m} of 1,600 rows" in text
+    assert f"scored on {h} others" in text and "No model was trained on all rows without a penalty." in text
+    assert "whole grid would take less than two minutes: leave `budget` out" in text
+    assert "choice " in repr(path) and "trial " in repr(path) and "1se" not in repr(path) and "min " not in repr(path)
+    search(progress=False, verbose=True)
+    printed = capsys.readouterr().err
+    assert f"strengths on {m} of 1,600 rows, scored on {h} others" in printed and "would take 105 trainings" in printed
+    path.plot(tmp_path / "picture.png")
+    path.save(tmp_path / "path")
+    again = sh.Path.load(tmp_path / "path")
+    assert repr(again) == repr(path) and again.lam == path.lam and again.trials.equals(path.trials)
+
+
+@pytest.mark.parametrize("name", ["index_min", "index_1se", "lam_min", "lam_1se"])
+def test_choices_of_a_grid_name_the_choice(name):
+    with pytest.raises(ValueError, match="search within a budget: use `index` and `lam`"):
+        getattr(found(), name)
+    with pytest.raises(ValueError, match="search within a budget"):
+        found().model("1se")
+    with pytest.raises(ValueError, match="not a choice. Call fit with no `budget`"):
+        found().model("none")
+
+
+def test_groups_and_validation_rows():
+    groups = np.arange(N) // 8
+    path = search(groups=groups)
+    assert not set(groups[path.folds.train[0]]) & set(groups[path.folds.held_out[0]]) and path.n_rows == N
+    given = search(x=MANY[:1300], y=LABELS[:1300], validation_data=(MANY[1300:], LABELS[1300:]))
+    assert given.folds.held_out[0].tolist() == list(range(1300, N)) and given.n_rows == 1300
+    assert given.folds.train.sizes[0] <= 325
+
+
+def test_rows_on_disk(monkeypatch, tmp_path):
+    blocks = small_blocks(monkeypatch, tmp_path, block=200, sample=1000, read=100)
+    next(blocks)
+    dataset = tf.data.Dataset.from_tensor_slices((MANY, LABELS)).batch(16)
+    path = search(x=dataset, y=None, max_memory=4e4, batch_size=None, plan=PLAN)
+    next(blocks, None)
+    memory = found()
+    assert path.plan["blocks"] > 1 and path.n_rows == N
+    np.testing.assert_array_equal(path.folds.train.sizes, memory.folds.train.sizes)
+    np.testing.assert_allclose(path.mean[-1], memory.mean[-1], atol=4 * memory.se.max())
+    assert path.lam > 0 and np.isfinite(path.model().predict(X, verbose=0)).all()
+
+
+def test_a_standardised_target_and_weights():
+    weight = np.random.default_rng(2).uniform(size=N) * (np.arange(N) % 9 > 0)
+    path = search(line(), y=100 * TARGET, standardize_target=True, sample_weight=weight)
+    assert 0.1 < path.mean.min() < 0.5 and weight[path.folds.train[0]].min() > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({"x": MANY[:600], "y": LABELS[:600]}, "at least 1,200"), ({"batch_size": 120}, "at least ten batches")],
+    ids=["rows", "batches"],
+)
+def test_too_little_for_a_search_trains_the_grid_and_says_so(options, reason):
+    path = search(epochs=1, **options)
+    assert path.budget is None and len(path.lams) >= 21 and path.cv_loss.shape[0] == 5
+    (note,) = [note for note in path.notes if "`budget` was not used" in note]
+    assert reason in note and "The whole grid was trained." in note and path.lam == path.lam_min
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "small": ({"budget": 1.0}, "`budget` must be a number of trainings on all rows, at least 1.2"),
+    "text": ({"budget": "1.5"}, "`budget` must be a number"),
+    "bool": ({"budget": True}, "`budget` must be a number"),
+    "infinite": ({"budget": float("inf")}, "`budget` must be a number"),
+    "L1": ({"penalty": sh.L1()}, r"`budget` needs penalty=L2\(\)"),
+    "toward": ({"penalty": sh.L2(toward="initial")}, r"`budget` needs penalty=L2\(\)"),
+    "lams": ({"lams": [0.1]}, "`lams` must be left out with `budget`"),
+    "cv": ({"cv": 4}, "`cv` must be left out with `budget`"),
+    "fold numbers": ({"cv": np.arange(N) % 3}, "`cv` must be left out with `budget`"),
+    "repeats": ({"repeats": 2}, "`repeats` must be left out with `budget`"),
+    "patience": ({"patience": 2}, "`patience` must be left out with `budget`"),
+    "models": ({"models": "chosen"}, "`models` must be left out with `budget`"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_the_search_was_not_measured_for_is_refused(name):
+    options, words = REFUSED[name]
+    with pytest.raises(ValueError, match=words):
+        search(**options)
+
+
+def test_strengths_that_diverge_are_not_chosen():
+    with np.errstate(all="ignore"):
+        path = search(line(optimizer=keras.optimizers.SGD(0.05)), y=TARGET * 1e-3, how=sh.Coupled(), penalty=sh.L2())
+        wild = search(line(optimizer=keras.optimizers.SGD(1e6)), y=TARGET)
+    assert not path.failed[path.index] and np.isfinite(path.model().predict(X, verbose=0)).all()
+    assert wild.failed.all() and "Lower the learning rate" in repr(wild)
+    with pytest.raises(sh.NothingToChoose):
+        wild.model()
