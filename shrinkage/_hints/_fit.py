@@ -57,6 +57,10 @@ HINTS: Mapping[str, str] = {
         "Say lams=numpy.geomspace(1e-1, 1e-6, {value}), or leave `lams` out for a grid that is found.",
     ),
     "C": "It is 1 / (n * lambda) on the mean loss: say lams=[1 / (n * {value})] with n rows, or leave `lams` out.",
+    **dict.fromkeys(
+        ("n_trials", "max_trials", "n_iter", "timeout", "max_time"),
+        "Say budget=1.5 for a search that costs at most 1.5 trainings; without `budget` the whole grid is trained.",
+    ),
     # the split
     **dict.fromkeys(("n_folds", "k", "folds", "nfolds", "n_splits", "kfold", "k_folds", "test_size"), _CV),
     **dict.fromkeys(("random_state", "random_seed"), _SEED),

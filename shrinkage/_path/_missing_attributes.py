@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 
-_MODEL = "A path has a model at every strength: say path.model().{name}{call}, which is trained on all rows at lam_min."
+_MODEL = (
+    "A path has models of several strengths: say path.model().{name}{call}, which is trained on all rows at path.lam."
+)
 _LOSSES = (
     "The held-out losses are path.cv_loss of (fold, lam, epoch), the training losses path.train_loss, and path.mean "
     "at the epochs that were kept; path.plot() draws them."
 )
-_CHOSEN = "Say path.model(), the model that was trained on all rows at lam_min; path.model('1se') is a simpler one."
-_STRENGTH = "Say path.lam_min, or path.lam_1se for a simpler model; path.lams has all."
+_CHOSEN = "Say path.model(), the model that was trained on all rows at path.lam; path.model('1se') is a simpler one."
+_STRENGTH = "Say path.lam, or path.lam_1se for a simpler model; path.lams has all."
 
 HINTS: Mapping[str, str] = {
     **dict.fromkeys(("predict", "evaluate", "predict_on_batch", "summary", "save_weights", "fit"), _MODEL),
@@ -20,11 +22,11 @@ HINTS: Mapping[str, str] = {
     **dict.fromkeys(
         ("best_model", "best_estimator_", "best_estimator", "best", "get_model", "models", "final_model"), _CHOSEN
     ),
-    **dict.fromkeys(("lam", "lambda_", "best_lam", "best_lambda", "best_params_", "alpha_", "lam_best"), _STRENGTH),
+    **dict.fromkeys(("lambda_", "best_lam", "best_lambda", "best_params_", "alpha_", "lam_best"), _STRENGTH),
     **dict.fromkeys(("lambda_min", "lambda_1se"), "Say path.lam_{end}."),
     **dict.fromkeys(("lambdas", "alphas", "alphas_", "lambda_path"), "Say path.lams."),
-    **dict.fromkeys(("best_score_", "best_loss", "min_loss"), "Say path.mean[path.index_min]."),
-    **dict.fromkeys(("best_epoch", "epoch"), "Say path.epochs[path.index_min], counted from 1."),
+    **dict.fromkeys(("best_score_", "best_loss", "min_loss"), "Say path.mean[path.index]."),
+    **dict.fromkeys(("best_epoch", "epoch"), "Say path.epochs[path.index], counted from 1."),
     **dict.fromkeys(("coef_", "coef", "kernel"), "Say path.model().get_weights(), or path.weights for all strengths."),
     **dict.fromkeys(("to_frame", "to_pandas", "results", "dataframe", "df"), "Say path.table()."),
     **dict.fromkeys(("show", "print", "describe"), "Say print(path), or path.verdict() for what it means."),

@@ -159,7 +159,7 @@ def test_a_strength_that_was_not_trained_is_an_error_that_lists_the_nearest():
         make_path().model(float("nan"))
 
 
-@pytest.mark.parametrize("lam", [None, [0.1], np.array([0.1, 0.2]), {}, True, 1j])
+@pytest.mark.parametrize("lam", [[0.1], np.array([0.1, 0.2]), {}, True, 1j])
 def test_a_strength_that_is_no_number_is_an_error_that_says_so(lam):
     with pytest.raises(TypeError, match='"min", "1se", "none" or a number of `lams`. Received: '):
         make_path().model(lam)

@@ -42,3 +42,21 @@ def test_hidden_units_of_a_linear_model(tmp_path):
     asked = ["fit", str(write(tmp_path, TEXT)), "--target", "a", "--model", "linear", "--hidden", "8"]
     done = CliRunner().invoke(main, asked)
     assert done.exit_code == 2 and "--hidden goes with --model mlp" in done.stderr
+
+
+BUDGETS: dict[str, tuple[list[str], str]] = {
+    "penalty": (["--penalty", "l1"], "--penalty does not go with --budget: the search was measured for --penalty l2"),
+    "linear": (["--model", "linear"], "--model linear does not go with --budget: a linear model trains"),
+    "time": (["--time", "x"], "--time does not go with --budget: the search holds out rows at random"),
+    "fold": (["--fold", "x"], "--fold does not go with --budget"),
+    "folds": (["--folds", "4"], "--folds does not go with --budget: the search has one split"),
+    "repeats": (["--repeats", "2"], "--repeats does not go with --budget"),
+    "choose": (["--choose", "1se"], "--choose does not go with --budget: the search has a rule"),
+}
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_options_that_do_not_go_with_a_budget(tmp_path, name):
+    options, words = BUDGETS[name]
+    done = CliRunner().invoke(main, ["fit", str(write(tmp_path, TEXT)), "--target", "a", "--budget", "1.5", *options])
+    assert done.exit_code == 2 and words in done.stderr, done.stderr

@@ -48,3 +48,22 @@ def test_a_small_class_is_said_and_not_warned_of():
     assert done.returncode == 0, done.stderr
     assert "classes with fewer rows than the 3 folds: Bonn 2\n" in done.stdout
     assert "Warning" not in done.stderr and root not in done.stderr
+
+
+def test_a_search_within_a_budget(here):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(1300, 4))
+    frame = pd.DataFrame(x, columns=list("abcd")).assign(y=x[:, 0] + random.normal(size=1300))
+    frame.to_csv("many.csv", index=False)
+    options = ["--target", "y", "--budget", 1.5, "--epochs", 2, "--hidden", 4, "--batch-size", 16]
+    dry = run("fit", "many.csv", *options, "--dry-run")
+    assert "Search: at most 6 strengths on" in dry.stdout and "would take 105 trainings" in dry.stdout
+    assert "2 epochs on a part of the rows for 1.5 trainings, then of the chosen lambda on all rows" in dry.stdout
+    done = run("fit", "many.csv", *options, "-o", "run", "--format", "json")
+    assert done.exit_code == 0, done.output
+    document, path = json.loads(done.stdout), sh.Path.load("run")
+    assert path.budget == 1.5 and document["choice"]["lam"] == path.lam and document["choice"]["rule"] == "budget"
+    assert document["lam_min"] is None and set(document["root_mean_squared_error"]) == {"null", "none", "choice"}
+    assert Path("run/model.keras").is_file() and Path("run/path.png").is_file()
+    assert run("predict", "run", "many.csv", "-o", "out.csv").exit_code == 0
+    assert np.ptp(pd.read_csv("out.csv").iloc[:, -1]) > 0.01
