@@ -183,9 +183,8 @@ class Path(Curve):
         The verdict says so if the gain cannot be judged: if training has hardly begun, if no strength clearly beats the
         best constant, or if strengths diverged.
         """
-        return Note(
-            " ".join(filter(None, [verdict(self, self.notes, scheduled=self.template.has_schedule), model_words(self)]))
-        )
+        said = verdict(self, self.notes, scheduled=self.template.has_schedule, seconds=self.seconds)
+        return Note(" ".join(filter(None, [said, model_words(self)])))
 
     def plot(self, file: Any = None) -> Figure:
         """Draw the held-out loss against log10(lam), with one-standard-error bars and the choices marked.

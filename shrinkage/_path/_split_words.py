@@ -34,13 +34,13 @@ def one_split_words(curve: Curve, said: str) -> str:
 _REPEATS = 4  # as in `more_repeats` of the vocabularies
 
 
-def repeats_words(curve: Curve, said: str) -> str:
+def repeats_words(curve: Curve, said: str, seconds: float) -> str:
     """Return what repeats would cost, where the text says that the gain may be chance and they may show it.
 
     The folds are then trained so many times. Compiling, and training on all rows, are done once as before: the time is
     split between folds and all rows by the rows that pass through the models, and the cost is that or less.
     """
-    folds, seconds = curve.folds, getattr(curve, "seconds", math.nan)  # a path has the time, a curve alone has not
+    folds = curve.folds
     cannot_tell = "may be chance" in said or "the interval contains 0" in said
     if not (cannot_tell and "k-fold" in folds.kind and folds.repeats == 1 and math.isfinite(seconds)):
         return ""

@@ -39,13 +39,14 @@ from shrinkage._path._words import at_min, figures, flat_range, interval_text, l
 from shrinkage._problem._scales import names_inputs
 
 
-def verdict(curve: Curve, notes: tuple[str, ...] = (), *, scheduled: bool = False) -> str:
+def verdict(curve: Curve, notes: tuple[str, ...] = (), *, scheduled: bool = False, seconds: float = math.nan) -> str:
     """Return the verdict; see `Path.verdict`.
 
     Args:
         curve: the curve.
         notes: the notes of the path, which tell whether inputs or targets are far from unit size.
         scheduled: whether the learning rate follows a schedule.
+        seconds: the time of the run, or NaN if it is not known.
     """
     loss = loss_words(curve.loss_name)
     if curve.failed.all():
@@ -72,7 +73,7 @@ def verdict(curve: Curve, notes: tuple[str, ...] = (), *, scheduled: bool = Fals
             epoch_limit_words(curve),
             "" if scheduled else _rate_words(curve, loss),
         ]
-        sentences += [repeats_words(curve, " ".join(sentences))]
+        sentences += [repeats_words(curve, " ".join(sentences), seconds)]
     if names_inputs(notes) and not sentences[0].startswith("Standardise"):
         sentences += [_INPUTS]
     sentences += [one_split_words(curve, " ".join(sentences))]
