@@ -1,10 +1,18 @@
 """A part of a run: the training of some strengths, in all folds or on all rows, which a record may save."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 Summary = dict[str, Any]
 """Values of a part for people: the mean loss and the best epoch of each strength so far."""
+
+
+class Chunk(NamedTuple):
+    """A smaller number of strengths at a time."""
+
+    size: int
+    cause: Literal["memory", "plan"]
+    """Whether memory ran out, or the user asked for it in a call that went on with the run."""
 
 
 class Part:

@@ -97,7 +97,16 @@ def _rows(problem: Problem) -> dict[str, Any]:
     if problem.stored is not None:
         return {"rows of the dataset": problem.stored.spool.checksum}
     data = problem.training.data
-    return {"x": _digest(data.x), "y": _digest(data.y), "sample weights": _digest(data.weight)}
+    return {
+        "x": _digest(data.x),
+        "y": _digest(tree.map_structure(_widened, data.y)),
+        "sample weights": _digest(data.weight),
+    }
+
+
+def _widened(labels: np.ndarray) -> np.ndarray:
+    """Return integers as int64: the same labels in another type are the same data."""
+    return labels.astype(np.int64) if labels.dtype.kind in "iu" else labels
 
 
 def _digest(values: Any) -> str:

@@ -3,6 +3,7 @@
 A run that goes on makes the same calls again, and takes the results of the finished parts from the record.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage._cohort._part import Part, Summary
+from shrinkage._cohort._part import Chunk, Part, Summary
 from shrinkage._data._memory import memory_limit
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._note import Note, warn_caller
@@ -46,6 +47,7 @@ class Record:
         self._begin: dict[str, Any] = {}
         self._end: dict[str, Any] | None = None
         self._finished, self._checkpoints, self._chunks = (dict[int, Any]() for _ in range(3))
+        self._smallest_chunk = math.inf
         self._seconds_before = 0.0
         self._is_saved, self._is_reported = True, False
         try:
@@ -68,7 +70,8 @@ class Record:
         elif kind == "part":
             (self._finished if entry["finished"] else self._checkpoints)[entry["part"]] = entry
         elif kind == "chunk":
-            self._chunks[entry["part"]] = entry["chunk"]
+            self._chunks[entry["part"]] = Chunk(entry["chunk"], entry["cause"])
+            self._smallest_chunk = min(self._smallest_chunk, entry["chunk"])
         elif kind == "end":
             self._end = entry
         self._seconds_before = entry["seconds"]
@@ -118,11 +121,20 @@ class Record:
             return
         settings = self._begin["decision"]["settings"]
         asked = {name: value for name, value in (user_plan or {}).items() if name in settings}
+        if asked.get("chunk", math.inf) < settings["chunk"]:
+            self._train_fewer_together(asked.pop("chunk"))
         found = differences(self._begin["description"], description) + differences(settings, asked)
         if found:
             raise ValueError(Note(f"$another_fit: {'; '.join(found)}. $same_fit"))
         if found := differences(self._begin["environment"], machine):
             self._say(f"The run began on another machine: {'; '.join(found)}. The last bits of the result may differ.")
+
+    def _train_fewer_together(self, chunk: int) -> None:
+        """Take fewer strengths at a time from the next part on, because the system killed the run for its memory."""
+        if chunk < self._smallest_chunk:
+            entry = {"kind": "chunk", "part": len(self._finished), "chunk": chunk, "cause": "plan"}
+            self._append(entry)
+            self._take({**entry, "seconds": self._seconds_before})
 
     # --- parts
 
@@ -137,12 +149,12 @@ class Record:
             self._say("A file of the run is damaged or absent: its strengths are trained again.")
         return RecordedPart(self, entry, result, state)
 
-    def chunk(self) -> int | None:
+    def chunk(self) -> Chunk | None:
         return self._chunks.pop(self._n_parts, None)  # once: the part may run out of memory again
 
     def shrink(self, chunk: int) -> None:
         self._n_parts -= 1
-        self._append({"kind": "chunk", "part": self._n_parts, "chunk": chunk})
+        self._append({"kind": "chunk", "part": self._n_parts, "chunk": chunk, "cause": "memory"})
 
     def keeps(self, state: Callable[[], Any]) -> bool:
         """Return whether it is time for a checkpoint, so that checkpoints take a small share of the run."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shrinkage._cohort._part import Part
+from shrinkage._cohort._part import Chunk, Part
 
 
 class Unrecorded:
@@ -17,8 +17,8 @@ class Unrecorded:
         """
         return Part()
 
-    def chunk(self) -> int | None:
-        """Return the number of strengths at a time from the next part on if memory ran out there, or None."""
+    def chunk(self) -> Chunk | None:
+        """Return the number of strengths at a time from the next part on if it is smaller than before, or None."""
 
     def shrink(self, chunk: int) -> None:
         """Record that the last part did not fit into memory. It begins anew, with `chunk` strengths at a time."""

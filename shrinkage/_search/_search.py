@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shrinkage._cohort._cohort import Cohort
-from shrinkage._cohort._part import Part
+from shrinkage._cohort._part import Chunk, Part
 from shrinkage._cohort._stream import StreamCohort
 from shrinkage._cohort._tensorflow import out_of_memory
 from shrinkage._cohort._train import Scores, TrainedMember, TrainedModels, join, refit, score
@@ -182,18 +182,21 @@ class Search:
                 cohorts.clear()
                 if size == 1:
                     raise _too_large(error) from error
-                self._record.shrink(chunk := math.ceil(size / 2))
-                self._shrink(chunk)
+                self._record.shrink(half := math.ceil(size / 2))
+                self._shrink(Chunk(half, "memory"))
                 continue
             start += len(some)
         return results
 
-    def _shrink(self, chunk: int) -> None:
-        """Train at most `chunk` strengths at a time from now on."""
-        before = self._runner.plan.chunk
-        self.notes.append(f"Memory ran out with {before} strengths at a time. At most {chunk} are trained at a time.")
-        self._runner.shrink(chunk)
-        self._sizes = {size for size in self._sizes if size <= chunk} or {chunk}
+    def _shrink(self, chunk: Chunk) -> None:
+        """Train fewer strengths at a time from now on."""
+        before, most = self._runner.plan.chunk, chunk.size
+        cause = f"Memory ran out with {before} strengths at a time."
+        if chunk.cause == "plan":
+            cause = f"The run began with {before} strengths at a time, and went on with a smaller `plan`."
+        self.notes.append(f"{cause} At most {most} are trained at a time.")
+        self._runner.shrink(most)
+        self._sizes = {size for size in self._sizes if size <= most} or {most}
 
     @property
     def _comparison_rows(self) -> np.ndarray:

@@ -88,7 +88,7 @@ OTHER: dict[str, tuple[dict[str, Any], str]] = {
     "where the penalty enters": ({"how": sh.Decoupled()}, "`how` is 'Decoupled()', and was 'Coupled()'"),
     "penalised weights": ({"on": "all"}, "`on` is"),
     "batch size": ({"batch_size": 9}, "`batch_size` is 9, and was 8"),
-    "plan": ({"plan": {"chunk": 2}}, "`chunk` is 2, and was 3"),
+    "plan": ({"plan": {"chunk": 4}}, "`chunk` is 4, and was 3"),
     "weights of rows": ({"sample_weight": np.arange(58) + 1.0}, "`sample weights` differs"),
 }
 
@@ -245,6 +245,26 @@ def test_a_chunk_that_does_not_fit_into_memory_is_halved(tmp_path, monkeypatch):
     assert halved.plan["chunk"] == 1
     assert_equal(arrays_at_once(run=tmp_path), halved)
     np.testing.assert_allclose(halved.cv_loss, arrays_at_once().cv_loss, rtol=1e-4)  # XLA sums in another order
+
+
+def test_a_run_that_was_killed_for_its_memory_goes_on_with_fewer_strengths_at_a_time(tmp_path, monkeypatch):
+    kill_at(monkeypatch, without_xla, tmp_path, 6)
+    smaller = {"chunk": 1, "xla": False}
+    with writes(monkeypatch, lambda *_: None):
+        path = without_xla(run=tmp_path, plan=smaller)
+    assert any("went on with a smaller `plan`. At most 1 are trained at a time" in note for note in path.notes)
+    assert path.plan["chunk"] == 1
+    np.testing.assert_allclose(path.cv_loss, without_xla().cv_loss, rtol=1e-4)  # sums in another order
+    assert_equal(without_xla(run=tmp_path), path)
+    with pytest.raises(ValueError, match="`chunk` is 7, and was 3"):
+        without_xla(run=tmp_path, plan={"chunk": 7, "xla": False})
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32", "uint16"])
+def test_labels_of_another_integer_type_are_the_same_data(tmp_path, monkeypatch, dtype):
+    path = without_xla(run=tmp_path)
+    monkeypatch.setattr("tests.record.runs.Y", Y.astype(dtype))
+    assert_equal(without_xla(run=tmp_path), path)
 
 
 def test_memory_that_runs_out_after_a_checkpoint(tmp_path, monkeypatch):
