@@ -229,16 +229,21 @@ def losses(found: Found) -> dict[str, float]:
 
 def tables(results: Sequence[Found]) -> tuple[str, str]:
     """Return the table of the ways, and the table of the pairs."""
-    regrets, against_none = defaultdict(list), defaultdict(list)
+    regrets, against_none, against_grid = (defaultdict[str, list[float]](list) for _ in range(3))
     for found in results:
         best = min(found.grid)
         for way, loss in losses(found).items():
             regrets[way].append(loss - best)
             against_none[way].append(loss - found.grid[-1])
-    header = ["way", "mean regret", "regret at most 0.01", "worst regret", "mean gain over none", "worst against none"]
+            against_grid[way].append(loss - found.grid[found.min])
+    header = [
+        "way", "mean regret", "regret at most 0.01", "worst regret", "mean loss above grid", "at most 0.01 above grid",
+        "mean gain over none", "worst against none",
+    ]  # fmt: skip
     rows = [
         [
             way, f"{np.mean(regret):+.4f}", f"{np.mean(np.array(regret) <= 0.01):.0%}", f"{max(regret):+.3f}",
+            f"{np.mean(against_grid[way]):+.4f}", f"{np.mean(np.array(against_grid[way]) <= 0.01):.0%}",
             f"{-np.mean(against_none[way]):+.4f}", f"{max(against_none[way]):+.3f}",
         ]
         for way, regret in regrets.items()
