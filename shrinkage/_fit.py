@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import keras
 
+from shrinkage._exact._runner import AnyRunner, make_runner
 from shrinkage._hints._arguments import hinted
 from shrinkage._hints._fit import HINTS, missing_words
 from shrinkage._path._assemble import assemble
 from shrinkage._path._files import FILES, read
 from shrinkage._path._path import Path
 from shrinkage._penalties import How, Penalty
-from shrinkage._plan._runner import Runner
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
 from shrinkage._record._folder import check_run
@@ -37,7 +37,7 @@ def fit(
     groups: Any = None,
     repeats: int = 1,
     validation_data: tuple[Any, ...] | None = None,
-    epochs: int,
+    epochs: int | None = None,
     batch_size: int | None = None,
     steps_per_epoch: int | None = None,
     patience: int | None = None,
@@ -47,6 +47,7 @@ def fit(
     how: How | None = None,
     init: Literal["fresh", "keep"] | None = None,
     epoch: Literal["best", "last"] | int = "best",
+    solver: Literal["gradient", "exact"] = "gradient",
     models: Literal["all", "chosen"] = "all",
     budget: float | None = None,
     standardize_target: bool = False,
@@ -101,7 +102,7 @@ def fit(
             over all folds. The interval of the gain becomes shorter, and the cost is multiplied by `repeats`.
         validation_data: (x, y) or (x, y, sample_weight), or a dataset of these tuples, which replaces `cv`: the rows
             are held out once, and no row of `x` is. A dataset may be larger than memory.
-        epochs: Maximum number of epochs.
+        epochs: Maximum number of epochs. Required, unless `solver="exact"`.
         batch_size: Number of rows in a batch, at most the training rows of the fold. None uses the size of the first
             batch of a dataset, or 32 without a dataset of batches.
         steps_per_epoch: Number of batches to read from a dataset (number of rows if it yields single rows). Required
@@ -122,6 +123,11 @@ def fit(
             "keep" starts from the model's weights. A trained or loaded model requires one of the two.
         epoch: The epoch whose weights each strength keeps: "best" by the mean held-out loss, "last", or a number
             counted from 1.
+        solver: "gradient" trains with the model's optimizer. "exact" computes the minimum of J at every strength, for
+            an L2 penalty on a `Dense` layer at the end of a model in which nothing else is trained, with squared error
+            or log loss: by eigenvalues, or by Newton's method. It needs no `epochs`, and ignores `batch_size`,
+            `patience`, `epoch` and the optimizer; curves have one epoch. Layers before the `Dense` run in inference
+            mode. See `docs/linear.md`.
         models: Which strengths are trained on all rows: "all", or "chosen" for `lam_min` and `lam_1se` alone. If the
             model at a choice diverges on all rows, the strength is left out, and the choice is made again. "chosen"
             saves time if training is slow; the members of a small network train together, so that it saves little.
@@ -178,8 +184,9 @@ def fit(
     request = Request(
         model, x, y, penalty=penalty, lams=lams, cv=cv, groups=groups, repeats=repeats, validation_data=validation_data,
         epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch, patience=patience,
-        sample_weight=sample_weight, class_weight=class_weight, on=on, how=how, init=init, epoch=epoch, models=models,
-        budget=budget, standardize_target=standardize_target, seed=seed, plan=plan, max_memory=max_memory,
+        sample_weight=sample_weight, class_weight=class_weight, on=on, how=how, init=init, epoch=epoch, solver=solver,
+        models=models, budget=budget, standardize_target=standardize_target, seed=seed, plan=plan,
+        max_memory=max_memory,
     )  # fmt: skip
     if run is None:
         return _fit_unrecorded(request, progress=progress, verbose=verbose)
@@ -188,7 +195,7 @@ def fit(
 
 def _fit_unrecorded(request: Request, *, progress: bool | None, verbose: bool) -> Path:
     began = time.monotonic()
-    runner = Runner(prepare(request), request.plan, request.max_memory)
+    runner = make_runner(prepare(request), request.plan, request.max_memory)
     outcome = _search(runner, Unrecorded(), progress=progress, verbose=verbose)
     return assemble(runner, outcome, seconds=time.monotonic() - began)
 
@@ -198,7 +205,7 @@ def _fit_recorded(request: Request, run: str | PathLike[str], *, progress: bool 
     with Record(check_run(run)) as record:
         limit = record.memory_limit(request.max_memory)
         request = replace(request, max_memory=limit)
-        runner = Runner(prepare(request), request.plan, limit, record.decision)
+        runner = make_runner(prepare(request), request.plan, limit, record.decision)
         record.begin(runner, request.plan, limit)
         if record.is_finished:
             return Path(**read(record.path, runner.problem.training.template))
@@ -210,7 +217,7 @@ def _fit_recorded(request: Request, run: str | PathLike[str], *, progress: bool 
         return replace(path, notes=(*path.notes, *record.notes[n_notes:]))
 
 
-def _search(runner: Runner, record: Record | Unrecorded, *, progress: bool | None, verbose: bool) -> Outcome:
+def _search(runner: AnyRunner, record: Record | Unrecorded, *, progress: bool | None, verbose: bool) -> Outcome:
     search = Search(runner, record)
     if verbose:
         print(runner.description, file=sys.stderr)

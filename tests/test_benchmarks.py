@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import _page, attach, choice, data, default, path_cost, power, record, repeats
+from benchmarks import _page, attach, choice, data, default, exact, path_cost, power, record, repeats
 from benchmarks._measure import measure
 from benchmarks._phases import EPOCHS, phases
 from benchmarks._rows import ROWS, Case
@@ -72,6 +72,17 @@ def test_the_table_of_repeats_is_in_multiples_of_one(monkeypatch):
     assert all(path.seconds > 0 and path.width > 0 and path.se > 0 for paths in found.values() for path in paths)
     lines = repeats.table({"diabetes": found}).splitlines()
     assert len(lines) == 4 and "| diabetes | `cv=5` | 1.00 | 1.00 | 1.00 |" in lines[2] and "repeats=2" in lines[3]
+
+
+@pytest.mark.parametrize("classes", [False, True], ids=["squared error", "log loss"])
+def test_an_exact_path_is_measured_against_training_and_scikit_learn(classes, monkeypatch):
+    monkeypatch.setattr(exact, "LAMS", exact.LAMS[4:10:2])
+    found = exact.compare(exact.make_rows(400, 5, classes=classes), epochs=1, full=2, repeats=1)
+    first, *_, last = found.values()
+    assert len(found) == 4 and all(way.seconds > 0 for way in found.values())
+    assert first.lam == last.lam and first.loss == pytest.approx(last.loss, rel=1e-4)
+    assert all(way.loss >= first.loss for way in list(found.values())[1:3])
+    assert [line[3] for line in exact.table("loss", found)][0] == "1.0"
 
 
 def test_the_interval_of_the_gain_is_judged_by_the_gain_on_the_test_rows():
@@ -150,7 +161,8 @@ def test_a_table_replaces_the_one_between_its_markers(tmp_path):
                        ("cost.md", "path_machine"), ("choice.md", "choice_losses"), ("choice.md", "choice_gains"),
                        ("choice.md", "choice_summary"), ("choice.md", "repeats"), ("choice.md", "power"),
                        ("choice.md", "power_sets"), ("choice.md", "default_summary"), ("choice.md", "default"),
-                       ("choice.md", "default_strengths"), ("linear.md", "linear")],
+                       ("choice.md", "default_strengths"), ("linear.md", "linear"),
+                       ("linear.md", "exact")],
 )  # fmt: skip
 def test_the_pages_have_their_markers(page, name):
     assert (_page.DOCS / page).read_text("utf-8").count(f"<!-- table:{name} -->") == 1

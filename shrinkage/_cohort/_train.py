@@ -4,17 +4,34 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from keras import tree
 
-from shrinkage._cohort._cohort import Cohort, Evaluation
+from shrinkage._cohort._cohort import Evaluation
 from shrinkage._cohort._part import Part, Summary
-from shrinkage._cohort._stream import StreamCohort
 
 Tick = Callable[[], None]
 Average = Callable[[np.ndarray], np.ndarray]
+
+
+class Members(Protocol):
+    """F x S members: a `Cohort`, a `StreamCohort` or an `ExactCohort`, which documents the methods."""
+
+    def start(self, lam: np.ndarray, /) -> None: ...
+
+    def state(self) -> Any: ...
+
+    def restore(self, state: Any, /) -> None: ...
+
+    def train_epoch(self, epoch: int, /) -> np.ndarray: ...
+
+    def evaluate(self) -> Evaluation: ...
+
+    def predictions(self, f: int, rows: np.ndarray, /) -> Any: ...
+
+    def values(self, f: int, s: int, /) -> list[np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -123,7 +140,7 @@ class Progress:
 
 
 def score(
-    cohort: Cohort | StreamCohort,
+    cohort: Members,
     lam: np.ndarray,
     *,
     epochs: int,
@@ -175,7 +192,7 @@ def score(
     return scores
 
 
-def _state(cohort: Cohort | StreamCohort, progress: Any) -> dict[str, Any]:
+def _state(cohort: Members, progress: Any) -> dict[str, Any]:
     return {"members": cohort.state(), "progress": vars(progress)}
 
 
@@ -232,7 +249,7 @@ class RefitProgress:
 
 
 def refit(
-    cohort: Cohort | StreamCohort, lam: np.ndarray, epochs: np.ndarray, rows: np.ndarray, part: Part, tick: Tick
+    cohort: Members, lam: np.ndarray, epochs: np.ndarray, rows: np.ndarray, part: Part, tick: Tick
 ) -> TrainedModels:
     """Train strengths (1, s) on all rows, each up to the chosen epoch.
 

@@ -8,16 +8,16 @@ from keras import tree
 
 from shrinkage._cohort._initial import initial_values, origins
 from shrinkage._data._data import ALL_ROWS
+from shrinkage._exact._runner import AnyRunner
 from shrinkage._model._metrics import metrics_of, null_scores
 from shrinkage._model._stored_null import stored_null_scores
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
-from shrinkage._plan._runner import Runner
 from shrinkage._problem._problem import Problem
 from shrinkage._search._search import Outcome
 
 
-def assemble(runner: Runner, outcome: Outcome, *, seconds: float, notes: Sequence[str] = ()) -> Path:
+def assemble(runner: AnyRunner, outcome: Outcome, *, seconds: float, notes: Sequence[str] = ()) -> Path:
     """Return the path: losses and predictions of the folds, and weights of the models trained on all rows."""
     problem, scores = runner.problem, outcome.scores
     training, folds = problem.training, problem.folds
@@ -46,6 +46,7 @@ def assemble(runner: Runner, outcome: Outcome, *, seconds: float, notes: Sequenc
         target_mean=0.0 if problem.target is None else float(problem.target.offset[-1]),
         target_sd=1.0 if problem.target is None else problem.target.reference,
         lam_model=problem.lam_model,
+        solver=problem.solver,
         budget=None if problem.rung is None else problem.rung.budget,
         **_all_rows(problem, outcome),
         **_held_out(problem, outcome),

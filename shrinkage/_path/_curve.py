@@ -5,7 +5,7 @@ Table, verdict and figure need only a curve. A curve contains no model.
 
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,7 @@ class Curve:
     zero_groups: Array | None = None
     row_weight: Array | None = None
     lam_model: float | None = None
+    solver: Literal["gradient", "exact"] = "gradient"
     budget: float | None = None
     null_fold_loss: Array | None = None
     null_row_loss: Array | None = None

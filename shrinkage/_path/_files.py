@@ -34,7 +34,7 @@ _AXES = {
     **{"status": "FS", "full_status": "S", "null_loss": "", "null_se": "", "null_fold_loss": "F", "null_row_loss": "m"},
 }
 """The axes of each array, as in the docstring of `Path`."""
-_PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_model", "budget")
+_PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_model", "budget", "solver")
 
 
 def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, overwrite: bool) -> None:
@@ -86,8 +86,8 @@ def read(folder: Any, template: Any = None) -> dict[str, Any]:
         raise FileNotFoundError(f"There is no folder '{folder}'.")
     record = _read_record(folder)
     try:
-        for name in ("lam_model", "budget"):  # missing in paths of earlier versions
-            record.setdefault(name, None)
+        for name, default in (("lam_model", None), ("budget", None), ("solver", "gradient")):  # of earlier versions
+            record.setdefault(name, default)
         return _restore(record, *_read_parts(folder, record, template))
     except UnsupportedVersion:
         raise

@@ -148,6 +148,8 @@ def is_unsteady(curve: Curve) -> bool:
 
 
 def convergence_at(curve: Curve, index: int) -> Convergence:
+    if curve.solver == "exact":
+        return Convergence.LEVELLED
     return assess_convergence(held_out_curve(curve)[index], curve.epochs[index], curve.se[index], curve.null_loss)
 
 
@@ -189,6 +191,8 @@ def trains_above_constant(curve: Curve) -> bool:
     loss and the loss of the constant are computed on different rows. The training loss may be larger for this reason;
     the result is then True only if the training loss still falls.
     """
+    if curve.solver == "exact":  # the loss is then of rows without a relation of inputs and targets
+        return False
     above = least_training_loss(curve) >= curve.null_loss
     return above and not (curve.folds.next_folds is None and training_is_stuck(curve))
 

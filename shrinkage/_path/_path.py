@@ -87,6 +87,7 @@ class Path(Curve):
         plan: the settings that are needed, besides the seed, to repeat the run to the bit.
         notes: notes for the user, such as arguments that were changed.
         seconds: wall-clock time of the fit in seconds.
+        solver: "exact" if the models are minima of J that were computed; then there is one epoch. Otherwise "gradient".
         budget: the argument `budget` of a search within a budget; None for a grid. The folds of the search have a
             single split, with a part of the rows for training, and only `lam` has a model trained on all rows.
         lam_model: with `penalty="model"`, the strength of the model's regularizers, which is in `lams`; otherwise None.

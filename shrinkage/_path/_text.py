@@ -45,7 +45,8 @@ def _table(curve: Curve) -> list[str]:
     titles = ["lambda", "index", loss_words(curve.loss_name), se_title]
     titles += [name.replace("_", " ") for name in curve.metrics]
     titles += (
-        ["epoch", "||w - w0||" if curve.penalty.name == "L2-SP" else "||w||"]
+        ["epoch"] * (curve.solver == "gradient")
+        + ["||w - w0||" if curve.penalty.name == "L2-SP" else "||w||"]
         + ["nonzero"] * curve.penalty.sparse
         + _zero_title(curve)
     )
@@ -80,7 +81,7 @@ def _cells(curve: Curve, index: int) -> list[str]:
     cells = [lam_text(curve.lams[index]), str(range(1, len(curve.lams) + 1)[index])]
     cells += [fixed_text(mean, digits), fixed_text(curve.se[index], digits)]
     cells += [_metric(values[index]) for values in curve.metrics.values()]
-    cells += [str(curve.epochs[index]), _norm(curve.norm[index])]
+    cells += [str(curve.epochs[index])] * (curve.solver == "gradient") + [_norm(curve.norm[index])]
     cells += [_count(curve.nonzero[index])] * curve.penalty.sparse
     return cells + ([] if curve.zero_groups is None else [_count(curve.zero_groups[index])])
 

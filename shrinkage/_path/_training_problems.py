@@ -60,7 +60,7 @@ def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, schedule
     """Return the sentences if no strength clearly beats the best constant, with advice on the likely cause."""
     if trains_above_constant(curve):
         return _undertrained_words(curve, loss, notes)
-    best, null = float(curve.mean[curve.index]), curve.null_loss
+    best, null, exact = float(curve.mean[curve.index]), curve.null_loss, curve.solver == "exact"
     overfitting = overfitting_without_penalty(curve, scheduled=scheduled)
     how_far = convergence_without_penalty(curve)
     if overfitting and overfitting.best_loss < null <= best:
@@ -75,8 +75,9 @@ def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, schedule
         )
     start = _beats_words(curve, loss, so_far=False)
     if far_above_constant(curve, best):
+        advice = "Look for outliers." if exact else "Lower $learning_rate, or look for outliers."
         return (
-            f"Lower $learning_rate, or look for outliers. {_WORSE} on held-out rows, though not in training. {start}. "
+            f"{advice} {_WORSE} on held-out rows, though not in training. {start}. "
             f"The least held-out loss is {figures(best)}."
         )
     none = float(curve.candidates[-1])
@@ -85,14 +86,15 @@ def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, schedule
             f"Lower $learning_rate. Without a penalty the {loss} is {figures(none)} at its best epoch, far above the "
             f"best constant's. {start}."
         )
-    if has_far_target(curve) or names_targets(notes):
+    if not exact and (has_far_target(curve) or names_targets(notes)):
         return f"{_target_advice(curve)} {start}."
     if is_above_constant(curve):
         advice = f"Do not use these models. {_WORSE}"
     else:
         advice = "Do not rely on these models"
     training = curve.train_mean[curve.index]
-    idle = ", the model may not learn at all (not even its training loss is far below)" * bool(training > 0.97 * null)
+    idle = ", the model may not learn at all (not even its training loss is far below)"
+    idle *= bool(training > 0.97 * null) and not exact
     return (
         f"{advice}. {start} (training {figures(training)}, held out {figures(best)}). The inputs may have little to do "
         f"with the target{idle}, or the rows may be too few to show it."

@@ -45,10 +45,10 @@ def verdict(curve: Curve, notes: tuple[str, ...] = (), *, scheduled: bool = Fals
     Args:
         curve: the curve.
         notes: the notes of the path, which tell whether inputs or targets are far from unit size.
-        scheduled: whether the learning rate follows a schedule.
+        scheduled: whether the learning rate follows a schedule. An exact path has none to advise on either.
         seconds: the time of the run, or NaN if it is not known.
     """
-    loss = loss_words(curve.loss_name)
+    loss, scheduled = loss_words(curve.loss_name), scheduled or curve.solver == "exact"
     if curve.failed.all():
         sentences = [nothing_to_choose_words(curve)]
     elif curve.budget is not None:
@@ -178,12 +178,13 @@ def _why_it_helps(curve: Curve) -> str:
     if not (pairs := losses_at_one_epoch(curve)):
         return ""
     (train_none, train_min), (held_out_none, held_out_min) = pairs
-    if train_none - train_min > (held_out_none - held_out_min) / 2:
+    if curve.solver == "gradient" and train_none - train_min > (held_out_none - held_out_min) / 2:
         return " Mostly its training loss is lower: it helped the training itself."
     if not matters(held_out_none - train_none, held_out_none, scale_of(curve)):
         return ""
     losses = f"{loss_text(curve, train_none)} in training and {loss_text(curve, held_out_none)} held out"
-    return f" Without a penalty it was overfitting ({losses} after the same number of epochs)."
+    when = " after the same number of epochs" * (curve.solver == "gradient")
+    return f" Without a penalty it was overfitting ({losses}{when})."
 
 
 def _gap_words(curve: Curve, *, larger: bool) -> str:

@@ -121,7 +121,19 @@ def make_plan(way: Way, memory: Memory, user_plan: Mapping[str, Any], *, strengt
 
 
 _KINDS = {"rules": bool, "xla": bool, "chunk": int, "evaluated_rows": int}
-_RECORDED = ("unrolled", "reason", "memory", "threads", "versions", "batch_size", "init", "blocks", "budget", "models")
+_RECORDED = (
+    "solver",
+    "unrolled",
+    "reason",
+    "memory",
+    "threads",
+    "versions",
+    "batch_size",
+    "init",
+    "blocks",
+    "budget",
+    "models",
+)
 
 
 def check_user_plan(plan: Any) -> dict[str, Any]:

@@ -128,14 +128,13 @@ class Runner:
     @property
     def record(self) -> dict[str, Any]:
         """The plan, the reason for it, the predicted memory, and all settings that affect the result to the bit."""
-        versions = {"keras": keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__}
         return {
             **asdict(self.plan),
             "unrolled": self._way.unrolled,
             "reason": self._reason,
             "memory": self._predicted_bytes,
             "threads": threads(),
-            "versions": versions,
+            "versions": versions(),
             "budget": None if self.problem.rung is None else self.problem.rung.budget,
             "models": self.problem.models,
             "batch_size": self.problem.training.batch_size,
@@ -226,3 +225,8 @@ class Runner:
         timing = time_steps(cohort, lambda cohort: cohort.start(lam), lam.size)
         self._timings[way] = replace(timing, compile_seconds=timing.compile_seconds * plan.chunk / size)
         return self._timings[way]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that affect the result to the bit."""
+    return {"keras": keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__}

@@ -1,10 +1,12 @@
 """Checks of the arguments of `fit` that do not need the rows: counts, the penalty and `init`."""
 
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
+from shrinkage._hints._fit import missing_words
 from shrinkage._host._layers import sublayers
 from shrinkage._model._attached import attachments
 from shrinkage._model._optimizers import check_optimizer
@@ -15,9 +17,26 @@ from shrinkage._weights._carried import check_no_regularizers, convert_regulariz
 from shrinkage._weights._selection import Selection, select
 
 
+def of_solver(request: Request) -> Request:
+    """Return the request with the values that the solver fixes. An exact solver has one epoch, and no batches."""
+    if request.solver not in ("gradient", "exact"):
+        raise ValueError(f'`solver` must be "gradient" or "exact". Received: {request.solver!r}.')
+    if request.solver == "gradient":
+        if request.epochs is None:
+            raise TypeError(f"fit() needs `epochs`. {missing_words('epochs')}")
+        return request
+    if request.budget is not None:
+        raise ValueError(
+            '`budget` must be left out with solver="exact", which computes all strengths on all rows. Received: both.'
+        )
+    # No weight is drawn: those of the body are kept, and those of the head are computed.
+    init = "keep" if request.init in (None, "fresh") else request.init
+    return replace(request, epochs=1, patience=None, epoch="last", batch_size=None, init=init)
+
+
 def check_counts(request: Request) -> None:
     """Refuse invalid counts, seeds and epochs."""
-    epochs, patience, epoch = request.epochs, request.patience, request.epoch
+    epochs, patience, epoch = request.epochs or 1, request.patience, request.epoch
     for name, least in (("epochs", 1), ("batch_size", 1), ("steps_per_epoch", 1), ("seed", 0), ("repeats", 1)):
         value = getattr(request, name)
         if value is None and getattr(Request, name, 0) is None:

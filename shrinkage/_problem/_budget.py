@@ -63,7 +63,7 @@ def read_rung(request: Request, folds: Folds, n_rows: int) -> tuple[Rung | None,
         return None, ()
     if folds.is_rung:
         sizes = int(folds.train.sizes[0]), int(folds.held_out.sizes[0])
-        return cost_rung(*sizes, n_rows, float(request.budget), request.epochs, request.epoch), ()
+        return cost_rung(*sizes, n_rows, float(request.budget), request.epochs or 1, request.epoch), ()
     cause = (
         f"a part of {n_rows:,} rows is not like all rows (at least {LEAST_ROWS:,} are needed)"
         if n_rows < LEAST_ROWS

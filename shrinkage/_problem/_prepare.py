@@ -14,7 +14,7 @@ from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 from shrinkage._note import Note, warn_caller
 from shrinkage._penalties import terms_of
-from shrinkage._problem._arguments import check_counts, check_init, read_model_and_penalty
+from shrinkage._problem._arguments import check_counts, check_init, of_solver, read_model_and_penalty
 from shrinkage._problem._budget import check_budget, check_penalty_of_budget, read_rung
 from shrinkage._problem._grid import make_grid, sizes, stored_sizes
 from shrinkage._problem._problem import Problem, Training
@@ -35,6 +35,8 @@ def prepare(request: Request) -> Problem:
     Raises:
         TypeError, ValueError: If an argument is invalid.
     """
+    request = of_solver(request)
+    epochs = request.epochs or 1
     check_counts(request)
     check_budget(request)
     template, penalty, how, selection, lam_model = read_model_and_penalty(request)
@@ -70,25 +72,26 @@ def prepare(request: Request) -> Problem:
     grid = make_grid(
         request.lams, penalty, how, template, selection.mask, loss_size=loss_size, target_variance=variance,
         n_rows=int((data.weight[trained] > 0).sum()) if stored is None else stored.n_counting,
-        steps=request.epochs * batches_of(n_rows, batch_size)[0], rung=rung,
+        steps=epochs * batches_of(n_rows, batch_size)[0], rung=rung,
     )  # fmt: skip
     if lam_model is not None:
         grid = replace(grid, lams=include(grid.lams, lam_model, filled=grid.lam_max is not None))
     notes += grid.notes
     counting = data.x if data.weight.all() else take(data.x, data.weight > 0)
-    notes.append(note_of_inputs(template.network, counting, rows.x))
-    if target is None:
-        notes.append(note_of_targets(data, objective, trained))
+    if request.solver == "gradient":  # sizes matter to steps of an optimizer
+        notes.append(note_of_inputs(template.network, counting, rows.x))
+        if target is None:
+            notes.append(note_of_targets(data, objective, trained))
     notes += _notes(behaviour, batch_size)
     if len(folds.train) == 1 and not (objective.by_rows and not behaviour.mixes_rows):
         notes.append(_no_standard_error(objective, behaviour))
     terms = terms_of(penalty, selection.weights)
     training = Training(template, data, objective, penalty, terms, how, batch_size, init, request.seed, behaviour)
     return Problem(
-        training, folds, grid, selection, request.epochs, request.patience, request.epoch, target,
+        training, folds, grid, selection, epochs, request.patience, request.epoch, target,
         request.models if rung is None else "chosen",
         tuple(filter(None, notes)),
-        lam_model, rung, stored,
+        lam_model, rung, stored, request.solver,
     )  # fmt: skip
 
 

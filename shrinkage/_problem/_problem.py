@@ -72,6 +72,8 @@ class Problem:
     """The cost of a search within a budget, whose only fold trains on a part of the rows; None for a grid."""
     stored: StoredRows | None = None
     """All rows if the rows do not fit into memory; `training.data` is then a sample of the training rows."""
+    solver: Literal["gradient", "exact"] = "gradient"
+    """How the models are found: by training, or as minima of the objective."""
 
     @property
     def lams(self) -> np.ndarray:

@@ -17,12 +17,12 @@ class Request:
     x: Any
     y: Any = None
     penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso", "model"] = field(kw_only=True)
-    epochs: int = field(kw_only=True)
     lams: Any = "auto"
     cv: Any = 5
     groups: Any = None
     repeats: int = 1
     validation_data: tuple[Any, ...] | None = None
+    epochs: int | None = None
     batch_size: int | None = None
     steps_per_epoch: int | None = None
     patience: int | None = None
@@ -32,6 +32,7 @@ class Request:
     how: How | None = None
     init: Literal["fresh", "keep"] | None = None
     epoch: Literal["best", "last"] | int = "best"
+    solver: Literal["gradient", "exact"] = "gradient"
     models: Literal["all", "chosen"] = "all"
     budget: float | None = None
     standardize_target: bool = False

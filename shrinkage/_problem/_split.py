@@ -92,7 +92,7 @@ def _choose_rung(inputs: SplitInputs, request: Request, batch_size: int) -> Fold
     counts, n_given = inputs.weight > 0, inputs.n_validation
     n_rows = len(counts) - n_given
     sizes = size_rung(
-        int(counts[:n_rows].sum()), request.budget, epochs=request.epochs, epoch=request.epoch,
+        int(counts[:n_rows].sum()), request.budget, epochs=request.epochs or 1, epoch=request.epoch,
         batch_size=batch_size, n_given=n_given,
     )  # fmt: skip
     groups = read_groups(request.groups, len(counts))

@@ -16,22 +16,22 @@ from keras import tree
 from shrinkage import __version__
 from shrinkage._cohort._tensorflow import devices, threads
 from shrinkage._data._sparse import SparseRows
+from shrinkage._exact._runner import AnyRunner
 from shrinkage._penalties._record import to_record
 from shrinkage._plan._fingerprint import portable_fingerprint
-from shrinkage._plan._runner import Runner
 from shrinkage._problem._problem import Problem
 
 _DIGESTS = ("model", "weights", "x", "y", "sample weights", "rows of the dataset", "folds", "toward")
 """Entries that are checksums: a message cannot show their values."""
 
 
-def describe(runner: Runner) -> dict[str, Any]:
+def describe(runner: AnyRunner) -> dict[str, Any]:
     """Return everything that the result of a run depends on; arrays and the model as checksums."""
     problem, training = runner.problem, runner.problem.training
     toward = training.penalty.toward
     description = {
         "model": _text_digest(portable_fingerprint(training.template, training.objective)),
-        "weights": _digest(training.template.source_values()) if training.init == "keep" else None,
+        "weights": _digest(_first_weights(problem)) if training.init == "keep" else None,
         **_rows(problem),
         "folds": _digest([problem.folds.train.bits, problem.folds.held_out.bits]),
         "penalty": _call(training.penalty),
@@ -50,8 +50,16 @@ def describe(runner: Runner) -> dict[str, Any]:
         "init": training.init,
         "standardize_target": problem.target is not None,
         "seed": training.seed,
+        **({"solver": problem.solver} if problem.solver != "gradient" else {}),
     }
     return json.loads(json.dumps(description, default=_plain))
+
+
+def _first_weights(problem: Problem) -> list[np.ndarray]:
+    """Return the values that the models begin with, without those that an exact solver computes."""
+    template = problem.training.template
+    pairs = zip(template.network.variables, template.source_values(), strict=True)
+    return [value for variable, value in pairs if problem.solver == "gradient" or not variable.trainable]
 
 
 def _call(thing: Any) -> str:

@@ -13,9 +13,9 @@ import numpy as np
 
 from shrinkage._cohort._part import Chunk, Part, Summary
 from shrinkage._data._memory import memory_limit
+from shrinkage._exact._runner import AnyRunner
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._note import Note, warn_caller
-from shrinkage._plan._runner import Runner
 from shrinkage._record._arrays import tree_bytes
 from shrinkage._record._description import describe, differences, environment
 from shrinkage._record._folder import SCHEMA, RunFolder
@@ -103,7 +103,7 @@ class Record:
         """The recorded `Runner.decision`, or None at the beginning."""
         return self._begin.get("decision")
 
-    def begin(self, runner: Runner, user_plan: Mapping[str, Any] | None, max_memory: float) -> None:
+    def begin(self, runner: AnyRunner, user_plan: Mapping[str, Any] | None, max_memory: float) -> None:
         """Record what was asked, or compare it with the record.
 
         Raises:

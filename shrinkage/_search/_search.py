@@ -8,18 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from shrinkage._cohort._cohort import Cohort
 from shrinkage._cohort._part import Chunk, Part
-from shrinkage._cohort._stream import StreamCohort
 from shrinkage._cohort._tensorflow import out_of_memory
-from shrinkage._cohort._train import Scores, TrainedMember, TrainedModels, join, refit, score
+from shrinkage._cohort._train import Members, Scores, TrainedMember, TrainedModels, join, refit, score
 from shrinkage._cv._choice import at_epochs, best_epochs, choose, choose_paired, summarise, summarise_split
 from shrinkage._cv._strengths import fold_lams
 from shrinkage._data._data import take
+from shrinkage._exact._runner import AnyRunner
 from shrinkage._model._behaviour import COMPARED, describe_difference
 from shrinkage._note import Note, warn_caller
 from shrinkage._penalties import Decoupled
-from shrinkage._plan._runner import Runner
 from shrinkage._record._record import Record
 from shrinkage._record._unrecorded import Unrecorded
 from shrinkage._search._grid import score_grid
@@ -27,7 +25,7 @@ from shrinkage._search._walk import walk
 
 Tick = Callable[[], None]
 Expect = Callable[[int], None]
-MakeCohort = Callable[[], Cohort | StreamCohort]
+MakeCohort = Callable[[], Members]
 
 
 class TrainedModel(NamedTuple):
@@ -63,7 +61,7 @@ class Search:
         record: The record of the run.
     """
 
-    def __init__(self, runner: Runner, record: Record | Unrecorded):
+    def __init__(self, runner: AnyRunner, record: Record | Unrecorded):
         self._runner, self.problem, self._record = runner, runner.problem, record
         self.notes: list[str] = []
         self._sizes: set[int] = set()  # numbers of strengths with compiled steps
@@ -158,7 +156,7 @@ class Search:
         self,
         stage: str,
         lams: np.ndarray,
-        make_cohort: Callable[[int], Cohort | StreamCohort],
+        make_cohort: Callable[[int], Members],
         train: Callable[[MakeCohort, int, np.ndarray, int, Part], Any],
     ) -> list[Any]:
         """Train strengths in parts. A part that does not fit into memory is trained again in smaller parts.
@@ -232,10 +230,10 @@ class Search:
 class _Cohorts:
     """The members by number of strengths, made when they are first used."""
 
-    def __init__(self, make: Callable[[int], Cohort | StreamCohort]):
-        self._make, self._cohorts = make, dict[int, Cohort | StreamCohort]()
+    def __init__(self, make: Callable[[int], Members]):
+        self._make, self._cohorts = make, dict[int, Members]()
 
-    def get(self, size: int) -> Cohort | StreamCohort:
+    def get(self, size: int) -> Members:
         """Return the members for a number of strengths."""
         if size not in self._cohorts:
             self._cohorts[size] = self._make(size)

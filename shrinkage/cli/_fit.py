@@ -13,8 +13,8 @@ from ._penalty import check_penalty, penalty_arguments, penalty_options
 from ._recorded import RecordedCommand, recorded, resumed_folder
 
 if TYPE_CHECKING:
+    from shrinkage._exact._runner import AnyRunner
     from shrinkage._path._path import Path
-    from shrinkage._plan._runner import Runner
 
     from ._columns import Task
     from ._network import Settings, TargetScale
@@ -73,7 +73,10 @@ _BUDGETS = 1.2, 1000.0
 )
 @click.option("--hidden", callback=units, show_default="64,64", help="Units of each hidden layer of an mlp.")
 @click.option(
-    "--epochs", type=whole_number(1), show_default="200; of a linear model 1000", help="The largest number of epochs."
+    "--epochs",
+    type=whole_number(1),
+    show_default="200; of a linear model 1000, or none with --penalty l2, where the models are computed",
+    help="The largest number of epochs.",
 )
 @click.option("--batch-size", type=whole_number(1), show_default="32; of a linear model all rows")
 @click.option(
@@ -157,9 +160,10 @@ def fit(
     )
     prepared = prepare(data, target, task, settings.folds, wishes)
     if prepared.stream is not None:
-        if settings.batch_size is None:
+        one_pass = settings.solver == "exact" and prepared.columns.task == "regression"
+        if settings.batch_size is None and not one_pass:
             raise BadInput(
-                "--model linear trains on all rows in a batch, and the table is larger than the memory limit. Say "
+                "--model linear takes all rows together, and the table is larger than the memory limit. Say "
                 "--batch-size 256, or give a larger --max-memory."
             )
         prepared.stream.at_end = lambda: console.say(prepared.describe_read())
@@ -221,7 +225,7 @@ def _fit_images(
     with in_shell(labels):
         arguments = fit_arguments(prepared, settings)
         if dry_run:
-            return say_forecast(console, make_runner(arguments), labels, {"data": prepared.document()})
+            return say_forecast(console, runner_of(arguments), labels, {"data": prepared.document()})
     with recorded(folder, None) as record:
         with in_shell(labels):
             path = sh.fit(**arguments, run=record)
@@ -268,13 +272,13 @@ def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, re
     return path if prepared.columns.task != "regression" else _in_target_units(path, scale)
 
 
-def make_runner(arguments: dict[str, Any]) -> "Runner":
+def runner_of(arguments: dict[str, Any]) -> "AnyRunner":
     """Return the plan of a training, which `shrinkage.fit` would follow."""
-    from shrinkage._plan._runner import Runner
+    from shrinkage._exact._runner import make_runner
     from shrinkage._problem._prepare import prepare
     from shrinkage._problem._request import Request
 
-    return Runner(prepare(Request(**arguments)))
+    return make_runner(prepare(Request(**arguments)))
 
 
 def _fit_arguments(
@@ -310,7 +314,7 @@ def _stop_before_training(console: Console, prepared: "Prepared", settings: "Set
     labels = prepared.columns.labels
     scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(labels):
-        runner = make_runner(_fit_arguments(prepared, settings, scale, max_memory))
+        runner = runner_of(_fit_arguments(prepared, settings, scale, max_memory))
     say_forecast(console, runner, labels, {"data": prepared.document(), "columns": prepared.table()})
 
 

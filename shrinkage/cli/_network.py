@@ -34,12 +34,13 @@ class Settings:
     groups: Literal["units", "inputs"] | None
     """The groups of a group lasso."""
     how: Literal["coupled", "proximal", "decoupled"] | None
-    epochs: int
-    """The largest number of epochs. With mini-batches, a strength stops when the mean curve no longer improves."""
+    epochs: int | None
+    """The largest number of epochs. With mini-batches, a strength stops when the mean curve no longer improves.
+    None for a model that is computed, not trained."""
     batch_size: int | None
     """None for all rows, with a linear model: the learning rate then falls to 0 over the epochs."""
     learning_rate: float | None
-    """None for the optimizer of a model of the user."""
+    """None for the optimizer of a model of the user, and for a model that is computed."""
     folds: int
     """The number of folds; with `fold`, of the fold numbers."""
     seed: int
@@ -56,13 +57,23 @@ class Settings:
     def with_defaults(**options: Any) -> "Settings":
         """Return the settings, with the default for each option that is None.
 
-        The loss of a linear model is convex. Full batches with a large, falling learning rate reach the minimum.
+        The loss of a linear model is convex. With L2 its minimum is computed, unless an option of training is given.
+        With other penalties, full batches with a large, falling learning rate reach the minimum.
         """
+        of_training = [options.get(name) for name in ("epochs", "batch_size", "learning_rate", "budget")]
+        coupled = options["penalty"] == "l2" and options["how"] in (None, "coupled")
+        if options["model"] == "linear" and coupled and of_training == [None] * 4:
+            return Settings(**options)
         full = options["model"] == "linear" and options["batch_size"] is None
         defaults = FULL_BATCHES if full else MINI_BATCHES
         if is_own(options["model"]):
             defaults = {name: value for name, value in defaults.items() if name != "learning_rate"}
         return Settings(**{**options, **{name: value for name, value in defaults.items() if options[name] is None}})
+
+    @property
+    def solver(self) -> Literal["gradient", "exact"]:
+        """How the models are found."""
+        return "exact" if self.epochs is None else "gradient"
 
     @property
     def rule(self) -> Literal["min", "1se"] | None:
@@ -89,6 +100,8 @@ class Settings:
         """Return the settings in words, with those of the network."""
         rate = f"Adam with learning rate {self.learning_rate:g}" if self.learning_rate else "its optimizer"
         chosen = f"{self._split}, seed {self.seed}"
+        if self.solver == "exact":
+            return f"{network}, computed exactly at each strength, {penalty_words(self)}, {chosen}"
         if self.batch_size is None:
             return (
                 f"{network}, {rate} that falls to 0 in {self.epochs} epochs, all rows in a batch, "
@@ -142,6 +155,8 @@ MINI_BATCHES = {"epochs": 200, "learning_rate": 1e-3, "batch_size": 32}
 
 def training_arguments(settings: Settings, n_rows: int) -> dict[str, Any]:
     """Return the arguments of `shrinkage.fit` for epochs, batches and early stopping."""
+    if settings.solver == "exact":
+        return {"solver": "exact"}
     if settings.batch_size is None:
         return {"epochs": settings.epochs, "batch_size": n_rows, "epoch": "last"}
     # A loaded model must say `init`: its weights may come from rows that a fold holds out.
@@ -171,8 +186,8 @@ def network(columns: Columns, inputs: Sequence[np.ndarray], settings: Settings) 
         outputs = keras.layers.Dense(units, activation="relu")(outputs)
     name = "_".join(["mlp", *map(str, settings.layers)]) if settings.layers else "linear"
     model = keras.Model(tensors, _output(columns)(outputs), name=name)
-    rate: Any = settings.learning_rate
-    if settings.batch_size is None:  # a step is an epoch
+    rate: Any = settings.learning_rate or 1e-3  # of the saved model, if this one is computed
+    if settings.batch_size is None and settings.epochs is not None:  # a step is an epoch
         rate = keras.optimizers.schedules.CosineDecay(rate, settings.epochs)
     optimizer = keras.optimizers.Adam(rate)
     metrics = [] if columns.task == "regression" else ["accuracy"]

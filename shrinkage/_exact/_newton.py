@@ -1,0 +1,274 @@
+"""Log loss with an L2 penalty: Newton's method for all strengths of a set of rows at once.
+
+A step solves H s = g by conjugate gradients, so that the Hessian H of all classes is never made. The preconditioner is
+the Hessian of a squared error of the same curvature. It has the eigenvectors of one Gram matrix for all strengths.
+
+Source: Nocedal & Wright (2006), Numerical Optimization, chapters 5.1 and 7.1.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from shrinkage._exact._head import Head, Kind
+from shrinkage._exact._losses import ACTIVATIONS
+from shrinkage._exact._ridge import Solution, moments_of
+from shrinkage._exact._rows import Rows, in_parallel
+
+_TOLERANCES = {"float32": 1e-8, "float64": 1e-10}
+"""A strength has converged if a Newton step would change the scores of the rows by less, in the root mean square: far
+less than the precision of the weights in float32."""
+_SETTLED = 0.1
+"""Without a penalty the weights are not at a minimum if the last step changed the score of a row by more. Where inputs
+separate classes, the gradient vanishes, and each step adds about 1 to a score, without end."""
+_STEPS = 60
+"""Maximum number of Newton steps. Usually 4 to 12 suffice; for classes that are separated it takes about 40."""
+_INNER_STEPS = 60
+_EVERY = 8  # of this number of rows, one is used for the mean curvature, which scales the preconditioner
+
+
+class Logistic:
+    """The minima of mean log loss plus L2 penalty.
+
+    The minima of all rows come first, and are near those of a fold: a fold's steps begin there. A convex function has
+    one minimum, wherever the steps begin.
+
+    Args:
+        rows: The rows, in memory.
+        head: The head of the model.
+    """
+
+    def __init__(self, rows: Rows, head: Head):
+        self._rows, self._head = rows, head
+        self._of_all_rows: dict[float, tuple[np.ndarray, bool]] = {}
+
+    def solve(self, sets: Sequence[int], lam: np.ndarray) -> list[Solution]:
+        """Return the solution of each set at strengths (f, S)."""
+        kernel, _ = self._head.factors
+        ridges = self._rows.n_train[list(sets)][:, None] * kernel * lam
+        begin, converged = self._solve_all_rows(ridges[0])  # the same in all sets
+        if list(sets) == [self._rows.n_sets - 1]:
+            return [(begin, converged)]
+        # Without a minimum, weights of all rows would tell a fold about the rows that it holds out.
+        begin = np.where(converged, begin, 0.0)
+        pairs = zip(sets, ridges, strict=True)
+        return [minimise(_Loss(self._rows, self._head, f), ridge, begin) for f, ridge in pairs]
+
+    def _solve_all_rows(self, ridge: np.ndarray) -> Solution:
+        keys = [float(f"{value:.9e}") for value in ridge]  # folds multiply and divide by their numbers of rows
+        new = [place for place, key in enumerate(keys) if key not in self._of_all_rows]
+        if new:
+            found, converged = minimise(_Loss(self._rows, self._head, self._rows.n_sets - 1), ridge[new])
+            for place, number in enumerate(new):
+                self._of_all_rows[keys[number]] = found[:, :, place], bool(converged[place])
+        weights, converged = zip(*(self._of_all_rows[key] for key in keys), strict=True)
+        return np.stack(weights, axis=2), np.array(converged)
+
+
+class _Loss:
+    """The sum of the losses of the training rows of a set, as a function of centred coefficients.
+
+    With an intercept, the columns are centred: the intercept is then nearly independent of the other coefficients.
+    Keras averages the log losses of k labels, so that the loss has the factor 1 / k.
+    """
+
+    def __init__(self, rows: Rows, head: Head, f: int):
+        self.kind: Kind = head.kind
+        self.units, self.tolerance = head.units, _TOLERANCES[head.layer.compute_dtype]
+        self._share = 1 / head.units if head.kind == "binary" else 1.0
+        self._parts: list[Callable[[], np.ndarray]] = []
+        self._weights, self._targets = list[np.ndarray](), list[np.ndarray]()
+        for number, block in rows.blocks():
+            self._parts.append(lambda number=number, block=block: rows.design(number, block, f))
+            self._weights.append(self._share * block.data.weight * block.sides.train[f].astype(np.float64))
+            self._targets.append(rows.targets(number, block))
+        self._kept: list[np.ndarray] = []
+        designs = [part() for part in self._parts]  # not in parallel: layers before the head run here
+        first, *others = in_parallel(lambda i: moments_of(designs[i], self._weights[i]), len(designs))
+        moments = sum(others, first)
+        self.weight, gram = moments.weight, moments.gram
+        self._mean = moments.total / self.weight
+        self.penalised = np.ones(len(gram))
+        if head.has_intercept:
+            self.penalised[-1], self._mean[-1] = 0, 0
+            centre = np.append(self._mean[:-1], 0.0)
+            gram = gram - self.weight * np.outer(centre, centre)
+            gram[-1, :-1] = gram[:-1, -1] = 0
+        else:
+            self._mean = np.zeros(len(gram))
+        self._spectrum = self._eigenvalues(gram)
+
+    def _eigenvalues(self, gram: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return eigenvalues, eigenvectors, and whether each eigenvalue is above 0 beyond rounding.
+
+        An intercept has its own eigenvector, the last.
+        """
+        n = len(gram) if self.penalised[-1] else len(gram) - 1
+        values, vectors = np.ones(len(gram)) * self.weight, np.eye(len(gram))
+        values[:n], vectors[:n, :n] = np.linalg.eigh(gram[:n, :n])
+        known = values > len(gram) * np.finfo(float).eps * values.max(initial=0.0)
+        known[n:] = True
+        return np.maximum(values, 0), vectors, known
+
+    def raw(self, w: np.ndarray) -> np.ndarray:
+        """Return the coefficients of the columns as they are."""
+        if self.penalised[-1]:
+            return w
+        return np.concatenate([w[:-1], w[-1:] - np.tensordot(self._mean[:-1], w[:-1], 1)[None]])
+
+    def centred(self, w: np.ndarray) -> np.ndarray:
+        """Return the centred coefficients whose `raw` is w."""
+        if self.penalised[-1]:
+            return w
+        return np.concatenate([w[:-1], w[-1:] + np.tensordot(self._mean[:-1], w[:-1], 1)[None]])
+
+    def _of_centred(self, gradient: np.ndarray) -> np.ndarray:
+        return gradient - self._mean.reshape(-1, *[1] * (gradient.ndim - 1)) * gradient[-1:]
+
+    def evaluate(self, w: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the gradient of the loss (P, k, s), and the mean curvature in the scores, (s,).
+
+        What `hessian` needs is kept, at the places of these strengths.
+        """
+        flat = self.raw(w).reshape(len(w), -1)
+        if not self._kept:
+            self._kept = [np.zeros((len(y), *w.shape[1:])) for y in self._targets]
+
+        def evaluate(number: int) -> tuple[np.ndarray, np.ndarray]:
+            design, weight, y = self._parts[number](), self._weights[number][:, None, None], self._targets[number]
+            scores = (design @ flat).reshape(len(y), *w.shape[1:])
+            found = ACTIVATIONS[self.kind](scores)
+            some = found[::_EVERY]
+            curvature = (some * (1 - some) * weight[::_EVERY]).sum(axis=(0, 1))
+            if self.kind == "classes":
+                self._kept[number][:, :, places] = found
+            else:
+                bend = 1 - found
+                bend *= found
+                bend *= weight
+                self._kept[number][:, :, places] = bend
+            found -= y[:, :, None]
+            found *= weight
+            return design.T @ found.reshape(len(y), -1), curvature
+
+        parts = in_parallel(evaluate, len(self._parts))
+        gradient, curvature = (np.sum(each, axis=0) for each in zip(*parts, strict=True))
+        some_weight = self.units * sum(weight[::_EVERY].sum() for weight in self._weights)
+        curvature = np.maximum(curvature / max(some_weight, 1e-300), 1e-300)
+        return self._of_centred(gradient.reshape(w.shape)), curvature * self._share
+
+    def hessian(self, v: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Return the Hessian of the loss times vectors (P, k, s), at the coefficients last evaluated."""
+        flat = self.raw(v).reshape(len(v), -1)
+
+        def multiply(number: int) -> np.ndarray:
+            design, kept = self._parts[number](), self._kept[number]
+            kept = kept if len(places) == kept.shape[2] else kept[:, :, places]
+            change = (design @ flat).reshape(kept.shape)
+            if self.kind == "classes":
+                change -= (kept * change).sum(axis=1, keepdims=True)
+                change *= self._weights[number][:, None, None]
+            change *= kept
+            return design.T @ change.reshape(len(design), -1)
+
+        return self._of_centred(np.sum(in_parallel(multiply, len(self._parts)), axis=0).reshape(v.shape))
+
+    def largest_score(self, w: np.ndarray) -> np.ndarray:
+        """Return the largest score of a training row, in absolute value, (s,)."""
+        flat = self.raw(w).reshape(len(w), -1)
+
+        def largest(number: int) -> np.ndarray:
+            scores = np.abs(self._parts[number]() @ flat) * (self._weights[number] > 0)[:, None]
+            return scores.reshape(-1, *w.shape[1:]).max(axis=(0, 1), initial=0)
+
+        return np.max(in_parallel(largest, len(self._parts)), axis=0)
+
+    def precondition(self, gradient: np.ndarray, curvature: np.ndarray, ridge: np.ndarray) -> np.ndarray:
+        """Return the inverse of curvature * G + ridge times a gradient (P, k, s), for each strength, (s,)."""
+        values, vectors, known = self._spectrum
+        size = curvature * values[:, None] + ridge * np.where(self.penalised, 1.0, 0.0)[:, None]
+        usable = known[:, None] | ((ridge > 0) & (self.penalised > 0)[:, None])
+        inverse = np.where(usable, 1 / np.where(usable, size, 1.0), 0.0)
+        return np.tensordot(vectors, np.tensordot(vectors.T, gradient, 1) * inverse[:, None], 1)
+
+
+def minimise(loss: _Loss, ridge: np.ndarray, begin: np.ndarray | None = None) -> Solution:
+    """Minimise the loss plus 1/2 ridge times the squared penalised coefficients, for all strengths (S,).
+
+    Args:
+        loss: The loss.
+        ridge: The strengths on the sum of the losses, (S,).
+        begin: The coefficients to begin at, (P, k, S); None for 0.
+
+    Returns:
+        The coefficients of the columns, (P, k, S), and whether they are minima, (S,).
+    """
+    penalised = loss.penalised[:, None, None]
+    shape = len(penalised), loss.units, len(ridge)
+    w = np.zeros(shape) if begin is None else loss.centred(begin)
+    step, gradient = np.zeros(shape), np.zeros(shape)
+    curvature, converged, settled = np.ones(len(ridge)), np.zeros(len(ridge), bool), np.zeros(len(ridge), bool)
+    for _ in range(_STEPS):
+        tried = np.flatnonzero(~converged)
+        trial = w[:, :, tried] - step[:, :, tried]
+        slope, bend = loss.evaluate(trial, tried)
+        slope = slope + ridge[tried] * penalised * trial
+        # The objective is convex: it may rise in the end of a step if it has turned upwards steeply.
+        before, after = (_dot(each, step[:, :, tried]) for each in (gradient[:, :, tried], slope))
+        fits = after >= -0.9 * before
+        step[:, :, tried[~fits]] /= 2
+        moved = tried[fits]
+        w[:, :, moved], gradient[:, :, moved], curvature[moved] = trial[:, :, fits], slope[:, :, fits], bend[fits]
+        direct = loss.precondition(gradient[:, :, moved], curvature[moved], ridge[moved])
+        size = np.sqrt(np.maximum(_dot(gradient[:, :, moved], direct), 0) / loss.weight)
+        converged[moved] = size <= loss.tolerance
+        for place in moved[converged[moved]]:
+            settled[place] = ridge[place] > 0 or _is_settled(loss, w[:, :, [place]], step[:, :, [place]])
+        moved, size = moved[~converged[moved]], size[~converged[moved]]
+        if converged.all():
+            break
+        if len(moved):
+            some = gradient[:, :, moved], curvature[moved], ridge[moved]
+            step[:, :, moved] = _newton_steps(loss, *some, np.minimum(0.1, size), moved)
+    return loss.raw(w), settled
+
+
+def _is_settled(loss: _Loss, w: np.ndarray, step: np.ndarray) -> bool:
+    """Return whether the last step without a penalty was small, as near a minimum; w and step are (P, k, 1)."""
+    change, size = (float(loss.largest_score(each)[0]) for each in (step, w))
+    return change <= max(_SETTLED, 1e-3 * size)
+
+
+def _newton_steps(
+    loss: _Loss,
+    gradient: np.ndarray,
+    curvature: np.ndarray,
+    ridge: np.ndarray,
+    accuracy: np.ndarray,
+    places: np.ndarray,
+) -> np.ndarray:
+    """Solve H s = g by preconditioned conjugate gradients, each strength to a relative accuracy, (s,)."""
+    penalised, left = loss.penalised[:, None, None], gradient.copy()
+    steps = np.zeros_like(left)
+    direction = towards = loss.precondition(left, curvature, ridge)
+    now = begin = _dot(left, towards)
+    goes_on = np.full(len(ridge), True)
+    for _ in range(_INNER_STEPS):
+        bent = loss.hessian(direction, places) + ridge * penalised * direction
+        along = _dot(direction, bent)
+        goes_on &= along > 0  # else rounding rules
+        length = np.where(goes_on, now / np.where(goes_on, along, 1.0), 0.0)
+        steps, left = steps + length * direction, left - length * bent
+        towards = loss.precondition(left, curvature, ridge)
+        after = _dot(left, towards)
+        goes_on &= after > accuracy**2 * begin
+        if not goes_on.any():
+            break
+        direction = towards + np.where(goes_on, after / np.where(now > 0, now, 1.0), 0.0) * direction
+        now = after
+    return steps
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the product of two vectors (P, k, s) for each strength, (s,)."""
+    return (a * b).sum(axis=(0, 1))

@@ -1,0 +1,145 @@
+"""The rows of a problem in blocks, with the inputs of the head in each fold."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from shrinkage._cohort._initial import adapted_layers, initial_values
+from shrinkage._cohort._stream import stored_moments
+from shrinkage._data._data import ALL_ROWS, Data, take
+from shrinkage._data._stored import Block, Sides
+from shrinkage._exact._head import Head, body_of
+from shrinkage._exact._losses import targets_of
+from shrinkage._problem._problem import Problem
+
+Result = TypeVar("Result")
+
+_BLOCK_ROWS = 8192  # the arrays of a block, with a column per strength, stay in the cache
+_BODY_VALUES = 2**21  # of inputs or features in a call of the body
+
+
+class Rows:
+    """The rows of F folds and, as the set of number F, of the models of all rows.
+
+    Args:
+        problem: The checked call of `fit`.
+        head: The head of the model.
+        limit: Bytes that the inputs of the head may use in memory; beyond, they are computed again for each pass.
+    """
+
+    def __init__(self, problem: Problem, head: Head, limit: float):
+        self._problem, self._head, self._left = problem, head, limit
+        self._kept: dict[tuple[int, int], np.ndarray] = {}
+        self._bodies: dict[int, keras.Model | None] = {}
+        self.n_sets = len(problem.folds.train) + 1
+        self.adapts = bool(adapted_layers(problem.training.template.network))
+        """Whether the inputs of the head differ between folds, because of normalization layers."""
+        self.values = _values(problem)
+        """The values of all variables of the network in each set, with those of the head yet to be found."""
+        self.n_train = np.append(problem.n_train, problem.n_rows)
+        """Number of training rows of each set, (F + 1,)."""
+        self._memory = None if problem.stored is not None else list(_blocks_in_memory(problem))
+        self._targets = [self._targets_of(block) for block in self._memory or ()]
+
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        """Yield the number of each block, and the block."""
+        stored = self._problem.stored
+        yield from enumerate(self._memory or () if stored is None else stored.blocks())
+
+    def targets(self, number: int, block: Block) -> np.ndarray:
+        """Return the targets of a block, (n, k)."""
+        return self._targets[number] if self._targets else self._targets_of(block)
+
+    def _targets_of(self, block: Block) -> np.ndarray:
+        return targets_of(self._head, tree.flatten(block.data.targets)[0])
+
+    def design(self, number: int, block: Block, f: int) -> np.ndarray:
+        """Return the columns of the linear model of a set for a block, (n, P): inputs of the head, and a constant."""
+        key = number, f if self.adapts else 0
+        if key in self._kept:
+            return self._kept[key]
+        design = self.design_of(block.data.x, f)
+        if self._memory is not None and design.nbytes <= self._left:
+            self._left -= design.nbytes
+            self._kept[key] = design
+        return design
+
+    def design_of(self, x: Any, f: int) -> np.ndarray:
+        """Return the columns of the linear model of a set for inputs x, a tree of (n, ...)."""
+        features, constant = self._features(x, f), self._head.constant
+        n, d = features.shape
+        if not np.isfinite(features).all():
+            raise ValueError(
+                'The layers before the last must give finite values for solver="exact". Received: NaN or infinite '
+                "values. Look for extreme numbers in `x`."
+            )
+        design = np.empty((n, d + bool(constant)))
+        design[:, :d], design[:, d:] = features, constant
+        return design
+
+    def _features(self, x: Any, f: int) -> np.ndarray:
+        """Return the inputs of the head, (n, d)."""
+        body, n = self._body(f), len(tree.flatten(x)[0])
+        if body is None:
+            return np.asarray(take(tree.flatten(x)[0], np.arange(n)))
+        widest = max(self._head.layer.kernel.shape[0], *(leaf[:1].size for leaf in tree.flatten(x)))
+        size = min(n, max(32, _BODY_VALUES // widest))
+        parts = []
+        for start in range(0, n, size):
+            rows = take(x, np.arange(start, min(n, start + size)))
+            parts.append(ops.convert_to_numpy(ops.cast(body(rows, training=False), "float64")))
+        return np.concatenate(parts)
+
+    def _body(self, f: int) -> keras.Model | None:
+        """Return the layers before the head, with the statistics of a set."""
+        key = f if self.adapts else 0
+        if key not in self._bodies:
+            template = self._problem.training.template
+            # A `Normalization` computes with values that it derives from its variables when a model is made.
+            network = template.trained_part(template.model(self.values[f])) if self.adapts else template.network
+            self._bodies[key] = body_of(network)
+        return self._bodies[key]
+
+
+def in_parallel(call: Callable[[int], Result], n_blocks: int) -> list[Result]:
+    """Return the results of calls with the numbers of blocks, in this order."""
+    if n_blocks == 1:
+        return [call(0)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(call, range(n_blocks)))
+
+
+def _values(problem: Problem) -> list[list[np.ndarray]]:
+    """Return the values of all variables in each set, with the statistics of normalization layers of its rows."""
+    training, stored = problem.training, problem.stored
+    template, data = training.template, training.data
+    moments = None if stored is None else stored_moments(template.network, stored)
+    sets = [*problem.train, problem.rows_of_x]
+    numbers: Sequence[int] = [*range(len(sets) - 1), ALL_ROWS]
+    found = initial_values(template, data, sets, numbers, seed=training.seed, init="keep", moments=moments)
+    return [[value[0] for value in values] for values in found]
+
+
+def _blocks_in_memory(problem: Problem) -> Iterator[Block]:
+    """Yield all rows in blocks, as rows on disk come."""
+    data, folds = problem.training.data, problem.folds
+    trained, scored = np.zeros(data.n_rows, bool), np.zeros((len(folds.train), data.n_rows), bool)
+    trained[problem.rows_of_x] = True
+    for f, rows in enumerate(problem.scored_training_rows):
+        scored[f, rows] = True
+    for start in range(0, data.n_rows, _BLOCK_ROWS):
+        part = slice(start, start + _BLOCK_ROWS)
+        rows = np.arange(start, min(start + _BLOCK_ROWS, data.n_rows))
+        none = np.zeros((1, len(rows)), bool)
+        sides = Sides(
+            np.concatenate([folds.train.contain(rows), trained[None, part]]),
+            np.concatenate([folds.held_out.contain(rows), none]),
+            np.concatenate([scored[:, part], none]),
+        )
+        some = Data(take(data.x, part), take(data.y, part), data.weight[part])
+        yield Block(some, rows, sides)

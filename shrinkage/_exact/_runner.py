@@ -1,0 +1,146 @@
+"""The runner of the exact solver: a problem, and the cohorts that solve it."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import scipy
+
+from shrinkage._cohort._tensorflow import threads
+from shrinkage._data._memory import memory_limit
+from shrinkage._exact._cohort import ExactCohort
+from shrinkage._exact._head import read_head
+from shrinkage._exact._newton import Logistic
+from shrinkage._exact._ridge import Ridge
+from shrinkage._exact._rows import Rows
+from shrinkage._host._layers import seed_generators, sublayers
+from shrinkage._plan._plan import check_user_plan
+from shrinkage._plan._runner import Runner, versions
+from shrinkage._problem._problem import Problem
+
+
+@dataclass(frozen=True)
+class ExactPlan:
+    """The settings of an exact run."""
+
+    chunk: int
+    """Number of strengths that are solved together."""
+    solver: str = "exact"
+
+
+class ExactRunner:
+    """A problem for the exact solver, with the methods of `Runner`.
+
+    Args:
+        problem: The checked arguments of `fit`.
+        user_plan: The argument `plan` of `fit`, of which `chunk` is used.
+        max_memory: Bytes that the run may take, or None for half of the free memory.
+        decision: The `decision` of an earlier runner for the same problem.
+
+    Raises:
+        ValueError: If the exact solver does not apply to the problem.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        user_plan: Mapping[str, Any] | None = None,
+        max_memory: float | None = None,
+        decision: Mapping[str, Any] | None = None,
+    ):
+        settings = check_user_plan(user_plan if decision is None else decision["settings"])
+        self.problem, self._head = problem, read_head(problem)
+        limit = memory_limit(max_memory)
+        units, strengths = self._head.units, len(problem.lams)
+        # Probabilities of all rows, and scores and predictions of the held-out rows.
+        self._bytes_per_strength = 3 * 8 * units * (problem.training.data.n_rows + 1)
+        chunk = max(1, min(strengths, int(limit / 2 / self._bytes_per_strength)))
+        self.plan = ExactPlan(min(strengths, settings.get("chunk", chunk)))
+        self._limit, self._unsolved = limit, list[float]()
+        self._rows = Rows(problem, self._head, limit / 2)
+        squared = self._head.kind == "squared error"
+        self._solver = Ridge(self._rows, self._head, problem.target) if squared else Logistic(self._rows, self._head)
+        self.search_text = ""
+        self._reason = "eigenvalues of a Gram matrix for each fold" if squared else "Newton's method for each fold"
+
+    def shrink(self, chunk: int) -> None:
+        """Solve at most `chunk` strengths at a time from now on."""
+        self.plan = replace(self.plan, chunk=chunk)
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """The plan with its reason and notes, for JSON."""
+        return {"settings": asdict(self.plan), "reason": self._reason, "notes": []}
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user about random layers, and about strengths that did not converge."""
+        times = Counter(f"{lam:.3g}" for lam in self._unsolved)
+        none = times.pop("0", 0)
+        unsolved = [_NO_MINIMUM.format(fits=f"{none} fit{'s' * (none > 1)}")] if none else []
+        if times:
+            lams = ", ".join(sorted(times, key=float, reverse=True))
+            unsolved += [f"Newton's method did not converge at lambda = {lams}: weights are those after its last step."]
+        network = self.problem.training.template.network
+        random = [layer.name for layer in sublayers(network) if seed_generators(layer) and layer.trainable]
+        note = f'{", ".join(random)}: random only in training, and not with solver="exact", which runs all layers in '
+        return [note + "inference mode."] * bool(random) + unsolved
+
+    def cohort(self, strengths: int) -> ExactCohort:
+        """Return the members of all folds; `strengths` is their number."""
+        return self._cohort(range(self._rows.n_sets - 1))
+
+    def cohort_of_all_rows(self, strengths: int) -> ExactCohort:
+        """Return the members of all rows; `strengths` is their number."""
+        return self._cohort(range(self._rows.n_sets - 1, self._rows.n_sets))
+
+    def _cohort(self, sets: range) -> ExactCohort:
+        return ExactCohort(self.problem, self._head, self._rows, self._solver, sets, self._unsolved)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The plan, the reason for it, the predicted memory, and all settings that affect the result to the bit."""
+        return {
+            **asdict(self.plan),
+            "reason": self._reason,
+            "memory": self._predicted_bytes,
+            "threads": threads(),
+            "versions": versions() | {"scipy": scipy.__version__},
+            "blocks": 1 if self.problem.stored is None else self.problem.stored.n_blocks,
+        }
+
+    @property
+    def _predicted_bytes(self) -> int:
+        columns = self._head.layer.kernel.shape[0] + 1
+        design = 8 * columns * self.problem.training.data.n_rows
+        return int(min(design, self._limit / 2)) + self.plan.chunk * self._bytes_per_strength
+
+    @property
+    def description(self) -> str:
+        """The plan as a sentence for the user."""
+        memory, limit = self._predicted_bytes / 2**20, self._limit / 2**20
+        return (
+            f"Plan: exact, by {self._reason}; {self.plan.chunk} strengths at a time; {memory:.0f} MiB of memory "
+            f"expected, {limit:.0f} allowed."
+        )
+
+
+AnyRunner = Runner | ExactRunner
+
+
+def make_runner(
+    problem: Problem,
+    user_plan: Mapping[str, Any] | None = None,
+    max_memory: float | None = None,
+    decision: Mapping[str, Any] | None = None,
+) -> AnyRunner:
+    """Return the runner of the problem's solver; see `Runner`."""
+    kind = ExactRunner if problem.solver == "exact" else Runner
+    return kind(problem, user_plan, max_memory, decision)
+
+
+_NO_MINIMUM = (
+    "Newton's method did not converge without a penalty in {fits}. If the inputs separate the classes, the log loss "
+    "has no minimum there, and the weights grow without end: they are those after its last step."
+)

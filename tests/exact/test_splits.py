@@ -1,0 +1,99 @@
+"""Every split and weight: losses of the exact solver are those of Keras on models of the fold's training rows."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import TimeSeriesSplit
+
+import shrinkage as sh
+from tests.exact.heads import CLASSES, LAMS, WEIGHT, D, N, X, Y, linear
+from tests.fit.fitting import small_blocks
+
+DAYS = np.arange(N) // 7
+OTHER = np.random.default_rng(3)
+X_NEW, Y_NEW = OTHER.normal(1.0, 2.0, size=(40, D)), OTHER.normal(3.0, 1.0, size=(40, 1))
+SPLITS: dict[str, dict[str, Any]] = {
+    "folds": {"cv": 4},
+    "repeats": {"cv": 3, "repeats": 2},
+    "hold-out": {"cv": 0.3},
+    "groups": {"cv": 3, "groups": DAYS},
+    "time": {"cv": TimeSeriesSplit(3)},
+    "numbers": {"cv": np.where(np.arange(N) < 30, -1, np.arange(N) % 3)},
+    "validation data": {"validation_data": (X_NEW, Y_NEW, np.linspace(0.5, 2, 40))},
+}
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_losses_are_those_of_ridge_regressions_of_the_folds(name, float64):
+    path = sh.fit(
+        linear(), X, Y, penalty="l2", solver="exact", lams=LAMS, sample_weight=WEIGHT, **SPLITS[name]
+    )  # fmt: skip
+    x, y, weight = X, Y[:, 0], WEIGHT / WEIGHT.mean()
+    if name == "validation data":
+        x, y = np.concatenate([X, X_NEW]), np.append(y, Y_NEW)
+        weight = np.append(weight, np.linspace(0.5, 2, 40))
+    predictions, times = np.zeros(len(y)), np.zeros(len(y))
+    for f, (train, held_out) in enumerate(zip(path.folds.train, path.folds.held_out, strict=True)):
+        model = Ridge(alpha=N * LAMS[1] / 2).fit(x[train], y[train], weight[train])
+        found = model.predict(x[held_out])
+        loss = np.average((found - y[held_out]) ** 2, weights=weight[held_out])
+        np.testing.assert_allclose(path.cv_loss[f, 1, 0], loss, rtol=1e-9)
+        predictions[held_out] += found
+        times[held_out] += 1
+    rows = path.held_out_rows
+    assert times[rows].min() >= 1 and path.train_loss.min() > 0
+    np.testing.assert_allclose(path.predictions[:, 1, 0], (predictions / np.maximum(times, 1))[rows], rtol=1e-8)
+
+
+def test_losses_are_those_of_training_by_epochs():
+    """One step at rate 0 keeps the minima: the held-out and training losses of the engine are the same."""
+    exact = sh.fit(
+        linear("sparse_categorical_crossentropy", 3, "softmax"), X, CLASSES, penalty="l2", solver="exact", lams=[0.1],
+        cv=3, repeats=2, class_weight={0: 2.0, 1: 1.0},
+    )  # fmt: skip
+    model = exact.model(0.1)
+    model.optimizer.learning_rate = 0.0
+    x_new, y_new = X[::3], CLASSES[::3]
+    options: dict[str, Any] = {"penalty": "l2", "lams": [0.1], "validation_data": (x_new, y_new)}
+    kept = sh.fit(model, X, CLASSES, init="keep", epochs=1, **options)
+    solved = sh.fit(linear("sparse_categorical_crossentropy", 3, "softmax"), X, CLASSES, solver="exact",
+                    class_weight={0: 2.0, 1: 1.0}, **options)  # fmt: skip
+    np.testing.assert_allclose(solved.predictions[:, 0], kept.predictions[:, 0], atol=1e-5)
+    keras_loss = keras.losses.sparse_categorical_crossentropy(y_new, kept.predictions[:, 0])
+    np.testing.assert_allclose(solved.row_loss[:, 0], np.asarray(keras_loss), atol=1e-5)
+
+
+# --- rows on disk
+
+
+@pytest.fixture
+def _small(monkeypatch, tmp_path):
+    yield from small_blocks(monkeypatch, tmp_path, block=1000, sample=500, read=500)
+
+
+ROWS = np.random.default_rng(4).normal(2.0, 3.0, size=(4000, 6)).astype("float32")
+TARGETS = (ROWS @ np.arange(6.0)[:, None] / 5 + np.random.default_rng(5).normal(size=(4000, 1))).astype("float32")
+SHARES = np.random.default_rng(6).uniform(0, 2, 4000).astype("float32")
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("normalized", [False, True], ids=["", "normalization"])
+@pytest.mark.parametrize("options", [{}, {"standardize_target": True}, {"repeats": 2}], ids=["", "target", "repeats"])
+def test_rows_on_disk_give_the_same_path(normalized, options):
+    before = [keras.layers.Normalization()] if normalized else []
+    model = linear(columns=6, before=before, metrics=["mae"])
+    common: dict[str, Any] = {"penalty": "l2", "solver": "exact", "lams": LAMS, "cv": 3, **options}
+    dataset = tf.data.Dataset.from_tensor_slices((ROWS, TARGETS, SHARES)).batch(32)
+    stored = sh.fit(model, dataset, max_memory=2.5e5, **common)
+    memory = sh.fit(model, ROWS, TARGETS, sample_weight=SHARES, **common)
+    assert stored.plan["blocks"] > 1 and len(stored.held_out_rows) < len(memory.held_out_rows)
+    for name in ("cv_loss", "train_loss", "norm"):
+        np.testing.assert_allclose(getattr(stored, name), getattr(memory, name), rtol=1e-4)
+    rows = np.searchsorted(memory.held_out_rows, stored.held_out_rows)
+    np.testing.assert_allclose(stored.predictions, memory.predictions[rows], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(stored.row_loss, memory.row_loss[rows], rtol=1e-2, atol=1e-4)
+    np.testing.assert_allclose(stored.metrics["mae"], memory.metrics["mae"], rtol=0.02)
