@@ -33,7 +33,7 @@ def write(page: Path, name: str, text: str) -> None:
 def machine() -> str:
     """Say in one line what was measured on: processor, cores, system, and versions of Python and of packages."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    packages = ("tensorflow", "tensorflow-cpu", "keras", "scikit-learn", "numpy", "torch")
+    packages = ("tensorflow", "tensorflow-cpu", "keras", "scikit-learn", "numpy", "torch", "jax")
     versions = [f"Python {platform.python_version()}", *filter(None, map(_version, packages))]
     return f"{_processor()}, {cores} cores, {platform.system()}; {', '.join(versions)}."
 

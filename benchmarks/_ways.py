@@ -8,9 +8,9 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 import numpy as np
@@ -144,7 +144,13 @@ def best_loop(work: Work, data: Arrays, variant: Variant) -> Cost:
     )
 
 
-def ours(work: Work, data: Arrays, variant: Variant, plan: dict[str, bool] | None = None) -> Cost:
+def ours(
+    work: Work,
+    data: Arrays,
+    variant: Variant,
+    plan: dict[str, bool] | None = None,
+    models: Literal["all", "chosen"] = "all",
+) -> Cost:
     """`shrinkage.fit` on a model as everyone writes it, with clocks in it."""
     import shrinkage as sh
 
@@ -156,7 +162,7 @@ def ours(work: Work, data: Arrays, variant: Variant, plan: dict[str, bool] | Non
         model.compile("adam", work.loss)
         path = sh.fit(
             model, x, y, penalty=sh.L2(), lams=work.lams(len(x)), cv=work.folds if work.folds > 1 else work.held_out,
-            epochs=work.epochs, batch_size=work.batch_size, epoch="last", progress=False, plan=plan,
+            epochs=work.epochs, batch_size=work.batch_size, epoch="last", progress=False, plan=plan, models=models,
         )  # fmt: skip
     seconds = time.perf_counter() - start
     if not np.isfinite(path.cv_loss).all():
@@ -237,6 +243,35 @@ def grid_search(processes: int) -> Callable[[Work, Arrays, Variant], Cost]:
     return cost
 
 
+def chosen(work: Work, data: Arrays, variant: Variant) -> Cost:
+    """Ours with no more than the chosen strengths on all rows."""
+    return replace(ours(work, data, variant, models="chosen"), step=float("nan"))
+
+
+def again(way: Callable[[Work, Arrays, Variant], Cost]) -> Callable[[Work, Arrays, Variant], Cost]:
+    """Return a way that is measured for the second time in its process, when it finds its steps compiled."""
+
+    def cost(work: Work, data: Arrays, variant: Variant) -> Cost:
+        way(work, data, variant)
+        return way(work, data, variant)
+
+    return cost
+
+
+def jax(work: Work, data: Arrays, variant: Variant) -> Cost:
+    """JAX by hand: the strengths of a fold as one, all of them on all rows too."""
+    from benchmarks import _jax
+
+    splits = list(_splits(work, data))
+    size = min(len(held_out) for _, held_out in splits)
+    start = time.perf_counter()
+    losses = _jax.path(work, *data, [(train, held_out[:size]) for train, held_out in splits])
+    seconds = time.perf_counter() - start
+    if not np.isfinite(losses).all():
+        raise RuntimeError("A member diverged: there is less to compute then.")
+    return Cost(seconds, seconds)
+
+
 def vmap(work: Work, data: Arrays, variant: Variant) -> Cost:
     """PyTorch's members as one, in the folds; it has none on all rows."""
     from benchmarks import _torch
@@ -258,6 +293,10 @@ WAYS: dict[str, Callable[[Work, Arrays, Variant], Cost]] = {
     "grid": grid_search(1),
     "grid2": grid_search(2),
     "vmap": vmap,
+    "jax": jax,
+    "jax_again": again(jax),
+    "ours_again": again(ours),
+    "chosen": chosen,
 }
 IMPORTS = {
     "loop": ("tensorflow", "keras", "shrinkage._weights._selection"),
@@ -266,6 +305,10 @@ IMPORTS = {
     "grid": ("sklearn.neural_network",),
     "grid2": ("sklearn.neural_network",),
     "vmap": ("torch", "sklearn.datasets"),
+    "jax": ("benchmarks._jax",),
+    "jax_again": ("benchmarks._jax",),
+    "ours_again": ("shrinkage._fit",),
+    "chosen": ("shrinkage._fit",),
 }
 
 
@@ -273,4 +316,6 @@ def ways_for(name: str, work: Work) -> list[str]:
     """Return the ways that a work is measured in."""
     dense = bool(work.hidden)
     with_torch = name == "mlp" and importlib.util.find_spec("torch") is not None
-    return ["plain", "trial", "loop", *dense * ["grid", "grid2"], *with_torch * ["vmap"], "ours"]
+    with_jax = name == "mlp" and importlib.util.find_spec("jax") is not None
+    by_hand = [*with_torch * ["vmap"], *with_jax * ["jax", "jax_again", "ours_again"]]
+    return ["plain", "trial", "loop", *dense * ["grid", "grid2"], *by_hand, "ours"]

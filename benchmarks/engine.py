@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from benchmarks import _curves, _sets
+from benchmarks import _curves, _pairs, _sets
 from benchmarks._page import DOCS, machine, markdown, write
 from benchmarks._store import Store, changed
 from benchmarks._ways import Cost, measure, ways_for
@@ -27,6 +27,10 @@ Costs = dict[str, dict[str, Cost | None]]
 @_sets.folders_option
 @click.option("--works/--no-works", default=True, show_default=True, help="Compare the ways for all works.")
 @click.option("--curves/--no-curves", default=True, show_default=True, help="Measure how cost grows.")
+@click.option("--pairs", default=5, show_default=True, help="Paired runs of ours and (b); 0 measures none.")
+@click.option(
+    "--width", "widths", type=int, multiple=True, help="Only these widths in paired runs; no page is written."
+)
 @click.option(
     "--work", "names", type=click.Choice([*WORKS]), multiple=True, help="Only these works; no page is written."
 )
@@ -38,8 +42,8 @@ Costs = dict[str, dict[str, Cost | None]]
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Keep results here; what it has stands.")
 @click.option("--measure", "one", hidden=True, help="In a new process: print the result of this job.")
 def main(
-    folders: tuple[str, ...], works: bool, curves: bool, names: tuple[str, ...], rows: tuple[str, ...], repeats: int,
-    case: str, out: Path | None, one: str | None,
+    folders: tuple[str, ...], works: bool, curves: bool, pairs: int, widths: tuple[int, ...], names: tuple[str, ...],
+    rows: tuple[str, ...], repeats: int, case: str, out: Path | None, one: str | None,
 ) -> None:  # fmt: skip
     """Measure and print the tables, and write them to docs/engine.md."""
     if one:
@@ -51,10 +55,15 @@ def main(
         tables |= works_tables(compare(store, folders, names or tuple(WORKS), rows, changes))
     if curves:
         tables |= _curves.tables(store, changes, None if changes else DOCS / "engine.png")
+    if pairs and not rows:
+        tables["engine_pairs"] = _pairs.table(
+            store, pairs, lambda name: not _sets.missing(WORKS[name].data, folders),
+            names or (() if widths else tuple(WORKS)), widths or (() if names else _pairs.WIDTHS), changes,
+        )  # fmt: skip
     tables["engine_machine"] = machine()
     for name, text in tables.items():
         click.echo(f"\n{text}")
-        if not (names or rows or changes):
+        if not (names or rows or widths or changes):
             write(PAGE, name, text)
 
 
@@ -103,9 +112,9 @@ def works_tables(found: Costs) -> dict[str, str]:
         inside.append([work.title, *steps, *shares, *peaks, _form(loop), loop.measured if loop else "-"])
         for way, title in OTHERS.items():
             if way in costs:
-                cost = costs[way]
-                figures = [_seconds(cost and cost.seconds), _ratio(cost and cost.seconds, own)]
-                figures += [_ratio(cost and cost.one_final, own), _number(cost and cost.peak, 0)]
+                cost, ours = costs[way], costs.get("ours_again") if way == "jax_again" else own
+                figures = [_seconds(cost and cost.seconds), _ratio(cost and cost.seconds, ours)]
+                figures += [_ratio(cost and cost.one_final, ours), _number(cost and cost.peak, 0)]
                 others.append([title, work.title, *figures, cost.measured if cost else "-"])
     return {
         "engine_works": markdown(SPEED, speed),
@@ -127,6 +136,8 @@ OTHERS = {
     "grid": "scikit-learn: `GridSearchCV(MLPClassifier)`",
     "grid2": "The same in 2 processes",
     "vmap": "PyTorch, `torch.func.vmap` by hand",
+    "jax": "JAX by hand: `vmap`, a compiled loop, two threads",
+    "jax_again": "The same for the second time in a process, against ours for the second time",
 }
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import _curves, _page, _sets, engine
+from benchmarks import _curves, _page, _pairs, _sets, engine
 from benchmarks._profile import KINDS, REST, profile, shares
 from benchmarks._store import Store, changed
 from benchmarks._ways import PARTS, WAYS, Cost, ways_for
@@ -63,7 +63,7 @@ def test_every_way_is_extrapolated_to_the_whole(way):
     work = changed(WORKS["mlp"], SMALL)
     cost = WAYS[way](work, _sets.load("digits", (), work.rows), {"jit_compile": False})
     assert cost.seconds > 0
-    if way in ("loop", "ours"):
+    if way in ("loop", "ours", "ours_again"):
         assert cost.seconds >= cost.one_final > cost.step / 1000 > 0
     if way == "ours":
         assert all(cost.parts[part] > 0 for part in PARTS if part != "compiling")  # an earlier test may have done that
@@ -119,6 +119,43 @@ def test_curves_come_from_costs_and_the_machines_rate(tmp_path, monkeypatch):
     assert len(tables["engine_inside"].splitlines()) == 2 + len(_curves.INSIDE)
 
 
+def test_pairs_of_runs_come_by_turns(tmp_path, monkeypatch):
+    asked = []
+
+    def value(self, job):
+        asked.append((job["way"], job.get("pair")))
+        if (job["way"], job.get("pair")) == ("loop", 3):
+            return None  # given up
+        return {"seconds": 0.0, "one_final": {"loop": 20.0, "chosen": 10.0, "trial": 0.0}[job["way"]]}
+
+    monkeypatch.setattr(Store, "value", value)
+    ratios, both = _pairs.measure(Store(None, (), 1), "dense", {}, 4)
+    assert asked == [
+        ("trial", None), ("chosen", 0), ("loop", 0), ("loop", 1), ("chosen", 1), ("chosen", 2), ("loop", 2),
+        ("loop", 3), ("chosen", 3),
+    ]  # fmt: skip
+    assert ratios.tolist() == [2, 2, 2] and both.tolist() == [[10, 20]] * 3
+    lines = _pairs.table(Store(None, (), 1), 2, lambda name: name == "mlp", ("mlp", "adult"), (64,), {}).splitlines()
+    assert lines[2:] == [
+        "| MLP 64-64 on digits | 2 | 20.0 | 10.0 | 2.00x | 2.00x to 2.00x |",
+        "| MLP 64-64 on 5,000 digits | 2 | 20.0 | 10.0 | 2.00x | 2.00x to 2.00x |",
+    ]
+
+
+def test_the_interval_of_a_ratio_is_that_of_the_logarithms():
+    low, high = _pairs.interval(np.array([1.0, 4.0]))
+    assert (low * high, np.log(high / 2)) == pytest.approx((4, 12.706 * np.log(4) / 2), rel=1e-4)  # t with 1 degree
+
+
+@pytest.mark.parametrize("units", _pairs.WIDTHS)
+def test_wide_networks_have_fewer_steps(units):
+    changes = _pairs.of_width(units)
+    work = changed(DENSE, changes)
+    steps = work.epochs * work.steps(5_000)
+    assert work.hidden == (units, units) and work.epochs >= 1
+    assert steps <= max(2 * _pairs._STEPS * 64 / max(64, units), work.steps(5_000))
+
+
 def test_operations_are_told_by_their_names_and_the_rest_is_left_over():
     spent = {"dot.3": 4, "copy_bitcast_fusion.1": 1, "multiply_add_fusion": 2, "maximum_bitcast_fusion": 1, "dot.27": 1}
     found = shares([*spent.items(), ("CpuExecutable::ExecuteAsyncOnStream", 10), ("while.2", 9), ("_train", 10)])
@@ -137,7 +174,9 @@ def test_a_curves_work_names_only_what_is_changed():
     assert changed(DENSE, changes).hidden == (1024, 1024)
 
 
-@pytest.mark.parametrize("name", ["works", "steps", "others", "picture", "rate", "curves", "inside", "machine"])
+@pytest.mark.parametrize(
+    "name", ["works", "steps", "others", "pairs", "picture", "rate", "curves", "inside", "machine"]
+)
 def test_the_page_has_its_markers(name):
     assert engine.PAGE.read_text("utf-8").count(f"<!-- table:engine_{name} -->") == 1
     assert engine.PAGE.parent == _page.DOCS

@@ -1,6 +1,6 @@
 """The plan of a run: by rules or unrolled, with or without XLA, how many strengths and rows at a time.
 
-`ways` selects at most two ways to run a model. If there are two and the run is long enough, `_probe.py` times both.
+`ways` selects a few ways to run a model. If the run is long enough, `_probe.py` times those that may be the fastest.
 """
 
 import math
@@ -20,6 +20,7 @@ _LARGE_CONVOLUTIONS = 1e8  # multiplications per step; above, TensorFlow's convo
 SMALL_STEP = 1e7
 """Multiplications per step; below, a member takes about a tenth of the time if all members are trained together."""
 _MANY_CONVOLUTIONS = 12  # this many small convolutions took 4.9 s by rules with compiling, and 2.7 s unrolled
+_MANY_WEIGHTS = 2e5  # two layers of 384: one strength at a time took 0.8 of the time for a step, and at 256 the same
 _EVALUATED_VALUES = 2**21  # in a layer's output, 8 MB of float32: fewer need more calls, more do not fit the cache
 
 
@@ -39,30 +40,55 @@ class Plan:
 
 @dataclass(frozen=True)
 class Way:
-    """A way to run a model: by rules or not, with XLA or not, and which layers are called once per member."""
+    """A way to run a model: by rules or not, with XLA or not, which layers are called once per member, and whether
+    strengths are trained together."""
 
     rules: bool
     xla: bool
     unrolled: tuple[str, ...] = ()
     scores_by_calls: bool = False
     """Whether evaluation calls the model once per member."""
+    alone: bool = False
+    """Whether strengths are trained one after another, by one compiled step that takes the strength as an argument."""
 
     def __str__(self) -> str:
         mode = "all layers by rules" if self.rules and not self.unrolled else "the model once per member"
         if self.rules and self.unrolled:
             names = ", ".join(self.unrolled[:3]) + (" and others" if len(self.unrolled) > 3 else "")
             mode = f"{names} once per member and the rest by rules"
-        return f"{mode}, {'with' if self.xla else 'without'} XLA"
+        order = "one strength at a time, " if self.alone else ""
+        return f"{order}{mode}, {'with' if self.xla else 'without'} XLA"
 
 
 def ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
-    """Return one or two ways to run a model, first the way that is probably faster.
+    """Return the ways to run a model, first the way that is probably the fastest.
+
+    One way trains one strength at a time. It is the fastest where arithmetic takes the time of a step: the values of
+    one member stay in the cache, and a model that is called once per member is traced once. It is the first way for a
+    large model, and the last for others.
 
     Args:
         network: The model.
         agrees: Whether the rules give the same results as calls of the model.
         batch_size: Number of rows in a batch.
     """
+    together = _ways_together(network, agrees=agrees, batch_size=batch_size)
+    # A single member gains nothing from rules that avoid calls, and most from the compiler that fits the layers.
+    best = together[0] if together[-1].rules else together[-1]
+    alone = replace(best, alone=True)
+    weights = sum(math.prod(variable.shape) for variable in network.trainable_variables)
+    if not best.rules and batch_size * multiplications(network) > _LARGE_CONVOLUTIONS:
+        return [alone]  # a step takes as long together, and tracing and timing would take longer
+    return [alone, *together] if weights > _MANY_WEIGHTS else [*together, alone]
+
+
+def ways_together(candidates: list[Way]) -> list[Way]:
+    """Return the ways that train strengths together, at least one."""
+    return [way for way in candidates if not way.alone] or [replace(candidates[0], alone=False)]
+
+
+def _ways_together(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
+    """Return one or two ways that train strengths together, first the way that is probably faster."""
     whole = Way(rules=False, xla=False, unrolled=(network.name,), scores_by_calls=True)
     if not agrees or run_mode(network) == "unroll":
         return [whole]
@@ -112,6 +138,7 @@ def make_plan(way: Way, memory: Memory, user_plan: Mapping[str, Any], *, strengt
         strengths: Number of strengths S.
     """
     most = min(strengths, memory.affordable(way.xla), _UNROLLED_MEMBERS if way.unrolled else strengths)
+    most = 1 if way.alone else most
     chunk = user_plan.get("chunk") or math.ceil(strengths / math.ceil(strengths / most))
     chunk = min(chunk, strengths)
     together = 1 if way.scores_by_calls else chunk
@@ -171,9 +198,13 @@ def ways_with_room(candidates: list[Way], user_plan: Mapping[str, Any]) -> tuple
 def ways_left(candidates: list[Way], user_plan: Mapping[str, Any]) -> list[Way]:
     """Return the ways that a user's plan allows. If it allows no candidate, a candidate is changed to the plan.
 
+    A given chunk says how many strengths are trained together, and leaves no choice of training them alone.
+
     Raises:
         ValueError: If the plan asks for rules that are missing, slow, or do not agree with calls of the model.
     """
+    together = ways_together(candidates)
+    candidates = together if "chunk" in user_plan else candidates
     user_plan = {name: user_plan[name] for name in ("rules", "xla") if name in user_plan}
     left = [way for way in candidates if all(getattr(way, name) == value for name, value in user_plan.items())]
     if left or not user_plan:
@@ -185,7 +216,7 @@ def ways_left(candidates: list[Way], user_plan: Mapping[str, Any]) -> list[Way]:
         )
     return [
         replace(
-            candidates[0] if user_plan.get("rules", candidates[0].rules) == candidates[0].rules else candidates[-1],
+            together[0] if user_plan.get("rules", together[0].rules) == together[0].rules else together[-1],
             **user_plan,
         )
     ]

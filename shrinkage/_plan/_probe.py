@@ -1,4 +1,4 @@
-"""Timing of two ways to run a model, by a few steps on the caller's model and rows."""
+"""Timing of the ways to run a model, by a few steps on the caller's model and rows."""
 
 import time
 from collections.abc import Callable
@@ -10,6 +10,8 @@ from shrinkage._plan._plan import Way
 
 _TIMING_SECONDS = 0.15  # duration of a timing
 _MIN_SECONDS_TO_TIME = 10.0  # shorter trainings are not timed
+_MIN_SECONDS_TO_TIME_ALONE = 4.0  # without compiling; below, compiling takes what it gains
+_SLOW_STEP = 2e-4  # seconds for a step of one member; in shorter steps, strengths together were faster
 _PROBE_SHARE, _PROBE_SECONDS = 0.1, 5.0  # a probe takes a tenth of the run or 5 s, whichever is longer
 
 
@@ -43,26 +45,41 @@ def time_steps(cohort: Cohort | StreamCohort, start: Callable[[Cohort | StreamCo
 
 
 def choose(candidates: list[Way], time_way: Callable[[Way], Timing], model_steps: float) -> tuple[Way, str]:
-    """Return the faster of one or two ways, and the reason as a sentence.
+    """Return the fastest of a few ways, and the reason as a sentence.
 
     Args:
-        candidates: The ways, first the way that is probably faster.
-        time_way: A function that times a way. It is called for the second way only if the run is long enough.
+        candidates: The ways, first the way that is probably the fastest.
+        time_way: A function that times a way. It is called for other ways only if the run is long enough.
         model_steps: Number of steps in the run, summed over members.
     """
-    first = candidates[0]
-    if len(candidates) == 1:
+    first, *others = candidates
+    if not others:
         return first, f"{first}: the only way"
-    first_timing = time_way(first)
-    run = first_timing.run(model_steps)
-    if run < _MIN_SECONDS_TO_TIME:
-        return first, f"{first}: about {run:.1f} s of training, too short to time another way"
-    if 2 * first_timing.compile_seconds > max(_PROBE_SECONDS, _PROBE_SHARE * run):
-        return first, f"{first}: timing another way would take too long for about {run:.0f} s of training"
-    second = candidates[1]
-    second_timing = time_way(second)
-    costs = [
-        f"{way} {timing.step_seconds * 1e3:.3g} ms" for way, timing in ((first, first_timing), (second, second_timing))
-    ]
-    best = first if run <= second_timing.run(model_steps) else second
+    timings = {first: time_way(first)}
+    run = timings[first].run(model_steps)
+    for way in others:
+        if _is_worth_timing(way, timings[first], model_steps):
+            timings[way] = time_way(way)
+    if len(timings) == 1:
+        return first, _why_untimed(first, others, timings[first], run)
+    costs = [f"{way} {timing.step_seconds * 1e3:.3g} ms" for way, timing in timings.items()]
+    best = min(timings, key=lambda way: timings[way].run(model_steps))
     return best, f"{best}: timed for a step of one member: {'; '.join(costs)}"
+
+
+def _is_worth_timing(way: Way, first: Timing, model_steps: float) -> bool:
+    """Return whether a way may be faster than the first, and is compiled in a small part of the run."""
+    run = first.run(model_steps)
+    if way.alone:  # a single model is compiled sooner than the models of the first way
+        is_long = first.step_seconds * model_steps >= _MIN_SECONDS_TO_TIME_ALONE
+        return is_long and first.step_seconds > _SLOW_STEP
+    return run >= _MIN_SECONDS_TO_TIME and 2 * first.compile_seconds <= max(_PROBE_SECONDS, _PROBE_SHARE * run)
+
+
+def _why_untimed(first: Way, others: list[Way], timing: Timing, run: float) -> str:
+    if run < _MIN_SECONDS_TO_TIME:
+        return f"{first}: about {run:.1f} s of training, too short to time another way"
+    if all(way.alone for way in others):
+        milliseconds = timing.step_seconds * 1e3
+        return f"{first}: a step of one member takes {milliseconds:.2g} ms, too short to train strengths alone"
+    return f"{first}: timing another way would take too long for about {run:.0f} s of training"

@@ -27,6 +27,7 @@ from shrinkage._plan._plan import (
     make_plan,
     multiplications,
     ways,
+    ways_together,
     ways_with_room,
 )
 from shrinkage._plan._probe import Timing, choose, time_steps
@@ -58,12 +59,15 @@ class Runner:
         self.notes: list[str] = []
         self._engines = Engines(training)
         self._timings: dict[Way, Timing] = {}
+        self._timing_bytes = 0 if decision is None else decision.get("memory", 0)
         self._memory = measure(
             training.template, training.data, self._scored_together(),
             batch_size=training.batch_size, strengths=self._strengths, limit=limit,
             n_train=int(problem.n_train.sum()), stored=0 if problem.stored is None else problem.stored.spool.n_rows,
         )  # fmt: skip
         candidates = ways(training.template.network, agrees=agrees, batch_size=training.batch_size)
+        if self._strengths == 1:
+            candidates = ways_together(candidates)  # all ways train one strength at a time
         candidates, note = ways_with_room(candidates, self._user_plan)
         self.notes += [note] if note else []
         self._way, self._reason = choose(candidates, self._time_way, self._model_steps())
@@ -106,7 +110,7 @@ class Runner:
     def decision(self) -> dict[str, Any]:
         """The plan with its reason and notes, for JSON."""
         notes = [note.text if isinstance(note, Note) else note for note in self.notes]
-        return {"settings": asdict(self.plan), "reason": self._reason, "notes": notes}
+        return {"settings": asdict(self.plan), "reason": self._reason, "notes": notes, "memory": self._timing_bytes}
 
     def cohort(self, strengths: int) -> Cohort | StreamCohort:
         """Return the members of all folds, for the given number of strengths."""
@@ -153,7 +157,11 @@ class Runner:
 
     @property
     def _predicted_bytes(self) -> int:
-        return self._memory.predict(self.plan.chunk, xla=self.plan.xla, evaluated_rows=self.plan.evaluated_rows)
+        """The peak of the run, or of the timing before it, in which more strengths may have been trained together."""
+        plan = self.plan
+        return max(
+            self._timing_bytes, self._memory.predict(plan.chunk, xla=plan.xla, evaluated_rows=plan.evaluated_rows)
+        )
 
     def predict_seconds(self) -> float:
         """Return the seconds for compiling and for the steps of all epochs. A few steps are timed."""
@@ -162,7 +170,8 @@ class Runner:
         return timing.run(self._model_steps()) + timing.compile_seconds
 
     def _model_steps(self) -> float:
-        in_folds, models = len(self.problem.lams), len(self.problem.lams)
+        in_folds = len(self.problem.lams)
+        models = in_folds if self.problem.models == "all" else min(2, in_folds)
         if self.problem.rung is not None:
             in_folds, models = self.problem.rung.members, 1
         rows = in_folds * int(self.problem.n_train.sum()) + models * self.problem.n_rows
@@ -220,6 +229,8 @@ class Runner:
             return self._timings[way]
         plan = self._plan_of(way)
         size = min(plan.chunk, 2 if way.unrolled else plan.chunk)
+        bytes_now = self._memory.predict(size, xla=plan.xla, evaluated_rows=plan.evaluated_rows)
+        self._timing_bytes = max(self._timing_bytes, bytes_now)
         cohort = self._cohort(size, plan)
         lam = np.zeros((len(self.problem.folds.train), size))
         timing = time_steps(cohort, lambda cohort: cohort.start(lam), lam.size)

@@ -26,6 +26,7 @@ from tests import peak_memory
 from tests.zoo import MODELS, dropped_out, mlp, rows
 
 XLA, NO_XLA, WHOLE = Way(True, True), Way(True, False), Way(False, False, ("net",))
+ALONE, WHOLE_ALONE = replace(XLA, alone=True), replace(WHOLE, alone=True)
 
 
 def compiled(
@@ -47,38 +48,54 @@ def fit(model: keras.Model | None = None, **changes) -> sh.Path:
 @pytest.mark.parametrize(
     ("name", "agrees", "expected"),
     [
-        ("mlp", True, [(True, True, 0), (True, False, 0)]),
-        ("nested", True, [(True, True, 0), (True, False, 0)]),
-        ("own_layer", True, [(True, False, 1), (False, False, 1)]),
-        ("subclassed", True, [(False, False, 1)]),
-        ("mlp", False, [(False, False, 1)]),
-        ("convolved", True, [(True, True, 0), (False, False, 1)]),
+        ("mlp", True, [(True, True, 0), (True, False, 0), (True, True, 0)]),
+        ("nested", True, [(True, True, 0), (True, False, 0), (True, True, 0)]),
+        ("own_layer", True, [(True, False, 1), (False, False, 1), (False, False, 1)]),
+        ("subclassed", True, [(False, False, 1), (False, False, 1)]),
+        ("mlp", False, [(False, False, 1), (False, False, 1)]),
+        ("convolved", True, [(True, True, 0), (False, False, 1), (False, False, 1)]),
     ],
 )
 def test_ways_of_a_model(name, agrees, expected):
     found = ways(MODELS[name][0](), agrees=agrees, batch_size=8)
     assert [(way.rules, way.xla, len(way.unrolled)) for way in found] == expected
-    assert all(str(way) for way in found)
+    assert [way.alone for way in found] == [*[False] * (len(expected) - 1), True]
+    assert len({str(way) for way in found}) == len(found)
+    assert str(found[-1]).startswith("one strength at a time, ")
 
 
 def test_large_convolutions_are_tensorflows_own():
     found = ways(MODELS["convolved"][0](), agrees=True, batch_size=10**6)
     assert [(way.rules, way.xla, way.scores_by_calls) for way in found] == [(False, False, True)]
+    assert [way.alone for way in found] == [True]
+    assert [way.alone for way in ways_left(found, {"chunk": 2})] == [False]
+
+
+def test_one_strength_at_a_time_is_the_first_way_of_a_large_model():
+    def found(units: int) -> list[Way]:
+        sizes = [keras.Input((64,)), layers.Dense(units), layers.Dense(units), layers.Dense(1)]
+        return ways(keras.Sequential(sizes), agrees=True, batch_size=32)
+
+    assert [way.alone for way in found(64)] == [False, False, True]
+    assert [way.alone for way in found(512)] == [True, False, False]
+    assert {str(way) for way in found(64)} == {str(way) for way in found(512)}
 
 
 @pytest.mark.parametrize(
     ("given", "left"),
     [
-        ({}, [XLA, NO_XLA]),
+        ({}, [XLA, NO_XLA, ALONE]),
         ({"chunk": 2}, [XLA, NO_XLA]),
+        ({"chunk": 1}, [XLA, NO_XLA]),
         ({"xla": False}, [NO_XLA]),
-        ({"rules": True, "xla": True}, [XLA]),
+        ({"rules": True, "xla": True}, [XLA, ALONE]),
+        ({"rules": True, "xla": True, "chunk": 1}, [XLA]),
         ({"rules": False, "xla": True}, [Way(False, True)]),
     ],
 )
 def test_a_given_plan_leaves_ways(given, left):
-    found = ways_left([XLA, NO_XLA], given)
-    assert [(way.rules, way.xla) for way in found] == [(way.rules, way.xla) for way in left]
+    found = ways_left([XLA, NO_XLA, ALONE], given)
+    assert [(way.rules, way.xla, way.alone) for way in found] == [(way.rules, way.xla, way.alone) for way in left]
 
 
 @pytest.mark.parametrize("plan", [None, {"xla": True}])
@@ -103,49 +120,6 @@ def test_memory_maps_are_counted_where_linux_tells():
 def test_rules_that_do_not_agree_cannot_be_had():
     with pytest.raises(ValueError, match="rules=True is not possible"):
         ways_left([WHOLE], {"rules": True})
-
-
-# --- the probe
-
-
-def timing(compiling: float, step: float) -> _probe.Timing:
-    return _probe.Timing(compiling, step)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "steps", "chosen", "timed"),
-    [
-        ((0.5, 1e-3), (0.5, 1e-4), 1e3, XLA, 1),  # 1.5 s of training: not worth another compilation
-        ((0.5, 1e-3), (0.5, 5e-4), 1e5, NO_XLA, 2),
-        ((0.5, 1e-3), (0.5, 2e-3), 1e5, XLA, 2),
-        ((0.5, 1e-3), (90.0, 5e-4), 1e5, XLA, 2),  # faster, and not in time
-        ((20.0, 1e-3), (0.5, 1e-4), 1e5, XLA, 1),  # compiling another may take longer than a tenth of the run
-    ],
-)
-def test_the_probe_takes_the_faster_way_where_it_pays(first, second, steps, chosen, timed):
-    times = {XLA: timing(*first), NO_XLA: timing(*second)}
-    asked = []
-
-    def timed_way(way: Way) -> _probe.Timing:
-        asked.append(way)
-        return times[way]
-
-    best, reason = _probe.choose([XLA, NO_XLA], timed_way, steps)
-    assert (best, len(asked)) == (chosen, timed)
-    assert reason.startswith(str(chosen))
-
-
-def test_one_way_is_not_timed():
-    assert _probe.choose([WHOLE], lambda way: pytest.fail("timed"), 1e9)[0] == WHOLE
-
-
-def test_a_probe_times_both_ways_and_leaves_no_trace_in_the_result(monkeypatch):
-    plain = fit()
-    monkeypatch.setattr(_probe, "_MIN_SECONDS_TO_TIME", 0.0)
-    probed = fit()
-    assert "timed for a step of one member" in probed.plan["reason"]
-    if probed.plan["xla"] == plain.plan["xla"]:
-        np.testing.assert_array_equal(probed.cv_loss, plain.cv_loss)
 
 
 # --- a plan that is given

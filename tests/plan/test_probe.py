@@ -1,0 +1,152 @@
+"""When ways are timed, and which one is taken."""
+
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+from shrinkage._plan import _engines, _probe, _runner
+from shrinkage._plan._plan import Way
+from tests.plan.test_plan import ALONE, NO_XLA, WHOLE, WHOLE_ALONE, XLA, compiled, fit
+from tests.zoo import MODELS
+
+
+def timing(compiling: float, step: float) -> _probe.Timing:
+    return _probe.Timing(compiling, step)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "steps", "chosen", "timed"),
+    [
+        ((0.5, 1e-3), (0.5, 1e-4), 1e3, XLA, 1),  # 1.5 s of training: not worth another compilation
+        ((0.5, 1e-3), (0.5, 5e-4), 1e5, NO_XLA, 2),
+        ((0.5, 1e-3), (0.5, 2e-3), 1e5, XLA, 2),
+        ((0.5, 1e-3), (90.0, 5e-4), 1e5, XLA, 2),  # faster, and not in time
+        ((20.0, 1e-3), (0.5, 1e-4), 1e5, XLA, 1),  # compiling another may take longer than a tenth of the run
+    ],
+)
+def test_the_probe_takes_the_faster_way_where_it_pays(first, second, steps, chosen, timed):
+    times = {XLA: timing(*first), NO_XLA: timing(*second)}
+    asked = []
+
+    def timed_way(way: Way) -> _probe.Timing:
+        asked.append(way)
+        return times[way]
+
+    best, reason = _probe.choose([XLA, NO_XLA], timed_way, steps)
+    assert (best, len(asked)) == (chosen, timed)
+    assert reason.startswith(str(chosen))
+
+
+@pytest.mark.parametrize(
+    ("times", "chosen", "timed", "reason"),
+    [
+        pytest.param({WHOLE: (1.0, 2e-3), WHOLE_ALONE: (0.1, 1e-3)}, WHOLE_ALONE, 2, "timed for", id="arithmetic"),
+        pytest.param({WHOLE: (1.0, 1e-3), WHOLE_ALONE: (0.1, 2e-3)}, WHOLE, 2, "timed for", id="stacked is faster"),
+        pytest.param({WHOLE: (1.0, 9e-5), WHOLE_ALONE: (0.1, 1e-9)}, WHOLE, 1, "too short to train", id="short steps"),
+        pytest.param({WHOLE: (60.0, 1e-3), WHOLE_ALONE: (3.0, 1e-3)}, WHOLE_ALONE, 2, "timed for", id="slow to trace"),
+        pytest.param(
+            {XLA: (0.5, 1e-3), NO_XLA: (0.5, 8e-4), ALONE: (0.5, 5e-4)}, ALONE, 3, "timed for", id="three ways"
+        ),
+        pytest.param(
+            {XLA: (0.5, 9e-5), NO_XLA: (0.5, 8e-5), ALONE: (0.5, 5e-5)}, NO_XLA, 2, "timed for", id="two of three ways"
+        ),
+        pytest.param(
+            {XLA: (20.0, 9e-5), NO_XLA: (0.5, 8e-5), ALONE: (0.5, 5e-5)}, XLA, 1, "would take too long", id="none"
+        ),
+        pytest.param(
+            {XLA: (20.0, 1e-3), NO_XLA: (0.5, 8e-4), ALONE: (0.5, 9e-4)},
+            ALONE,
+            2,
+            "timed for",
+            id="no time for XLA off",
+        ),
+        pytest.param(
+            {ALONE: (0.5, 5e-3), XLA: (0.5, 6e-3), NO_XLA: (0.5, 4e-3)}, NO_XLA, 3, "timed for", id="a large model"
+        ),
+        pytest.param({ALONE: (0.1, 1e-5), XLA: (0.5, 5e-6)}, ALONE, 1, "too short to time", id="a short run"),
+    ],
+)
+def test_one_strength_at_a_time_is_timed_where_a_step_is_long(times, chosen, timed, reason):
+    asked = []
+
+    def timed_way(way: Way) -> _probe.Timing:
+        asked.append(way)
+        return timing(*times[way])
+
+    best, why = _probe.choose([*times], timed_way, 2e5)
+    assert (best, len(asked)) == (chosen, timed)
+    assert why.startswith(f"{chosen}: ") and reason in why
+
+
+def test_one_way_is_not_timed():
+    assert _probe.choose([WHOLE], lambda way: pytest.fail("timed"), 1e9)[0] == WHOLE
+
+
+def test_a_probe_times_both_ways_and_leaves_no_trace_in_the_result(monkeypatch):
+    plain = fit(plan={"chunk": 3})
+    monkeypatch.setattr(_probe, "_MIN_SECONDS_TO_TIME", 0.0)
+    probed = fit(plan={"chunk": 3})
+    assert "timed for a step of one member" in probed.plan["reason"]
+    if probed.plan["xla"] == plain.plan["xla"]:
+        np.testing.assert_array_equal(probed.cv_loss, plain.cv_loss)
+
+
+# --- one strength at a time
+
+
+@pytest.fixture
+def arithmetic_rules(monkeypatch):
+    """The probe finds that one strength at a time is the fastest way."""
+    monkeypatch.setattr(_probe, "_MIN_SECONDS_TO_TIME", 0.0)
+    monkeypatch.setattr(_probe, "_MIN_SECONDS_TO_TIME_ALONE", 0.0)
+    monkeypatch.setattr(_runner, "time_steps", lambda _, start, members: timing(0.0, 1e-3 * members))
+
+
+@pytest.mark.parametrize("name", ["mlp", "dropped_out", "normalized", "subclassed"])
+def test_one_strength_at_a_time_gives_the_same_path(name, arithmetic_rules):
+    alone = fit(compiled(MODELS[name][0]()))
+    together = fit(compiled(MODELS[name][0]()), plan={**alone.plan, "chunk": 3})
+    assert (together.plan["chunk"], alone.plan["chunk"]) == (3, 1)
+    np.testing.assert_allclose(alone.cv_loss, together.cv_loss, rtol=1e-4)  # float32
+    assert alone.plan["memory"] <= together.plan["memory"]
+
+
+@pytest.mark.parametrize("name", ["mlp", "subclassed"])
+def test_a_recorded_plan_of_one_strength_at_a_time_repeats_to_the_bit(name, arithmetic_rules):
+    model = compiled(MODELS[name][0]())
+    first = fit(model)
+    assert first.plan["chunk"] == 1
+    assert first.plan["reason"].startswith("one strength at a time, ")
+    again = fit(model, plan=first.plan)
+    assert {**first.plan, "reason": "", "memory": 0} == {**again.plan, "reason": "", "memory": 0}
+    assert first.plan["memory"] > again.plan["memory"], "the timing of three strengths together took more"
+    np.testing.assert_array_equal(again.cv_loss, first.cv_loss)
+    for mine, theirs in zip(again.weights, first.weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_one_strength_at_a_time_compiles_one_step_for_folds_and_all_rows(monkeypatch, arithmetic_rules):
+    kept: OrderedDict = OrderedDict()
+    monkeypatch.setattr(_engines, "_SHARED_ENGINES", kept)
+    fit(batch_size=4, lams=[0.4, 0.3, 0.2])
+    found = {strengths: engine.traces for (*_, strengths, _), engine in kept.items()}
+    assert found[1] == 2  # training and evaluation
+
+
+def test_a_record_goes_on_one_strength_at_a_time(tmp_path, monkeypatch, arithmetic_rules):
+    whole, ticks = fit(), []
+
+    def stop(self, n_epochs: int, *_: object) -> None:
+        ticks.append(n_epochs)
+        if len(ticks) == 4:
+            raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shrinkage._record._record.RecordedPart.keep", stop)
+        with pytest.raises(RuntimeError, match="killed"):
+            fit(run=tmp_path / "run")
+    monkeypatch.setattr(_runner, "time_steps", None)
+    path = fit(run=tmp_path / "run")
+    assert path.plan == whole.plan and path.plan["chunk"] == 1
+    np.testing.assert_array_equal(path.cv_loss, whole.cv_loss)
