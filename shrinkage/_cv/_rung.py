@@ -125,7 +125,7 @@ def size_rung(
 
     Example:
         >>> size_rung(10_000, 1.5, epochs=20, epoch="last", batch_size=32)
-        (2428, 2428)
+        (2400, 2400)
         >>> size_rung(10_000, 1.5, epochs=20, epoch="last", batch_size=500) is None
         True
     """
