@@ -2,8 +2,8 @@
 
 python -m benchmarks.power --data FOLDER
 
-For every draw of training rows one path has four repeats of five folds. Its first five folds are those of `repeats=1`
-(`test_repeats_begin_with_the_folds_of_one`), and its first ten those of `repeats=2`, so that all three are compared.
+For every draw of training rows, a path has four repeats of five folds. The first five folds equal the folds of
+`repeats=1` (`test_repeats_begin_with_the_folds_of_one`), and the first ten equal the folds of `repeats=2`.
 """
 
 import time
@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks import _sets
 from benchmarks._page import DOCS, machine, markdown, write
 from benchmarks.choice import REAL, REGRESSIONS, network
-from shrinkage._cv._choice import best_epochs, choose, gain, summarise
+from shrinkage._cv._choice import at_epochs, best_epochs, choose, gain, summarise
 from shrinkage._cv._strengths import automatic_grid
 from shrinkage._host._quiet import require_tensorflow
 
@@ -78,16 +78,16 @@ def measure(draw: Draw) -> list[Interval]:
 
 
 def _interval(path: Any, test: np.ndarray, repeats: int) -> Interval:
-    """Return what a path of so many repeats says, from its first folds, and what its choice gains on the test rows."""
+    """Return the interval of the gain for a number of repeats, from the first folds, and the gain on the test rows."""
     folds = slice(0, repeats * FOLDS)
     cv_loss, weight = path.cv_loss[folds], path.fold_weight[folds]
     epochs = best_epochs(cv_loss, weight)
-    loss = np.take_along_axis(cv_loss, epochs[None, :, None] - 1, axis=2)[..., 0]
+    loss = at_epochs(cv_loss, epochs)
     chosen, _ = choose(*summarise(loss, weight, repeats=repeats))
     n_train, n_test = (float(part.sizes.mean()) for part in (path.folds.train[folds], path.folds.held_out[folds]))
     found = gain(loss[:, -1], loss[:, chosen], weight, n_train, n_test)
-    at_epochs = test[np.arange(len(epochs)), epochs - 1]
-    return Interval(found.low, found.high, float(at_epochs[-1] - at_epochs[chosen]))
+    test_loss = at_epochs(test[None], epochs)[0]
+    return Interval(found.low, found.high, float(test_loss[-1] - test_loss[chosen]))
 
 
 # --- the tables

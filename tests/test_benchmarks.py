@@ -133,7 +133,7 @@ def test_the_intervals_are_measured_on_draws_of_rows(monkeypatch):
     monkeypatch.setattr(power, "FOLDS", 2)
     monkeypatch.setattr(power, "REPEATS", (1, 2))
     found = power.measure(power.Draw("breast_cancer", 0, (), epochs=1))
-    assert len(found) == 2 and all(one.high >= one.low for one in found)
+    assert len(found) == 2 and all(interval.high > interval.low for interval in found)
 
 
 def test_the_table_of_intervals_counts_gains_that_are_covered_and_found():

@@ -10,7 +10,7 @@ import numpy as np
 
 from shrinkage._cv._folds import Folds, to_folds
 
-MEMBERS = 6
+_MEMBERS = 6
 """Maximum number of strengths that a search tries."""
 _LEAST_MEMBERS = 3
 _FIRST_DELTAS = 2.0, 1.5, 1.0
@@ -71,7 +71,7 @@ def cost_rung(
         times = min(epochs, max(1, int(_SCORING * n_train * epochs / score)))
         scored = {round(epochs * (time + 1) / times) for time in range(times)}
     cost = (n_train * epochs + score * len(scored)) / (n_rows * epochs)
-    return Rung(budget, min(MEMBERS, int(budget / cost + 1e-9)), tuple(sorted(scored)), cost, n_train / n_rows)
+    return Rung(budget, min(_MEMBERS, int(budget / cost + 1e-9)), tuple(sorted(scored)), cost, n_train / n_rows)
 
 
 def first_strengths(total: float, members: int, lam_max: float = np.inf) -> np.ndarray:
@@ -131,13 +131,13 @@ def size_rung(
     """
     if n_rows < LEAST_ROWS:
         return None
-    n_train = max(int(min(1.0, budget / MEMBERS) * n_rows), _LEAST_BATCHES * batch_size)
+    n_train = max(int(min(1.0, budget / _MEMBERS) * n_rows), _LEAST_BATCHES * batch_size)
     while True:
         n_held_out = n_given or min(max(n_train, _HELD_OUT[0]), _HELD_OUT[1], n_rows // 2)
         n_train = min(n_train, n_rows - (0 if n_given else n_held_out))
         rung = cost_rung(n_train, n_held_out, n_rows, budget, epochs, epoch)
         smaller = max(int(0.99 * n_train), _LEAST_BATCHES * batch_size)
-        if rung.members == MEMBERS or smaller >= n_train:
+        if rung.members == _MEMBERS or smaller >= n_train:
             break
         n_train = smaller
     has_batches = n_train >= _LEAST_BATCHES * batch_size

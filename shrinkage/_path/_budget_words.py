@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from shrinkage._cv._choice import paired_errors
-from shrinkage._cv._rung import MEMBERS
 from shrinkage._path._curve import Curve
 from shrinkage._path._words import interval_text, lam_text, loss_text, loss_words, strength_text
 
@@ -60,7 +59,7 @@ def _alike_words(curve: Curve) -> str:
 
 def _limit_words(curve: Curve) -> str:
     """Name the whole grid where the search may have stopped too early."""
-    if curve.lam and curve.index == 0 and len(curve.lams) >= MEMBERS:
+    if curve.lam and curve.index == 0:
         return f"The choice is the largest strength tried, and a larger one may be better: {_GRID}."
     if math.isfinite(curve.null_loss) and curve.mean[-1] >= curve.null_loss:
         constant = f"the best constant ({loss_text(curve, curve.null_loss)})"

@@ -56,12 +56,8 @@ def prepare(request: Request) -> Problem:
     for note in folds.notes:
         warn_caller(note)  # before the training, which may take long
     objective = replace(objective, weighted=bool(np.ptp(data.weight)))
-    smallest = int(folds.train.sizes.min())
-    if batch_size > smallest:
-        if request.batch_size not in (None, data.n_rows):  # no note for the default or for full batches
-            more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
-            notes.append(Note(f"${{batch_size_}}{batch_size} {more}"))
-        batch_size = min(batch_size, data.n_rows)
+    notes += _notes_of_batches(request, folds, data.n_rows, batch_size)
+    batch_size = min(batch_size, data.n_rows)
     trained = folds.rows_of_x if stored is None else np.arange(data.n_rows)
     loss_size, variance = 1.0, 1.0
     if target is None:
@@ -93,6 +89,15 @@ def prepare(request: Request) -> Problem:
         tuple(filter(None, notes)),
         lam_model, rung, stored, request.solver,
     )  # fmt: skip
+
+
+def _notes_of_batches(request: Request, folds: Folds, n_rows: int, batch_size: int) -> list[Note]:
+    """Return a note if a batch has more rows than a fold; none for the default size or for full batches."""
+    smallest = int(folds.train.sizes.min())
+    if batch_size <= smallest or request.batch_size in (None, n_rows):
+        return []
+    more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
+    return [Note(f"${{batch_size_}}{batch_size} {more}")]
 
 
 def _read_and_split(

@@ -205,11 +205,9 @@ def test_what_the_search_was_not_measured_for_is_refused(name):
         search(**options)
 
 
-def test_strengths_that_diverge_are_not_chosen():
+def test_a_search_in_which_every_strength_diverges_has_no_choice():
     with np.errstate(all="ignore"):
-        path = search(line(optimizer=keras.optimizers.SGD(0.05)), y=TARGET * 1e-3, how=sh.Coupled(), penalty=sh.L2())
         wild = search(line(optimizer=keras.optimizers.SGD(1e6)), y=TARGET)
-    assert not path.failed[path.index] and np.isfinite(path.model().predict(X, verbose=0)).all()
     assert wild.failed.all() and "Lower the learning rate" in repr(wild)
     with pytest.raises(sh.NothingToChoose):
         wild.model()
