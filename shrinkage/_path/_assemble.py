@@ -7,7 +7,7 @@ import numpy as np
 from keras import tree
 
 from shrinkage._cohort._initial import initial_values, origins
-from shrinkage._data._data import ALL_ROWS
+from shrinkage._data._data import ALL_ROWS, take
 from shrinkage._exact._runner import AnyRunner
 from shrinkage._model._metrics import metrics_of, null_scores
 from shrinkage._model._stored_null import stored_null_scores
@@ -64,7 +64,14 @@ def _held_out(problem: Problem, outcome: Outcome) -> dict[str, Any]:
     else:
         metrics = {name: values[0] for name, values in outcome.scores.metrics.items()}
         null = stored_null_scores(template, stored, data, objective, problem.folds, predictions, target)
-    return {"held_out_rows": rows, "row_weight": problem.row_weight, "metrics": metrics, **null}
+    targets = take(data.targets, rows) if stored is None else stored.sample_targets()
+    leaves = tree.flatten(targets)
+    with_loss = {term.place for term in objective.terms}
+    targets = tree.pack_sequence_as(targets, [leaf if i in with_loss else None for i, leaf in enumerate(leaves)])
+    return {
+        **{"held_out_rows": rows, "row_weight": problem.row_weight, "targets": _own_structure(targets)},
+        **{"metrics": metrics, **null},
+    }
 
 
 def _all_rows(problem: Problem, outcome: Outcome) -> dict[str, Any]:
@@ -112,10 +119,10 @@ def _zero_groups(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndar
     return np.array([sum(g.zero_groups(w) for g, w in zip(groups, member, strict=True)) for member in penalised])
 
 
-def _own_structure(predictions: Any) -> Any:
+def _own_structure(values: Any) -> Any:
     """Return an array for a single output, or a structure with tuples in place of lists: a path is immutable."""
-    leaves = tree.flatten(predictions)
-    return leaves[0] if len(leaves) == 1 else tree.lists_to_tuples(predictions)
+    leaves = tree.flatten(values)
+    return leaves[0] if len(leaves) == 1 else tree.lists_to_tuples(values)
 
 
 def _status(diverged: np.ndarray) -> np.ndarray:

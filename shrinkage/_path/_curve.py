@@ -74,6 +74,7 @@ class Curve:
     budget: float | None = None
     null_fold_loss: Array | None = None
     null_row_loss: Array | None = None
+    targets: Any = None
     train_weight: Array = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:

@@ -59,6 +59,9 @@ class Path(Curve):
         predictions: (m, S, ...) out-of-fold predictions at the chosen epoch, averaged over the folds that hold out the
             row, which are several with repeats; for a model with several outputs, a dictionary or tuple of arrays in
             the structure of the outputs.
+        targets: (m, ...) targets of the held-out rows in the structure of the outputs, in the units of `predictions`;
+            class labels are (m,) or one-hot, as the loss takes them. None for an output without a loss, and in a path
+            that an earlier version saved without them.
         row_loss: (m, S) loss per held-out row, averaged in the same way; NaN for a loss or a model that mixes the rows
             of a batch.
         row_weight: (m,) sample weights of the held-out rows; None if all are equal.

@@ -325,6 +325,7 @@ def _in_target_units(path: "Path", scale: "TargetScale") -> "Path":
         target_mean=scale.centre + scale.size * path.target_mean,
         target_sd=scale.size * path.target_sd,
         predictions=scale.centre + scale.size * path.predictions,
+        targets=scale.centre + scale.size * path.targets,
     )
 
 
