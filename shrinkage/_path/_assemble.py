@@ -31,7 +31,7 @@ def assemble(runner: AnyRunner, outcome: Outcome, *, seconds: float, notes: Sequ
         epochs=outcome.epochs,
         predictions=predictions,
         row_loss=scores.row_loss,
-        status=_status(scores.diverged),
+        status=_status(problem, outcome, scores.diverged),
         template=training.template,
         loss_name=training.template.loss_name,
         penalty=training.penalty,
@@ -78,7 +78,9 @@ def _all_rows(problem: Problem, outcome: Outcome) -> dict[str, Any]:
     """Return the fields of a path about the models trained on all rows; NaN where no model was trained."""
     groups, models = not problem.training.penalty.elementwise, outcome.models
     status = np.full(len(outcome.lams), Status.NOT_TRAINED if models else Status.SKIPPED, dtype=object)
-    status[list(models)] = _status(np.array([models[index].diverged for index in models], bool))
+    diverged = np.zeros(len(outcome.lams), bool)
+    diverged[list(models)] = [model.diverged for model in models.values()]
+    status[list(models)] = _status(problem, outcome, diverged)[list(models)]
 
     def spread(numbers: Any) -> np.ndarray:
         """Return numbers of the models by strength."""
@@ -125,8 +127,11 @@ def _own_structure(values: Any) -> Any:
     return leaves[0] if len(leaves) == 1 else tree.lists_to_tuples(values)
 
 
-def _status(diverged: np.ndarray) -> np.ndarray:
-    return np.array([Status.OK, Status.DIVERGED])[diverged.astype(int)]
+def _status(problem: Problem, outcome: Outcome, diverged: np.ndarray) -> np.ndarray:
+    """Return the statuses of members, (..., S), some of which diverged."""
+    exact = problem.solver == "exact"
+    lost = [Status.NO_MINIMUM if exact and lam == 0 else Status.DIVERGED for lam in outcome.lams]
+    return np.where(diverged, lost, Status.OK)
 
 
 def _penalised_values(problem: Problem, values: list[list[np.ndarray]]) -> list[list[np.ndarray]]:

@@ -139,14 +139,17 @@ def _units(curve: Curve) -> str:
 
 def _problems(curve: Curve) -> list[str]:
     statuses = np.vstack([curve.status, curve.full_status[None]])
-    hit = statuses == Status.DIVERGED
-    n_trained = ((statuses == Status.OK) | hit).sum()
-    if not hit.any():
-        return []
-    where = (
-        "at every strength" if hit.any(axis=0).all() else f"{_name_strengths(hit.any(axis=0), curve.lams)}. Not chosen"
-    )
-    return [f"{hit.sum():,} of {n_trained:,} models {Status.DIVERGED.value}: {where}."]
+    n_trained = (~np.isin(statuses, [Status.SKIPPED, Status.NOT_TRAINED])).sum()
+    lines = []
+    for status, words in ((Status.DIVERGED, Status.DIVERGED.value), (Status.NO_MINIMUM, _NO_MINIMUM)):
+        if (hit := statuses == status).any():
+            names = _name_strengths(hit.any(axis=0), curve.lams)
+            where = "at every strength" if hit.any(axis=0).all() else f"{names}. Not chosen"
+            lines.append(f"{hit.sum():,} of {n_trained:,} models {words}: {where}.")
+    return lines
+
+
+_NO_MINIMUM = "have no minimum, as the inputs separate classes"
 
 
 def _name_strengths(hit: np.ndarray, lams: np.ndarray) -> str:

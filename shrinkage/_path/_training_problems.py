@@ -29,6 +29,11 @@ _WORSE = "The models on this path predict worse than a constant"
 
 def nothing_to_choose_words(curve: Curve) -> str:
     """Return the sentences for a path without a choice, with the cause and advice."""
+    if curve.solver == "exact":
+        return (
+            "Nothing to choose from: without a penalty the log loss has no minimum, as the inputs separate classes. "
+            "With a penalty above 0 it has one."
+        )
     hit = curve.status == Status.DIVERGED
     whole = np.flatnonzero(hit.all(axis=1))
     where = ""

@@ -100,6 +100,11 @@ def _rate_words(curve: Curve, loss: str) -> str:
 def _gain_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: bool) -> str:
     if curve.failed[-1]:
         least = loss_text(curve, curve.mean[curve.index])
+        if curve.solver == "exact":
+            return (
+                f"Use {at_min(curve)}: it has the least {loss}, {least}. Without a penalty the {loss} has no minimum, "
+                f"as the inputs separate classes."
+            )
         return (
             f"Lower $learning_rate to see what the penalty gains. Without a penalty training diverged; "
             f"{at_min(curve)} has the least {loss}, {least}."
