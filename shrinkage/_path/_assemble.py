@@ -129,9 +129,12 @@ def _own_structure(values: Any) -> Any:
 
 def _status(problem: Problem, outcome: Outcome, diverged: np.ndarray) -> np.ndarray:
     """Return the statuses of members, (..., S), some of which diverged."""
-    exact = problem.solver == "exact"
-    lost = [Status.NO_MINIMUM if exact and lam == 0 else Status.DIVERGED for lam in outcome.lams]
-    return np.where(diverged, lost, Status.OK)
+    lost = np.full(len(outcome.lams), Status.DIVERGED, dtype=object)
+    if problem.solver == "exact":
+        lost[outcome.lams == 0] = Status.NO_MINIMUM
+    statuses = np.full(diverged.shape, Status.OK, dtype=object)
+    statuses[diverged] = np.broadcast_to(lost, diverged.shape)[diverged]
+    return statuses
 
 
 def _penalised_values(problem: Problem, values: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
