@@ -139,7 +139,7 @@ def _units(curve: Curve) -> str:
 
 def _problems(curve: Curve) -> list[str]:
     statuses = np.vstack([curve.status, curve.full_status[None]])
-    n_trained = (~np.isin(statuses, [Status.SKIPPED, Status.NOT_TRAINED])).sum()
+    n_trained = ((statuses != Status.SKIPPED) & (statuses != Status.NOT_TRAINED)).sum()
     lines = []
     for status, words in ((Status.DIVERGED, Status.DIVERGED.value), (Status.NO_MINIMUM, _NO_MINIMUM)):
         if (hit := statuses == status).any():
