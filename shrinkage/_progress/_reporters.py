@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from shrinkage._progress._monitor import LINE_SECONDS, Monitor, Reporter
@@ -11,7 +11,8 @@ from shrinkage._progress._snapshot import rounded
 
 LOGGER = logging.getLogger("shrinkage")
 LOGGER.addHandler(logging.NullHandler())  # silent, unless the user asks for the log
-_REFRESH = (0.2,)
+_REFRESH, _REFRESH_OUTPUT = (0.2,), (0.5,)
+"""Seconds between two updates of the line of a terminal, and of the output of a cell."""
 
 
 @contextmanager
@@ -45,12 +46,8 @@ def _print(text: str) -> None:
 def _lines(monitor: Monitor, write: Callable[[str], None]) -> Iterator[None]:
     """Write a line now and then, and one at the end if there was any before."""
     reporter = Reporter(monitor, lambda line: write(f"{rounded(monitor.seconds)}: {line}"), LINE_SECONDS)
-    try:
+    with closing(reporter):
         yield
-    except BaseException:
-        reporter.close()
-        raise
-    reporter.close()
     if reporter.lines:
         write(f"finished in {rounded(monitor.seconds)}")
 
@@ -66,11 +63,8 @@ def _live(monitor: Monitor) -> Iterator[None]:
         return Text(f"{rounded(monitor.seconds)}: {line}", no_wrap=True, overflow="ellipsis")
 
     with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
-        reporter = Reporter(monitor, lambda line: live.update(text(line), refresh=True), _REFRESH)
-        try:
+        with closing(Reporter(monitor, lambda line: live.update(text(line), refresh=True), _REFRESH)):
             yield
-        finally:
-            reporter.close()
 
 
 def _in_notebook() -> bool:
@@ -91,9 +85,6 @@ def _in_output(monitor: Monitor) -> Iterator[None]:
         return {"text/plain": f"{rounded(monitor.seconds)}: {line}"}
 
     handle: Any = ipython.display(shown(monitor.line), raw=True, display_id=True)
-    reporter = Reporter(monitor, lambda line: handle.update(shown(line), raw=True), (0.5,))
-    try:
+    with closing(Reporter(monitor, lambda line: handle.update(shown(line), raw=True), _REFRESH_OUTPUT)):
         yield
-    finally:
-        reporter.close()
-        handle.update({"text/plain": f"finished in {rounded(monitor.seconds)}"}, raw=True)
+    handle.update(shown("finished"), raw=True)
