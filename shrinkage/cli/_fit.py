@@ -10,6 +10,7 @@ import click
 from ._console import Console, Number, common, import_keras, n_bytes, separator_option, units, whole_number
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._penalty import check_penalty, penalty_arguments, penalty_options
+from ._progress import progress_arguments, progress_options
 from ._recorded import RecordedCommand, recorded, resumed_folder
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ _BUDGETS = 1.2, 1000.0
 @click.option(
     "--dry-run", is_flag=True, show_default=False, help="Print columns, models and memory; train and write nothing."
 )
+@progress_options
 @common
 def fit(
     data: tuple[File, ...],
@@ -182,7 +184,7 @@ def fit(
     if dry_run:
         return _stop_before_training(console, prepared, settings, max_memory)
     with recorded(folder, max_memory) as record:
-        path = train(prepared, settings, max_memory, record)
+        path = train(prepared, settings, max_memory, run=record, **progress_arguments())
         document = _report(console, prepared, path, settings)
         with keeping_the_table(folder):
             _write(prepared, path, settings, folder)
@@ -228,7 +230,7 @@ def _fit_images(
             return say_forecast(console, runner_of(arguments), labels, {"data": prepared.document()})
     with recorded(folder, None) as record:
         with in_shell(labels):
-            path = sh.fit(**arguments, run=record)
+            path = sh.fit(**arguments, run=record, **progress_arguments())
         console.say(path_text(path, labels))
         with keeping_the_table(folder):
             write(prepared, path, settings, folder)
@@ -259,8 +261,8 @@ def _name(place: File) -> str:
     return place.resolve().name if place.is_dir() else find_sources([place])[0].file.stem
 
 
-def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, record: File | None = None) -> "Path":
-    """Train the path on the encoded inputs, with a record in the folder `record`."""
+def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, **shown: Any) -> "Path":
+    """Train the path on the encoded inputs. `shown` are the arguments of `shrinkage.fit` that only show how it goes."""
     import shrinkage as sh
 
     from ._network import TargetScale
@@ -268,7 +270,7 @@ def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, re
 
     scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(prepared.columns.labels):
-        path = sh.fit(**_fit_arguments(prepared, settings, scale, max_memory), run=record)
+        path = sh.fit(**_fit_arguments(prepared, settings, scale, max_memory), **shown)
     return path if prepared.columns.task != "regression" else _in_target_units(path, scale)
 
 
