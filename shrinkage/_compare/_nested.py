@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage._cv._choice import summarise
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
 from shrinkage._problem._prepare import prepare
@@ -41,8 +40,6 @@ class Nested:
 def split_inside(request: Request) -> list[Pairs]:
     """Return the inner folds of each outer fold: the training rows of the fold, split as the call says.
 
-    With repeats, the outer folds are those of the first repeat.
-
     Raises:
         ValueError: If the training rows of a fold cannot be split in the same way.
     """
@@ -59,7 +56,7 @@ def split_inside(request: Request) -> list[Pairs]:
             f"splitter or fold numbers as `cv`. Received: {received}."
         )
     inputs, folds = split_inputs(problem.training.data, problem.training.objective), problem.folds
-    return [_split_again(folds.train[fold], inputs, request) for fold in range(folds.per_repeat)]
+    return [_split_again(folds.train[fold], inputs, request) for fold in range(len(folds.train))]
 
 
 def _split_again(rows: np.ndarray, inputs: SplitInputs, request: Request) -> Pairs:
@@ -109,8 +106,7 @@ def nested_loss(
         names.append("diverged" if best is None else best)
         lams.append(math.nan if best is None else inner[best].lam)
         losses.append(math.nan if best is None else _held_out_loss(paths[best], inner[best], fold))
-    weight = some.fold_weight[: len(inside)]
-    mean, se = summarise(np.array(losses)[:, None], weight)
+    mean, se = some.summarise(np.array(losses)[:, None])
     return Nested(float(mean[0]), float(se[0]), tuple(names), tuple(lams), seconds)
 
 

@@ -105,7 +105,7 @@ def _bias_words(ranking: Ranking, least: Entry) -> str:
     report = "" if not math.isfinite(ranking.optimism) or corrected == shown else f": report {corrected}, not {shown}"
     if least.path.single_split or least.path.budget is not None or not math.isfinite(ranking.seconds):
         return f"{bias}{report}."
-    cost = rough_duration(ranking.seconds * least.path.folds.per_repeat)
+    cost = rough_duration(ranking.seconds * len(least.path.fold_weight))
     return f"{bias}{report}. $nested estimates it on rows that no choice has seen, in about {cost} or less."
 
 
