@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,9 @@ from shrinkage._path._curve import Array, Curve, Status
 from shrinkage._path._files import read, write
 from shrinkage._path._missing_attributes import missing_words
 from shrinkage._path._model_words import model_words
-from shrinkage._path._plot import curve_data, draw
+from shrinkage._path._pictures._kinds import Kind, check_kind, drawings
+from shrinkage._path._pictures._plot import plot
+from shrinkage._path._pictures._weights import WeightsData, weights_data
 from shrinkage._path._text import header, summary
 from shrinkage._path._trials import members_of
 from shrinkage._path._verdict import verdict
@@ -23,6 +26,7 @@ from shrinkage._path._words import title
 if TYPE_CHECKING:
     import keras
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from shrinkage._model._template import Template
@@ -190,16 +194,62 @@ class Path(Curve):
         said = verdict(self, self.notes, scheduled=self.template.has_schedule, seconds=self.seconds)
         return Note(" ".join(filter(None, [said, model_words(self)])))
 
-    def plot(self, file: Any = None) -> Figure:
-        """Draw the held-out loss against log10(lam), with one-standard-error bars and the choices marked.
+    def plot(
+        self,
+        file: Any = None,
+        *,
+        kind: Kind = "loss",
+        lam: Literal["min", "1se", "none", "model"] | float | None = None,
+        ax: Axes | Sequence[Axes] | None = None,
+    ) -> Figure:
+        """Draw a picture of the path.
 
         Args:
             file: a file name or file object to save the figure to; the extension of the name determines the format.
+            kind: the picture:
+
+                - "loss", the held-out loss against log10(lam), with one-standard-error bars and the choices marked;
+                - "epochs", training and held-out loss by epoch at `lam`;
+                - "folds", the held-out loss of each fold against log10(lam);
+                - "weights", the norm of the penalised weights of each layer against log10(lam), and for a penalty that
+                  makes weights zero, the share of the weights that are not zero;
+                - "calibration", for a classification, how often an event occurred against its predicted probability,
+                  at `lam` and without a penalty: with two classes that of class 1, with more that the predicted class
+                  is right;
+                - "residuals", for a regression, target minus prediction against the prediction, at `lam`;
+                - "classes", for a classification, the held-out loss of each class, at `lam` and without a penalty.
+
+            lam: a strength, as in `model`; None is `path.lam`. The kinds "loss", "folds" and "weights" show all.
+            ax: Matplotlib axes to draw on. "weights" of a penalty that makes weights zero takes two; with one it draws
+                the norms. None makes a figure.
 
         Returns:
-            The matplotlib figure.
+            The Matplotlib figure, which is not registered with pyplot and has no window.
+
+        Raises:
+            TypeError: if `ax` is not Matplotlib axes.
+            NothingToChoose: if `lam` is None and a model diverged at every strength. It is a ValueError.
+            ValueError: if `kind` or `lam` has another value, or if the path has no data for the picture.
+
+        Example:
+            >>> from matplotlib.figure import Figure
+            >>> import keras, numpy as np, shrinkage as sh
+            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="line")
+            >>> model.compile("sgd", "mean_squared_error")
+            >>> x = np.random.default_rng(0).normal(size=(60, 2))
+            >>> path = sh.fit(model, x, x @ [1.0, 2.0], penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
+            >>> left, right = Figure(figsize=(10, 4)).subplots(1, 2)
+            >>> figure = path.plot(ax=left)
+            >>> figure = path.plot(kind="residuals", lam="none", ax=right)
         """
-        return draw(curve_data(self), file, title=self._title)
+        index = self._index(lam) if check_kind(kind, lam) else 0
+        pictures = drawings(kind, self, index, self._layers, from_logits=self.template.from_logits)
+        return plot(pictures, file, ax, title=self._title)
+
+    def _layers(self) -> WeightsData:
+        """Return norms and zeros by layer."""
+        values = [self.weights[place] for place in self.template.trained_places] if self.weights else []
+        return weights_data(self, self.selection, values)
 
     def save(self, folder: Any, *, overwrite: bool = False) -> None:
         """Write the path to a folder: `path.json`, `arrays.npz` and `template.keras`; nothing in them is pickled.
