@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from numbers import Real
+from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,7 +19,11 @@ from shrinkage._path._model_words import model_words
 from shrinkage._path._pictures._kinds import Kind, check_kind, drawings
 from shrinkage._path._pictures._plot import plot
 from shrinkage._path._pictures._weights import WeightsData, weights_data
-from shrinkage._path._text import header, summary
+from shrinkage._path._report._html import notebook_table
+from shrinkage._path._report._page import page
+from shrinkage._path._report._provenance import Provenance
+from shrinkage._path._report._sections import ComparisonLike
+from shrinkage._path._text import header, remarks, summary, table_cells
 from shrinkage._path._trials import members_of
 from shrinkage._path._verdict import verdict
 from shrinkage._path._words import title
@@ -251,6 +256,30 @@ class Path(Curve):
         values = [self.weights[place] for place in self.template.trained_places] if self.weights else []
         return weights_data(self, self.selection, values)
 
+    def report(self, file: Any, *, x: Any = None, comparison: ComparisonLike | None = None) -> None:
+        """Write a page with verdict, pictures and provenance: one HTML file that requests nothing from a network.
+
+        Args:
+            file: the file name, such as "report.html". An existing file is replaced.
+            x: the rows of the fit as a table or an array (n_rows, columns), with those of `validation_data` last. The
+                page then shows the values of the rows with the largest held-out loss, and otherwise row numbers only.
+            comparison: a comparison of several penalties or models to show, as `shrinkage.compare` returns it.
+
+        Raises:
+            TypeError: if `x` is no table and no array of two dimensions.
+            ValueError: if `x` has another number of rows.
+
+        Example:
+            >>> import keras, numpy as np, pathlib, shrinkage as sh, tempfile
+            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="line")
+            >>> model.compile("sgd", "mean_squared_error")
+            >>> x = np.random.default_rng(0).normal(size=(60, 2))
+            >>> path = sh.fit(model, x, x @ [1.0, 2.0], penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     path.report(pathlib.Path(folder, "report.html"))
+        """
+        File(file).write_text(path_page(self, PYTHON, x=x, comparison=comparison), encoding="utf-8")
+
     def save(self, folder: Any, *, overwrite: bool = False) -> None:
         """Write the path to a folder: `path.json`, `arrays.npz` and `template.keras`; nothing in them is pickled.
 
@@ -286,6 +315,11 @@ class Path(Curve):
     def __repr__(self) -> str:
         return path_text(self, PYTHON)
 
+    def _repr_html_(self) -> str:
+        """Return the table, the verdict and the notes for a notebook."""
+        words = [self.verdict(), *remarks(self), *self.notes]
+        return notebook_table(self._header, table_cells(self), [PYTHON.say(text) for text in words])
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a pickled path; an earlier version may have written it without `loss_name`."""
         self.__dict__.update(state)
@@ -295,6 +329,10 @@ class Path(Curve):
     @property
     def _title(self) -> str:
         return title(self.penalty, self.how, self.template.name)
+
+    @property
+    def _header(self) -> str:
+        return header(self, self._title, self.selection, self.seconds)
 
     @property
     def _for_people(self) -> dict[str, Any]:
@@ -333,5 +371,31 @@ class Path(Curve):
 
 def path_text(path: Path, terms: Vocabulary) -> str:
     """Return the table of a path, the verdict and the notes, in the terms of Python or of the shell."""
-    line = header(path, path._title, path.selection, path.seconds)
-    return summary(path, line, path.verdict(), path.notes, terms)
+    return summary(path, path._header, path.verdict(), path.notes, terms)
+
+
+def path_page(
+    path: Path, terms: Vocabulary, *, x: Any = None, comparison: ComparisonLike | None = None, command: str = ""
+) -> str:
+    """Return the page of `Path.report`, in the terms of Python or of the shell.
+
+    Args:
+        path: the path.
+        terms: the terms, with the labels of the classes.
+        x, comparison: as in `Path.report`.
+        command: the command that repeats the run; "" for the call of `fit`.
+    """
+    provenance = Provenance(
+        title=path._title,
+        header=path._header.removeprefix(f"{path._title}: "),
+        verdict=path.verdict(),
+        selection=path.selection,
+        weights=path._layers,
+        from_logits=path.template.from_logits,
+        how=path.how,
+        seed=path.seed,
+        plan=path.plan,
+        notes=path.notes,
+        seconds=path.seconds,
+    )
+    return page(path, provenance, terms, x=x, comparison=comparison, command=command)

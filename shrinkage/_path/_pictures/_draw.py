@@ -60,17 +60,15 @@ def _set_limits(axes: Axes, folds: Any, mean: Any) -> None:
 def draw_norms(axes: Axes, data: WeightsData) -> list[Any]:
     """Draw the norm of the penalised weights of each layer."""
     lines = _draw_layers(axes, data, data.norm)
-    axes.set_ylabel("norm of the penalised weights")
-    axes.set_yscale(
-        "log" if np.nanmin(np.where(data.norm > 0, data.norm, np.nan), initial=np.inf) < np.inf else "linear"
-    )
+    axes.set_ylabel("norm of the weights")
+    axes.set_ylim(bottom=0)
     return lines
 
 
 def draw_nonzero(axes: Axes, data: WeightsData) -> list[Any]:
     """Draw the share of the penalised weights of each layer that are not zero."""
     lines = _draw_layers(axes, data, 100 * data.nonzero)
-    axes.set_ylabel("weights that are not zero, in %")
+    axes.set_ylabel("weights not zero, in %")
     axes.set_ylim(-4, 104)
     return lines
 
@@ -88,12 +86,15 @@ def _draw_layers(axes: Axes, data: WeightsData, values: Any) -> list[Any]:
 
 
 def _mark(axes: Axes, position: Any, choices: dict[str, int]) -> None:
-    for label, index in choices.items():
+    """Draw a dotted line at each choice, with its name above, away from the other name."""
+    indices = sorted(set(choices.values()), key=lambda index: position[index])
+    for place, index in enumerate(indices):
         axes.axvline(position[index], color=INK, linewidth=1, linestyle=":", zorder=0.5)
-        style: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "fontsize": 9, "ha": "center", "va": "bottom"}
-        if list(choices.values()).index(index) == list(choices).index(label):
-            names = " = ".join(name for name, place in choices.items() if place == index)
-            axes.annotate(names, (position[index], 1.0), **style)
+        style: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "fontsize": 9}
+        style["ha"] = "center" if len(indices) == 1 else ("right", "left")[place]
+        offset = 0 if len(indices) == 1 else (3, -3)[place]
+        names = " = ".join(name for name, chosen in choices.items() if chosen == index)
+        axes.annotate(names, (position[index], 1.0), xytext=(offset, 2), **style)
 
 
 def draw_calibration(axes: Axes, data: CalibrationData) -> list[Any]:

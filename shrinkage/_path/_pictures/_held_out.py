@@ -23,7 +23,7 @@ CLASSIFICATION = (*_ONE_UNIT, *_LABELS, *_ONE_HOT)
 
 @dataclass(frozen=True, eq=False)
 class Bins:
-    """Predicted probabilities in groups of about equal numbers of rows.
+    """Predicted probabilities in tenths: 0 to 0.1, ..., 0.9 to 1; those without a row are left out.
 
     Attributes:
         lam: the strength.
@@ -95,8 +95,8 @@ def calibration_data(curve: Curve, indices: dict[str, int], *, from_logits: bool
 
 
 def _bins(lam: float, probability: Floats, event: NDArray[np.bool_]) -> Bins:
-    order = np.argsort(probability, kind="stable")
-    parts = [part for part in np.array_split(order, min(_BINS, len(order))) if len(part)]
+    place = np.clip((probability * _BINS).astype(int), 0, _BINS - 1)
+    parts = [np.flatnonzero(place == number) for number in np.unique(place)]
     count = np.array([len(part) for part in parts])
     predicted = np.array([probability[part].mean() for part in parts])
     observed = np.array([event[part].mean() for part in parts])

@@ -17,7 +17,7 @@ Draw = Callable[["Axes"], list[Any]]
 """A function that draws a picture on axes, and returns what the legend shows."""
 
 
-def plot(pictures: Sequence[Draw], file: Any, ax: Any, *, title: str, height: float = 4.8) -> Figure:
+def plot(pictures: Sequence[Draw], file: Any, ax: Any, *, title: str) -> Figure:
     """Draw pictures below each other, with one legend; see `Path.plot`.
 
     Args:
@@ -25,13 +25,12 @@ def plot(pictures: Sequence[Draw], file: Any, ax: Any, *, title: str, height: fl
         file: a file name or file object to save the figure to, or None.
         ax: the caller's axes, one or as many as there are pictures; None makes a figure.
         title: the title of the first axes.
-        height: of a new figure, in inches.
     """
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
         given = None if ax is None else [*np.ravel(np.array(ax, dtype=object))]
-        figure, every = _new_axes(len(pictures), height) if given is None else (_figure_of(given), given)
+        figure, every = _new_axes(len(pictures)) if given is None else (_figure_of(given), given)
         handles: list[Any] = []
         for draw, axes in zip(pictures, every, strict=False):
             handles = draw(axes)
@@ -39,7 +38,8 @@ def plot(pictures: Sequence[Draw], file: Any, ax: Any, *, title: str, height: fl
         every[0].set_title(title, loc="left", fontsize=13, pad=10)
         # Outside the axes, because inside the legend could cover a curve.
         style: dict[str, Any] = {"frameon": False, "fontsize": 9.5, "handlelength": 1.6, "columnspacing": 1.4}
-        columns = max(1, min(len(handles), 4 if max((len(h.get_label()) for h in handles), default=0) < 35 else 2))
+        longest = max((len(handle.get_label()) for handle in handles), default=1)
+        columns = max(1, min(len(handles), 4, 110 // longest))
         if given is None:
             figure.legend(handles=handles, loc="outside lower center", ncols=columns, **style)
         else:
@@ -49,11 +49,11 @@ def plot(pictures: Sequence[Draw], file: Any, ax: Any, *, title: str, height: fl
     return figure
 
 
-def _new_axes(n: int, height: float) -> tuple[Figure, list[Axes]]:
+def _new_axes(n: int) -> tuple[Figure, list[Axes]]:
     """Return a figure, which is not registered with pyplot and has no window, and its axes."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.6, height), dpi=150, layout="constrained")
+    figure = Figure(figsize=(7.6, 1.4 + 3.4 * n), dpi=150, layout="constrained")
     return figure, [*np.ravel(np.array(figure.subplots(n, sharex=n > 1), dtype=object))]
 
 
