@@ -13,6 +13,7 @@ import numpy as np
 from shrinkage._cv._choice import choose
 from shrinkage._note import PYTHON, Note, Vocabulary
 from shrinkage._path._curve import Array, Curve, Status
+from shrinkage._path._diagnosis import Diagnosis, diagnose
 from shrinkage._path._files import read, write
 from shrinkage._path._missing_attributes import missing_words
 from shrinkage._path._model_words import model_words
@@ -26,7 +27,7 @@ from shrinkage._path._report._sections import ComparisonLike
 from shrinkage._path._text import header, remarks, summary, table_cells
 from shrinkage._path._trials import members_of
 from shrinkage._path._verdict import verdict
-from shrinkage._path._words import title
+from shrinkage._path._words import Said, title
 
 if TYPE_CHECKING:
     import keras
@@ -196,8 +197,37 @@ class Path(Curve):
         The verdict says so if the gain cannot be judged: if training has hardly begun, if no strength clearly beats the
         best constant, or if strengths diverged.
         """
+        return Note(" ".join(words for _, words in self._said))
+
+    def diagnose(self) -> Diagnosis:
+        """Return the findings behind the verdict, each with its numbers and the next step as code.
+
+        The sentences of the first findings, one after the other, are the verdict. Findings about the choice and the
+        folds follow, which the verdict leaves out. `print(path.diagnose())` lists them. docs/diagnosis.md lists the
+        codes, and shows how often the findings are right.
+
+        Returns:
+            A `Diagnosis`, a sequence of findings. A finding has a `severity` ("error", "warning" or "note"), a `code`,
+            the `sentence`, the `evidence`, a dictionary of numbers, and a `fix` as code, which uses `path`, `sh`, `np`,
+            and the `model`, `x` and `y` of the call of `fit`; add the other arguments of that call.
+
+        Example:
+            >>> import keras, numpy as np, shrinkage as sh
+            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="line")
+            >>> model.compile("sgd", "mean_squared_error")
+            >>> x = np.random.default_rng(0).normal(size=(60, 2))
+            >>> path = sh.fit(model, x, x @ [1.0, 2.0], penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
+            >>> finding = path.diagnose()[0]
+            >>> finding.code, finding.fix
+            ('hardly-trained', 'path = sh.fit(model, x, y, penalty=sh.L2(), epochs=20)')
+        """
+        return diagnose(self, self._said, self._title)
+
+    @property
+    def _said(self) -> list[Said]:
         said = verdict(self, self.notes, scheduled=self.template.has_schedule, seconds=self.seconds)
-        return Note(" ".join(filter(None, [said, model_words(self)])))
+        own = model_words(self)
+        return [*said, *([Said("strength-of-the-model", own)] if own else [])]
 
     def plot(
         self,
