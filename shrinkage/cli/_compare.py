@@ -10,6 +10,7 @@ import click
 from ._console import Console, import_keras
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._fit import fit
+from ._progress import progress_arguments
 
 if TYPE_CHECKING:
     import shrinkage as sh
@@ -162,7 +163,7 @@ def _train(prepared: "Prepared", settings: "Settings", penalties: tuple[str, ...
     with in_shell(prepared.columns.labels):
         comparison = sh.compare(
             **{name: value for name, value in arguments.items() if name not in of_one},
-            penalties=penalties, nested=nested,
+            penalties=penalties, nested=nested, **progress_arguments(),
         )  # fmt: skip
     return comparison if prepared.columns.task != "regression" else _in_target_units(comparison, scale)
 
