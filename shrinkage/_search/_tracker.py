@@ -103,7 +103,7 @@ class Tracker:
 
     def _seconds_of_all_rows(self) -> float:
         problem = self._problem
-        strengths = self._expected["folds"] if problem.models == "all" else 2 if problem.rung is None else 1
+        strengths = self._expected["folds"] if problem.models == "all" else problem.trained_strengths[1]
         n_parts = math.ceil(strengths / self._runner.plan.chunk)
         return n_parts * self._usual_epochs * self._seconds_of_epoch_on_all_rows
 

@@ -14,7 +14,6 @@ from ._progress import progress_arguments, progress_options
 from ._recorded import RecordedCommand, recorded, resumed_folder
 
 if TYPE_CHECKING:
-    from shrinkage._exact._runner import AnyRunner
     from shrinkage._path._path import Path
 
     from ._columns import Task
@@ -203,7 +202,7 @@ def _fit_images(
     """Train on a folder of images. `tables` are options that go with tables."""
     import shrinkage as sh
 
-    from ._dry_run import say_forecast
+    from ._dry_run import say_estimate
     from ._folder import check_folder, check_outside, keeping_the_table
     from ._images import check_options, fit_arguments, prepare, write
     from ._network import Settings
@@ -226,8 +225,8 @@ def _fit_images(
     import_keras()
     with in_shell(labels):
         arguments = fit_arguments(prepared, settings)
-        if dry_run:
-            return say_forecast(console, runner_of(arguments), labels, {"data": prepared.document()})
+    if dry_run:
+        return say_estimate(console, arguments, labels, {"data": prepared.document()})
     with recorded(folder, None) as record:
         with in_shell(labels):
             path = sh.fit(**arguments, run=record, **progress_arguments())
@@ -274,15 +273,6 @@ def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, **
     return path if prepared.columns.task != "regression" else _in_target_units(path, scale)
 
 
-def runner_of(arguments: dict[str, Any]) -> "AnyRunner":
-    """Return the plan of a training, which `shrinkage.fit` would follow."""
-    from shrinkage._exact._runner import make_runner
-    from shrinkage._problem._prepare import prepare
-    from shrinkage._problem._request import Request
-
-    return make_runner(prepare(Request(**arguments)))
-
-
 def _fit_arguments(
     prepared: "Prepared", settings: "Settings", scale: "TargetScale", max_memory: int | None
 ) -> dict[str, Any]:
@@ -309,15 +299,15 @@ def _fit_arguments(
 
 
 def _stop_before_training(console: Console, prepared: "Prepared", settings: "Settings", max_memory: int | None) -> None:
-    from ._dry_run import say_forecast
+    from ._dry_run import say_estimate
     from ._network import TargetScale
     from ._terms import in_shell
 
     labels = prepared.columns.labels
     scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(labels):
-        runner = runner_of(_fit_arguments(prepared, settings, scale, max_memory))
-    say_forecast(console, runner, labels, {"data": prepared.document(), "columns": prepared.table()})
+        arguments = _fit_arguments(prepared, settings, scale, max_memory)
+    say_estimate(console, arguments, labels, {"data": prepared.document(), "columns": prepared.table()})
 
 
 def _in_target_units(path: "Path", scale: "TargetScale") -> "Path":
