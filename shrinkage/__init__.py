@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from shrinkage._convert import convert as convert
     from shrinkage._cv._choice import NothingToChoose as NothingToChoose
     from shrinkage._doctor._doctor import doctor as doctor
-    from shrinkage._estimate import Estimate as Estimate
     from shrinkage._estimate import estimate as estimate
     from shrinkage._fit import fit as fit
     from shrinkage._path._curve import Status as Status
@@ -50,7 +49,6 @@ _HOME = {
     "rule": "_cohort._rules._registry",
     "fit": "_fit",
     "estimate": "_estimate",
-    "Estimate": "_estimate",
     "Path": "_path._path",
     "Status": "_path._curve",
     "NothingToChoose": "_cv._choice",

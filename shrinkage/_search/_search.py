@@ -72,6 +72,7 @@ class Search:
         """Score the strengths in all folds, choose an epoch for each strength, and train on all rows up to it."""
         rung = self.problem.rung
         scores, lams = score_grid(self) if rung is None else walk(self, rung)
+        self._tracker.end_folds(lams, scores)
         kept = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
         models: dict[int, TrainedModel] = {}
         while new := [index for index in self._wanted(scores, kept, models) if index not in models]:

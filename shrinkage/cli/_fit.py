@@ -10,7 +10,7 @@ import click
 from ._console import Console, Number, common, import_keras, n_bytes, separator_option, units, whole_number
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._penalty import check_penalty, penalty_arguments, penalty_options
-from ._progress import progress_arguments, progress_options
+from ._progress import progress_arguments, progress_options, tensorboard_option
 from ._recorded import RecordedCommand, recorded, resumed_folder
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ _BUDGETS = 1.2, 1000.0
 @click.option(
     "--dry-run", is_flag=True, show_default=False, help="Print columns, models and memory; train and write nothing."
 )
+@tensorboard_option
 @progress_options
 @common
 def fit(
