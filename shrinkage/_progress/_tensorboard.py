@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shrinkage._note import warn_caller
+from shrinkage._note import Note, warn_caller
 
 
 def make_folder(tensorboard: Any) -> Path:
@@ -34,10 +34,9 @@ def make_folder(tensorboard: Any) -> Path:
                 (folder / f"{name}{end}").mkdir()
                 return folder / f"{name}{end}"
     except OSError as error:
-        raise ValueError(
-            f"`tensorboard` must be a folder that can be written. Received: '{folder}' ({error.strerror})."
-        ) from error
-    raise ValueError(f"`tensorboard` must be a folder with room for a run. Received: '{folder}'.")
+        text = f"must be a folder that can be written. Received: '{folder}' ({error.strerror})."
+        raise ValueError(Note(f"$tensorboard {text}")) from error
+    raise ValueError(Note(f"$tensorboard must be a folder with room for a run. Received: '{folder}'."))
 
 
 class TensorBoard:
@@ -51,7 +50,9 @@ class TensorBoard:
         import tensorflow as tf
 
         self._tf, self._folder, self._writers = tf, folder, dict[str, Any]()
-        self._lams, self._failed = dict[str, float](), False
+        self._lams = dict[str, float]()
+        self.notes: list[str] = []
+        """A sentence for the user if a write failed."""
         kind = tf.compat.v1.SummaryMetadata  # `tf.summary.scalar` needs the package tensorboard, and this does not
         self._metadata = kind(plugin_data=kind.PluginData(plugin_name="scalars"), data_class=_DATA_CLASS_SCALAR)
 
@@ -63,7 +64,7 @@ class TensorBoard:
     def write(self, run: str, step: int, scalars: Mapping[str, float]) -> None:
         """Write scalars at a step of a run; those that are not finite are left out."""
         finite = {name: value for name, value in scalars.items() if math.isfinite(value)}
-        if self._failed or not finite:
+        if self.notes or not finite:
             return
         try:
             if run not in self._writers:
@@ -85,10 +86,11 @@ class TensorBoard:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        if not self._failed:
-            self._failed = True
+        if not self.notes:
             reason = str(error).partition("\n")[0]
-            warn_caller(f"The files for TensorBoard in '{self._folder}' cannot be written ({reason}). The run goes on.")
+            text = f"The files for TensorBoard in '{self._folder}' cannot be written ({reason}). The run goes on."
+            self.notes.append(text)
+            warn_caller(text)
 
 
 _DATA_CLASS_SCALAR = 1

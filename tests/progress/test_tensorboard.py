@@ -123,7 +123,7 @@ def test_a_folder_that_cannot_be_written_is_refused(value, tmp_path):
         fit(classifier(), tensorboard=value if value == 3 else tmp_path / value)
 
 
-def test_a_failed_write_does_not_end_the_run(tmp_path, monkeypatch):
+def test_a_failed_write_is_a_note_and_does_not_end_the_run(tmp_path, monkeypatch):
     def full(*_args: object, **_kwargs: object):
         raise OSError("no space left on device")
 
@@ -131,6 +131,7 @@ def test_a_failed_write_does_not_end_the_run(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match=r"cannot be written \(no space left on device\). The run goes on") as warned:
         path = fit(classifier(), plan={"xla": False}, tensorboard=tmp_path)
     assert np.isfinite(path.mean).all() and sum("TensorBoard" in str(each.message) for each in warned) == 1
+    assert "The run goes on" in path.notes[-1]
 
 
 def test_two_runs_in_a_second_have_two_folders(tmp_path, monkeypatch):
