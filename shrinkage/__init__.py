@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shrinkage._convert import convert as convert
     from shrinkage._cv._choice import NothingToChoose as NothingToChoose
     from shrinkage._doctor._doctor import doctor as doctor
+    from shrinkage._estimate import estimate as estimate
     from shrinkage._fit import fit as fit
     from shrinkage._path._curve import Status as Status
     from shrinkage._path._path import Path as Path
@@ -51,6 +52,7 @@ _HOME = {
     "fit": "_fit",
     "compare": "_compare._compare",
     "Comparison": "_compare._comparison",
+    "estimate": "_estimate",
     "Path": "_path._path",
     "Status": "_path._curve",
     "NothingToChoose": "_cv._choice",

@@ -114,7 +114,7 @@ def compare(
     say_prepared(console, prepared, settings, str(settings).replace(penalty_words(settings), words))
     import_keras()
     if dry_run:
-        return _say_forecast(console, prepared, settings, len(penalties))
+        return _say_estimate(console, prepared, settings, len(penalties))
     comparison = _train(prepared, settings, penalties, nested)
     document = _report(console, prepared, settings, comparison)
     with keeping_the_table(folder):
@@ -141,16 +141,15 @@ def _arguments(prepared: "Prepared", settings: "Settings") -> tuple[dict[str, An
     return fit_arguments(prepared, settings, scale, None), scale
 
 
-def _say_forecast(console: Console, prepared: "Prepared", settings: "Settings", n_penalties: int) -> None:
-    from ._dry_run import say_forecast
-    from ._fit import runner_of
+def _say_estimate(console: Console, prepared: "Prepared", settings: "Settings", n_penalties: int) -> None:
+    from ._dry_run import say_estimate
     from ._terms import in_shell
 
     labels = prepared.columns.labels
     with in_shell(labels):
-        runner = runner_of(_arguments(prepared, settings)[0])
+        arguments = _arguments(prepared, settings)[0]
     console.say(f"one of {n_penalties} penalties, which take about as long each:")
-    say_forecast(console, runner, labels, {"data": prepared.document(), "columns": prepared.table()})
+    say_estimate(console, arguments, labels, {"data": prepared.document(), "columns": prepared.table()})
 
 
 def _train(prepared: "Prepared", settings: "Settings", penalties: tuple[str, ...], nested: bool) -> "sh.Comparison":
