@@ -50,10 +50,15 @@ def _least_words(ranking: Ranking, least: Entry) -> str:
     if math.isnan(gain.p):
         return f"{said}; without a penalty it is not known well enough to compare."
     if gain.is_clear:
-        return f"{said}, which is {interval} less than none (p = {p_text(gain.p)}, adjusted by Holm's method)."
+        return f"{said}, which is {interval} less than none ({_p_words(gain.p)})."
     if gain.difference.mean == 0:
         return f"{said}, the same as none."
-    return f"{said}; the gain over none, {interval}, may be chance (p = {p_text(gain.p)}, adjusted by Holm's method)."
+    return f"{said}; the gain over none, {interval}, may be chance ({_p_words(gain.p)})."
+
+
+def _p_words(p: float) -> str:
+    text = p_text(p)
+    return f"p {'< 0.001' if text.startswith('<') else f'= {text}'}, adjusted by Holm's method"
 
 
 def _result_words(ranking: Ranking, least: Entry) -> str:
