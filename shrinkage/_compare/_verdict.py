@@ -79,19 +79,17 @@ def _result_words(ranking: Ranking, least: Entry) -> str:
 
 
 def _zeros_words(ranking: Ranking, least: Entry) -> str:
-    """Name the entry with the most exact zeros among those that are tied, if it is not the least."""
+    """Name the entry with the most exact zeros among the least and those that are tied with it."""
     among = [least, *ranking.tied]
     most = max(among, key=lambda entry: -1.0 if math.isnan(entry.deployed.zeros) else entry.deployed.zeros)
     if not most.deployed.zeros > 0:
         return ""
     zeros, total = int(most.deployed.zeros), most.path.selection.n_penalised
-    removed = [
-        f"{int(count)} {noun}"
-        for count, noun in ((most.deployed.zero_units, "units"), (most.deployed.zero_inputs, "inputs"))
-        if count > 0
-    ]
+    counts = ((most.deployed.zero_units, "unit"), (most.deployed.zero_inputs, "input"))
+    removed = [f"{int(count)} {noun}{'s' * (count > 1)}" for count, noun in counts if count > 0]
     more = f", and {' and '.join(removed)} can be removed" if removed else ""
-    return f"The smallest of these is {most.name}: {zeros:,} of {total:,} penalised weights are exactly 0{more}."
+    rank = ", the most of these" if len(among) > 1 else ""
+    return f"{most.name} sets {zeros:,} of {total:,} penalised weights to exactly 0{rank}{more}."
 
 
 def _diverged_words(ranking: Ranking) -> str:

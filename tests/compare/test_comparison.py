@@ -103,16 +103,16 @@ def test_a_nested_estimate_with_a_diverged_choice_is_not_known():
     assert "The nested estimate is not known: a choice diverged." in make_comparison(nested=nested).verdict()
 
 
-def test_the_smallest_of_the_ties_is_named():
+def test_the_most_zeros_of_the_ties_are_named():
     facts = {"L1": Deployed(zeros=100, zero_units=3, zero_inputs=2), "none": Deployed()}
     said = make_comparison(make_paths(wiggle=0.1), facts=facts).verdict()
-    assert "The smallest of these is L1: 100 of 8,832 penalised weights are exactly 0" in said
+    assert "L1 sets 100 of 8,832 penalised weights to exactly 0, the most of these" in said
     assert "3 units and 2 inputs can be removed" in said
 
 
-def test_a_smaller_model_that_is_clearly_worse_is_not_advised():
+def test_the_zeros_of_a_model_that_is_clearly_worse_are_not_named():
     said = make_comparison(facts={"early stopping": Deployed(zeros=100)}).verdict()
-    assert "smallest" not in said
+    assert "to exactly 0" not in said
 
 
 def test_a_penalty_that_diverged_is_said_and_left_out():

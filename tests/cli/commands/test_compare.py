@@ -1,6 +1,7 @@
 """`shrinkage compare`: the preparation of fit, a table, pictures, and a run of the winner."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import shrinkage as sh
 from shrinkage.cli import main
 from tests.cli.commands.running import FakeFit, refused, run, write
+from tests.synthetic_path import diverged
 
 SMALL = ["--target", "price", "--folds", 3, "--epochs", 3, "--hidden", 4, "--batch-size", 20]
 
@@ -18,17 +20,20 @@ SMALL = ["--target", "price", "--folds", 3, "--epochs", 3, "--hidden", 4, "--bat
 def fit(monkeypatch) -> FakeFit:
     """`sh.fit` in `sh.compare`, which returns paths without training."""
     fake = FakeFit()
-    monkeypatch.setattr("shrinkage._compare._compare.fit", fake)
+
+    def fit_of(**options):
+        return replace(fake(**options), selection=sh.describe(options["model"]))  # that of the model that is trained
+
+    monkeypatch.setattr("shrinkage._compare._compare.fit", fit_of)
     return fake
 
 
 def test_a_comparison_is_trained_and_its_winner_predicts():
     file = write()
-    done = run("compare", file, *SMALL, "--penalties", "l2,l1", "--nested")
+    done = run("compare", file, *SMALL, "--penalties", "l2,l1")
     assert done.exit_code == 0, done.output
     assert "penalties l2, l1, 3 folds" in done.stdout
     assert "2 penalties of mlp_4 on the same 3 folds, batches and first weights" in done.stdout
-    assert "the nested estimate" in done.stdout
     folder = Path("houses-comparison")
     assert {"comparison.csv", "comparison.png", "weights.png", "model.keras", "columns.json"} <= {
         each.name for each in folder.iterdir()
@@ -101,7 +106,6 @@ def test_the_folder_of_an_earlier_comparison_is_replaced_when_asked(fit):
         pytest.param(["--target", "price", "--drop", "price"], "price is the target", id="drop"),
         pytest.param(["--target", "price", "--time", "size", "--nested"], "--nested splits the rows", id="time"),
         pytest.param(["--target", "price", "--group", "town", "--fold", "kind"], "contradict each other", id="splits"),
-        pytest.param(["--target", "price", "--max-memory", "1kB"], "larger than the memory limit", id="memory"),
         pytest.param([], "Missing option '--target'", id="no target"),
         pytest.param(["--target", "price", "--budget", "2"], "No such option", id="budget"),
     ],
@@ -110,6 +114,12 @@ def test_bad_input_is_refused_before_training(fit, arguments, message):
     done = run("compare", write(), *arguments)
     refused(done, message)
     assert fit.calls == [] and not Path("houses-comparison").exists()
+
+
+def test_a_table_larger_than_memory_is_refused(fit):
+    frame = pd.DataFrame({"x": np.random.default_rng(0).normal(size=20_000), "y": np.arange(20_000.0) % 7})
+    frame.to_csv("t.csv", index=False)
+    refused(run("compare", "t.csv", "--target", "y", "--max-memory", "200kB"), "compare keeps all rows in memory")
 
 
 def test_a_refusal_of_the_library_is_bad_input(monkeypatch):
@@ -128,15 +138,11 @@ def test_a_folder_of_images_is_sent_to_python(fit):
     refused(run("compare", "images"), "compare takes a table")
 
 
-def test_every_model_diverged(fit, monkeypatch):
-    from dataclasses import replace
-
-    from tests.cli.commands.running import untrained_path
-    from tests.synthetic_path import diverged
-
+def test_every_model_diverged(monkeypatch):
     def diverge(**options):
-        path = untrained_path(sh._problem._request.Request(**options))
-        return replace(path, **diverged(path, np.ones(len(path.lams), bool)))
+        path = FakeFit()(**options)
+        every = diverged(path, np.ones(len(path.lams), bool))
+        return replace(path, selection=sh.describe(options["model"]), **every)
 
     monkeypatch.setattr("shrinkage._compare._compare.fit", diverge)
     done = run("compare", write(), *SMALL, "--penalties", "l2")
@@ -148,6 +154,6 @@ def test_every_model_diverged(fit, monkeypatch):
 def test_the_options_are_those_of_fit():
     options = {name: {p.name: p for p in main.commands[name].params} for name in ("fit", "compare")}
     shared = options["fit"].keys() & options["compare"].keys()
-    assert {"target", "model", "folds", "seed", "repeats", "patience"} - {"patience"} <= shared
+    assert {"target", "model", "folds", "seed", "repeats"} <= shared
     assert all(options["fit"][name] is options["compare"][name] for name in shared - {"output"})
     assert options["compare"].keys() - shared == {"penalties", "nested"}
