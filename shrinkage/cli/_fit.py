@@ -269,7 +269,7 @@ def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, re
     scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(prepared.columns.labels):
         path = sh.fit(**_fit_arguments(prepared, settings, scale, max_memory), run=record)
-    return path if prepared.columns.task != "regression" else _in_target_units(path, scale)
+    return scale.in_target_units(path)
 
 
 def runner_of(arguments: dict[str, Any]) -> "AnyRunner":
@@ -316,17 +316,6 @@ def _stop_before_training(console: Console, prepared: "Prepared", settings: "Set
     with in_shell(labels):
         runner = runner_of(_fit_arguments(prepared, settings, scale, max_memory))
     say_forecast(console, runner, labels, {"data": prepared.document(), "columns": prepared.table()})
-
-
-def _in_target_units(path: "Path", scale: "TargetScale") -> "Path":
-    """Return a path of centred and scaled targets in the units of the target."""
-    return replace(
-        path,
-        target_mean=scale.centre + scale.size * path.target_mean,
-        target_sd=scale.size * path.target_sd,
-        predictions=scale.centre + scale.size * path.predictions,
-        targets=scale.centre + scale.size * path.targets,
-    )
 
 
 def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: File) -> None:
