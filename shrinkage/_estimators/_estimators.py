@@ -50,13 +50,15 @@ class _PathEstimator(BaseEstimator):
     @cached_property
     def model_(self) -> "keras.Model":
         """The Keras model at `lam_`, trained on all rows."""
-        check_is_fitted(self)
+        check_is_fitted(self, "lam_")
         return self._rows.finish(self._network, self.path_.target_mean, self.path_.target_sd)
 
     def _fit(
         self, x: Any, y: np.ndarray, target: Target, sample_weight: Any, groups: Any, left_out: tuple[str, ...] = ()
     ) -> None:
         self._check_parameters()
+        for name in ("lam_", *_REBUILT):  # of an earlier fit
+            vars(self).pop(name, None)
         self._rows = self._rows_of(x, target)
         from shrinkage._estimators._training import train
 
@@ -66,7 +68,6 @@ class _PathEstimator(BaseEstimator):
         self.path_ = train(options, self._rows.columns, inputs, y, sample_weight=sample_weight, groups=groups)
         self.lam_ = float(self.path_.lam if self.path_.budget else getattr(self.path_, f"lam_{self.choose}"))
         self._network = self.path_.model(self.lam_)
-        vars(self).pop("model_", None)  # of an earlier fit
 
     def _check_parameters(self) -> None:
         named = isinstance(self.model, str)
@@ -95,15 +96,16 @@ class _PathEstimator(BaseEstimator):
             _check_rows(len(frame), 2 if reset else 1, frame.shape)
             return frame if fitted is None else fitted.named(frame)
         is_own = not isinstance(self.model, str)
-        array = validate_data(
+        finite = is_own and not isinstance(fitted, Table)
+        array: Any = validate_data(
             self, x, reset=reset, allow_nd=is_own, ensure_min_samples=2 if reset else 1,
-            ensure_all_finite=True if is_own else "allow-nan",
+            ensure_all_finite=True if finite else "allow-nan",
         )  # fmt: skip
         return fitted.named(array) if isinstance(fitted, Table) else array
 
     def _outputs(self, x: Any) -> np.ndarray:
         """Return the outputs of the network at the chosen strength."""
-        check_is_fitted(self)
+        check_is_fitted(self, "lam_")
         rows = self._read(x, reset=False)
         from shrinkage._estimators._training import call_network
 

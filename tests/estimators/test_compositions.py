@@ -1,6 +1,7 @@
 """The estimators inside scikit-learn's meta-estimators."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,10 +40,11 @@ def test_two_processes_give_the_scores_of_one(wine):
 
 
 def test_after_a_column_transformer():
-    x, y = load_diabetes(return_X_y=True, as_frame=True)
+    data: Any = load_diabetes(return_X_y=True, as_frame=True)
+    x, y = data
     x["sex"] = pd.Categorical(np.where(x["sex"] > 0, "a", "b"))
-    columns = make_column_transformer((OneHotEncoder(), ["sex"]), remainder=StandardScaler())
-    columns.set_output(transform="default")
+    scale: Any = StandardScaler()
+    columns = make_column_transformer((OneHotEncoder(), ["sex"]), remainder=scale)
     assert make_pipeline(columns, sh.PathRegressor(**LINEAR)).fit(x, y).score(x, y) > 0.45
 
 
@@ -73,7 +75,7 @@ def test_metadata_is_routed_to_fit(wine):
     x, y = wine
     groups, weight = np.arange(len(y)) // 3, np.linspace(0.5, 2, len(y))
     with sklearn.config_context(enable_metadata_routing=True):
-        classifier = sh.PathClassifier(**LINEAR).set_fit_request(sample_weight=True, groups=True)
+        classifier: Any = sh.PathClassifier(**LINEAR).set_fit_request(sample_weight=True, groups=True)
         result = cross_validate(
             classifier.set_score_request(sample_weight=True), x, y, cv=GroupKFold(2), return_estimator=True,
             return_indices=True, params={"groups": groups, "sample_weight": weight},

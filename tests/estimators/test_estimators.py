@@ -1,6 +1,7 @@
 """The estimators against `sh.fit` and scikit-learn, on arrays and data frames."""
 
 import pickle
+from typing import Any
 
 import joblib
 import keras
@@ -34,17 +35,21 @@ def line(input_shape, output_shape):
     return model
 
 
+def diabetes() -> Any:
+    return load_diabetes(return_X_y=True)
+
+
 @pytest.fixture(scope="module")
-def wine():
+def wine() -> Any:
     return load_wine(return_X_y=True)
 
 
 @pytest.fixture(scope="module")
-def table():
+def table() -> Any:
     """Rows with a category, missing cells and a column of text that says nothing."""
     rng = np.random.default_rng(0)
     n = 240
-    frame = pd.DataFrame(
+    frame: Any = pd.DataFrame(
         {
             "size": rng.normal(50, 10, n),
             "city": rng.choice(["Bern", "Oslo", "Rome"], n),
@@ -68,7 +73,7 @@ def test_a_linear_classifier_is_scikit_learns_at_the_chosen_strength(wine):
 
 
 def test_a_linear_regressor_is_ridge_in_the_units_of_the_target():
-    x, y = load_diabetes(return_X_y=True)
+    x, y = diabetes()
     x = StandardScaler().fit_transform(x)
     ours = sh.PathRegressor(model="linear", cv=3, lams=LAMS, choose="1se").fit(x, 1e6 + y)
     theirs = Ridge(alpha=len(y) * ours.lam_ / 2).fit(x, 1e6 + y)
@@ -102,7 +107,7 @@ def test_a_table_with_categories_and_missing_cells(table, epochs):
 
 
 def test_missing_numbers_of_an_array_are_the_mean():
-    x, y = load_diabetes(return_X_y=True)
+    x, y = diabetes()
     x = x + 5
     x[::7, 2] = np.nan
     filled = np.where(np.isnan(x), np.nanmean(x, axis=0), x)
@@ -142,7 +147,8 @@ def test_a_model_of_the_user(wine, build):
     assert classifier.classes_.tolist() == ["red", "rosé", "white"]
     assert classifier.score(x, labels) > 0.85
     np.testing.assert_allclose(classifier.predict_proba(x).sum(axis=1), 1, rtol=1e-5)
-    again = pickle.loads(pickle.dumps(clone(classifier).fit(x, labels)))
+    copy: Any = clone(classifier)
+    again = pickle.loads(pickle.dumps(copy.fit(x, labels)))
     np.testing.assert_array_equal(again.predict_proba(x), classifier.predict_proba(x))
 
 
