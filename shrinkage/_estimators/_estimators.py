@@ -1,11 +1,12 @@
 """`sh.PathClassifier` and `sh.PathRegressor`: a path as an estimator of scikit-learn."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import assert_all_finite, check_consistent_length
 from sklearn.utils.class_weight import compute_class_weight
@@ -111,10 +112,26 @@ class _PathEstimator(BaseEstimator):
 
         return call_network(self._network, self._rows.encode(rows))
 
+    def __sklearn_clone__(self) -> Self:
+        """Return a copy without the results. It shares the model, which `fit` does not change: Keras copies slowly."""
+        parameters: dict[str, Any] = {
+            name: value if name == "model" else clone(value, safe=False)
+            for name, value in self.get_params(deep=False).items()
+        }
+        copy = type(self)(**parameters)
+        if "_metadata_request" in vars(self):
+            vars(copy)["_metadata_request"] = deepcopy(vars(self)["_metadata_request"])
+        return copy
+
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the models, which the path has too."""
-        state: Any = super().__getstate__()
-        return {name: value for name, value in state.items() if name not in _REBUILT}
+        """Leave out the models that the path has too."""
+        whole: Any = super().__getstate__()
+        state = {name: value for name, value in whole.items() if name not in _REBUILT}
+        if hasattr(self.model, "trainable_variables"):  # a model of Keras, of which nothing else is known here
+            from shrinkage._estimators._training import portable
+
+            state["model"] = portable(self.model)
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

@@ -74,11 +74,8 @@ class Table:
         """Infer the columns of a frame.
 
         Raises:
-            ValueError: If names are equal, numbers are infinite, or no column can be used.
+            ValueError: If numbers are infinite, or no column can be used.
         """
-        repeated = [name for name, count in Counter(frame.columns).items() if count > 1]
-        if repeated:
-            raise ValueError(f"`X` must have columns of different names. Received twice: {', '.join(repeated)}.")
         with _as_value_error():
             numbers, categories, dropped, texts = infer_columns(frame, embeds=embeds)
             reasons = {name: _in_python(reason) for name, reason in dropped.items()}
@@ -107,13 +104,21 @@ class Table:
 
 
 def as_frame(x: Any) -> pd.DataFrame | None:
-    """Return a table of pandas, Polars or PyArrow as a data frame of pandas, numbered from 0; None for an array."""
+    """Return a table of pandas, Polars or PyArrow as a data frame of pandas, numbered from 0; None for an array.
+
+    Raises:
+        ValueError: If columns have the same name.
+    """
     if not isinstance(x, pd.DataFrame):
         if not hasattr(x, "to_pandas"):
             return None
         x = x.to_pandas()
     frame = x.reset_index(drop=True)
-    return frame.set_axis([str(name) for name in frame.columns], axis=1)
+    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    repeated = [name for name, count in Counter(frame.columns).items() if count > 1]
+    if repeated:
+        raise ValueError(f"`X` must have columns of different names. Received twice: {', '.join(repeated)}.")
+    return frame
 
 
 @contextmanager

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 
 from shrinkage._fit import fit
+from shrinkage._host._private import UnsupportedVersion
+from shrinkage._model._template import Template
 from shrinkage._path._path import Path
 from shrinkage._penalties import Coupled
 from shrinkage.cli._columns import Columns
@@ -127,6 +129,17 @@ def _targets(network: Any, columns: Columns, y: np.ndarray) -> np.ndarray:
     loss = network.loss
     name = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")
     return y if "sparse" in name else np.eye(len(columns.labels), dtype=np.float32)[y]
+
+
+def portable(model: keras.Model) -> keras.Model:
+    """Return a copy of a model that Keras pickles without a warning, for a model that is supported."""
+    try:
+        template = Template(model)
+    except UnsupportedVersion:
+        raise
+    except (TypeError, ValueError):  # `fit` says why
+        return model
+    return template.model(template.source_values())
 
 
 def probabilities(network: Any, outputs: np.ndarray) -> np.ndarray:

@@ -196,7 +196,7 @@ def test_weights_and_groups_of_rows_reach_fit(wine):
 
 def test_a_budget_chooses_by_its_own_rule(wine):
     x, y = wine
-    classifier = sh.PathClassifier(model=small_network, cv=2, epochs=2, budget=1.5).fit(x, y)
+    classifier = sh.PathClassifier(model=small_network, epochs=2, budget=1.5).fit(x, y)
     assert classifier.lam_ == classifier.path_.lam
 
 
@@ -223,7 +223,7 @@ def test_nothing_to_choose_is_said(wine):
         ({"model": lambda: small_network((13,), (4,))}, r"output shape \(None, 3\).* Received: \(None, 4\)"),
         ({"hidden": (3,), "model": "linear"}, '`hidden` goes with model="mlp"'),
         ({"choose": "best"}, '`choose` must be "min" or "1se"'),
-        ({"lams": [-1.0]}, "`lams`"),
+        ({"lams": [-1.0]}, "lams must be finite"),
         ({"cv": 1}, "`cv`"),
     ],
 )
