@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from shrinkage._cv._choice import NothingToChoose as NothingToChoose
     from shrinkage._doctor._doctor import doctor as doctor
     from shrinkage._estimate import estimate as estimate
+    from shrinkage._estimators._estimators import PathClassifier as PathClassifier
+    from shrinkage._estimators._estimators import PathRegressor as PathRegressor
     from shrinkage._fit import fit as fit
     from shrinkage._path._curve import Status as Status
     from shrinkage._path._path import Path as Path
@@ -58,8 +60,10 @@ _HOME = {
     "NothingToChoose": "_cv._choice",
     "convert": "_convert",
     "doctor": "_doctor._doctor",
+    "PathClassifier": "_estimators._estimators",
+    "PathRegressor": "_estimators._estimators",
 }
-_WITHOUT_KERAS = {"_convert", "_cv._choice"}
+_WITHOUT_KERAS = {"_convert", "_cv._choice", "_estimators._estimators"}
 
 
 def __getattr__(name: str) -> object:

@@ -175,10 +175,8 @@ def _train(
 
 def _in_target_units(comparison: "sh.Comparison", scale: "TargetScale") -> "sh.Comparison":
     """Return a comparison of centred and scaled targets in the units of the target."""
-    from ._fit import in_target_units
-
-    entries = tuple(replace(entry, path=in_target_units(entry.path, scale)) for entry in comparison.entries)
-    paths = {name: in_target_units(path, scale) for name, path in comparison.paths.items()}
+    entries = tuple(replace(entry, path=scale.in_target_units(entry.path)) for entry in comparison.entries)
+    paths = {name: scale.in_target_units(path) for name, path in comparison.paths.items()}
     return replace(comparison, entries=entries, paths=paths)
 
 

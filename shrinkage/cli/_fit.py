@@ -289,7 +289,7 @@ def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, **
     scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(prepared.columns.labels):
         path = sh.fit(**fit_arguments(prepared, settings, scale, max_memory), **shown)
-    return path if prepared.columns.task != "regression" else in_target_units(path, scale)
+    return scale.in_target_units(path)
 
 
 def fit_arguments(
@@ -327,17 +327,6 @@ def _stop_before_training(console: Console, prepared: "Prepared", settings: "Set
     with in_shell(labels):
         arguments = fit_arguments(prepared, settings, scale, max_memory)
     say_estimate(console, arguments, labels, {"data": prepared.document(), "columns": prepared.table()})
-
-
-def in_target_units(path: "Path", scale: "TargetScale") -> "Path":
-    """Return a path of centred and scaled targets in the units of the target."""
-    return replace(
-        path,
-        target_mean=scale.centre + scale.size * path.target_mean,
-        target_sd=scale.size * path.target_sd,
-        predictions=scale.centre + scale.size * path.predictions,
-        targets=scale.centre + scale.size * path.targets,
-    )
 
 
 def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: File) -> None:
