@@ -135,7 +135,7 @@ def fit(
     images/val, which is held out. Images are resized, and a small convolutional network is trained.
 
     Cross-validation picks the strength; the model that is kept was trained on all rows with it. The folder gets
-    model.keras (takes the raw columns; plain Keras loads it), columns.json, the path and its picture.
+    model.keras (takes the raw columns; plain Keras loads it), columns.json, the path, its picture, and report.html, a page to look at.
     """
     from ._folder import check_folder, check_outside, keeping_the_table
     from ._images import holds_images
@@ -236,7 +236,7 @@ def _finish(console: Console, path: "Path", settings: "Settings", folder: File, 
 
     chosen = "the chosen lambda" if settings.budget else f"lambda {settings.choose}"
     model = "" if path.failed.all() else f"model at {chosen}, the "
-    console.say(f"\nThe {model}path and its picture are in {folder}{os.sep}")
+    console.say(f"\nThe {model}path, its picture and report.html are in {folder}{os.sep}")
     console.result({**document, "folder": str(folder), "files": files(folder)})
     if path.failed.all():
         click.echo(
@@ -341,7 +341,7 @@ def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: Fil
             assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")
         prepared.skipped.save(fresh)
-        write_path(path, fresh)
+        write_path(path, fresh, columns.labels)
 
 
 def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Settings") -> dict[str, Any]:
