@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from shrinkage._attach._attach import detach as detach
     from shrinkage._attach._export import export as export
     from shrinkage._cohort._rules._registry import rule as rule
+    from shrinkage._compare._compare import compare as compare
+    from shrinkage._compare._comparison import Comparison as Comparison
     from shrinkage._convert import convert as convert
     from shrinkage._cv._choice import NothingToChoose as NothingToChoose
     from shrinkage._doctor._doctor import doctor as doctor
@@ -47,6 +49,8 @@ _HOME = {
     "export": "_attach._export",
     "rule": "_cohort._rules._registry",
     "fit": "_fit",
+    "compare": "_compare._compare",
+    "Comparison": "_compare._comparison",
     "Path": "_path._path",
     "Status": "_path._curve",
     "NothingToChoose": "_cv._choice",

@@ -10,6 +10,7 @@ import click
 from ._console import Console, Number, common, import_keras, n_bytes, separator_option, units, whole_number
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._penalty import check_penalty, penalty_arguments, penalty_options
+from ._progress import progress_arguments, progress_options
 from ._recorded import RecordedCommand, recorded, resumed_folder
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ._columns import Task
     from ._network import Settings, TargetScale
-    from ._prepare import Prepared
+    from ._prepare import Prepared, Wishes
 
 
 MOST_REPEATS = 1000
@@ -106,6 +107,7 @@ _BUDGETS = 1.2, 1000.0
 @click.option(
     "--dry-run", is_flag=True, show_default=False, help="Print columns, models and memory; train and write nothing."
 )
+@progress_options
 @common
 def fit(
     data: tuple[File, ...],
@@ -138,11 +140,11 @@ def fit(
     from ._folder import check_folder, check_outside, keeping_the_table
     from ._images import holds_images
     from ._network import Settings
-    from ._own_model import check_model_option, is_own
-    from ._prepare import Wishes, prepare
-    from ._split import OPTIONS, check_budget, check_split
+    from ._own_model import check_model_option
+    from ._prepare import Wishes
+    from ._split import OPTIONS
 
-    folder = resumed_folder() or output or File(f"{_name(data[0])}-shrinkage")
+    folder = resumed_folder() or output or File(f"{name_of(data[0])}-shrinkage")
     if holds_images(data):
         tables = {"drop": drop, "category": category, "number": number, "no_clip": not clip, "sep": separator,
                   "target": target, "task": task}  # fmt: skip
@@ -151,14 +153,11 @@ def fit(
         raise click.UsageError("Missing option '--target'.")
     check_model_option(options["model"])
     settings = Settings.with_defaults(**options, clip=clip)
-    check_penalty(settings)
     columns = {name: options[name] for name in OPTIONS}
-    check_split(**columns, repeats=settings.repeats)
-    check_budget(settings)
     wishes = Wishes(
         drop, category, number, clip, settings.model, separator, **columns, on_bad_row=on_bad_row, max_memory=max_memory
     )
-    prepared = prepare(data, target, task, settings.folds, wishes)
+    prepared = check_and_prepare(data, target, task, settings, wishes)
     if prepared.stream is not None:
         one_pass = settings.solver == "exact" and prepared.columns.task == "regression"
         if settings.batch_size is None and not one_pass:
@@ -171,18 +170,12 @@ def fit(
     check_outside(folder, data)
     if not dry_run and resumed_folder() is None:
         check_folder(folder, overwrite)
-    console.say(prepared.describe())
-    if is_own(settings.model):
-        console.say(
-            f"caution: {settings.model} trains from fresh weights; frozen weights and state such as moving means are "
-            "kept, and must not come from these rows"
-        )
-    console.say(f"training: {settings}\n")
+    say_prepared(console, prepared, settings, str(settings))
     import_keras()
     if dry_run:
         return _stop_before_training(console, prepared, settings, max_memory)
     with recorded(folder, max_memory) as record:
-        path = train(prepared, settings, max_memory, record)
+        path = train(prepared, settings, max_memory, run=record, **progress_arguments())
         document = _report(console, prepared, path, settings)
         with keeping_the_table(folder):
             _write(prepared, path, settings, folder)
@@ -203,7 +196,8 @@ def _fit_images(
 
     from ._dry_run import say_forecast
     from ._folder import check_folder, check_outside, keeping_the_table
-    from ._images import check_options, fit_arguments, prepare, write
+    from ._images import check_options, prepare, write
+    from ._images import fit_arguments as arguments_of_images
     from ._network import Settings
     from ._report import path_document, path_text
     from ._split import OPTIONS, check_budget
@@ -223,12 +217,12 @@ def _fit_images(
     console.say(f"training: {settings.describe('small convolutional network')}\n")
     import_keras()
     with in_shell(labels):
-        arguments = fit_arguments(prepared, settings)
+        arguments = arguments_of_images(prepared, settings)
         if dry_run:
             return say_forecast(console, runner_of(arguments), labels, {"data": prepared.document()})
     with recorded(folder, None) as record:
         with in_shell(labels):
-            path = sh.fit(**arguments, run=record)
+            path = sh.fit(**arguments, run=record, **progress_arguments())
         console.say(path_text(path, labels))
         with keeping_the_table(folder):
             write(prepared, path, settings, folder)
@@ -252,15 +246,41 @@ def _finish(console: Console, path: "Path", settings: "Settings", folder: File, 
         click.get_current_context().exit(TrainingFailed.exit_code)
 
 
-def _name(place: File) -> str:
+def check_and_prepare(
+    data: tuple[File, ...], target: str, task: "Task | None", settings: "Settings", wishes: "Wishes"
+) -> "Prepared":
+    """Refuse options that contradict each other, and read the table."""
+    from ._prepare import prepare
+    from ._split import OPTIONS, check_budget, check_split
+
+    check_penalty(settings)
+    check_split(**{name: getattr(settings, name) for name in OPTIONS}, repeats=settings.repeats)
+    check_budget(settings)
+    return prepare(data, target, task, settings.folds, wishes)
+
+
+def say_prepared(console: Console, prepared: "Prepared", settings: "Settings", training: str) -> None:
+    """Describe the table, and the training to come."""
+    from ._own_model import is_own
+
+    console.say(prepared.describe())
+    if is_own(settings.model):
+        console.say(
+            f"caution: {settings.model} trains from fresh weights; frozen weights and state such as moving means are "
+            "kept, and must not come from these rows"
+        )
+    console.say(f"training: {training}\n")
+
+
+def name_of(place: File) -> str:
     """Return a name for the results: of a folder, or of the first file without its suffix."""
     from ._tables import find_sources
 
     return place.resolve().name if place.is_dir() else find_sources([place])[0].file.stem
 
 
-def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, record: File | None = None) -> "Path":
-    """Train the path on the encoded inputs, with a record in the folder `record`."""
+def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, **shown: Any) -> "Path":
+    """Train the path on the encoded inputs. `shown` are the arguments of `shrinkage.fit` that only show how it goes."""
     import shrinkage as sh
 
     from ._network import TargetScale
@@ -268,8 +288,8 @@ def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, re
 
     scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(prepared.columns.labels):
-        path = sh.fit(**_fit_arguments(prepared, settings, scale, max_memory), run=record)
-    return path if prepared.columns.task != "regression" else _in_target_units(path, scale)
+        path = sh.fit(**fit_arguments(prepared, settings, scale, max_memory), **shown)
+    return path if prepared.columns.task != "regression" else in_target_units(path, scale)
 
 
 def runner_of(arguments: dict[str, Any]) -> "AnyRunner":
@@ -281,7 +301,7 @@ def runner_of(arguments: dict[str, Any]) -> "AnyRunner":
     return make_runner(prepare(Request(**arguments)))
 
 
-def _fit_arguments(
+def fit_arguments(
     prepared: "Prepared", settings: "Settings", scale: "TargetScale", max_memory: int | None
 ) -> dict[str, Any]:
     from ._network import network, training_arguments
@@ -314,17 +334,18 @@ def _stop_before_training(console: Console, prepared: "Prepared", settings: "Set
     labels = prepared.columns.labels
     scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(labels):
-        runner = runner_of(_fit_arguments(prepared, settings, scale, max_memory))
+        runner = runner_of(fit_arguments(prepared, settings, scale, max_memory))
     say_forecast(console, runner, labels, {"data": prepared.document(), "columns": prepared.table()})
 
 
-def _in_target_units(path: "Path", scale: "TargetScale") -> "Path":
+def in_target_units(path: "Path", scale: "TargetScale") -> "Path":
     """Return a path of centred and scaled targets in the units of the target."""
     return replace(
         path,
         target_mean=scale.centre + scale.size * path.target_mean,
         target_sd=scale.size * path.target_sd,
         predictions=scale.centre + scale.size * path.predictions,
+        targets=scale.centre + scale.size * path.targets,
     )
 
 

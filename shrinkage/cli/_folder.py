@@ -15,6 +15,7 @@ MARK = "path.json"
 # All files of a run: `--overwrite` removes no other files.
 RUN_FILES = (
     MARK, "arrays.npz", "template.keras", "model.keras", "columns.json", "images.json", "path.png", "skipped-rows.csv",
+    "comparison.csv", "comparison.png", "weights.png",
 )  # fmt: skip
 
 
