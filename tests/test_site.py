@@ -49,3 +49,15 @@ def test_a_browser_loads_nothing_from_elsewhere(site):
     files = [path for path in site.rglob("*") if path.suffix in (".html", ".css")]
     assert len(files) > 20
     assert [path.name for path in files if LOADED.search(path.read_text("utf-8"))] == []
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda page: page.stem)
+def test_lists_are_read_as_in_the_repository(page):
+    """The site reads a list in a list where it is indented by four spaces, and a list after a blank line."""
+    lines = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL).splitlines()
+    item = re.compile(r"( *)(?:- |\d+\. )")
+    assert [line for line in lines if (found := item.match(line)) and len(found[1]) % 4] == []
+    first = [
+        b for a, b in zip(lines, lines[1:], strict=False) if re.match(r"- |1\. ", b) and re.match(r"[^\s#\-\d|<]", a)
+    ]
+    assert first == []
