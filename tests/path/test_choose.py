@@ -60,8 +60,14 @@ CASES = {
     "auc": ("binary", "auc", 1, lambda rows, p: metrics.roc_auc_score(BINARY[rows], p[:, 0])),
     "a compiled metric": ("binary", "accuracy", 1, lambda rows, p: np.mean(BINARY[rows] == (p[:, 0] > 0.5))),
     "a scorer's name": ("binary", "f1", 1, lambda rows, p: metrics.f1_score(BINARY[rows], p[:, 0] > 0.5)),
-    "a loss of probabilities": ("binary", metrics.log_loss, -1, lambda rows, p: metrics.log_loss(BINARY[rows], p[:, 0])),
-    "classes": ("three", "balanced_accuracy", 1, lambda rows, p: metrics.balanced_accuracy_score(THREE[rows], p.argmax(1))),
+    "a loss of probabilities": (
+        *("binary", metrics.log_loss, -1),
+        lambda rows, p: metrics.log_loss(BINARY[rows], p[:, 0]),
+    ),
+    "classes": (
+        *("three", "balanced_accuracy", 1),
+        lambda rows, p: metrics.balanced_accuracy_score(THREE[rows], p.argmax(1)),
+    ),
     "auc of classes": ("three", "auc", 1, lambda rows, p: metrics.roc_auc_score(THREE[rows], p, multi_class="ovr")),
     "an error": (
         "number", metrics.mean_absolute_error, -1,
