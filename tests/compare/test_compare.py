@@ -1,6 +1,7 @@
 """`sh.compare` on small real problems: the same training, what is read from it, and every kind of split."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ X = RNG.normal(size=(60, 4)).astype("float32")
 Y = (X[:, 0] + 0.5 * RNG.normal(size=60)).astype("float32")
 
 
-def network(units=3, name="net", loss="mean_squared_error", rate=0.01):
+def network(units=3, name="net", loss: Any = "mean_squared_error", rate=0.01):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1)], name=name)
     model.compile(keras.optimizers.Adam(rate), loss)
     return model
