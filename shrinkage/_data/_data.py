@@ -186,8 +186,8 @@ def labels(name: str, values: Any) -> list[str]:
 
 
 def take(values: Any, rows: Any) -> Any:
-    """Select rows of each array in a tree."""
-    return tree.map_structure(lambda array: array[rows], values)
+    """Select rows of each array in a tree, whose leaves may be None."""
+    return tree.map_structure(lambda array: None if array is None else array[rows], values)
 
 
 def join(train: Data, validation: Data) -> Data:

@@ -111,6 +111,19 @@ class StoredRows:
         found = np.flatnonzero(self.is_sampled(rows))
         return np.searchsorted(self.sample_rows, rows[found]), found
 
+    def sample_targets(self) -> Any:
+        """Return the targets of `sample_rows`, (m, ...), by a pass over the rows."""
+        targets = None
+        for block in self.blocks():
+            place, found = self.places_in_sample(block.rows)
+            values = take(block.data.targets, found)
+            if targets is None:
+                n_rows = len(self.sample_rows)
+                targets = tree.map_structure(lambda a: np.zeros((n_rows, *a.shape[1:]), a.dtype), values)  # noqa: B023
+            for whole, part in zip(tree.flatten(targets), tree.flatten(values), strict=True):
+                whole[place] = part
+        return targets
+
     def sample(self, n_rows: int) -> Data:
         """Return a random sample of `n_rows` training rows of the final models. Rows repeat if fewer are stored.
 

@@ -42,7 +42,7 @@ class ExactCohort:
         rows: The rows.
         solver: The solver.
         sets: The sets of rows of the members, by their numbers in `rows`.
-        unsolved: Strengths whose members did not converge are appended, one for each member.
+        unsolved: Strengths above 0 whose members did not converge are appended, one for each member.
     """
 
     def __init__(
@@ -66,15 +66,22 @@ class ExactCohort:
         self._weights = state
 
     def train_epoch(self, epoch: int) -> np.ndarray:
-        """Compute the minima; return whether each is not finite, (f, s)."""
-        self._weights = []
+        """Compute the minima; return whether each member diverged, (f, s).
+
+        Without a penalty, log loss has no minimum if the inputs separate the classes: the weights grow without end.
+        """
+        self._weights, diverged = [], []
         with one_thread():
             solutions = self._solver.solve(self._sets, self._lam)
         for place, (f, (weights, converged)) in enumerate(zip(self._sets, solutions, strict=True)):
             self._weights.append(self._rounded(weights))
+            without_minimum = ~converged & (self._lam[place] == 0)
+            diverged.append(~np.isfinite(weights).all(axis=(0, 1)) | without_minimum)
             n_rows = self._rows.n_train[f] / self._rows.n_train[-1]
-            self._unsolved += (self._lam[place][~converged] * n_rows).tolist()  # as strengths of all rows
-        return np.stack([~np.isfinite(weights).all(axis=(0, 1)) for weights in self._weights])
+            self._unsolved += (
+                self._lam[place][~converged & ~without_minimum] * n_rows
+            ).tolist()  # as strengths of all rows
+        return np.stack(diverged)
 
     def _rounded(self, weights: np.ndarray) -> np.ndarray:
         """Round coefficients to those that the variables can have: these are scored, and returned."""

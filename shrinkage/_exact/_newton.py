@@ -174,12 +174,17 @@ class _Loss:
         return self._of_centred(np.sum(in_parallel(multiply, len(self._parts)), axis=0).reshape(v.shape))
 
     def largest_score(self, w: np.ndarray) -> np.ndarray:
-        """Return the largest score of a training row, in absolute value, (s,)."""
+        """Return the largest score of a training row, in absolute value, (s,).
+
+        Scores of several classes are relative to their mean: a number added to all of them changes nothing.
+        """
         flat = self.raw(w).reshape(len(w), -1)
 
         def largest(number: int) -> np.ndarray:
-            scores = np.abs(self._parts[number]() @ flat) * (self._weights[number] > 0)[:, None]
-            return scores.reshape(-1, *w.shape[1:]).max(axis=(0, 1), initial=0)
+            scores = (self._parts[number]() @ flat).reshape(-1, *w.shape[1:])[self._weights[number] > 0]
+            if self.kind == "classes":
+                scores -= scores.mean(axis=1, keepdims=True)
+            return np.abs(scores).max(axis=(0, 1), initial=0)
 
         return np.max(in_parallel(largest, len(self._parts)), axis=0)
 
@@ -271,4 +276,5 @@ def _newton_steps(
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the product of two vectors (P, k, s) for each strength, (s,)."""
-    return (a * b).sum(axis=(0, 1))
+    with np.errstate(over="ignore", invalid="ignore"):  # without a minimum, the curvature of the loss goes to 0
+        return (a * b).sum(axis=(0, 1))

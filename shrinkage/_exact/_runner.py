@@ -1,6 +1,5 @@
 """The runner of the exact solver: a problem, and the cohorts that solve it."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -76,16 +75,12 @@ class ExactRunner:
     @property
     def notes(self) -> list[str]:
         """Sentences for the user about random layers, and about strengths that did not converge."""
-        times = Counter(f"{lam:.3g}" for lam in self._unsolved)
-        none = times.pop("0", 0)
-        unsolved = [_NO_MINIMUM.format(fits=f"{none} fit{'s' * (none > 1)}")] if none else []
-        if times:
-            lams = ", ".join(sorted(times, key=float, reverse=True))
-            unsolved += [f"Newton's method did not converge at lambda = {lams}: weights are those after its last step."]
+        lams = ", ".join(sorted({f"{lam:.3g}" for lam in self._unsolved}, key=float, reverse=True))
+        unsolved = [f"Newton's method did not converge at lambda = {lams}: weights are those after its last step."]
         network = self.problem.training.template.network
         random = [layer.name for layer in sublayers(network) if seed_generators(layer) and layer.trainable]
         note = f'{", ".join(random)}: random only in training, and not with solver="exact", which runs all layers in '
-        return [note + "inference mode."] * bool(random) + unsolved
+        return [note + "inference mode."] * bool(random) + unsolved * bool(lams)
 
     def cohort(self, strengths: int) -> ExactCohort:
         """Return the members of all folds; `strengths` is their number."""
@@ -138,9 +133,3 @@ def make_runner(
     """Return the runner of the problem's solver; see `Runner`."""
     kind = ExactRunner if problem.solver == "exact" else Runner
     return kind(problem, user_plan, max_memory, decision)
-
-
-_NO_MINIMUM = (
-    "Newton's method did not converge without a penalty in {fits}. If the inputs separate the classes, the log loss "
-    "has no minimum there, and the weights grow without end: they are those after its last step."
-)

@@ -7,7 +7,7 @@ import numpy as np
 from keras import tree
 
 from shrinkage._cohort._initial import initial_values, origins
-from shrinkage._data._data import ALL_ROWS
+from shrinkage._data._data import ALL_ROWS, take
 from shrinkage._exact._runner import AnyRunner
 from shrinkage._model._metrics import metrics_of, null_scores
 from shrinkage._model._stored_null import stored_null_scores
@@ -31,7 +31,7 @@ def assemble(runner: AnyRunner, outcome: Outcome, *, seconds: float, notes: Sequ
         epochs=outcome.epochs,
         predictions=predictions,
         row_loss=scores.row_loss,
-        status=_status(scores.diverged),
+        status=_status(problem, outcome, scores.diverged),
         template=training.template,
         loss_name=training.template.loss_name,
         penalty=training.penalty,
@@ -64,14 +64,23 @@ def _held_out(problem: Problem, outcome: Outcome) -> dict[str, Any]:
     else:
         metrics = {name: values[0] for name, values in outcome.scores.metrics.items()}
         null = stored_null_scores(template, stored, data, objective, problem.folds, predictions, target)
-    return {"held_out_rows": rows, "row_weight": problem.row_weight, "metrics": metrics, **null}
+    targets = take(data.targets, rows) if stored is None else stored.sample_targets()
+    leaves = tree.flatten(targets)
+    with_loss = {term.place for term in objective.terms}
+    targets = tree.pack_sequence_as(targets, [leaf if i in with_loss else None for i, leaf in enumerate(leaves)])
+    return {
+        **{"held_out_rows": rows, "row_weight": problem.row_weight, "targets": _own_structure(targets)},
+        **{"metrics": metrics, **null},
+    }
 
 
 def _all_rows(problem: Problem, outcome: Outcome) -> dict[str, Any]:
     """Return the fields of a path about the models trained on all rows; NaN where no model was trained."""
     groups, models = not problem.training.penalty.elementwise, outcome.models
     status = np.full(len(outcome.lams), Status.NOT_TRAINED if models else Status.SKIPPED, dtype=object)
-    status[list(models)] = _status(np.array([models[index].diverged for index in models], bool))
+    diverged = np.zeros(len(outcome.lams), bool)
+    diverged[list(models)] = [model.diverged for model in models.values()]
+    status[list(models)] = _status(problem, outcome, diverged)[list(models)]
 
     def spread(numbers: Any) -> np.ndarray:
         """Return numbers of the models by strength."""
@@ -112,18 +121,23 @@ def _zero_groups(problem: Problem, penalised: list[list[np.ndarray]]) -> np.ndar
     return np.array([sum(g.zero_groups(w) for g, w in zip(groups, member, strict=True)) for member in penalised])
 
 
-def _own_structure(predictions: Any) -> Any:
+def _own_structure(values: Any) -> Any:
     """Return an array for a single output, or a structure with tuples in place of lists: a path is immutable."""
-    leaves = tree.flatten(predictions)
-    return leaves[0] if len(leaves) == 1 else tree.lists_to_tuples(predictions)
+    leaves = tree.flatten(values)
+    return leaves[0] if len(leaves) == 1 else tree.lists_to_tuples(values)
 
 
-def _status(diverged: np.ndarray) -> np.ndarray:
-    return np.array([Status.OK, Status.DIVERGED])[diverged.astype(int)]
+def _status(problem: Problem, outcome: Outcome, diverged: np.ndarray) -> np.ndarray:
+    """Return the statuses of members, (..., S), some of which diverged."""
+    lost = np.full(len(outcome.lams), Status.DIVERGED, dtype=object)
+    if problem.solver == "exact":
+        lost[outcome.lams == 0] = Status.NO_MINIMUM
+    statuses = np.full(diverged.shape, Status.OK, dtype=object)
+    statuses[diverged] = np.broadcast_to(lost, diverged.shape)[diverged]
+    return statuses
 
 
 def _penalised_values(problem: Problem, values: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
-    network = problem.training.template.network
-    ids = {id(v) for v, on in zip(network.trainable_variables, problem.selection.mask, strict=True) if on}
-    places = [i for i, variable in enumerate(network.variables) if id(variable) in ids]
-    return [[member[i] for i in places] for member in values]
+    places = problem.training.template.trained_places
+    places = [place for place, on in zip(places, problem.selection.mask, strict=True) if on]
+    return [[member[place] for place in sorted(places)] for member in values]

@@ -6,14 +6,18 @@ import numpy as np
 
 from shrinkage._cv._choice import paired_errors
 from shrinkage._path._curve import Curve
-from shrinkage._path._words import interval_text, lam_text, loss_text, loss_words, strength_text
+from shrinkage._path._words import Said, interval_text, lam_text, loss_text, loss_words, strength_text
 
 _GRID = "leave $budget out for the whole grid"
 
 
-def budget_words(curve: Curve) -> str:
+def budget_words(curve: Curve) -> list[Said]:
     """Return the sentences on a search within a budget that found a choice."""
-    return " ".join(filter(None, [_choice_words(curve), _alike_words(curve), _limit_words(curve), _UNMEASURED]))
+    return [
+        Said("choice-within-budget", f"{_choice_words(curve)} {_alike_words(curve)}"),
+        Said("search-too-short", _limit_words(curve)),
+        Said("not-measured", _UNMEASURED),
+    ]
 
 
 _UNMEASURED = (

@@ -37,6 +37,7 @@ class Status(Enum):
 
     OK = "finished"
     DIVERGED = "diverged (the loss became NaN or infinite)"
+    NO_MINIMUM = "has no minimum, as the inputs separate classes"
     SKIPPED = "was not trained, as a fold's model diverged at every strength"
     NOT_TRAINED = "was not trained, as the strength was not chosen"
 
@@ -74,6 +75,7 @@ class Curve:
     budget: float | None = None
     null_fold_loss: Array | None = None
     null_row_loss: Array | None = None
+    targets: Any = None
     train_weight: Array = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
@@ -117,14 +119,14 @@ class Curve:
 
     @property
     def failed(self) -> Array:
-        """(S,) whether a model diverged at a strength, in a fold or on all rows. Such a strength is not chosen."""
-        diverged = (self.status != Status.OK).any(axis=0) | (self.full_status == Status.DIVERGED)
-        return diverged | ~np.isfinite(self.mean)
+        """(S,) whether a model diverged, or has no minimum, in a fold or on all rows. Such a strength is not chosen."""
+        lost = (self.full_status == Status.DIVERGED) | (self.full_status == Status.NO_MINIMUM)
+        return (self.status != Status.OK).any(axis=0) | lost | ~np.isfinite(self.mean)
 
     @property
     def has_model(self) -> Array:
         """(S,) whether a model was trained on all rows, even if it diverged."""
-        return (self.full_status == Status.OK) | (self.full_status == Status.DIVERGED)
+        return (self.full_status != Status.SKIPPED) & (self.full_status != Status.NOT_TRAINED)
 
     @property
     def index_min(self) -> int:

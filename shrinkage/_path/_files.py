@@ -36,6 +36,9 @@ _AXES = {
 """The axes of each array, as in the docstring of `Path`."""
 _PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_model", "budget", "solver")
 
+_LATER = {"lam_model": None, "budget": None, "solver": "gradient", "targets": None}
+"""Values of entries that earlier versions did not write."""
+
 
 def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, overwrite: bool) -> None:
     """Write a path to a folder; see `Path.save`.
@@ -86,7 +89,7 @@ def read(folder: Any, template: Any = None) -> dict[str, Any]:
         raise FileNotFoundError(f"There is no folder '{folder}'.")
     record = _read_record(folder)
     try:
-        for name, default in (("lam_model", None), ("budget", None), ("solver", "gradient")):  # of earlier versions
+        for name, default in _LATER.items():
             record.setdefault(name, default)
         return _restore(record, *_read_parts(folder, record, template))
     except UnsupportedVersion:
@@ -148,7 +151,7 @@ def _arrays(values: Mapping[str, Any]) -> dict[str, Any]:
     arrays = {name: values[name] for name in _NUMBERS}
     for group in ("metrics", "null_metrics"):
         arrays |= {f"{group}.{name}": value for name, value in values[group].items()}
-    arrays |= _flat("predictions", values["predictions"])
+    arrays |= _flat("predictions", values["predictions"]) | _flat("targets", values["targets"])
     arrays |= {name: values[name] for name in _OPTIONAL if values[name] is not None}
     for name in _STATUSES:
         arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(values[name])
@@ -176,7 +179,7 @@ def _record(values: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, An
         "model": values["template"].name,
         **words,
         "notes": values["notes"],
-        "predictions": _structure("predictions", values["predictions"]),
+        **{name: _structure(name, values[name]) for name in ("predictions", "targets")},
         **{name: values[name] for name in _PLAIN},
         "folds": {name: getattr(folds, name) for name in ("n_rows", "kind", "notes", "repeats", "hash")},
         "selection": [asdict(weight) for weight in values["selection"].weights],
@@ -256,7 +259,7 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> d
     toward = _in_order(arrays, "toward.")
     null_metrics = {name: float(value) for name, value in _under_prefix(arrays, "null_metrics.").items()}
     return values | {
-        "predictions": _pack_tree(record["predictions"], arrays),
+        **{name: _pack_tree(record[name], arrays) for name in ("predictions", "targets")},
         "metrics": _under_prefix(arrays, "metrics."),
         "null_metrics": null_metrics,
         "weights": _in_order(arrays, "weights."),
@@ -289,19 +292,19 @@ def _in_order(arrays: dict[str, Any], prefix: str) -> tuple[Any, ...]:
 
 
 def _structure(name: str, values: Any) -> Any:
-    """Return the names of a tree's arrays in `arrays.npz`, in the structure of the tree."""
+    """Return the names of a tree's arrays in `arrays.npz`, in the structure of the tree; None for a leaf of None."""
     if isinstance(values, dict):
         return {key: _structure(f"{name}.{key}", value) for key, value in values.items()}
     if isinstance(values, tuple):
         return [_structure(f"{name}.{index}", value) for index, value in enumerate(values)]
-    return name
+    return None if values is None else name
 
 
 def _flat(name: str, values: Any) -> dict[str, Any]:
     if isinstance(values, (dict, tuple)):
         pairs = values.items() if isinstance(values, dict) else enumerate(values)
         return {key: array for index, value in pairs for key, array in _flat(f"{name}.{index}", value).items()}
-    return {name: values}
+    return {} if values is None else {name: values}
 
 
 def _pack_tree(structure: Any, arrays: dict[str, Any]) -> Any:
@@ -309,7 +312,7 @@ def _pack_tree(structure: Any, arrays: dict[str, Any]) -> Any:
         return {key: _pack_tree(value, arrays) for key, value in structure.items()}
     if isinstance(structure, list):
         return tuple(_pack_tree(value, arrays) for value in structure)
-    return arrays[structure]
+    return None if structure is None else arrays[structure]
 
 
 def _to_plain(value: Any) -> Any:

@@ -16,6 +16,9 @@ from shrinkage._problem._request import Request
 from shrinkage._weights._carried import check_no_regularizers, convert_regularizers
 from shrinkage._weights._selection import Selection, select
 
+MOST_REPEATS = 1000
+"""The command line has this limit too, and must not import this module for it."""
+
 
 def of_solver(request: Request) -> Request:
     """Return the request with the values that the solver fixes. An exact solver has one epoch, and no batches."""
@@ -43,6 +46,8 @@ def check_counts(request: Request) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"`{name}` must be a whole number of at least {least}. Received: {value!r}.")
+    if request.repeats > MOST_REPEATS:
+        raise ValueError(f"`repeats` must be at most {MOST_REPEATS:,}. Received: {request.repeats:,}.")
     if patience is not None and (isinstance(patience, bool) or not isinstance(patience, int) or patience < 1):
         raise ValueError(f"`patience` must be None or a whole number of at least 1. Received: {patience!r}.")
     number = isinstance(epoch, (int, np.integer)) and not isinstance(epoch, bool) and 1 <= epoch <= epochs

@@ -10,6 +10,7 @@ import click
 from ._console import Console, import_keras
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._fit import fit
+from ._progress import progress_arguments
 
 if TYPE_CHECKING:
     import shrinkage as sh
@@ -113,7 +114,7 @@ def compare(
     say_prepared(console, prepared, settings, str(settings).replace(penalty_words(settings), words))
     import_keras()
     if dry_run:
-        return _say_forecast(console, prepared, settings, options["max_memory"], len(penalties))
+        return _say_estimate(console, prepared, settings, options["max_memory"], len(penalties))
     comparison = _train(prepared, settings, options["max_memory"], penalties, nested)
     document = _report(console, prepared, settings, comparison)
     with keeping_the_table(folder):
@@ -142,18 +143,17 @@ def _arguments(
     return fit_arguments(prepared, settings, scale, max_memory), scale
 
 
-def _say_forecast(
+def _say_estimate(
     console: Console, prepared: "Prepared", settings: "Settings", max_memory: int | None, n_penalties: int
 ) -> None:
-    from ._dry_run import say_forecast
-    from ._fit import runner_of
+    from ._dry_run import say_estimate
     from ._terms import in_shell
 
     labels = prepared.columns.labels
     with in_shell(labels):
-        runner = runner_of(_arguments(prepared, settings, max_memory)[0])
+        arguments = _arguments(prepared, settings, max_memory)[0]
     console.say(f"one of {n_penalties} penalties, which take about as long each:")
-    say_forecast(console, runner, labels, {"data": prepared.document(), "columns": prepared.table()})
+    say_estimate(console, arguments, labels, {"data": prepared.document(), "columns": prepared.table()})
 
 
 def _train(
@@ -168,17 +168,15 @@ def _train(
     with in_shell(prepared.columns.labels):
         comparison = sh.compare(
             **{name: value for name, value in arguments.items() if name not in of_one},
-            penalties=penalties, nested=nested,
+            penalties=penalties, nested=nested, **progress_arguments(),
         )  # fmt: skip
     return comparison if prepared.columns.task != "regression" else _in_target_units(comparison, scale)
 
 
 def _in_target_units(comparison: "sh.Comparison", scale: "TargetScale") -> "sh.Comparison":
     """Return a comparison of centred and scaled targets in the units of the target."""
-    from ._fit import in_target_units
-
-    entries = tuple(replace(entry, path=in_target_units(entry.path, scale)) for entry in comparison.entries)
-    paths = {name: in_target_units(path, scale) for name, path in comparison.paths.items()}
+    entries = tuple(replace(entry, path=scale.in_target_units(entry.path)) for entry in comparison.entries)
+    paths = {name: scale.in_target_units(path) for name, path in comparison.paths.items()}
     return replace(comparison, entries=entries, paths=paths)
 
 

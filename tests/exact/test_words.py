@@ -37,7 +37,8 @@ def test_nothing_is_said_of_training(name):
     path = sh.fit(make(), x, y, **OPTIONS)
     assert TRAINING.findall(str(path)) == []
     assert "unit size" not in str(path) and len(path.verdict()) > 30
-    assert path.cv_loss.shape[2] == 1 and np.isfinite(path.cv_loss).all()
+    has_minimum = path.status != sh.Status.NO_MINIMUM
+    assert path.cv_loss.shape[2] == 1 and np.isfinite(path.cv_loss[has_minimum]).all() and has_minimum[:, :-1].all()
 
 
 def test_the_same_sentences_warn_of_training_by_gradient():
@@ -49,10 +50,19 @@ def test_separable_classes_have_no_minimum_without_a_penalty():
     """The sign of one column is the class: the weights grow without end, and the classes are right."""
     y = (X[:, 0] > 1).astype(float)
     path = sh.fit(linear("binary_crossentropy", 1, "sigmoid", metrics=["accuracy"]), X, y, lams=[1.0, 1e-3], **OPTIONS)
-    (note,) = path.notes
-    assert note.startswith("Newton's method did not converge without a penalty in 4 fits.")
-    assert ((np.asarray(path.model("none")(X))[:, 0] > 0.5) == y).all()
+    assert path.failed.tolist() == [False, False, True] and path.full_status[-1] is sh.Status.NO_MINIMUM
+    assert path.verdict().startswith("Use L2 at 1.00e-03: it has the least log loss")
+    assert "Without a penalty the log loss has no minimum, as the inputs separate classes." in path.verdict()
+    assert "4 of 12 models have no minimum, as the inputs separate classes: at lambda = 0. Not chosen." in str(path)
     assert path.metrics["accuracy"][-1] > 0.9 and path.norm[-1] > 10 * path.norm[-2]
+    with pytest.raises(ValueError, match="has no minimum, as the inputs separate classes: choose another"):
+        path.model("none")
+
+
+def test_without_a_penalty_alone_separable_classes_leave_nothing_to_choose():
+    path = sh.fit(linear("binary_crossentropy", 1, "sigmoid"), X, (X[:, 0] > 1).astype(float), lams=[0], **OPTIONS)
+    assert path.verdict().startswith("Nothing to choose from: without a penalty the log loss has no minimum")
+    assert "learning rate" not in str(path)
 
 
 def test_random_layers_are_off():

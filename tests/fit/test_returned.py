@@ -39,6 +39,7 @@ def test_axes_are_fold_lam_epoch(split, folds, held):
 def test_numbers_fit_together():
     """Losses, predictions and metrics are three views of the same held-out rows."""
     path = three_folds()
+    np.testing.assert_array_equal(path.targets, Y[path.held_out_rows])
     chosen = np.take_along_axis(path.predictions, Y[path.held_out_rows, None, None], axis=2)[..., 0]
     np.testing.assert_allclose(path.row_loss, -np.log(chosen), rtol=1e-4)
     for fold in range(3):
@@ -137,3 +138,15 @@ def test_a_path_has_its_models_name_when_it_is_loaded(make, tmp_path):
     path = fit(model, y=TARGET, lams=[0.1], epochs=1)
     path.save(tmp_path / "run")
     assert repr(sh.Path.load(tmp_path / "run")) == repr(path)
+
+
+def test_an_output_without_a_loss_has_no_targets(tmp_path):
+    inputs = keras.Input((6,))
+    outputs = {"a": layers.Dense(1, name="a")(inputs), "b": layers.Dense(2, name="b")(inputs)}
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", {"a": "mean_squared_error"})
+    path = fit(model, y={"a": TARGET})
+    assert path.targets["b"] is None
+    np.testing.assert_allclose(path.targets["a"][:, 0], TARGET[path.held_out_rows], rtol=1e-6)  # float32
+    path.save(tmp_path / "path")
+    assert sh.Path.load(tmp_path / "path").targets["b"] is None

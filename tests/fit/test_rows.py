@@ -39,6 +39,7 @@ def test_standardised_targets_and_the_units_they_come_back_in():
     path = fit(line(metrics=["mae"]), y=y, standardize_target=True, epochs=8)
     assert path.target_mean == pytest.approx(y.mean()) and path.target_sd == pytest.approx(y.std(), rel=1e-5)
     held = y[path.held_out_rows, None]
+    np.testing.assert_allclose(path.targets, held, rtol=1e-6)  # float32
     np.testing.assert_allclose(path.row_loss, ((path.predictions[..., 0] - held) / y.std()) ** 2, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(path.metrics["mae"], np.abs(path.predictions[..., 0] - held).mean(axis=0), rtol=1e-4)
     for fold in range(3):

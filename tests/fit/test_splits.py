@@ -259,6 +259,7 @@ def test_a_path_says_how_its_rows_were_split(split, words):
         ({"x": SHUFFLED, "y": None, "cv": np.arange(N) % 2}, r"`cv` names the rows .* Leave .shuffle\(\) out"),
         ({"x": SHUFFLED, "y": None, "cv": sk.TimeSeriesSplit(3)}, "`cv` names the rows of `x` by their places"),
         ({"repeats": 0}, "`repeats` must be a whole number of at least 1"),
+        ({"repeats": 10**9}, "`repeats` must be at most 1,000. Received: 1,000,000,000."),
         ({"repeats": 1.5}, "`repeats` must be a whole number"),
         ({"cv": sk.TimeSeriesSplit(30)}, r"`cv` \(TimeSeriesSplit\) cannot split the 24 rows"),
         ({"cv": np.zeros(N)}, "one fold that holds out all rows"),

@@ -112,7 +112,7 @@ def test_a_split_on_disk_is_that_of_arrays(split):
     place = np.searchsorted(memory.held_out_rows, path.held_out_rows)
     np.testing.assert_array_equal(memory.held_out_rows[place], path.held_out_rows)
     assert (path.row_weight is None) == (memory.row_weight is None)
-    for name in ("row_loss", "predictions", "row_weight", "null_row_loss"):
+    for name in ("row_loss", "predictions", "targets", "row_weight", "null_row_loss"):
         if getattr(memory, name) is not None:
             # float32 losses and predictions near 0
             np.testing.assert_allclose(getattr(path, name), getattr(memory, name)[place], rtol=1e-4, atol=1e-5)

@@ -31,6 +31,16 @@ def test_predictions_of_several_outputs_are_saved_in_their_structure(stub_templa
     np.testing.assert_array_equal(second["a"], 2 * rows)
 
 
+def test_targets_are_saved_in_their_structure_and_an_output_without_a_loss_has_none(stub_template, tmp_path):
+    labels = np.arange(200)
+    make_path(targets=(labels, {"a": None})).save(tmp_path / "run")
+    first, second = Path.load(tmp_path / "run").targets
+    np.testing.assert_array_equal(first, labels)
+    assert second == {"a": None}
+    make_path().save(tmp_path / "without")
+    assert Path.load(tmp_path / "without").targets is None
+
+
 # --- what is derived
 
 

@@ -35,6 +35,7 @@ def untrained_path(request: Request) -> sh.Path:
         spread=0.1,  # the standard error, 0.02, is more than min and 1se differ
         wiggle=0.0,
         template=template,
+        targets=np.resize(request.y, (200, 1)),  # as many rows as `make_path` holds out
         weights=tuple(np.stack([value] * len(lams)) for value in template.source_values()),
         null_loss=LOSS["null"],
         null_se=float("nan"),
@@ -49,9 +50,11 @@ class FakeFit:
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error, self.calls = error, list[Request]()
+        self.shown = list[dict[str, Any]]()
+        """The arguments that only show how a call goes."""
 
     def __call__(self, *arguments: Any, **options: Any) -> sh.Path:
-        options.pop("run", None)  # the folder of the record
+        self.shown.append({name: options.pop(name, None) for name in ("run", "progress", "verbose", "tensorboard")})
         request = Request(*arguments, **options)
         self.calls.append(request)
         if self.error:

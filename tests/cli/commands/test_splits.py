@@ -9,6 +9,8 @@ import pytest
 from sklearn.model_selection import TimeSeriesSplit
 
 import shrinkage as sh
+from shrinkage._problem import _arguments
+from shrinkage.cli import _fit
 from shrinkage.cli._prepare import Wishes, prepare
 from tests.cli.commands.running import N, run, write
 
@@ -117,3 +119,7 @@ def test_columns_of_the_split_are_left_out_of_the_inputs(tmp_path):
     prepared = prepare(tmp_path / write(part=PART), "price", None, 5, Wishes(fold="part"))
     assert "part" not in prepared.columns.names and prepared.split.n_folds == 3
     assert prepared.columns.dropped["part"] == "it decides the split, --fold"
+
+
+def test_the_limit_of_repeats_is_that_of_python():
+    assert _fit.MOST_REPEATS == _arguments.MOST_REPEATS

@@ -32,6 +32,7 @@ def test_a_run_from_end_to_end(here, target):
     expected = path.target_mean + path.target_sd * outputs[:, -1]
     if target == "price":
         assert path.target_sd == pytest.approx(houses()["price"].std(ddof=0), rel=1e-4)
+        np.testing.assert_allclose(path.targets[:, 0], houses()["price"].iloc[path.held_out_rows], rtol=1e-4)
         assert document["root_mean_squared_error"]["null"] == pytest.approx(path.target_sd, rel=0.1)
     assert np.ptp(expected) > 0.01
     np.testing.assert_allclose(pd.read_csv("out.csv").iloc[:, -1], expected, rtol=1e-3)
