@@ -183,6 +183,11 @@ def test_each_path_has_a_record(tmp_path):
     assert again.paths["L2"].seconds == first.paths["L2"].seconds  # it was read, not trained
 
 
+def test_arguments_about_what_is_shown_go_to_each_path(tmp_path):
+    compare(tensorboard=tmp_path / "logs", progress=False)
+    assert len(list((tmp_path / "logs").iterdir())) == 2
+
+
 def test_the_weights_along_the_paths():
     comparison = compare(penalties=["l2", "l1"], lams="auto", epochs=10)
     figure = comparison.plot(kind="weights", marked=[3])
