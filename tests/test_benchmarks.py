@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import _page, attach, choice, data, default, exact, path_cost, power, record, repeats
+from benchmarks import _page, attach, choice, compare, data, default, exact, path_cost, power, record, repeats
 from benchmarks._measure import measure
 from benchmarks._phases import EPOCHS, phases
 from benchmarks._rows import ROWS, Case
@@ -189,3 +189,15 @@ def test_the_table_of_the_record_has_all_shares():
     (*_, line) = record.report((case,), lambda _: None).splitlines()
     assert line.startswith("| small | 15 |") and line.count("%") == 2
     assert record.measure(case).result_seconds > 0
+
+
+def test_a_comparison_counts_the_planted_inputs_of_each_path(monkeypatch, tmp_path):
+    monkeypatch.setattr(compare, "penalties", lambda: ["l1"])
+    (tmp_path / "compare.md").write_text(
+        "".join(f"<!-- table:{name} -->\n<!-- end -->\n" for name in ("compare_losses", "compare_inputs"))
+    )
+    result = CliRunner().invoke(compare.main, ["--set", "wine", "--epochs", "2", "--docs", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "compare.md").read_text()
+    assert "| early stopping |" in page and "| wine, L1 | 13 of 13, 20 of 20 |" in page
+    assert (tmp_path / "weights.png").stat().st_size > 10_000
