@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from shrinkage._convert import convert as convert
     from shrinkage._cv._choice import NothingToChoose as NothingToChoose
     from shrinkage._doctor._doctor import doctor as doctor
+    from shrinkage._estimate import estimate as estimate
+    from shrinkage._estimators._estimators import PathClassifier as PathClassifier
+    from shrinkage._estimators._estimators import PathRegressor as PathRegressor
     from shrinkage._fit import fit as fit
     from shrinkage._path._curve import Status as Status
     from shrinkage._path._path import Path as Path
@@ -51,13 +54,16 @@ _HOME = {
     "fit": "_fit",
     "compare": "_compare._compare",
     "Comparison": "_compare._comparison",
+    "estimate": "_estimate",
     "Path": "_path._path",
     "Status": "_path._curve",
     "NothingToChoose": "_cv._choice",
     "convert": "_convert",
     "doctor": "_doctor._doctor",
+    "PathClassifier": "_estimators._estimators",
+    "PathRegressor": "_estimators._estimators",
 }
-_WITHOUT_KERAS = {"_convert", "_cv._choice"}
+_WITHOUT_KERAS = {"_convert", "_cv._choice", "_estimators._estimators"}
 
 
 def __getattr__(name: str) -> object:

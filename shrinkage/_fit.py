@@ -57,6 +57,7 @@ def fit(
     plan: Mapping[str, Any] | None = None,
     max_memory: float | None = None,
     run: str | PathLike[str] | None = None,
+    tensorboard: str | PathLike[str] | None = None,
     progress: bool | None = None,
     verbose: bool = False,
 ) -> Path:
@@ -156,7 +157,11 @@ def fit(
             from the folder, as by `Path.load`. A dataset must give its rows in the same order again. After Ctrl-C or
             SIGTERM the run stops at the end of the epoch and raises `KeyboardInterrupt`. Checkpoints take about 2 % of
             the time. See `docs/reliability.md`.
-        progress: Whether to show a progress bar; None shows it on a terminal.
+        tensorboard: A folder for TensorBoard. Each call writes to a new folder in it while it trains: the training and
+            held-out losses of each strength over the epochs, the best so far, and the curve over the strengths.
+        progress: Whether to show how far the run is: a line on a terminal or in a notebook, or else plain lines on
+            standard error, the first after 5 s. None shows the line on a terminal or in a notebook, and nothing
+            elsewhere. The logger "shrinkage" always has the plain lines. See `docs/progress.md`.
         verbose: Whether to print the plan, the reason for it and the expected memory before training.
 
     Returns:
@@ -190,7 +195,7 @@ def fit(
         models=models, budget=budget, standardize_target=standardize_target, seed=seed, plan=plan,
         max_memory=max_memory,
     )  # fmt: skip
-    with monitored(progress) as monitor:
+    with monitored(progress, tensorboard) as monitor:
         if run is None:
             return _fit_unrecorded(request, monitor, verbose=verbose)
         return _fit_recorded(request, run, monitor, verbose=verbose)

@@ -110,7 +110,9 @@ def test_the_shell_lines_work_as_printed(tmp_path, shell):
     assert result.stdout.splitlines()[-3].startswith("prediction,probability_0,probability_1,probability_2")
     for folder, files in (("shrinkage-demo", ""), ("wine-shrinkage", "columns.json")):
         found = {file.name for file in (tmp_path / folder).iterdir()}
-        assert found - {files} == {"model.keras", "path.png", "path.json", "arrays.npz", "template.keras"}
+        assert found - {files} == {
+            *("model.keras", "path.png", "report.html", "command.txt", "path.json", "arrays.npz", "template.keras")
+        }
 
 
 def test_the_make_targets_exist():

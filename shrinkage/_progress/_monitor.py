@@ -6,6 +6,7 @@ from itertools import chain, repeat
 from threading import Event, Thread
 
 from shrinkage._progress._snapshot import Snapshot, line
+from shrinkage._progress._tensorboard import TensorBoard
 
 _INTERVAL = 0.1
 """Seconds between two snapshots of the epochs of a run, so that short epochs do not wait for them."""
@@ -18,10 +19,11 @@ class Monitor:
 
     Args:
         is_shown: Whether the user sees the progress.
+        board: The files for TensorBoard, or None.
     """
 
-    def __init__(self, is_shown: bool = False):
-        self.is_shown = is_shown
+    def __init__(self, is_shown: bool = False, board: TensorBoard | None = None):
+        self.is_shown, self.board = is_shown, board
         self._began = self._shown = time.monotonic()
         self._snapshot = Snapshot("reading")
 
