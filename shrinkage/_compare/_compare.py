@@ -32,7 +32,7 @@ from shrinkage._penalties import L2, Penalty
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
 
-_SHOWN = ("run", "progress", "verbose")  # arguments of `fit` that are not in a request
+_SHOWN = ("run", "progress", "on_epoch", "verbose")  # arguments of `fit` that are not in a request
 
 
 @hinted(HINTS, missing_words)

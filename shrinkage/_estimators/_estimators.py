@@ -228,6 +228,7 @@ class PathClassifier(ClassifierMixin, _PathEstimator):
         max_memory: float | None = None,
         run: Any = None,
         progress: bool | None = False,
+        on_epoch: Callable[[Any], object] | None = None,
         verbose: bool = False,
     ):
         self._take(locals())
@@ -337,6 +338,7 @@ class PathRegressor(RegressorMixin, _PathEstimator):
         max_memory: float | None = None,
         run: Any = None,
         progress: bool | None = False,
+        on_epoch: Callable[[Any], object] | None = None,
         verbose: bool = False,
     ):
         self._take(locals())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from threading import Event, Thread
 
+from shrinkage._progress._epoch import OnEpoch
 from shrinkage._progress._snapshot import Snapshot, line
 
 _INTERVAL = 0.1
@@ -18,10 +19,11 @@ class Monitor:
 
     Args:
         is_shown: Whether the user sees the progress.
+        on_epoch: A function of the user that is called with every epoch in the folds, or None.
     """
 
-    def __init__(self, is_shown: bool = False):
-        self.is_shown = is_shown
+    def __init__(self, is_shown: bool = False, on_epoch: OnEpoch | None = None):
+        self.is_shown, self.on_epoch = is_shown, on_epoch
         self._began = self._shown = time.monotonic()
         self._snapshot = Snapshot("reading")
 

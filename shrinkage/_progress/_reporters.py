@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
+from shrinkage._progress._epoch import OnEpoch
 from shrinkage._progress._monitor import LINE_SECONDS, Monitor, Reporter
 from shrinkage._progress._snapshot import rounded
 
@@ -16,14 +17,15 @@ _REFRESH, _REFRESH_OUTPUT = (0.2,), (0.5,)
 
 
 @contextmanager
-def monitored(progress: bool | None) -> Iterator[Monitor]:
+def monitored(progress: bool | None, on_epoch: OnEpoch | None = None) -> Iterator[Monitor]:
     """Yield a monitor, whose state is shown until the block ends.
 
     Args:
         progress: True shows it anywhere, False nowhere; None on a terminal or in a notebook. The log always has it.
+        on_epoch: A function that is called with every epoch in the folds, or None.
     """
     shown = sys.stderr.isatty() or _in_notebook() if progress is None else progress
-    monitor = Monitor(shown)
+    monitor = Monitor(shown, on_epoch)
     with ExitStack() as stack:
         if LOGGER.isEnabledFor(logging.INFO):
             stack.enter_context(_lines(monitor, LOGGER.info))
