@@ -66,11 +66,14 @@ class Problem:
 
 
 def problems(draws: range, folders: _sets.Folders) -> list[Problem]:
-    """Return all problems in an order drawn at random, so that a part of them is a sample; draws are neighbours."""
+    """Return all problems, few rows first; problems of equal shape are neighbours, whose compiled steps are kept."""
     cells = [(name, n, noise) for name, levels in _LEVELS.items() for n in SIZES for noise in levels]
     cells += [(name, n, 0.0) for name in REAL if not _sets.missing(name, folders) for n in REAL_SIZES]
-    np.random.default_rng(0).shuffle(cells)  # pyright: ignore[reportArgumentType]
-    return [Problem(name, int(n), float(noise), draw, folders) for name, n, noise in cells for draw in draws]
+    return [
+        Problem(name, n, noise, draw, folders)
+        for name, n, noise in sorted(cells, key=lambda cell: cell[1] > 1000)
+        for draw in draws
+    ]
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

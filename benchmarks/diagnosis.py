@@ -16,6 +16,7 @@ beside it:
 - "not overfitting": the same difference does not reach twice that size;
 - "more epochs": as above; "more rows": twice the rows lower L(choice), with the strength for the same n * lambda;
 - "a larger model": layers twice as wide lower L at the best strength of the path.
+The last two are judged for the first draw of each problem, to save time.
 
 python -m benchmarks.diagnosis --data FOLDER --results FOLDER
 """
@@ -91,10 +92,10 @@ def measure(problem: Problem, folder: Path) -> dict[str, Any]:
     verdict, positive = path.verdict(), [path.lam] if path.lam else []
     if "raise `epochs`" in verdict:
         truth["longer"] = losses([*positive, 0.0], 4 * problem.epochs)[0].mean(axis=0).min(axis=-1)
-    if "more rows" in verdict:
+    if "more rows" in verdict and problem.draw == 0:
         strengths = np.append(np.array(positive) / 2, 0.0)
         truth["more_rows"] = losses(strengths, problem.epochs, times=2)[0].mean(axis=0).min(axis=-1)
-    if "larger model" in verdict:
+    if "larger model" in verdict and problem.draw == 0:
         truth["wider"] = losses(path.lams[::2], problem.epochs, width=2 * WIDTH)[0].mean(axis=0).min(axis=-1)
     return {name: np.asarray(value).tolist() for name, value in truth.items()}
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shrinkage._convert import convert as convert
     from shrinkage._cv._choice import NothingToChoose as NothingToChoose
     from shrinkage._doctor._doctor import doctor as doctor
+    from shrinkage._estimate import estimate as estimate
     from shrinkage._estimators._estimators import PathClassifier as PathClassifier
     from shrinkage._estimators._estimators import PathRegressor as PathRegressor
     from shrinkage._fit import fit as fit
@@ -53,6 +54,7 @@ _HOME = {
     "fit": "_fit",
     "compare": "_compare._compare",
     "Comparison": "_compare._comparison",
+    "estimate": "_estimate",
     "Path": "_path._path",
     "Status": "_path._curve",
     "NothingToChoose": "_cv._choice",

@@ -58,6 +58,7 @@ def fit(
     plan: Mapping[str, Any] | None = None,
     max_memory: float | None = None,
     run: str | PathLike[str] | None = None,
+    tensorboard: str | PathLike[str] | None = None,
     progress: bool | None = None,
     on_epoch: OnEpoch | None = None,
     verbose: bool = False,
@@ -158,7 +159,11 @@ def fit(
             from the folder, as by `Path.load`. A dataset must give its rows in the same order again. After Ctrl-C or
             SIGTERM the run stops at the end of the epoch and raises `KeyboardInterrupt`. Checkpoints take about 2 % of
             the time. See `docs/reliability.md`.
-        progress: Whether to show a progress bar; None shows it on a terminal.
+        tensorboard: A folder for TensorBoard. Each call writes to a new folder in it while it trains: the training and
+            held-out losses of each strength over the epochs, the best so far, and the curve over the strengths.
+        progress: Whether to show how far the run is: a line on a terminal or in a notebook, or else plain lines on
+            standard error, the first after 5 s. None shows the line on a terminal or in a notebook, and nothing
+            elsewhere. The logger "shrinkage" always has the plain lines. See `docs/progress.md`.
         on_epoch: A function that is called after every epoch in the folds, for a log of your own, or to end the run:
             an exception that it raises ends the run, and reaches the caller. It receives an object with `number`, the
             epoch, counted from 1; `lams`, the strengths in training, (S,), all if they train in one chunk; `cv_loss`
@@ -199,7 +204,7 @@ def fit(
     )  # fmt: skip
     if on_epoch is not None and not callable(on_epoch):
         raise TypeError(f"`on_epoch` must be a function of an epoch. Received: {type(on_epoch).__name__}.")
-    with monitored(progress, on_epoch) as monitor:
+    with monitored(progress, tensorboard, on_epoch) as monitor:
         if run is None:
             return _fit_unrecorded(request, monitor, verbose=verbose)
         return _fit_recorded(request, run, monitor, verbose=verbose)

@@ -116,15 +116,24 @@ def check_each(models: Mapping[str, Any], contestants: Sequence[Contestant], req
         )
     losses = {}
     for name, model in models.items():
-        for contestant in contestants:
-            one = of_solver(
-                Request(**{**request, "model": model, "penalty": contestant.penalty, "how": contestant.how})
-            )
-            check_counts(one)
-            check_budget(one)
-            template, penalty, *_ = read_model_and_penalty(one)
-            check_penalty_of_budget(one, penalty)
-            losses[name] = template.loss_name
+        for place, contestant in enumerate(contestants):
+            one = Request(**{**request, "model": model, "penalty": contestant.penalty, "how": contestant.how})
+            try:
+                losses[name] = _check(one)
+            except (TypeError, ValueError) as error:
+                if not place:  # it may be of any argument
+                    raise
+                raise type(error)(f"{error} Or leave {contestant.name} out of `penalties`.") from error
     if len(set(losses.values())) > 1:
         listed = ", ".join(f"{name} {loss}" for name, loss in losses.items())
         raise ValueError(f"`model` must have models with the same loss, which is compared. Received: {listed}.")
+
+
+def _check(request: Request) -> str:
+    """Check the arguments of a path that do not need the rows, and return the name of the loss."""
+    request = of_solver(request)
+    check_counts(request)
+    check_budget(request)
+    template, penalty, *_ = read_model_and_penalty(request)
+    check_penalty_of_budget(request, penalty)
+    return template.loss_name

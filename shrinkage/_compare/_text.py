@@ -50,8 +50,15 @@ def result_of(ranking: Ranking, entry: Entry, above: Contrast | None) -> str:
 
 def summary(ranking: Ranking, verdict: str, terms: Vocabulary) -> str:
     """Lay out a comparison as a path is: a header, the rows, the verdict, and the notes."""
-    words = [terms.say(text) for text in (verdict, *ranking.notes)]
+    words = [terms.say(text) for text in (verdict, _units(ranking), *ranking.notes)]
     return "\n".join([_header(ranking), *_table(ranking), *(textwrap.fill(w, _WIDTH) for w in words if w)])
+
+
+def _units(ranking: Ranking) -> str:
+    some = ranking.entries[0].path
+    if (some.target_mean, some.target_sd) == (0, 1):
+        return ""
+    return f"Losses are in units of the target's variance (sd {some.target_sd:.4g})."
 
 
 def _header(ranking: Ranking) -> str:

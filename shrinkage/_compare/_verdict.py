@@ -50,10 +50,15 @@ def _least_words(ranking: Ranking, least: Entry) -> str:
     if math.isnan(gain.p):
         return f"{said}; without a penalty it is not known well enough to compare."
     if gain.is_clear:
-        return f"{said}, which is {interval} less than none (p = {p_text(gain.p)}, adjusted by Holm's method)."
+        return f"{said}, which is {interval} less than none ({_p_words(gain.p)})."
     if gain.difference.mean == 0:
         return f"{said}, the same as none."
-    return f"{said}; the gain over none, {interval}, may be chance (p = {p_text(gain.p)}, adjusted by Holm's method)."
+    return f"{said}; the gain over none, {interval}, may be chance ({_p_words(gain.p)})."
+
+
+def _p_words(p: float) -> str:
+    text = p_text(p)
+    return f"p {'< 0.001' if text.startswith('<') else f'= {text}'}, adjusted by Holm's method"
 
 
 def _result_words(ranking: Ranking, least: Entry) -> str:
@@ -74,19 +79,17 @@ def _result_words(ranking: Ranking, least: Entry) -> str:
 
 
 def _zeros_words(ranking: Ranking, least: Entry) -> str:
-    """Name the entry with the most exact zeros among those that are tied, if it is not the least."""
+    """Name the entry with the most exact zeros among the least and those that are tied with it."""
     among = [least, *ranking.tied]
     most = max(among, key=lambda entry: -1.0 if math.isnan(entry.deployed.zeros) else entry.deployed.zeros)
     if not most.deployed.zeros > 0:
         return ""
     zeros, total = int(most.deployed.zeros), most.path.selection.n_penalised
-    removed = [
-        f"{int(count)} {noun}"
-        for count, noun in ((most.deployed.zero_units, "units"), (most.deployed.zero_inputs, "inputs"))
-        if count > 0
-    ]
+    counts = ((most.deployed.zero_units, "unit"), (most.deployed.zero_inputs, "input"))
+    removed = [f"{int(count)} {noun}{'s' * (count > 1)}" for count, noun in counts if count > 0]
     more = f", and {' and '.join(removed)} can be removed" if removed else ""
-    return f"The smallest of these is {most.name}: {zeros:,} of {total:,} penalised weights are exactly 0{more}."
+    rank = ", the most of these" if len(among) > 1 else ""
+    return f"{most.name} sets {zeros:,} of {total:,} penalised weights to exactly 0{rank}{more}."
 
 
 def _diverged_words(ranking: Ranking) -> str:

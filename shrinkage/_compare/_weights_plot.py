@@ -67,8 +67,8 @@ def draw_weights(paths: Mapping[str, Path], file: Any = None, *, marked: Sequenc
     found = {name: data for name, path in paths.items() if (data := weight_data(path)) is not None}
     if not found:
         raise ValueError(
-            '`kind`: "weights" needs the weights of several strengths. Received: paths without them. Call compare '
-            'with models="all".'
+            '`kind`: "weights" needs a kernel with the weights of several strengths. Received: paths without one. Call '
+            'compare with models="all", and without `budget`.'
         )
     n_inputs = min(data.norms.shape[1] for data in found.values())
     if not all(0 <= number < n_inputs for number in marked):

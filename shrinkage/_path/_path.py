@@ -12,6 +12,7 @@ import numpy as np
 
 from shrinkage._cv._choice import choose
 from shrinkage._note import PYTHON, Note, Vocabulary
+from shrinkage._path._choose import MetricChoice, choose_by_metric
 from shrinkage._path._curve import Array, Curve, Status
 from shrinkage._path._diagnosis import Diagnosis, diagnose
 from shrinkage._path._files import read, write
@@ -161,6 +162,47 @@ class Path(Curve):
             raise ValueError(f"The model trained on all rows at {strength} {status.value}: choose another.")
         place = int(np.count_nonzero(self.has_model[:index]))
         return self.template.model([weight[place] for weight in self.weights])
+
+    def choose(self, metric: Any, *, rule: Literal["min", "1se"] = "min") -> MetricChoice:
+        """Choose the strength by a metric of the held-out predictions, in place of the loss.
+
+        The metric is computed on the rows of each fold, and averaged with `fold_weight`, as by glmnet's
+        `type.measure`. The default, `path.lam`, does not change: it is chosen by the loss, which uses the whole
+        prediction, where an accuracy or a ranking uses a part of it. With repeats, a prediction is the average of the
+        repeats', and the folds are those of the first repeat.
+
+        Args:
+            metric: the name of a compiled metric, such as "accuracy"; "auc"; a name of
+                `sklearn.metrics.get_scorer_names()`, such as "f1_macro"; a scorer of `sklearn.metrics.make_scorer`; or
+                a function of `sklearn.metrics`, such as `mean_absolute_error`, whose name tells whether larger values
+                are better.
+            rule: "min" for the best mean, the largest strength of several; "1se" for the largest strength within one
+                standard error of it.
+
+        Returns:
+            A `MetricChoice`, a float: the strength, which `path.model` takes. It prints the metric there and at the
+            choice by the loss, and has the attributes `metric`, `index`, `mean` (S,), `se` (S,) and `fold_values`
+            (F, S).
+
+        Raises:
+            TypeError, ValueError: if the metric is not known, or cannot be computed of the predictions of every fold.
+            NothingToChoose: if a model diverged at every strength.
+
+        Source: glmnet's `cv.glmnet(type.measure=)`; Friedman, Hastie & Tibshirani (2010).
+
+        Example:
+            >>> import keras, numpy as np, shrinkage as sh
+            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, "sigmoid")], name="logit")
+            >>> model.compile("sgd", "binary_crossentropy")
+            >>> x = np.random.default_rng(0).normal(size=(60, 2))
+            >>> path = sh.fit(model, x, (x[:, 0] > 0) * 1, penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
+            >>> chosen = path.choose("auc")
+            >>> float(chosen) in path.lams, chosen.fold_values.shape
+            (True, (3, 3))
+            >>> path.model(chosen).count_params()
+            3
+        """
+        return choose_by_metric(self, metric, rule)
 
     def table(self) -> pd.DataFrame:
         """Return a data frame with a row for each strength, in the order of `lams`.

@@ -9,6 +9,7 @@ from typing import Any
 from shrinkage._progress._epoch import OnEpoch
 from shrinkage._progress._monitor import LINE_SECONDS, Monitor, Reporter
 from shrinkage._progress._snapshot import rounded
+from shrinkage._progress._tensorboard import TensorBoard, make_folder
 
 LOGGER = logging.getLogger("shrinkage")
 LOGGER.addHandler(logging.NullHandler())  # silent, unless the user asks for the log
@@ -17,16 +18,21 @@ _REFRESH, _REFRESH_OUTPUT = (0.2,), (0.5,)
 
 
 @contextmanager
-def monitored(progress: bool | None, on_epoch: OnEpoch | None = None) -> Iterator[Monitor]:
+def monitored(progress: bool | None, tensorboard: Any = None, on_epoch: OnEpoch | None = None) -> Iterator[Monitor]:
     """Yield a monitor, whose state is shown until the block ends.
 
     Args:
         progress: True shows it anywhere, False nowhere; None on a terminal or in a notebook. The log always has it.
+        tensorboard: The folder for files of TensorBoard, or None.
         on_epoch: A function that is called with every epoch in the folds, or None.
+
+    Raises:
+        TypeError, ValueError: If `tensorboard` cannot be written.
     """
     shown = sys.stderr.isatty() or _in_notebook() if progress is None else progress
-    monitor = Monitor(shown, on_epoch)
     with ExitStack() as stack:
+        board = None if tensorboard is None else stack.enter_context(closing(TensorBoard(make_folder(tensorboard))))
+        monitor = Monitor(shown, board, on_epoch)
         if LOGGER.isEnabledFor(logging.INFO):
             stack.enter_context(_lines(monitor, LOGGER.info))
         if shown:

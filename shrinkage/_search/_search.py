@@ -64,7 +64,7 @@ class Search:
 
     def __init__(self, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor):
         self._runner, self.problem, self._record = runner, runner.problem, record
-        self._tracker = Tracker(runner, monitor)
+        self._monitor, self._tracker = monitor, Tracker(runner, monitor)
         self.notes: list[str] = []
         self._sizes: set[int] = set()  # numbers of strengths with compiled steps
 
@@ -72,12 +72,14 @@ class Search:
         """Score the strengths in all folds, choose an epoch for each strength, and train on all rows up to it."""
         rung = self.problem.rung
         scores, lams = score_grid(self) if rung is None else walk(self, rung)
+        self._tracker.end_folds(lams, scores)
         kept = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
         models: dict[int, TrainedModel] = {}
         while new := [index for index in self._wanted(scores, kept, models) if index not in models]:
             trained = self.train_all_rows(lams[new], kept[new])
             models |= dict(zip(new, trained, strict=True))
-        return Outcome(lams, scores, kept, dict(sorted(models.items())), tuple(self.notes))
+        notes = *self.notes, *(self._monitor.board.notes if self._monitor.board else ())
+        return Outcome(lams, scores, kept, dict(sorted(models.items())), notes)
 
     def _wanted(self, scores: Scores, kept: np.ndarray, models: dict[int, TrainedModel]) -> list[int]:
         """Return the indices of the strengths to train on all rows. A model that diverged there is not chosen."""

@@ -16,6 +16,7 @@ from shrinkage._exact._runner import AnyRunner
 from shrinkage._progress._epoch import Epoch, OnEpoch
 from shrinkage._progress._monitor import Monitor
 from shrinkage._progress._snapshot import Best, Snapshot
+from shrinkage._search._log import Log
 
 _RECENT = 20
 """Number of epochs whose median time counts: earlier epochs say less about a machine that others use too."""
@@ -41,6 +42,7 @@ class Tracker:
         self._clock, self._expected_epoch = _Clock(), None
         self._epochs_of_parts: list[int] = []
         self._heard: int | None = None  # the last epoch of the part that `on_epoch` was called with
+        self._log = Log(problem=self._problem, board=monitor.board) if monitor.board else None
 
     def expect(self, stage: Literal["folds", "all rows"], strengths: int) -> None:
         """Expect so many strengths more in a stage."""
@@ -60,10 +62,12 @@ class Tracker:
         """Take note of an epoch: training calls this before the first, after the steps of each, and at its end."""
         first = not self._clock.is_running
         self._clock.tick(state.n_epochs)
-        if first or self._monitor.is_due:
-            best = self._best
-            if isinstance(state, Progress) and state.n_epochs:
-                best = _better(best, self._best_of(state))
+        in_folds = isinstance(state, Progress)
+        is_logged = self._log is not None and in_folds
+        if first or is_logged or self._monitor.is_due:
+            best = _better(self._best, self._best_of(state)) if in_folds and state.n_epochs else self._best
+            if self._log is not None and in_folds:
+                self._log.epochs(self._lams, state.cv_loss, state.train_loss, best)
             self._show(state.n_epochs, best)
         if isinstance(state, Progress) and self._monitor.on_epoch is not None:
             self._call(self._monitor.on_epoch, state)
@@ -75,6 +79,14 @@ class Tracker:
         if scores is not None:
             self._epochs_of_parts.append(scores.cv_loss.shape[2])
             self._best = _better(self._best, self._best_of_scores(scores))
+            if self._log is not None:
+                cv_loss, train_loss = (list(np.moveaxis(each, 2, 0)) for each in (scores.cv_loss, scores.train_loss))
+                self._log.epochs(self._lams, cv_loss, train_loss, self._best)
+
+    def end_folds(self, lams: np.ndarray, scores: Scores) -> None:
+        """End the training in the folds, of these strengths."""
+        if self._log is not None:
+            self._log.path(lams, scores)
 
     def _show(self, epoch: int, best: Best | None) -> None:
         problem, stage = self._problem, self._stage
@@ -115,7 +127,7 @@ class Tracker:
 
     def _seconds_of_all_rows(self) -> float:
         problem = self._problem
-        strengths = self._expected["folds"] if problem.models == "all" else 2 if problem.rung is None else 1
+        strengths = self._expected["folds"] if problem.models == "all" else problem.trained_strengths[1]
         n_parts = math.ceil(strengths / self._runner.plan.chunk)
         return n_parts * self._usual_epochs * self._seconds_of_epoch_on_all_rows
 

@@ -10,6 +10,7 @@ from ._demo import demo
 from ._doctor import doctor
 from ._errors import EXIT_CODES, Commands
 from ._fit import fit
+from ._page import report
 from ._predict import predict
 from ._resume import resume, show
 
@@ -27,5 +28,5 @@ def main() -> None:
     """
 
 
-for _command in (compare, convert, demo, fit, predict, doctor, resume, show):
+for _command in (compare, convert, demo, fit, predict, doctor, report, resume, show):
     main.add_command(_command)

@@ -114,8 +114,8 @@ def compare(
     say_prepared(console, prepared, settings, str(settings).replace(penalty_words(settings), words))
     import_keras()
     if dry_run:
-        return _say_forecast(console, prepared, settings, len(penalties))
-    comparison = _train(prepared, settings, penalties, nested)
+        return _say_estimate(console, prepared, settings, options["max_memory"], len(penalties))
+    comparison = _train(prepared, settings, options["max_memory"], penalties, nested)
     document = _report(console, prepared, settings, comparison)
     with keeping_the_table(folder):
         _write(prepared, comparison, folder)
@@ -133,32 +133,37 @@ def _settings(options: dict[str, Any]) -> "Settings":
     return Settings.with_defaults(**{each.name: known[each.name] for each in fields(Settings)})
 
 
-def _arguments(prepared: "Prepared", settings: "Settings") -> tuple[dict[str, Any], "TargetScale"]:
+def _arguments(
+    prepared: "Prepared", settings: "Settings", max_memory: int | None
+) -> tuple[dict[str, Any], "TargetScale"]:
     from ._fit import fit_arguments
     from ._network import TargetScale
 
     scale = TargetScale.of(prepared.columns.task, prepared.target.values)
-    return fit_arguments(prepared, settings, scale, None), scale
+    return fit_arguments(prepared, settings, scale, max_memory), scale
 
 
-def _say_forecast(console: Console, prepared: "Prepared", settings: "Settings", n_penalties: int) -> None:
-    from ._dry_run import say_forecast
-    from ._fit import runner_of
+def _say_estimate(
+    console: Console, prepared: "Prepared", settings: "Settings", max_memory: int | None, n_penalties: int
+) -> None:
+    from ._dry_run import say_estimate
     from ._terms import in_shell
 
     labels = prepared.columns.labels
     with in_shell(labels):
-        runner = runner_of(_arguments(prepared, settings)[0])
+        arguments = _arguments(prepared, settings, max_memory)[0]
     console.say(f"one of {n_penalties} penalties, which take about as long each:")
-    say_forecast(console, runner, labels, {"data": prepared.document(), "columns": prepared.table()})
+    say_estimate(console, arguments, labels, {"data": prepared.document(), "columns": prepared.table()})
 
 
-def _train(prepared: "Prepared", settings: "Settings", penalties: tuple[str, ...], nested: bool) -> "sh.Comparison":
+def _train(
+    prepared: "Prepared", settings: "Settings", max_memory: int | None, penalties: tuple[str, ...], nested: bool
+) -> "sh.Comparison":
     import shrinkage as sh
 
     from ._terms import in_shell
 
-    arguments, scale = _arguments(prepared, settings)
+    arguments, scale = _arguments(prepared, settings, max_memory)
     of_one = ("penalty", "how", "budget")
     with in_shell(prepared.columns.labels):
         comparison = sh.compare(

@@ -42,7 +42,7 @@ def demo(overwrite: bool, console: Console) -> None:
             path.model().save(fresh / "model.keras")
         write_path(path, fresh)
     model = "" if path.failed.all() else "model, the "
-    console.say(f"\nThe {model}path and its picture are in {FOLDER}{os.sep}")
+    console.say(f"\nThe {model}path, its picture and report.html are in {FOLDER}{os.sep}")
     console.result({**path_document(path, "min"), "folder": str(FOLDER), "files": files(FOLDER)})
     if path.failed.all():
         click.echo(f"Error: at every strength a model diverged, so {FOLDER} has no model.keras.", err=True)

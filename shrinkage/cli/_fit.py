@@ -10,11 +10,10 @@ import click
 from ._console import Console, Number, common, import_keras, n_bytes, separator_option, units, whole_number
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._penalty import check_penalty, penalty_arguments, penalty_options
-from ._progress import progress_arguments, progress_options
+from ._progress import progress_arguments, progress_options, tensorboard_option
 from ._recorded import RecordedCommand, recorded, resumed_folder
 
 if TYPE_CHECKING:
-    from shrinkage._exact._runner import AnyRunner
     from shrinkage._path._path import Path
 
     from ._columns import Task
@@ -107,6 +106,7 @@ _BUDGETS = 1.2, 1000.0
 @click.option(
     "--dry-run", is_flag=True, show_default=False, help="Print columns, models and memory; train and write nothing."
 )
+@tensorboard_option
 @progress_options
 @common
 def fit(
@@ -135,7 +135,7 @@ def fit(
     images/val, which is held out. Images are resized, and a small convolutional network is trained.
 
     Cross-validation picks the strength; the model that is kept was trained on all rows with it. The folder gets
-    model.keras (takes the raw columns; plain Keras loads it), columns.json, the path and its picture.
+    model.keras (takes the raw columns; plain Keras loads it), columns.json, the path, its picture, and report.html, a page to look at.
     """
     from ._folder import check_folder, check_outside, keeping_the_table
     from ._images import holds_images
@@ -194,7 +194,7 @@ def _fit_images(
     """Train on a folder of images. `tables` are options that go with tables."""
     import shrinkage as sh
 
-    from ._dry_run import say_forecast
+    from ._dry_run import say_estimate
     from ._folder import check_folder, check_outside, keeping_the_table
     from ._images import check_options, prepare, write
     from ._images import fit_arguments as arguments_of_images
@@ -218,8 +218,8 @@ def _fit_images(
     import_keras()
     with in_shell(labels):
         arguments = arguments_of_images(prepared, settings)
-        if dry_run:
-            return say_forecast(console, runner_of(arguments), labels, {"data": prepared.document()})
+    if dry_run:
+        return say_estimate(console, arguments, labels, {"data": prepared.document()})
     with recorded(folder, None) as record:
         with in_shell(labels):
             path = sh.fit(**arguments, run=record, **progress_arguments())
@@ -236,7 +236,7 @@ def _finish(console: Console, path: "Path", settings: "Settings", folder: File, 
 
     chosen = "the chosen lambda" if settings.budget else f"lambda {settings.choose}"
     model = "" if path.failed.all() else f"model at {chosen}, the "
-    console.say(f"\nThe {model}path and its picture are in {folder}{os.sep}")
+    console.say(f"\nThe {model}path, its picture and report.html are in {folder}{os.sep}")
     console.result({**document, "folder": str(folder), "files": files(folder)})
     if path.failed.all():
         click.echo(
@@ -292,15 +292,6 @@ def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, **
     return scale.in_target_units(path)
 
 
-def runner_of(arguments: dict[str, Any]) -> "AnyRunner":
-    """Return the plan of a training, which `shrinkage.fit` would follow."""
-    from shrinkage._exact._runner import make_runner
-    from shrinkage._problem._prepare import prepare
-    from shrinkage._problem._request import Request
-
-    return make_runner(prepare(Request(**arguments)))
-
-
 def fit_arguments(
     prepared: "Prepared", settings: "Settings", scale: "TargetScale", max_memory: int | None
 ) -> dict[str, Any]:
@@ -327,15 +318,15 @@ def fit_arguments(
 
 
 def _stop_before_training(console: Console, prepared: "Prepared", settings: "Settings", max_memory: int | None) -> None:
-    from ._dry_run import say_forecast
+    from ._dry_run import say_estimate
     from ._network import TargetScale
     from ._terms import in_shell
 
     labels = prepared.columns.labels
     scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(labels):
-        runner = runner_of(fit_arguments(prepared, settings, scale, max_memory))
-    say_forecast(console, runner, labels, {"data": prepared.document(), "columns": prepared.table()})
+        arguments = fit_arguments(prepared, settings, scale, max_memory)
+    say_estimate(console, arguments, labels, {"data": prepared.document(), "columns": prepared.table()})
 
 
 def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: File) -> None:
@@ -350,7 +341,7 @@ def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: Fil
             assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")
         prepared.skipped.save(fresh)
-        write_path(path, fresh)
+        write_path(path, fresh, columns.labels)
 
 
 def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Settings") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+_TENSORBOARD = "shrinkage.tensorboard"
 _SHOWN = "shrinkage.shown"
 """Name in the meta of a click context: whether the command is quiet or verbose, or neither."""
 
@@ -29,10 +30,23 @@ def _other(value: str) -> str:
     return "verbose" if value == "quiet" else "quiet"
 
 
+def tensorboard_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --tensorboard to a command that trains; `progress_arguments` returns what it says."""
+    return click.option(
+        "--tensorboard",
+        type=click.Path(file_okay=False),
+        metavar="DIR",
+        expose_value=False,
+        callback=lambda context, _option, folder: context.meta.update({_TENSORBOARD: folder}),
+        help="A folder for TensorBoard: the losses by epoch, and the curve over the strengths.",
+    )(command)
+
+
 def progress_arguments() -> dict[str, Any]:
-    """Return the arguments of `shrinkage.fit` for progress, on standard error.
+    """Return the arguments of `shrinkage.fit` for what is shown, on standard error, and for TensorBoard.
 
     A command shows progress without a terminal, too: a run of some minutes must not be silent.
     """
-    _, shown = click.get_current_context().meta.get(_SHOWN, (None, ""))
-    return {"progress": shown != "quiet", "verbose": shown == "verbose"}
+    meta = click.get_current_context().meta
+    _, shown = meta.get(_SHOWN, (None, ""))
+    return {"progress": shown != "quiet", "verbose": shown == "verbose", "tensorboard": meta.get(_TENSORBOARD)}

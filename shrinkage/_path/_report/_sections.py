@@ -189,7 +189,7 @@ def selection_section(provenance: Provenance) -> Section:
     """Return which weights are penalised, and why."""
     selection = provenance.selection
     rows = [
-        [weight.path, " × ".join(map(str, weight.shape)) or "1", f"{weight.size:,}",
+        [weight.path, "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}".join(map(str, weight.shape)) or "1", f"{weight.size:,}",
          ("no" if not weight.penalised else "yes" if weight.factor == 1 else f"times {weight.factor:g}"), weight.reason]
         for weight in selection.weights
     ]  # fmt: skip

@@ -26,10 +26,11 @@
     const { data, layout } = figures[Number(place.dataset.figure)];
     const style = getComputedStyle(document.documentElement);
     const narrow = place.clientWidth < 520;
+    const isPrinting = document.documentElement.classList.contains("printing");
     const legend = { orientation: "h", x: 0, xanchor: "left", y: 1, yanchor: "top", yref: "container" };
     const shared = {
       width: place.clientWidth,
-      height: narrow ? 360 : 400,
+      height: isPrinting ? 300 : narrow ? 360 : 400,
       margin: { l: narrow ? 52 : 64, r: 12, t: narrow && data.length > 2 ? 92 : 60, b: 48 },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
@@ -103,10 +104,8 @@
   let width = innerWidth;
   addEventListener("resize", () => width !== innerWidth && ((width = innerWidth), redraw()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  // The width of paper is not known before it is printed: 17 cm fit A4 and Letter.
   const print = (on) => {
     document.documentElement.classList.toggle("printing", on);
-    document.body.style.width = on ? "17cm" : "";
     redraw();
   };
   addEventListener("beforeprint", () => print(true));

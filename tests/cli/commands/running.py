@@ -54,7 +54,7 @@ class FakeFit:
         """The arguments that only show how a call goes."""
 
     def __call__(self, *arguments: Any, **options: Any) -> sh.Path:
-        self.shown.append({name: options.pop(name, None) for name in ("run", "progress", "verbose")})
+        self.shown.append({name: options.pop(name, None) for name in ("run", "progress", "verbose", "tensorboard")})
         request = Request(*arguments, **options)
         self.calls.append(request)
         if self.error:
