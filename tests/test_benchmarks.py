@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import _page, attach, choice, data, default, exact, path_cost, power, record, repeats
+from benchmarks import _page, attach, choice, data, default, estimators, exact, path_cost, power, record, repeats
 from benchmarks._measure import measure
 from benchmarks._phases import EPOCHS, phases
 from benchmarks._rows import ROWS, Case
@@ -162,7 +162,8 @@ def test_a_table_replaces_the_one_between_its_markers(tmp_path):
                        ("choice.md", "choice_summary"), ("choice.md", "repeats"), ("choice.md", "power"),
                        ("choice.md", "power_sets"), ("choice.md", "default_summary"), ("choice.md", "default"),
                        ("choice.md", "default_strengths"), ("linear.md", "linear"),
-                       ("linear.md", "exact")],
+                       ("linear.md", "exact"), ("sklearn.md", "estimators_numbers"),
+                       ("sklearn.md", "estimators_classes")],
 )  # fmt: skip
 def test_the_pages_have_their_markers(page, name):
     assert (_page.DOCS / page).read_text("utf-8").count(f"<!-- table:{name} -->") == 1
@@ -189,3 +190,12 @@ def test_the_table_of_the_record_has_all_shares():
     (*_, line) = record.report((case,), lambda _: None).splitlines()
     assert line.startswith("| small | 15 |") and line.count("%") == 2
     assert record.measure(case).result_seconds > 0
+
+
+@pytest.mark.parametrize(("name", "ways"), [("diabetes", "of_numbers"), ("wine", "of_classes")])
+def test_the_estimators_are_measured_beside_those_of_scikit_learn(name, ways, monkeypatch):
+    cheap = {way: make for way, make in getattr(estimators, ways)().items() if way.endswith(("CV`", "linear"))}
+    monkeypatch.setattr(estimators, ways, lambda: cheap)
+    found = estimators.compare(name, (), most=100)
+    assert len(found) >= 2 and all(0 < each.loss < 1 and each.seconds > 0 for each in found.values())
+    assert estimators.table({name: found}).splitlines()[2].startswith(f"| {name} | ")
