@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import _page, attach, choice, data, default, exact, path_cost, power, record, repeats
+from benchmarks import _page, attach, choice, data, default, exact, path_cost, power, record, repeats, report
 from benchmarks._measure import measure
 from benchmarks._phases import EPOCHS, phases
 from benchmarks._rows import ROWS, Case
@@ -189,3 +189,9 @@ def test_the_table_of_the_record_has_all_shares():
     (*_, line) = record.report((case,), lambda _: None).splitlines()
     assert line.startswith("| small | 15 |") and line.count("%") == 2
     assert record.measure(case).result_seconds > 0
+
+
+def test_the_table_of_the_report_has_its_sizes_and_times():
+    row = report.table(((3, 2, 2),)).splitlines()[2]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[0] == "3 strengths, 2 folds, 2 epochs" and all(float(cell) > 0 for cell in cells[1:])
