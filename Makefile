@@ -89,7 +89,7 @@ lock: ## renew constraints.txt and constraints-oldest.txt
 	.venv-lock/bin/python -m pip install --quiet --editable '.[cpu,dev]'
 	.venv-lock/bin/python -m pip freeze --exclude-editable >constraints.txt
 	$(call python,$(RELEASE_oldest)) -m venv --clear .venv-lock
-	grep -oE '"[a-z-]+>=[0-9.]+' pyproject.toml | sed 's/"//; s/>=/==/' >.venv-lock/bounds.txt
+	grep -oE '"[a-z0-9-]+>=[0-9.]+' pyproject.toml | sed 's/"//; s/>=/==/' >.venv-lock/bounds.txt
 	.venv-lock/bin/python -m pip install --quiet --constraint .venv-lock/bounds.txt --editable '.[cpu,test]'
 	.venv-lock/bin/python -m pip freeze --exclude-editable >constraints-oldest.txt
 	rm -rf .venv-lock

@@ -22,6 +22,7 @@ from benchmarks import (
     power,
     record,
     repeats,
+    report,
 )
 from benchmarks._measure import measure
 from benchmarks._phases import EPOCHS, phases
@@ -222,3 +223,9 @@ def test_the_estimators_are_measured_beside_those_of_scikit_learn(name):
     found = estimators.compare(name, (), most=100, quick=True)
     assert len(found) >= 2 and all(0 < each.loss < 1 and each.seconds > 0 for each in found.values())
     assert estimators.table({name: found}).splitlines()[2].startswith(f"| {name} | ")
+
+
+def test_the_table_of_the_report_has_its_sizes_and_times():
+    row = report.table(((3, 2, 2),)).splitlines()[2]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[0] == "3 strengths, 2 folds, 2 epochs" and all(float(cell) > 0 for cell in cells[1:])

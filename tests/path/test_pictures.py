@@ -234,7 +234,7 @@ def test_every_kind_is_drawn_on_axes_of_its_own_and_of_the_caller(kind):
 
 def test_a_part_of_a_figure_can_be_drawn_on():
     figure = Figure()
-    part, _ = figure.subfigures(1, 2)
+    part: Any = figure.subfigures(1, 2)[0]
     assert make_path().plot(ax=part.subplots()) is figure
 
 
@@ -244,7 +244,7 @@ def test_zeros_have_axes_of_their_own():
     norms, nonzero = path.plot(kind="weights").axes
     assert "norm" in norms.get_ylabel() and "not zero" in nonzero.get_ylabel()
     line = nonzero.lines[0].get_ydata()
-    np.testing.assert_allclose(line, 100)  # the synthetic weights have none that is zero
+    np.testing.assert_allclose(np.asarray(line, float), 100)  # the synthetic weights have none that is zero
     both: Any = Figure().subplots(2)
     assert path.plot(kind="weights", ax=both).axes == [*both]
     assert len(make_path().plot(kind="weights").axes) == 1
