@@ -17,7 +17,8 @@ beside it:
 - "more epochs": as above, without a penalty or at min;
 - "more rows": twice the rows lower L(choice), with the strength for the same n * lambda;
 - "a larger model": layers twice as wide lower L at the best strength of the path.
-Two things changed after the first results. After 60 problems, the last two claims were measured for the first draw of each
+Two things changed after the first results. After 60 problems, the last two claims were measured for the first draw
+of each
 problem alone, to save time. "More epochs" is judged at min too, which the sentence names: without a penalty alone, 9 of
 the first 16 were right.
 
