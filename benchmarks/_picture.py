@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._curves import Point
-from shrinkage._path._plot import _FAINT, _HELD_OUT, _INK, _STYLE, _TRAINING
+from shrinkage._path._pictures._style import FAINT, HELD_OUT, INK, STYLE, TRAINING
 
 _TITLES = {
     "members": "members",
@@ -25,7 +25,7 @@ def draw(curves: dict[str, dict[int, Point]], rate: float, file: Path) -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9.6, 7.0), dpi=150, layout="constrained")
         panels = figure.subplots(2, 2, sharey=True)
         for axes, (axis, points) in zip(panels.flat, curves.items(), strict=True):
@@ -41,17 +41,17 @@ def draw(curves: dict[str, dict[int, Point]], rate: float, file: Path) -> None:
 def _panel(axes: Any, axis: str, points: dict[int, Point], rate: float) -> None:
     values = list(points)
     lines: list[tuple[str, str, dict[str, Any]]] = [
-        ("loop", "best loop", {"color": _TRAINING, "marker": "s", "markersize": 3.6}),
-        ("scored", "shrinkage, every epoch scored", {"color": _HELD_OUT, "linestyle": "--", "linewidth": 1.1}),
-        ("training", "shrinkage, training", {"color": _HELD_OUT, "marker": "o", "markersize": 4.4}),
-        ("arithmetic", f"arithmetic alone, at {rate:.0f} GFLOP/s", {"color": _INK, "linestyle": ":"}),
+        ("loop", "best loop", {"color": TRAINING, "marker": "s", "markersize": 3.6}),
+        ("scored", "shrinkage, every epoch scored", {"color": HELD_OUT, "linestyle": "--", "linewidth": 1.1}),
+        ("training", "shrinkage, training", {"color": HELD_OUT, "marker": "o", "markersize": 4.4}),
+        ("arithmetic", f"arithmetic alone, at {rate:.0f} GFLOP/s", {"color": INK, "linestyle": ":"}),
     ]
     for name, label, style in lines:
         axes.plot(values, [getattr(point, name) for point in points.values()], label=label, **style)
     for value, point in list(points.items())[:: max(1, len(points) // 3)]:
         axes.annotate(
             f"{point.share:.0%}", (value, point.training), xytext=(0, -13), textcoords="offset points",
-            ha="center", fontsize=8.5, color=_HELD_OUT,
+            ha="center", fontsize=8.5, color=HELD_OUT,
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -61,4 +61,4 @@ def _panel(axes: Any, axis: str, points: dict[int, Point], rate: float) -> None:
     axes.set_xlabel(_TITLES[axis])
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.7)
     axes.spines["top"].set_visible(False)
-    axes.spines["right"].set_color(_FAINT)
+    axes.spines["right"].set_color(FAINT)

@@ -22,7 +22,7 @@ class StubTemplate:
 
     def __init__(self, name="sequential", loss_name="sparse_categorical_crossentropy", has_schedule=False):
         self.name, self.loss_name, self.metric_names = name, loss_name, ("accuracy",)
-        self.has_schedule = has_schedule
+        self.has_schedule, self.from_logits, self.trained_places = has_schedule, False, [0, 1]
 
     def model(self, weights):
         return [np.array(weight) for weight in weights]

@@ -86,6 +86,17 @@ class Template:
         """The snake-case name of the loss, as in `keras.losses`; "loss" if the outputs have different losses."""
         return loss_name(self._source.loss)
 
+    @property
+    def from_logits(self) -> bool:
+        """Whether the compiled loss takes predictions as logits, and not as probabilities."""
+        return bool(getattr(self._source.loss, "from_logits", False))
+
+    @property
+    def trained_places(self) -> list[int]:
+        """The place in `network.variables` of each entry of `network.trainable_variables`."""
+        places = {id(variable): place for place, variable in enumerate(self.network.variables)}
+        return [places[id(variable)] for variable in self.network.trainable_variables]
+
     def has_loss(self, places: Sequence[Any]) -> list[bool]:
         """Return for each output name or key whether the output was compiled with a loss."""
         loss = self._source.loss
@@ -214,6 +225,12 @@ class Template:
             if name is not None:
                 model.name = name
             return cls(model, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle a copy of the user's model, with an optimizer that is built: Keras warns when it reads another."""
+        if self.is_function and self.network.compiled:
+            self.network.optimizer.build(self.network.trainable_variables)
+        return {**self.__dict__, "_source": self.model(self.source_values())}
 
     def _call_function(self) -> keras.Model:
         build: Any = self._build

@@ -138,7 +138,6 @@ def _status(problem: Problem, outcome: Outcome, diverged: np.ndarray) -> np.ndar
 
 
 def _penalised_values(problem: Problem, values: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
-    network = problem.training.template.network
-    ids = {id(v) for v, on in zip(network.trainable_variables, problem.selection.mask, strict=True) if on}
-    places = [i for i, variable in enumerate(network.variables) if id(variable) in ids]
-    return [[member[i] for i in places] for member in values]
+    places = problem.training.template.trained_places
+    places = [place for place, on in zip(places, problem.selection.mask, strict=True) if on]
+    return [[member[place] for place in sorted(places)] for member in values]

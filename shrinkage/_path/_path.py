@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from numbers import Real
+from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,8 +18,14 @@ from shrinkage._path._diagnosis import Diagnosis, diagnose
 from shrinkage._path._files import read, write
 from shrinkage._path._missing_attributes import missing_words
 from shrinkage._path._model_words import model_words
-from shrinkage._path._plot import curve_data, draw
-from shrinkage._path._text import header, summary
+from shrinkage._path._pictures._kinds import Kind, check_kind, drawings
+from shrinkage._path._pictures._plot import plot
+from shrinkage._path._pictures._weights import WeightsData, weights_data
+from shrinkage._path._report._html import notebook_table
+from shrinkage._path._report._page import page
+from shrinkage._path._report._provenance import Provenance
+from shrinkage._path._report._sections import ComparisonLike
+from shrinkage._path._text import header, remarks, summary, table_cells
 from shrinkage._path._trials import members_of
 from shrinkage._path._verdict import verdict
 from shrinkage._path._words import Said, title
@@ -25,10 +33,10 @@ from shrinkage._path._words import Said, title
 if TYPE_CHECKING:
     import keras
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from shrinkage._model._template import Template
-    from shrinkage._penalties import How
     from shrinkage._weights._selection import Selection
 
 
@@ -116,7 +124,6 @@ class Path(Curve):
 
     template: Template
     weights: tuple[Array, ...]
-    how: How
     selection: Selection
     seed: int
     plan: dict[str, Any]
@@ -262,16 +269,86 @@ class Path(Curve):
         own = model_words(self)
         return [*said, *([Said("strength-of-the-model", own)] if own else [])]
 
-    def plot(self, file: Any = None) -> Figure:
-        """Draw the held-out loss against log10(lam), with one-standard-error bars and the choices marked.
+    def plot(
+        self,
+        file: Any = None,
+        *,
+        kind: Kind = "loss",
+        lam: Literal["min", "1se", "none", "model"] | float | None = None,
+        ax: Axes | Sequence[Axes] | None = None,
+    ) -> Figure:
+        """Draw a picture of the path.
 
         Args:
             file: a file name or file object to save the figure to; the extension of the name determines the format.
+            kind: the picture:
+
+                - "loss", the held-out loss against log10(lam), with one-standard-error bars and the choices marked;
+                - "epochs", training and held-out loss by epoch at `lam`;
+                - "folds", the held-out loss of each fold against log10(lam);
+                - "weights", the norm of the penalised weights of each layer against log10(lam), and for a penalty that
+                  makes weights zero, the share of the weights that are not zero;
+                - "calibration", for a classification, how often an event occurred against its predicted probability,
+                  at `lam` and without a penalty: with two classes that of class 1, with more that the predicted class
+                  is right;
+                - "residuals", for a regression, target minus prediction against the prediction, at `lam`;
+                - "classes", for a classification, the held-out loss of each class, at `lam` and without a penalty.
+
+            lam: a strength, as in `model`; None is `path.lam`. The kinds "loss", "folds" and "weights" show all.
+            ax: Matplotlib axes to draw on. "weights" of a penalty that makes weights zero takes two; with one it draws
+                the norms. None makes a figure.
 
         Returns:
-            The matplotlib figure.
+            The Matplotlib figure, which is not registered with pyplot and has no window.
+
+        Raises:
+            TypeError: if `ax` is not Matplotlib axes.
+            NothingToChoose: if `lam` is None and a model diverged at every strength. It is a ValueError.
+            ValueError: if `kind` or `lam` has another value, or if the path has no data for the picture.
+
+        Example:
+            >>> from matplotlib.figure import Figure
+            >>> import keras, numpy as np, shrinkage as sh
+            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="line")
+            >>> model.compile("sgd", "mean_squared_error")
+            >>> x = np.random.default_rng(0).normal(size=(60, 2))
+            >>> path = sh.fit(model, x, x @ [1.0, 2.0], penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
+            >>> left, right = Figure(figsize=(10, 4)).subplots(1, 2)
+            >>> figure = path.plot(ax=left)
+            >>> figure = path.plot(kind="residuals", lam="none", ax=right)
         """
-        return draw(curve_data(self), file, title=self._title)
+        index = self._index(lam) if check_kind(kind, lam) else 0
+        pictures = drawings(kind, self, index, self._layers, from_logits=self.template.from_logits)
+        return plot(pictures, file, ax, title=self._title)
+
+    def _layers(self) -> WeightsData:
+        """Return norms and zeros by layer."""
+        values = [self.weights[place] for place in self.template.trained_places] if self.weights else []
+        return weights_data(self, self.selection, values)
+
+    def report(self, file: Any, *, x: Any = None, comparison: ComparisonLike | None = None) -> None:
+        """Write a page with verdict, pictures and provenance: one HTML file that requests nothing from a network.
+
+        Args:
+            file: the file name, such as "report.html". An existing file is replaced.
+            x: the rows of the fit as a table or an array (n_rows, columns), with those of `validation_data` last. The
+                page then shows the values of the rows with the largest held-out loss, and otherwise row numbers only.
+            comparison: a comparison of several penalties or models to show, as `shrinkage.compare` returns it.
+
+        Raises:
+            TypeError: if `x` is no table and no array of two dimensions.
+            ValueError: if `x` has another number of rows.
+
+        Example:
+            >>> import keras, numpy as np, pathlib, shrinkage as sh, tempfile
+            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="line")
+            >>> model.compile("sgd", "mean_squared_error")
+            >>> x = np.random.default_rng(0).normal(size=(60, 2))
+            >>> path = sh.fit(model, x, x @ [1.0, 2.0], penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     path.report(pathlib.Path(folder, "report.html"))
+        """
+        File(file).write_text(path_page(self, PYTHON, x=x, comparison=comparison), encoding="utf-8")
 
     def save(self, folder: Any, *, overwrite: bool = False) -> None:
         """Write the path to a folder: `path.json`, `arrays.npz` and `template.keras`; nothing in them is pickled.
@@ -308,6 +385,11 @@ class Path(Curve):
     def __repr__(self) -> str:
         return path_text(self, PYTHON)
 
+    def _repr_html_(self) -> str:
+        """Return the table, the verdict and the notes for a notebook."""
+        words = [self.verdict(), *remarks(self), *self.notes]
+        return notebook_table(self._header, table_cells(self), [PYTHON.say(text) for text in words])
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a pickled path; an earlier version may have written it without `loss_name`."""
         self.__dict__.update(state)
@@ -317,6 +399,10 @@ class Path(Curve):
     @property
     def _title(self) -> str:
         return title(self.penalty, self.how, self.template.name)
+
+    @property
+    def _header(self) -> str:
+        return header(self, self._title, self.selection, self.seconds)
 
     @property
     def _for_people(self) -> dict[str, Any]:
@@ -355,5 +441,31 @@ class Path(Curve):
 
 def path_text(path: Path, terms: Vocabulary) -> str:
     """Return the table of a path, the verdict and the notes, in the terms of Python or of the shell."""
-    line = header(path, path._title, path.selection, path.seconds)
-    return summary(path, line, path.verdict(), path.notes, terms)
+    return summary(path, path._header, path.verdict(), path.notes, terms)
+
+
+def path_page(
+    path: Path, terms: Vocabulary, *, x: Any = None, comparison: ComparisonLike | None = None, command: str = ""
+) -> str:
+    """Return the page of `Path.report`, in the terms of Python or of the shell.
+
+    Args:
+        path: the path.
+        terms: the terms, with the labels of the classes.
+        x, comparison: as in `Path.report`.
+        command: the command that repeats the run; "" for the call of `fit`.
+    """
+    provenance = Provenance(
+        title=path._title,
+        header=path._header.removeprefix(f"{path._title}: "),
+        verdict=path.verdict(),
+        selection=path.selection,
+        weights=path._layers,
+        from_logits=path.template.from_logits,
+        how=path.how,
+        seed=path.seed,
+        plan=path.plan,
+        notes=path.notes,
+        seconds=path.seconds,
+    )
+    return page(path, provenance, terms, x=x, comparison=comparison, command=command)

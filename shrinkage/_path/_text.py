@@ -19,10 +19,14 @@ _WIDTH = 110
 
 def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms: Vocabulary) -> str:
     """Lay out a path as `cv.glmnet` in R does: a header, the choices, the verdict, and the notes."""
-    texts = (_optimism(curve), rows_words(curve), _largest_strength_words(curve), _units(curve), *_problems(curve))
-    found = [Note(text) for text in texts]
-    words = [terms.say(text) for text in (verdict, *found, *notes)]
+    words = [terms.say(text) for text in (verdict, *remarks(curve), *notes)]
     return "\n".join([header, *_table(curve), *(textwrap.fill(text, _WIDTH) for text in words if text)])
+
+
+def remarks(curve: Curve) -> list[Note]:
+    """Return the sentences between the verdict and the notes of the run."""
+    texts = (_optimism(curve), rows_words(curve), _largest_strength_words(curve), _units(curve), *_problems(curve))
+    return [Note(text) for text in texts if text]
 
 
 # --- the table
@@ -40,7 +44,8 @@ def header(curve: Curve, title: str, selection: Selection, seconds: float) -> st
     )
 
 
-def _table(curve: Curve) -> list[str]:
+def table_cells(curve: Curve) -> dict[str, list[str]]:
+    """Return the cells of each row by its label; the titles of the columns have the label ""."""
     se_title = "se (rows)" if curve.single_split else "se"
     titles = ["lambda", "index", loss_words(curve.loss_name), se_title]
     titles += [name.replace("_", " ") for name in curve.metrics]
@@ -59,7 +64,12 @@ def _table(curve: Curve) -> list[str]:
     elif not curve.failed.all():
         rows |= {"min": _cells(curve, curve.index_min), "1se": _cells(curve, curve.index_1se)}
     rows |= {} if curve.index_model is None else {"model": _cells(curve, curve.index_model)}
-    least = [8, 6] + [5] * (len(titles) - 2)
+    return rows
+
+
+def _table(curve: Curve) -> list[str]:
+    rows = table_cells(curve)
+    least = [8, 6] + [5] * (len(rows[""]) - 2)
     widths = [max(width, *map(len, column)) for width, *column in zip(least, *rows.values(), strict=True)]
     longest = max(map(len, rows))
     return [f"{label:{longest}}" + _join(cells, widths) for label, cells in rows.items()]

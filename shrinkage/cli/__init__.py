@@ -4,11 +4,13 @@ import click
 
 from shrinkage import __version__
 
+from ._compare import compare
 from ._convert import convert
 from ._demo import demo
 from ._doctor import doctor
 from ._errors import EXIT_CODES, Commands
 from ._fit import fit
+from ._page import report
 from ._predict import predict
 from ._resume import resume, show
 
@@ -26,5 +28,5 @@ def main() -> None:
     """
 
 
-for _command in (convert, demo, fit, predict, doctor, resume, show):
+for _command in (compare, convert, demo, fit, predict, doctor, report, resume, show):
     main.add_command(_command)

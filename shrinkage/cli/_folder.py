@@ -12,9 +12,11 @@ from ._recorded import is_unfinished
 
 # The file that marks a folder as a run.
 MARK = "path.json"
+PAGE, COMMAND_LINE = "report.html", "command.txt"
 # All files of a run: `--overwrite` removes no other files.
 RUN_FILES = (
     MARK, "arrays.npz", "template.keras", "model.keras", "columns.json", "images.json", "path.png", "skipped-rows.csv",
+    "comparison.csv", "comparison.png", "weights.png", PAGE, COMMAND_LINE,
 )  # fmt: skip
 
 

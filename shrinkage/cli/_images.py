@@ -310,7 +310,7 @@ def check_options(options: dict[str, Any]) -> None:
 
 
 def write(prepared: Prepared, path: "FittedPath", settings: "Settings", folder: Path) -> None:
-    """Write the results: the chosen model, the path and its picture, and images.json."""
+    """Write the results: the chosen model, the path, its picture and its page, and images.json."""
     from ._folder import new_run
     from ._report import write_path
 
@@ -319,7 +319,7 @@ def write(prepared: Prepared, path: "FittedPath", settings: "Settings", folder: 
             path.model(settings.rule).save(fresh / "model.keras")
         document = {"version": 1, **asdict(prepared.images)}
         (fresh / RECORD).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        write_path(path, fresh)
+        write_path(path, fresh, prepared.images.labels)
 
 
 def predict(model: "keras.Model", images: Images, files: Sequence[Path]) -> tuple[dict[str, Any], dict[Path, str]]:

@@ -18,6 +18,7 @@ from ._errors import BadInput
 
 COMMAND, RECORD = "command.json", "record"
 _SCHEMA = 1
+_LONGEST_COMMAND = 100_000  # bytes
 _RESUMED, _ARGUMENTS, UNFINISHED = "shrinkage.resumed", "shrinkage.arguments", "shrinkage.unfinished"
 """Names in the meta of a click context: the folder that goes on, the arguments, and the folder with a record."""
 
@@ -28,6 +29,22 @@ class RecordedCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_ARGUMENTS] = list(args)
         return super().parse_args(ctx, args)
+
+
+def command_line() -> str:
+    """Return the current command, as it is typed; of a run that goes on, the command that began it."""
+    context = click.get_current_context()
+    return shlex.join(["shrinkage", context.command.name or "", *context.meta.get(_ARGUMENTS, ())])
+
+
+def read_command(run: Path) -> str:
+    """Return the command of a finished run of the shell; "" if it has none."""
+    from ._folder import COMMAND_LINE
+
+    file = run / COMMAND_LINE
+    if not file.is_file() or file.stat().st_size > _LONGEST_COMMAND:
+        return ""
+    return file.read_text("utf-8", errors="replace").strip()
 
 
 def is_unfinished(folder: Path) -> bool:

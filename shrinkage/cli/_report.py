@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
-from ._folder import RUN_FILES
+from ._folder import COMMAND_LINE, PAGE, RUN_FILES
+from ._recorded import command_line
 from ._terms import with_labels
 
 if TYPE_CHECKING:
@@ -19,10 +20,20 @@ def path_text(path: "Path", labels: Sequence[object] = ()) -> str:
     return text_of(path, with_labels(labels))
 
 
-def write_path(path: "Path", folder: File) -> None:
-    """Save the path and its picture in `folder`."""
+def write_path(path: "Path", folder: File, labels: Sequence[object] = ()) -> None:
+    """Save the path, its picture, its page and the command in `folder`."""
+    command = command_line()
     path.save(folder, overwrite=True)
     path.plot(folder / "path.png")
+    write_page(path, folder / PAGE, labels, command)
+    (folder / COMMAND_LINE).write_text(f"{command}\n", encoding="utf-8")
+
+
+def write_page(path: "Path", file: File, labels: Sequence[object], command: str) -> None:
+    """Write the page of a path in the terms of the shell."""
+    from shrinkage._path._path import path_page
+
+    file.write_text(path_page(path, with_labels(labels), command=command), encoding="utf-8")
 
 
 def files(folder: File) -> dict[str, str]:

@@ -267,7 +267,9 @@ def test_when_every_strength_diverges(column):
     document = json.loads(done.stdout)
     assert document["choice"] is document["lam_min"] is None and all(row["failed"] for row in document["path"])
     assert "Nothing to choose from" in document["verdict"] and "scale the inputs" not in document["verdict"]
-    assert sorted(document["files"]) == ["arrays.npz", "columns.json", "path.json", "path.png", "template.keras"]
+    assert sorted(document["files"]) == [
+        *("arrays.npz", "columns.json", "command.txt", "path.json", "path.png", "report.html", "template.keras"),
+    ]
     assert not (folder / "model.keras").exists() and sh.Path.load(folder).failed.all()
     done = run("predict", folder, data, "-o", "predictions.csv")
     assert done.exit_code == 2 and "has no model.keras, as at every strength a model diverged" in done.stderr

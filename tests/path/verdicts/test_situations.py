@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from shrinkage._path._plot import curve_data
+from shrinkage._path._pictures._curve_data import curve_data
 from shrinkage.cli._terms import IN_SHELL
 from tests.path.verdicts import beginning, gains, gap, noise, overfitting, repeats, unsteady
 

@@ -1,13 +1,16 @@
 import dataclasses
 import io
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from shrinkage._path._path import Path
-from shrinkage._path._plot import CurveData, curve_data, draw
+from shrinkage._path._pictures._curve_data import CurveData, curve_data
+from shrinkage._path._pictures._draw_loss import draw_loss
+from shrinkage._path._pictures._plot import plot
 from shrinkage._penalties import L1
 from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
 
@@ -91,7 +94,7 @@ def test_where_every_strength_diverged_there_are_no_marks(null):
 
 
 def drawn(data: CurveData, file=None) -> tuple[Figure, list[str]]:
-    figure = draw(data, file)
+    figure = plot([partial(draw_loss, data=data)], file, None, title="")
     return figure, [text.get_text() for text in figure.legends[0].get_texts()]
 
 
@@ -111,7 +114,7 @@ def test_a_picture_into_memory_and_none_at_all():
 
 def test_pyplot_is_not_touched():
     before = "matplotlib.pyplot" in sys.modules
-    draw(curve_data(make_path()))
+    drawn(curve_data(make_path()))
     assert ("matplotlib.pyplot" in sys.modules) == before
 
 

@@ -1,0 +1,77 @@
+"""The kinds of pictures: what `Path.plot` draws for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, get_args
+
+from shrinkage._path._curve import Curve
+from shrinkage._path._pictures import _draw
+from shrinkage._path._pictures._curve_data import curve_data
+from shrinkage._path._pictures._draw_loss import draw_loss
+from shrinkage._path._pictures._held_out import calibration_data, classes_data, residuals_data
+from shrinkage._path._pictures._plot import Draw
+from shrinkage._path._pictures._training import epochs_data, folds_data
+from shrinkage._path._pictures._weights import WeightsData
+
+Kind = Literal["loss", "epochs", "folds", "weights", "calibration", "residuals", "classes"]
+_KINDS: tuple[str, ...] = get_args(Kind)
+_OF_A_STRENGTH = ("epochs", "calibration", "residuals", "classes")
+
+
+def check_kind(kind: Any, lam: Any) -> bool:
+    """Return whether a picture of this kind is of one strength.
+
+    Raises:
+        ValueError: if there is no such kind, or if it is of all strengths and `lam` is given.
+    """
+    if kind not in _KINDS:
+        raise ValueError(f"`kind` must be one of {', '.join(map(repr, _KINDS))}. Received: {kind!r}.")
+    if lam is not None and kind not in _OF_A_STRENGTH:
+        raise ValueError(
+            f"`lam` goes with the kinds {', '.join(map(repr, _OF_A_STRENGTH))}; the kind {kind!r} shows all strengths. "
+            f"Received: lam={lam!r}."
+        )
+    return kind in _OF_A_STRENGTH
+
+
+def strengths_to_compare(curve: Curve, index: int) -> dict[str, int]:
+    """Return the index of a strength and of no penalty by label; one of them if they are the same."""
+    last = len(curve.lams) - 1
+    if index == last:
+        return {"none": last}
+    chosen = not curve.failed.all() and index == curve.index
+    return {"choice" if chosen else "penalty": index, "none": last}
+
+
+def drawings(
+    kind: Kind, curve: Curve, index: int, weights: Callable[[], WeightsData], *, from_logits: bool
+) -> list[Draw]:
+    """Return a function that draws each part of a picture, one below the other.
+
+    Args:
+        kind: the kind.
+        curve: the curve.
+        index: the strength of a kind that is of one strength.
+        weights: returns the data of the kind "weights".
+        from_logits: whether predictions are logits.
+
+    Raises:
+        NoPicture: if the path has no data for the picture.
+    """
+    if kind == "epochs":
+        return [partial(_draw.draw_epochs, data=epochs_data(curve), index=index)]
+    if kind == "folds":
+        return [partial(_draw.draw_folds, data=folds_data(curve))]
+    if kind == "weights":
+        data = weights()
+        return [partial(draw, data=data) for draw in (_draw.draw_norms, _draw.draw_nonzero)[: 1 + data.sparse]]
+    if kind == "calibration":
+        pair = strengths_to_compare(curve, index)
+        return [partial(_draw.draw_calibration, data=calibration_data(curve, pair, from_logits=from_logits))]
+    if kind == "residuals":
+        return [partial(_draw.draw_residuals, data=residuals_data(curve, index))]
+    if kind == "classes":
+        return [partial(_draw.draw_classes, data=classes_data(curve, strengths_to_compare(curve, index)))]
+    return [partial(draw_loss, data=curve_data(curve))]

@@ -1,0 +1,1 @@
+"""The page of a report, and the table of a notebook: HTML of a path."""

@@ -1,0 +1,51 @@
+"""`shrinkage report`: the page of a finished run."""
+
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path as File
+
+import click
+
+from ._console import Console, common, import_keras
+from ._errors import EXIT_CODES, BadInput
+from ._folder import MARK, PAGE, new_file
+from ._recorded import read_command
+
+
+@click.command(short_help="Write the page of a run, and open it.", epilog=EXIT_CODES)
+@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=File))
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
+@common
+def report(run: File, opens: bool, console: Console) -> None:
+    """Write the page of the finished run in the folder RUN to RUN/report.html.
+
+    RUN is a folder of `shrinkage fit`, which writes the page too, or of Path.save. The page is one file: verdict,
+    curves, predictions, weights, and how the run was trained. It requests nothing from a network.
+    """
+    if not (run / MARK).exists():
+        raise BadInput(f"{run} has no finished run: it has no {MARK}.")
+    import_keras()
+    from shrinkage._path._path import Path
+
+    from ._report import write_page
+
+    try:
+        path = Path.load(run)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    with new_file(run / PAGE) as fresh:
+        write_page(path, fresh, labels_of(run), read_command(run))
+    console.say(f"The page is {run / PAGE}.")
+    console.result({"folder": str(run), "file": str(run / PAGE)})
+    if opens and not webbrowser.open((run / PAGE).absolute().as_uri()):
+        console.note(f"no browser was found: open {run / PAGE} in one.")
+
+
+def labels_of(run: File) -> Sequence[object]:
+    """Return the labels of the classes in a run of a table or of images; empty if it is neither."""
+    from ._columns import Columns
+    from ._images import RECORD, Images
+
+    if (run / "columns.json").exists():
+        return Columns.load(run / "columns.json").labels
+    return Images.load(run / RECORD).labels if (run / RECORD).exists() else ()
