@@ -28,6 +28,7 @@ CLASSES = ("breast_cancer", "wine", "digits", "ionosphere", "pima", "sonar", "ve
 ROWS = 400
 """Most rows for training; the test has the others, 2,000 at most."""
 ALPHAS = {"alpha": np.geomspace(1e-4, 1, 5)}
+QUICK = ("`RidgeCV`", "`LassoCV`", "`LogisticRegressionCV`", "`PathRegressor`, linear", "`PathClassifier`, linear")
 STRENGTHS = np.geomspace(1e-3, 1e3, 20)
 
 
@@ -94,13 +95,13 @@ def measure(make: Callable[[], Any], rows: tuple[np.ndarray, ...], numbers: bool
     return Found(float(log_loss(y_test, fitted.predict_proba(x_test), labels=fitted.classes_)), seconds)
 
 
-def compare(name: str, folders: _sets.Folders, most: int = ROWS) -> dict[str, Found]:
-    """Return the results of all ways on a set."""
+def compare(name: str, folders: _sets.Folders, most: int = ROWS, *, quick: bool = False) -> dict[str, Found]:
+    """Return the results of all ways on a set; if `quick`, of those that solve a linear model."""
     numbers = name in NUMBERS
     n_rows = len(_sets.load(name, folders)[1])
     rows = _sets.draw(name, folders, min(most, round(0.7 * n_rows)), 2000, 0, numbers=numbers)
     ways = of_numbers() if numbers else of_classes()
-    return {way: measure(make, rows, numbers) for way, make in ways.items()}
+    return {way: measure(make, rows, numbers) for way, make in ways.items() if not quick or way in QUICK}
 
 
 def table(sets: Mapping[str, Mapping[str, Found]]) -> str:
@@ -120,8 +121,9 @@ def _seconds(seconds: float) -> str:
 @click.command()
 @_sets.folders_option
 @click.option("--set", "names", multiple=True, type=click.Choice([*NUMBERS, *CLASSES]), help="Only these sets.")
+@click.option("--quick", is_flag=True, help="Only the ways that solve a linear model; the others take minutes a set.")
 @click.option("--dry-run", is_flag=True, help="Print the tables, and write nothing.")
-def main(folders: _sets.Folders, names: tuple[str, ...], dry_run: bool) -> None:
+def main(folders: _sets.Folders, names: tuple[str, ...], quick: bool, dry_run: bool) -> None:
     """Print the tables, and write them to docs/sklearn.md."""
     require_tensorflow()
     import shrinkage._fit  # noqa: F401  (the import is not measured)
@@ -134,7 +136,7 @@ def main(folders: _sets.Folders, names: tuple[str, ...], dry_run: bool) -> None:
             if absent := _sets.missing(name, folders):
                 click.echo(f"{name} is skipped: no {' and no '.join(absent)} in the folders of --data.", err=True)
                 continue
-            found[name] = compare(name, folders)
+            found[name] = compare(name, folders, quick=quick)
             click.echo(table({name: found[name]}), err=True)
         if found:
             text = f"{table(found)}\n\n{machine()}"

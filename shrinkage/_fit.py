@@ -18,6 +18,7 @@ from shrinkage._path._path import Path
 from shrinkage._penalties import How, Penalty
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
+from shrinkage._progress._epoch import OnEpoch
 from shrinkage._progress._monitor import Monitor
 from shrinkage._progress._reporters import LOGGER, monitored
 from shrinkage._progress._snapshot import Snapshot
@@ -59,6 +60,7 @@ def fit(
     run: str | PathLike[str] | None = None,
     tensorboard: str | PathLike[str] | None = None,
     progress: bool | None = None,
+    on_epoch: OnEpoch | None = None,
     verbose: bool = False,
 ) -> Path:
     """Train a Keras model at every strength of a penalty, in every fold and on all rows, and choose the strength.
@@ -162,6 +164,11 @@ def fit(
         progress: Whether to show how far the run is: a line on a terminal or in a notebook, or else plain lines on
             standard error, the first after 5 s. None shows the line on a terminal or in a notebook, and nothing
             elsewhere. The logger "shrinkage" always has the plain lines. See `docs/progress.md`.
+        on_epoch: A function that is called after every epoch in the folds, for a log of your own, or to end the run:
+            an exception that it raises ends the run, and reaches the caller. It receives an object with `number`, the
+            epoch, counted from 1; `lams`, the strengths in training, (S,), all if they train in one chunk; `cv_loss`
+            and `train_loss`, (F, S); and `mean`, the mean of `cv_loss` over the folds, (S,). With `run`, the same call
+            goes on from the last checkpoint, and epochs before it are not called again.
         verbose: Whether to print the plan, the reason for it and the expected memory before training.
 
     Returns:
@@ -195,7 +202,9 @@ def fit(
         models=models, budget=budget, standardize_target=standardize_target, seed=seed, plan=plan,
         max_memory=max_memory,
     )  # fmt: skip
-    with monitored(progress, tensorboard) as monitor:
+    if on_epoch is not None and not callable(on_epoch):
+        raise TypeError(f"`on_epoch` must be a function of an epoch. Received: {type(on_epoch).__name__}.")
+    with monitored(progress, tensorboard, on_epoch) as monitor:
         if run is None:
             return _fit_unrecorded(request, monitor, verbose=verbose)
         return _fit_recorded(request, run, monitor, verbose=verbose)

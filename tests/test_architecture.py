@@ -197,7 +197,7 @@ def test_type_checkers_see_what_python_sees():
 def test_a_request_has_the_arguments_of_fit():
     """`fit` is the one function that repeats them, beside what only shows how it goes."""
     fit = {name: p.default for name, p in inspect.signature(shrinkage.fit).parameters.items()}
-    shown = {"run", "progress", "verbose", "tensorboard"}
+    shown = {"run", "progress", "on_epoch", "verbose", "tensorboard"}
     request = {f.name: inspect.Parameter.empty if f.default is MISSING else f.default for f in fields(Request)}
     assert request == {name: default for name, default in fit.items() if name not in shown}
     assert shown < set(fit)

@@ -227,7 +227,9 @@ class PathClassifier(ClassifierMixin, _PathEstimator):
         plan: Mapping[str, Any] | None = None,
         max_memory: float | None = None,
         run: Any = None,
+        tensorboard: Any = None,
         progress: bool | None = False,
+        on_epoch: Callable[[Any], object] | None = None,
         verbose: bool = False,
     ):
         self._take(locals())
@@ -336,7 +338,9 @@ class PathRegressor(RegressorMixin, _PathEstimator):
         plan: Mapping[str, Any] | None = None,
         max_memory: float | None = None,
         run: Any = None,
+        tensorboard: Any = None,
         progress: bool | None = False,
+        on_epoch: Callable[[Any], object] | None = None,
         verbose: bool = False,
     ):
         self._take(locals())

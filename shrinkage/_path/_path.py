@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from shrinkage._model._template import Template
-    from shrinkage._penalties import How
     from shrinkage._weights._selection import Selection
 
 
@@ -125,7 +124,6 @@ class Path(Curve):
 
     template: Template
     weights: tuple[Array, ...]
-    how: How
     selection: Selection
     seed: int
     plan: dict[str, Any]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from threading import Event, Thread
 
+from shrinkage._progress._epoch import OnEpoch
 from shrinkage._progress._snapshot import Snapshot, line
 from shrinkage._progress._tensorboard import TensorBoard
 
@@ -20,10 +21,11 @@ class Monitor:
     Args:
         is_shown: Whether the user sees the progress.
         board: The files for TensorBoard, or None.
+        on_epoch: A function of the user that is called with every epoch in the folds, or None.
     """
 
-    def __init__(self, is_shown: bool = False, board: TensorBoard | None = None):
-        self.is_shown, self.board = is_shown, board
+    def __init__(self, is_shown: bool = False, board: TensorBoard | None = None, on_epoch: OnEpoch | None = None):
+        self.is_shown, self.board, self.on_epoch = is_shown, board, on_epoch
         self._began = self._shown = time.monotonic()
         self._snapshot = Snapshot("reading")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
+from shrinkage._progress._epoch import OnEpoch
 from shrinkage._progress._monitor import LINE_SECONDS, Monitor, Reporter
 from shrinkage._progress._snapshot import rounded
 from shrinkage._progress._tensorboard import TensorBoard, make_folder
@@ -17,12 +18,13 @@ _REFRESH, _REFRESH_OUTPUT = (0.2,), (0.5,)
 
 
 @contextmanager
-def monitored(progress: bool | None, tensorboard: Any = None) -> Iterator[Monitor]:
+def monitored(progress: bool | None, tensorboard: Any = None, on_epoch: OnEpoch | None = None) -> Iterator[Monitor]:
     """Yield a monitor, whose state is shown until the block ends.
 
     Args:
         progress: True shows it anywhere, False nowhere; None on a terminal or in a notebook. The log always has it.
         tensorboard: The folder for files of TensorBoard, or None.
+        on_epoch: A function that is called with every epoch in the folds, or None.
 
     Raises:
         TypeError, ValueError: If `tensorboard` cannot be written.
@@ -30,7 +32,7 @@ def monitored(progress: bool | None, tensorboard: Any = None) -> Iterator[Monito
     shown = sys.stderr.isatty() or _in_notebook() if progress is None else progress
     with ExitStack() as stack:
         board = None if tensorboard is None else stack.enter_context(closing(TensorBoard(make_folder(tensorboard))))
-        monitor = Monitor(shown, board)
+        monitor = Monitor(shown, board, on_epoch)
         if LOGGER.isEnabledFor(logging.INFO):
             stack.enter_context(_lines(monitor, LOGGER.info))
         if shown:

@@ -13,6 +13,7 @@ from shrinkage._cohort._cohort import side_by_side
 from shrinkage._cohort._train import Progress, RefitProgress, Scores
 from shrinkage._cv._choice import at_epochs, best_epochs, summarise, summarise_split
 from shrinkage._exact._runner import AnyRunner
+from shrinkage._progress._epoch import Epoch, OnEpoch
 from shrinkage._progress._monitor import Monitor
 from shrinkage._progress._snapshot import Best, Snapshot
 from shrinkage._search._log import Log
@@ -40,6 +41,7 @@ class Tracker:
         self._best: Best | None = None  # of the finished parts
         self._clock, self._expected_epoch = _Clock(), None
         self._epochs_of_parts: list[int] = []
+        self._heard: int | None = None  # the last epoch of the part that `on_epoch` was called with
         self._log = Log(problem=self._problem, board=monitor.board) if monitor.board else None
 
     def expect(self, stage: Literal["folds", "all rows"], strengths: int) -> None:
@@ -52,7 +54,7 @@ class Tracker:
 
     def begin(self, lams: np.ndarray, epochs: int) -> None:
         """Begin with a part: so many epochs of some strengths, at most. The steps may be compiled first."""
-        self._lams, self._epochs = lams, epochs
+        self._lams, self._epochs, self._heard = lams, epochs, None
         self._clock.stop()
         self._monitor.show(Snapshot("compiling"))
 
@@ -67,6 +69,8 @@ class Tracker:
             if self._log is not None and in_folds:
                 self._log.epochs(self._lams, state.cv_loss, state.train_loss, best)
             self._show(state.n_epochs, best)
+        if isinstance(state, Progress) and self._monitor.on_epoch is not None:
+            self._call(self._monitor.on_epoch, state)
 
     def finish(self, scores: Scores | None = None) -> None:
         """End a part, whose strengths have these scores if they were trained in the folds."""
@@ -92,6 +96,14 @@ class Tracker:
             stops_early=stage == "folds" and (problem.patience is not None or problem.rung is not None),
         )  # fmt: skip
         self._monitor.show(snapshot)
+
+    def _call(self, on_epoch: OnEpoch, state: Progress) -> None:
+        """Call the function of the user if an epoch has ended. A run that goes on begins after the last checkpoint."""
+        if self._heard is not None and state.n_epochs > self._heard:
+            held_out, train = (losses[-1][:, : len(self._lams)].copy() for losses in (state.cv_loss, state.train_loss))
+            mean, _ = summarise(held_out, self._problem.fold_weight)
+            on_epoch(Epoch(state.n_epochs, self._lams.copy(), held_out, train, mean))
+        self._heard = state.n_epochs
 
     # --- the time
 
