@@ -5,6 +5,7 @@ Table, verdict and figure need only a curve. A curve contains no model.
 
 from dataclasses import dataclass, field, fields
 from enum import Enum
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -185,6 +186,30 @@ class Curve:
     def index_model(self) -> int | None:
         """Index in `lams` of the strength of the model's regularizers, or None without `penalty="model"`."""
         return None if self.lam_model is None else int(np.argmin(np.abs(self.lams - self.lam_model)))
+
+    def index_of(self, lam: str | float | None) -> int:
+        """Return the index in `lams` of a strength, as in `Path.model`."""
+        if lam is None:
+            return self.index
+        if isinstance(lam, str) and lam == "model" and self.index_model is not None:
+            return self.index_model
+        if isinstance(lam, str):
+            if lam not in ("min", "1se", "none"):
+                raise ValueError(f'`lam` must be "min", "1se", "none" or one of `lams`. Received: {lam!r}.')
+            if lam == "none":
+                return len(self.lams) - 1
+            return self.index_min if lam == "min" else self.index_1se
+        if not isinstance(lam, Real) or isinstance(lam, bool | np.bool_):
+            raise TypeError(f'`lam` must be "min", "1se", "none" or a number of `lams`. Received: {lam!r}.')
+        found = np.flatnonzero(np.isclose(self.lams, float(lam), rtol=1e-6, atol=0))
+        if len(found) == 0:
+            nearest = self.lams[np.argsort(np.abs(self.lams - lam), kind="stable")[:3]]
+            listed = ", ".join(f"{value:.6g}" for value in nearest)
+            raise ValueError(
+                f"`lam` must be one of `lams`, the strengths that were trained. Received: {lam!r}. "
+                f"The nearest are {listed}."
+            )
+        return int(found[0])
 
     @property
     def gain(self) -> Difference:

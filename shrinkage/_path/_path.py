@@ -4,31 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from numbers import Real
+from functools import partial
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from shrinkage._cv._choice import choose
-from shrinkage._note import PYTHON, Note, Vocabulary
+from shrinkage._note import PYTHON, Note
 from shrinkage._path._choose import MetricChoice, choose_by_metric
 from shrinkage._path._curve import Array, Curve, Status
 from shrinkage._path._diagnosis import Diagnosis, diagnose
 from shrinkage._path._files import read, write
 from shrinkage._path._missing_attributes import missing_words
 from shrinkage._path._model_words import model_words
+from shrinkage._path._outputs import layer_weights, path_header, path_page, path_text, path_title
 from shrinkage._path._pictures._kinds import Kind, check_kind, drawings
 from shrinkage._path._pictures._plot import plot
-from shrinkage._path._pictures._weights import WeightsData, weights_data
 from shrinkage._path._report._html import notebook_table
-from shrinkage._path._report._page import page
-from shrinkage._path._report._provenance import Provenance
 from shrinkage._path._report._sections import ComparisonLike
-from shrinkage._path._text import header, remarks, summary, table_cells
+from shrinkage._path._text import remarks, table_cells
 from shrinkage._path._trials import members_of
 from shrinkage._path._verdict import verdict
-from shrinkage._path._words import Said, title
+from shrinkage._path._words import Said
 
 if TYPE_CHECKING:
     import keras
@@ -145,7 +143,7 @@ class Path(Curve):
             NothingToChoose: if a model diverged at every strength. It is a ValueError.
             ValueError: if `lam` has another value, or if the model at `lam` diverged.
         """
-        index = self._index(lam)
+        index = self.index_of(lam)
         status, strength = self.full_status[index], f"lam = {self.lams[index]:.6g}"
         if status is Status.SKIPPED:
             choose(self.candidates, self.se)  # raises NothingToChoose
@@ -261,7 +259,7 @@ class Path(Curve):
             >>> finding.code, finding.fix
             ('hardly-trained', 'path = sh.fit(model, x, y, penalty=path.penalty, epochs=20)')
         """
-        return diagnose(self, self._said, self._title, scheduled=self.template.has_schedule)
+        return diagnose(self, self._said, path_title(self), scheduled=self.template.has_schedule)
 
     @property
     def _said(self) -> list[Said]:
@@ -317,14 +315,9 @@ class Path(Curve):
             >>> figure = path.plot(ax=left)
             >>> figure = path.plot(kind="residuals", lam="none", ax=right)
         """
-        index = self._index(lam) if check_kind(kind, lam) else 0
-        pictures = drawings(kind, self, index, self._layers, from_logits=self.template.from_logits)
-        return plot(pictures, file, ax, title=self._title)
-
-    def _layers(self) -> WeightsData:
-        """Return norms and zeros by layer."""
-        values = [self.weights[place] for place in self.template.trained_places] if self.weights else []
-        return weights_data(self, self.selection, values)
+        index = self.index_of(lam) if check_kind(kind, lam) else 0
+        pictures = drawings(kind, self, index, partial(layer_weights, self), from_logits=self.template.from_logits)
+        return plot(pictures, file, ax, title=path_title(self))
 
     def report(self, file: Any, *, x: Any = None, comparison: ComparisonLike | None = None) -> None:
         """Write a page with verdict, pictures and provenance: one HTML file that requests nothing from a network.
@@ -388,21 +381,13 @@ class Path(Curve):
     def _repr_html_(self) -> str:
         """Return the table, the verdict and the notes for a notebook."""
         words = [self.verdict(), *remarks(self), *self.notes]
-        return notebook_table(self._header, table_cells(self), [PYTHON.say(text) for text in words])
+        return notebook_table(path_header(self), table_cells(self), [PYTHON.say(text) for text in words])
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a pickled path; an earlier version may have written it without `loss_name`."""
         self.__dict__.update(state)
         self.__dict__.setdefault("loss_name", self.template.loss_name)
         self.__dict__.setdefault("train_weight", np.roll(self.fold_weight, -1))
-
-    @property
-    def _title(self) -> str:
-        return title(self.penalty, self.how, self.template.name)
-
-    @property
-    def _header(self) -> str:
-        return header(self, self._title, self.selection, self.seconds)
 
     @property
     def _for_people(self) -> dict[str, Any]:
@@ -414,58 +399,3 @@ class Path(Curve):
         else:
             lams = {"lam": self.lam, "lam_min": self.lam_min, "lam_1se": self.lam_1se}
         return {**lams, "verdict": self.verdict()}
-
-    def _index(self, lam: str | float | None) -> int:
-        if lam is None:
-            return self.index
-        if isinstance(lam, str) and lam == "model" and self.index_model is not None:
-            return self.index_model
-        if isinstance(lam, str):
-            if lam not in ("min", "1se", "none"):
-                raise ValueError(f'`lam` must be "min", "1se", "none" or one of `lams`. Received: {lam!r}.')
-            if lam == "none":
-                return len(self.lams) - 1
-            return self.index_min if lam == "min" else self.index_1se
-        if not isinstance(lam, Real) or isinstance(lam, bool | np.bool_):
-            raise TypeError(f'`lam` must be "min", "1se", "none" or a number of `lams`. Received: {lam!r}.')
-        found = np.flatnonzero(np.isclose(self.lams, float(lam), rtol=1e-6, atol=0))
-        if len(found) == 0:
-            nearest = self.lams[np.argsort(np.abs(self.lams - lam), kind="stable")[:3]]
-            listed = ", ".join(f"{value:.6g}" for value in nearest)
-            raise ValueError(
-                f"`lam` must be one of `lams`, the strengths that were trained. Received: {lam!r}. "
-                f"The nearest are {listed}."
-            )
-        return int(found[0])
-
-
-def path_text(path: Path, terms: Vocabulary) -> str:
-    """Return the table of a path, the verdict and the notes, in the terms of Python or of the shell."""
-    return summary(path, path._header, path.verdict(), path.notes, terms)
-
-
-def path_page(
-    path: Path, terms: Vocabulary, *, x: Any = None, comparison: ComparisonLike | None = None, command: str = ""
-) -> str:
-    """Return the page of `Path.report`, in the terms of Python or of the shell.
-
-    Args:
-        path: the path.
-        terms: the terms, with the labels of the classes.
-        x, comparison: as in `Path.report`.
-        command: the command that repeats the run; "" for the call of `fit`.
-    """
-    provenance = Provenance(
-        title=path._title,
-        header=path._header.removeprefix(f"{path._title}: "),
-        verdict=path.verdict(),
-        selection=path.selection,
-        weights=path._layers,
-        from_logits=path.template.from_logits,
-        how=path.how,
-        seed=path.seed,
-        plan=path.plan,
-        notes=path.notes,
-        seconds=path.seconds,
-    )
-    return page(path, provenance, terms, x=x, comparison=comparison, command=command)

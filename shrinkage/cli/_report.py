@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def path_text(path: "Path", labels: Sequence[object] = ()) -> str:
     """Return the table and the verdict of a path, in the terms of the shell."""
-    from shrinkage._path._path import path_text as text_of
+    from shrinkage._path._outputs import path_text as text_of
 
     return text_of(path, with_labels(labels))
 
@@ -31,7 +31,7 @@ def write_path(path: "Path", folder: File, labels: Sequence[object] = ()) -> Non
 
 def write_page(path: "Path", file: File, labels: Sequence[object], command: str) -> None:
     """Write the page of a path in the terms of the shell."""
-    from shrinkage._path._path import path_page
+    from shrinkage._path._outputs import path_page
 
     file.write_text(path_page(path, with_labels(labels), command=command), encoding="utf-8")
 

@@ -9,7 +9,7 @@ import pytest
 
 import shrinkage as sh
 from shrinkage._note import PYTHON
-from shrinkage._path._path import path_page
+from shrinkage._path._outputs import path_page
 
 ROWS = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
 TARGETS = ROWS @ np.array([1.0, -2.0, 0.0], "float32")

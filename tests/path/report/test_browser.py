@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shrinkage._note import PYTHON
-from shrinkage._path._path import path_page
+from shrinkage._path._outputs import path_page
 from shrinkage._path._pictures._curve_data import curve_data
 from shrinkage._penalties import L1
 from tests.path.predicted import of_a_number, of_classes

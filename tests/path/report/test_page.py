@@ -12,7 +12,8 @@ import pytest
 
 from shrinkage._note import PYTHON, Note
 from shrinkage._path._curve import Status
-from shrinkage._path._path import Path, path_page
+from shrinkage._path._outputs import path_page
+from shrinkage._path._path import Path
 from shrinkage._penalties import L1, Coupled
 from shrinkage._weights._selection import Selection, Weight
 from shrinkage.cli._terms import with_labels
