@@ -16,7 +16,7 @@ LOCK_oldest := constraints-oldest.txt
 OPTIONS_oldest := -W default::DeprecationWarning -W default::FutureWarning
 # The files that meet most of Keras and TensorFlow, for a daily run of a few minutes on each; TESTS= is all.
 TESTS ?= shrinkage tests/host tests/model tests/cohort/test_forward.py tests/cohort/test_rules.py tests/attach/test_life.py \
-    tests/attach/test_oracles.py tests/doctor/test_doctor.py tests/path/test_path.py tests/path/test_pictures.py tests/test_versions.py \
+    tests/attach/test_oracles.py tests/doctor/test_doctor.py tests/path/test_path.py tests/path/test_loss_picture.py tests/test_versions.py \
     tests/estimators/test_checks.py
 # Pyenv's commands for interpreters that are not selected fail unless they are told the version.
 python = PYENV_VERSION=$(1) python$(1)
@@ -89,7 +89,7 @@ lock: ## renew constraints.txt and constraints-oldest.txt
 	.venv-lock/bin/python -m pip install --quiet --editable '.[cpu,dev]'
 	.venv-lock/bin/python -m pip freeze --exclude-editable >constraints.txt
 	$(call python,$(RELEASE_oldest)) -m venv --clear .venv-lock
-	grep -oE '"[a-z-]+>=[0-9.]+' pyproject.toml | sed 's/"//; s/>=/==/' >.venv-lock/bounds.txt
+	grep -oE '"[a-z0-9-]+>=[0-9.]+' pyproject.toml | sed 's/"//; s/>=/==/' >.venv-lock/bounds.txt
 	.venv-lock/bin/python -m pip install --quiet --constraint .venv-lock/bounds.txt --editable '.[cpu,test]'
 	.venv-lock/bin/python -m pip freeze --exclude-editable >constraints-oldest.txt
 	rm -rf .venv-lock

@@ -1,12 +1,9 @@
 """The pages of the documentation whose code runs from top to bottom: write what it prints and draws into them.
 
-    python -m benchmarks.examples [NAME ...]
-
 The code blocks of a page run in order, in one namespace and an empty folder. A block "text" below a block of code holds
 its output, and a picture that the code saves is kept beside the page. tests/test_pages.py compares them.
 """
 
-import argparse
 import contextlib
 import io
 import os
@@ -17,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 from PIL import Image
 
 _DOCS = Path(__file__).parents[1] / "docs"
@@ -58,15 +56,11 @@ def write(page: Path) -> None:
     page.write_text(text, "utf-8")
 
 
-def main() -> None:
-    """Write the pages with the given names, or all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"pages: {', '.join(PAGES)}; none for all")
-    names = parser.parse_args().names or list(PAGES)
-    if unknown := set(names) - set(PAGES):
-        parser.error(f"NAME must be one of {', '.join(PAGES)}. Received: {', '.join(sorted(unknown))}")
+@click.command(help=__doc__)
+@click.argument("names", nargs=-1, type=click.Choice(list(PAGES)), metavar="[NAME]...")
+def main(names: tuple[str, ...]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for name in names:
+    for name in names or PAGES:
         write(PAGES[name])
 
 

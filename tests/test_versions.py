@@ -17,7 +17,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 def test_the_oldest_versions_are_the_declared_bounds():
     declared = PYPROJECT["dependencies"] + PYPROJECT["optional-dependencies"]["cpu"][:1]
     lines = (ROOT / "constraints-oldest.txt").read_text().split()
-    locked = {name.replace("_", "-"): version for name, _, version in (line.partition("==") for line in lines)}
+    locked = {name.replace("_", "-").lower(): version for name, _, version in (line.partition("==") for line in lines)}
     assert len(declared) > 8
     for name, bound in re.findall(r"^([\w-]+)>=([\d.]+)", "\n".join(declared), re.M):
         assert locked[name] == bound + ".0" * (2 - bound.count(".")), name

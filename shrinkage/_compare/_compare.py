@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path as File
 from typing import Any
 
@@ -32,7 +32,8 @@ from shrinkage._penalties import L2, Penalty
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
 
-_SHOWN = ("run", "progress", "on_epoch", "verbose")  # arguments of `fit` that are not in a request
+_OF_A_PATH = {each.name for each in fields(Request)}
+"""The arguments of `fit` that decide the path. The others are about a record, and what is shown."""
 
 
 @hinted(HINTS, missing_words)
@@ -96,7 +97,7 @@ def compare(
     began = time.monotonic()
     models, contestants = read_models(model), read_penalties(penalties)
     shared = {"x": x, "y": y, **arguments}
-    request = {name: value for name, value in shared.items() if name not in _SHOWN}
+    request = {name: value for name, value in shared.items() if name in _OF_A_PATH}
     check_each(models, contestants, request)
     first = Request(**{**request, "model": next(iter(models.values())), "penalty": contestants[0].penalty})
     first = replace(first, how=contestants[0].how)
@@ -157,7 +158,7 @@ def _fit_none(shared: Mapping[str, Any], prefix: str) -> Path:
 def _fit_inside(arguments: Mapping[str, Any], path: Path, pairs: Pairs) -> Path:
     """Train a path at the same strengths with other folds; models of all rows are not needed."""
     changes = {"cv": pairs, "groups": None, "repeats": 1, "lams": path.lams, "models": "chosen", "plan": path.plan}
-    return fit(**{**arguments, **changes, "run": None})
+    return fit(**{**arguments, **changes, "run": None, "tensorboard": None})
 
 
 def _in_folder(arguments: dict[str, Any], label: str) -> dict[str, Any]:

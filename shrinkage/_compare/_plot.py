@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shrinkage._compare._text import result_of
-from shrinkage._path._plot import _FAINT, _HELD_OUT, _INK, _STYLE, _TRAINING
+from shrinkage._path._pictures._style import FAINT, HELD_OUT, INK, STYLE, TRAINING
 from shrinkage._path._words import loss_words
 
 if TYPE_CHECKING:
@@ -70,22 +70,22 @@ def draw_losses(ranking: Ranking, file: Any = None) -> Figure:
 
     data = loss_data(ranking)
     places = np.arange(len(data.names))[::-1]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.6, 1.4 + 0.42 * max(len(places), 2)), dpi=150, layout="constrained")
         axes = figure.add_subplot()
         for place, loss, low, high, worse in zip(places, data.loss, data.low, data.high, data.worse, strict=True):
             if np.isfinite(low):
-                axes.plot([low, high], [place, place], color=_FAINT, linewidth=1.6, zorder=2)
-            axes.plot(loss, place, "o", color=_TRAINING if worse else _HELD_OUT, markersize=6.5, zorder=3)
+                axes.plot([low, high], [place, place], color=FAINT, linewidth=1.6, zorder=2)
+            axes.plot(loss, place, "o", color=TRAINING if worse else HELD_OUT, markersize=6.5, zorder=3)
         if np.isfinite(data.least):
-            axes.axvline(data.least, color=_INK, linewidth=1, linestyle=":", zorder=1)
+            axes.axvline(data.least, color=INK, linewidth=1, linestyle=":", zorder=1)
         shown = np.concatenate([data.loss, data.low, data.high, [0.0] * (not len(data.names))])
         if np.isfinite(data.null) and data.null < np.nanmax(shown) + 0.5 * np.ptp(shown[np.isfinite(shown)]):
-            axes.axvline(data.null, color=_FAINT, linewidth=1, linestyle="--", label="best constant", zorder=1)
-        axes.plot([], [], "o", color=_HELD_OUT, markersize=6.5, label="least, and tied with it")
+            axes.axvline(data.null, color=FAINT, linewidth=1, linestyle="--", label="best constant", zorder=1)
+        axes.plot([], [], "o", color=HELD_OUT, markersize=6.5, label="least, and tied with it")
         if data.worse.any():
-            axes.plot([], [], "o", color=_TRAINING, markersize=6.5, label="clearly worse")
-        axes.plot([], [], color=_FAINT, linewidth=1.6, label="95 % interval of the difference to the least")
+            axes.plot([], [], "o", color=TRAINING, markersize=6.5, label="clearly worse")
+        axes.plot([], [], color=FAINT, linewidth=1.6, label="95 % interval of the difference to the least")
         axes.set_yticks(places, data.names)
         axes.set_ylim(-0.6, len(places) - 0.4)
         axes.set_xlabel(f"held-out {data.label}")

@@ -128,7 +128,10 @@ def _nested_words(nested: Nested, digits: int) -> str:
 def _split_words(ranking: Ranking, least: Entry) -> str:
     if not least.path.single_split:
         return ""
-    return "One split does not show the noise of training, and its intervals are too short: several folds show it."
+    return (
+        "One split does not show the noise of training, and its intervals are too short: those of several folds are "
+        "longer."
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from shrinkage._compare._deployed import penalised_kernels
 from shrinkage._path._path import Path
-from shrinkage._path._plot import _FAINT, _HELD_OUT, _INK, _STYLE, _TRAINING
+from shrinkage._path._pictures._style import FAINT, HELD_OUT, INK, STYLE, TRAINING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,7 +75,7 @@ def draw_weights(paths: Mapping[str, Path], file: Any = None, *, marked: Sequenc
         raise ValueError(f"`marked` must be numbers of inputs from 0 to {n_inputs - 1}. Received: {list(marked)!r}.")
     columns = min(len(found), 3)
     rows = -(-len(found) // columns)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(0.6 + 3.5 * columns, 0.7 + 3.0 * rows), dpi=150, layout="constrained")
         grid = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
         for axes, (name, data) in zip(grid, found.items(), strict=False):
@@ -85,8 +85,8 @@ def draw_weights(paths: Mapping[str, Path], file: Any = None, *, marked: Sequenc
         grid[0].set_ylabel("norm of the weights of each input")
         if marked:
             axes = grid[0]
-            axes.plot([], [], color=_TRAINING, linewidth=1.4, label="marked inputs")
-            axes.plot([], [], color=_HELD_OUT, linewidth=1.4, label="other inputs")
+            axes.plot([], [], color=TRAINING, linewidth=1.4, label="marked inputs")
+            axes.plot([], [], color=HELD_OUT, linewidth=1.4, label="other inputs")
             figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9.5)
         if file is not None:
             figure.savefig(file)
@@ -97,15 +97,15 @@ def _draw_panel(axes: Any, name: str, data: WeightData, marked: set[int]) -> Non
     for number in range(data.norms.shape[1]):
         is_marked = number in marked
         style = {
-            "color": _TRAINING if is_marked else _HELD_OUT,
+            "color": TRAINING if is_marked else HELD_OUT,
             "linewidth": 1.1,
             "alpha": 0.8,
             "zorder": 2 + is_marked,
         }
         axes.plot(np.log10(data.lams), data.norms[:, number], **style)
     if np.isfinite(data.lam):
-        axes.axvline(np.log10(data.lam), color=_INK, linewidth=1, linestyle=":")
+        axes.axvline(np.log10(data.lam), color=INK, linewidth=1, linestyle=":")
     kept = "" if data.kept is None else f"\n{int(data.kept.sum())} of {len(data.kept)} inputs at the choice"
     axes.set_title(f"{name}{kept}", loc="left", fontsize=10)
     axes.set_xlabel("log10 of the strength")
-    axes.axhline(0, color=_FAINT, linewidth=0.7)
+    axes.axhline(0, color=FAINT, linewidth=0.7)

@@ -10,11 +10,12 @@ import numpy as np
 
 from shrinkage._cv._choice import choose, summarise
 from shrinkage._model._metrics import RunningMetrics
+from shrinkage._path._curve import Curve
 from shrinkage._path._held_out import HeldOut, held_out
 from shrinkage._path._words import lam_text
 
 if TYPE_CHECKING:
-    from shrinkage._path._path import Path
+    from shrinkage._model._template import Template
 
 Array = np.ndarray
 Values = Callable[[HeldOut], Array]
@@ -47,31 +48,31 @@ class MetricChoice(float):
     __str__ = __repr__
 
 
-def choose_by_metric(path: Path, metric: Any, rule: Literal["min", "1se"]) -> MetricChoice:
+def choose_by_metric(curve: Curve, template: Template, metric: Any, rule: Literal["min", "1se"]) -> MetricChoice:
     """Choose a strength by a metric; see `Path.choose`."""
     if rule not in ("min", "1se"):
         raise ValueError(f'`rule` must be "min" or "1se". Received: {rule!r}.')
-    name, values, sign = _resolve(path, metric)
-    path.index  # noqa: B018 (raises NothingToChoose)
-    folds = held_out(path)
+    name, values, sign = _resolve(curve, template, metric)
+    curve.index  # noqa: B018 (raises NothingToChoose)
+    folds = held_out(curve, template)
     if rule == "1se" and len(folds) == 1:
         raise ValueError(
             '`rule` must be "min" for a single split: a metric has a standard error over folds alone. Received: "1se".'
         )
     found = np.array([_values_of(fold, name, values) for fold in folds])
-    found[:, path.failed] = np.nan
-    weight, split = [fold.total_weight for fold in folds], path.folds
+    found[:, curve.failed] = np.nan
+    weight, split = [fold.total_weight for fold in folds], curve.folds
     mean, se = summarise(found, weight, overlap=split.overlap)
     best, parsimonious = choose(-sign * mean, se)
     index = best if rule == "min" else parsimonious
-    choice = MetricChoice(path.lams[index])
+    choice = MetricChoice(curve.lams[index])
     choice.metric, choice.rule, choice.index = name, rule, index
     choice.mean, choice.se, choice.fold_values = mean, se, found
-    choice._words = _words(path, choice)
+    choice._words = _words(curve, choice)
     return choice
 
 
-def _words(path: Path, choice: MetricChoice) -> str:
+def _words(curve: Curve, choice: MetricChoice) -> str:
     """Say what was chosen, and what the default, the loss, chooses."""
 
     def value(index: int) -> str:
@@ -80,9 +81,11 @@ def _words(path: Path, choice: MetricChoice) -> str:
 
     how = "" if choice.rule == "min" else ", the largest within one standard error of the best"
     start = f"lambda = {lam_text(float(choice))} by {choice.metric}{how}: {value(choice.index)} on held-out rows."
-    if choice.index == path.index:
+    if choice.index == curve.index:
         return f"{start} The loss, the default, chooses the same."
-    return f"{start} The loss, the default, chooses {lam_text(path.lam)}, where {choice.metric} is {value(path.index)}."
+    return (
+        f"{start} The loss, the default, chooses {lam_text(curve.lam)}, where {choice.metric} is {value(curve.index)}."
+    )
 
 
 def _values_of(fold: HeldOut, name: str, values: Values) -> Array:
@@ -107,14 +110,18 @@ def _values_of(fold: HeldOut, name: str, values: Values) -> Array:
 # --- from what the user gave to a function
 
 
-def _resolve(path: Path, metric: Any) -> tuple[str, Values, int]:
+def _resolve(curve: Curve, template: Template, metric: Any) -> tuple[str, Values, int]:
     """Return the name of a metric, the function that computes it, and 1 if larger values are better, else -1."""
     from sklearn import metrics as of_sklearn
 
     if isinstance(metric, str):
-        if metric in path.metrics:
-            return metric, lambda fold: _compiled(path, fold).result()[metric], _sign(path, metric)
-        scorer = _scorer(path, metric)
+        if metric in curve.metrics:
+            return (
+                metric,
+                lambda fold: _compiled(template, fold).result()[metric],
+                _sign(held_out(curve, template)[0], template, metric),
+            )
+        scorer = _scorer(curve, metric)
         return metric, lambda fold: _scores(fold, scorer), 1
     if not callable(metric):
         raise TypeError(f"`metric` must be a name, a scorer or a function of sklearn.metrics. Received: {metric!r}.")
@@ -139,13 +146,13 @@ _OF_PROBABILITIES = {
 """Functions of sklearn.metrics that take probabilities; the others take classes or numbers."""
 
 
-def _scorer(path: Path, name: str) -> Any:
+def _scorer(curve: Curve, name: str) -> Any:
     from sklearn.metrics import get_scorer, get_scorer_names
 
-    several = getattr(path.predictions, "shape", ())[2:] not in ((), (1,), (2,))
+    several = getattr(curve.predictions, "shape", ())[2:] not in ((), (1,), (2,))
     known = {"auc": "roc_auc_ovr" if several else "roc_auc"}.get(name, name)
     if known not in get_scorer_names():
-        compiled = f"a compiled metric ({', '.join(path.metrics)}), " if path.metrics else ""
+        compiled = f"a compiled metric ({', '.join(curve.metrics)}), " if curve.metrics else ""
         raise ValueError(
             f'`metric` must be {compiled}"auc", or a scorer of scikit-learn: {", ".join(get_scorer_names())}. '
             f"Received: {name!r}."
@@ -162,17 +169,17 @@ def _scores(fold: HeldOut, scorer: Any) -> Array:
     return found
 
 
-def _compiled(path: Path, fold: HeldOut) -> RunningMetrics:
+def _compiled(template: Template, fold: HeldOut) -> RunningMetrics:
     """Return the compiled metrics of a fold, in the units of `y`."""
-    metrics = RunningMetrics(path.template, fold.predictions.shape[1])
+    metrics = RunningMetrics(template, fold.predictions.shape[1])
     weight = None if fold.weight is None else fold.weight.astype("float32")
     metrics.add(fold.targets, weight, fold.predictions)
     return metrics
 
 
-def _sign(path: Path, metric: str) -> int:
+def _sign(fold: HeldOut, template: Template, metric: str) -> int:
     """Return 1 if larger values of a compiled metric are better, else -1."""
-    running = _compiled(path, held_out(path)[0])
+    running = _compiled(template, fold)
     running.result()
     direction = running.directions.get(metric)
     if direction is None:

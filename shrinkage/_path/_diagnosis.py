@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from shrinkage._cv._choice import Difference
 from shrinkage._finding import SEVERITIES, Finding
@@ -15,9 +15,6 @@ from shrinkage._path._curve import Curve
 from shrinkage._path._findings import far_folds, gap, overfitting_without_penalty, training_curve
 from shrinkage._path._kinds import KINDS
 from shrinkage._path._words import Said, at_min, held_out_folds, lam_text
-
-if TYPE_CHECKING:
-    from shrinkage._path._path import Path
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,38 +52,42 @@ class Diagnosis(Sequence[Finding]):
         return "\n\n".join([self.title, *map(str, ordered)])
 
 
-def diagnose(path: Path, said: list[Said], title: str) -> Diagnosis:
+def diagnose(curve: Curve, said: list[Said], title: str, *, scheduled: bool) -> Diagnosis:
     """Return the findings of a path; see `Path.diagnose`.
 
     Args:
-        path: the path.
-        said: the sentences of its verdict.
+        curve: the curve of the path.
+        said: the sentences of the verdict.
         title: the title of the path.
+        scheduled: whether the learning rate follows a schedule, which no fix can lower.
     """
-    every = [*said, *_further(path)]
-    return Diagnosis(title, tuple(_finding(path, code, words) for code, words in every))
+    judged = _OF_PENALTY & {code for code, _ in said}
+    every = [*said, *(_further(curve) if judged else [])]
+    return Diagnosis(title, tuple(_finding(curve, code, words, scheduled=scheduled) for code, words in every))
 
 
-def _finding(path: Path, code: str, words: str) -> Finding:
+def _finding(curve: Curve, code: str, words: str, *, scheduled: bool) -> Finding:
     kind = KINDS[code]
-    folds = _folds(path, code)
-    values = {"fit": _fit(path), "slower": _slower(path)}
+    folds = _folds(curve, code)
+    values = {"fit": _FIT, "slower": "" if scheduled else _SLOWER}
     if "{fold}" in kind.fix:
         values["fold"] = str(folds[0])
     if "{epochs}" in kind.fix:
-        values["epochs"] = str(int(path.cv_loss.shape[2]) * (4 if code == "hardly-trained" else 2))
+        values["epochs"] = str(int(curve.cv_loss.shape[2]) * (4 if code == "hardly-trained" else 2))
     if "{lams}" in kind.fix:
-        values["lams"] = _wider_grid(path)
+        values["lams"] = _wider_grid(curve)
     about = tuple(f"fold {fold + 1}" for fold in folds)
-    return Finding(kind.severity, code, about, Note(words), kind.fix.format(**values), _evidence(path, code))
+    return Finding(kind.severity, code, about, Note(words), kind.fix.format(**values), _evidence(curve, code))
 
 
 # --- findings that the verdict leaves out
 
 
+_OF_PENALTY = {"penalty-helps", "penalty-unclear", "no-penalty-needed"}
+"""The verdict says one of these unless the choice means nothing, for example because training has hardly begun."""
+
+
 def _further(curve: Curve) -> list[Said]:
-    if curve.failed.all() or curve.budget is not None:
-        return []
     said = [
         Said("choice-not-sharp", _sharpness_words(curve)),
         Said("penalty-idle", _idle_words(curve)),
@@ -127,64 +128,68 @@ def _disagreement_words(curve: Curve) -> str:
 # --- evidence
 
 
-def _evidence(path: Path, code: str) -> dict[str, float]:
+def _evidence(curve: Curve, code: str) -> dict[str, float]:
     """Return the numbers behind a finding, by name."""
     make = _EVIDENCE.get(code)
-    found = {} if make is None else make(path)
+    found = {} if make is None else make(curve)
     return {name: float(value) for name, value in found.items()}
 
 
-def _of_gain(path: Path) -> dict[str, Any]:
-    index = path.index
-    return {**_interval("gain", path.gain), "lam": path.lam, "loss": path.mean[index], "loss_none": path.mean[-1]}
+def _of_gain(curve: Curve) -> dict[str, Any]:
+    index = curve.index
+    return {**_interval("gain", curve.gain), "lam": curve.lam, "loss": curve.mean[index], "loss_none": curve.mean[-1]}
 
 
-def _of_constant(path: Path) -> dict[str, Any]:
-    return {**_interval("gain", path.null_gain), "null_loss": path.null_loss, "loss": path.mean[path.index]}
+def _of_constant(curve: Curve) -> dict[str, Any]:
+    return {**_interval("gain", curve.null_gain), "null_loss": curve.null_loss, "loss": curve.mean[curve.index]}
 
 
 def _interval(name: str, found: Difference) -> dict[str, float]:
     return {name: found.mean, "low": found.low, "high": found.high}
 
 
-def _of_overfitting(path: Path) -> dict[str, Any]:
-    found = overfitting_without_penalty(path, scheduled=path.template.has_schedule)
+def _of_overfitting(curve: Curve) -> dict[str, Any]:
+    found = overfitting_without_penalty(curve, scheduled=False)
     return {} if found is None else vars(found)
 
 
-def _of_gap(path: Path) -> dict[str, Any]:
-    difference, error = gap(path)
-    return {"gap": difference, "se": error, "training_loss": path.train_mean[-1], "loss": path.mean[-1]}
+def _of_gap(curve: Curve) -> dict[str, Any]:
+    difference, error = gap(curve)
+    return {"gap": difference, "se": error, "training_loss": curve.train_mean[-1], "loss": curve.mean[-1]}
 
 
-def _of_epochs(path: Path) -> dict[str, Any]:
-    training = training_curve(path)[-1]
+def _of_epochs(curve: Curve) -> dict[str, Any]:
+    training = training_curve(curve)[-1]
     return {
-        "epoch_none": path.epochs[-1],
-        "epoch": path.epochs[path.index],
-        "training_loss": training[path.epochs[-1] - 1],
+        "epoch_none": curve.epochs[-1],
+        "epoch": curve.epochs[curve.index],
+        "training_loss": training[curve.epochs[-1] - 1],
     }
 
 
-def _of_null(path: Path) -> dict[str, Any]:
-    return {"share": path.mean[path.index] / path.null_loss, "loss": path.mean[path.index], "null_loss": path.null_loss}
+def _of_null(curve: Curve) -> dict[str, Any]:
+    return {
+        "share": curve.mean[curve.index] / curve.null_loss,
+        "loss": curve.mean[curve.index],
+        "null_loss": curve.null_loss,
+    }
 
 
-def _of_edge(path: Path) -> dict[str, Any]:
-    return {"lam": path.lam, "largest": path.lams[0], "smallest": path.lams[path.lams > 0][-1]}
+def _of_edge(curve: Curve) -> dict[str, Any]:
+    return {"lam": curve.lam, "largest": curve.lams[0], "smallest": curve.lams[curve.lams > 0][-1]}
 
 
-def _of_flat(path: Path) -> dict[str, Any]:
-    largest, smallest = flat_strengths(path) or (math.nan, math.nan)
-    return {"lam": path.lam, "smallest": smallest, "largest": largest}
+def _of_flat(curve: Curve) -> dict[str, Any]:
+    largest, smallest = flat_strengths(curve) or (math.nan, math.nan)
+    return {"lam": curve.lam, "smallest": smallest, "largest": largest}
 
 
-def _of_far_folds(path: Path) -> dict[str, Any]:
-    return {f"fold {fold + 1}": max(times.values()) for fold, times in far_folds(path).items()}
+def _of_far_folds(curve: Curve) -> dict[str, Any]:
+    return {f"fold {fold + 1}": max(times.values()) for fold, times in far_folds(curve).items()}
 
 
-def _of_disagreement(path: Path) -> dict[str, Any]:
-    gains = path.fold_loss[:, -1] - path.fold_loss[:, path.index]
+def _of_disagreement(curve: Curve) -> dict[str, Any]:
+    gains = curve.fold_loss[:, -1] - curve.fold_loss[:, curve.index]
     return {f"fold {fold + 1}": gains[fold] for fold in range(len(gains))}
 
 
@@ -199,7 +204,7 @@ _EVIDENCE = {
     "nearly-perfect": _of_null,
     "edge-of-grid": _of_edge,
     "choice-not-sharp": _of_flat,
-    "penalty-idle": lambda path: {"norm": path.norm[path.index], "norm_none": path.norm[-1]},
+    "penalty-idle": lambda curve: {"norm": curve.norm[curve.index], "norm_none": curve.norm[-1]},
     "outlying-fold": _of_far_folds,
     "folds-disagree": _of_disagreement,
 }
@@ -208,26 +213,19 @@ _EVIDENCE = {
 # --- the next step as code
 
 
-def _fit(path: Path) -> str:
-    return f"path = sh.fit(model, x, y, penalty=sh.{path.penalty!r}"
+_FIT = "path = sh.fit(model, x, y, penalty=path.penalty"
+_SLOWER = "model.optimizer.learning_rate = float(model.optimizer.learning_rate) / 10\n"
 
 
-def _slower(path: Path) -> str:
-    """Return a line that lowers the learning rate; none for a schedule, which the user writes anew."""
-    if path.template.has_schedule:
-        return ""
-    return "model.optimizer.learning_rate = float(model.optimizer.learning_rate) / 10\n"
-
-
-def _wider_grid(path: Path) -> str:
+def _wider_grid(curve: Curve) -> str:
     """Return a grid with the strengths of the path and a decade more, at the end where the minimum lies."""
-    if path.index == 0:
+    if curve.index == 0:
         return "np.append(np.geomspace(10 * path.lams[0], path.lams[0], 5), path.lams[1:])"
     return "np.append(path.lams[:-2], np.geomspace(path.lams[-2], path.lams[-2] / 10, 5))"
 
 
-def _folds(path: Path, code: str) -> list[int]:
+def _folds(curve: Curve, code: str) -> list[int]:
     """Return the folds that a finding is about, counted from 0."""
     if code == "outlying-fold":
-        return list(far_folds(path))
-    return disagreeing_folds(path) if code == "folds-disagree" else []
+        return list(far_folds(curve))
+    return disagreeing_folds(curve) if code == "folds-disagree" else []

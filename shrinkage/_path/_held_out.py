@@ -10,10 +10,12 @@ import numpy as np
 from keras import tree
 
 if TYPE_CHECKING:
-    from shrinkage._path._path import Path
+    from shrinkage._model._template import Template
+    from shrinkage._path._curve import Curve
 
 Array = np.ndarray
-Kind = Literal["numbers", "probabilities", "margins"]
+Kind = Literal["numbers", "classes", "labels", "margins"]
+"""What is predicted: numbers, probabilities of classes, probabilities of several labels, or margins of two classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +46,7 @@ class HeldOut:
         targets = self.targets[:, 0] if self.targets.ndim == 2 and self.targets.shape[1] == 1 else self.targets
         if self.kind == "numbers":
             return targets
-        if targets.ndim == 2 and self.predictions.shape[2:] == targets.shape[1:] and (targets.sum(axis=1) == 1).all():
+        if targets.ndim == 2 and self.kind == "classes":
             return targets.argmax(axis=1)  # one-hot
         return targets.astype(int)
 
@@ -67,7 +69,7 @@ class HeldOut:
         class Classes(ClassifierMixin, BaseEstimator):
             def predict(self, x: Array) -> Array:
                 x = squeezed(x)
-                if x.ndim == 2 and labels.ndim == 1:
+                if x.ndim == 2 and kind == "classes":
                     return x.argmax(axis=1)
                 return np.where(x > level, 1, low)
 
@@ -83,52 +85,53 @@ class HeldOut:
 
         if self.kind == "numbers":
             return Numbers()
-        labels, outputs = self.labels, self.predictions.shape[2:]
-        level, low = (0.5, 0) if self.kind == "probabilities" else (0.0, int(min(labels.min(), 0)))
-        estimator = Classes() if self.kind == "probabilities" else Margins()
+        kind, labels, outputs = self.kind, self.labels, self.predictions.shape[2:]
+        level, low = (0.5, 0) if kind != "margins" else (0.0, int(min(labels.min(), 0)))
+        estimator = Margins() if kind == "margins" else Classes()
         n_classes = outputs[0] if outputs and outputs[0] > 1 else 0
         estimator.classes_ = np.arange(n_classes) if n_classes else np.array([low, 1])  # type: ignore[union-attr]
         return estimator
 
 
-def held_out(path: Path) -> list[HeldOut]:
+def held_out(curve: Curve, template: Template) -> list[HeldOut]:
     """Return the held-out rows of each fold; of repeats, of the folds of the first.
 
     Raises:
         ValueError: if the path has no targets or several outputs, or if no row of a fold is known.
     """
-    if path.targets is None:
+    if curve.targets is None:
         raise ValueError("`metric` needs `path.targets`, which a path of an earlier version does not have: fit again.")
-    if not isinstance(path.predictions, np.ndarray) or not isinstance(path.targets, np.ndarray):
+    if not isinstance(curve.predictions, np.ndarray) or not isinstance(curve.targets, np.ndarray):
         raise ValueError("`metric` must be of a model with one output: use `path.predictions` and `path.targets`.")
-    kind, predictions = _kind_and_predictions(path)
-    folds = path.folds.held_out[: path.folds.per_repeat] if path.folds.per_repeat > 1 else path.folds.held_out
-    inside = folds.contain(path.held_out_rows)
-    known = ~path.failed
+    kind, predictions = _kind_and_predictions(curve, template)
+    folds = curve.folds.held_out[: curve.folds.per_repeat] if curve.folds.per_repeat > 1 else curve.folds.held_out
+    inside = folds.contain(curve.held_out_rows)
+    known = ~curve.failed
     parts = []
     for number, rows in enumerate(inside):
         if not rows.any():
             raise ValueError(
                 f"`metric` needs rows of every fold: the sample of held-out rows has none of {number + 1}."
             )
-        weight = None if path.row_weight is None else path.row_weight[rows]
-        parts.append(HeldOut(number, path.targets[rows], predictions[rows], weight, known, kind))
+        weight = None if curve.row_weight is None else curve.row_weight[rows]
+        parts.append(HeldOut(number, curve.targets[rows], predictions[rows], weight, known, kind))
     return parts
 
 
-def _kind_and_predictions(path: Path) -> tuple[Kind, Array]:
+def _kind_and_predictions(curve: Curve, template: Template) -> tuple[Kind, Array]:
     """Return what the model predicts, by its loss, and the predictions; of logits, the probabilities."""
-    name, predictions = path.loss_name.lower().replace("_", ""), path.predictions
+    name, predictions = curve.loss_name.lower().replace("_", ""), curve.predictions
+    one = predictions.shape[2:] in ((), (1,))
     if "hinge" in name:
-        return ("margins" if predictions.shape[2:] in ((), (1,)) else "probabilities"), predictions
+        return ("margins" if one else "classes"), predictions
     if "crossentropy" not in name:
         return "numbers", predictions
-    if _from_logits(path):
+    if _from_logits(template):
         squash = keras.ops.sigmoid if "binary" in name else keras.ops.softmax
         predictions = keras.ops.convert_to_numpy(squash(predictions))
-    return "probabilities", predictions
+    return ("labels" if "binary" in name and not one else "classes"), predictions
 
 
-def _from_logits(path: Path) -> bool:
-    losses = [keras.losses.get(loss) for loss in tree.flatten(path.template.source.loss)]
+def _from_logits(template: Template) -> bool:
+    losses = [keras.losses.get(loss) for loss in tree.flatten(template.source.loss)]
     return any(bool(loss.get_config().get("from_logits")) for loss in losses if isinstance(loss, keras.losses.Loss))

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from shrinkage._model._template import Template
-    from shrinkage._penalties import How
     from shrinkage._weights._selection import Selection
 
 
@@ -125,7 +124,6 @@ class Path(Curve):
 
     template: Template
     weights: tuple[Array, ...]
-    how: How
     selection: Selection
     seed: int
     plan: dict[str, Any]
@@ -202,7 +200,7 @@ class Path(Curve):
             >>> path.model(chosen).count_params()
             3
         """
-        return choose_by_metric(self, metric, rule)
+        return choose_by_metric(self, self.template, metric, rule)
 
     def table(self) -> pd.DataFrame:
         """Return a data frame with a row for each strength, in the order of `lams`.
@@ -261,9 +259,9 @@ class Path(Curve):
             >>> path = sh.fit(model, x, x @ [1.0, 2.0], penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
             >>> finding = path.diagnose()[0]
             >>> finding.code, finding.fix
-            ('hardly-trained', 'path = sh.fit(model, x, y, penalty=sh.L2(), epochs=20)')
+            ('hardly-trained', 'path = sh.fit(model, x, y, penalty=path.penalty, epochs=20)')
         """
-        return diagnose(self, self._said, self._title)
+        return diagnose(self, self._said, self._title, scheduled=self.template.has_schedule)
 
     @property
     def _said(self) -> list[Said]:

@@ -46,7 +46,7 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
     check_budget(request)
     template, penalty, how, selection, lam_model = read_model_and_penalty(request)
     check_penalty_of_budget(request, penalty)
-    init = check_init(template, request.init, request.seed)
+    init = check_init(template, request)
     rows = training_rows(request, template.network)
     batch_size = request.batch_size or rows.batch_size or _BATCH_SIZE
     stored, data, folds, target, objective, read_notes = _read_and_split(

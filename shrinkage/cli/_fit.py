@@ -135,7 +135,8 @@ def fit(
     images/val, which is held out. Images are resized, and a small convolutional network is trained.
 
     Cross-validation picks the strength; the model that is kept was trained on all rows with it. The folder gets
-    model.keras (takes the raw columns; plain Keras loads it), columns.json, the path, its picture, and report.html, a page to look at.
+    model.keras (takes the raw columns; plain Keras loads it), columns.json, the path, its picture, and report.html, a
+    page to look at.
     """
     from ._folder import check_folder, check_outside, keeping_the_table
     from ._images import holds_images

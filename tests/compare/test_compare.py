@@ -1,6 +1,7 @@
 """`sh.compare` on small real problems: the same training, what is read from it, and every kind of split."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ X = RNG.normal(size=(60, 4)).astype("float32")
 Y = (X[:, 0] + 0.5 * RNG.normal(size=60)).astype("float32")
 
 
-def network(units=3, name="net", loss="mean_squared_error", rate=0.01):
+def network(units=3, name="net", loss: Any = "mean_squared_error", rate=0.01):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1)], name=name)
     model.compile(keras.optimizers.Adam(rate), loss)
     return model
@@ -180,6 +181,11 @@ def test_each_path_has_a_record(tmp_path):
     assert np.array_equal(Path.load(tmp_path / "record" / "L1").cv_loss, first.paths["L1"].cv_loss)
     again = compare(run=tmp_path / "record")
     assert again.paths["L2"].seconds == first.paths["L2"].seconds  # it was read, not trained
+
+
+def test_arguments_about_what_is_shown_go_to_each_path(tmp_path):
+    compare(tensorboard=tmp_path / "logs", progress=False)
+    assert len(list((tmp_path / "logs").iterdir())) == 2
 
 
 def test_the_weights_along_the_paths():

@@ -1,6 +1,7 @@
 """The numbers, the table and the words of comparisons that were made without training."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_a_clear_gain_and_what_is_clearly_worse_are_named():
 
 def test_the_correction_for_the_choice_is_over_the_strengths_of_all_paths():
     comparison = make_comparison(make_paths(wiggle=0.1))
-    least = comparison.least
+    least: Any = comparison.least
     losses = np.column_stack([path.fold_loss for path in comparison.paths.values()])
     place = list(comparison.paths).index(least.name) * len(LAMS) + least.index
     assert comparison.optimism == pytest.approx(optimism(losses, least.path.fold_weight, place))
@@ -122,7 +123,7 @@ def test_a_penalty_that_diverged_is_said_and_left_out():
     table = _by_name(comparison)
     assert table.loc["L1", "result"] == "diverged" and math.isnan(table.loc["L1", "loss"])
     assert "Diverged, and not compared: L1." in comparison.verdict()
-    assert comparison.least.name == "L2"
+    assert comparison.least is comparison.entries[2]
 
 
 def test_no_penalty_that_diverged_leaves_the_gains_open():
@@ -176,12 +177,13 @@ def test_models_of_rows():
 
 def test_the_picture_shows_the_intervals():
     comparison = make_comparison()
-    axes = comparison.plot().axes[0]
+    axes: Any = comparison.plot().axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["none", "early stopping", "L2", "L1"]
     points = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata())]
     assert points == pytest.approx([0.8, 0.5, 0.4, 0.41])
     bars = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"]
-    above = comparison.regrets[0].difference
+    first: Any = comparison.regrets[0]
+    above = first.difference
     assert bars[0] == pytest.approx([0.4 + above.low, 0.4 + above.high])
     with pytest.raises(ValueError, match="`kind` must be"):
-        comparison.plot(kind="loss")
+        comparison.plot(kind="loss")  # pyright: ignore[reportArgumentType]

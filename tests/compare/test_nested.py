@@ -1,6 +1,7 @@
 """Nested cross-validation: the choice of a fold is made without the rows that the fold holds out."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,8 @@ def test_the_loss_is_that_of_the_inner_choice_on_the_outer_fold():
         worse = path.cv_loss + (name != names[pairs])
         return replace(path, cv_loss=worse)
 
-    found = nested_loss(paths, range(5), fit_inside)
+    inside: Any = range(5)
+    found = nested_loss(paths, inside, fit_inside)
     expected = [paths[name].cv_loss[fold, 1, 2] for fold, name in enumerate(names)]
     assert found.choices == tuple(names) and found.lams == (0.01,) * 5
     assert found.loss == pytest.approx(np.average(expected, weights=some.fold_weight))

@@ -12,14 +12,14 @@ FOLDS = np.array([[0.52, 0.61, 0.47, 0.55, 0.58], [0.50, 0.55, 0.46, 0.49, 0.57]
 
 def test_the_p_value_is_that_of_the_paired_t_test_where_folds_share_no_rows():
     # Without test rows per training row the correction vanishes, and the paired t-test of SciPy remains.
-    found = gain(*FOLDS, np.ones(5), n_train=1e12, n_test=1)
-    assert p_value(found, 4) == pytest.approx(stats.ttest_rel(*FOLDS).pvalue, rel=1e-6)
+    found = gain(FOLDS[0], FOLDS[1], np.ones(5), n_train=1e12, n_test=1)
+    assert p_value(found, 4) == pytest.approx(stats.ttest_rel(FOLDS[0], FOLDS[1]).pvalue, rel=1e-6)
 
 
 def test_the_p_value_has_the_correction_of_nadeau_and_bengio():
     difference = FOLDS[0] - FOLDS[1]
     t = difference.mean() / np.sqrt((1 / 5 + 1 / 4) * difference.var(ddof=1))
-    found = p_value(gain(*FOLDS, np.ones(5), n_train=80, n_test=20), 4)
+    found = p_value(gain(FOLDS[0], FOLDS[1], np.ones(5), n_train=80, n_test=20), 4)
     assert found == pytest.approx(2 * stats.t.sf(t, 4), rel=1e-9)
     assert 0.05 < found < 0.2  # 1.5 times as wide as without the correction, which would give 0.03
 

@@ -56,12 +56,18 @@ def check(path, choice, expected, sign):
     assert choice.mean == pytest.approx(mean, rel=1e-5) and choice.se == pytest.approx(se, rel=1e-4)
 
 
+def accuracy(rows, p):
+    return np.mean(BINARY[rows] == (p[:, 0] > 0.5))
+
+
 CASES = {
     "auc": ("binary", "auc", 1, lambda rows, p: metrics.roc_auc_score(BINARY[rows], p[:, 0])),
-    "a compiled metric": ("binary", "accuracy", 1, lambda rows, p: np.mean(BINARY[rows] == (p[:, 0] > 0.5))),
+    "a compiled metric": ("binary", "accuracy", 1, accuracy),
     "a scorer's name": ("binary", "f1", 1, lambda rows, p: metrics.f1_score(BINARY[rows], p[:, 0] > 0.5)),
-    "a loss of probabilities": ("binary", metrics.log_loss, -1, lambda rows, p: metrics.log_loss(BINARY[rows], p[:, 0])),
-    "classes": ("three", "balanced_accuracy", 1, lambda rows, p: metrics.balanced_accuracy_score(THREE[rows], p.argmax(1))),
+    "a loss": ("binary", metrics.log_loss, -1, lambda rows, p: metrics.log_loss(BINARY[rows], p[:, 0])),
+    "classes": (
+        "three", "balanced_accuracy", 1, lambda rows, p: metrics.balanced_accuracy_score(THREE[rows], p.argmax(1))
+    ),
     "auc of classes": ("three", "auc", 1, lambda rows, p: metrics.roc_auc_score(THREE[rows], p, multi_class="ovr")),
     "an error": (
         "number", metrics.mean_absolute_error, -1,
@@ -113,6 +119,13 @@ def test_one_hot_targets_and_margins_are_classes():
         "accuracy": lambda rows, p: np.mean((BINARY[rows] == 1) == (p[:, 0] > 0)),
     }.items():
         assert path.choose(metric).fold_values == pytest.approx(by_hand(path, values))
+
+
+def test_several_labels_are_not_classes():
+    labels = np.stack([BINARY, 1 - BINARY], axis=1)
+    path = path_of("binary_crossentropy", labels.astype("float32"), 2, "sigmoid")
+    expected = by_hand(path, lambda rows, p: metrics.f1_score(labels[rows], p > 0.5, average="macro"))
+    assert path.choose("f1_macro").fold_values == pytest.approx(expected)
 
 
 def test_sample_weights_count():

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
+from benchmarks._page import DOCS
+from benchmarks.pages import findings
 from shrinkage._finding import SEVERITIES
 from shrinkage._path._diagnosis import Diagnosis, _finding
 from shrinkage._path._kinds import KINDS
@@ -138,6 +140,11 @@ def test_a_penalty_is_idle_where_it_does_not_change_the_norm():
     assert "penalty-idle" not in make_path().diagnose().codes
 
 
+def test_no_more_is_said_of_a_choice_that_means_nothing():
+    path = flat([1.0, 0.999, 0.998, 0.999], [0.99] * 4, wiggle=0.05)
+    assert not FURTHER & set(path.diagnose().codes) and "penalty-unclear" not in path.diagnose().codes
+
+
 def test_a_diagnosis_is_a_sequence_and_prints_what_is_worst_first():
     path = path_of_curves([decay(1.0, 0.3, 40, 20)] * 4, [decay(1.0, 0.3, 40, 20)] * 4, [0.1, 0.01, 0.001, 0.0])
     found = path.diagnose()
@@ -151,7 +158,7 @@ def test_a_diagnosis_is_a_sequence_and_prints_what_is_worst_first():
 def test_a_schedule_is_not_lowered_by_code_that_would_fail():
     base = make_path(template=StubTemplate(has_schedule=True))
     path = make_path(template=StubTemplate(has_schedule=True), **diverged(base, np.ones(len(base.lams), bool)))
-    assert path.diagnose()[0].fix == "path = sh.fit(model, x, y, penalty=sh.L2())"
+    assert path.diagnose()[0].fix == "path = sh.fit(model, x, y, penalty=path.penalty)"
 
 
 # --- the fixes run
@@ -177,8 +184,8 @@ def small():
 
 @pytest.mark.parametrize("code", KINDS)
 def test_the_fix_runs(small, code, monkeypatch):
-    monkeypatch.setattr("shrinkage._path._diagnosis._folds", lambda path, code: [1])
-    finding, names = _finding(small["path"], code, "Words."), dict(small)
+    monkeypatch.setattr("shrinkage._path._diagnosis._folds", lambda curve, code: [1])
+    finding, names = _finding(small["path"], code, "Words.", scheduled=False), dict(small)
     exec(compile(finding.fix, code, "exec"), names)
     before = small["path"]
     if "sh.fit(" in finding.fix:
@@ -189,3 +196,8 @@ def test_the_fix_runs(small, code, monkeypatch):
         assert len(names["path"].lams) > len(before.lams)
     if "rows =" in finding.fix:
         assert np.array_equal(names["rows"], before.folds.held_out[1])
+
+
+def test_the_page_lists_all_kinds():
+    page = (DOCS / "diagnosis.md").read_text("utf-8")
+    assert findings() == page.split("<!-- table:findings -->\n\n")[1].split("\n\n<!-- end -->")[0]

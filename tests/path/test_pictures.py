@@ -1,216 +1,266 @@
-import dataclasses
+"""The pictures but "loss", by their data; and `Path.plot` with its kinds, strengths and axes."""
+
 import io
-import sys
-from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from shrinkage._path._path import Path
-from shrinkage._path._pictures._curve_data import CurveData, curve_data
-from shrinkage._path._pictures._draw_loss import draw_loss
-from shrinkage._path._pictures._plot import plot
+from shrinkage._cv._choice import NothingToChoose
+from shrinkage._path._curve import Status
+from shrinkage._path._pictures._held_out import calibration_data, classes_data, residuals_data
+from shrinkage._path._pictures._training import epochs_data, folds_data
+from shrinkage._path._pictures._weights import weights_data
 from shrinkage._penalties import L1
+from shrinkage._weights._selection import Selection, Weight
+from tests.path.predicted import N, of_a_number, of_a_probability, of_classes
 from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
-
-
-def exploding(lams):
-    """Held-out losses of a useful range, but for the largest strength and for none."""
-    mean = 0.5 + 0.1 * np.linspace(-1, 1, len(lams)) ** 2
-    mean[[0, -1]] = 1e5, 25.0
-    return mean, mean - 0.1
-
 
 # --- the data
 
 
-def test_the_data_is_that_of_the_path():
+def test_the_losses_by_epoch_are_means_weighted_by_rows():
+    weight = np.array([1.0, 2, 3, 4, 5])
+    path = make_path(fold_weight=weight, train_weight=weight[::-1].copy())
+    data = epochs_data(path)
+    np.testing.assert_allclose(data.held_out, np.average(path.cv_loss, axis=0, weights=weight))
+    np.testing.assert_allclose(data.training, np.average(path.train_loss, axis=0, weights=weight[::-1]))
+    at = data.held_out[np.arange(21), data.chosen - 1]
+    np.testing.assert_allclose(at, path.mean)
+    assert data.epochs.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_member_that_diverges_ends_the_curve_of_its_strength_alone():
     path = make_path()
-    data = curve_data(path)
-    assert data.choices == {"min": path.index_min, "1se": path.index_1se}
-    for name in ("lams", "mean", "se", "failed"):
-        np.testing.assert_array_equal(getattr(data, name), getattr(path, name))
-    np.testing.assert_array_equal(data.train, path.train_mean)
-    np.testing.assert_array_equal(data.complexity, path.norm)
-    assert (data.loss, data.bars) == ("log loss", "held out, ± 1 SE over 5 folds")
-    assert data.null == 2.3021
+    cv_loss = path.cv_loss.copy()
+    cv_loss[1, 3, 4:] = np.nan
+    data = epochs_data(make_path(cv_loss=cv_loss))
+    assert np.isnan(data.held_out[3]).tolist() == [False] * 4 + [True] * 2
+    assert np.isfinite(np.delete(data.held_out, 3, axis=0)).all()
 
 
-def test_no_penalty_stands_apart_at_the_left():
-    position = curve_data(make_path()).position
-    np.testing.assert_allclose(position[:-1], np.log10(LAMS[:-1]))
-    assert position[-1] == pytest.approx(-4.75 - 0.5)
-    np.testing.assert_allclose(curve_data(make_path(lams=[0.1, 0.0])).position, [-1.0, -1.5])
-
-
-def test_for_l1_the_size_is_the_number_of_nonzero_weights():
-    data = curve_data(make_path(penalty=L1(), nonzero=np.arange(21)))
-    np.testing.assert_array_equal(data.complexity, np.arange(21))
-    assert data.complexity_label == "nonzero weights"
-
-
-def test_a_single_split_says_what_its_bars_are():
-    assert curve_data(make_path(n_folds=1)).bars == "held out, ± 1 SE over rows"
-
-
-def test_huge_losses_do_not_flatten_the_picture():
-    path = make_path(curves=exploding, wiggle=0.0)
-    data = curve_data(path)
-    assert 0.3 < data.low < data.high < 0.8
-    np.testing.assert_array_equal(np.flatnonzero(data.is_above), [0, 20])
-
-
-def test_both_choices_and_their_bars_are_in_sight():
-    for path in (make_path(), make_path(spread=0.2), make_path(n_folds=1), make_path(curves=exploding)):
-        data = curve_data(path)
-        chosen = [path.index_min, path.index_1se]
-        assert (data.low < (data.mean - data.se)[chosen]).all() and ((data.mean + data.se)[chosen] < data.high).all()
-
-
-def test_a_curve_without_an_outlier_is_shown_whole():
-    data = curve_data(make_path(curves=lambda lams: (0.5 + 0.05 * lams, 0.45 + 0.05 * lams), wiggle=0.0001, spread=0.1))
-    assert not data.is_above.any() and data.low < data.train.min()
-
-
-def test_diverged_strengths_are_arrows_and_do_not_set_the_range():
-    base = curve_data(make_path())
-    data = curve_data(make_path(**diverged(make_path(), LAMS > 0.5)))
-    assert data.failed[:2].all() and data.is_above[:2].all()
-    assert data.high - data.low < 2 * (base.high - base.low)
-
-
-@pytest.mark.parametrize("null", [2.3, float("nan")])
-def test_where_every_strength_diverged_there_are_no_marks(null):
-    data = curve_data(make_path(**diverged(make_path(), LAMS >= 0), null_loss=null, nonzero=np.full(21, np.nan)))
-    assert data.choices == {} and data.low < data.high and data.failed.all()
-    assert (data.low < data.null < data.high) == (null == 2.3)
-    figure, legend = drawn(data)
-    assert legend == ["diverged"] + ["best constant"] * (null == 2.3)
-    assert not [text for text in figure.axes[0].texts if "λ" in text.get_text()]
-
-
-# --- the drawing
-
-
-def drawn(data: CurveData, file=None) -> tuple[Figure, list[str]]:
-    figure = plot([partial(draw_loss, data=data)], file, None, title="")
-    return figure, [text.get_text() for text in figure.legends[0].get_texts()]
-
-
-@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-def test_the_picture_is_written(tmp_path, ending):
-    figure = make_path().plot(tmp_path / f"path.{ending}")
-    assert figure.axes[0].get_title("left") == "L2 path of sequential"
-    assert (tmp_path / f"path.{ending}").stat().st_size > 5000
-
-
-def test_a_picture_into_memory_and_none_at_all():
-    file = io.BytesIO()
-    make_path().plot(file)
-    assert file.getvalue().startswith(b"\x89PNG")
-    assert isinstance(make_path().plot(), Figure)
-
-
-def test_pyplot_is_not_touched():
-    before = "matplotlib.pyplot" in sys.modules
-    drawn(curve_data(make_path()))
-    assert ("matplotlib.pyplot" in sys.modules) == before
-
-
-def test_the_legend_tells_only_what_is_there():
-    held_out = "held out, ± 1 SE over 5 folds"
-    above = "best constant: 2.30, above"
-    assert drawn(curve_data(make_path()))[1] == [held_out, "training", "higher than shown", above]
+def test_each_fold_has_its_curve_and_its_least():
     path = make_path(**diverged(make_path(), LAMS > 0.5))
-    assert drawn(curve_data(path))[1] == [held_out, "training", "higher than shown", "diverged", above]
-    data = dataclasses.replace(curve_data(path), high=10.0)
-    assert drawn(data)[1] == [held_out, "training", "diverged", "best constant"]
+    data = folds_data(path)
+    assert data.names == tuple(f"fold {number}" for number in range(1, 6))
+    np.testing.assert_array_equal(data.folds[:, 2:], path.fold_loss[:, 2:])
+    assert np.isnan(data.folds[:, :2]).all() and np.isnan(data.mean[:2]).all()
+    np.testing.assert_array_equal(data.least, np.argmin(path.fold_loss[:, 2:], axis=1) + 2)
 
 
-def labels(path: Path) -> list[str]:
-    figure, _ = drawn(curve_data(path))
-    return [text.get_text() for text in figure.axes[0].texts]
+LAYERS = Selection(
+    (
+        Weight("one", "one/kernel", (2, 2), 4, 1.0, "kernel", (-2,), (-1,)),
+        Weight("one", "one/bias", (3,), 3, 0.0, "bias", (), (-1,)),
+        Weight("two", "two/kernel", (1, 2), 2, 1.0, "kernel", (-2,), (-1,)),
+    )
+)
 
 
-def test_the_choices_are_labelled():
-    assert "min: λ = 3.16e-04" in labels(make_path()) and "1se: λ = 5.62e-04" in labels(make_path())
-    one = make_path(curves=lambda lams: (0.5 + np.sqrt(lams), 0.4 + lams), wiggle=0.0, spread=0.0)
-    assert "min = 1se: λ = 0" in labels(one)
+def test_norms_and_zeros_are_of_the_penalised_weights_of_each_layer():
+    path = make_path(lams=[1.0, 0.1, 0.0], selection=LAYERS, penalty=L1())
+    kernel = np.array([[[3, 4], [0, 0]], [[1, 1], [1, 1]], [[0, 0], [0, 0]]], "float32")
+    other = np.array([[[2.0, 0]], [[1, 0]], [[0, 5]]], "float32")
+    data = weights_data(path, LAYERS, [kernel, np.full((3, 3), 9.0), other])
+    assert data.layers == ("one", "two") and data.sizes.tolist() == [4, 2] and data.sparse
+    np.testing.assert_allclose(data.norm, [[5, 2, 0], [2, 1, 5]])
+    np.testing.assert_allclose(data.nonzero, [[0.5, 1, 0], [0.5, 0.5, 0.5]])
+
+
+def test_strengths_without_a_model_have_no_norm():
+    status = np.array([Status.NOT_TRAINED, Status.OK, Status.DIVERGED], dtype=object)
+    path = make_path(lams=[1.0, 0.1, 0.0], selection=LAYERS, full_status=status)
+    values = [np.ones((2, 2, 2)), np.ones((2, 3)), np.ones((2, 1, 2))]  # of the two strengths with a model
+    np.testing.assert_allclose(weights_data(path, LAYERS, values).norm, [[np.nan, 2, np.nan], [np.nan, 2**0.5, np.nan]])
+
+
+def test_probabilities_that_are_right_lie_on_the_diagonal():
+    data = calibration_data(of_a_probability(), {"choice": 4, "none": 20})
+    assert data.event == "class 1" and set(data.bins) == {"choice", "none"}
+    bins = data.bins["choice"]
+    assert bins.count.sum() == N and len(bins.count) == 10 and (bins.low <= bins.observed).all()
+    inside = (bins.low <= bins.predicted) & (bins.predicted <= bins.high)
+    assert inside.mean() >= 0.8 and bins.error < 0.1
+    np.testing.assert_array_equal(np.floor(10 * bins.predicted), np.arange(10))
+
+
+def test_the_shares_are_those_of_the_rows():
+    path = of_a_probability()
+    probability, label = path.predictions[:, 4, 0], path.targets[:, 0]
+    bins = calibration_data(path, {"choice": 4}).bins["choice"]
+    rows = (probability >= 0.2) & (probability < 0.3)
+    assert bins.count[2] == rows.sum() and bins.observed[2] == pytest.approx(label[rows].mean())
+    assert bins.predicted[2] == pytest.approx(probability[rows].mean())
+
+
+@pytest.mark.parametrize("make", [of_classes, of_a_probability], ids=["classes", "one unit"])
+def test_logits_give_the_same_as_their_probabilities(make):
+    path = make()
+    p = path.predictions
+    logits = np.log(p) if make is of_classes else np.log(p / (1 - p))
+    of_logits = calibration_data(make(predictions=logits), {"none": 20}, from_logits=True).bins["none"]
+    expected = calibration_data(path, {"none": 20}).bins["none"]
+    np.testing.assert_allclose(of_logits.predicted, expected.predicted, rtol=1e-6)
+    np.testing.assert_array_equal(of_logits.count, expected.count)
+
+
+def test_with_more_classes_the_event_is_that_the_predicted_class_is_right():
+    path = of_classes()
+    data = calibration_data(path, {"none": 20})
+    assert data.event == "the predicted class is right"
+    probability = path.predictions[:, 20]
+    right = probability.argmax(axis=1) == path.targets
+    bins = data.bins["none"]
+    assert np.average(bins.observed, weights=bins.count) == pytest.approx(right.mean())
+    assert bins.predicted.min() > 1 / 3  # the largest of three
+
+
+def test_one_hot_targets_are_classes():
+    path = of_classes()
+    template = StubTemplate(loss_name="categorical_crossentropy")
+    one_hot = of_classes(template=template, targets=np.eye(3)[path.targets])
+    for data in (classes_data(path, {"none": 20}), classes_data(one_hot, {"none": 20})):
+        assert data.classes.tolist() == [0, 1, 2] and data.counts.sum() == N
+    ours, theirs = (calibration_data(each, {"none": 20}).bins["none"] for each in (path, one_hot))
+    np.testing.assert_array_equal(ours.observed, theirs.observed)
+
+
+def test_losses_of_classes_are_means_of_their_rows_by_weight():
+    weight = np.random.default_rng(3).random(N)
+    path = of_classes(row_weight=weight)
+    data = classes_data(path, {"choice": 4, "none": 20})
+    for number, loss in zip(data.classes, data.losses["choice"], strict=True):
+        rows = path.targets == number
+        assert loss == pytest.approx(np.average(path.row_loss[rows, 4], weights=weight[rows]))
+    total = sum(
+        weight[path.targets == number].sum() * loss for number, loss in zip(range(3), data.losses["none"], strict=True)
+    )
+    assert total == pytest.approx((weight * path.row_loss[:, 20]).sum())
+
+
+def test_of_many_classes_those_with_the_largest_loss_are_shown():
+    labels = np.arange(N) % 50
+    row_loss = np.repeat(labels[:, None] * 1.0, 21, axis=1)
+    data = classes_data(of_classes(targets=labels, row_loss=row_loss, predictions=np.ones((N, 21, 50))), {"none": 20})
+    assert data.n_all == 50 and data.classes.tolist() == list(range(20, 50))
+
+
+def test_residuals_are_target_minus_prediction():
+    path = of_a_number()
+    data = residuals_data(path, 4)
+    np.testing.assert_allclose(data.residual, 0.1 * data.rows)
+    np.testing.assert_array_equal(data.rows, path.held_out_rows)
+    assert not residuals_data(path, 0).residual.any()
+
+
+def test_of_many_residuals_a_sample_is_shown():
+    path = of_a_number(predictions=np.zeros((N, 21, 30)), targets=np.ones((N, 30)))
+    data = residuals_data(path, 4)
+    assert len(data.residual) == 2000 and data.n_all == 30 * N and set(data.rows) <= set(path.held_out_rows)
+
+
+# --- states in words
 
 
 @pytest.mark.parametrize(
-    "curves",
+    ("kind", "changes", "words"),
     [
-        lambda lams: (0.5 + lams, 0.4 + lams),
-        lambda lams: (0.5 - lams / 5, 0.4 - lams / 5),
-        lambda lams: (0.5 + lams / 20, 0.49 + lams / 20),
-        lambda lams: (0.4 + 0 * lams, 0.5 + lams),  # the training loss is the higher one
-        exploding,
+        ("epochs", {"solver": "exact"}, "computed, not trained"),
+        ("folds", {"n_folds": 1}, "A single part of the rows was held out"),
+        ("weights", {"weights": ()}, "No model was trained on all rows"),
+        ("weights", {"selection": Selection(())}, "No weight is penalised"),
+        ("calibration", {}, "saved this path, without the targets"),
+        ("classes", {"targets": np.zeros(N, int), "predictions": (np.zeros((N, 21)),) * 2}, "several outputs"),
+        ("residuals", {}, "Residuals are of a regression, and the loss is the log loss"),
+        ("calibration", {"template": StubTemplate(loss_name="mse")}, "the loss is the squared error"),
+        ("classes", {"template": StubTemplate(loss_name="mse")}, "The target has no classes"),
+        ("classes", {"targets": np.zeros(N, int), "row_loss": np.full((N, 21), np.nan)}, "no value per row"),
+        ("classes", {"targets": np.zeros((N, 4), int), "predictions": np.zeros((N, 21, 4, 3))}, "one per time step"),
+        (
+            "classes",
+            {"targets": np.ones((N, 2)), "template": StubTemplate(loss_name="binary_crossentropy")},
+            "several labels",
+        ),
     ],
 )
-def test_labels_stay_inside_the_picture_and_over_no_point(curves):
-    """A minimum at λ = 0 has no room at its left, and one at the largest strength none at its right."""
-    data = curve_data(make_path(curves=curves, spread=0.05))
-    figure, _ = drawn(data, io.BytesIO())
-    figure.draw_without_rendering()
-    axes = figure.axes[0]
-    frame, boxes = axes.get_window_extent(), [text.get_window_extent() for text in axes.texts if "λ" in text.get_text()]
-    assert boxes and all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
-    assert len(boxes) == 1 or not boxes[0].overlaps(boxes[1])
-    highest = axes.transData.transform((0, data.high))[1]  # no bar, arrow or training loss is drawn above it
-    assert all(highest < box.y0 and box.y1 <= frame.y1 for box in boxes)
-    training = next(line for line in axes.lines if str(line.get_label()).startswith("training"))
-    clip = training.get_clip_box()
-    assert clip is not None and clip.y1 == pytest.approx(highest)
+def test_a_picture_without_data_says_why(kind, changes, words):
+    with pytest.raises(ValueError, match=words):
+        make_path(**changes).plot(kind=kind)
 
 
-@pytest.mark.parametrize("index_min", [0, 4, 8, 10, 13, 17, 20])
-@pytest.mark.parametrize("index_1se", [0, 3, 7, 9, 12, 16])
-def test_no_label_crosses_the_line_of_a_choice(index_min, index_1se):
-    data = dataclasses.replace(curve_data(make_path()), choices={"min": index_min, "1se": min(index_1se, index_min)})
-    data = dataclasses.replace(data, index_model=10)
-    figure, _ = drawn(data, io.BytesIO())
-    figure.draw_without_rendering()
-    axes = figure.axes[0]
-    frame, boxes = axes.get_window_extent(), [text.get_window_extent() for text in axes.texts if "λ" in text.get_text()]
-    lines = [line.get_window_extent() for line in axes.lines if line.get_linestyle() in (":", "-.")]
-    assert len(lines) == 1 + len({*data.choices.values()}) and len(boxes) == len(lines) - 1
-    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
-    assert not [1 for box in boxes for line in lines if box.x0 < line.x0 < box.x1 and line.y1 > box.y0 + 1]
+@pytest.mark.parametrize("kind", ["epochs", "residuals", "classes", "calibration"])
+def test_where_every_strength_diverged_there_is_no_strength_to_draw(kind):
+    path = make_path(**diverged(make_path(), LAMS >= 0))
+    with pytest.raises(NothingToChoose):
+        path.plot(kind=kind)
+    with pytest.raises(ValueError, match="Every model diverged"):
+        path.plot(kind="folds")
+    with pytest.raises(ValueError, match="Every model diverged before the end of its first epoch"):
+        path.plot(kind="epochs", lam="none")
 
 
-def test_sizes_that_do_not_fall_with_the_strength_are_no_axis():
-    falling, mixed = 1000 * np.arange(21), 1000 * np.arange(21)
-    mixed[6] = 20000
-    for nonzero, ticks in ((falling, True), (mixed, False)):
-        figure, _ = drawn(curve_data(make_path(penalty=L1(), nonzero=nonzero)), io.BytesIO())
-        (top,) = figure.axes[0].child_axes
-        assert top.spines["top"].get_visible() == ticks and ("epoch" not in top.get_xlabel()) == ticks
-        assert top.xaxis.get_ticklabels()[-1].get_text() == "20,000"
+# --- Path.plot
 
 
-def test_a_curve_above_the_best_constant_shows_how_far():
-    path = make_path(curves=lambda lams: (14000 + 900 * lams, 13800 + 900 * lams), null_loss=5931.0)
-    data = curve_data(path)
-    assert data.low < 5931 and not data.is_above.any()
-    assert "best constant" in drawn(data)[1]
+def test_a_wrong_kind_or_strength_is_refused():
+    path = make_path()
+    with pytest.raises(ValueError, match="`kind` must be one of 'loss', 'epochs'.*Received: 'curve'"):
+        path.plot(kind="curve")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="the kind 'folds' shows all strengths. Received: lam='min'"):
+        path.plot(kind="folds", lam="min")
+    with pytest.raises(TypeError, match="`ax` must be Matplotlib axes.*Received: Figure"):
+        path.plot(ax=Figure())  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize(("scale", "power"), [(1e12, 11), (1e-9, -10), (1.0, None), (3e4, None)])
-def test_powers_of_ten_stand_in_the_label_of_the_axis(scale, power):
-    base = make_path()
-    path = make_path(cv_loss=base.cv_loss * scale, train_loss=base.train_loss * scale, null_loss=float("nan"))
-    figure, _ = drawn(curve_data(path), io.BytesIO())
-    figure.draw_without_rendering()
-    axes = figure.axes[0]
-    assert axes.get_ylabel() == ("log loss" if power is None else f"log loss, in $10^{{{power}}}$")
-    assert not (axes.yaxis.get_offset_text().get_visible() and axes.yaxis.get_offset_text().get_text())
-    assert all(len(text.get_text()) <= 7 for text in axes.get_yticklabels())
+PATHS = {
+    "loss": make_path, "epochs": make_path, "folds": make_path, "weights": make_path,
+    "calibration": of_classes, "classes": of_classes, "residuals": of_a_number,
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("lams", [[0.0], [0.1, 0.0], [0.05, 0.04, 0.0], np.append(10.0 ** np.arange(6, -12, -1), 0.0)])
-def test_grids_of_all_sizes_can_be_drawn(lams):
-    figure, _ = drawn(curve_data(make_path(lams=lams, template=StubTemplate(loss_name="mse"))), io.BytesIO())
-    ticks = [text.get_text() for text in figure.axes[0].get_xticklabels()]
-    assert ticks[0] == "0" and len(ticks) <= 20
+@pytest.mark.parametrize("kind", PATHS)
+def test_every_kind_is_drawn_on_axes_of_its_own_and_of_the_caller(kind):
+    path, file = PATHS[kind](), io.BytesIO()
+    own = path.plot(file, kind=kind)
+    assert file.getvalue().startswith(b"\x89PNG") and own.axes[0].get_title("left").startswith("L2 path")
+    labels = [text.get_text() for text in own.legends[0].get_texts()]
+    assert labels and len(set(labels)) == len(labels)
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    assert path.plot(kind=kind, ax=right) is figure
+    assert not left.lines and right.lines and right.get_legend() is not None and not figure.legends
+
+
+def test_a_part_of_a_figure_can_be_drawn_on():
+    figure = Figure()
+    part: Any = figure.subfigures(1, 2)[0]
+    assert make_path().plot(ax=part.subplots()) is figure
+
+
+def test_zeros_have_axes_of_their_own():
+    weight = Weight("one", "one/kernel", (2, 2), 4, 1.0, "kernel", (-2,), (-1,))
+    path = make_path(penalty=L1(), selection=Selection((weight, LAYERS.weights[1])))
+    norms, nonzero = path.plot(kind="weights").axes
+    assert "norm" in norms.get_ylabel() and "not zero" in nonzero.get_ylabel()
+    line = nonzero.lines[0].get_ydata()
+    np.testing.assert_allclose(np.asarray(line, float), 100)  # the synthetic weights have none that is zero
+    both: Any = Figure().subplots(2)
+    assert path.plot(kind="weights", ax=both).axes == [*both]
+    assert len(make_path().plot(kind="weights").axes) == 1
+
+
+def test_a_strength_can_be_chosen():
+    path = make_path()
+    assert "λ = 0" in path.plot(kind="epochs", lam="none").axes[0].get_xlabel()
+    assert "λ = 3.16e-04" in path.plot(kind="epochs").axes[0].get_xlabel()
+    labels = [text.get_text() for text in of_classes().plot(kind="classes", lam="none").legends[0].get_texts()]
+    assert labels == ["none, λ = 0"]
+    labels = [text.get_text() for text in of_classes().plot(kind="classes", lam=LAMS[0]).legends[0].get_texts()]
+    assert labels == ["penalty, λ = 1.00e+00", "none, λ = 0"]
+
+
+def test_names_with_dollars_are_text():
+    weight = Weight("a$b$", "a$b$/kernel", (2, 2), 4, 1.0, "kernel", (-2,), (-1,))
+    path = make_path(selection=Selection((weight, LAYERS.weights[1])))
+    path.plot(io.BytesIO(), kind="weights")  # Matplotlib would take b for mathematics, and fail on a single dollar

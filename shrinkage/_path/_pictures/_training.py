@@ -40,10 +40,12 @@ def epochs_data(curve: Curve) -> EpochsData:
     """Collect the losses by epoch, averaged over folds.
 
     Raises:
-        NoPicture: if the models were computed, which takes a single epoch.
+        NoPicture: if the models were computed, which takes a single epoch, or all diverged at once.
     """
     if curve.solver == "exact":
         raise NoPicture("The models were computed, not trained: there are no epochs.")
+    if not np.isfinite(curve.cv_loss).any():
+        raise NoPicture("Every model diverged before the end of its first epoch: there are no losses.")
     n_epochs = curve.cv_loss.shape[2]
     return EpochsData(
         loss=loss_words(curve.loss_name),
@@ -89,11 +91,13 @@ def folds_data(curve: Curve) -> FoldsData:
     """Collect the held-out losses by fold.
 
     Raises:
-        NoPicture: if a single part of the rows was held out.
+        NoPicture: if a single part of the rows was held out, or every model diverged.
     """
     if curve.single_split:
         raise NoPicture("A single part of the rows was held out: there are no folds to compare.")
     losses = np.where(np.isfinite(curve.fold_loss), curve.fold_loss, np.nan)
+    if np.isnan(losses).all():
+        raise NoPicture("Every model diverged: there are no losses to compare.")
     least = [-1 if np.isnan(fold).all() else int(np.nanargmin(fold)) for fold in losses]
     return FoldsData(
         loss=loss_words(curve.loss_name),

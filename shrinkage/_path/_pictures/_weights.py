@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shrinkage._path._curve import Curve
+from shrinkage._path._curve import Curve, Status
 from shrinkage._path._pictures._curve_data import choices
 from shrinkage._path._pictures._no_picture import NoPicture
 from shrinkage._path._pictures._style import positions
@@ -53,14 +53,14 @@ def weights_data(curve: Curve, selection: Selection, values: Sequence[NDArray[np
     Raises:
         NoPicture: if no model was trained on all rows, or no weight is penalised.
     """
-    if not values:
-        raise NoPicture("No model was trained on all rows, so there are no weights.")
+    usable = curve.full_status == Status.OK
+    if not values or not usable.any():
+        raise NoPicture("No model was trained on all rows to its end, so there are no weights.")
     layers = tuple(dict.fromkeys(weight.layer for weight in selection.weights if weight.penalised))
     if not layers:
         raise NoPicture("No weight is penalised.")
     squares, nonzero = (np.full((len(layers), len(curve.lams)), np.nan) for _ in range(2))
     sizes = np.zeros(len(layers), int)
-    usable = curve.has_model & ~curve.failed
     for arrays in (squares, nonzero):
         arrays[:, usable] = 0.0
     for weight, value in zip(selection.weights, values, strict=True):

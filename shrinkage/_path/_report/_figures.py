@@ -26,6 +26,7 @@ _PALETTE = tuple(f"--series-{number}" for number in range(1, 7))
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _HIDDEN = "<extra></extra>"  # of plotly.js: no second box at the hover
 _MOST_LOSSES = 50_000
+_TICK = 20  # characters
 
 
 def numbers(values: Any) -> list[float | None]:
@@ -210,6 +211,7 @@ def residuals_figure(data: ResidualsData) -> Figure:
 def classes_figure(data: ClassesData, names: Mapping[str, str], classes: Sequence[str]) -> Figure:
     """Return the held-out loss of each class at each strength."""
     shown, places = [escape(name) for name in classes], list(range(len(classes)))
+    ticks = [escape(name if len(name) <= _TICK else f"{name[: _TICK - 1]}…") for name in classes]
     traces = []
     for (label, losses), colour, symbol in zip(
         data.losses.items(), ("--held-out", "--training"), ("circle", "square"), strict=False
@@ -219,7 +221,7 @@ def classes_figure(data: ClassesData, names: Mapping[str, str], classes: Sequenc
         trace |= {"marker": {"color": colour, "size": 9, "symbol": symbol}, "hovertext": words}
         traces.append(trace | {"hovertemplate": f"%{{hovertext}}<br>loss %{{x:.4g}}{_HIDDEN}"})
     layout = _layout("", data.loss)
-    layout["yaxis"] |= {"tickvals": places, "ticktext": shown, "autorange": "reversed", "showgrid": False}
+    layout["yaxis"] |= {"tickvals": places, "ticktext": ticks, "autorange": "reversed", "showgrid": False}
     layout["xaxis"] |= {"showgrid": True}
     layout["height"] = 150 + 26 * len(classes)
     return {"data": traces, "layout": layout}

@@ -89,7 +89,10 @@ def weights_section(provenance: Provenance) -> Section:
         data = provenance.weights()
     except NoPicture as error:
         return Section(title, str(error), wide=False)
-    words = "Euclidean norm of the penalised weights, in the models trained on all rows, with their number in brackets."
+    words = (
+        "Euclidean norm of the penalised weights, with their number in brackets, in the models trained on all rows, "
+        "each at its epoch."
+    )
     found = [_figures.norms_figure(data)] + [_figures.nonzero_figure(data)] * data.sparse
     if data.sparse:
         words += " And the share of them that is not exactly zero."
@@ -215,7 +218,7 @@ def training_section(
         ("Batch", f"{plan['batch_size']:,} rows" if plan.get("batch_size") else ""),
         ("Plan", str(plan.get("reason", ""))),
         ("Time", duration(provenance.seconds)),
-        ("Memory", f"{plan['memory'] / 2**20:,.0f} MiB expected" if plan.get("memory") else ""),
+        ("Memory", f"{plan['memory'] / 2**20:,.0f} MiB expected" if plan.get("memory", 0) >= 2**19 else ""),
         ("Threads", str(plan.get("threads", ""))),
         ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items()) if versions else ""),
         ("Seed", str(provenance.seed)),

@@ -35,6 +35,8 @@ def untrained_path(request: Request) -> sh.Path:
         spread=0.1,  # the standard error, 0.02, is more than min and 1se differ
         wiggle=0.0,
         template=template,
+        selection=sh.describe(template.network),
+        predictions=np.zeros((200, len(lams), template.network.output_shape[-1])),
         targets=np.resize(request.y, (200, 1)),  # as many rows as `make_path` holds out
         weights=tuple(np.stack([value] * len(lams)) for value in template.source_values()),
         null_loss=LOSS["null"],

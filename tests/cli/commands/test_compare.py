@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,7 @@ def test_a_comparison_is_trained_and_its_winner_predicts():
     assert {"comparison.csv", "comparison.png", "weights.png", "model.keras", "columns.json"} <= {
         each.name for each in folder.iterdir()
     }
-    table = pd.read_csv(folder / "comparison.csv", keep_default_na=True)
+    table: Any = pd.read_csv(folder / "comparison.csv", keep_default_na=True)
     assert len(table) == 4 and table["loss"].notna().all() and (table["result"] == "least").sum() == 1
     predicted = run("predict", folder, file, "-o", "predictions.csv")
     assert predicted.exit_code == 0 and np.ptp(pd.read_csv("predictions.csv").iloc[:, -1]) > 0
