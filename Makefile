@@ -16,11 +16,12 @@ LOCK_oldest := constraints-oldest.txt
 OPTIONS_oldest := -W default::DeprecationWarning -W default::FutureWarning
 # The files that meet most of Keras and TensorFlow, for a daily run of a few minutes on each; TESTS= is all.
 TESTS ?= shrinkage tests/host tests/model tests/cohort/test_forward.py tests/cohort/test_rules.py tests/attach/test_life.py \
-    tests/attach/test_oracles.py tests/doctor/test_doctor.py tests/path/test_path.py tests/path/test_loss_picture.py tests/test_versions.py
+    tests/attach/test_oracles.py tests/doctor/test_doctor.py tests/path/test_path.py tests/path/test_loss_picture.py tests/test_versions.py \
+    tests/estimators/test_checks.py
 # Pyenv's commands for interpreters that are not selected fail unless they are told the version.
 python = PYENV_VERSION=$(1) python$(1)
 
-.PHONY: demo test test-all coverage release test-versions test-wheel $(VERSIONS:%=test-%) check audit lock clean
+.PHONY: demo test test-all coverage release test-versions test-wheel $(VERSIONS:%=test-%) check docs audit lock clean
 
 demo: .venv/demo.stamp ## real data, the table, the picture, the model: results in ./shrinkage-demo
 	$(BIN)/shrinkage demo
@@ -56,11 +57,15 @@ test-wheel: ## the built wheel in an environment without the checkout: fit, pred
 	.venv-wheel/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo .venv-wheel/dist/*.whl)[cpu]"
 	cd .venv-wheel && bin/python -I ../tests/try_wheel.py && bin/shrinkage --version
 
-check: .venv/dev.stamp ## formatting, lint, types, known vulnerabilities
+check: .venv/dev.stamp ## formatting, lint, types, the documentation, known vulnerabilities
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/pyright
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory audit
+
+docs: .venv/dev.stamp ## the documentation as a site, in build/site; a broken link or an unknown name fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Without the service, whose advisories are its own, there is nothing to compare with, and nothing is wrong.
 audit: .venv/dev.stamp ## the known vulnerabilities of the locked versions

@@ -7,6 +7,7 @@ import keras
 from benchmarks import _page
 from benchmarks._layers import WITH_WEIGHTS
 from shrinkage._convert import CONVENTIONS, Convention, Factor
+from shrinkage._path._kinds import KINDS
 from shrinkage._weights._selection import Weight, select
 
 
@@ -63,6 +64,14 @@ def describe_layer(name: str) -> tuple[Weight, ...]:
     return tuple(weight for weight in selection.weights if weight.path != last.kernel.path)
 
 
+def findings() -> str:
+    """Return the table of docs/diagnosis.md: the codes of `path.diagnose()`."""
+    return _page.markdown(
+        ["severity", "code", "finding"], [[kind.severity, f"`{code}`", kind.summary] for code, kind in KINDS.items()]
+    )
+
+
 if __name__ == "__main__":
     _page.write(_page.DOCS / "convert.md", "convert", conventions())
     _page.write(_page.DOCS / "which-weights.md", "layers", layers())
+    _page.write(_page.DOCS / "diagnosis.md", "findings", findings())

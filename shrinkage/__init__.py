@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from shrinkage._attach._attach import detach as detach
     from shrinkage._attach._export import export as export
     from shrinkage._cohort._rules._registry import rule as rule
+    from shrinkage._compare._compare import compare as compare
+    from shrinkage._compare._comparison import Comparison as Comparison
     from shrinkage._convert import convert as convert
     from shrinkage._cv._choice import NothingToChoose as NothingToChoose
     from shrinkage._doctor._doctor import doctor as doctor
+    from shrinkage._estimate import estimate as estimate
+    from shrinkage._estimators._estimators import PathClassifier as PathClassifier
+    from shrinkage._estimators._estimators import PathRegressor as PathRegressor
     from shrinkage._fit import fit as fit
     from shrinkage._path._curve import Status as Status
     from shrinkage._path._path import Path as Path
@@ -47,13 +52,18 @@ _HOME = {
     "export": "_attach._export",
     "rule": "_cohort._rules._registry",
     "fit": "_fit",
+    "compare": "_compare._compare",
+    "Comparison": "_compare._comparison",
+    "estimate": "_estimate",
     "Path": "_path._path",
     "Status": "_path._curve",
     "NothingToChoose": "_cv._choice",
     "convert": "_convert",
     "doctor": "_doctor._doctor",
+    "PathClassifier": "_estimators._estimators",
+    "PathRegressor": "_estimators._estimators",
 }
-_WITHOUT_KERAS = {"_convert", "_cv._choice"}
+_WITHOUT_KERAS = {"_convert", "_cv._choice", "_estimators._estimators"}
 
 
 def __getattr__(name: str) -> object:

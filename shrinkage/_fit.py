@@ -18,10 +18,13 @@ from shrinkage._path._path import Path
 from shrinkage._penalties import How, Penalty
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
+from shrinkage._progress._epoch import OnEpoch
+from shrinkage._progress._monitor import Monitor
+from shrinkage._progress._reporters import LOGGER, monitored
+from shrinkage._progress._snapshot import Snapshot
 from shrinkage._record._folder import check_run
 from shrinkage._record._record import Record
 from shrinkage._record._unrecorded import Unrecorded
-from shrinkage._search._progress_bar import is_shown, progress_bar
 from shrinkage._search._search import Outcome, Search
 
 
@@ -55,7 +58,9 @@ def fit(
     plan: Mapping[str, Any] | None = None,
     max_memory: float | None = None,
     run: str | PathLike[str] | None = None,
+    tensorboard: str | PathLike[str] | None = None,
     progress: bool | None = None,
+    on_epoch: OnEpoch | None = None,
     verbose: bool = False,
 ) -> Path:
     """Train a Keras model at every strength of a penalty, in every fold and on all rows, and choose the strength.
@@ -154,7 +159,16 @@ def fit(
             from the folder, as by `Path.load`. A dataset must give its rows in the same order again. After Ctrl-C or
             SIGTERM the run stops at the end of the epoch and raises `KeyboardInterrupt`. Checkpoints take about 2 % of
             the time. See `docs/reliability.md`.
-        progress: Whether to show a progress bar; None shows it on a terminal.
+        tensorboard: A folder for TensorBoard. Each call writes to a new folder in it while it trains: the training and
+            held-out losses of each strength over the epochs, the best so far, and the curve over the strengths.
+        progress: Whether to show how far the run is: a line on a terminal or in a notebook, or else plain lines on
+            standard error, the first after 5 s. None shows the line on a terminal or in a notebook, and nothing
+            elsewhere. The logger "shrinkage" always has the plain lines. See `docs/progress.md`.
+        on_epoch: A function that is called after every epoch in the folds, for a log of your own, or to end the run:
+            an exception that it raises ends the run, and reaches the caller. It receives an object with `number`, the
+            epoch, counted from 1; `lams`, the strengths in training, (S,), all if they train in one chunk; `cv_loss`
+            and `train_loss`, (F, S); and `mean`, the mean of `cv_loss` over the folds, (S,). With `run`, the same call
+            goes on from the last checkpoint, and epochs before it are not called again.
         verbose: Whether to print the plan, the reason for it and the expected memory before training.
 
     Returns:
@@ -188,40 +202,51 @@ def fit(
         models=models, budget=budget, standardize_target=standardize_target, seed=seed, plan=plan,
         max_memory=max_memory,
     )  # fmt: skip
-    if run is None:
-        return _fit_unrecorded(request, progress=progress, verbose=verbose)
-    return _fit_recorded(request, run, progress=progress, verbose=verbose)
+    if on_epoch is not None and not callable(on_epoch):
+        raise TypeError(f"`on_epoch` must be a function of an epoch. Received: {type(on_epoch).__name__}.")
+    with monitored(progress, tensorboard, on_epoch) as monitor:
+        if run is None:
+            return _fit_unrecorded(request, monitor, verbose=verbose)
+        return _fit_recorded(request, run, monitor, verbose=verbose)
 
 
-def _fit_unrecorded(request: Request, *, progress: bool | None, verbose: bool) -> Path:
+def _fit_unrecorded(request: Request, monitor: Monitor, *, verbose: bool) -> Path:
     began = time.monotonic()
-    runner = make_runner(prepare(request), request.plan, request.max_memory)
-    outcome = _search(runner, Unrecorded(), progress=progress, verbose=verbose)
+    runner = _plan(request, monitor, request.max_memory)
+    outcome = _search(runner, Unrecorded(), monitor, verbose=verbose)
     return assemble(runner, outcome, seconds=time.monotonic() - began)
 
 
-def _fit_recorded(request: Request, run: str | PathLike[str], *, progress: bool | None, verbose: bool) -> Path:
+def _fit_recorded(request: Request, run: str | PathLike[str], monitor: Monitor, *, verbose: bool) -> Path:
     """Fit with a record in the folder `run`, or go on with the fit in the record."""
     with Record(check_run(run)) as record:
         limit = record.memory_limit(request.max_memory)
-        request = replace(request, max_memory=limit)
-        runner = make_runner(prepare(request), request.plan, limit, record.decision)
+        runner = _plan(replace(request, max_memory=limit), monitor, limit, record.decision)
         record.begin(runner, request.plan, limit)
         if record.is_finished:
             return Path(**read(record.path, runner.problem.training.template))
         with record.interrupts:
-            outcome = _search(runner, record, progress=progress, verbose=verbose)
+            outcome = _search(runner, record, monitor, verbose=verbose)
             path, n_notes = assemble(runner, outcome, seconds=record.seconds, notes=record.notes), len(record.notes)
             record.finish(lambda: path.save(record.path, overwrite=True), FILES)
         record.stop_if_requested()
         return replace(path, notes=(*path.notes, *record.notes[n_notes:]))
 
 
-def _search(runner: AnyRunner, record: Record | Unrecorded, *, progress: bool | None, verbose: bool) -> Outcome:
-    search = Search(runner, record)
+def _plan(
+    request: Request, monitor: Monitor, limit: float | None, decision: Mapping[str, Any] | None = None
+) -> AnyRunner:
+    problem = prepare(request, monitor)
+    monitor.show(Snapshot("planning"))
+    return make_runner(problem, request.plan, limit, decision)
+
+
+def _search(runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor, *, verbose: bool) -> Outcome:
+    LOGGER.info(runner.description)
     if verbose:
         print(runner.description, file=sys.stderr)
-    if runner.search_text and (verbose or is_shown(progress)):
+    if runner.search_text and (verbose or monitor.is_shown):
         print(runner.search_text, file=sys.stderr)
-    with progress_bar(search.expected_epochs, progress) as (tick, expect):
-        return search.run(tick, expect)
+    outcome = Search(runner, record, monitor).run()
+    monitor.show(Snapshot("assembling"))
+    return outcome

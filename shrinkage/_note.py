@@ -76,6 +76,8 @@ PYTHON = Vocabulary(
         "folds": "folds",
         "more_repeats": "`repeats=4`",
         "budget": "`budget`",
+        "nested": "`nested=True`",
+        "tensorboard": "`tensorboard`",
         "or_scale_inputs": ", or scale the inputs",
         "or_smaller_lams": ", or give smaller `lams`",
         "extend_lams": "extend `lams`",

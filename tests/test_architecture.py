@@ -26,11 +26,11 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 
 # A room imports only from those above it, and from itself without a cycle; docs/architecture.md shows the order.
 ROOMS = (
-    "_host", "_note", "_hints", "_penalties", "_weights", "_cv", "_data", "_model", "_problem", "_cohort", "_plan",
-    "_exact", "_record", "_search", "_path", "_fit",
+    "_host", "_finding", "_note", "_progress", "_hints", "_penalties", "_weights", "_cv", "_data", "_model",
+    "_problem", "_cohort", "_plan", "_exact", "_estimate", "_record", "_search", "_path", "_fit", "_compare",
 )  # fmt: skip
 # They may import from every room, and nothing imports them.
-EDGES = ("_attach", "_doctor", "_convert", "cli", "_pickled")
+EDGES = ("_attach", "_doctor", "_convert", "cli", "_estimators", "_pickled")
 PLACE = {room: place for place, room in enumerate(ROOMS)} | dict.fromkeys(EDGES, len(ROOMS))
 LONGEST_FILE = 400
 # They catch any exception to say it in the shell, or pass on what they do not know.
@@ -97,8 +97,9 @@ def test_the_names_that_the_page_gives_are_in_the_package():
     assert [name for name in named if not re.search(rf"\b{name}\b", code)] == []
 
 
-# `attach` and `doctor` are edges that look at each other's model: the doctor reads what is attached.
-ALLOWED = {("_doctor", "_attach"), ("cli", "_doctor"), ("cli", "_convert")}
+# `attach` and `doctor` are edges that look at each other's model: the doctor reads what is attached. The estimators
+# encode tables as the command line does.
+ALLOWED = {("_doctor", "_attach"), ("cli", "_doctor"), ("cli", "_convert"), ("_estimators", "cli")}
 
 
 def test_no_modules_import_each_other():
@@ -171,6 +172,15 @@ def test_converting_is_light():
     assert result.stdout == "set()\n"
 
 
+def test_the_parameters_of_an_estimator_are_read_without_keras():
+    code = (
+        "import sys, shrinkage as sh; sh.PathClassifier().get_params(); sh.PathRegressor(model='linear').__repr__();"
+        "print({'tensorflow', 'keras'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
+
+
 def test_type_checkers_see_what_python_sees():
     """The names under TYPE_CHECKING are those of the lazy table, from the same modules."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
@@ -187,10 +197,22 @@ def test_type_checkers_see_what_python_sees():
 def test_a_request_has_the_arguments_of_fit():
     """`fit` is the one function that repeats them, beside what only shows how it goes."""
     fit = {name: p.default for name, p in inspect.signature(shrinkage.fit).parameters.items()}
-    shown = {"run", "progress", "verbose"}
+    shown = {"run", "progress", "on_epoch", "verbose", "tensorboard"}
     request = {f.name: inspect.Parameter.empty if f.default is MISSING else f.default for f in fields(Request)}
     assert request == {name: default for name, default in fit.items() if name not in shown}
     assert shown < set(fit)
+
+
+def test_an_estimator_has_the_arguments_of_fit():
+    """Beside those of the rows, which its `fit` takes, and those of datasets."""
+    of_rows = {"x", "y", "groups", "sample_weight", "validation_data", "steps_per_epoch"}
+    fit = set(inspect.signature(shrinkage.fit).parameters) - of_rows
+    own, targets = {"model", "hidden", "choose"}, {"class_weight", "standardize_target"}
+    classifier, regressor = (
+        set(each._get_param_names()) for each in (shrinkage.PathClassifier, shrinkage.PathRegressor)
+    )
+    assert classifier | regressor == fit | own
+    assert classifier ^ regressor == targets
 
 
 # --- private parts of Keras and TensorFlow

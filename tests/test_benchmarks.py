@@ -9,9 +9,26 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import _page, attach, choice, data, default, exact, path_cost, power, record, repeats, report
+from benchmarks import (
+    _page,
+    attach,
+    choice,
+    compare,
+    data,
+    default,
+    diagnosis,
+    estimators,
+    exact,
+    path_cost,
+    power,
+    record,
+    repeats,
+    report,
+)
+from benchmarks._judged import gains_table, judge, judge_all, main_table, others_table
 from benchmarks._measure import measure
 from benchmarks._phases import EPOCHS, phases
+from benchmarks._problems import Problem
 from benchmarks._rows import ROWS, Case
 from shrinkage._cv._choice import best_epochs
 from tests.path.test_repeats import repeated
@@ -162,7 +179,8 @@ def test_a_table_replaces_the_one_between_its_markers(tmp_path):
                        ("choice.md", "choice_summary"), ("choice.md", "repeats"), ("choice.md", "power"),
                        ("choice.md", "power_sets"), ("choice.md", "default_summary"), ("choice.md", "default"),
                        ("choice.md", "default_strengths"), ("linear.md", "linear"),
-                       ("linear.md", "exact")],
+                       ("linear.md", "exact"), ("sklearn.md", "estimators_numbers"),
+                       ("sklearn.md", "estimators_classes")],
 )  # fmt: skip
 def test_the_pages_have_their_markers(page, name):
     assert (_page.DOCS / page).read_text("utf-8").count(f"<!-- table:{name} -->") == 1
@@ -189,6 +207,53 @@ def test_the_table_of_the_record_has_all_shares():
     (*_, line) = record.report((case,), lambda _: None).splitlines()
     assert line.startswith("| small | 15 |") and line.count("%") == 2
     assert record.measure(case).result_seconds > 0
+
+
+def test_a_claim_is_right_where_the_truth_agrees():
+    path = make_path()  # whose penalty helps
+    loss = path.mean.copy()
+    none = np.full((3, 6), loss[-1])
+    truth = {"fresh": [loss] * 3, "none": none, "none_training": none - 0.2, "null": path.null_loss}
+    good = judge("good", path, truth)
+    assert (good.main, good.right) == ("the penalty helps", True) and good.others["a gap"]
+    assert good.gain == pytest.approx((loss[-1] - loss[path.index]) / path.null_loss)
+    loss[path.index] = loss[-1] + 0.1
+    bad = judge("bad", path, truth | {"fresh": [loss] * 3, "none_training": none})
+    assert (bad.right, bad.others["a gap"]) == (False, False) and bad.gain < 0
+    assert "| **all claims** | 2 | 1 | 0.50 (0.09 to 0.91) |" in main_table([good, bad])
+    assert "| a gap | 2 | 1 |" in others_table([good, bad]) and "| none | 1 | 1 |" in gains_table([good, bad])
+
+
+def test_a_diagnosis_is_measured_against_a_fresh_sample(tmp_path, monkeypatch):
+    monkeypatch.setattr(diagnosis, "SEEDS", (1,))
+    monkeypatch.setattr("benchmarks._problems.FRESH", 200)
+    problem = Problem("noise_class", 60, 1.0, draw=2)
+    diagnosis.measure_all([problem], tmp_path)
+    truth = json.loads((tmp_path / problem.key / "truth.json").read_text("utf-8"))
+    assert np.shape(truth["fresh"]) == (1, len(truth["lams"])) and np.shape(truth["none"]) == (1, 20)
+    monkeypatch.setattr(diagnosis, "measure", None)  # which would fail
+    diagnosis.measure_all([problem], tmp_path)
+    (one,) = judge_all(tmp_path)
+    assert one.key == "noise_class-60-1-2" and one.main not in ("the penalty helps", "no penalty is needed")
+
+
+def test_a_comparison_counts_the_planted_inputs_of_each_path(monkeypatch, tmp_path):
+    monkeypatch.setattr(compare, "penalties", lambda: ["l1"])
+    (tmp_path / "compare.md").write_text(
+        "".join(f"<!-- table:{name} -->\n<!-- end -->\n" for name in ("compare_losses", "compare_inputs"))
+    )
+    result = CliRunner().invoke(compare.main, ["--set", "wine", "--epochs", "2", "--docs", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "compare.md").read_text()
+    assert "| early stopping |" in page and "| wine, L1 | 13 of 13, 20 of 20 |" in page
+    assert (tmp_path / "weights.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", ["diabetes", "wine"])
+def test_the_estimators_are_measured_beside_those_of_scikit_learn(name):
+    found = estimators.compare(name, (), most=100, quick=True)
+    assert len(found) >= 2 and all(0 < each.loss < 1 and each.seconds > 0 for each in found.values())
+    assert estimators.table({name: found}).splitlines()[2].startswith(f"| {name} | ")
 
 
 def test_the_table_of_the_report_has_its_sizes_and_times():

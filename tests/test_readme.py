@@ -16,7 +16,7 @@ from shrinkage._penalties._steps import _METRICS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")))]
+PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
 
 def blocks(language: str) -> list[str]:
@@ -59,7 +59,9 @@ def test_each_row_and_column_of_the_printed_table_is_explained():
     (table,) = blocks("")
     titles = re.split(r"\s{2,}", table.splitlines()[1].strip())
     labels = [line.split()[0] for line in table.splitlines()[2:6]]
-    explained = [cell.replace("\\|", "|") for cell in re.findall(r"^\| `(.+?)` \|", README, re.MULTILINE)]
+    reading = (ROOT / "docs" / "reading.md").read_text("utf-8")
+    assert table in reading  # the page explains the same example
+    explained = [cell.replace("\\|", "|") for cell in re.findall(r"^\| .*?`(.+?)` \|", README + reading, re.MULTILINE)]
     assert [name for name in (*labels, *titles) if name not in explained] == []
 
 
@@ -138,8 +140,42 @@ def test_links_lead_to_files_that_exist(page):
 
 
 def test_what_is_supported_is_what_the_code_supports():
-    rows = {cells[1].strip(): cells[2] for line in README.splitlines() if len(cells := line.split("|")) == 5}
+    page = (ROOT / "docs" / "supported.md").read_text("utf-8")
+    rows = {cells[1].strip(): cells[2] for line in page.splitlines() if len(cells := line.split("|")) == 5}
     assert [name for name in (*ELEMENTWISE, *PER_MEMBER) if not re.search(rf"\b{name}\b", rows["optimizers"])] == []
     proximal = set(re.findall(r"\w+", rows["`Proximal()`: L1, elastic net, group lasso"])) - {"and"}
     assert proximal == set(_METRICS)
     assert f"{len(_PER_ROW)} in all" in rows["losses"]
+    assert f"{len(ELEMENTWISE) + len(PER_MEMBER)} optimizers" in README
+
+
+def shape_of(page: str) -> dict[str, list[str]]:
+    """Return what a translation keeps: code, numbers of tables, levels of headings, targets of links, pictures."""
+    prose = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+    languages = {"README.md", "README.zh-CN.md"}
+    return {
+        "code": re.findall(r"^```\w*\n.*?^```$", page, flags=re.MULTILINE | re.DOTALL),
+        "headings": re.findall(r"^#+(?= )", prose, flags=re.MULTILINE),
+        "cells": [
+            cell for line in re.findall(r"^\|(.*)\|$", prose, re.MULTILINE) for cell in re.findall(r"\d[\d.,]*", line)
+        ],
+        "rows": [line.count("|") * "|" for line in prose.splitlines() if line.startswith("|")],
+        "items": re.findall(r"^- ", prose, flags=re.MULTILINE),
+        "questions": re.findall(r"^\*\*", prose, flags=re.MULTILINE),
+        "links": [target for target in re.findall(r"\]\(([^)\s]+)\)", prose) if target not in languages],
+        "names": sorted(set(re.findall(r"`([^`]+)`", prose))),
+    }
+
+
+def test_the_chinese_page_keeps_in_step():
+    chinese = (ROOT / "README.zh-CN.md").read_text("utf-8")
+    ours, theirs = shape_of(README), shape_of(chinese)
+    for part in ours:
+        assert theirs[part] == ours[part], part
+    for number in ("0.018", "0.172", " 60 ", " 71 ", " 14 ", " 44 ", "0.500", "0.496", "183", "3.13.2", "2.18"):
+        assert (number in README) and (number in chinese), number
+
+
+def test_each_language_links_to_the_other():
+    chinese = (ROOT / "README.zh-CN.md").read_text("utf-8")
+    assert "(README.zh-CN.md)" in README.splitlines()[2] and "(README.md)" in chinese.splitlines()[2]

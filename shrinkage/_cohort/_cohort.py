@@ -170,6 +170,13 @@ class Cohort:
             keras.ops.convert_to_numpy(diverged)
         return time.perf_counter() - began
 
+    def time_scores(self) -> float:
+        """Return the seconds in which all folds score as many rows as are scored together."""
+        parts = [self._parts(rows)[0] for rows in self._held_out]
+        began = time.perf_counter()
+        self.each_fold(lambda f: self._score_rows(f, parts[f]), self.engine.evaluation.xla)
+        return time.perf_counter() - began
+
     def _step(self, f: int, epoch: int, steps: int) -> tuple[list[Any], Any]:
         key = {"seed": self.training.seed, "fold": self.numbers[f], "epoch": epoch}
         of_epoch, size = self._batches[f]

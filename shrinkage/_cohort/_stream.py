@@ -60,6 +60,10 @@ class StreamCohort:
         """Return the seconds that so many steps of all folds take; the members stay as they are."""
         return self._cohort.time_steps(steps)
 
+    def time_scores(self) -> float:
+        """Return the seconds in which all folds score as many rows as are scored together."""
+        return self._cohort.time_scores()
+
     def values(self, f: int, s: int) -> list[np.ndarray]:
         """Return the values of a member, one array for each of the network's variables."""
         return self._cohort.values(f, s)

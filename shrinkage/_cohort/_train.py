@@ -12,7 +12,6 @@ from keras import tree
 from shrinkage._cohort._cohort import Evaluation
 from shrinkage._cohort._part import Part, Summary
 
-Tick = Callable[[], None]
 Average = Callable[[np.ndarray], np.ndarray]
 
 
@@ -148,7 +147,7 @@ def score(
     keep: str | int,
     average: Average,
     part: Part,
-    tick: Tick,
+    tick: Callable[[Progress], None],
     scored: Collection[int] | None = None,
 ) -> Scores:
     """Train strengths (f, s) from the start, and score them after every epoch or after some epochs.
@@ -162,7 +161,8 @@ def score(
         keep: The epoch at which predictions are kept: "best" of the mean curve, "last", or a number counted from 1.
         average: A function that averages losses (f, s) over folds, to (s,).
         part: The part in the record of the run, which may have a state to go on from.
-        tick: A function that is called after every epoch.
+        tick: A function of the state that is called before the first epoch, after the steps of each epoch, and at its
+            end.
         scored: The epochs after which the members are scored, counted from 1; None for all.
     """
     if epochs < 1:
@@ -172,16 +172,16 @@ def score(
     if part.state is not None:
         cohort.restore(part.state["members"])
         progress = Progress(**part.state["progress"])
-        for _ in range(progress.n_epochs):
-            tick()
+    tick(progress)
     while progress.n_epochs < epochs and progress.is_training.any():
         step_diverged = cohort.train_epoch(progress.n_epochs)
+        tick(progress)
         if scored is None or progress.n_epochs + 1 in scored:
             # No name for the scores: they are freed before the next epoch makes others of this size.
             progress.add(step_diverged, cohort.evaluate(), keep=keep, average=average)
         else:
             progress.add_unscored(step_diverged)
-        tick()
+        tick(progress)
         if patience is not None:
             progress.is_training = progress.is_training & (progress.epochs_since_best < patience)
         part.keep(progress.n_epochs, partial(_state, cohort, progress), progress.summary)
@@ -249,7 +249,12 @@ class RefitProgress:
 
 
 def refit(
-    cohort: Members, lam: np.ndarray, epochs: np.ndarray, rows: np.ndarray, part: Part, tick: Tick
+    cohort: Members,
+    lam: np.ndarray,
+    epochs: np.ndarray,
+    rows: np.ndarray,
+    part: Part,
+    tick: Callable[[RefitProgress], None],
 ) -> TrainedModels:
     """Train strengths (1, s) on all rows, each up to the chosen epoch.
 
@@ -259,15 +264,14 @@ def refit(
         epochs: The chosen epoch of each strength, counted from 1, (s,).
         rows: Row indices for which the longest-trained member predicts at the end.
         part: The part in the record of the run, which may have a state to go on from.
-        tick: A function that is called after every epoch.
+        tick: A function of the state that is called before the first epoch and after each.
     """
     cohort.start(lam)
     progress = RefitProgress(0, np.zeros(len(epochs), bool), [[] for _ in epochs], np.zeros(len(epochs), bool))
     if part.state is not None:
         cohort.restore(part.state["members"])
         progress = RefitProgress(**part.state["progress"])
-        for _ in range(progress.n_epochs):
-            tick()
+    tick(progress)
     while progress.n_epochs < epochs.max():
         progress.diverged = progress.diverged | cohort.train_epoch(progress.n_epochs)[0]
         progress.n_epochs += 1
@@ -275,7 +279,7 @@ def refit(
             progress.values[s] = cohort.values(0, int(s))
             is_finite = all(np.isfinite(value).all() for value in progress.values[s])
             progress.has_diverged[s] = progress.diverged[s] or not is_finite
-        tick()
+        tick(progress)
         part.keep(progress.n_epochs, partial(_state, cohort, progress), progress.summary)
     place = int(np.flatnonzero(epochs == epochs.max())[-1])
     last = None

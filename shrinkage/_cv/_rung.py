@@ -21,8 +21,8 @@ LEAST_ROWS = 1200
 """With fewer rows in all, a rung is too small to be like all rows."""
 _LEAST_BATCHES = 10
 """In an epoch of the rung. With fewer, the rung is undertrained."""
-_HELD_OUT = 75, 2500
-"""Minimum and maximum number of held-out rows."""
+LEAST_HELD_OUT, _MOST_HELD_OUT = 75, 2500
+"""Numbers of held-out rows."""
 _SCORING = 0.1
 """Maximum share of the row passes of a member that scoring takes before the last epoch."""
 PASSES_OF_A_SCORE = 1 / 3
@@ -133,7 +133,7 @@ def size_rung(
         return None
     n_train = max(int(min(1.0, budget / _MEMBERS) * n_rows), _LEAST_BATCHES * batch_size)
     while True:
-        n_held_out = n_given or min(max(n_train, _HELD_OUT[0]), _HELD_OUT[1], n_rows // 2)
+        n_held_out = n_given or min(max(n_train, LEAST_HELD_OUT), _MOST_HELD_OUT, n_rows // 2)
         n_train = min(n_train, n_rows - (0 if n_given else n_held_out))
         rung = cost_rung(n_train, n_held_out, n_rows, budget, epochs, epoch)
         smaller = max(int(0.99 * n_train), _LEAST_BATCHES * batch_size)

@@ -8,7 +8,8 @@ import keras
 from shrinkage._doctor import _attached, _decay, _notes, _regularizers, _training
 from shrinkage._doctor._case import Case
 from shrinkage._doctor._check import Check
-from shrinkage._doctor._report import SEVERITIES, Report
+from shrinkage._doctor._report import Report
+from shrinkage._finding import SEVERITIES
 from shrinkage._weights._selection import check_model
 
 CHECKS: tuple[Check, ...] = (
@@ -63,8 +64,8 @@ def doctor(
 
     Returns:
         A `Report`, which prints as text. The attributes `findings`, `errors`, `warnings` and `notes` are tuples of
-        findings. A finding has a `severity`, a `code`, the weights or layers `about`, the reason `why`, and a `fix` as
-        code.
+        findings. A finding has a `severity`, a `code`, the weights or layers `about`, the reason as a `sentence`,
+        and a `fix` as code.
 
     Raises:
         TypeError, ValueError: if `model` is not a built Keras model, `callbacks` is not a list of callbacks, or `steps`

@@ -1,40 +1,8 @@
-"""The result of the doctor: findings, and a report that prints them."""
+"""The result of the doctor: a report that prints its findings."""
 
-import textwrap
 from dataclasses import dataclass
-from typing import Literal
 
-Severity = Literal["error", "warning", "note"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-
-_WIDTH = 110
-_SHOWN = 3  # weights named on the first line of a finding
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A fault of a model's regularization, or a fact about it.
-
-    Attributes:
-        severity: "error" if a requested penalty does not act, "warning" if something is probably unintended, "note" for
-            a fact.
-        code: the short name, such as "bias-penalised"; docs/doctor.md lists all.
-        about: the paths of weights, or the names of layers, callbacks or logs.
-        why: the reason, with the numbers of this model.
-        fix: the fix as Python code, which uses `model`, `keras` and `sh`.
-    """
-
-    severity: Severity
-    code: str
-    about: tuple[str, ...]
-    why: str
-    fix: str
-
-    def __str__(self) -> str:
-        more = len(self.about) - _SHOWN
-        about = ", ".join(self.about[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        why = textwrap.fill(self.why, _WIDTH, initial_indent="  ", subsequent_indent="  ")
-        return f"{self.severity}: {self.code}: {about}\n{why}\n{textwrap.indent(self.fix, '      ')}"
+from shrinkage._finding import SEVERITIES, Finding, Severity
 
 
 @dataclass(frozen=True, repr=False)

@@ -71,7 +71,7 @@ class ExactCohort:
         Without a penalty, log loss has no minimum if the inputs separate the classes: the weights grow without end.
         """
         self._weights, diverged = [], []
-        with one_thread():
+        with one_thread(), np.errstate(over="ignore", invalid="ignore"):  # weights that grow without end
             solutions = self._solver.solve(self._sets, self._lam)
         for place, (f, (weights, converged)) in enumerate(zip(self._sets, solutions, strict=True)):
             self._weights.append(self._rounded(weights))

@@ -20,9 +20,11 @@ _CHOICE = (
 HINTS: Mapping[str, str] = {
     "": "Name the rest: shrinkage.fit(model, x, y, penalty=shrinkage.L2(), epochs=20).",
     # Keras' fit and EarlyStopping
-    "callbacks": "All strengths train in one compiled loop, which calls no callbacks. For EarlyStopping say "
-    "patience=5, for a schedule compile with a keras.optimizers.schedules. To train one strength with callbacks say "
+    "callbacks": "All strengths train in one compiled loop, which has no single model for a callback. For a log of the "
+    "epochs, or to end the run, say on_epoch=function; for EarlyStopping patience=5; for ModelCheckpoint run=FOLDER; "
+    "for a schedule compile with a keras.optimizers.schedules. To train one strength with callbacks say "
     f"{_ONE_STRENGTH}.",
+    **dict.fromkeys(("callback", "on_epoch_end"), "Say on_epoch=function, which is called after every epoch."),
     "validation_split": "Say cv={value}, which holds out rows drawn at random, or give the last rows as "
     "`validation_data`, as Keras does.",
     "validation_freq": _SCORED,

@@ -54,3 +54,11 @@ def given_metrics(model: keras.Model) -> tuple[Any, Any]:
     if compiled is None:
         return None, None
     return read(compiled, "_user_metrics"), read(compiled, "_user_weighted_metrics")
+
+
+def metric_direction(metric: Any) -> str | None:
+    """Return "up" if larger values of a metric are better, "down" if smaller ones are, or None if Keras does not know.
+
+    `EarlyStopping(mode="auto")` reads the same attribute, which a custom metric may lack.
+    """
+    return getattr(metric, "_direction", None)

@@ -11,6 +11,7 @@ from keras import tree
 from shrinkage._cv._choice import row_se, summarise
 from shrinkage._cv._folds import Folds
 from shrinkage._data._data import Data, TargetUnits, WeightedTargets, take
+from shrinkage._host._compiled import metric_direction
 from shrinkage._model._null import null_predictions
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
@@ -28,6 +29,8 @@ class RunningMetrics:
         compiled = (template.metrics() for _ in range(strengths))
         self._compiled = [each for each in compiled if each is not None]
         self._lost = np.zeros(strengths, bool)
+        self.directions: dict[str, str | None] = {}
+        """"up" if larger values of a metric are better, "down", or None if Keras does not know, by name."""
 
     @property
     def exist(self) -> bool:
@@ -46,6 +49,10 @@ class RunningMetrics:
         if isinstance(data.y, WeightedTargets):
             weights = [data.weight_of(place)[rows] for place in range(data.y.share.shape[1])]
             weight = tree.pack_sequence_as(y, weights)
+        self.add(y, weight, predictions)
+
+    def add(self, y: Any, weight: Any, predictions: Any) -> None:
+        """Add rows as targets, weights, and predictions, a tree of (m, S, ...)."""
         for s, compiled in enumerate(self._compiled):
             compiled.update_state(y, tree.map_structure(lambda value, s=s: value[:, s], predictions), weight)
         for leaf in tree.flatten(predictions):
@@ -61,6 +68,7 @@ class RunningMetrics:
         for compiled in self._compiled:
             for metric in compiled.metrics:
                 metric.name = _base_name(metric)
+                self.directions[metric.name] = metric_direction(metric)
             for name, value in compiled.result().items():
                 values_by_name.setdefault(name, []).append(float(np.asarray(value).mean()))
             compiled.reset_state()

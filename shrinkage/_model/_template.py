@@ -226,6 +226,12 @@ class Template:
                 model.name = name
             return cls(model, **options)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle a copy of the user's model, with an optimizer that is built: Keras warns when it reads another."""
+        if self.is_function and self.network.compiled:
+            self.network.optimizer.build(self.network.trainable_variables)
+        return {**self.__dict__, "_source": self.model(self.source_values())}
+
     def _call_function(self) -> keras.Model:
         build: Any = self._build
         try:

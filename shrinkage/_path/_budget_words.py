@@ -6,25 +6,54 @@ import numpy as np
 
 from shrinkage._cv._choice import paired_errors
 from shrinkage._path._curve import Curve
-from shrinkage._path._words import interval_text, lam_text, loss_text, loss_words, strength_text
+from shrinkage._path._findings import beats_constant
+from shrinkage._path._words import Said, figures, interval_text, lam_text, loss_text, loss_words, strength_text
+from shrinkage._penalties import Decoupled
 
 _GRID = "leave $budget out for the whole grid"
 
 
-def budget_words(curve: Curve) -> str:
+def budget_words(curve: Curve) -> list[Said]:
     """Return the sentences on a search within a budget that found a choice."""
-    return " ".join(filter(None, [_choice_words(curve), _alike_words(curve), _limit_words(curve), _UNMEASURED]))
+    unmeasured = Said("not-measured", _unmeasured_words(curve))
+    if not beats_constant(curve):
+        below = curve.mean[curve.index] < curve.null_loss
+        return [Said("constant-unclear" if below else "no-better-than-constant", _no_better_words(curve)), unmeasured]
+    return [
+        Said("choice-within-budget", f"{_choice_words(curve)} {_alike_words(curve)}"),
+        Said("search-too-short", _limit_words(curve)),
+        unmeasured,
+    ]
 
 
-_UNMEASURED = (
-    "No model was trained on all rows without a penalty. In a benchmark, one such search in four lost more than 0.01 "
-    "against the choice from the whole grid."
-)
+def _unmeasured_words(curve: Curve) -> str:
+    if isinstance(curve.how, Decoupled):
+        return "No model was trained on all rows without a penalty. No benchmark of the search has decoupled decay."
+    return (
+        "No model was trained on all rows without a penalty. In a benchmark, one such search in four lost more than "
+        "0.01 against the choice from the whole grid, in log loss or squared errors of a target with variance 1."
+    )
+
+
+def _rows_words(curve: Curve) -> str:
+    rows, n_held_out = curve.folds.train.sizes[0], curve.folds.held_out.sizes[0]
+    return f"trained on {rows:,} of {curve.n_rows:,} rows and scored on {n_held_out:,} others"
+
+
+def _no_better_words(curve: Curve) -> str:
+    """Return the sentences if no model clearly beats the best constant."""
+    least, loss = int(np.nanargmin(curve.candidates)), loss_words(curve.loss_name)
+    clearly = "clearly " * bool(curve.mean[least] < curve.null_loss)
+    subject = strength_text(curve, least) if curve.lams[least] else "no penalty"
+    return (
+        f"Do not rely on these models: {_rows_words(curve)}, none {clearly}beats the best constant ({loss} "
+        f"{figures(curve.null_loss)}). The least is {figures(curve.mean[least])}, with {subject}. Training may be too "
+        f"short, the rows too few, or the inputs may have little to do with the target: {_GRID}."
+    )
 
 
 def _choice_words(curve: Curve) -> str:
-    rows, n_held_out = curve.folds.train.sizes[0], curve.folds.held_out.sizes[0]
-    on = f"trained on {rows:,} of {curve.n_rows:,} rows and scored on {n_held_out:,} others"
+    on = _rows_words(curve)
     loss, none, choice = loss_words(curve.loss_name), curve.mean[-1], curve.index
     if not curve.lam:
         tried = [index for index in range(len(curve.lams) - 1) if not curve.failed[index]]
@@ -33,9 +62,12 @@ def _choice_words(curve: Curve) -> str:
         best = min(tried, key=lambda index: curve.mean[index])
         return (
             f"No penalty: {on}, the {loss} is {loss_text(curve, none)} without a penalty and "
-            f"{loss_text(curve, curve.mean[best])} with {strength_text(curve, best)}, the best of the others."
+            f"{loss_text(curve, curve.mean[best])} with {strength_text(curve, best)}, the best of the others. "
+            f"Strengths below {lam_text(curve.lams[-2])} were not tried."
         )
-    delta = f"{curve.penalty.name} at {lam_text(curve.lam)} (n * lambda = {curve.lam * curve.n_rows:.3g})"
+    delta = f"{curve.penalty.name} at {lam_text(curve.lam)}"
+    if not isinstance(curve.how, Decoupled):
+        delta += f" (n * lambda = {curve.lam * curve.n_rows:.3g})"
     if not math.isfinite(none) or curve.failed[-1]:
         return (
             f"Use {delta}: {on}, the {loss} is {loss_text(curve, curve.mean[choice])}. Without a penalty it diverged."
@@ -43,7 +75,8 @@ def _choice_words(curve: Curve) -> str:
     if curve.gain.low > 0:
         return f"Use {delta}: {on}, it lowers the {loss} by {interval_text(curve, curve.gain)} against no penalty."
     both = f"{loss_text(curve, curve.mean[choice])} with it and {loss_text(curve, none)} without a penalty"
-    return f"Use {delta}: {on}, the {loss} is {both}, and no difference was seen."
+    gain = interval_text(curve, curve.gain)
+    return f"Use {delta}: {on}, the {loss} is {both}, a gain of {gain}: no clear difference was seen."
 
 
 def _alike_words(curve: Curve) -> str:

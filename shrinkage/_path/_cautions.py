@@ -13,7 +13,7 @@ from shrinkage._path._findings import (
     none_and_min,
     usable_strengths,
 )
-from shrinkage._path._words import lam_text
+from shrinkage._path._words import capital, fold_text, lam_text
 
 
 def near_perfect_words(curve: Curve, loss: str) -> str:
@@ -43,15 +43,10 @@ def far_fold_words(curve: Curve, loss: str) -> str:
     for fold, times in far_folds(curve).items():
         (first, ratio), *more = times.items()
         also = "".join(f" ({ratio:.1f} times at {lam_text(lam)})" for lam, ratio in more)
-        repeat, place = divmod(fold, curve.folds.per_repeat)
-        name = (
-            f"Fold {place + 1} of repeat {repeat + 1}"
-            if 1 < curve.folds.per_repeat < len(curve.fold_weight)
-            else f"Fold {fold + 1}"
-        )
         sentences.append(
-            f"{name} is far from the others: its {loss} is {ratio:.1f} times the median of the other folds at lambda = "
-            f"{lam_text(first)}{also}. Look for outliers in its rows, ${{held_out}}[{fold}]$in_python."
+            f"{capital(fold_text(curve, fold))} is far from the others: its {loss} is {ratio:.1f} times the median of "
+            f"the other folds at lambda = {lam_text(first)}{also}. Look for outliers in its rows, "
+            f"${{held_out}}[{fold}]$in_python."
         )
     return " ".join(sentences)
 

@@ -22,7 +22,7 @@ from shrinkage._cv._choice import (
     summarise_split,
 )
 from shrinkage._cv._folds import Folds
-from shrinkage._penalties import Penalty
+from shrinkage._penalties import How, Penalty
 
 Array = NDArray[Any]
 
@@ -64,6 +64,7 @@ class Curve:
     status: Array
     full_status: Array
     penalty: Penalty
+    how: How
     loss_name: str
     n_rows: int
     target_mean: float = 0.0

@@ -2,10 +2,10 @@
 
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import Overfitting, is_small, strength_without_stopping, usable_strengths
-from shrinkage._path._words import at_min, interval_text, loss_text, strength_text
+from shrinkage._path._words import Said, at_min, interval_text, loss_text, strength_text
 
 
-def overfitting_words(curve: Curve, loss: str, overfitting: Overfitting) -> str:
+def overfitting_words(curve: Curve, loss: str, overfitting: Overfitting) -> list[Said]:
     """Return the advice, the losses without a penalty at the best and last epochs, and a comparison of remedies."""
     best, last, training = (
         loss_text(curve, value)
@@ -17,22 +17,22 @@ def overfitting_words(curve: Curve, loss: str, overfitting: Overfitting) -> str:
     )
     stopped = curve.epochs[-1] <= overfitting.best_epoch
     remedy = _beyond_stopping_words(curve) if stopped else _instead_of_stopping_words(curve, overfitting)
-    return f"{_advice(curve, overfitting)} {losses} {remedy} {_unstopped_words(curve, overfitting)}"
+    return [_advice(curve, overfitting), Said("overfits", f"{losses} {remedy} {_unstopped_words(curve, overfitting)}")]
 
 
-def _advice(curve: Curve, overfitting: Overfitting) -> str:
+def _advice(curve: Curve, overfitting: Overfitting) -> Said:
     if overfitting.best_epoch == 1:
-        return (
-            "Lower $learning_rate: without a penalty the first epoch is the best, and what lies before it is not seen."
-        )
+        words = "without a penalty the first epoch is the best, and what lies before it is not seen."
+        return Said("first-epoch-is-best", f"Lower $learning_rate: {words}")
     early = f"stop at epoch {overfitting.best_epoch}"
     stopped = curve.epochs[-1] <= overfitting.best_epoch
     if curve.lam == 0:
-        return f"You do not need this penalty if you {early}."
+        return Said("no-penalty-needed", f"You do not need this penalty if you {early}.")
     if curve.gain.low > 0 and (stopped or curve.mean[curve.index] < overfitting.best_loss):
         _, _, _, stands_in = strength_without_stopping(curve, overfitting)
-        return f"Use {at_min(curve)}{f', and stop at epoch {curve.epochs[curve.index]}' * (not stands_in)}."
-    return f"You do not clearly need this penalty if you {early}."
+        stop = f", and stop at epoch {curve.epochs[curve.index]}" * (not stands_in)
+        return Said("penalty-helps", f"Use {at_min(curve)}{stop}.")
+    return Said("penalty-unclear", f"You do not clearly need this penalty if you {early}.")
 
 
 def _beyond_stopping_words(curve: Curve) -> str:

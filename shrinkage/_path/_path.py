@@ -12,7 +12,9 @@ import numpy as np
 
 from shrinkage._cv._choice import choose
 from shrinkage._note import PYTHON, Note, Vocabulary
+from shrinkage._path._choose import MetricChoice, choose_by_metric
 from shrinkage._path._curve import Array, Curve, Status
+from shrinkage._path._diagnosis import Diagnosis, diagnose
 from shrinkage._path._files import read, write
 from shrinkage._path._missing_attributes import missing_words
 from shrinkage._path._model_words import model_words
@@ -26,7 +28,7 @@ from shrinkage._path._report._sections import ComparisonLike
 from shrinkage._path._text import header, remarks, summary, table_cells
 from shrinkage._path._trials import members_of
 from shrinkage._path._verdict import verdict
-from shrinkage._path._words import title
+from shrinkage._path._words import Said, title
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from shrinkage._model._template import Template
-    from shrinkage._penalties import How
     from shrinkage._weights._selection import Selection
 
 
@@ -123,7 +124,6 @@ class Path(Curve):
 
     template: Template
     weights: tuple[Array, ...]
-    how: How
     selection: Selection
     seed: int
     plan: dict[str, Any]
@@ -161,6 +161,47 @@ class Path(Curve):
         place = int(np.count_nonzero(self.has_model[:index]))
         return self.template.model([weight[place] for weight in self.weights])
 
+    def choose(self, metric: Any, *, rule: Literal["min", "1se"] = "min") -> MetricChoice:
+        """Choose the strength by a metric of the held-out predictions, in place of the loss.
+
+        The metric is computed on the rows of each fold, and averaged with `fold_weight`, as by glmnet's
+        `type.measure`. The default, `path.lam`, does not change: it is chosen by the loss, which uses the whole
+        prediction, where an accuracy or a ranking uses a part of it. With repeats, a prediction is the average of the
+        repeats', and the folds are those of the first repeat.
+
+        Args:
+            metric: the name of a compiled metric, such as "accuracy"; "auc"; a name of
+                `sklearn.metrics.get_scorer_names()`, such as "f1_macro"; a scorer of `sklearn.metrics.make_scorer`; or
+                a function of `sklearn.metrics`, such as `mean_absolute_error`, whose name tells whether larger values
+                are better.
+            rule: "min" for the best mean, the largest strength of several; "1se" for the largest strength within one
+                standard error of it.
+
+        Returns:
+            A `MetricChoice`, a float: the strength, which `path.model` takes. It prints the metric there and at the
+            choice by the loss, and has the attributes `metric`, `index`, `mean` (S,), `se` (S,) and `fold_values`
+            (F, S).
+
+        Raises:
+            TypeError, ValueError: if the metric is not known, or cannot be computed of the predictions of every fold.
+            NothingToChoose: if a model diverged at every strength.
+
+        Source: glmnet's `cv.glmnet(type.measure=)`; Friedman, Hastie & Tibshirani (2010).
+
+        Example:
+            >>> import keras, numpy as np, shrinkage as sh
+            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, "sigmoid")], name="logit")
+            >>> model.compile("sgd", "binary_crossentropy")
+            >>> x = np.random.default_rng(0).normal(size=(60, 2))
+            >>> path = sh.fit(model, x, (x[:, 0] > 0) * 1, penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
+            >>> chosen = path.choose("auc")
+            >>> float(chosen) in path.lams, chosen.fold_values.shape
+            (True, (3, 3))
+            >>> path.model(chosen).count_params()
+            3
+        """
+        return choose_by_metric(self, self.template, metric, rule)
+
     def table(self) -> pd.DataFrame:
         """Return a data frame with a row for each strength, in the order of `lams`.
 
@@ -196,8 +237,37 @@ class Path(Curve):
         The verdict says so if the gain cannot be judged: if training has hardly begun, if no strength clearly beats the
         best constant, or if strengths diverged.
         """
+        return Note(" ".join(words for _, words in self._said))
+
+    def diagnose(self) -> Diagnosis:
+        """Return the findings behind the verdict, each with its numbers and the next step as code.
+
+        The sentences of the first findings, one after the other, are the verdict. Findings about the choice and the
+        folds follow, which the verdict leaves out. `print(path.diagnose())` lists them. docs/diagnosis.md lists the
+        codes, and shows how often the findings are right.
+
+        Returns:
+            A `Diagnosis`, a sequence of findings. A finding has a `severity` ("error", "warning" or "note"), a `code`,
+            the `sentence`, the `evidence`, a dictionary of numbers, and a `fix` as code, which uses `path`, `sh`, `np`,
+            and the `model`, `x` and `y` of the call of `fit`; add the other arguments of that call.
+
+        Example:
+            >>> import keras, numpy as np, shrinkage as sh
+            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="line")
+            >>> model.compile("sgd", "mean_squared_error")
+            >>> x = np.random.default_rng(0).normal(size=(60, 2))
+            >>> path = sh.fit(model, x, x @ [1.0, 2.0], penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
+            >>> finding = path.diagnose()[0]
+            >>> finding.code, finding.fix
+            ('hardly-trained', 'path = sh.fit(model, x, y, penalty=path.penalty, epochs=20)')
+        """
+        return diagnose(self, self._said, self._title, scheduled=self.template.has_schedule)
+
+    @property
+    def _said(self) -> list[Said]:
         said = verdict(self, self.notes, scheduled=self.template.has_schedule, seconds=self.seconds)
-        return Note(" ".join(filter(None, [said, model_words(self)])))
+        own = model_words(self)
+        return [*said, *([Said("strength-of-the-model", own)] if own else [])]
 
     def plot(
         self,

@@ -28,7 +28,10 @@ def one_split_words(curve: Curve, said: str) -> str:
     """Return the caution about the interval of a single split, where the text contains an interval."""
     if not (curve.single_split and "interval" in said):
         return ""
-    return "One split does not show the noise of training, and its intervals are too short: several folds show it."
+    return (
+        "One split does not show the noise of training, and its intervals are too short: those of several folds are "
+        "longer."
+    )
 
 
 _REPEATS = 4  # as in `more_repeats` of the vocabularies

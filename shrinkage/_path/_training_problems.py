@@ -21,19 +21,20 @@ from shrinkage._path._findings import (
     trains_above_constant,
 )
 from shrinkage._path._overfitting import overfitting_words
-from shrinkage._path._words import at_min, capital, figures, interval_text, loss_text
+from shrinkage._path._words import Said, at_min, capital, figures, interval_text, loss_text
 from shrinkage._problem._scales import names_inputs, names_targets
 
 _WORSE = "The models on this path predict worse than a constant"
 
 
-def nothing_to_choose_words(curve: Curve) -> str:
+def nothing_to_choose_words(curve: Curve) -> Said:
     """Return the sentences for a path without a choice, with the cause and advice."""
     if curve.solver == "exact":
-        return (
+        words = (
             "Nothing to choose from: without a penalty the log loss has no minimum, as the inputs separate classes. "
             "With a penalty above 0 it has one."
         )
+        return Said("no-minimum", words)
     hit = curve.status == Status.DIVERGED
     whole = np.flatnonzero(hit.all(axis=1))
     where = ""
@@ -45,10 +46,11 @@ def nothing_to_choose_words(curve: Curve) -> str:
         where = f"It was fold{'s' * (len(whole) > 1)} {numbers}, and no other: look for outliers in the rows that "
         where += f"{'its models' if len(whole) == 1 else 'they'} trained on, {rows}."
     unit = ", or say standardize_target=True" if has_far_target(curve) and curve.null_loss > 10 else ""
-    return (
+    words = (
         f"Nothing to choose from: at every strength a model diverged. {where} "
         f"Lower $learning_rate$or_scale_inputs{unit}.{_domain_words(curve)}"
     )
+    return Said("diverged", words)
 
 
 def _domain_words(curve: Curve) -> str:
@@ -61,49 +63,59 @@ def _domain_words(curve: Curve) -> str:
     )
 
 
-def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: bool) -> str:
+def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: bool) -> list[Said]:
     """Return the sentences if no strength clearly beats the best constant, with advice on the likely cause."""
     if trains_above_constant(curve):
-        return _undertrained_words(curve, loss, notes)
-    best, null, exact = float(curve.mean[curve.index]), curve.null_loss, curve.solver == "exact"
+        return [_undertrained_words(curve, loss, notes)]
+    best, null = float(curve.mean[curve.index]), curve.null_loss
     overfitting = overfitting_without_penalty(curve, scheduled=scheduled)
     how_far = convergence_without_penalty(curve)
     if overfitting and overfitting.best_loss < null <= best:
-        words = overfitting_words(curve, loss, overfitting)
-        return f"No strength beats the best constant ({loss} {figures(null)}) at its chosen epoch. {words}"
+        words = f"No strength beats the best constant ({loss} {figures(null)}) at its chosen epoch."
+        return [Said("no-better-than-constant", words), *overfitting_words(curve, loss, overfitting)]
     if how_far is Convergence.BEGINNING:
-        return f"{beginning_words(curve, loss, notes)} {_beats_words(curve, loss, so_far=True)}."
+        said = Said("hardly-trained", beginning_words(curve, loss, notes))
+        return [said, Said("constant-unclear", f"{_beats_words(curve, loss, so_far=True)}.")]
     if how_far is Convergence.FALLING:
-        return (
+        words = (
             f"Train longer (raise $epochs). {_beats_words(curve, loss, so_far=True)}. The inputs may have little to do "
             f"with the target, or training is too short. {epoch_limit_words(curve)}"
         )
+        return [Said("still-falling", words)]
+    return [_levelled_words(curve, loss, notes, scheduled=scheduled)]
+
+
+def _levelled_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: bool) -> Said:
+    """Return the sentences if training has levelled off and does not clearly beat the best constant."""
+    best, null, exact = float(curve.mean[curve.index]), curve.null_loss, curve.solver == "exact"
     start = _beats_words(curve, loss, so_far=False)
     if far_above_constant(curve, best):
         advice = "Look for outliers." if exact else "Lower $learning_rate, or look for outliers."
-        return (
+        words = (
             f"{advice} {_WORSE} on held-out rows, though not in training. {start}. "
             f"The least held-out loss is {figures(best)}."
         )
+        return Said("worse-than-constant", words)
     none = float(curve.candidates[-1])
     if none and far_above_constant(curve, none) and not scheduled:
-        return (
+        words = (
             f"Lower $learning_rate. Without a penalty the {loss} is {figures(none)} at its best epoch, far above the "
             f"best constant's. {start}."
         )
+        return Said("learning-rate", words)
     if not exact and (has_far_target(curve) or names_targets(notes)):
-        return f"{_target_advice(curve)} {start}."
-    if is_above_constant(curve):
-        advice = f"Do not use these models. {_WORSE}"
-    else:
-        advice = "Do not rely on these models"
+        return Said("target-not-scaled", f"{_target_advice(curve)} {start}.")
+    above = is_above_constant(curve)
+    advice = f"Do not use these models. {_WORSE}" if above else "Do not rely on these models"
     training = curve.train_mean[curve.index]
     idle = ", the model may not learn at all (not even its training loss is far below)"
     idle *= bool(training > 0.97 * null) and not exact
-    return (
+    words = (
         f"{advice}. {start} (training {figures(training)}, held out {figures(best)}). The inputs may have little to do "
         f"with the target{idle}, or the rows may be too few to show it."
     )
+    below = "constant-unclear" if best < null else "no-better-than-constant"
+    return Said("worse-than-constant" if above else below, words)
 
 
 def _beats_words(curve: Curve, loss: str, *, so_far: bool) -> str:
@@ -121,15 +133,16 @@ def _beats_words(curve: Curve, loss: str, *, so_far: bool) -> str:
     )
 
 
-def _undertrained_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
+def _undertrained_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> Said:
     """Return advice if not even the training loss is below the loss of the best constant."""
     least, null = least_training_loss(curve), curve.null_loss
     losses = f"({loss} {loss_text(curve, least)} in training at the least, best constant {figures(null)})"
-    state, more = "Training has not got as far as the best constant", ""
+    code, state, more = "learning-rate", "Training has not got as far as the best constant", ""
     if names_inputs(notes):
+        code = "inputs-not-scaled"
         advice = "Standardise the inputs, which are far from unit size (see the note on them)."
     elif has_far_target(curve) or names_targets(notes):
-        advice = _target_advice(curve)
+        code, advice = "target-not-scaled", _target_advice(curve)
     elif training_rises(curve):
         advice = "Lower $learning_rate."
         state = (
@@ -143,9 +156,9 @@ def _undertrained_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
         state = "Training does not beat the best constant on the rows that it trains on, and no longer falls"
         more = " If another learning rate changes nothing, the inputs may have little to do with the target."
     else:
-        advice = f"{capital(_train_longer_words(curve, notes))}."
+        code, advice = "hardly-trained", f"{capital(_train_longer_words(curve, notes))}."
     more += f" {_WORSE}, on held-out rows too." if is_above_constant(curve) else ""
-    return f"{advice} {state} {losses}.{more}"
+    return Said(code, f"{advice} {state} {losses}.{more}")
 
 
 def _target_advice(curve: Curve) -> str:

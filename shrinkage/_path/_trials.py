@@ -7,6 +7,7 @@ import numpy as np
 from shrinkage._cv._choice import paired_errors
 from shrinkage._cv._rung import PASSES_OF_A_SCORE
 from shrinkage._path._curve import Curve
+from shrinkage._penalties import Decoupled
 
 
 def members_of(curve: Curve) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def members_of(curve: Curve) -> dict[str, Any]:
         "fold": np.repeat(np.arange(1, n_folds + 1), n_lams),
         "rows": rows,
         "lam": lams,
-        "delta": lams * curve.n_rows,
+        "delta": lams * (np.nan if isinstance(curve.how, Decoupled) else curve.n_rows),
         "epoch": np.tile(curve.epochs, n_folds),
         "loss": curve.fold_loss.ravel(),
         "difference": (curve.fold_loss - least).ravel(),

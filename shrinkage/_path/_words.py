@@ -1,6 +1,7 @@
 """Formatting of paths, losses and strengths as text."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,6 +35,17 @@ _LOSSES = {
     "ctc": "CTC loss",
 }
 _NOUNS = ("loss", "error", "entropy", "crossentropy", "divergence", "deviance", "likelihood")
+
+
+class Said(NamedTuple):
+    """Sentences of the verdict about one finding, with the code of the finding."""
+
+    code: str
+    words: str
+    """Empty if there is no finding."""
+
+
+NOTHING = Said("", "")
 
 
 def title(penalty: Penalty, how: How, model: str) -> str:
@@ -147,3 +159,17 @@ def flat_range(curve: Curve) -> str:
     if start == len(close) - 1:
         return f"at lambda = 0 as at {lam_text(curve.lam)}"
     return f"from lambda = 0 to {lam_text(curve.lams[start])}"
+
+
+def fold_text(curve: Curve, fold: int) -> str:
+    """Name a fold, counted from 0: `fold 3`, or `fold 3 of repeat 2`."""
+    repeat, place = divmod(fold, curve.folds.per_repeat)
+    if 1 < curve.folds.per_repeat < len(curve.fold_weight):
+        return f"fold {place + 1} of repeat {repeat + 1}"
+    return f"fold {fold + 1}"
+
+
+def held_out_folds(curve: Curve, folds: list[int]) -> str:
+    """Name several folds; of many, the first three."""
+    more = f" and {len(folds) - 3} more" if len(folds) > 3 else ""
+    return ", ".join(fold_text(curve, fold) for fold in folds[:3]) + more

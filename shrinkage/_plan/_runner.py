@@ -1,5 +1,6 @@
 """The runner: a problem, the plan to run it, and the cohorts of members."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from shrinkage._cohort._cohort import Cohort
+from shrinkage._cohort._cohort import Cohort, side_by_side
 from shrinkage._cohort._initial import Moments
 from shrinkage._cohort._stream import StreamCohort, stored_moments
 from shrinkage._cohort._tensorflow import threads
@@ -164,16 +165,30 @@ class Runner:
         )
 
     def predict_seconds(self) -> float:
-        """Return the seconds for compiling and for the steps of all epochs. A few steps are timed."""
-        timing = self._time_way(self._way)
-        # The steps of the folds and those of all rows are compiled separately.
-        return timing.run(self._model_steps()) + timing.compile_seconds
+        """Return the seconds for compiling, and for the steps and scores of all epochs. A few of them are timed."""
+        timing, problem, plan = self._time_way(self._way), self.problem, self.plan
+        in_folds, on_all_rows = self.problem.trained_strengths
+        rung, by_rows = problem.rung, problem.training.by_rows
+        steps = problem.epochs / problem.training.batch_size * timing.step_seconds
+        # One fold, of all rows, has one core where the folds run side by side.
+        together = side_by_side(len(problem.folds.train), plan.xla)
+        seconds = steps * (in_folds * int(problem.n_train.sum()) + on_all_rows * problem.n_rows * together)
+        n_scored = problem.epochs if rung is None else len(rung.scored)
+        at_once = plan.evaluated_rows if by_rows else problem.training.batch_size
+        rounds = math.ceil(2 * int(problem.folds.held_out.sizes.max()) / at_once)
+        scores = n_scored * rounds * in_folds * self._score_seconds
+        return timing.compile_seconds + seconds + scores
+
+    @property
+    def _score_seconds(self) -> float:
+        """The seconds in which all folds score the rows that are scored together, for a strength."""
+        size = self._timed_size(self._way)
+        cohort = self._cohort(size, self.plan)
+        cohort.start(np.zeros((len(self.problem.folds.train), size)))
+        return min(cohort.time_scores() for _ in range(2)) / size
 
     def _model_steps(self) -> float:
-        in_folds = len(self.problem.lams)
-        models = in_folds if self.problem.models == "all" else min(2, in_folds)
-        if self.problem.rung is not None:
-            in_folds, models = self.problem.rung.members, 1
+        in_folds, models = self.problem.trained_strengths
         rows = in_folds * int(self.problem.n_train.sum()) + models * self.problem.n_rows
         return self.problem.epochs * rows / self.problem.training.batch_size
 
@@ -220,15 +235,19 @@ class Runner:
             return []
         return stored_moments(network, stored)
 
+    def _timed_size(self, way: Way) -> int:
+        """Number of strengths that are timed together: two where each member is traced separately."""
+        chunk = self._plan_of(way).chunk
+        return min(chunk, 2) if way.unrolled else chunk
+
     def _time_way(self, way: Way) -> Timing:
-        """Time a way with the chunk of its plan, or with two strengths where each member is traced separately.
+        """Time a way.
 
         A way is timed once: later the steps would already be compiled.
         """
         if way in self._timings:
             return self._timings[way]
-        plan = self._plan_of(way)
-        size = min(plan.chunk, 2 if way.unrolled else plan.chunk)
+        plan, size = self._plan_of(way), self._timed_size(way)
         bytes_now = self._memory.predict(size, xla=plan.xla, evaluated_rows=plan.evaluated_rows)
         self._timing_bytes = max(self._timing_bytes, bytes_now)
         cohort = self._cohort(size, plan)

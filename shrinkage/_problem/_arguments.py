@@ -32,9 +32,7 @@ def of_solver(request: Request) -> Request:
         raise ValueError(
             '`budget` must be left out with solver="exact", which computes all strengths on all rows. Received: both.'
         )
-    # No weight is drawn: those of the body are kept, and those of the head are computed.
-    init = "keep" if request.init in (None, "fresh") else request.init
-    return replace(request, epochs=1, patience=None, epoch="last", batch_size=None, init=init)
+    return replace(request, epochs=1, patience=None, epoch="last", batch_size=None)
 
 
 def check_counts(request: Request) -> None:
@@ -87,15 +85,30 @@ def read_model_and_penalty(request: Request) -> tuple[Template, Penalty, How, Se
     return template, penalty, how, selection, lam_model
 
 
-def check_init(template: Template, init: str | None, seed: int) -> str:
+def check_init(template: Template, request: Request) -> str:
+    """Return whether members begin with fresh weights or with those of the model.
+
+    An exact solver draws no weights: those of the head are computed, and those of layers before it are kept.
+    """
+    init, exact = request.init, request.solver == "exact"
     if init not in (None, "fresh", "keep"):
         raise ValueError(f'`init` must be "fresh" or "keep". Received: {init!r}.')
-    if init is None and not template.is_function and (signs := template.evidence_of_training(seed)):
+    checked = init is None and not template.is_function and (not exact or _has_frozen_weights(template))
+    if checked and (signs := template.evidence_of_training(request.seed)):
+        fresh = "" if exact else ', or init="fresh" to draw new ones'
         raise ValueError(
             f'`model` has been trained or loaded: {signs}. Say init="keep" to start every member from its weights (if '
-            f'they come from rows in `x`, they leak into the held-out loss), or init="fresh" to draw new ones.'
+            f"they come from rows in `x`, they leak into the held-out loss){fresh}."
         )
-    return init or "fresh"
+    return "keep" if exact else init or "fresh"
+
+
+def _has_frozen_weights(template: Template) -> bool:
+    """Return whether weights are frozen. Statistics of `Normalization` are not, and states of random layers."""
+    layers = [part for part in sublayers(template.network) if isinstance(part, keras.layers.Normalization)]
+    statistics = {id(variable) for layer in layers for variable in layer.variables}
+    frozen = [each for each in template.network.non_trainable_variables if id(each) not in statistics]
+    return any("float" in str(each.dtype) for each in frozen)
 
 
 def _check_detached(model: Any) -> None:

@@ -25,12 +25,17 @@ from shrinkage._problem._source import training_rows, validation_rows
 from shrinkage._problem._split import check_split, check_standardize, split, standardize
 from shrinkage._problem._stream import store_rows
 from shrinkage._problem._targets import check_class_weight
+from shrinkage._progress._monitor import Monitor
 
 _BATCH_SIZE = 32
 
 
-def prepare(request: Request) -> Problem:
+def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
     """Check the arguments of `fit` against each other and against the model.
+
+    Args:
+        request: The arguments.
+        monitor: The monitor of the run, which shows how many rows were read.
 
     Raises:
         TypeError, ValueError: If an argument is invalid.
@@ -41,10 +46,12 @@ def prepare(request: Request) -> Problem:
     check_budget(request)
     template, penalty, how, selection, lam_model = read_model_and_penalty(request)
     check_penalty_of_budget(request, penalty)
-    init = check_init(template, request.init, request.seed)
+    init = check_init(template, request)
     rows = training_rows(request, template.network)
     batch_size = request.batch_size or rows.batch_size or _BATCH_SIZE
-    stored, data, folds, target, objective, read_notes = _read_and_split(template, rows, request, batch_size)
+    stored, data, folds, target, objective, read_notes = _read_and_split(
+        template, rows, request, batch_size, monitor or Monitor()
+    )
     if stored is not None:
         rows = rows._replace(x=data.x, y=None, sample_weight=None)  # frees the first rows, which are also on disk
     notes = list(read_notes)
@@ -101,7 +108,7 @@ def _notes_of_batches(request: Request, folds: Folds, n_rows: int, batch_size: i
 
 
 def _read_and_split(
-    template: Template, rows: Rows, request: Request, batch_size: int
+    template: Template, rows: Rows, request: Request, batch_size: int, monitor: Monitor
 ) -> tuple[StoredRows | None, Data, Folds, TargetUnits | None, Objective, tuple[str, ...]]:
     """Return the rows, the folds and the units of the targets.
 
@@ -110,7 +117,7 @@ def _read_and_split(
     check_split(request)
     validation = validation_rows(request, template.network)
     if rows.rest is not None or (validation is not None and validation.rest is not None):
-        stream = store_rows(template, rows, request, batch_size, validation)
+        stream = store_rows(template, rows, request, batch_size, validation, monitor)
         return stream.stored, stream.data, stream.folds, stream.target, stream.objective, stream.notes
     data, objective = read_rows(template, rows.x, rows.y, rows.sample_weight, request.class_weight)
     notes = data.notes

@@ -81,6 +81,13 @@ class Problem:
         return self.grid.lams
 
     @property
+    def trained_strengths(self) -> tuple[int, int]:
+        """Number of strengths that are trained in the folds, at most, and on all rows, if the grid is not extended."""
+        if self.rung is not None:
+            return self.rung.members, 1
+        return len(self.lams), len(self.lams) if self.models == "all" else min(2, len(self.lams))
+
+    @property
     def train(self) -> Sequence[np.ndarray]:
         """Rows of `training.data` that each fold trains on. If these are a sample, all rows of the sample."""
         return self.folds.train if self.stored is None else [self.rows_of_x] * len(self.folds.train)

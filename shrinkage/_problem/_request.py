@@ -1,7 +1,7 @@
 """A record of the arguments of `sh.fit`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
 import keras
@@ -16,7 +16,8 @@ class Request:
     model: keras.Model | Callable[[], keras.Model]
     x: Any
     y: Any = None
-    penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso", "model"] = field(kw_only=True)
+    _: KW_ONLY
+    penalty: Penalty | Literal["l2", "l1", "elastic-net", "group-lasso", "model"]
     lams: Any = "auto"
     cv: Any = 5
     groups: Any = None

@@ -11,7 +11,7 @@ from sklearn.model_selection import TimeSeriesSplit
 
 from shrinkage._cv._folds import Folds, given_folds, with_rows_that_do_not_count
 from shrinkage._cv._given import is_splitter, read_folds
-from shrinkage._cv._rung import rung_folds, size_rung
+from shrinkage._cv._rung import LEAST_HELD_OUT, rung_folds, size_rung
 from shrinkage._cv._splits import make_folds
 from shrinkage._data._data import Data, TargetUnits, join, labels
 from shrinkage._data._dataset import Rows, is_shuffled
@@ -79,10 +79,31 @@ def choose_folds(inputs: SplitInputs, request: Request, batch_size: int) -> Fold
     elif inputs.n_validation:
         folds = given_folds(len(inputs.weight) - inputs.n_validation, inputs.n_validation)
     else:
-        folds = _split_rows(inputs, request)
+        folds = _split_within_budget(inputs, request)
+    if request.groups is not None and len(folds.train) == 1:
+        folds = replace(folds, notes=(*folds.notes, _SHORT_FOR_GROUPS))
     for name, counts in inputs.counts.items():
         _check_weights(folds, counts, name)
     return replace(folds, notes=(*folds.notes, *_unseen(folds, inputs)))
+
+
+_SHORT_FOR_GROUPS = (
+    "The standard errors and intervals of a single split are over rows. Rows of a group are alike, so that they are "
+    "too short."
+)
+
+
+def _split_within_budget(inputs: SplitInputs, request: Request) -> Folds:
+    """Return the folds of the whole grid, which is trained if a budget has no room for a search."""
+    try:
+        return _split_rows(inputs, request)
+    except ValueError as error:
+        if request.budget is None:
+            raise
+        raise ValueError(
+            f"`budget` has no room for a search on these rows, and the whole grid cannot be trained in five folds: "
+            f"{error} Leave `budget` out to give `cv`."
+        ) from error
 
 
 def _choose_rung(inputs: SplitInputs, request: Request, batch_size: int) -> Folds | None:
@@ -91,6 +112,11 @@ def _choose_rung(inputs: SplitInputs, request: Request, batch_size: int) -> Fold
         return None
     counts, n_given = inputs.weight > 0, inputs.n_validation
     n_rows = len(counts) - n_given
+    if 0 < n_given < LEAST_HELD_OUT:
+        raise ValueError(
+            f"`validation_data` must have at least {LEAST_HELD_OUT} rows with `budget`, whose choice rests on their "
+            f"losses. Received: {n_given}. Give more rows, or leave `validation_data` out."
+        )
     sizes = size_rung(
         int(counts[:n_rows].sum()), request.budget, epochs=request.epochs or 1, epoch=request.epoch,
         batch_size=batch_size, n_given=n_given,

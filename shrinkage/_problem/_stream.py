@@ -31,6 +31,8 @@ from shrinkage._problem._split import (
     split_inputs,
     standardize,
 )
+from shrinkage._progress._monitor import Monitor
+from shrinkage._progress._snapshot import Snapshot
 
 _SAMPLE = 16_384
 """Maximum number of held-out rows with stored predictions and losses."""
@@ -64,7 +66,7 @@ def check_by_rows(objective: Objective, behaviour: Behaviour) -> None:
 
 
 def store_rows(
-    template: Template, rows: Rows, request: Request, batch_size: int, validation: Rows | None = None
+    template: Template, rows: Rows, request: Request, batch_size: int, validation: Rows | None, monitor: Monitor
 ) -> Stream:
     """Check all rows, write them to disk in a single pass, choose the folds, and shuffle the rows.
 
@@ -74,6 +76,7 @@ def store_rows(
         request: The arguments of `fit`.
         batch_size: Number of rows per batch.
         validation: Rows of `validation_data`, or None.
+        monitor: The monitor of the run, which shows how many rows were read.
 
     Raises:
         TypeError, ValueError: If `read_rows` refuses a row, or the split or the batch size do not fit the rows.
@@ -92,9 +95,9 @@ def store_rows(
         return read_validation(template, objective, rows, request, is_block=True)
 
     with Writer(_arrays(first), request.seed) as writer:
-        inputs, notes = _write(writer, _checked(rows, read), objective, request)
+        inputs, notes = _write(writer, _checked(rows, read), objective, request, monitor)
         if validation is not None:
-            held_out, _ = _write(writer, _checked(validation, read_held_out), objective, request)
+            held_out, _ = _write(writer, _checked(validation, read_held_out), objective, request, monitor)
             inputs = replace(join_inputs([inputs, held_out]), n_validation=len(held_out.weight))
         _check_classes(inputs, objective)
         folds = choose_folds(inputs, request, batch_size)
@@ -114,13 +117,14 @@ def store_rows(
 
 
 def _write(
-    writer: Writer, blocks: Iterator[Data], objective: Objective, request: Request
+    writer: Writer, blocks: Iterator[Data], objective: Objective, request: Request, monitor: Monitor
 ) -> tuple[SplitInputs, tuple[str, ...]]:
     """Write checked rows; return the values of all of them that a split depends on, and the notes."""
     parts, notes, by_output = list[SplitInputs](), dict[str, None](), False
     for data in blocks:
         by_output = isinstance(data.y, WeightedTargets)
         writer.write(_arrays(data))
+        monitor.show(Snapshot("reading", rows=writer.n_rows))
         found = split_inputs(data, objective)
         needed = request.standardize_target or is_splitter(request.cv)
         small = found.target is not None and math.prod(found.target.shape[1:]) <= _TARGET_VALUES

@@ -1,6 +1,5 @@
 """The scores of a grid of strengths, which is extended if the minimum is at an end."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -10,9 +9,6 @@ from shrinkage._cv._strengths import extension
 from shrinkage._note import Note
 from shrinkage._problem._problem import Problem
 
-Tick = Callable[[], None]
-Expect = Callable[[int], None]
-
 
 class Scorer(Protocol):
     """Trains and scores strengths; `Search` implements it."""
@@ -20,7 +16,7 @@ class Scorer(Protocol):
     problem: Problem
     notes: list[str]
 
-    def score(self, lams: np.ndarray, tick: Tick) -> Scores:
+    def score(self, lams: np.ndarray) -> Scores:
         """Train strengths in all folds."""
         ...
 
@@ -28,15 +24,11 @@ class Scorer(Protocol):
         """Return the mean held-out loss of each strength, (S,); NaN if a member diverged."""
         ...
 
-    def parts(self, lams: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """Split strengths into parts that are trained together."""
-        ...
 
-
-def score_grid(search: Scorer, tick: Tick, expect: Expect) -> tuple[Scores, np.ndarray]:
+def score_grid(search: Scorer) -> tuple[Scores, np.ndarray]:
     """Score the grid, and extend it if the minimum is at an end; return scores and strengths, descending."""
     lams = search.problem.lams
-    scores = search.score(lams, tick)
+    scores = search.score(lams)
     decades_up = decades_down = 0
     grid = search.problem.grid
     while grid.lam_max is not None:
@@ -49,8 +41,7 @@ def score_grid(search: Scorer, tick: Tick, expect: Expect) -> tuple[Scores, np.n
             break
         upwards = new_lams[0] > lams[0]
         decades_up, decades_down = decades_up + upwards, decades_down + (not upwards)
-        expect(search.problem.epochs * len(search.parts(new_lams)))
-        lams, scores = np.concatenate([lams, new_lams]), join([scores, search.score(new_lams, tick)])
+        lams, scores = np.concatenate([lams, new_lams]), join([scores, search.score(new_lams)])
         order = np.argsort(-lams, kind="stable")
         lams, scores = lams[order], scores.take(order)
     if decades_up == 3 or decades_down == 3:

@@ -18,13 +18,13 @@ from shrinkage._exact._runner import AnyRunner
 from shrinkage._model._behaviour import COMPARED, describe_difference
 from shrinkage._note import Note, warn_caller
 from shrinkage._penalties import Decoupled
+from shrinkage._progress._monitor import Monitor
 from shrinkage._record._record import Record
 from shrinkage._record._unrecorded import Unrecorded
 from shrinkage._search._grid import score_grid
+from shrinkage._search._tracker import Tracker
 from shrinkage._search._walk import walk
 
-Tick = Callable[[], None]
-Expect = Callable[[int], None]
 MakeCohort = Callable[[], Members]
 
 
@@ -59,29 +59,27 @@ class Search:
     Args:
         runner: The problem and the plan.
         record: The record of the run.
+        monitor: The monitor of the run.
     """
 
-    def __init__(self, runner: AnyRunner, record: Record | Unrecorded):
+    def __init__(self, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor):
         self._runner, self.problem, self._record = runner, runner.problem, record
+        self._monitor, self._tracker = monitor, Tracker(runner, monitor)
         self.notes: list[str] = []
         self._sizes: set[int] = set()  # numbers of strengths with compiled steps
-        n_lams = len(self.problem.lams)
-        n_models = n_lams if self.problem.models == "all" else 2 if self.problem.rung is None else 1
-        self.expected_epochs = self.problem.epochs * (self._count_parts(n_lams) + self._count_parts(n_models))
 
-    def _count_parts(self, strengths: int) -> int:
-        return math.ceil(strengths / self._runner.plan.chunk)
-
-    def run(self, tick: Tick, expect: Expect) -> Outcome:
+    def run(self) -> Outcome:
         """Score the strengths in all folds, choose an epoch for each strength, and train on all rows up to it."""
         rung = self.problem.rung
-        scores, lams = score_grid(self, tick, expect) if rung is None else walk(self, rung, tick, expect)
+        scores, lams = score_grid(self) if rung is None else walk(self, rung)
+        self._tracker.end_folds(lams, scores)
         kept = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
         models: dict[int, TrainedModel] = {}
         while new := [index for index in self._wanted(scores, kept, models) if index not in models]:
-            trained = self.train_all_rows(lams[new], kept[new], tick, expect)
+            trained = self.train_all_rows(lams[new], kept[new])
             models |= dict(zip(new, trained, strict=True))
-        return Outcome(lams, scores, kept, dict(sorted(models.items())), tuple(self.notes))
+        notes = *self.notes, *(self._monitor.board.notes if self._monitor.board else ())
+        return Outcome(lams, scores, kept, dict(sorted(models.items())), notes)
 
     def _wanted(self, scores: Scores, kept: np.ndarray, models: dict[int, TrainedModel]) -> list[int]:
         """Return the indices of the strengths to train on all rows. A model that diverged there is not chosen."""
@@ -108,41 +106,46 @@ class Search:
     def _average(self, fold_loss: np.ndarray) -> np.ndarray:
         return summarise(fold_loss, self.problem.fold_weight)[0]
 
-    def score(self, lams: np.ndarray, tick: Tick) -> Scores:
+    def score(self, lams: np.ndarray) -> Scores:
         """Train strengths in all folds."""
         problem = self.problem
         # On a rung, the schedule of the learning rate is stretched to fewer steps, whose rates have a smaller sum.
         decoupled = isinstance(problem.training.how, Decoupled) and problem.rung is None
 
         def train(cohort: MakeCohort, size: int, lams: np.ndarray, _start: int, part: Part) -> Scores:
+            self._tracker.begin(lams, problem.epochs)
             if part.result is None:
                 scored = None if problem.rung is None else problem.rung.scored
                 lam = fold_lams(_pad(lams, size), problem.n_rows, problem.n_train, decoupled=decoupled)
                 scores = score(
                     cohort(), lam, epochs=problem.epochs, patience=problem.patience, keep=problem.epoch,
-                    average=self._average, part=part, tick=tick, scored=scored,
+                    average=self._average, part=part, tick=self._tracker.tick, scored=scored,
                 )  # fmt: skip
             else:
                 scores = Scores(**part.result)
-                _skip(scores.cv_loss.shape[2], tick)
-            return scores.take(slice(len(lams)))
+            scores = scores.take(slice(len(lams)))
+            self._tracker.finish(scores)
+            return scores
 
+        self._tracker.expect("folds", len(lams))
         return join(self._train_parts("folds", lams, self._runner.cohort, train))
 
-    def train_all_rows(self, lams: np.ndarray, kept: np.ndarray, tick: Tick, expect: Expect) -> list[TrainedModel]:
+    def train_all_rows(self, lams: np.ndarray, kept: np.ndarray) -> list[TrainedModel]:
         """Train strengths on all rows up to their epochs."""
 
         def train(cohort: MakeCohort, size: int, lams: np.ndarray, start: int, part: Part) -> TrainedModels:
             epochs = _pad(kept[start : start + len(lams)], size)
-            expect(int(epochs.max()) - self.problem.epochs)
+            self._tracker.begin(lams, int(epochs.max()))
             if part.result is None:
-                models = refit(cohort(), _pad(lams, size)[None], epochs, self._comparison_rows, part, tick)
+                lam, rows = _pad(lams, size)[None], self._comparison_rows
+                models = refit(cohort(), lam, epochs, rows, part, self._tracker.tick)
             else:
                 values, diverged, last = part.result
                 models = TrainedModels(values, diverged, None if last is None else TrainedMember(*last))
-                _skip(int(epochs.max()), tick)
+            self._tracker.finish()
             return models._replace(values=models.values[: len(lams)], diverged=models.diverged[: len(lams)])
 
+        self._tracker.expect("all rows", len(lams))
         found = self._train_parts("all rows", lams, self._runner.cohort_of_all_rows, train)
         if found[-1].last is not None:
             self._warn_unless_equal(found[-1].last)
@@ -248,12 +251,6 @@ def _too_large(error: Exception) -> MemoryError:
     reason = str(error).partition("\n")[0]
     text = "Memory ran out with one strength at a time: give a smaller $batch_size, fewer $folds, or a smaller model"
     return MemoryError(Note(f"{text} ({reason})."))
-
-
-def _skip(epochs: int, tick: Tick) -> None:
-    """Count the epochs of a part that is finished in the record."""
-    for _ in range(epochs):
-        tick()
 
 
 def _pad(part: np.ndarray, size: int) -> np.ndarray:

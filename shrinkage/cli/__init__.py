@@ -4,6 +4,7 @@ import click
 
 from shrinkage import __version__
 
+from ._compare import compare
 from ._convert import convert
 from ._demo import demo
 from ._doctor import doctor
@@ -27,5 +28,5 @@ def main() -> None:
     """
 
 
-for _command in (convert, demo, fit, predict, doctor, report, resume, show):
+for _command in (compare, convert, demo, fit, predict, doctor, report, resume, show):
     main.add_command(_command)

@@ -1,6 +1,7 @@
 """`Columns`: how `fit` read a table, as `predict` needs it; saved as `columns.json`."""
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from types import UnionType
@@ -177,6 +178,14 @@ def input_name(name: str) -> str:
     'km_h'
     """
     return name.replace("/", "_")
+
+
+def check_input_names(columns: Columns) -> None:
+    """Raise `BadInput` if columns have the same name as input of the model."""
+    counts = Counter(input_name(name) for name in columns.names)
+    same = [name for name in columns.names if counts[input_name(name)] > 1]
+    if same:
+        raise BadInput(f"the model needs names that differ by more than a slash: {', '.join(same)}; rename one.")
 
 
 def halves(number: float | np.floating) -> tuple[float, float]:

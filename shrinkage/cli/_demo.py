@@ -8,6 +8,7 @@ import click
 
 from ._console import Console, common, import_keras
 from ._errors import EXIT_CODES, TrainingFailed
+from ._progress import progress_arguments, progress_options
 
 if TYPE_CHECKING:
     import keras
@@ -21,6 +22,7 @@ FOLDER = File("shrinkage-demo")
 @click.option(
     "--overwrite/--no-overwrite", default=True, show_default=True, help="Replace an earlier demo in ./shrinkage-demo."
 )
+@progress_options
 @common
 def demo(overwrite: bool, console: Console) -> None:
     """Train on scikit-learn's handwritten digits; results in ./shrinkage-demo.
@@ -54,7 +56,8 @@ def _train() -> "Path":
 
     pixels, digits = load_digits(return_X_y=True)
     # 16 grey levels.
-    return sh.fit(_network(), pixels / 16, digits, penalty=sh.L2(), cv=5, epochs=20, batch_size=32)
+    options = {"cv": 5, "epochs": 20, "batch_size": 32, **progress_arguments()}
+    return sh.fit(_network(), pixels / 16, digits, penalty=sh.L2(), **options)
 
 
 def _network() -> "keras.Model":

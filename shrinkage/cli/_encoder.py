@@ -355,7 +355,7 @@ def assemble(columns: Columns, network: "keras.Model", target_mean: float, targe
     raw = [side_by_side(list(numbers.values()))] if len(numbers) > 1 else list(numbers.values())
     outputs = _of_keras(network)(encoder(columns)([*raw, *texts.values()]))
     if columns.task == "regression":
-        outputs = _target_layers(outputs.shape[1:], target_mean, target_sd)(outputs)
+        outputs = target_layers(outputs.shape[1:], target_mean, target_sd)(outputs)
     return keras.Model({**numbers, **texts}, outputs, name="shrinkage_model")
 
 
@@ -375,7 +375,7 @@ def _of_keras(network: "keras.Model") -> "keras.Model":
     return keras.Model(copy.inputs, copy.outputs[0], name=_NETWORK)
 
 
-def _target_layers(shape: tuple[int, ...], mean: float, sd: float) -> "keras.Model":
+def target_layers(shape: tuple[int, ...], mean: float, sd: float) -> "keras.Model":
     """Return layers from standardised predictions to the target's units, in float64 for large close numbers."""
     import keras
 

@@ -10,15 +10,15 @@ import click
 from ._console import Console, Number, common, import_keras, n_bytes, separator_option, units, whole_number
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._penalty import check_penalty, penalty_arguments, penalty_options
+from ._progress import progress_arguments, progress_options, tensorboard_option
 from ._recorded import RecordedCommand, recorded, resumed_folder
 
 if TYPE_CHECKING:
-    from shrinkage._exact._runner import AnyRunner
     from shrinkage._path._path import Path
 
     from ._columns import Task
     from ._network import Settings, TargetScale
-    from ._prepare import Prepared
+    from ._prepare import Prepared, Wishes
 
 
 MOST_REPEATS = 1000
@@ -106,6 +106,8 @@ _BUDGETS = 1.2, 1000.0
 @click.option(
     "--dry-run", is_flag=True, show_default=False, help="Print columns, models and memory; train and write nothing."
 )
+@tensorboard_option
+@progress_options
 @common
 def fit(
     data: tuple[File, ...],
@@ -139,11 +141,11 @@ def fit(
     from ._folder import check_folder, check_outside, keeping_the_table
     from ._images import holds_images
     from ._network import Settings
-    from ._own_model import check_model_option, is_own
-    from ._prepare import Wishes, prepare
-    from ._split import OPTIONS, check_budget, check_split
+    from ._own_model import check_model_option
+    from ._prepare import Wishes
+    from ._split import OPTIONS
 
-    folder = resumed_folder() or output or File(f"{_name(data[0])}-shrinkage")
+    folder = resumed_folder() or output or File(f"{name_of(data[0])}-shrinkage")
     if holds_images(data):
         tables = {"drop": drop, "category": category, "number": number, "no_clip": not clip, "sep": separator,
                   "target": target, "task": task}  # fmt: skip
@@ -152,14 +154,11 @@ def fit(
         raise click.UsageError("Missing option '--target'.")
     check_model_option(options["model"])
     settings = Settings.with_defaults(**options, clip=clip)
-    check_penalty(settings)
     columns = {name: options[name] for name in OPTIONS}
-    check_split(**columns, repeats=settings.repeats)
-    check_budget(settings)
     wishes = Wishes(
         drop, category, number, clip, settings.model, separator, **columns, on_bad_row=on_bad_row, max_memory=max_memory
     )
-    prepared = prepare(data, target, task, settings.folds, wishes)
+    prepared = check_and_prepare(data, target, task, settings, wishes)
     if prepared.stream is not None:
         one_pass = settings.solver == "exact" and prepared.columns.task == "regression"
         if settings.batch_size is None and not one_pass:
@@ -172,18 +171,12 @@ def fit(
     check_outside(folder, data)
     if not dry_run and resumed_folder() is None:
         check_folder(folder, overwrite)
-    console.say(prepared.describe())
-    if is_own(settings.model):
-        console.say(
-            f"caution: {settings.model} trains from fresh weights; frozen weights and state such as moving means are "
-            "kept, and must not come from these rows"
-        )
-    console.say(f"training: {settings}\n")
+    say_prepared(console, prepared, settings, str(settings))
     import_keras()
     if dry_run:
         return _stop_before_training(console, prepared, settings, max_memory)
     with recorded(folder, max_memory) as record:
-        path = train(prepared, settings, max_memory, record)
+        path = train(prepared, settings, max_memory, run=record, **progress_arguments())
         document = _report(console, prepared, path, settings)
         with keeping_the_table(folder):
             _write(prepared, path, settings, folder)
@@ -202,9 +195,10 @@ def _fit_images(
     """Train on a folder of images. `tables` are options that go with tables."""
     import shrinkage as sh
 
-    from ._dry_run import say_forecast
+    from ._dry_run import say_estimate
     from ._folder import check_folder, check_outside, keeping_the_table
-    from ._images import check_options, fit_arguments, prepare, write
+    from ._images import check_options, prepare, write
+    from ._images import fit_arguments as arguments_of_images
     from ._network import Settings
     from ._report import path_document, path_text
     from ._split import OPTIONS, check_budget
@@ -224,12 +218,12 @@ def _fit_images(
     console.say(f"training: {settings.describe('small convolutional network')}\n")
     import_keras()
     with in_shell(labels):
-        arguments = fit_arguments(prepared, settings)
-        if dry_run:
-            return say_forecast(console, runner_of(arguments), labels, {"data": prepared.document()})
+        arguments = arguments_of_images(prepared, settings)
+    if dry_run:
+        return say_estimate(console, arguments, labels, {"data": prepared.document()})
     with recorded(folder, None) as record:
         with in_shell(labels):
-            path = sh.fit(**arguments, run=record)
+            path = sh.fit(**arguments, run=record, **progress_arguments())
         console.say(path_text(path, labels))
         with keeping_the_table(folder):
             write(prepared, path, settings, folder)
@@ -253,15 +247,41 @@ def _finish(console: Console, path: "Path", settings: "Settings", folder: File, 
         click.get_current_context().exit(TrainingFailed.exit_code)
 
 
-def _name(place: File) -> str:
+def check_and_prepare(
+    data: tuple[File, ...], target: str, task: "Task | None", settings: "Settings", wishes: "Wishes"
+) -> "Prepared":
+    """Refuse options that contradict each other, and read the table."""
+    from ._prepare import prepare
+    from ._split import OPTIONS, check_budget, check_split
+
+    check_penalty(settings)
+    check_split(**{name: getattr(settings, name) for name in OPTIONS}, repeats=settings.repeats)
+    check_budget(settings)
+    return prepare(data, target, task, settings.folds, wishes)
+
+
+def say_prepared(console: Console, prepared: "Prepared", settings: "Settings", training: str) -> None:
+    """Describe the table, and the training to come."""
+    from ._own_model import is_own
+
+    console.say(prepared.describe())
+    if is_own(settings.model):
+        console.say(
+            f"caution: {settings.model} trains from fresh weights; frozen weights and state such as moving means are "
+            "kept, and must not come from these rows"
+        )
+    console.say(f"training: {training}\n")
+
+
+def name_of(place: File) -> str:
     """Return a name for the results: of a folder, or of the first file without its suffix."""
     from ._tables import find_sources
 
     return place.resolve().name if place.is_dir() else find_sources([place])[0].file.stem
 
 
-def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, record: File | None = None) -> "Path":
-    """Train the path on the encoded inputs, with a record in the folder `record`."""
+def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, **shown: Any) -> "Path":
+    """Train the path on the encoded inputs. `shown` are the arguments of `shrinkage.fit` that only show how it goes."""
     import shrinkage as sh
 
     from ._network import TargetScale
@@ -269,20 +289,11 @@ def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, re
 
     scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(prepared.columns.labels):
-        path = sh.fit(**_fit_arguments(prepared, settings, scale, max_memory), run=record)
-    return path if prepared.columns.task != "regression" else _in_target_units(path, scale)
+        path = sh.fit(**fit_arguments(prepared, settings, scale, max_memory), **shown)
+    return scale.in_target_units(path)
 
 
-def runner_of(arguments: dict[str, Any]) -> "AnyRunner":
-    """Return the plan of a training, which `shrinkage.fit` would follow."""
-    from shrinkage._exact._runner import make_runner
-    from shrinkage._problem._prepare import prepare
-    from shrinkage._problem._request import Request
-
-    return make_runner(prepare(Request(**arguments)))
-
-
-def _fit_arguments(
+def fit_arguments(
     prepared: "Prepared", settings: "Settings", scale: "TargetScale", max_memory: int | None
 ) -> dict[str, Any]:
     from ._network import network, training_arguments
@@ -308,26 +319,15 @@ def _fit_arguments(
 
 
 def _stop_before_training(console: Console, prepared: "Prepared", settings: "Settings", max_memory: int | None) -> None:
-    from ._dry_run import say_forecast
+    from ._dry_run import say_estimate
     from ._network import TargetScale
     from ._terms import in_shell
 
     labels = prepared.columns.labels
     scale = TargetScale.of(prepared.columns.task, prepared.target.values)
     with in_shell(labels):
-        runner = runner_of(_fit_arguments(prepared, settings, scale, max_memory))
-    say_forecast(console, runner, labels, {"data": prepared.document(), "columns": prepared.table()})
-
-
-def _in_target_units(path: "Path", scale: "TargetScale") -> "Path":
-    """Return a path of centred and scaled targets in the units of the target."""
-    return replace(
-        path,
-        target_mean=scale.centre + scale.size * path.target_mean,
-        target_sd=scale.size * path.target_sd,
-        predictions=scale.centre + scale.size * path.predictions,
-        targets=scale.centre + scale.size * path.targets,
-    )
+        arguments = fit_arguments(prepared, settings, scale, max_memory)
+    say_estimate(console, arguments, labels, {"data": prepared.document(), "columns": prepared.table()})
 
 
 def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: File) -> None:

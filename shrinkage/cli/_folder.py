@@ -16,7 +16,7 @@ PAGE, COMMAND_LINE = "report.html", "command.txt"
 # All files of a run: `--overwrite` removes no other files.
 RUN_FILES = (
     MARK, "arrays.npz", "template.keras", "model.keras", "columns.json", "images.json", "path.png", "skipped-rows.csv",
-    PAGE, COMMAND_LINE,
+    "comparison.csv", "comparison.png", "weights.png", PAGE, COMMAND_LINE,
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The networks and training settings of the command line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +12,8 @@ from ._penalty import penalty_words
 
 if TYPE_CHECKING:
     import keras
+
+    from shrinkage._path._path import Path
 
 LOSSES: dict[Task, str] = {
     "binary": "binary_crossentropy",
@@ -145,12 +147,24 @@ class TargetScale:
             return values
         return ((values - self.centre) / self.size)[:, None].astype("float32")
 
+    def in_target_units(self, path: "Path") -> "Path":
+        """Return a path of encoded targets with predictions, and target mean and deviation, in the target's units."""
+        if self.task != "regression":
+            return path
+        return replace(
+            path,
+            target_mean=self.centre + self.size * path.target_mean,
+            target_sd=self.size * path.target_sd,
+            predictions=self.centre + self.size * path.predictions,
+            targets=self.centre + self.size * path.targets,
+        )
+
 
 PATIENCE = 10
 WORD_WIDTH = 16
 HIDDEN = (64, 64)
-FULL_BATCHES = {"epochs": 1000, "learning_rate": 0.3}
-MINI_BATCHES = {"epochs": 200, "learning_rate": 1e-3, "batch_size": 32}
+FULL_BATCHES: dict[str, Any] = {"epochs": 1000, "learning_rate": 0.3}
+MINI_BATCHES: dict[str, Any] = {"epochs": 200, "learning_rate": 1e-3, "batch_size": 32}
 
 
 def training_arguments(settings: Settings, n_rows: int) -> dict[str, Any]:
@@ -178,20 +192,41 @@ def network(columns: Columns, inputs: Sequence[np.ndarray], settings: Settings) 
         n_outputs = max(1, len(columns.labels) * (columns.task == "multi-class"))
         return own_model(settings.model, inputs[0].shape[1], n_outputs)
 
+    rate = settings.learning_rate or MINI_BATCHES["learning_rate"]  # of the saved model, if this one is computed
+    steps = settings.epochs if settings.batch_size is None else None  # a step is an epoch
+    return compiled_network(columns, inputs, settings.layers, rate, steps, clip=settings.clip)
+
+
+def compiled_network(
+    columns: Columns,
+    inputs: Sequence[np.ndarray],
+    layers: Sequence[int],
+    learning_rate: float,
+    steps: int | None,
+    *,
+    clip: bool = True,
+) -> "keras.Model":
+    """Return a compiled network of the project.
+
+    Args:
+        columns: The columns, with task and classes.
+        inputs: The result of `encode`.
+        layers: Units of the hidden layers; none for a linear model.
+        learning_rate: The learning rate of Adam.
+        steps: The number of steps in which it falls to 0; None for a constant rate.
+        clip: Whether to clip numbers far outside the others.
+    """
     import keras
 
-    tensors, encoded = _first_layers(columns, inputs, settings.clip)
+    tensors, encoded = _first_layers(columns, inputs, clip)
     outputs: Any = keras.layers.Concatenate()(encoded) if len(encoded) > 1 else encoded[0]
-    for units in settings.layers:
+    for units in layers:
         outputs = keras.layers.Dense(units, activation="relu")(outputs)
-    name = "_".join(["mlp", *map(str, settings.layers)]) if settings.layers else "linear"
-    model = keras.Model(tensors, _output(columns)(outputs), name=name)
-    rate: Any = settings.learning_rate or 1e-3  # of the saved model, if this one is computed
-    if settings.batch_size is None and settings.epochs is not None:  # a step is an epoch
-        rate = keras.optimizers.schedules.CosineDecay(rate, settings.epochs)
-    optimizer = keras.optimizers.Adam(rate)
+    name = "_".join(["mlp", *map(str, layers)]) if layers else "linear"
+    model = keras.Model(tensors if len(tensors) > 1 else tensors[0], _output(columns)(outputs), name=name)
+    rate: Any = learning_rate if steps is None else keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     metrics = [] if columns.task == "regression" else ["accuracy"]
-    model.compile(optimizer, LOSSES[columns.task], metrics=metrics)
+    model.compile(keras.optimizers.Adam(rate), LOSSES[columns.task], metrics=metrics)
     return model
 
 

@@ -86,7 +86,7 @@ def _call(name: str, n_inputs: int, n_outputs: int) -> Any:
     if not callable(build):
         raise BadInput(f"--model {name}: {file} has no function {function}.")
     sizes = (n_inputs, n_outputs)
-    n_needed = _count_parameters(build)
+    n_needed = count_parameters(build)
     if n_needed > len(sizes):
         raise BadInput(
             f"--model {name}: expected a function of no parameters or of (n_inputs, n_outputs); {function} needs "
@@ -110,7 +110,7 @@ def _run(name: str, file: Path) -> Any:
     return module
 
 
-def _count_parameters(build: Any) -> int:
+def count_parameters(build: Any) -> int:
     """Return the number of parameters without a default."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(p.kind in kinds and p.default is p.empty for p in inspect.signature(build).parameters.values())

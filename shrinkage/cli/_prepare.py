@@ -1,6 +1,5 @@
 """Read a file into the inputs and the target of a network, with a description of the result."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from shrinkage._data._memory import memory_limit
 
 from ._cautions import about_time, cautions
 from ._column_table import column_table, table_lines
-from ._columns import Columns, Task, input_name
+from ._columns import Columns, Task, check_input_names
 from ._console import plural
 from ._counts import odd_words
 from ._encoder import count_clipped, count_unseen, encode, missing, odd_cells, read_cells
@@ -250,7 +249,7 @@ def prepare(
         target_name, target.task, target.labels, numbers, categories, dropped, texts, table.decimal,
         as_matrix=is_own(wishes.model),
     )  # fmt: skip
-    _check_input_names(columns)
+    check_input_names(columns)
     cells = read_cells(columns, features)
     said = cautions(frame, columns, target)
     odd = odd_cells(columns, features)
@@ -284,10 +283,3 @@ def _check_wishes(names: Sequence[str], target: str, wishes: Wishes) -> None:
                 raise BadInput(f"{option} {name}: {name} is the target{way}.")
             if said.setdefault(name, option) != option:
                 raise BadInput(f"{said[name]} {name} and {option} {name} contradict each other; give one of them.")
-
-
-def _check_input_names(columns: Columns) -> None:
-    counts = Counter(input_name(name) for name in columns.names)
-    same = [name for name in columns.names if counts[input_name(name)] > 1]
-    if same:
-        raise BadInput(f"the model needs names that differ by more than a slash: {', '.join(same)}; rename one.")

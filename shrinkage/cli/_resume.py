@@ -11,6 +11,7 @@ from shrinkage._note import duration
 from ._console import Console, common, import_keras, plural
 from ._errors import EXIT_CODES, BadInput
 from ._folder import MARK
+from ._progress import progress_options
 from ._recorded import COMMAND, RECORD, is_unfinished, resume_command
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _RUN = click.argument("run", type=click.Path(exists=True, file_okay=False, path_
 
 @click.command(short_help="Go on with a run after a kill, a crash or Ctrl-C.", epilog=EXIT_CODES)
 @_RUN
+@progress_options
 @common
 def resume(run: File, console: Console) -> None:
     """Go on with the run of `shrinkage fit` in the folder RUN.

@@ -19,6 +19,8 @@ IN_SHELL = Vocabulary(
         "folds": "--folds",
         "more_repeats": "--repeats 4",
         "budget": "--budget",
+        "nested": "--nested",
+        "tensorboard": "--tensorboard",
         "or_scale_inputs": "",  # the shell scales inputs
         "or_smaller_lams": "",
         "extend_lams": "shrinkage.fit in Python takes `lams`, to extend",

@@ -52,7 +52,9 @@ def test_several_files_and_json():
     first, second = json.loads(done.stdout)["models"]
     assert (first["file"], first["errors"], second["file"], second["findings"]) == ("half.keras", 1, "mlp.keras", [])
     (finding,) = (each for each in first["findings"] if each["severity"] == "error")
-    assert finding.keys() == {"severity", "code", "about", "why", "fix"} and finding["about"] == ["a/kernel"]
+    assert finding.keys() == {"severity", "code", "about", "sentence", "fix", "evidence"} and finding["about"] == [
+        "a/kernel"
+    ]
     text = run("half.keras", "mlp.keras").stdout
     assert "half.keras\nnet: 1 error" in text and "mlp.keras\nnet: no errors, no warnings, no notes" in text
 

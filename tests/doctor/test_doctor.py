@@ -54,7 +54,7 @@ def test_it_finds_what_a_model_has_and_the_fix_puts_it_right(code, i):
     make, options = copy.deepcopy(ILL[code][i])
     model = make()
     found = [finding for finding in sh.doctor(model, **options).findings if finding.code == code]
-    assert len(found) == 1 and found[0].about and found[0].why and found[0].fix
+    assert len(found) == 1 and found[0].about and found[0].sentence and found[0].fix
     reg = (attachments(model) or [None])[0]
     names = {"model": model, "reg": reg, "keras": keras, "sh": sh, "callbacks": [], **options}
     names["optimizer"] = own_steps.OUTSIDE
@@ -114,9 +114,9 @@ def test_of_many_weights_three_are_named_and_layers_are_listed():
 
 def test_a_finding_says_the_numbers_of_the_model():
     (finding,) = sh.doctor(adamw_as_it_comes()).warnings
-    assert "weight_decay=0.004 shrinks 2 biases, 1 gamma, 1 beta too (10 parameters)" in finding.why
+    assert "weight_decay=0.004 shrinks 2 biases, 1 gamma, 1 beta too (10 parameters)" in finding.sentence
     (finding,) = sh.doctor(excluding_by_layer_names()).warnings
-    assert "(LayerNorm, bias) are searched in names of variables, not in paths, and match bias." in finding.why
+    assert "(LayerNorm, bias) are searched in names of variables, not in paths, and match bias." in finding.sentence
 
 
 # --- what it does not do

@@ -52,9 +52,9 @@ def test_a_choice_that_diverges_on_all_rows_is_left_out(monkeypatch):
     whole = fit(line(), y=TARGET, lams=LAMS)
     real, trained = _search.Search.train_all_rows, []
 
-    def diverging(self, lams, kept, tick, expect):
+    def diverging(self, lams, kept):
         """The first choice diverges."""
-        models = real(self, lams, kept, tick, expect)
+        models = real(self, lams, kept)
         trained.append(lams.tolist())
         return [model._replace(diverged=lam == whole.lam_min) for lam, model in zip(lams, models, strict=True)]
 

@@ -42,3 +42,9 @@ def test_metrics_are_as_given_and_go_by_output():
     metrics.update_state([np.ones((2, 1))] * 2, [np.zeros((2, 1))] * 2)
     (first, weighted), (second, _) = _compiled.flat_metrics(metrics)
     assert [each.name for each in first] == ["mae"] and weighted == second == []
+
+
+def test_a_metric_says_which_values_are_better():
+    directions = [_compiled.metric_direction(each()) for each in (keras.metrics.AUC, keras.metrics.MeanSquaredError)]
+    assert directions == ["up", "down"]
+    assert _compiled.metric_direction(keras.metrics.Mean()) is None

@@ -40,7 +40,7 @@ def printed_code(text: str) -> str:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"callbacks": []}, "patience=5.*shrinkage.attach"),
+        ({"callbacks": []}, "on_epoch=function.*patience=5.*shrinkage.attach"),
         ({"validation_split": 0.2}, "cv=0.2"),
         ({"monitor": "val_loss"}, "held-out data loss"),
         ({"shuffle": False}, "validation_data"),

@@ -52,9 +52,11 @@ class FakeFit:
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error, self.calls = error, list[Request]()
+        self.shown = list[dict[str, Any]]()
+        """The arguments that only show how a call goes."""
 
     def __call__(self, *arguments: Any, **options: Any) -> sh.Path:
-        options.pop("run", None)  # the folder of the record
+        self.shown.append({name: options.pop(name, None) for name in ("run", "progress", "verbose", "tensorboard")})
         request = Request(*arguments, **options)
         self.calls.append(request)
         if self.error:

@@ -39,7 +39,7 @@ def test_a_dry_run_describes_columns_and_training_and_writes_nothing(monkeypatch
     assert kinds["size"] == ("number", 6) and kinds["garden"] == ("boolean", 0) and kinds["town"] == ("category", 0)
     assert kinds["note"][0] == kinds["kind"][0] == "not used" and kinds["price"] == ("target", 0)
     found = document["forecast"]
-    n_strengths, n_inputs = len(found["strengths"]), document["data"]["inputs"]
+    n_strengths, n_inputs = len(found["lams"]), document["data"]["inputs"]
     assert found["folds"] == 3 and found["models"] == 4 * n_strengths > 40
     # Four statistics of each number; mean and variance of each mark, and a count; then 4 units and an output.
     n_numbers = sum(kind in ("number", "boolean") for kind, _ in kinds.values())

@@ -96,4 +96,4 @@ def test_the_share_that_is_told_is_what_a_training_takes_away():
     before = values(model)["net/a/kernel"]
     penalty_steps(model, 200)
     share = 100 * (1 - values(model)["net/a/kernel"] / before)
-    assert f"takes {share.mean():.2g} %" in finding.why and 0.5 < share.mean() < 1
+    assert f"takes {share.mean():.2g} %" in finding.sentence and 0.5 < share.mean() < 1

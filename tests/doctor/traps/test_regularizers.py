@@ -132,7 +132,7 @@ def test_a_regularizer_set_anew_after_building_does_not_act_until_it_is_fixed():
     squares = sum(float(ops.sum(ops.square(w))) for w in model.trainable_variables if w.name == "kernel")
     assert sum(map(float, model.losses)) == pytest.approx(0.01 * squares, rel=1e-5)
     (finding,) = sh.doctor(model).errors
-    assert "keras.regularizers.L2(0.01) goes on penalising 2 weights with 15 parameters" in finding.why
+    assert "keras.regularizers.L2(0.01) goes on penalising 2 weights with 15 parameters" in finding.sentence
     fix(model, "regularizer-ignored")
     assert sum(map(float, model.losses)) == pytest.approx(0.5 * squares, rel=1e-5)
 

@@ -86,7 +86,7 @@ def test_a_float16_penalty_is_infinite_and_a_mixed_one_is_not():
         layers.Dense(400, kernel_initializer="ones", kernel_regularizer=L2(1e-3), dtype="mixed_float16"),
     )
     assert float(mixed.losses[0]) == pytest.approx(1e-3 * 400 * 400)
-    assert "160" in sh.doctor(model).errors[0].why
+    assert "160" in sh.doctor(model).errors[0].sentence
 
 
 def test_momentum_lengthens_the_shrinking_of_a_coupled_penalty():
@@ -95,7 +95,7 @@ def test_momentum_lengthens_the_shrinking_of_a_coupled_penalty():
     before = values(model)["net/a/kernel"]
     penalty_steps(model, 400)
     share = float(np.mean(1 - values(model)["net/a/kernel"] / before))
-    told = number_after("takes", finding.why) / 100
+    told = number_after("takes", finding.sentence) / 100
     assert share == pytest.approx(told, rel=0.05) and share > 0.005  # momentum takes ten steps to come up to speed
 
 
@@ -119,7 +119,9 @@ def test_the_penalty_that_is_told_is_what_the_loss_contains():
     model.compile("sgd", "mse", metrics=["mse"])
     logs = model.evaluate(X, Y, verbose=0, return_dict=True)
     (finding,) = (f for f in sh.doctor(model).findings if f.code == "loss-contains-penalty")
-    assert number_after("now", finding.why) == pytest.approx(logs["loss"] - logs["mse"], rel=1e-2)  # of three digits
+    assert number_after("now", finding.sentence) == pytest.approx(
+        logs["loss"] - logs["mse"], rel=1e-2
+    )  # of three digits
     assert logs["loss"] - logs["mse"] > 1e-3
 
 
@@ -141,4 +143,4 @@ def test_a_loss_contains_what_activity_regularizers_add():
     added = model.evaluate(x, y, verbose=0) - float(np.mean((model.predict(x, verbose=0) - y) ** 2))
     assert added > 1e-3
     (finding,) = (each for each in sh.doctor(model).notes if each.code == "loss-contains-penalty")
-    assert "the value of activity_regularizer for the outputs of a, b" in finding.why
+    assert "the value of activity_regularizer for the outputs of a, b" in finding.sentence

@@ -82,7 +82,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     "fold numbers": (lambda: split_by("fold numbers"), ["the interval contains 0"], ["repeats"]),
     "one split": (
         lambda: flat([0.6, 0.48, 0.5, 0.5], [0.6, 0.3, 0.2, 0.1], n_folds=1, spread=0.2, wiggle=0.1),
-        ["several folds show it"],
+        ["those of several folds are longer"],
         ["repeats"],
     ),
 }

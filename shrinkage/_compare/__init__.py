@@ -1,0 +1,1 @@
+"""Several penalties or models, each at its choice, compared on the same folds."""

@@ -1,0 +1,139 @@
+"""The arguments of `compare`: which models and which penalties, checked before any training."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shrinkage._fit import fit
+from shrinkage._hints._fit import HINTS as HINTS_OF_FIT
+from shrinkage._penalties import L2, Coupled, Decoupled, How, Penalty, as_penalty, check_penalty
+from shrinkage._problem._arguments import check_counts, of_solver, read_model_and_penalty
+from shrinkage._problem._budget import check_budget, check_penalty_of_budget
+from shrinkage._problem._request import Request
+
+DEFAULT = ("l2", "l1", "elastic-net", "group-lasso", "decoupled")
+_OWN = ("model", "x", "y", "penalty", "how")
+
+HINTS: Mapping[str, str] = {
+    **HINTS_OF_FIT,
+    "": "Name the rest: shrinkage.compare(model, x, y, epochs=20).",
+    "penalty": "Say penalties=['l2', 'l1'], or leave `penalties` out for five.",
+    "how": "It belongs to a penalty: say penalties=['l2', (shrinkage.L2(), {value})].",
+}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A penalty that is compared, and where it enters."""
+
+    penalty: Penalty
+    how: How
+
+    @property
+    def name(self) -> str:
+        """The name in tables, such as "decoupled L2"."""
+        entry = "" if self.how == self.penalty.default_how else f"{type(self.how).__name__.lower()} "
+        return entry + self.penalty.name
+
+
+def takes_arguments_of_fit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function with `**arguments` the signature that lists the arguments of `fit`, for `help` and for hints."""
+    own = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    of_fit = [p for name, p in inspect.signature(fit).parameters.items() if name not in _OWN]
+    function.__signature__ = inspect.Signature([*own, *of_fit])  # pyright: ignore[reportFunctionMemberAccess]
+    return function
+
+
+def read_penalties(penalties: Any) -> list[Contestant]:
+    """Return the penalties to compare.
+
+    Raises:
+        TypeError, ValueError: If `penalties` is not a list of different penalties.
+    """
+    if isinstance(penalties, (str, Mapping)) or not isinstance(penalties, Sequence) or not len(penalties):
+        raise ValueError(
+            f"`penalties` must be a list of penalties or their names: {', '.join(map(repr, DEFAULT))}. Received: "
+            f"{penalties!r}."
+        )
+    found = [_read_penalty(penalty) for penalty in penalties]
+    names = [each.name for each in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"`penalties` must be different from each other. Received: {name} more than once.")
+    return found
+
+
+def _read_penalty(penalty: Any) -> Contestant:
+    if isinstance(penalty, str) and penalty.lower() == "decoupled":
+        return Contestant(L2(), Decoupled())
+    if isinstance(penalty, str) and penalty.lower() in ("none", "early-stopping", "early stopping", "model"):
+        reason = "is always compared" if penalty.lower() != "model" else "has one strength: say the penalty that it is"
+        raise ValueError(f"`penalties` must be penalties. Received: {penalty!r}, which {reason}. Leave it out.")
+    pair = isinstance(penalty, tuple) and len(penalty) == 2
+    one, how = penalty if pair else (penalty, None)
+    try:
+        one = as_penalty(one)
+        return Contestant(one, check_penalty(one, how))
+    except (TypeError, ValueError) as error:
+        more = "" if pair or not isinstance(penalty, str) else " Here it may be 'decoupled', too, for weight decay."
+        raise type(error)(f"`penalties`: {error}{more}") from error
+
+
+def read_models(model: Any) -> dict[str, Any]:
+    """Return the models by name; the name of a single model is "".
+
+    Raises:
+        ValueError: If a list or mapping is empty, or if two models of a list have the same name.
+    """
+    if isinstance(model, Mapping):
+        models = {str(name): one for name, one in model.items()}
+    elif isinstance(model, (list, tuple)):
+        names = [getattr(one, "name", None) or getattr(one, "__name__", "model") for one in model]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"`model` must have models of different names, which the table shows. Received: {', '.join(names)}. "
+                f"Give a dictionary from names to models."
+            )
+        models = dict(zip(names, model, strict=True))
+    else:
+        return {"": model}
+    if not models:
+        raise ValueError("`model` must have at least one model. Received: none.")
+    return models
+
+
+def check_each(models: Mapping[str, Any], contestants: Sequence[Contestant], request: Mapping[str, Any]) -> None:
+    """Make the checks of `fit` that do not need the rows, for each model and penalty.
+
+    Raises:
+        TypeError, ValueError: If a combination is not valid. The others are then not trained.
+    """
+    if request.get("solver") == "exact" and any(each != Contestant(L2(), Coupled()) for each in contestants):
+        raise ValueError(
+            "`penalties` must be ['l2'] with solver=\"exact\", which solves L2() alone. Received: "
+            f'{", ".join(each.name for each in contestants)}. Say solver="gradient" to compare penalties.'
+        )
+    losses = {}
+    for name, model in models.items():
+        for place, contestant in enumerate(contestants):
+            one = Request(**{**request, "model": model, "penalty": contestant.penalty, "how": contestant.how})
+            try:
+                losses[name] = _check(one)
+            except (TypeError, ValueError) as error:
+                if not place:  # it may be of any argument
+                    raise
+                raise type(error)(f"{error} Or leave {contestant.name} out of `penalties`.") from error
+    if len(set(losses.values())) > 1:
+        listed = ", ".join(f"{name} {loss}" for name, loss in losses.items())
+        raise ValueError(f"`model` must have models with the same loss, which is compared. Received: {listed}.")
+
+
+def _check(request: Request) -> str:
+    """Check the arguments of a path that do not need the rows, and return the name of the loss."""
+    request = of_solver(request)
+    check_counts(request)
+    check_budget(request)
+    template, penalty, *_ = read_model_and_penalty(request)
+    check_penalty_of_budget(request, penalty)
+    return template.loss_name

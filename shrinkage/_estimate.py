@@ -1,0 +1,165 @@
+"""The function `sh.estimate`: what a training takes, before it."""
+
+import inspect
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from shrinkage._exact._runner import make_runner
+from shrinkage._hints._arguments import hinted
+from shrinkage._hints._fit import HINTS, missing_words
+from shrinkage._note import PYTHON, Vocabulary, duration
+from shrinkage._plan._runner import Runner
+from shrinkage._problem._prepare import prepare
+from shrinkage._problem._request import Request
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, repr=False)
+class Estimate:
+    """What a training takes: the result of `estimate`."""
+
+    lams: tuple[float, ...]
+    """Strengths, descending."""
+    is_automatic: bool
+    """Whether the grid is extended if the minimum lies at an end."""
+    folds: int
+    models: int
+    """Number of models: each strength in each fold, and on all rows."""
+    parameters: int
+    """Number of weights of a model."""
+    epochs: int
+    """Maximum number of epochs; 1 if the models are computed exactly."""
+    patience: int | None
+    steps: int
+    """Number of steps of the optimizer, each of many models; 0 if the models are computed exactly."""
+    models_in_a_step: int
+    """Number of models that are trained together."""
+    seconds: float | None
+    """Seconds of all epochs, and of compiling and reading; None if the models are computed exactly."""
+    memory: int
+    """Bytes in addition to the memory of the process."""
+    plan: Mapping[str, Any]
+    """How the training is run, as `path.plan`."""
+    search: str
+    """The search within a budget, in words; else empty."""
+    notes: tuple[str, ...]
+    """Sentences about changes and cautions, as `path.notes`."""
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def text(self, terms: Vocabulary = PYTHON) -> str:
+        """Return the estimate in words.
+
+        Args:
+            terms: The terms of Python or of the shell.
+        """
+        exact, memory = self.steps == 0, f"memory: about {self.memory / 2**20:,.0f} MiB"
+        notes = [terms.say(note) for note in self.notes]
+        if self.search:
+            return "\n".join([self.search, memory, *notes])
+        above = [lam for lam in self.lams if lam > 0]
+        grid = f"{len(above)} from {max(above):.3g} to {min(above):.3g}, and 0" if above else "0 alone"
+        lines = [
+            f"strengths: {grid}{'; more where the minimum lies at an end' * self.is_automatic}",
+            f"models: {self.models:,} of {_plural(self.parameters, 'parameter')}: each strength in "
+            f"{_plural(self.folds, 'fold')}, and on all rows{', computed exactly' * exact}",
+            f"steps: about {self.steps:,} at most, each of up to {_plural(self.models_in_a_step, 'model')} together",
+            memory,
+        ]
+        if exact or self.seconds is None:
+            return "\n".join([*lines[:2], memory, *notes])
+        early = "; fewer for a strength that no longer improves" if self.patience else ""
+        lines.append(f"time: about {duration(self.seconds)} for compiling and {_plural(self.epochs, 'epoch')}{early}")
+        return "\n".join([*lines, *notes])
+
+
+def _plural(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
+def _with_arguments_of(
+    record: Callable[P, Request],
+) -> Callable[[Callable[[Request], R]], Callable[P, R]]:
+    """Return a decorator that lets a function of a request take the arguments of the request."""
+
+    def decorate(function: Callable[[Request], R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            return function(record(*args, **kwargs))
+
+        result = inspect.signature(function).return_annotation
+        call.__dict__["__signature__"] = inspect.signature(record).replace(return_annotation=result)
+        return call
+
+    return decorate
+
+
+@hinted(HINTS, missing_words)
+@_with_arguments_of(Request)
+def estimate(request: Request) -> Estimate:
+    """Return the models, the seconds and the memory that `fit` would take, without training.
+
+    The arguments are checked as by `fit`, the rows are read, and a few steps and scores are compiled and timed. The
+    seconds are
+
+        reading + compiling + epochs * (seconds of the steps + seconds of the scores),
+
+    of a process that has not compiled the model before. They are the most: `patience` may end training earlier, and
+    strengths are trained on all rows only up to their best epoch. On the other hand, an automatic grid may be extended.
+
+    Args:
+        request: The arguments of `fit`, except `run`, `progress`, `verbose` and `tensorboard`.
+
+    Returns:
+        The estimate. `print` shows it in words.
+
+    Raises:
+        TypeError, ValueError: As `fit`.
+
+    Example:
+        >>> import keras, numpy as np, shrinkage as sh
+        >>> x = np.random.default_rng(0).normal(size=(60, 4))
+        >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mean_squared_error")
+        >>> found = sh.estimate(model, x, x.sum(axis=1), penalty="l2", epochs=5)
+        >>> found.models, found.steps, found.seconds < 600
+        (126, 20, True)
+        >>> print(found)
+        strengths: 20 from ...
+        models: 126 of 5 parameters: each strength in 5 folds, and on all rows
+        steps: about 20 at most, each of up to 105 models together
+        memory: about ... MiB
+        time: about ... s for compiling and 5 epochs...
+    """
+    began = time.monotonic()
+    problem = prepare(request)
+    reading = time.monotonic() - began
+    runner = make_runner(problem, request.plan, request.max_memory)
+    problem, chunk = runner.problem, runner.plan.chunk
+    n_folds, n_lams = len(problem.folds.train), problem.trained_strengths
+    longest = [int(problem.n_train.max()), problem.n_rows]
+    batches = [math.ceil(rows / problem.training.batch_size) for rows in longest]
+    steps = sum(problem.epochs * math.ceil(n / chunk) * steps for n, steps in zip(n_lams, batches, strict=True))
+    return Estimate(
+        lams=tuple(problem.lams.tolist()),
+        is_automatic=problem.grid.lam_max is not None,
+        folds=n_folds,
+        models=n_lams[0] * n_folds + n_lams[1],
+        parameters=problem.training.template.network.count_params(),
+        epochs=problem.epochs,
+        patience=problem.patience,
+        steps=steps if isinstance(runner, Runner) else 0,
+        models_in_a_step=min(chunk, n_lams[0]) * n_folds,
+        seconds=reading + runner.predict_seconds() if isinstance(runner, Runner) else None,
+        memory=runner.record["memory"],
+        plan=runner.record,
+        search=runner.search_text,
+        notes=(*problem.notes, *runner.notes),
+    )

@@ -1,0 +1,135 @@
+"""The rows that scikit-learn gives an estimator, as inputs of a network: a table is encoded as by the shell."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from shrinkage._data._statistics import LARGEST
+from shrinkage.cli._columns import Columns, NumberColumn, Task, check_input_names
+from shrinkage.cli._encoder import assemble, encode, read_cells, target_layers
+from shrinkage.cli._errors import BadInput
+from shrinkage.cli._infer import infer_columns
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Target:
+    """The target, as the encoder records it."""
+
+    task: Task
+    n_classes: int = 0
+
+    @property
+    def columns(self) -> Columns:
+        """A record of a table without columns."""
+        return Columns("target", self.task, tuple(range(self.n_classes)), (), ())
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Rows of an array. A network of the project takes them as numbers, and a network of the user as they are."""
+
+    columns: Columns
+
+    @staticmethod
+    def of(x: np.ndarray, target: Target, *, is_own: bool) -> "Matrix":
+        """Return the columns of an array (n, d), none of which is left out; none for a model of the user."""
+        unit = {"low": -LARGEST, "high": LARGEST, "centre": 0.0, "scale": 1.0, "indicator": False}
+        numbers = () if is_own else tuple(NumberColumn(f"x{place}", **unit) for place in range(x.shape[1]))
+        return Matrix(replace(target.columns, numbers=numbers))
+
+    def encode(self, x: np.ndarray) -> list[np.ndarray]:
+        """Return the inputs of the network."""
+        return [x.clip(-LARGEST, LARGEST).astype(np.float32) if self.columns.numbers else x]
+
+    def finish(self, network: "keras.Model", mean: float, sd: float) -> "keras.Model":
+        """Return a model from an array to predictions in the units of the target."""
+        import keras
+
+        if (mean, sd) == (0.0, 1.0):
+            return network
+        inputs: Any = network.inputs[0]
+        rows = keras.Input(inputs.shape[1:], dtype=inputs.dtype)
+        outputs: Any = network(rows)
+        return keras.Model(rows, target_layers(outputs.shape[1:], mean, sd)(outputs), name=network.name)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a data frame, with the columns that the encoder of the shell found."""
+
+    columns: Columns
+    names: tuple[str, ...]
+    """The names of all columns, in their order."""
+
+    @staticmethod
+    def of(frame: pd.DataFrame, target: Target, *, is_own: bool, embeds: bool) -> "Table":
+        """Infer the columns of a frame.
+
+        Raises:
+            ValueError: If numbers are infinite, or no column can be used.
+        """
+        with _as_value_error():
+            numbers, categories, dropped, texts = infer_columns(frame, embeds=embeds)
+            reasons = {name: _in_python(reason) for name, reason in dropped.items()}
+            columns = replace(
+                target.columns, numbers=numbers, categories=categories, dropped=reasons, texts=texts, as_matrix=is_own
+            )
+            check_input_names(columns)
+        return Table(columns, tuple(frame.columns))
+
+    def named(self, x: np.ndarray | pd.DataFrame) -> pd.DataFrame:
+        """Return further rows, which have the same columns in the same order, with the names."""
+        return pd.DataFrame(x).set_axis(list(self.names), axis=1)
+
+    def encode(self, x: pd.DataFrame) -> list[np.ndarray]:
+        """Return the inputs of the network.
+
+        Raises:
+            ValueError: If numbers are infinite, or many cells of a column of numbers are not numbers.
+        """
+        with _as_value_error():
+            return encode(self.columns, read_cells(self.columns, x))
+
+    def finish(self, network: "keras.Model", mean: float, sd: float) -> "keras.Model":
+        """Return a model from a dictionary of raw columns to predictions in the units of the target."""
+        return assemble(self.columns, network, mean, sd)
+
+
+def as_frame(x: Any) -> pd.DataFrame | None:
+    """Return a table of pandas, Polars or PyArrow as a data frame of pandas, numbered from 0; None for an array.
+
+    Raises:
+        ValueError: If columns have the same name.
+    """
+    if not isinstance(x, pd.DataFrame):
+        if not hasattr(x, "to_pandas"):
+            return None
+        x = x.to_pandas()
+    frame = x.reset_index(drop=True)
+    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    repeated = [name for name, count in Counter(frame.columns).items() if count > 1]
+    if repeated:
+        raise ValueError(f"`X` must have columns of different names. Received twice: {', '.join(repeated)}.")
+    return frame
+
+
+@contextmanager
+def _as_value_error() -> Iterator[None]:
+    """Raise errors of the shell's encoder as errors of Python."""
+    try:
+        yield
+    except BadInput as error:
+        raise ValueError(f"`X` cannot be used: {_in_python(error.message)}") from None
+
+
+def _in_python(message: str) -> str:
+    """Leave out the clauses that name options of the shell."""
+    return "; ".join(clause for clause in message.split("; ") if "--" not in clause)

@@ -1,0 +1,166 @@
+"""Train the path of an estimator: the network of `model=`, and the defaults of the command line."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from shrinkage._fit import fit
+from shrinkage._host._private import UnsupportedVersion
+from shrinkage._model._template import Template
+from shrinkage._path._path import Path
+from shrinkage._penalties import Coupled
+from shrinkage.cli._columns import Columns
+from shrinkage.cli._network import (
+    FULL_BATCHES,
+    HIDDEN,
+    MINI_BATCHES,
+    PATIENCE,
+    TargetScale,
+    compiled_network,
+)
+from shrinkage.cli._own_model import count_parameters
+
+
+def train(
+    options: Mapping[str, Any], columns: Columns, inputs: Sequence[np.ndarray], y: np.ndarray, **rows: Any
+) -> Path:
+    """Return the path, in the units of the target.
+
+    Args:
+        options: The parameters of the estimator, all but `choose` and `class_weight`.
+        columns: The columns, with task and classes.
+        inputs: The inputs of the network, (n, ...) each.
+        y: (n,) class numbers or quantities.
+        rows: Weights and groups of the rows, as `fit` takes them.
+    """
+    given = dict(options)
+    model, hidden = given.pop("model"), given.pop("hidden")
+    training = training_options(given, model, len(y))
+    network = _network(model, hidden, columns, inputs, training)
+    scale = None
+    if given.get("standardize_target"):
+        scale = TargetScale.of("regression", y)
+        targets = scale.encode(y)
+    else:
+        targets = _targets(network, columns, y)
+    x = inputs[0] if len(inputs) == 1 else list(inputs)
+    path = fit(network, x, targets, **{**given, **training}, **rows)
+    return path if scale is None else scale.in_target_units(path)
+
+
+def training_options(given: Mapping[str, Any], model: Any, n_rows: int) -> dict[str, Any]:
+    """Return the arguments of `fit` for solver, epochs, batches and early stopping, with defaults for those not given.
+
+    The defaults are those of the command line. A linear model with `L2` is computed. With other penalties, full batches
+    and a large, falling learning rate reach its minimum.
+    """
+    names = ("solver", "epochs", "batch_size", "patience", "epoch")
+    solver, epochs, batch_size, patience, epoch = (given[name] for name in names)
+    linear = isinstance(model, str) and model == "linear"
+    of_training = [epochs, batch_size, patience, epoch, given["budget"]]
+    if solver is None:
+        computed = linear and _is_coupled_l2(given) and of_training == [None] * len(of_training)
+        solver = "exact" if computed else "gradient"
+    if solver == "exact":
+        options = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "epoch": epoch or "best"}
+        return {**options, "solver": solver}
+    if linear and batch_size is None and given["budget"] is None:
+        defaults = {**FULL_BATCHES, "batch_size": n_rows, "epoch": "last", "patience": None}
+    else:
+        waits = epochs is None and given["budget"] is None
+        defaults = {**MINI_BATCHES, "epoch": "best", "patience": PATIENCE if waits else None}
+    told = {"epochs": epochs, "batch_size": batch_size, "patience": patience, "epoch": epoch}
+    return {name: defaults[name] if value is None else value for name, value in told.items()} | {"solver": solver}
+
+
+def _is_coupled_l2(given: Mapping[str, Any]) -> bool:
+    penalty, how = given["penalty"], given["how"]
+    return getattr(penalty, "name", penalty) in ("L2", "l2") and (how is None or isinstance(how, Coupled))
+
+
+def _network(
+    model: Any, hidden: Any, columns: Columns, inputs: Sequence[np.ndarray], training: Mapping[str, Any]
+) -> "keras.Model | _Builder":
+    """Return the network, or a function that builds it."""
+    if isinstance(model, str):
+        layers = () if model == "linear" else HIDDEN if hidden is None else tuple(hidden)
+        full = model == "linear" and training["epochs"] is not None and training["batch_size"] == len(inputs[0])
+        rate, steps = (FULL_BATCHES["learning_rate"], training["epochs"]) if full else (1e-3, None)
+        return compiled_network(columns, inputs, layers, rate, steps)
+    n_outputs = max(1, len(columns.labels) * (columns.task == "multi-class"))
+    network = model if isinstance(model, keras.Model) else _Builder(model, inputs[0].shape[1:], (n_outputs,))
+    _check_network(network if isinstance(network, keras.Model) else network(), columns)
+    return network
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """A function of the user that builds a model, with its arguments."""
+
+    build: Callable[..., Any]
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+
+    def __call__(self) -> Any:
+        return self.build(*(self.input_shape, self.output_shape)[: count_parameters(self.build)])
+
+
+def _check_network(network: Any, columns: Columns) -> None:
+    if not isinstance(network, keras.Model):
+        raise TypeError(f"`model` must return a compiled keras.Model. Received: {type(network).__name__}.")
+    classes = len(columns.labels)
+    expected = [(None, 1)] if columns.task == "regression" else [(None, classes)] + [(None, 1)] * (classes == 2)
+    if network.output_shape not in expected:
+        words = " or ".join(map(str, expected))
+        raise ValueError(
+            f"`model` must have the output shape {words} for the target. Received: {network.output_shape}. A function "
+            "of (input_shape, output_shape) receives both shapes."
+        )
+
+
+def _targets(network: Any, columns: Columns, y: np.ndarray) -> np.ndarray:
+    """Return targets as output and loss of a network take them: (n, 1) numbers, (n,) classes, or (n, k) one-hot."""
+    network = network if isinstance(network, keras.Model) else network()
+    if columns.task == "regression" or network.output_shape[-1] == 1:
+        return y.astype(np.float32)[:, None]
+    loss = network.loss
+    name = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")
+    return y if "sparse" in name else np.eye(len(columns.labels), dtype=np.float32)[y]
+
+
+def portable(model: keras.Model) -> keras.Model:
+    """Return a copy of a model that Keras pickles without a warning, for a model that is supported."""
+    try:
+        template = Template(model)
+    except UnsupportedVersion:
+        raise
+    except (TypeError, ValueError):  # `fit` says why
+        return model
+    return template.model(template.source_values())
+
+
+def probabilities(network: Any, outputs: np.ndarray) -> np.ndarray:
+    """Return the probability of each class, (n, k), for outputs of a network, (n, 1) or (n, k).
+
+    Outputs are probabilities, or logits if the loss says so.
+    """
+    loss = network.loss
+    if getattr(loss, "get_config", dict)().get("from_logits"):
+        activate = keras.ops.sigmoid if outputs.shape[-1] == 1 else keras.ops.softmax
+        outputs = np.asarray(activate(outputs))
+    return np.concatenate([1 - outputs, outputs], axis=-1) if outputs.shape[-1] == 1 else outputs
+
+
+def call_network(network: Any, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the outputs of a network, (n, ...), batch by batch; Keras' `predict` would first be traced."""
+    parts = []
+    for start in range(0, len(inputs[0]), _BATCH):
+        batch = [part[start : start + _BATCH] for part in inputs]
+        parts.append(np.asarray(network(batch[0] if len(batch) == 1 else batch, training=False)))
+    return np.concatenate(parts)
+
+
+_BATCH = 1024

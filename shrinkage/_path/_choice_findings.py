@@ -1,0 +1,40 @@
+"""Decisions about the choice and the folds that the verdict leaves out, and `path.diagnose()` reports."""
+
+import numpy as np
+
+from shrinkage._path._curve import Curve
+from shrinkage._path._findings import usable_strengths
+
+
+def flat_strengths(curve: Curve) -> tuple[float, float] | None:
+    """Return the largest and smallest strength above 0 next to `min` that are within one standard error.
+
+    Strengths in between are within one standard error too. The result is None if they are less than a decade apart.
+    """
+    close = (curve.mean <= curve.mean[curve.index] + curve.se[curve.index]) & usable_strengths(curve)
+    if not close[curve.index]:
+        return None
+    outside = np.flatnonzero(~close)
+    first = int(np.max(outside[outside < curve.index], initial=-1)) + 1
+    last = int(np.min(outside[outside > curve.index], initial=len(close))) - 1
+    largest, smallest = float(curve.lams[first]), float(curve.lams[last])
+    return (largest, smallest) if largest >= 10 * smallest * (1 - 1e-9) else None
+
+
+def shrinks_by(curve: Curve) -> float | None:
+    """Return by which share the penalised weights are smaller at `min` than without a penalty.
+
+    The norms are of the models trained on all rows, each at its chosen epoch. The result is None if one of them is not
+    known, or if no penalty is at `min`.
+    """
+    norms = np.asarray(curve.norm, float)[[-1, curve.index]]
+    if curve.lam == 0 or not np.isfinite(norms).all() or not norms[0] > 0:
+        return None
+    return float(1 - norms[1] / norms[0])
+
+
+def disagreeing_folds(curve: Curve) -> list[int]:
+    """Return the folds in which the loss at `min` is higher than without a penalty, if the gain is not clear."""
+    if curve.lam == 0 or curve.single_split or curve.failed[-1] or curve.gain.low > 0:
+        return []
+    return [int(fold) for fold in np.flatnonzero(curve.fold_loss[:, curve.index] > curve.fold_loss[:, -1])]

@@ -1,0 +1,190 @@
+"""`path.choose`: the strength by a metric of the held-out predictions, in place of the loss."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from shrinkage._cv._choice import choose, summarise
+from shrinkage._model._metrics import RunningMetrics
+from shrinkage._path._curve import Curve
+from shrinkage._path._held_out import HeldOut, held_out
+from shrinkage._path._words import lam_text
+
+if TYPE_CHECKING:
+    from shrinkage._model._template import Template
+
+Array = np.ndarray
+Values = Callable[[HeldOut], Array]
+"""A function from held-out rows to the metric of every strength, (S,)."""
+
+
+class MetricChoice(float):
+    """A strength chosen by a metric; see `Path.choose`.
+
+    Attributes:
+        metric: the name of the metric.
+        rule: "min" or "1se".
+        index: the index of the strength in `lams`, counted from 0.
+        mean: (S,) the metric of every strength, averaged over folds; NaN where a model diverged.
+        se: (S,) the standard error of `mean`; NaN for a single split.
+        fold_values: (F, S) the metric of every fold.
+    """
+
+    metric: str
+    rule: Literal["min", "1se"]
+    index: int
+    mean: Array
+    se: Array
+    fold_values: Array
+    _words: str
+
+    def __repr__(self) -> str:
+        return self._words
+
+    __str__ = __repr__
+
+
+def choose_by_metric(curve: Curve, template: Template, metric: Any, rule: Literal["min", "1se"]) -> MetricChoice:
+    """Choose a strength by a metric; see `Path.choose`."""
+    if rule not in ("min", "1se"):
+        raise ValueError(f'`rule` must be "min" or "1se". Received: {rule!r}.')
+    name, values, sign = _resolve(curve, template, metric)
+    curve.index  # noqa: B018 (raises NothingToChoose)
+    folds = held_out(curve, template)
+    if rule == "1se" and len(folds) == 1:
+        raise ValueError(
+            '`rule` must be "min" for a single split: a metric has a standard error over folds alone. Received: "1se".'
+        )
+    found = np.array([_values_of(fold, name, values) for fold in folds])
+    found[:, curve.failed] = np.nan
+    weight, split = [fold.total_weight for fold in folds], curve.folds
+    mean, se = summarise(found, weight, overlap=split.overlap)
+    best, parsimonious = choose(-sign * mean, se)
+    index = best if rule == "min" else parsimonious
+    choice = MetricChoice(curve.lams[index])
+    choice.metric, choice.rule, choice.index = name, rule, index
+    choice.mean, choice.se, choice.fold_values = mean, se, found
+    choice._words = _words(curve, choice)
+    return choice
+
+
+def _words(curve: Curve, choice: MetricChoice) -> str:
+    """Say what was chosen, and what the default, the loss, chooses."""
+
+    def value(index: int) -> str:
+        error = choice.se[index]
+        return f"{choice.mean[index]:.4g}" + (f" (se {error:.2g})" if np.isfinite(error) else "")
+
+    how = "" if choice.rule == "min" else ", the largest within one standard error of the best"
+    start = f"lambda = {lam_text(float(choice))} by {choice.metric}{how}: {value(choice.index)} on held-out rows."
+    if choice.index == curve.index:
+        return f"{start} The loss, the default, chooses the same."
+    return (
+        f"{start} The loss, the default, chooses {lam_text(curve.lam)}, where {choice.metric} is {value(curve.index)}."
+    )
+
+
+def _values_of(fold: HeldOut, name: str, values: Values) -> Array:
+    """Return the metric of a fold, (S,), or say why it is not defined there."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a metric is undefined is said below
+            found = np.asarray(values(fold), float)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"`metric` {name!r} cannot be computed for the held-out rows of fold {fold.number + 1}: {error}"
+        ) from error
+    if not np.isfinite(found[fold.usable]).all():
+        few = " It holds out rows of one class." if fold.has_one_class else ""
+        raise ValueError(
+            f"`metric` {name!r} is not defined for the held-out rows of fold {fold.number + 1}.{few} Choose another "
+            f"metric, or other folds."
+        )
+    return found
+
+
+# --- from what the user gave to a function
+
+
+def _resolve(curve: Curve, template: Template, metric: Any) -> tuple[str, Values, int]:
+    """Return the name of a metric, the function that computes it, and 1 if larger values are better, else -1."""
+    from sklearn import metrics as of_sklearn
+
+    if isinstance(metric, str):
+        if metric in curve.metrics:
+            return (
+                metric,
+                lambda fold: _compiled(template, fold).result()[metric],
+                _sign(held_out(curve, template)[0], template, metric),
+            )
+        scorer = _scorer(curve, metric)
+        return metric, lambda fold: _scores(fold, scorer), 1
+    if not callable(metric):
+        raise TypeError(f"`metric` must be a name, a scorer or a function of sklearn.metrics. Received: {metric!r}.")
+    name = getattr(metric, "__name__", "scorer")
+    if not hasattr(metric, "__name__"):  # a scorer, which is an object
+        return name, lambda fold: _scores(fold, metric), 1
+    smaller, larger = name.endswith(("_error", "_loss", "_deviance")), hasattr(of_sklearn, name)
+    if not (smaller or larger):
+        raise ValueError(
+            f"`metric` must say whether larger values are better: pass "
+            f"sklearn.metrics.make_scorer({name}, greater_is_better=...). Received: the function {name}."
+        )
+    response = "predict_proba" if name in _OF_PROBABILITIES else "predict"
+    scorer = of_sklearn.make_scorer(metric, response_method=response)
+    return name, lambda fold: _scores(fold, scorer), -1 if smaller else 1
+
+
+_OF_PROBABILITIES = {
+    "roc_auc_score", "average_precision_score", "log_loss", "brier_score_loss", "top_k_accuracy_score",
+    "d2_log_loss_score", "d2_brier_score",
+}  # fmt: skip
+"""Functions of sklearn.metrics that take probabilities; the others take classes or numbers."""
+
+
+def _scorer(curve: Curve, name: str) -> Any:
+    from sklearn.metrics import get_scorer, get_scorer_names
+
+    several = getattr(curve.predictions, "shape", ())[2:] not in ((), (1,), (2,))
+    known = {"auc": "roc_auc_ovr" if several else "roc_auc"}.get(name, name)
+    if known not in get_scorer_names():
+        compiled = f"a compiled metric ({', '.join(curve.metrics)}), " if curve.metrics else ""
+        raise ValueError(
+            f'`metric` must be {compiled}"auc", or a scorer of scikit-learn: {", ".join(get_scorer_names())}. '
+            f"Received: {name!r}."
+        )
+    return get_scorer(known)
+
+
+def _scores(fold: HeldOut, scorer: Any) -> Array:
+    """Return the score of every strength, by a scorer of scikit-learn that gets the stored predictions."""
+    weight = {} if fold.weight is None else {"sample_weight": fold.weight}
+    found = np.full(len(fold.usable), np.nan)
+    for s in np.flatnonzero(fold.usable):
+        found[s] = scorer(fold.estimator(), fold.predictions[:, s], fold.labels, **weight)
+    return found
+
+
+def _compiled(template: Template, fold: HeldOut) -> RunningMetrics:
+    """Return the compiled metrics of a fold, in the units of `y`."""
+    metrics = RunningMetrics(template, fold.predictions.shape[1])
+    weight = None if fold.weight is None else fold.weight.astype("float32")
+    metrics.add(fold.targets, weight, fold.predictions)
+    return metrics
+
+
+def _sign(fold: HeldOut, template: Template, metric: str) -> int:
+    """Return 1 if larger values of a compiled metric are better, else -1."""
+    running = _compiled(template, fold)
+    running.result()
+    direction = running.directions.get(metric)
+    if direction is None:
+        raise ValueError(
+            f"`metric` must say whether larger values are better, which Keras does not know of {metric!r}: pass "
+            f"sklearn.metrics.make_scorer(function, greater_is_better=...)."
+        )
+    return 1 if direction == "up" else -1

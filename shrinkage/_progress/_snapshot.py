@@ -1,0 +1,94 @@
+"""A run at a moment, and the line that says it."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Stage = Literal["reading", "planning", "compiling", "folds", "all rows", "assembling"]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The strength with the lowest held-out loss so far."""
+
+    lam: float
+    loss: float
+    se: float
+    """Standard error of the loss; NaN if it is not known."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run at a moment."""
+
+    stage: Stage
+    rows: int = 0
+    """Number of rows that were read."""
+    lams_done: int = 0
+    """Number of strengths that the stage has finished."""
+    lams: int = 0
+    """Number of strengths of the stage, as far as it is known."""
+    folds: int = 0
+    """Number of folds."""
+    epoch: int = 0
+    """Number of finished epochs of the strengths in training."""
+    epochs: int = 0
+    """Maximum number of these epochs; 1 if the strengths are solved exactly."""
+    best: Best | None = None
+    seconds_left: float | None = None
+    """Expected seconds until the end of the run, from measured epochs; None before an epoch is measured."""
+    stops_early: bool = False
+    """Whether training may end before `epochs`, so that `seconds_left` is the most."""
+
+
+def line(snapshot: Snapshot, age: float = 0.0) -> str:
+    """Return a snapshot in a line.
+
+    Args:
+        snapshot: The snapshot.
+        age: Seconds since it was made, which have passed of `seconds_left`.
+
+    Example:
+        >>> line(Snapshot("folds", lams_done=8, lams=21, folds=5, epoch=3, epochs=20, seconds_left=75.2))
+        '5 folds | lambda 8/21 | epoch 3/20 | 1 min 15 s left'
+    """
+    if snapshot.stage not in ("folds", "all rows"):
+        return _PREPARING[snapshot.stage] + (f" ({snapshot.rows:,} so far)" if snapshot.rows else "")
+    where = f"{snapshot.folds} fold{'s' * (snapshot.folds > 1)}" if snapshot.stage == "folds" else "all rows"
+    parts = [where, f"lambda {snapshot.lams_done}/{snapshot.lams}"]
+    if snapshot.epochs > 1:
+        parts.append(f"epoch {snapshot.epoch}/{snapshot.epochs}")
+    if snapshot.best is not None:
+        parts.append(_best_words(snapshot.best))
+    if snapshot.seconds_left is not None:
+        most = "at most " if snapshot.stops_early else ""
+        parts.append(f"{most}{rounded(max(0.0, snapshot.seconds_left - age))} left")
+    return " | ".join(parts)
+
+
+_PREPARING: dict[str, str] = {
+    "reading": "reading rows",
+    "planning": "choosing the plan, and compiling",
+    "compiling": "compiling",
+    "assembling": "assembling the path",
+}
+
+
+def _best_words(best: Best) -> str:
+    se = "" if math.isnan(best.se) else f" ± {best.se:.2g}"
+    return f"best {best.lam:.3g}: loss {best.loss:.4g}{se}"
+
+
+def rounded(seconds: float) -> str:
+    """Return a time in words, to the second or the minute.
+
+    >>> rounded(7.6), rounded(75), rounded(7300)
+    ('8 s', '1 min 15 s', '2 h 1 min')
+    """
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,245 @@
+"""`shrinkage compare`: several penalties on a table, each at its choice, on the same folds."""
+
+import os
+from dataclasses import fields, replace
+from pathlib import Path as File
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ._console import Console, import_keras
+from ._errors import EXIT_CODES, BadInput, TrainingFailed
+from ._fit import fit
+from ._progress import progress_arguments
+
+if TYPE_CHECKING:
+    import shrinkage as sh
+
+    from ._network import Settings, TargetScale
+    from ._prepare import Prepared
+
+PENALTIES = ("l2", "l1", "elastic-net", "group-lasso", "decoupled")
+_OF_FIT = ("penalty", "rho", "groups", "how", "choose", "budget", "output")
+"""Options of `shrinkage fit` that are of one penalty, and the folder, whose default differs."""
+
+
+def _read_penalties(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
+    """Read the names of penalties, such as l2,l1."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not set(names) <= set(PENALTIES):
+        odd = next(name for name in names if name not in PENALTIES)
+        raise click.BadParameter(f"expected names of {', '.join(PENALTIES)}, such as l2,l1; received {odd!r}.")
+    if len(set(names)) < len(names):
+        raise click.BadParameter(f"expected different names; received {text!r}.")
+    return names
+
+
+def _options_of_fit() -> list[click.Parameter]:
+    return [parameter for parameter in fit.params if parameter.name not in _OF_FIT]
+
+
+@click.command(
+    short_help="Compare penalties on a table, on the same folds.",
+    epilog=EXIT_CODES,
+    context_settings={"show_default": True},
+    params=_options_of_fit(),
+)
+@click.option(
+    "--penalties",
+    callback=_read_penalties,
+    default=",".join(PENALTIES),
+    metavar="NAMES",
+    help="The penalties to compare; no penalty and early stopping always are.",
+)
+@click.option(
+    "--nested",
+    is_flag=True,
+    show_default=False,
+    help="Estimate the loss of the winner by nested cross-validation, which takes about as long again for each fold.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=File),
+    show_default="./<name of the first DATA>-comparison",
+    help="The folder for the results.",
+)
+def compare(
+    data: tuple[File, ...],
+    target: str | None,
+    output: File | None,
+    overwrite: bool,
+    penalties: tuple[str, ...],
+    nested: bool,
+    dry_run: bool,
+    console: Console,
+    **options: Any,
+) -> None:
+    """Train on DATA with each of several penalties, and compare them at their chosen strengths.
+
+    No penalty, early stopping and each penalty have the same folds, batches and first weights. The table shows the
+    paired differences of their held-out losses, with 95 % intervals and p-values adjusted by Holm's method.
+
+    The folder gets comparison.csv, comparison.png and weights.png, and the model with the least loss, as a run of
+    `shrinkage fit`, which `shrinkage predict` takes.
+    """
+    from ._fit import check_and_prepare, name_of, say_prepared
+    from ._folder import check_folder, check_outside, keeping_the_table
+    from ._images import holds_images
+    from ._own_model import check_model_option
+    from ._penalty import penalty_words
+    from ._prepare import Wishes
+
+    if holds_images(data):
+        raise BadInput("compare takes a table. For a folder of images call shrinkage.compare in Python.")
+    if target is None:
+        raise click.UsageError("Missing option '--target'.")
+    folder = output or File(f"{name_of(data[0])}-comparison")
+    check_model_option(options["model"])
+    settings = _settings(options)
+    wishes = Wishes(**{each.name: options[each.name] for each in fields(Wishes)})
+    if nested and options["time"]:
+        raise BadInput("--nested splits the rows of a fold again, at random, and --time orders them. Leave one out.")
+    prepared = check_and_prepare(data, target, options["task"], settings, wishes)
+    if prepared.stream is not None:
+        raise BadInput(
+            "compare keeps all rows in memory, and the table is larger than the memory limit. Give a larger "
+            "--max-memory, or fewer rows."
+        )
+    settings = replace(settings, folds=prepared.split.n_folds)
+    check_outside(folder, data)
+    if not dry_run:
+        check_folder(folder, overwrite)
+    words = f"penalties {', '.join(penalties)}"
+    say_prepared(console, prepared, settings, str(settings).replace(penalty_words(settings), words))
+    import_keras()
+    if dry_run:
+        return _say_estimate(console, prepared, settings, options["max_memory"], len(penalties))
+    comparison = _train(prepared, settings, options["max_memory"], penalties, nested)
+    document = _report(console, prepared, settings, comparison)
+    with keeping_the_table(folder):
+        _write(prepared, comparison, folder)
+    _finish(console, comparison, folder, document)
+
+
+def _settings(options: dict[str, Any]) -> "Settings":
+    """Return the settings of one penalty. A linear model is trained, as with penalties that have no exact solution."""
+    from ._network import FULL_BATCHES, Settings
+
+    of_one = {"penalty": "l2", "rho": None, "groups": None, "how": None, "choose": "min", "budget": None}
+    known = {**options, **of_one}
+    if options["model"] == "linear" and options["epochs"] is None:
+        known["epochs"] = FULL_BATCHES["epochs"]
+    return Settings.with_defaults(**{each.name: known[each.name] for each in fields(Settings)})
+
+
+def _arguments(
+    prepared: "Prepared", settings: "Settings", max_memory: int | None
+) -> tuple[dict[str, Any], "TargetScale"]:
+    from ._fit import fit_arguments
+    from ._network import TargetScale
+
+    scale = TargetScale.of(prepared.columns.task, prepared.target.values)
+    return fit_arguments(prepared, settings, scale, max_memory), scale
+
+
+def _say_estimate(
+    console: Console, prepared: "Prepared", settings: "Settings", max_memory: int | None, n_penalties: int
+) -> None:
+    from ._dry_run import say_estimate
+    from ._terms import in_shell
+
+    labels = prepared.columns.labels
+    with in_shell(labels):
+        arguments = _arguments(prepared, settings, max_memory)[0]
+    console.say(f"one of {n_penalties} penalties, which take about as long each:")
+    say_estimate(console, arguments, labels, {"data": prepared.document(), "columns": prepared.table()})
+
+
+def _train(
+    prepared: "Prepared", settings: "Settings", max_memory: int | None, penalties: tuple[str, ...], nested: bool
+) -> "sh.Comparison":
+    import shrinkage as sh
+
+    from ._terms import in_shell
+
+    arguments, scale = _arguments(prepared, settings, max_memory)
+    of_one = ("penalty", "how", "budget")
+    with in_shell(prepared.columns.labels):
+        comparison = sh.compare(
+            **{name: value for name, value in arguments.items() if name not in of_one},
+            penalties=penalties, nested=nested, **progress_arguments(),
+        )  # fmt: skip
+    return comparison if prepared.columns.task != "regression" else _in_target_units(comparison, scale)
+
+
+def _in_target_units(comparison: "sh.Comparison", scale: "TargetScale") -> "sh.Comparison":
+    """Return a comparison of centred and scaled targets in the units of the target."""
+    entries = tuple(replace(entry, path=scale.in_target_units(entry.path)) for entry in comparison.entries)
+    paths = {name: scale.in_target_units(path) for name, path in comparison.paths.items()}
+    return replace(comparison, entries=entries, paths=paths)
+
+
+def _report(
+    console: Console, prepared: "Prepared", settings: "Settings", comparison: "sh.Comparison"
+) -> dict[str, Any]:
+    """Print the table, before files are written, which may fail; return the document for programs."""
+    from shrinkage._compare._comparison import comparison_text
+
+    from ._report import path_document
+    from ._terms import with_labels
+
+    labels, nested = prepared.columns.labels, comparison.nested
+    terms = with_labels(labels)
+    console.say(comparison_text(comparison, terms))
+    return {
+        "data": prepared.document(),
+        "columns": prepared.table(),
+        "settings": {**settings.__dict__, "hidden": settings.layers},
+        "least": None if comparison.least is None else comparison.least.name,
+        "comparison": comparison.table().to_dict("records"),
+        "nested": None if nested is None else vars(nested),
+        "verdict": terms.say(comparison.verdict()),
+        "notes": [terms.say(note) for note in comparison.notes],
+        "seconds": comparison.seconds,
+        "paths": {name: path_document(path, "min", labels) for name, path in comparison.paths.items()},
+    }
+
+
+def _write(prepared: "Prepared", comparison: "sh.Comparison", folder: File) -> None:
+    """Write the table, the pictures, and the run of the least."""
+    from shrinkage._compare._weights_plot import weight_data
+
+    from ._encoder import assemble
+    from ._folder import new_run
+    from ._report import write_path
+
+    columns, least = prepared.columns, comparison.least
+    with new_run(folder) as fresh:
+        path = next(iter(comparison.paths.values())) if least is None else least.path
+        if least is not None:
+            network = comparison.model()
+            assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
+        columns.save(fresh / "columns.json")
+        prepared.skipped.save(fresh)
+        write_path(path, fresh)
+        comparison.table().to_csv(fresh / "comparison.csv", index=False)
+        comparison.plot(fresh / "comparison.png")
+        if any(weight_data(path) is not None for path in comparison.paths.values()):
+            comparison.plot(fresh / "weights.png", kind="weights")
+
+
+def _finish(console: Console, comparison: "sh.Comparison", folder: File, document: dict[str, Any]) -> None:
+    """Say where the results are; end with an error if every model diverged."""
+    from ._report import files
+
+    least = comparison.least
+    model = "" if least is None else f"model of {least.name}, the "
+    console.say(f"\nThe {model}table and the pictures are in {folder}{os.sep}")
+    console.result({**document, "folder": str(folder), "files": files(folder)})
+    if least is None:
+        click.echo(
+            f"Error: with every penalty a model diverged, so {folder} has no model.keras. Lower --learning-rate.",
+            err=True,
+        )
+        click.get_current_context().exit(TrainingFailed.exit_code)

@@ -1,0 +1,203 @@
+"""Findings agree with the verdict, have numbers behind them, and their fixes run."""
+
+import ast
+import math
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+import shrinkage as sh
+from benchmarks._page import DOCS
+from benchmarks.pages import findings
+from shrinkage._finding import SEVERITIES
+from shrinkage._path._diagnosis import Diagnosis, _finding
+from shrinkage._path._kinds import KINDS
+from tests.path.verdicts.curves import decay, flat
+from tests.path.verdicts.test_situations import SITUATIONS
+from tests.synthetic_path import StubTemplate, diverged, make_path, path_of_curves
+
+FURTHER = {"choice-not-sharp", "penalty-idle", "folds-disagree"}
+# Words of the verdict, and the findings of which one must be there exactly where the words are.
+WORDS = {
+    "Training overfits": {"overfits"},
+    "does not close": {"gap"},
+    "larger model may gain more": {"underfits"},
+    "narrows the gap": {"gap-narrowed"},
+    "nearly perfect": {"nearly-perfect"},
+    "is far from the others": {"outlying-fold"},
+    "The gain is clear, and small": {"small-gain", "overfits"},
+    "Nothing to choose from": {"diverged", "no-minimum"},
+    "Do not use these models": {"worse-than-constant"},
+    "cannot be judged yet": {"hardly-trained"},
+    "repeats=4": {"more-repeats"},
+}
+
+
+def random_path(seed):
+    """A path with random levels, gains, gaps, speeds and numbers of folds."""
+    rng = np.random.default_rng(seed)
+    lams = np.append(10.0 ** np.arange(0, -4, -1), 0.0)
+    steps = np.arange(1, 31)
+    level = rng.uniform(0.02, 1.1) + rng.normal(0, 0.05, size=(5, 1)).cumsum(axis=0)
+    shape = rng.choice([0.0, 0.3, 1.0]) * np.exp(-steps / rng.choice([3.0, 10.0, 60.0]))
+    rise = rng.choice([0.0, 0.2]) * np.linspace(0, 1, 5)[:, None] * np.maximum(steps - 10, 0) / 20
+    training = level - rng.choice([0.0, 0.01, 0.2]) + shape - rise / 2
+    changes = {"n_folds": int(rng.choice([1, 5])), "wiggle": float(rng.choice([0.002, 0.05]))}
+    if rng.random() < 0.15:
+        base = path_of_curves(level + shape + rise, training, lams, **changes)
+        hit = np.zeros(5, bool)
+        hit[: rng.integers(1, 5)] = True
+        changes |= diverged(base, hit)
+    return path_of_curves(level + shape + rise, training, lams, **changes)
+
+
+def outlying_fold():
+    path = flat([0.5, 0.2, 0.3, 0.4], [0.15] * 4)
+    cv_loss = path.cv_loss.copy()
+    cv_loss[2] *= 4
+    fields = ("lams", "train_loss", "epochs", "row_loss", "null_loss")
+    return make_path(
+        **{name: getattr(path, name) for name in fields}, curves=lambda lams: (lams, lams), cv_loss=cv_loss
+    )
+
+
+def idle():
+    return make_path(norm=np.append(np.linspace(19.9, 19.95, 16), 20.0)[-len(make_path().lams) :])
+
+
+PATHS = {name: make for name, (make, *_) in SITUATIONS.items()}
+PATHS |= {
+    "outlying fold": outlying_fold,
+    "idle": idle,
+    "gap unclear": lambda: flat([0.5, 0.3, 0.31, 0.32], [0.27] * 4, wiggle=0.1),
+}
+PATHS |= {f"random {seed}": lambda seed=seed: random_path(seed) for seed in range(150)}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_findings_and_verdict_agree(name):
+    path = PATHS[name]()
+    words, found = path.verdict(), path.diagnose()
+    assert " ".join(finding.sentence for finding in found if finding.code not in FURTHER) == words
+    for text, codes in WORDS.items():
+        assert (text in words) == any(finding.code in codes and text in finding.sentence for finding in found)
+    codes = set(found.codes)
+    if not path.failed.all() and path.budget is None and math.isfinite(path.gain.low):
+        low = path.gain.low
+        assert "penalty-helps" not in codes or low > 0
+        assert "penalty-unclear" not in codes or low <= 0 or "overfits" in codes
+        assert "no-penalty-needed" not in codes or path.lam == 0
+    assert len({"penalty-helps", "penalty-unclear", "no-penalty-needed"} & codes) <= 1
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_findings_are_complete(name):
+    for finding in PATHS[name]().diagnose():
+        assert finding.severity in SEVERITIES and finding.sentence.endswith(".")
+        assert not math.isnan(sum(finding.evidence.values()))
+        ast.parse(finding.fix)
+
+
+def test_all_kinds_are_found_somewhere_but_those_of_the_solver_and_the_budget():
+    found = {code for make in PATHS.values() for code in make().diagnose().codes}
+    other = {"no-minimum", "no-minimum-without-penalty", "choice-within-budget", "search-too-short", "not-measured"}
+    assert set(KINDS) - found == other
+
+
+def test_gain_is_the_evidence_of_a_penalty_that_helps():
+    path = make_path()
+    finding = path.diagnose()[0]
+    assert (finding.severity, finding.code) == ("note", "penalty-helps")
+    gain = path.gain
+    assert finding.evidence["gain"] == gain.mean and finding.evidence["low"] == gain.low > 0
+    assert finding.evidence["loss_none"] - finding.evidence["loss"] == pytest.approx(gain.mean)
+
+
+def test_a_choice_is_not_sharp_over_a_decade_within_one_standard_error():
+    lams = [1.0, 0.1, 0.01, 0.001, 0.0]
+    path = flat([0.9, 0.201, 0.2, 0.202, 0.5], [0.1] * 5, lams, spread=0.02)
+    (finding,) = [finding for finding in path.diagnose() if finding.code == "choice-not-sharp"]
+    assert finding.evidence == {"lam": 0.01, "smallest": 0.001, "largest": 0.1}
+    sharp = flat([0.9, 0.5, 0.2, 0.4, 0.5], [0.1] * 5, lams, spread=0.02)
+    assert "choice-not-sharp" not in sharp.diagnose().codes
+
+
+def test_folds_that_disagree_are_named():
+    levels = [0.9, 0.199, 0.21, 0.2]
+    path = flat(levels, [0.15] * 4, wiggle=0.02)
+    (finding,) = [finding for finding in path.diagnose() if finding.code == "folds-disagree"]
+    worse = np.flatnonzero(path.fold_loss[:, path.index] > path.fold_loss[:, -1])
+    assert 0 < len(worse) < 5 and finding.about == tuple(f"fold {fold + 1}" for fold in worse)
+    assert [finding.evidence[name] < 0 for name in finding.evidence] == [fold in worse for fold in range(5)]
+    assert finding.fix == f"rows = path.folds.held_out[{worse[0]}]"
+
+
+def test_a_penalty_is_idle_where_it_does_not_change_the_norm():
+    (finding,) = [finding for finding in idle().diagnose() if finding.code == "penalty-idle"]
+    assert "differs by 0.4 %" in finding.sentence or "differs by 0.3 %" in finding.sentence
+    assert "penalty-idle" not in make_path().diagnose().codes
+
+
+def test_no_more_is_said_of_a_choice_that_means_nothing():
+    path = flat([1.0, 0.999, 0.998, 0.999], [0.99] * 4, wiggle=0.05)
+    assert not FURTHER & set(path.diagnose().codes) and "penalty-unclear" not in path.diagnose().codes
+
+
+def test_a_diagnosis_is_a_sequence_and_prints_what_is_worst_first():
+    path = path_of_curves([decay(1.0, 0.3, 40, 20)] * 4, [decay(1.0, 0.3, 40, 20)] * 4, [0.1, 0.01, 0.001, 0.0])
+    found = path.diagnose()
+    assert isinstance(found, Diagnosis) and len(found) == len(list(found)) == len(found.codes)
+    assert found[0].code == "hardly-trained" and found[:1] == (found[0],)
+    lines = repr(found).splitlines()
+    assert lines[0] == "L2 path of sequential" and lines[2] == "warning: hardly-trained"
+    assert lines[-1].strip() and max(map(len, lines)) <= 120
+
+
+def test_a_schedule_is_not_lowered_by_code_that_would_fail():
+    base = make_path(template=StubTemplate(has_schedule=True))
+    path = make_path(template=StubTemplate(has_schedule=True), **diverged(base, np.ones(len(base.lams), bool)))
+    assert path.diagnose()[0].fix == "path = sh.fit(model, x, y, penalty=path.penalty)"
+
+
+# --- the fixes run
+
+SMALL = {"lams": [0.1, 0.01], "cv": 2, "epochs": 1, "batch_size": 20}
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A small path, and the names that fixes use; `sh.fit` has small arguments where the fix has none."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="line")
+    model.compile(keras.optimizers.SGD(0.01), "mean_squared_error")
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    names = {"model": model, "x": x, "y": x @ [1.0, 2.0], "np": np}
+    names["path"] = sh.fit(model, x, names["y"], penalty=sh.L2(), **SMALL)
+
+    def fit(model, x, y, **given):
+        exact = given.get("solver") == "exact"
+        return sh.fit(model, x, y, **{k: v for k, v in SMALL.items() if k != "epochs" or not exact} | given)
+
+    return names | {"sh": SimpleNamespace(fit=fit, L2=sh.L2)}
+
+
+@pytest.mark.parametrize("code", KINDS)
+def test_the_fix_runs(small, code, monkeypatch):
+    monkeypatch.setattr("shrinkage._path._diagnosis._folds", lambda curve, code: [1])
+    finding, names = _finding(small["path"], code, "Words.", scheduled=False), dict(small)
+    exec(compile(finding.fix, code, "exec"), names)
+    before = small["path"]
+    if "sh.fit(" in finding.fix:
+        assert names["path"] is not before and names["path"].penalty == before.penalty
+    if "epochs=" in finding.fix:
+        assert names["path"].cv_loss.shape[2] > before.cv_loss.shape[2]
+    if "lams=" in finding.fix:
+        assert len(names["path"].lams) > len(before.lams)
+    if "rows =" in finding.fix:
+        assert np.array_equal(names["rows"], before.folds.held_out[1])
+
+
+def test_the_page_lists_all_kinds():
+    page = (DOCS / "diagnosis.md").read_text("utf-8")
+    assert findings() == page.split("<!-- table:findings -->\n\n")[1].split("\n\n<!-- end -->")[0]
