@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from numbers import Real
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +15,7 @@ from shrinkage._path._choose import MetricChoice, choose_by_metric
 from shrinkage._path._curve import Array, Curve, Status
 from shrinkage._path._diagnosis import Diagnosis, diagnose
 from shrinkage._path._files import read, write
+from shrinkage._path._index import chosen_lams, index_of
 from shrinkage._path._missing_attributes import missing_words
 from shrinkage._path._model_words import model_words
 from shrinkage._path._pictures._kinds import Kind, check_kind, drawings
@@ -26,7 +26,7 @@ from shrinkage._path._report._page import page
 from shrinkage._path._report._provenance import Provenance
 from shrinkage._path._report._sections import ComparisonLike
 from shrinkage._path._text import header, remarks, summary, table_cells
-from shrinkage._path._trials import members_of
+from shrinkage._path._trials import columns_of, members_of
 from shrinkage._path._verdict import verdict
 from shrinkage._path._words import Said, title
 
@@ -212,11 +212,7 @@ class Path(Curve):
         """
         import pandas as pd
 
-        columns = {"lam": self.lams, "index": np.arange(1, len(self.lams) + 1), "loss": self.mean, "se": self.se}
-        columns |= {"train_loss": self.train_mean} | self.metrics
-        columns |= {"epoch": self.epochs, "norm": self.norm, "nonzero": self.nonzero}
-        columns |= {} if self.zero_groups is None else {"zero_groups": self.zero_groups}
-        return pd.DataFrame(columns | {"failed": self.failed})
+        return pd.DataFrame(columns_of(self))
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -283,16 +279,12 @@ class Path(Curve):
             file: a file name or file object to save the figure to; the extension of the name determines the format.
             kind: the picture:
 
-                - "loss", the held-out loss against log10(lam), with one-standard-error bars and the choices marked;
-                - "epochs", training and held-out loss by epoch at `lam`;
-                - "folds", the held-out loss of each fold against log10(lam);
-                - "weights", the norm of the penalised weights of each layer against log10(lam), and for a penalty that
-                  makes weights zero, the share of the weights that are not zero;
-                - "calibration", for a classification, how often an event occurred against its predicted probability,
-                  at `lam` and without a penalty: with two classes that of class 1, with more that the predicted class
-                  is right;
-                - "residuals", for a regression, target minus prediction against the prediction, at `lam`;
-                - "classes", for a classification, the held-out loss of each class, at `lam` and without a penalty.
+                - "loss": held-out and training loss against log10(lam), with one-standard-error bars and the choices;
+                - "epochs": training and held-out loss by epoch at `lam`;
+                - "folds": the held-out loss of each fold against log10(lam);
+                - "weights": norms of the penalised weights by layer, and for sparse penalties the share not zero;
+                - "calibration", "classes": predicted probabilities and losses of classes, at `lam` and at 0;
+                - "residuals": target minus prediction against the prediction, at `lam`.
 
             lam: a strength, as in `model`; None is `path.lam`. The kinds "loss", "folds" and "weights" show all.
             ax: Matplotlib axes to draw on. "weights" of a penalty that makes weights zero takes two; with one it draws
@@ -305,23 +297,12 @@ class Path(Curve):
             TypeError: if `ax` is not Matplotlib axes.
             NothingToChoose: if `lam` is None and a model diverged at every strength. It is a ValueError.
             ValueError: if `kind` or `lam` has another value, or if the path has no data for the picture.
-
-        Example:
-            >>> from matplotlib.figure import Figure
-            >>> import keras, numpy as np, shrinkage as sh
-            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="line")
-            >>> model.compile("sgd", "mean_squared_error")
-            >>> x = np.random.default_rng(0).normal(size=(60, 2))
-            >>> path = sh.fit(model, x, x @ [1.0, 2.0], penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
-            >>> left, right = Figure(figsize=(10, 4)).subplots(1, 2)
-            >>> figure = path.plot(ax=left)
-            >>> figure = path.plot(kind="residuals", lam="none", ax=right)
         """
         index = self._index(lam) if check_kind(kind, lam) else 0
-        pictures = drawings(kind, self, index, self._layers, from_logits=self.template.from_logits)
+        pictures = drawings(kind, self, index, self._weights_data, from_logits=self.template.from_logits)
         return plot(pictures, file, ax, title=self._title)
 
-    def _layers(self) -> WeightsData:
+    def _weights_data(self) -> WeightsData:
         """Return norms and zeros by layer."""
         values = [self.weights[place] for place in self.template.trained_places] if self.weights else []
         return weights_data(self, self.selection, values)
@@ -338,15 +319,6 @@ class Path(Curve):
         Raises:
             TypeError: if `x` is no table and no array of two dimensions.
             ValueError: if `x` has another number of rows.
-
-        Example:
-            >>> import keras, numpy as np, pathlib, shrinkage as sh, tempfile
-            >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="line")
-            >>> model.compile("sgd", "mean_squared_error")
-            >>> x = np.random.default_rng(0).normal(size=(60, 2))
-            >>> path = sh.fit(model, x, x @ [1.0, 2.0], penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
-            >>> with tempfile.TemporaryDirectory() as folder:
-            ...     path.report(pathlib.Path(folder, "report.html"))
         """
         File(file).write_text(path_page(self, PYTHON, x=x, comparison=comparison), encoding="utf-8")
 
@@ -407,36 +379,10 @@ class Path(Curve):
     @property
     def _for_people(self) -> dict[str, Any]:
         """The entries of `path.json` for people: the chosen strengths and the verdict."""
-        if self.failed.all():
-            lams = {"lam": None, "lam_min": None, "lam_1se": None}
-        elif self.budget is not None:
-            lams = {"lam": self.lam}
-        else:
-            lams = {"lam": self.lam, "lam_min": self.lam_min, "lam_1se": self.lam_1se}
-        return {**lams, "verdict": self.verdict()}
+        return {**chosen_lams(self), "verdict": self.verdict()}
 
     def _index(self, lam: str | float | None) -> int:
-        if lam is None:
-            return self.index
-        if isinstance(lam, str) and lam == "model" and self.index_model is not None:
-            return self.index_model
-        if isinstance(lam, str):
-            if lam not in ("min", "1se", "none"):
-                raise ValueError(f'`lam` must be "min", "1se", "none" or one of `lams`. Received: {lam!r}.')
-            if lam == "none":
-                return len(self.lams) - 1
-            return self.index_min if lam == "min" else self.index_1se
-        if not isinstance(lam, Real) or isinstance(lam, bool | np.bool_):
-            raise TypeError(f'`lam` must be "min", "1se", "none" or a number of `lams`. Received: {lam!r}.')
-        found = np.flatnonzero(np.isclose(self.lams, float(lam), rtol=1e-6, atol=0))
-        if len(found) == 0:
-            nearest = self.lams[np.argsort(np.abs(self.lams - lam), kind="stable")[:3]]
-            listed = ", ".join(f"{value:.6g}" for value in nearest)
-            raise ValueError(
-                f"`lam` must be one of `lams`, the strengths that were trained. Received: {lam!r}. "
-                f"The nearest are {listed}."
-            )
-        return int(found[0])
+        return index_of(self, lam)
 
 
 def path_text(path: Path, terms: Vocabulary) -> str:
@@ -447,25 +393,9 @@ def path_text(path: Path, terms: Vocabulary) -> str:
 def path_page(
     path: Path, terms: Vocabulary, *, x: Any = None, comparison: ComparisonLike | None = None, command: str = ""
 ) -> str:
-    """Return the page of `Path.report`, in the terms of Python or of the shell.
-
-    Args:
-        path: the path.
-        terms: the terms, with the labels of the classes.
-        x, comparison: as in `Path.report`.
-        command: the command that repeats the run; "" for the call of `fit`.
-    """
-    provenance = Provenance(
-        title=path._title,
-        header=path._header.removeprefix(f"{path._title}: "),
-        verdict=path.verdict(),
-        selection=path.selection,
-        weights=path._layers,
-        from_logits=path.template.from_logits,
-        how=path.how,
-        seed=path.seed,
-        plan=path.plan,
-        notes=path.notes,
-        seconds=path.seconds,
-    )
+    """Return the page of `Path.report`; `command` repeats the run, and "" gives the call of `fit`."""
+    values = {name: getattr(path, name) for name in ("selection", "how", "seed", "plan", "notes", "seconds")}
+    words = {"title": path._title, "header": path._header.removeprefix(f"{path._title}: "), "verdict": path.verdict()}
+    from_logits = path.template.from_logits
+    provenance = Provenance(**words, **values, weights=path._weights_data, from_logits=from_logits)
     return page(path, provenance, terms, x=x, comparison=comparison, command=command)
