@@ -298,9 +298,8 @@ class Path(Curve):
             NothingToChoose: if `lam` is None and a model diverged at every strength. It is a ValueError.
             ValueError: if `kind` or `lam` has another value, or if the path has no data for the picture.
         """
-        index = self._index(lam) if check_kind(kind, lam) else 0
-        pictures = drawings(kind, self, index, self._weights_data, from_logits=self.template.from_logits)
-        return plot(pictures, file, ax, title=self._title)
+        index, logits = self._index(lam) if check_kind(kind, lam) else 0, self.template.from_logits
+        return plot(drawings(kind, self, index, self._weights_data, from_logits=logits), file, ax, title=self._title)
 
     def _weights_data(self) -> WeightsData:
         """Return norms and zeros by layer."""
@@ -396,6 +395,6 @@ def path_page(
     """Return the page of `Path.report`; `command` repeats the run, and "" gives the call of `fit`."""
     values = {name: getattr(path, name) for name in ("selection", "how", "seed", "plan", "notes", "seconds")}
     words = {"title": path._title, "header": path._header.removeprefix(f"{path._title}: "), "verdict": path.verdict()}
-    from_logits = path.template.from_logits
-    provenance = Provenance(**words, **values, weights=path._weights_data, from_logits=from_logits)
+    logits = path.template.from_logits
+    provenance = Provenance(**words, **values, weights=path._weights_data, from_logits=logits)
     return page(path, provenance, terms, x=x, comparison=comparison, command=command)
