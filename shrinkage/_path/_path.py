@@ -24,7 +24,7 @@ from shrinkage._path._pictures._plot import plot
 from shrinkage._path._report._html import notebook_table
 from shrinkage._path._report._sections import ComparisonLike
 from shrinkage._path._text import remarks, table_cells
-from shrinkage._path._trials import members_of
+from shrinkage._path._trials import columns_of, members_of
 from shrinkage._path._verdict import verdict
 from shrinkage._path._words import Said
 
@@ -210,17 +210,13 @@ class Path(Curve):
         """
         import pandas as pd
 
-        columns = {"lam": self.lams, "index": np.arange(1, len(self.lams) + 1), "loss": self.mean, "se": self.se}
-        columns |= {"train_loss": self.train_mean} | self.metrics
-        columns |= {"epoch": self.epochs, "norm": self.norm, "nonzero": self.nonzero}
-        columns |= {} if self.zero_groups is None else {"zero_groups": self.zero_groups}
-        return pd.DataFrame(columns | {"failed": self.failed})
+        return pd.DataFrame(columns_of(self))
 
     @property
     def trials(self) -> pd.DataFrame:
         """A data frame with a row for each member: each fold, and each strength in the order of `lams`.
 
-        The columns are fold, counted from 1; rows, the training rows; lam; delta, which is `n_rows` * lam; epoch, the
+        The columns are fold, counted from 1; rows, the training rows; lam; delta, which is `n_rows` * lam (NaN for `Decoupled`); epoch, the
         chosen epoch; loss, the held-out loss there; difference, the loss minus the loss of the fold at `path.lam`;
         error, the paired standard error of the difference over the held-out rows, NaN with repeats; and cost, in
         trainings on all rows, where scoring a row costs a third of training on it.

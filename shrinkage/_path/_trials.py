@@ -1,4 +1,4 @@
-"""The members of a path as a table: each fold at each strength, with the loss, the paired error and the cost."""
+"""Tables of a path: its strengths; and its members, with the loss, the paired error and the cost."""
 
 from typing import Any
 
@@ -48,3 +48,12 @@ def _costs(curve: Curve) -> np.ndarray:
     n_train, n_held_out = (part.sizes[:, None] for part in (curve.folds.train, curve.folds.held_out))
     scoring = (n_held_out + np.minimum(n_held_out, n_train)) * PASSES_OF_A_SCORE * scored.sum(axis=2)
     return (n_train * trained + scoring) / (curve.n_rows * n_epochs)
+
+
+def columns_of(curve: Curve) -> dict[str, Any]:
+    """Return the columns of `Path.table`."""
+    columns = {"lam": curve.lams, "index": np.arange(1, len(curve.lams) + 1), "loss": curve.mean, "se": curve.se}
+    columns |= {"train_loss": curve.train_mean} | curve.metrics
+    columns |= {"epoch": curve.epochs, "norm": curve.norm, "nonzero": curve.nonzero}
+    columns |= {} if curve.zero_groups is None else {"zero_groups": curve.zero_groups}
+    return columns | {"failed": curve.failed}

@@ -234,7 +234,7 @@ def test_every_kind_is_drawn_on_axes_of_its_own_and_of_the_caller(kind):
 
 def test_a_part_of_a_figure_can_be_drawn_on():
     figure = Figure()
-    part: Any = figure.subfigures(1, 2)[0]
+    part: Any = np.ravel(figure.subfigures(1, 2))[0]  # pyright: ignore[reportCallIssue, reportArgumentType]
     assert make_path().plot(ax=part.subplots()) is figure
 
 
