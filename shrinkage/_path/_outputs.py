@@ -1,9 +1,12 @@
-"""The table and the page of a path, in the terms of Python or of the shell."""
+"""The table and the page of a path, in the terms of Python or of the shell.
+
+`Path` calls these functions, so that this module cannot import `Path`.
+"""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shrinkage._note import Vocabulary
 from shrinkage._path._pictures._weights import WeightsData, weights_data
@@ -13,33 +16,30 @@ from shrinkage._path._report._sections import ComparisonLike
 from shrinkage._path._text import header, summary
 from shrinkage._path._words import title
 
-if TYPE_CHECKING:
-    from shrinkage._path._path import Path
 
-
-def path_title(path: Path) -> str:
+def path_title(path: Any) -> str:
     """Return the title: the penalty and the name of the model."""
     return title(path.penalty, path.how, path.template.name)
 
 
-def path_header(path: Path) -> str:
+def path_header(path: Any) -> str:
     """Return the line above the table: title, number of weights and of models, time."""
     return header(path, path_title(path), path.selection, path.seconds)
 
 
-def layer_weights(path: Path) -> WeightsData:
+def layer_weights(path: Any) -> WeightsData:
     """Return norms and zeros by layer."""
     values = [path.weights[place] for place in path.template.trained_places] if path.weights else []
     return weights_data(path, path.selection, values)
 
 
-def path_text(path: Path, terms: Vocabulary) -> str:
+def path_text(path: Any, terms: Vocabulary) -> str:
     """Return the table of a path, the verdict and the notes, in the terms of Python or of the shell."""
     return summary(path, path_header(path), path.verdict(), path.notes, terms)
 
 
 def path_page(
-    path: Path, terms: Vocabulary, *, x: Any = None, comparison: ComparisonLike | None = None, command: str = ""
+    path: Any, terms: Vocabulary, *, x: Any = None, comparison: ComparisonLike | None = None, command: str = ""
 ) -> str:
     """Return the page of `Path.report`, in the terms of Python or of the shell.
 
