@@ -18,7 +18,8 @@ def budget_words(curve: Curve) -> list[Said]:
     unmeasured = Said("not-measured", _unmeasured_words(curve))
     if not beats_constant(curve):
         below = curve.mean[curve.index] < curve.null_loss
-        return [Said("constant-unclear" if below else "no-better-than-constant", _no_better_words(curve)), unmeasured]
+        said = Said("constant-unclear" if below else "no-better-than-constant", _no_better_words(curve))
+        return [said, Said("search-too-short", _largest_words(curve)), unmeasured]
     return [
         Said("choice-within-budget", f"{_choice_words(curve)} {_alike_words(curve)}"),
         Said("search-too-short", _limit_words(curve)),
@@ -92,9 +93,15 @@ def _alike_words(curve: Curve) -> str:
 
 def _limit_words(curve: Curve) -> str:
     """Name the whole grid where the search may have stopped too early."""
-    if curve.lam and curve.index == 0:
-        return f"The choice is the largest strength tried, and a larger one may be better: {_GRID}."
+    if words := _largest_words(curve):
+        return words
     if math.isfinite(curve.null_loss) and curve.mean[-1] >= curve.null_loss:
         constant = f"the best constant ({loss_text(curve, curve.null_loss)})"
         return f"Without a penalty the model is no better on this part of the rows than {constant}: {_GRID}."
     return ""
+
+
+def _largest_words(curve: Curve) -> str:
+    if not curve.lam or curve.index:
+        return ""
+    return f"The choice is the largest strength tried, and a larger one may be better: {_GRID}."

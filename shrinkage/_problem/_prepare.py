@@ -28,6 +28,10 @@ from shrinkage._problem._targets import check_class_weight
 from shrinkage._progress._monitor import Monitor
 
 _BATCH_SIZE = 32
+_SHORT_FOR_GROUPS = (
+    "The standard errors and intervals of a single split are over rows. Rows of a group are alike, so that they are "
+    "too short."
+)
 
 
 def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
@@ -85,6 +89,8 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
         notes.append(note_of_inputs(template.network, counting, rows.x))
         if target is None:
             notes.append(note_of_targets(data, objective, trained))
+    if request.groups is not None and len(folds.train) == 1:
+        notes.append(_SHORT_FOR_GROUPS)
     notes += _notes(behaviour, batch_size)
     if len(folds.train) == 1 and not (objective.by_rows and not behaviour.mixes_rows):
         notes.append(_no_standard_error(objective, behaviour))

@@ -80,17 +80,9 @@ def choose_folds(inputs: SplitInputs, request: Request, batch_size: int) -> Fold
         folds = given_folds(len(inputs.weight) - inputs.n_validation, inputs.n_validation)
     else:
         folds = _split_within_budget(inputs, request)
-    if request.groups is not None and len(folds.train) == 1:
-        folds = replace(folds, notes=(*folds.notes, _SHORT_FOR_GROUPS))
     for name, counts in inputs.counts.items():
         _check_weights(folds, counts, name)
     return replace(folds, notes=(*folds.notes, *_unseen(folds, inputs)))
-
-
-_SHORT_FOR_GROUPS = (
-    "The standard errors and intervals of a single split are over rows. Rows of a group are alike, so that they are "
-    "too short."
-)
 
 
 def _split_within_budget(inputs: SplitInputs, request: Request) -> Folds:

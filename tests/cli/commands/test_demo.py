@@ -9,9 +9,8 @@ from tests.cli.commands.running import run
 def test_demo_replaces_only_an_earlier_demo(fake_fit):
     assert run("demo").exit_code == 0
     assert {file.name for file in Path("shrinkage-demo").iterdir()} == set(RUN_FILES) - {
-        "columns.json",
-        "images.json",
-        "skipped-rows.csv",
+        *("columns.json", "images.json", "skipped-rows.csv"),
+        *("comparison.csv", "comparison.png", "weights.png"),
     }
     (call,) = fake_fit.calls
     assert (call.x.shape, call.epochs, call.cv) == ((1797, 64), 20, 5) and call.x.max() == 1

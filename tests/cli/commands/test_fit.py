@@ -17,7 +17,7 @@ from shrinkage.cli._folder import RUN_FILES
 from shrinkage.cli._terms import IN_SHELL
 from tests.cli.commands.running import LOSS, FakeFit, N, houses, refused, run, write
 
-TABLE_FILES = set(RUN_FILES) - {"images.json", "skipped-rows.csv"}
+TABLE_FILES = set(RUN_FILES) - {"images.json", "skipped-rows.csv", "comparison.csv", "comparison.png", "weights.png"}
 """Files of a run on a table without bad rows."""
 
 
