@@ -82,7 +82,7 @@ def test_a_page_does_what_it_shows(name, tmp_path, monkeypatch):
     matplotlib.use("Agg")
     for step in run(page, names):
         if step.span[0] >= 0 and name == "extending":
-            assert step.printed == step.shown
+            assert re.sub(r"\bgain_\d+", "gain", step.printed) == step.shown  # Keras numbers equal names
         elif step.span[0] >= 0:
             assert step.printed
             assert words(step.printed) == words(step.shown)
