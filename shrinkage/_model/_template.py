@@ -88,8 +88,9 @@ class Template:
 
     @property
     def from_logits(self) -> bool:
-        """Whether the compiled loss takes predictions as logits, and not as probabilities."""
-        return bool(getattr(self._source.loss, "from_logits", False))
+        """Whether a compiled loss takes predictions as logits, and not as probabilities."""
+        losses = [loss for loss in tree.flatten(self._source.loss) if isinstance(loss, keras.losses.Loss)]
+        return any(bool(loss.get_config().get("from_logits")) for loss in losses)
 
     @property
     def trained_places(self) -> list[int]:

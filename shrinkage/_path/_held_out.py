@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 import numpy as np
-from keras import tree
 
 if TYPE_CHECKING:
     from shrinkage._model._template import Template
@@ -126,12 +125,7 @@ def _kind_and_predictions(curve: Curve, template: Template) -> tuple[Kind, Array
         return ("margins" if one else "classes"), predictions
     if "crossentropy" not in name:
         return "numbers", predictions
-    if _from_logits(template):
+    if template.from_logits:
         squash = keras.ops.sigmoid if "binary" in name else keras.ops.softmax
         predictions = keras.ops.convert_to_numpy(squash(predictions))
     return ("labels" if "binary" in name and not one else "classes"), predictions
-
-
-def _from_logits(template: Template) -> bool:
-    losses = [keras.losses.get(loss) for loss in tree.flatten(template.source.loss)]
-    return any(bool(loss.get_config().get("from_logits")) for loss in losses if isinstance(loss, keras.losses.Loss))

@@ -89,11 +89,9 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
         notes.append(note_of_inputs(template.network, counting, rows.x))
         if target is None:
             notes.append(note_of_targets(data, objective, trained))
-    if request.groups is not None and len(folds.train) == 1:
-        notes.append(_SHORT_FOR_GROUPS)
     notes += _notes(behaviour, batch_size)
-    if len(folds.train) == 1 and not (objective.by_rows and not behaviour.mixes_rows):
-        notes.append(_no_standard_error(objective, behaviour))
+    if len(folds.train) == 1:
+        notes += _notes_of_one_split(request, objective, behaviour)
     terms = terms_of(penalty, selection.weights)
     training = Training(template, data, objective, penalty, terms, how, batch_size, init, request.seed, behaviour)
     return Problem(
@@ -133,6 +131,13 @@ def _read_and_split(
         check_standardize(data, objective)
         target = standardize(inputs, folds)
     return None, data, folds, target, objective, notes
+
+
+def _notes_of_one_split(request: Request, objective: Objective, behaviour: Behaviour) -> list[str]:
+    """Return notes on standard errors over rows: none without losses of rows, and too short ones with groups."""
+    if not objective.by_rows or behaviour.mixes_rows:
+        return [_no_standard_error(objective, behaviour)]
+    return [] if request.groups is None else [_SHORT_FOR_GROUPS]
 
 
 def _no_standard_error(objective: Objective, behaviour: Behaviour) -> str:

@@ -102,9 +102,11 @@ def test_the_choice_is_a_strength_that_says_how_it_came_about(binary):
     assert "The loss, the default, chooses" in str(choice) and binary.lam == binary.lam_min
 
 
-def test_logits_become_probabilities():
+@pytest.mark.parametrize("listed", [False, True], ids=["a loss", "a list of a loss"])
+def test_logits_become_probabilities(listed):
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    path = path_of(loss, BINARY)
+    path = path_of([loss] if listed else loss, BINARY)
+    assert path.template.from_logits
     expected = by_hand(path, lambda rows, p: metrics.log_loss(BINARY[rows], 1 / (1 + np.exp(-p[:, 0].astype(float)))))
     check(path, path.choose(metrics.log_loss), expected, -1)
 
