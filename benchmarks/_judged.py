@@ -107,9 +107,9 @@ HEADER = ("claim of the verdict", "problems", "right", "share (95 % interval)")
 
 def main_table(found: Sequence[Judged]) -> str:
     """Return how often each claim about the penalty is made and right, and how often the verdict cannot tell."""
-    claims = [one for one in found if one.right is not None]
+    claims = [judged for judged in found if judged.right is not None]
     names = dict.fromkeys(MAIN.values())
-    lines = [_line(name, [bool(one.right) for one in claims if one.main == name]) for name in names]
+    lines = [_line(name, [bool(claim.right) for claim in claims if claim.main == name]) for name in names]
     lines = [line for line in lines if line[1] != "0"]
     lines += [_line("**all claims**", [bool(one.right) for one in claims])]
     silent = len(found) - len(claims)
@@ -119,8 +119,10 @@ def main_table(found: Sequence[Judged]) -> str:
 
 def others_table(found: Sequence[Judged]) -> str:
     """Return how often each other claim is made and right."""
-    names = dict.fromkeys(name for one in found for name in one.others)
-    return markdown(HEADER, [_line(name, [one.others[name] for one in found if name in one.others]) for name in names])
+    names = dict.fromkeys(name for judged in found for name in judged.others)
+    return markdown(
+        HEADER, [_line(name, [judged.others[name] for judged in found if name in judged.others]) for name in names]
+    )
 
 
 def gains_table(found: Sequence[Judged]) -> str:
@@ -129,7 +131,7 @@ def gains_table(found: Sequence[Judged]) -> str:
     ends = (-np.inf, 0.0, 0.01, 0.03, np.inf)
     lines = []
     for low, high in zip(ends[:-1], ends[1:], strict=True):
-        here = [one for one in found if low < one.gain <= high]
+        here = [judged for judged in found if low < judged.gain <= high]
         name = f"over {100 * low:.0f}" if high == np.inf else f"{100 * low:.0f} to {100 * high:.0f}"
         name = "none" if low == -np.inf else name
         counts = [sum(one.main == claim for one in here) for claim in header[2:]]

@@ -17,7 +17,7 @@ from benchmarks.estimate import digits
 
 
 def seconds(shown: bool) -> tuple[float, float, float]:
-    """Return the seconds of a fit, those of the processor, and those in which the search took note of its epochs."""
+    """Return the wall time of a fit, the CPU time, and the time for snapshots, in seconds."""
     import shrinkage as sh
     from shrinkage._search._tracker import Tracker
 
