@@ -4,6 +4,7 @@ import re
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,16 +22,18 @@ LOSSES = np.array([[0.5, np.nan, 0.3]])
 EPOCH = Epoch(7, np.array([1.0, 0.1, 0.0]), LOSSES, LOSSES, LOSSES[0])
 
 
-def run_block(word: str, **names):
+def run_block(word: str, **names: Any) -> dict[str, Any]:
     """Run the block of Python that contains a word, with few epochs and strengths, and return its names."""
     (code,) = (
         block for block in re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL) if word in block
     )
-    x, y = load_wine(return_X_y=True)
-    few = {"cv": 2, "epochs": 2, "lams": [0.1, 0.01]}
+    data: Any = load_wine(return_X_y=True)
+    validate: Any = cross_validate
+    x, y = data
+    few: dict[str, Any] = {"cv": 2, "epochs": 2, "lams": [0.1, 0.01]}
     library = SimpleNamespace(PathClassifier=partial(sh.PathClassifier, **few), fit=sh.fit, L2=sh.L2)
     names |= {"X": x, "y": y, "X_new": x[:3], "np": np, "sklearn": sklearn, "build": small_network}
-    names |= {"cross_validate": partial(cross_validate, error_score="raise"), "GroupKFold": lambda k: GroupKFold(2)}
+    names |= {"cross_validate": partial(validate, error_score="raise"), "GroupKFold": lambda k: GroupKFold(2)}
     names |= {"GridSearchCV": partial(GridSearchCV, cv=2), "groups": np.arange(len(y)) // 2, "weight": np.ones(len(y))}
     names |= {"model": small_network((13,), (3,)), "x": x}
     exec(compile(code.replace("import shrinkage as sh", ""), "sklearn.md", "exec"), {"sh": library} | names, names)
