@@ -1,6 +1,7 @@
 """All checks of scikit-learn for estimators, with linear models, two folds and two strengths.
 
-Models that are trained, not computed, need twenty epochs: the checks ask for an accuracy.
+Models that are trained, not computed, need twenty epochs: the checks ask for an accuracy. A regressor needs two hundred:
+after twenty, its intercept is what Adam makes of a gradient that is rounding error, and differs between plans.
 """
 
 import pytest
@@ -24,7 +25,7 @@ def test_computed(estimator, check):
 
 @pytest.mark.full
 @parametrize_with_checks(
-    [sh.PathClassifier(**_SMALL, epochs=20), sh.PathRegressor(**_SMALL, epochs=20)],
+    [sh.PathClassifier(**_SMALL, epochs=20), sh.PathRegressor(**_SMALL, epochs=200)],
     expected_failed_checks=lambda estimator: _EXPECTED,
 )
 def test_trained(estimator, check):

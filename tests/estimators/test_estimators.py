@@ -288,8 +288,8 @@ def test_bad_targets(estimator, y, message):
 @pytest.mark.parametrize(
     ("weight", "message"),
     [
-        ([1, -1, 1], "must not be negative"),
-        ([-1, -1, -1], "not be negative"),
+        ([1, -1, 1], "be negative"),
+        ([-1, -1, -1], "be negative"),
         ([0, 0, 0], "only zeros"),
         ([1], "shape"),
     ],
