@@ -1,7 +1,7 @@
 """All checks of scikit-learn for estimators, with linear models, two folds and two strengths.
 
-Models that are trained, not computed, need twenty epochs: the checks ask for an accuracy. A regressor needs two hundred:
-after twenty, its intercept is what Adam makes of a gradient that is rounding error, and differs between plans.
+Models that are trained, not computed, need twenty epochs: the checks ask for an accuracy. A regressor needs two
+hundred: after twenty, its intercept is what Adam makes of a gradient that is rounding error, and differs between plans.
 """
 
 import pytest
