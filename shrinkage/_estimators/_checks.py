@@ -59,9 +59,10 @@ def column(y: Any, rows: Any) -> np.ndarray:
     """Return targets (n,) of the rows, without missing values."""
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None.")
-    if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+    shape = getattr(y, "shape", ())
+    if len(shape) == 2 and shape[1] > 1:
         raise ValueError(
-            f"`y` must be one target: y should be a 1d array. Received: shape {np.shape(y)}. For several targets say "
+            f"`y` must be one target: y should be a 1d array. Received: shape {tuple(shape)}. For several targets say "
             "sklearn.multioutput.MultiOutputRegressor(estimator), or MultiOutputClassifier."
         )
     y = column_or_1d(y, warn=True)
