@@ -29,7 +29,7 @@ def objective(trial: optuna.Trial, x: np.ndarray, y: np.ndarray, epochs: int) ->
     model = network(x.shape[1], trial.suggest_int("layers", 1, 2), trial.suggest_categorical("units", [2, 16]))
 
     def report(epoch) -> None:
-        trial.report(float(np.nanmin(epoch.mean, initial=np.inf)), epoch.number)  # NaN where a member diverged
+        trial.report(float(np.nanmin(epoch.mean, initial=np.inf)), epoch.number)  # NaN: diverged, or stopped
         if trial.should_prune():
             raise optuna.TrialPruned  # ends the run
 

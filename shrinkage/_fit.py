@@ -12,6 +12,7 @@ import keras
 from shrinkage._exact._runner import AnyRunner, make_runner
 from shrinkage._hints._arguments import hinted
 from shrinkage._hints._fit import HINTS, missing_words
+from shrinkage._note import duration
 from shrinkage._path._assemble import assemble
 from shrinkage._path._files import FILES, read
 from shrinkage._path._path import Path
@@ -156,9 +157,10 @@ def fit(
             memory. Strengths are trained in chunks that fit this limit.
         run: A folder that records the run, so that nothing is lost by a crash, a kill or Ctrl-C. It is absent or empty
             at first. The same call goes on from the last checkpoint, and returns the same path; a finished run is read
-            from the folder, as by `Path.load`. A dataset must give its rows in the same order again. After Ctrl-C or
-            SIGTERM the run stops at the end of the epoch and raises `KeyboardInterrupt`. Checkpoints take about 2 % of
-            the time. See `docs/reliability.md`.
+            from the folder, as by `Path.load`. The log says which, and so does standard error if `verbose` or the
+            progress is shown. A dataset must give its rows in the same order again. After Ctrl-C or SIGTERM the run
+            stops at the end of the epoch and raises `KeyboardInterrupt`. Checkpoints take about 2 % of the time. See
+            `docs/reliability.md`.
         tensorboard: A folder for TensorBoard. Each call writes to a new folder in it while it trains: the training and
             held-out losses of each strength over the epochs, the best so far, and the curve over the strengths.
         progress: Whether to show how far the run is: a line on a terminal or in a notebook, or else plain lines on
@@ -224,7 +226,11 @@ def _fit_recorded(request: Request, run: str | PathLike[str], monitor: Monitor, 
         runner = _plan(replace(request, max_memory=limit), monitor, limit, record.decision)
         record.begin(runner, request.plan, limit)
         if record.is_finished:
+            _tell(f"'{record.path}' has the finished run of an equal call, which is read.", verbose or monitor.is_shown)
             return Path(**read(record.path, runner.problem.training.template))
+        if record.goes_on:
+            since = f"after {duration(record.seconds)} of it"
+            _tell(f"Going on with the run in '{record.path}', {since}.", verbose or monitor.is_shown)
         with record.interrupts:
             outcome = _search(runner, record, monitor, verbose=verbose)
             path, n_notes = assemble(runner, outcome, seconds=record.seconds, notes=record.notes), len(record.notes)
@@ -242,11 +248,16 @@ def _plan(
 
 
 def _search(runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor, *, verbose: bool) -> Outcome:
-    LOGGER.info(runner.description)
-    if verbose:
-        print(runner.description, file=sys.stderr)
+    _tell(runner.description, verbose)
     if runner.search_text and (verbose or monitor.is_shown):
         print(runner.search_text, file=sys.stderr)
     outcome = Search(runner, record, monitor).run()
     monitor.show(Snapshot("assembling"))
     return outcome
+
+
+def _tell(text: str, is_printed: bool) -> None:
+    """Write a sentence on the run into the log, and on standard error if it is to be printed."""
+    LOGGER.info(text)
+    if is_printed:
+        print(text, file=sys.stderr)

@@ -6,16 +6,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import assert_all_finite, check_consistent_length
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from shrinkage._estimators._rows import Matrix, Table, Target, as_frame
+from shrinkage._estimators._checks import check_parameters, check_rows, column, numbers, says_how_to_give_text, weights
+from shrinkage._estimators._rows import Matrix, Table, Target, as_frame, left_out_words
 from shrinkage._hints._arguments import hinted
 from shrinkage._hints._estimators import HINTS
+from shrinkage._note import warn_caller
 
 if TYPE_CHECKING:
     import keras
@@ -38,6 +40,7 @@ class _PathEstimator(BaseEstimator):
     lam_: float
     n_features_in_: int
     feature_names_in_: np.ndarray
+    left_out_: dict[str, str]
 
     def _take(self, parameters: Mapping[str, Any]) -> None:
         """Keep the parameters of `__init__`, unchecked, as scikit-learn wants it."""
@@ -46,6 +49,7 @@ class _PathEstimator(BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = isinstance(self.model, str)
+        tags.input_tags.sparse = True
         return tags
 
     @cached_property
@@ -57,7 +61,7 @@ class _PathEstimator(BaseEstimator):
     def _fit(
         self, x: Any, y: np.ndarray, target: Target, sample_weight: Any, groups: Any, left_out: tuple[str, ...] = ()
     ) -> None:
-        self._check_parameters()
+        check_parameters(self.model, self.hidden, self.choose)
         for name in ("lam_", *_REBUILT):  # of an earlier fit
             vars(self).pop(name, None)
         self._rows = self._rows_of(x, target)
@@ -65,43 +69,36 @@ class _PathEstimator(BaseEstimator):
 
         options = {name: value for name, value in self.get_params(deep=False).items() if name not in left_out}
         options.pop("choose")
+        self.left_out_ = self._rows.left_out
+        if self.left_out_:
+            warn_caller(left_out_words(self.left_out_))
         inputs = self._rows.encode(x)
         self.path_ = train(options, self._rows.columns, inputs, y, sample_weight=sample_weight, groups=groups)
         self.lam_ = float(self.path_.lam if self.path_.budget else getattr(self.path_, f"lam_{self.choose}"))
         self._network = self.path_.model(self.lam_)
 
-    def _check_parameters(self) -> None:
-        named = isinstance(self.model, str)
-        if (named and self.model not in ("linear", "mlp")) or not (named or callable(self.model)):
-            raise ValueError(
-                '`model` must be "linear", "mlp", a compiled keras.Model, or a function of the shapes of a row of '
-                f"inputs and of outputs that returns one. Received: {self.model!r}."
-            )
-        if self.hidden is not None and not (named and self.model == "mlp"):
-            raise ValueError(f'`hidden` goes with model="mlp". Received: hidden={self.hidden!r}, model={self.model!r}.')
-        if self.choose not in ("min", "1se"):
-            raise ValueError(f'`choose` must be "min" or "1se". Received: {self.choose!r}.')
-
     def _rows_of(self, x: Any, target: Target) -> Matrix | Table:
         is_own = not isinstance(self.model, str)
-        if isinstance(x, np.ndarray):
+        if not isinstance(x, pd.DataFrame):
             return Matrix.of(x, target, is_own=is_own)
         return Table.of(x, target, is_own=is_own, embeds=self.model == "mlp")
 
     def _read(self, x: Any, *, reset: bool) -> Any:
-        """Return rows as a data frame or an array, checked by scikit-learn."""
+        """Return rows as a data frame, an array or a sparse matrix, checked by scikit-learn."""
         frame = as_frame(x)
         fitted = None if reset else self._rows
         if frame is not None and not isinstance(fitted, Matrix):
             validate_data(self, x, reset=reset, skip_check_array=True)
-            _check_rows(len(frame), 2 if reset else 1, frame.shape)
+            check_rows(len(frame), 2 if reset else 1, frame.shape)
             return frame if fitted is None else fitted.named(frame)
         is_own = not isinstance(self.model, str)
-        finite = is_own and not isinstance(fitted, Table)
-        array: Any = validate_data(
-            self, x, reset=reset, allow_nd=is_own, ensure_min_samples=2 if reset else 1,
-            ensure_all_finite=True if finite else "allow-nan",
-        )  # fmt: skip
+        fitted_table = isinstance(fitted, Table)
+        finite = is_own and not fitted_table
+        with says_how_to_give_text():
+            array: Any = validate_data(
+                self, x, reset=reset, allow_nd=is_own, ensure_min_samples=2 if reset else 1,
+                ensure_all_finite=True if finite else "allow-nan", accept_sparse=False if fitted_table else "csr",
+            )  # fmt: skip
         return fitted.named(array) if isinstance(fitted, Table) else array
 
     def _outputs(self, x: Any) -> np.ndarray:
@@ -139,11 +136,6 @@ class _PathEstimator(BaseEstimator):
             self._network = self.path_.model(self.lam_)
 
 
-def _check_rows(n_rows: int, least: int, shape: tuple[int, ...]) -> None:
-    if n_rows < least:
-        raise ValueError(f"Found array with {n_rows} sample(s) (shape={shape}) while a minimum of {least} is required.")
-
-
 class PathClassifier(ClassifierMixin, _PathEstimator):
     """A classifier of scikit-learn that chooses the strength of a penalty by cross-validation within `fit`.
 
@@ -172,8 +164,9 @@ class PathClassifier(ClassifierMixin, _PathEstimator):
     `set_fit_request(sample_weight=True, groups=True)`.
 
     A data frame is encoded as `shrinkage fit` encodes a table: numbers, booleans, dates, categories and texts, with
-    missing cells. Columns that cannot be used are left out. An array (n, d) has numbers, and "linear" and "mlp" replace
-    missing ones, NaN, by the mean. A model of the user takes an array (n, ...) as it is.
+    missing cells. Columns that say nothing are left out, with a warning. An array (n, d) or a sparse matrix of SciPy
+    has numbers, and "linear" and "mlp" replace missing ones, NaN, by the mean. A model of the user takes an array
+    (n, ...) as it is.
 
     Attributes:
         path_: The `sh.Path`.
@@ -182,6 +175,7 @@ class PathClassifier(ClassifierMixin, _PathEstimator):
         classes_: (k,) class labels.
         n_features_in_: Number of columns of `X`.
         feature_names_in_: Names of the columns of a data frame.
+        left_out_: The columns of a data frame that `fit` does not use, and warns of: a dictionary from name to reason.
 
     Raises:
         TypeError, ValueError: In `fit`, if a parameter or the rows are not valid, before any training.
@@ -238,7 +232,7 @@ class PathClassifier(ClassifierMixin, _PathEstimator):
         """Train the path, choose the strength, and keep the model of it.
 
         Args:
-            X: Rows, a data frame, or an array (n, d).
+            X: Rows, a data frame, an array (n, d), or a sparse matrix.
             y: (n,) class labels.
             sample_weight: (n,) weights of the rows in the loss.
             groups: (n,) labels of rows that are held out together.
@@ -247,12 +241,12 @@ class PathClassifier(ClassifierMixin, _PathEstimator):
             The estimator.
         """
         rows = self._read(X, reset=True)
-        y = _column(y, rows)
+        y = column(y, rows)
         check_classification_targets(y)
         encoder = LabelEncoder().fit(y)
         self.classes_ = np.asarray(encoder.classes_)
         places = np.asarray(encoder.transform(y), np.int32)
-        weight = _weights(sample_weight, len(places))
+        weight = weights(sample_weight, len(places))
         present = np.unique(places if weight is None else places[weight > 0])
         if len(present) < 2:
             raise ValueError(f"`y` must have at least two classes. Received: the class {self.classes_[present]}.")
@@ -266,7 +260,7 @@ class PathClassifier(ClassifierMixin, _PathEstimator):
         outputs = self._outputs(X)
         from shrinkage._estimators._training import probabilities
 
-        return probabilities(self._network, outputs)
+        return probabilities(outputs, from_logits=self.path_.template.from_logits)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each row, (n,)."""
@@ -298,6 +292,7 @@ class PathRegressor(RegressorMixin, _PathEstimator):
         model_: The Keras model at `lam_`: from an array, or from a dictionary of columns, to (n, 1) predictions.
         n_features_in_: Number of columns of `X`.
         feature_names_in_: Names of the columns of a data frame.
+        left_out_: The columns of a data frame that `fit` does not use, and warns of: a dictionary from name to reason.
 
     Raises:
         TypeError, ValueError: In `fit`, if a parameter or the rows are not valid, before any training.
@@ -349,7 +344,7 @@ class PathRegressor(RegressorMixin, _PathEstimator):
         """Train the path, choose the strength, and keep the model of it.
 
         Args:
-            X: Rows, a data frame, or an array (n, d).
+            X: Rows, a data frame, an array (n, d), or a sparse matrix.
             y: (n,) numbers.
             sample_weight: (n,) weights of the rows in the loss.
             groups: (n,) labels of rows that are held out together.
@@ -358,34 +353,11 @@ class PathRegressor(RegressorMixin, _PathEstimator):
             The estimator.
         """
         rows = self._read(X, reset=True)
-        y = np.asarray(_column(y, rows), np.float64)
-        if not np.ptp(y):
-            raise ValueError(f"`y` must vary. Received: {y[0]:g} in every row.")
-        self._fit(rows, y, Target("regression"), _weights(sample_weight, len(y)), groups)
+        y = numbers(column(y, rows))
+        self._fit(rows, y, Target("regression"), weights(sample_weight, len(y)), groups)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the predictions, (n,), in the units of the target."""
         outputs = self._outputs(X)[:, 0].astype(np.float64)
         return self.path_.target_mean + self.path_.target_sd * outputs
-
-
-def _column(y: Any, rows: Any) -> np.ndarray:
-    """Return targets (n,) of the rows, without missing values."""
-    if y is None:
-        raise ValueError("requires y to be passed, but the target y is None.")
-    y = column_or_1d(y, warn=True)
-    assert_all_finite(y, input_name="y")
-    check_consistent_length(rows, y)
-    return y
-
-
-def _weights(sample_weight: Any, n_rows: int) -> np.ndarray | None:
-    if sample_weight is None:
-        return None
-    weight = np.asarray(sample_weight, np.float64)
-    if weight.shape != (n_rows,):
-        raise ValueError(f"`sample_weight` must have the shape ({n_rows},). Received: {weight.shape}.")
-    if not weight.any():
-        raise ValueError("`sample_weight` must have a weight above 0. Received: only zeros.")
-    return weight

@@ -1,7 +1,7 @@
 """The rows that scikit-learn gives an estimator, as inputs of a network: a table is encoded as by the shell."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from shrinkage._data._sparse import is_sparse
 from shrinkage._data._statistics import LARGEST
 from shrinkage.cli._columns import Columns, NumberColumn, Task, check_input_names
 from shrinkage.cli._encoder import assemble, encode, read_cells, target_layers
@@ -34,20 +35,31 @@ class Target:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Rows of an array. A network of the project takes them as numbers, and a network of the user as they are."""
+    """Rows of an array or a sparse matrix: numbers for a network of the project, as they are for one of the user."""
 
     columns: Columns
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Columns that are not used, with the reasons: none."""
+        return {}
+
     @staticmethod
-    def of(x: np.ndarray, target: Target, *, is_own: bool) -> "Matrix":
+    def of(x: Any, target: Target, *, is_own: bool) -> "Matrix":
         """Return the columns of an array (n, d), none of which is left out; none for a model of the user."""
         unit = {"low": -LARGEST, "high": LARGEST, "centre": 0.0, "scale": 1.0, "indicator": False}
         numbers = () if is_own else tuple(NumberColumn(f"x{place}", **unit) for place in range(x.shape[1]))
         return Matrix(replace(target.columns, numbers=numbers))
 
-    def encode(self, x: np.ndarray) -> list[np.ndarray]:
-        """Return the inputs of the network."""
-        return [x.clip(-LARGEST, LARGEST).astype(np.float32) if self.columns.numbers else x]
+    def encode(self, x: Any) -> list[Any]:
+        """Return the inputs of the network, in a sparse matrix if the rows are in one."""
+        if not self.columns.numbers:
+            return [x]
+        if not is_sparse(x):
+            return [x.clip(-LARGEST, LARGEST).astype(np.float32)]
+        clipped = x.copy()
+        clipped.data = clipped.data.clip(-LARGEST, LARGEST)
+        return [clipped.astype(np.float32)]
 
     def finish(self, network: "keras.Model", mean: float, sd: float) -> "keras.Model":
         """Return a model from an array to predictions in the units of the target."""
@@ -68,6 +80,11 @@ class Table:
     columns: Columns
     names: tuple[str, ...]
     """The names of all columns, in their order."""
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Columns that are not used, with the reasons."""
+        return dict(self.columns.dropped)
 
     @staticmethod
     def of(frame: pd.DataFrame, target: Target, *, is_own: bool, embeds: bool) -> "Table":
@@ -119,6 +136,16 @@ def as_frame(x: Any) -> pd.DataFrame | None:
     if repeated:
         raise ValueError(f"`X` must have columns of different names. Received twice: {', '.join(repeated)}.")
     return frame
+
+
+def left_out_words(left_out: Mapping[str, str]) -> str:
+    """Return a sentence on columns that are not used."""
+    listed = [f"{name} ({reason})" for name, reason in list(left_out.items())[:_LISTED]]
+    more = f", and {len(left_out) - _LISTED} more, which `left_out_` has" if len(left_out) > _LISTED else ""
+    return f"`fit` does not use these columns of `X`: {', '.join(listed)}{more}."
+
+
+_LISTED = 10
 
 
 @contextmanager

@@ -7,8 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from shrinkage._data._sparse import is_sparse
 from shrinkage._fit import fit
 from shrinkage._host._private import UnsupportedVersion
+from shrinkage._model._objective import from_logits, loss_name
 from shrinkage._model._template import Template
 from shrinkage._path._path import Path
 from shrinkage._penalties import Coupled
@@ -24,15 +26,13 @@ from shrinkage.cli._network import (
 from shrinkage.cli._own_model import count_parameters
 
 
-def train(
-    options: Mapping[str, Any], columns: Columns, inputs: Sequence[np.ndarray], y: np.ndarray, **rows: Any
-) -> Path:
+def train(options: Mapping[str, Any], columns: Columns, inputs: Sequence[Any], y: np.ndarray, **rows: Any) -> Path:
     """Return the path, in the units of the target.
 
     Args:
         options: The parameters of the estimator, all but `choose` and `class_weight`.
         columns: The columns, with task and classes.
-        inputs: The inputs of the network, (n, ...) each.
+        inputs: The inputs of the network, (n, ...) each; one may be a sparse matrix.
         y: (n,) class numbers or quantities.
         rows: Weights and groups of the rows, as `fit` takes them.
     """
@@ -42,6 +42,7 @@ def train(
     network = _network(model, hidden, columns, inputs, training)
     scale = None
     if given.get("standardize_target"):
+        _check_squared_error(network)
         scale = TargetScale.of("regression", y)
         targets = scale.encode(y)
     else:
@@ -82,18 +83,22 @@ def _is_coupled_l2(given: Mapping[str, Any]) -> bool:
 
 
 def _network(
-    model: Any, hidden: Any, columns: Columns, inputs: Sequence[np.ndarray], training: Mapping[str, Any]
+    model: Any, hidden: Any, columns: Columns, inputs: Sequence[Any], training: Mapping[str, Any]
 ) -> "keras.Model | _Builder":
     """Return the network, or a function that builds it."""
     if isinstance(model, str):
         layers = () if model == "linear" else HIDDEN if hidden is None else tuple(hidden)
-        full = model == "linear" and training["epochs"] is not None and training["batch_size"] == len(inputs[0])
+        full = model == "linear" and training["epochs"] is not None and training["batch_size"] == inputs[0].shape[0]
         rate, steps = (FULL_BATCHES["learning_rate"], training["epochs"]) if full else (1e-3, None)
         return compiled_network(columns, inputs, layers, rate, steps)
     n_outputs = max(1, len(columns.labels) * (columns.task == "multi-class"))
     network = model if isinstance(model, keras.Model) else _Builder(model, inputs[0].shape[1:], (n_outputs,))
-    _check_network(network if isinstance(network, keras.Model) else network(), columns)
+    _check_network(_built(network), columns, inputs[0])
     return network
+
+
+def _built(network: Any) -> Any:
+    return network() if isinstance(network, _Builder) else network
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,8 @@ class _Builder:
         return self.build(*(self.input_shape, self.output_shape)[: count_parameters(self.build)])
 
 
-def _check_network(network: Any, columns: Columns) -> None:
+def _check_network(network: Any, columns: Columns, x: Any) -> None:
+    """Refuse a model of the user that does not fit to the rows or to the target."""
     if not isinstance(network, keras.Model):
         raise TypeError(f"`model` must return a compiled keras.Model. Received: {type(network).__name__}.")
     classes = len(columns.labels)
@@ -116,14 +122,62 @@ def _check_network(network: Any, columns: Columns) -> None:
     if network.output_shape not in expected:
         words = " or ".join(map(str, expected))
         raise ValueError(
-            f"`model` must have the output shape {words} for the target. Received: {network.output_shape}. A function "
-            "of (input_shape, output_shape) receives both shapes."
+            f"`model` must have the output shape {words} for the target. Received: {network.output_shape}. {_BY_SHAPES}"
+        )
+    if not _takes(network, x):
+        if columns.as_matrix:
+            raise ValueError(
+                f"`model` must have the input shape (None, {x.shape[1]}): a data frame is encoded, with more than one "
+                "input for a column of categories, dates, texts or missing cells. "
+                f"Received: {network.input_shape}. {_BY_SHAPES}"
+            )
+        return  # `fit` says why
+    if columns.task != "regression" and network.compiled:
+        _check_probabilities(network, x)
+
+
+_BY_SHAPES = "A function of (input_shape, output_shape) receives both shapes."
+
+
+def _takes(network: keras.Model, x: Any) -> bool:
+    """Whether a model has one input, of the shape of the rows."""
+    shape = network.input_shape
+    if not isinstance(shape, tuple) or len(shape) != len(x.shape):
+        return False
+    return all(size in (None, given) for size, given in zip(shape[1:], x.shape[1:], strict=True))
+
+
+def _check_probabilities(network: keras.Model, x: Any) -> None:
+    """Refuse a classifier whose outputs are not probabilities, such as a linear one with a squared error.
+
+    `fit` refuses such outputs for log losses only.
+    """
+    outputs = probabilities(call_network(network, [x[:_BATCH]]), from_logits=from_logits(network.loss))
+    sums, least, most = outputs.sum(axis=1), outputs.min(), outputs.max()
+    if least < -_ROUNDING or most > 1 + _ROUNDING or (abs(sums - 1) > _ROUNDING).any():
+        raise ValueError(
+            "`model` must give the probabilities of the classes, or their logits for a loss that says from_logits=True."
+            f" Received: outputs from {least:.3g} to {most:.3g}, with sums from {sums.min():.3g} to {sums.max():.3g}. "
+            "Give its last layer activation='softmax', or 'sigmoid' for one unit."
+        )
+
+
+_ROUNDING = 0.01  # of float16
+
+
+def _check_squared_error(network: Any) -> None:
+    network = _built(network)
+    loss = loss_name(network.loss)
+    if network.compiled and loss != "mean_squared_error":
+        raise ValueError(
+            f"`model` must have loss='mean_squared_error' for a target that is standardised. Received: {loss}. Say "
+            "standardize_target=False: then `fit` takes y as it is."
         )
 
 
 def _targets(network: Any, columns: Columns, y: np.ndarray) -> np.ndarray:
     """Return targets as output and loss of a network take them: (n, 1) numbers, (n,) classes, or (n, k) one-hot."""
-    network = network if isinstance(network, keras.Model) else network()
+    network = _built(network)
     if columns.task == "regression" or network.output_shape[-1] == 1:
         return y.astype(np.float32)[:, None]
     loss = network.loss
@@ -142,25 +196,25 @@ def portable(model: keras.Model) -> keras.Model:
     return template.model(template.source_values())
 
 
-def probabilities(network: Any, outputs: np.ndarray) -> np.ndarray:
-    """Return the probability of each class, (n, k), for outputs of a network, (n, 1) or (n, k).
-
-    Outputs are probabilities, or logits if the loss says so.
-    """
-    loss = network.loss
-    if getattr(loss, "get_config", dict)().get("from_logits"):
+def probabilities(outputs: np.ndarray, *, from_logits: bool) -> np.ndarray:
+    """Return the probability of each class, (n, k), for outputs of a network, (n, 1) or (n, k)."""
+    if from_logits:
         activate = keras.ops.sigmoid if outputs.shape[-1] == 1 else keras.ops.softmax
         outputs = np.asarray(activate(outputs))
     return np.concatenate([1 - outputs, outputs], axis=-1) if outputs.shape[-1] == 1 else outputs
 
 
-def call_network(network: Any, inputs: Sequence[np.ndarray]) -> np.ndarray:
+def call_network(network: Any, inputs: Sequence[Any]) -> np.ndarray:
     """Return the outputs of a network, (n, ...), batch by batch; Keras' `predict` would first be traced."""
     parts = []
-    for start in range(0, len(inputs[0]), _BATCH):
-        batch = [part[start : start + _BATCH] for part in inputs]
+    for start in range(0, inputs[0].shape[0], _BATCH):
+        batch = [_dense(part[start : start + _BATCH]) for part in inputs]
         parts.append(np.asarray(network(batch[0] if len(batch) == 1 else batch, training=False)))
     return np.concatenate(parts)
+
+
+def _dense(rows: Any) -> np.ndarray:
+    return rows.toarray() if is_sparse(rows) else rows
 
 
 _BATCH = 1024

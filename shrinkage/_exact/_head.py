@@ -189,7 +189,10 @@ def _kind(training: Training, layer: Any) -> tuple[Any, float]:
         given = f"{activation.__name__!r}, with {name_of(loss)}"
         if arguments.get("from_logits"):
             given += "(from_logits=True)"
-        _refuse("`activation`", f"{needed.__name__!r} in the last layer, {layer.name!r},", given)
+        fix = f"Give that layer activation={needed.__name__!r}, or"
+        if arguments.get("from_logits"):  # probabilities, which the loss would take for logits
+            fix = "Leave from_logits out, or give that layer activation='linear'; for another model"
+        _refuse("`activation`", f"{needed.__name__!r} in the last layer, {layer.name!r},", given, fix)
     if arguments.get("axis", -1) != -1:
         _refuse("`loss`", "a loss over the last axis", f"axis={arguments['axis']}")
     return kind, float(arguments.get("label_smoothing", 0.0))

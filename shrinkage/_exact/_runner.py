@@ -74,13 +74,25 @@ class ExactRunner:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences for the user about random layers, and about strengths that did not converge."""
+        """Sentences for the user: random layers, a head without a bias, and strengths that did not converge."""
         lams = ", ".join(sorted({f"{lam:.3g}" for lam in self._unsolved}, key=float, reverse=True))
         unsolved = [f"Newton's method did not converge at lambda = {lams}: weights are those after its last step."]
         network = self.problem.training.template.network
         random = [layer.name for layer in sublayers(network) if seed_generators(layer) and layer.trainable]
         note = f'{", ".join(random)}: random only in training, and not with solver="exact", which runs all layers in '
-        return [note + "inference mode."] * bool(random) + unsolved * bool(lams)
+        return [note + "inference mode."] * bool(random) + self._notes_of_bias() + unsolved * bool(lams)
+
+    def _notes_of_bias(self) -> list[str]:
+        """Return a note if predictions are drawn to 0, and not to the best constant."""
+        head = self._head
+        if head.bias is not None or self.problem.target is not None:
+            return []
+        best = "the mean of the target" if head.kind == "squared error" else "the frequencies of the classes"
+        centre = "0" if head.kind == "squared error" else "equal probabilities"
+        return [
+            f"The last layer, {head.layer.name!r}, has no bias: the penalty draws predictions to {centre}, and not to "
+            f"{best}. Say use_bias=True, unless that is meant."
+        ]
 
     def cohort(self, strengths: int) -> ExactCohort:
         """Return the members of all folds; `strengths` is their number."""

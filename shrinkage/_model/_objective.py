@@ -161,6 +161,12 @@ def loss_name(loss: Any) -> str:
     return names.pop() if len(names) == 1 else "loss"
 
 
+def from_logits(loss: Any) -> bool:
+    """Return whether a loss in the argument `loss` of `compile` takes predictions as logits, not as probabilities."""
+    losses = [leaf for leaf in tree.flatten(loss) if isinstance(leaf, keras.losses.Loss)]
+    return any(bool(leaf.get_config().get("from_logits")) for leaf in losses)
+
+
 def _follow(places: Any, path: Sequence[Any]) -> Any:
     """Return the entry of the output structure at a path of keys; a single output has no path."""
     for key in path if tree.is_nested(places) else ():

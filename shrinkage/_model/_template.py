@@ -16,7 +16,7 @@ from shrinkage._host._optimizers import rate_of
 from shrinkage._host._random import random_state
 from shrinkage._model._clone import clone, shapes_of
 from shrinkage._model._lookups import front_of, rest_of
-from shrinkage._model._objective import Objective, loss_name, make_objective
+from shrinkage._model._objective import Objective, from_logits, loss_name, make_objective
 from shrinkage._model._table_normalization import TableNormalization
 from shrinkage._weights._carried import remove_regularizers
 from shrinkage._weights._first_call import create_weights
@@ -89,8 +89,7 @@ class Template:
     @property
     def from_logits(self) -> bool:
         """Whether a compiled loss takes predictions as logits, and not as probabilities."""
-        losses = [loss for loss in tree.flatten(self._source.loss) if isinstance(loss, keras.losses.Loss)]
-        return any(bool(loss.get_config().get("from_logits")) for loss in losses)
+        return from_logits(self._source.loss)
 
     @property
     def trained_places(self) -> list[int]:

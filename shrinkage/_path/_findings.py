@@ -296,8 +296,8 @@ def has_raw_target(curve: Curve) -> bool:
 
 
 def has_far_target(curve: Curve) -> bool:
-    """Return whether the target could be standardised, was not, and has a variance outside 0.1 to 10."""
-    return has_raw_target(curve) and not 0.1 <= curve.null_loss <= 10
+    """Return whether the target varies, could be standardised, was not, and has a variance outside 0.1 to 10."""
+    return has_raw_target(curve) and curve.null_loss > 0 and not 0.1 <= curve.null_loss <= 10
 
 
 def scale_of(curve: Curve) -> float:

@@ -20,7 +20,7 @@ from shrinkage._problem._grid import make_grid, sizes, stored_sizes
 from shrinkage._problem._problem import Problem, Training
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
-from shrinkage._problem._scales import note_of_inputs, note_of_targets
+from shrinkage._problem._scales import note_of_inputs, note_of_targets, note_of_unequal_inputs
 from shrinkage._problem._source import training_rows, validation_rows
 from shrinkage._problem._split import check_split, check_standardize, split, standardize
 from shrinkage._problem._stream import store_rows
@@ -89,6 +89,8 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
         notes.append(note_of_inputs(template.network, counting, rows.x))
         if target is None:
             notes.append(note_of_targets(data, objective, trained))
+    else:
+        notes.append(note_of_unequal_inputs(template.network, counting, rows.x))
     notes += _notes(behaviour, batch_size)
     if len(folds.train) == 1:
         notes += _notes_of_one_split(request, objective, behaviour)

@@ -20,7 +20,7 @@ from shrinkage._model._table_normalization import TableNormalization
 from shrinkage._model._template import Template
 from shrinkage._problem._ragged import Lengths, check_padding, pad_inputs
 from shrinkage._problem._structure import keys_of, leaf_places
-from shrinkage._problem._targets import check_targets, class_weights, note_of_outputs
+from shrinkage._problem._targets import check_targets, class_weights, note_of_outputs, note_of_values
 from shrinkage._problem._tokens import check_text, check_tokens, check_whole, look_up
 from shrinkage._weights._first_call import reason_of
 
@@ -80,7 +80,11 @@ def read_rows(
         fitting.append(
             _fitting_targets(leaves[place], output, term and term.loss, called[place], data.n_rows, dtype, is_block)
         )
-    more = [note_of_outputs(tree.flatten(outputs)[term.place], term.loss) for term in objective.terms]
+    more = []
+    for term in objective.terms:
+        output = tree.flatten(outputs)[term.place]
+        more.append(note_of_outputs(output, term.loss))
+        more.append("" if is_block else note_of_values(fitting[term.place], output, term.loss, called[term.place]))
     data = replace(data, y=tree.pack_sequence_as(outputs, fitting), notes=(*data.notes, *filter(None, more)))
     absent = [name if leaf is None else None for name, leaf in zip(called, leaves, strict=True)]
     _check_metrics(template, take(data.y, some), outputs, absent)

@@ -18,6 +18,7 @@ from shrinkage._weights._kinds import is_of_keras
 
 _ROWS, _NUMBERS = 2000, 2_000_000  # maximum number of rows and values to check
 _LARGE = 30.0  # root mean square of a column; digits from 0 to 16 have 12, ages 45, pixels up to 255 have 80
+_UNEQUAL = 30.0  # ratio of standard deviations; a rare category of 1 % has a tenth of a standardised number's
 _SMALL = 0.01  # largest absolute value; 0.2 for `load_diabetes`, with columns of sum of squares 1
 _INPUTS, _TARGETS = "Inputs range", "The target's "  # beginnings of the notes
 _OPEN = (  # the output does not depend on the scale of the input
@@ -75,6 +76,36 @@ def note_of_inputs(network: keras.Model, x: Any, given: Any) -> str:
         return (
             f"{_INPUTS} {'down' if most < 0 else 'up'} to {_number(most)}{where}: networks train on inputs of about "
             f"unit size. {remedy}"
+        )
+    return ""
+
+
+def note_of_unequal_inputs(network: keras.Model, x: Any, given: Any) -> str:
+    """Return a note if columns of the inputs of a computed layer have very different standard deviations.
+
+    The minimum is the minimum in any units, but a penalty treats the columns alike only if they have about one size.
+
+    Args:
+        network: The model, of which the last layer is trained.
+        x: Rows with a weight above 0, with the structure of the model inputs.
+        given: The argument `x` of `fit`, possibly with column names.
+
+    Returns:
+        The note, or an empty string.
+    """
+    some = np.unique(np.linspace(0, len(tree.flatten(x)[0]) - 1, _ROWS).astype(int))
+    for layer, values, place in _first_values(network, take(x, some)):
+        sizes = values.std(axis=0) if values.ndim == 2 else np.zeros(1)
+        varied = np.flatnonzero(sizes > 0)
+        if not len(varied) or sizes.max() <= _UNEQUAL * sizes[varied].min():
+            continue
+        least, most = int(varied[sizes[varied].argmin()]), int(sizes.argmax())
+        where = [f" at the layer {layer.name}"] * 2 if place is None else []
+        first, last = where or [_where(given, x, place or 0, column) for column in (least, most)]
+        return (
+            f"Inputs have standard deviations from {_number(float(sizes[least]))}{first} to "
+            f"{_number(float(sizes[most]))}{last}: L2 draws the weights of columns of small numbers to 0 first. "
+            "Standardise them, or put keras.layers.Normalization() first, which is fitted to each fold's training rows."
         )
     return ""
 
@@ -224,6 +255,8 @@ def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
         mean = np.average(y, axis=0, weights=weight)
         variance = float(np.mean(np.average((y - mean) ** 2, axis=0, weights=weight)))
         offset = float(np.sqrt((mean**2).mean()))
+        if not variance:  # a constant has a note of its own, and no scale
+            continue
         if 0.1 <= variance <= 10 and offset**2 <= _OFFSET**2 * variance:
             continue
         alone = len(leaves) == 1 and y.shape[1:] == (1,) and name_of(term.loss) == "mean_squared_error"

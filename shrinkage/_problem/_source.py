@@ -10,9 +10,10 @@ from shrinkage._data._sparse import to_dense, to_sparse_rows
 from shrinkage._hints._fit import stream_words
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._layers import sublayers
+from shrinkage._model._table_normalization import TableNormalization
 from shrinkage._problem._request import Request
 
-_NEED_ALL_ROWS = keras.layers.Embedding, keras.layers.Normalization
+_NEED_ALL_ROWS = keras.layers.Embedding, keras.layers.Normalization, TableNormalization
 """Layers with tokens that are checked, or with moments that are computed, in all rows."""
 
 

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import tree
 
-from shrinkage._model._losses import is_listed, name_of, takes_labels
+from shrinkage._model._losses import is_classification, is_listed, name_of, takes_labels
+from shrinkage._note import Classes, Note
 
 
 def check_targets(
@@ -103,6 +104,37 @@ def note_of_outputs(output: np.ndarray, loss: keras.losses.Loss) -> str:
         "The model predicts values below 0, which mean_squared_logarithmic_error takes for 0: its gradient is 0 there, "
         "and such a row does not train. Give the output layer activation='softplus' or 'exponential'."
     )
+
+
+def note_of_values(y: np.ndarray, output: np.ndarray, loss: keras.losses.Loss, name: str) -> str:
+    """Return a note if no row has one of the classes of the output, or if all numbers are equal; else an empty string.
+
+    Args:
+        y: Targets of all rows, (n, ...), in the form that the loss requires.
+        output: Predictions for sample rows, (m, ...).
+        loss: Loss of the output. The targets of a custom loss have an unknown meaning.
+        name: Name of the targets in the note.
+    """
+    if not is_listed(loss):
+        return ""
+    if is_classification(loss):
+        absent = _absent_classes(y, output) if "categorical" in name_of(loss) else []
+        found = Classes(tuple((int(number), 0) for number in absent))
+        text = f"The model has an output for class $classes, which {name} does not have: it learns never to predict it."
+        return Note(text, classes=found) if len(absent) else ""
+    if np.ptp(y, axis=0).any():
+        return ""
+    value = f"{y.flat[0]:g} " if y[:1].size == 1 else ""
+    return f"{name} is the same {value}in every row: a constant predicts it, and there is nothing to learn from `x`."
+
+
+def _absent_classes(y: np.ndarray, output: np.ndarray) -> np.ndarray:
+    """Return the classes of an output (m, k) that no row has; none for sequences, in which few of many words occur."""
+    if output.ndim != 2:
+        return np.empty(0)
+    one_hot = y.shape == (len(y), output.shape[1]) and output.shape[1] > 1
+    present = np.flatnonzero(y.any(axis=0)) if one_hot else np.unique(y).astype(int)
+    return np.setdiff1d(np.arange(output.shape[1]), present)
 
 
 def classes_of(y: np.ndarray) -> np.ndarray | None:

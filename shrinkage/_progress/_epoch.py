@@ -19,7 +19,7 @@ class Epoch:
     train_loss: np.ndarray
     """Training losses, (F, S)."""
     mean: np.ndarray
-    """Mean held-out loss of each strength over the folds, (S,), by the number of their rows."""
+    """Mean held-out loss of each strength over the folds, (S,), by the number of their rows; NaN where a fold is."""
 
 
 OnEpoch = Callable[[Epoch], object]

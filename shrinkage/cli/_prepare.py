@@ -1,5 +1,6 @@
 """Read a file into the inputs and the target of a network, with a description of the result."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -272,9 +273,20 @@ def _drop_bad(frame: pd.DataFrame, target: str, task: Task | None, rows: Rows, o
     return frame.loc[~bad]
 
 
+def _check_one_name(names: Sequence[str], told: str, option: str) -> None:
+    """Refuse several names in an option that may be repeated."""
+    parts = [part.strip() for part in told.split(",")]
+    if told not in names and len(parts) > 1 and all(part in names for part in parts):
+        several = " ".join(f"{option} {shlex.quote(part)}" for part in parts)
+        raise BadInput(f"{option} {told}: an option has one column; say {several}.")
+
+
 def _check_wishes(names: Sequence[str], target: str, wishes: Wishes) -> None:
     said: dict[str, str] = {}
     options = [("--drop", wishes.drop), ("--category", wishes.category), ("--number", wishes.number)]
+    for option, told in options:
+        for name in told:
+            _check_one_name(names, name, option)
     for option, told in [*options, *((f"--{option}", (name,)) for option, name in filter(None, [wishes.split]))]:
         for name in told:
             check_named(names, name, what=option)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.exceptions import NotFittedError
@@ -17,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 import shrinkage as sh
 
+pytestmark = pytest.mark.filterwarnings("ignore:`fit` does not use these columns of `X`. name")
 LAMS = [0.1, 0.01]
 
 
@@ -224,6 +226,7 @@ def test_nothing_to_choose_is_said(wine):
         ({"model": lambda: 3}, "`model` must return a compiled keras.Model. Received: int"),
         ({"model": lambda: small_network((13,), (4,))}, r"output shape \(None, 3\).* Received: \(None, 4\)"),
         ({"hidden": (3,), "model": "linear"}, '`hidden` goes with model="mlp"'),
+        *[({"hidden": hidden}, "`hidden` must be a tuple") for hidden in (32, "a", (-3,), (2.5,), [(3,)], (True,))],
         ({"choose": "best"}, '`choose` must be "min" or "1se"'),
         ({"lams": [-1.0]}, "lams must be finite"),
         ({"cv": 1}, "`cv`"),
@@ -262,6 +265,125 @@ def test_bad_tables(table, change, message):
     with pytest.raises(ValueError, match=message) as error:
         sh.PathRegressor(model="linear").fit(change(table[0]), table[1])
     assert "--" not in str(error.value)
+
+
+BAD_TARGETS = {
+    "a missing label": (sh.PathClassifier, ["a", None, "b"], "`y` must have no missing values.* 1 of 3 rows"),
+    "missing and a number": (sh.PathClassifier, np.array([1, np.nan, 2], object), "`y` must have no missing values"),
+    "several outputs": (sh.PathRegressor, np.zeros((3, 2)), "one target.*MultiOutputRegressor"),
+    "several labels": (sh.PathClassifier, np.eye(3, dtype=int), "one target.*MultiOutputClassifier"),
+    "labels": (sh.PathRegressor, ["a", "b", "a"], "`y` must be numbers.*PathClassifier"),
+    "a constant": (sh.PathRegressor, [2, 2, 2], "`y` must vary. Received: 2 in every row"),
+    "one class": (sh.PathClassifier, [2, 2, 2], "at least two classes"),
+}
+
+
+@pytest.mark.parametrize(("estimator", "y", "message"), BAD_TARGETS.values(), ids=BAD_TARGETS)
+def test_bad_targets(estimator, y, message):
+    with pytest.raises(ValueError, match=message):
+        estimator(model="linear").fit(np.arange(3.0)[:, None], y)
+
+
+@pytest.mark.parametrize("estimator", [sh.PathClassifier, sh.PathRegressor])
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1, -1, 1], "be negative"),
+        ([-1, -1, -1], "be negative"),
+        ([0, 0, 0], "only zeros"),
+        ([1], "shape"),
+    ],
+)
+def test_bad_weights_are_named(estimator, weight, message):
+    with pytest.raises(ValueError, match=f"`sample_weight` must .*{message}"):
+        estimator(model="linear").fit(np.arange(3.0)[:, None], [0, 1, 0], sample_weight=weight)
+
+
+@pytest.mark.parametrize("x", [np.array([["a"], ["b"]], object), np.array([["a"], ["b"]]), [["a"], ["b"]]])
+def test_text_in_an_array_leads_to_a_data_frame(x):
+    with pytest.raises(ValueError, match="data frame.*pandas.DataFrame"):
+        sh.PathClassifier(model="linear").fit(x, [0, 1])
+
+
+def network(units, activation, loss, n_inputs=13):
+    model = keras.Sequential([keras.Input((n_inputs,)), keras.layers.Dense(units, activation)])
+    model.compile("adam", loss)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "loss"),
+    [(1, None, "mse"), (1, "tanh", "hinge"), (2, None, "mse"), (2, "sigmoid", "mse"), (2, None, "mae")],
+)
+def test_a_classifier_without_probabilities_is_refused(wine, units, activation, loss):
+    with pytest.raises(ValueError, match="`model` must give the probabilities of the classes.*activation='softmax'"):
+        sh.PathClassifier(model=network(units, activation, loss), epochs=1).fit(wine[0], wine[1] == 1)
+
+
+@pytest.mark.parametrize(
+    ("units", "activation", "loss"),
+    [
+        (1, "sigmoid", "mse"),
+        (2, "softmax", "mse"),
+        (1, None, [keras.losses.BinaryCrossentropy(from_logits=True)]),  # a list of one loss
+        (2, None, keras.losses.CategoricalCrossentropy(from_logits=True)),
+    ],
+)
+def test_a_classifier_predicts_probabilities(wine, units, activation, loss):
+    x = StandardScaler().fit_transform(wine[0])
+    options: dict[str, Any] = {"epochs": 2, "cv": 2, "lams": [0.01]}
+    classifier = sh.PathClassifier(model=network(units, activation, loss), **options).fit(x, wine[1] == 1)
+    given = classifier.predict_proba(x)
+    assert given.min() >= 0 and given.max() <= 1
+    np.testing.assert_allclose(given.sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["poisson", "mae", keras.losses.Huber()])
+def test_a_regressor_says_how_to_take_another_loss(wine, loss):
+    model = network(1, "exponential", loss)
+    with pytest.raises(ValueError, match=r"mean_squared_error.*Say standardize_target=False"):
+        sh.PathRegressor(model=model, epochs=1).fit(*wine)
+    x = StandardScaler().fit_transform(wine[0])
+    options: dict[str, Any] = {"standardize_target": False, "epochs": 1, "cv": 2, "lams": [0.01]}
+    assert np.isfinite(sh.PathRegressor(model=model, **options).fit(x, wine[1]).predict(x)).all()
+
+
+def test_a_frame_for_a_model_with_another_number_of_inputs(table):
+    frame = table[0][["size", "city"]]
+    with pytest.raises(ValueError, match=r"`model` must have the input shape \(None, \d\): a data frame is encoded"):
+        sh.PathRegressor(model=network(1, None, "mse", 2), epochs=1).fit(frame, table[1])
+
+
+def test_unused_columns_are_said(table):
+    frame, price = table
+    regressor = sh.PathRegressor(model="linear", cv=3, lams=[0.01])
+    with pytest.warns(UserWarning, match=r"does not use these columns of `X`: name \(most of the .* constant \(it is"):
+        regressor.fit(frame.assign(constant=1), price)
+    assert set(regressor.left_out_) == {"name", "constant"}
+    assert pickle.loads(pickle.dumps(regressor)).left_out_ == regressor.left_out_
+    assert regressor.fit(frame[["size"]].to_numpy(), price).left_out_ == {}
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array, sparse.coo_matrix])
+@pytest.mark.parametrize("model", ["linear", "mlp", small_network, "own"])
+def test_sparse_rows_give_the_results_of_dense_ones(wine, kind, model):
+    x, y = wine[0].round(0), wine[1]
+    x[x < 3] = 0
+    model = network(3, "softmax", "sparse_categorical_crossentropy") if model == "own" else model
+    options: dict[str, Any] = {"cv": 2, "lams": [0.1, 0.01]} | ({} if model == "linear" else {"epochs": 2})
+    dense = sh.PathClassifier(model=model, **options).fit(x, y)
+    ours = sh.PathClassifier(model=model, **options).fit(kind(x), y)
+    np.testing.assert_allclose(ours.path_.cv_loss, dense.path_.cv_loss, rtol=1e-5)
+    np.testing.assert_allclose(ours.predict_proba(kind(x)), dense.predict_proba(x), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(ours.predict_proba(x), dense.predict_proba(x), rtol=1e-4, atol=1e-6)
+
+
+def test_sparse_rows_with_missing_numbers(wine):
+    x, y = wine[0].copy(), wine[1]
+    x[x < 1], x[::9, 0] = 0, np.nan
+    options: dict[str, Any] = {"model": "linear", "cv": 2, "lams": [0.1, 0.01]}
+    dense = sh.PathClassifier(**options).fit(x, y).predict_proba(x)
+    np.testing.assert_allclose(sh.PathClassifier(**options).fit(sparse.csr_array(x), y).predict_proba(x), dense)
 
 
 def test_a_number_that_becomes_text_is_refused(table):

@@ -83,14 +83,20 @@ CASES: dict[str, tuple[Any, dict[str, Any], str]] = {
     "subclass": (own, {}, "Sequential or functional .* Own, whose layers are hidden"),
     "absolute error": (lambda: linear("mae"), {}, "`loss` must be mean_squared_error, .* mean_absolute_error"),
     "loss weight": (lambda: compiled(layers.Dense(1), loss_weights=0.5), {}, "without a weight .* a weighted loss"),
-    "tanh": (lambda: linear(activation="tanh"), {}, "`activation` must be 'linear' in the last.* 'tanh', with mean_sq"),
-    "hard": (lambda: linear("binary_crossentropy", 1, hard), {"y": LABELS[:, 0]}, "must be 'sigmoid' .* 'hard'"),
+    "tanh": (
+        lambda: linear(activation="tanh"), {},
+        "`activation` must be 'linear' in the last.* activation='linear', or say solver",
+    ),
+    "hard": (
+        lambda: linear("binary_crossentropy", 1, hard), {"y": LABELS[:, 0]},
+        "must be 'sigmoid' .* 'hard'.* activation='sigmoid', or",
+    ),
     "two sigmoids": (
         lambda: linear("sparse_categorical_crossentropy", 3, "sigmoid"), {"y": CLASSES}, "must be 'softmax'",
     ),
     "logits": (
         lambda: linear(keras.losses.BinaryCrossentropy(from_logits=True), 1, "sigmoid"), {"y": LABELS[:, 0]},
-        r"must be 'linear' .* 'sigmoid', with binary_crossentropy\(from_logits=True\)",
+        r"must be 'linear' .* 'sigmoid', with binary_crossentropy\(from_logits=True\). Leave from_logits out, or give",
     ),
     "sums": (
         lambda: linear("categorical_crossentropy", 3, "softmax"), {"y": ONE_HOT / 2}, "`y` must have a sum of 1",

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from keras import layers
 
@@ -63,6 +64,26 @@ def test_without_a_penalty_alone_separable_classes_leave_nothing_to_choose():
     path = sh.fit(linear("binary_crossentropy", 1, "sigmoid"), X, (X[:, 0] > 1).astype(float), lams=[0], **OPTIONS)
     assert path.verdict().startswith("Nothing to choose from: without a penalty the log loss has no minimum")
     assert "learning rate" not in str(path)
+
+
+FRAME = pd.DataFrame(X, columns=[f"c{i}" for i in range(D)])
+NOTED: dict[str, tuple[Any, ...]] = {
+    "columns": (linear, X * [1, 1000, 1, 1, 0.01], {}, r"from 0.0\d+ \(column 4\) to .* \(column 1\): L2 draws"),
+    "names": (linear, FRAME.assign(c2=1000 * FRAME["c2"]), {}, r"from .* \(column 'c\d'\) to .* \(column 'c2'\)"),
+    "equal columns of another unit": (linear, 1000 * X, {}, None),
+    "a constant column": (linear, X * [1, 0, 1, 1, 1], {}, None),
+    "normalised": (lambda: linear(before=[layers.Normalization()]), X * [1, 1000, 1, 1, 0.01], {}, None),
+    "no bias": (lambda: linear(use_bias=False), X, {}, "no bias: the penalty draws predictions to 0, .* use_bias=True"),
+    "no bias, standardised": (lambda: linear(use_bias=False), X, {"standardize_target": True}, None),
+}
+
+
+@pytest.mark.parametrize("name", NOTED)
+def test_what_a_penalty_treats_unlike_is_said(name):
+    make, x, options, said = NOTED[name]
+    notes = sh.fit(make(), x, 5 + NOISE, **OPTIONS, **options).notes
+    found = [note for note in notes if "standard deviations" in note or "no bias" in note]
+    assert len(found) == (said is not None) and all(re.search(said, note) for note in found)
 
 
 def test_random_layers_are_off():

@@ -181,6 +181,50 @@ def test_targets_far_from_unit_size_are_named_whatever_the_strengths(lams, loss,
     assert said is None or re.search(said, found[0])
 
 
+EQUAL: dict[str, Any] = {
+    "a constant": (1, None, "mse", np.full(442, 3.0), "`y` is the same 3 in every row"),
+    "constant counts": (1, "softplus", "poisson", np.full(442, 3.0), "`y` is the same 3 in every row"),
+    "constants": (2, None, "mae", np.ones((442, 2)) * [1, 2], "`y` is the same in every row"),
+    "one of two varies": (2, None, "mse", np.stack([Y, np.ones(442)], axis=1) / 100, None),
+    "a loss of the user, to which targets may mean nothing": (
+        1,
+        None,
+        lambda t, p: ops.mean(p**2),
+        np.zeros(442),
+        None,
+    ),
+    "absent labels": (5, "softmax", "sparse_categorical_crossentropy", np.arange(442) % 2 * 2, "class 1 (0 rows), 3"),
+    "absent columns": (4, "softmax", "categorical_crossentropy", np.eye(4)[np.arange(442) % 2], "class 2 (0 rows), 3"),
+    "all classes": (3, "softmax", "sparse_categorical_crossentropy", np.arange(442) % 3, None),
+    "two classes": (1, "sigmoid", "binary_crossentropy", np.arange(442) % 2, None),
+}
+
+
+@pytest.mark.parametrize(("units", "activation", "loss", "y", "said"), EQUAL.values(), ids=EQUAL)
+def test_targets_that_say_nothing_are_named(units, activation, loss, y, said):
+    model = keras.Sequential([keras.Input((10,)), layers.Dense(units, activation)])
+    model.compile("sgd", loss)
+    notes = prepare(Request(model, DIABETES, y, penalty="l2", epochs=1)).notes
+    found = [note for note in notes if "the same" in note or "does not have" in note]
+    assert len(found) == (said is not None) and all(said in note for note in found)
+    assert not (found and any("standardize_target" in note for note in notes))  # which refuses a constant
+
+
+def test_a_constant_target_does_not_lead_to_standardising_it():
+    model = keras.Sequential([keras.Input((10,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    path = sh.fit(model, DIABETES, np.full(442, 3.0), penalty="l2", epochs=2, lams=[0.1], cv=2)
+    assert "the same 3 in every row" in str(path) and "standardize_target" not in str(path)
+
+
+def test_words_of_a_vocabulary_that_no_row_has_are_ordinary():
+    model = keras.Sequential([keras.Input((7,)), layers.Embedding(50, 3), layers.Dense(50, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    words = RNG.integers(0, 9, size=(40, 7))
+    notes = prepare(Request(model, words, words, penalty="l2", epochs=1)).notes
+    assert not [note for note in notes if "does not have" in note]
+
+
 XC, YC = scaled(WINE), LOADED.load_wine().target
 
 

@@ -52,6 +52,20 @@ def test_a_killed_run_goes_on_to_the_same_path(name, share, tmp_path, monkeypatc
     assert files(tmp_path / "run") == FINISHED
 
 
+@pytest.mark.parametrize("shown", [{"verbose": True}, {"progress": True}, {}], ids=["verbose", "progress", "log"])
+def test_a_run_says_that_it_goes_on(shown, tmp_path, monkeypatch, caplog, capsys):
+    caplog.set_level("INFO", "shrinkage")
+    events = count_events(monkeypatch, arrays_at_once, tmp_path / "whole")
+    assert "Going on" not in caplog.text and "finished run" not in caplog.text
+    kill_at(monkeypatch, arrays_at_once, tmp_path / "run", len(events) // 2)
+    capsys.readouterr()
+    for said in ("Going on with the run in '", "has the finished run of an equal call"):
+        caplog.clear()
+        arrays_at_once(run=tmp_path / "run", **shown)
+        assert said in caplog.text
+        assert (said in capsys.readouterr().err) == bool(shown)
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("name", RUNS)
 def test_a_kill_at_any_write(name, tmp_path, monkeypatch):

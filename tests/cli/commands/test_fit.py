@@ -328,3 +328,17 @@ def test_results_are_not_written_into_a_folder_of_data(fake_fit):
     assert done.exit_code == 2 and "is in the folder of data parts" in done.stderr and not Path("parts/out").exists()
     done = run("fit", "parts", "no.csv", "--target", "price")
     assert done.exit_code == 2 and "no.csv does not exist" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--drop", "--category", "--number"])
+@pytest.mark.parametrize("names", ["size,town", "size, town"])
+def test_several_columns_in_an_option_are_answered(fake_fit, option, names):
+    done = run("fit", write(), "--target", "price", option, names)
+    refused(done, f"{option} {names}: an option has one column; say {option} size {option} town.")
+    assert fake_fit.calls == []
+
+
+def test_a_column_with_a_comma_in_its_name_is_one(fake_fit):
+    columns: dict[str, Any] = {"size,town": np.resize(["a", "b"], N)}
+    file = write("houses.csv", **columns)
+    assert run("fit", file, "--target", "price", "--drop", "size,town").exit_code == 0

@@ -1,0 +1,103 @@
+"""Checks of what an estimator is given: parameters, targets and weights of rows."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import assert_all_finite, check_consistent_length
+from sklearn.utils.validation import column_or_1d
+
+
+def check_parameters(model: Any, hidden: Any, choose: Any) -> None:
+    """Refuse parameters of an estimator that are not arguments of `sh.fit`."""
+    named = isinstance(model, str)
+    if (named and model not in ("linear", "mlp")) or not (named or callable(model)):
+        raise ValueError(
+            '`model` must be "linear", "mlp", a compiled keras.Model, or a function of the shapes of a row of '
+            f"inputs and of outputs that returns one. Received: {model!r}."
+        )
+    if hidden is not None and not (named and model == "mlp"):
+        raise ValueError(f'`hidden` goes with model="mlp". Received: hidden={hidden!r}, model={model!r}.')
+    if hidden is not None and not _are_units(hidden):
+        raise ValueError(
+            "`hidden` must be a tuple of the units of each hidden layer, whole numbers of at least 1, such as "
+            f"(64, 64). Received: {hidden!r}."
+        )
+    if choose not in ("min", "1se"):
+        raise ValueError(f'`choose` must be "min" or "1se". Received: {choose!r}.')
+
+
+def _are_units(hidden: Any) -> bool:
+    if not isinstance(hidden, (Sequence, np.ndarray)) or isinstance(hidden, str):
+        return False
+    return all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1 for n in hidden)
+
+
+def check_rows(n_rows: int, least: int, shape: tuple[int, ...]) -> None:
+    """Refuse a table of few rows, in the words of scikit-learn."""
+    if n_rows < least:
+        raise ValueError(f"Found array with {n_rows} sample(s) (shape={shape}) while a minimum of {least} is required.")
+
+
+@contextmanager
+def says_how_to_give_text() -> Iterator[None]:
+    """Add to scikit-learn's refusal of an array with text that a data frame may have text."""
+    try:
+        yield
+    except ValueError as error:
+        if "could not convert string to float" in str(error) or "arrays of bytes/strings" in str(error):
+            raise ValueError(
+                f"`X` must have numbers, unless it is a data frame, which may have text and dates: say "
+                f"pandas.DataFrame(X). Received: {error}"
+            ) from error
+        raise
+
+
+def column(y: Any, rows: Any) -> np.ndarray:
+    """Return targets (n,) of the rows, without missing values."""
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None.")
+    shape = getattr(y, "shape", ())
+    if len(shape) == 2 and shape[1] > 1:
+        raise ValueError(
+            f"`y` must be one target: y should be a 1d array. Received: shape {tuple(shape)}. For several targets say "
+            "sklearn.multioutput.MultiOutputRegressor(estimator), or MultiOutputClassifier."
+        )
+    y = column_or_1d(y, warn=True)
+    if y.dtype == object and (missing := int(pd.isna(y).sum())):
+        raise ValueError(
+            f"`y` must have no missing values: Input y contains NaN or None. Received: {missing} of {len(y)} rows. "
+            "Drop these rows."
+        )
+    assert_all_finite(y, input_name="y")
+    check_consistent_length(rows, y)
+    return y
+
+
+def numbers(y: np.ndarray) -> np.ndarray:
+    """Return targets as numbers that vary, (n,) float64."""
+    try:
+        y = np.asarray(y, np.float64)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"`y` must be numbers. Received: {error}. For class labels say shrinkage.PathClassifier."
+        ) from error
+    if not np.ptp(y):
+        raise ValueError(f"`y` must vary. Received: {y[0]:g} in every row.")
+    return y
+
+
+def weights(sample_weight: Any, n_rows: int) -> np.ndarray | None:
+    """Return weights of the rows, (n,) float64, or None without weights."""
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, np.float64)
+    if weight.shape != (n_rows,):
+        raise ValueError(f"`sample_weight` must have the shape ({n_rows},). Received: {weight.shape}.")
+    if (weight < 0).any():
+        raise ValueError(f"`sample_weight` must not be negative. Received: {weight.min():g} as the least.")
+    if not weight.any():
+        raise ValueError("`sample_weight` must have a weight above 0. Received: only zeros.")
+    return weight
