@@ -167,6 +167,14 @@ def _of_epochs(curve: Curve) -> dict[str, Any]:
     }
 
 
+def _of_rows(curve: Curve) -> dict[str, Any]:
+    learned = curve.learning_curve
+    if learned is None or not all(map(math.isfinite, vars(learned.fall).values())):
+        return {}
+    rows = {"half_of_rows": learned.rows[-2], "rows": learned.rows[-1]}
+    return {**_interval("fall", learned.fall), **rows, "loss": learned.mean[-1, 0]}
+
+
 def _of_null(curve: Curve) -> dict[str, Any]:
     return {
         "share": curve.mean[curve.index] / curve.null_loss,
@@ -200,6 +208,7 @@ _EVIDENCE = {
     **dict.fromkeys(("worse-than-constant", "no-better-than-constant", "constant-unclear"), _of_constant),
     **dict.fromkeys(("gap", "gap-narrowed", "gap-unclear", "not-overfitting", "underfits"), _of_gap),
     **dict.fromkeys(("hardly-trained", "still-falling"), _of_epochs),
+    **dict.fromkeys(("more-rows-help", "more-rows-hardly-help", "more-rows-unclear"), _of_rows),
     "overfits": _of_overfitting,
     "nearly-perfect": _of_null,
     "edge-of-grid": _of_edge,

@@ -16,6 +16,7 @@ from shrinkage import __version__
 from shrinkage._data._untrusted import read_arrays, read_json
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._path._curve import Status
+from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import Penalty
 from shrinkage._penalties._record import from_record, to_record
 
@@ -32,6 +33,9 @@ _AXES = {
     **{"lams": "S", "cv_loss": "FSE", "train_loss": "FSE", "fold_weight": "F", "train_weight": "F", "epochs": "S"},
     **{"held_out_rows": "m", "row_loss": "mS", "row_weight": "m", "norm": "S", "nonzero": "S", "zero_groups": "S"},
     **{"status": "FS", "full_status": "S", "null_loss": "", "null_se": "", "null_fold_loss": "F", "null_row_loss": "m"},
+    **{"learning_curve.rows": "P", "learning_curve.lams": "C", "learning_curve.epochs": "PC"},
+    **dict.fromkeys(("learning_curve.mean", "learning_curve.se", "learning_curve.train_mean"), "PC"),
+    **dict.fromkeys(("learning_curve.cv_loss", "learning_curve.train_loss"), "PFCD"),
 }
 """The axes of each array, as in the docstring of `Path`."""
 _PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_model", "budget", "solver")
@@ -153,6 +157,8 @@ def _arrays(values: Mapping[str, Any]) -> dict[str, Any]:
         arrays |= {f"{group}.{name}": value for name, value in values[group].items()}
     arrays |= _flat("predictions", values["predictions"]) | _flat("targets", values["targets"])
     arrays |= {name: values[name] for name in _OPTIONAL if values[name] is not None}
+    if (learned := values["learning_curve"]) is not None:
+        arrays |= {f"learning_curve.{name}": value for name, value in vars(learned).items()}
     for name in _STATUSES:
         arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(values[name])
     folds, toward = values["folds"], _toward(values["penalty"])
@@ -262,6 +268,7 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> d
         **{name: _pack_tree(record[name], arrays) for name in ("predictions", "targets")},
         "metrics": _under_prefix(arrays, "metrics."),
         "null_metrics": null_metrics,
+        "learning_curve": LearningCurve(**learned) if (learned := _under_prefix(arrays, "learning_curve.")) else None,
         "weights": _in_order(arrays, "weights."),
         "folds": _folds(record["folds"], arrays),
         "selection": Selection(tuple(weights)),

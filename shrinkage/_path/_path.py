@@ -12,8 +12,9 @@ import numpy as np
 
 from shrinkage._cv._choice import choose
 from shrinkage._note import PYTHON, Note
+from shrinkage._path._arrays import Array
 from shrinkage._path._choose import MetricChoice, choose_by_metric
-from shrinkage._path._curve import Array, Curve, Status
+from shrinkage._path._curve import Curve, Status
 from shrinkage._path._diagnosis import Diagnosis, diagnose
 from shrinkage._path._files import read, write
 from shrinkage._path._missing_attributes import missing_words

@@ -1,7 +1,7 @@
 """A checked call of `fit`: the training of the members, the split and the strengths."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -16,6 +16,7 @@ from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 from shrinkage._penalties import How, Penalty, Term
 from shrinkage._problem._grid import Grid
+from shrinkage._problem._learning_curve import Subset
 from shrinkage._weights._selection import Selection
 
 
@@ -74,6 +75,22 @@ class Problem:
     """All rows if the rows do not fit into memory; `training.data` is then a sample of the training rows."""
     solver: Literal["gradient", "exact"] = "gradient"
     """How the models are found: by training, or as minima of the objective."""
+    subsets: tuple[Subset, ...] = ()
+    """Parts of the training rows for a learning curve, the smallest first."""
+    stretch: float = 1.0
+    """Factor by which a schedule of the learning rate passes faster, for folds whose training rows were cut."""
+
+    def on_subset(self, place: int, lams: np.ndarray) -> "Problem":
+        """Return the problem of a point of the learning curve: on a part of the training rows, at a few strengths.
+
+        All else is the same. The number of a fold seeds weights and batches, and `lams` are for all rows. The larger
+        parts are left as `subsets`.
+        """
+        subset = self.subsets[place]
+        return replace(
+            self, folds=subset.folds, target=subset.target, grid=Grid(lams), subsets=self.subsets[place + 1 :],
+            stretch=1 / subset.share, notes=(),
+        )  # fmt: skip
 
     @property
     def lams(self) -> np.ndarray:
