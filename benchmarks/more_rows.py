@@ -65,7 +65,8 @@ def measure(problem: Problem) -> dict[str, Any]:
                 validation_data=(data.x_fresh, data.y_fresh), models="chosen", **common,
             )  # fmt: skip
             losses.append(made.cv_loss[0, 0 if path.lam else -1])
-        found |= {name: float(np.mean(losses, axis=0).min()), "null": float(made.null_loss)}
+            found["null"] = float(made.null_loss)
+        found[name] = float(np.mean(losses, axis=0).min())
     return found
 
 

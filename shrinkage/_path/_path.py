@@ -12,9 +12,8 @@ import numpy as np
 
 from shrinkage._cv._choice import choose
 from shrinkage._note import PYTHON, Note
-from shrinkage._path._arrays import Array
 from shrinkage._path._choose import MetricChoice, choose_by_metric
-from shrinkage._path._curve import Curve, Status
+from shrinkage._path._curve import Array, Curve, Status
 from shrinkage._path._diagnosis import Diagnosis, diagnose
 from shrinkage._path._files import read, write
 from shrinkage._path._missing_attributes import missing_words
@@ -102,6 +101,8 @@ class Path(Curve):
         solver: "exact" if the models are minima of J that were computed; then there is one epoch. Otherwise "gradient".
         budget: the argument `budget` of a search within a budget; None for a grid. The folds of the search have a
             single split, with a part of the rows for training, and only `lam` has a model trained on all rows.
+        learning_curve: after `fit(learning_curve=True)`, the losses on parts of the training rows: `rows` (P,), `mean`
+            and `se` (P, 2) at `lam` and at 0, `falls` (P - 1, 2, 3) with intervals; otherwise None.
         lam_model: with `penalty="model"`, the strength of the model's regularizers, which is in `lams`; otherwise None.
         target_mean, target_sd: location and scale of the targets: `target_mean + target_sd * p` converts a prediction
             `p` of standardised targets.
@@ -287,9 +288,10 @@ class Path(Curve):
                   at `lam` and without a penalty: with two classes that of class 1, with more that the predicted class
                   is right;
                 - "residuals", for a regression, target minus prediction against the prediction, at `lam`;
-                - "classes", for a classification, the held-out loss of each class, at `lam` and without a penalty.
+                - "classes", for a classification, the held-out loss of each class, at `lam` and without a penalty;
+                - "rows", the losses of `learning_curve` against the number of training rows.
 
-            lam: a strength, as in `model`; None is `path.lam`. The kinds "loss", "folds" and "weights" show all.
+            lam: a strength, as in `model`; None is `path.lam`. "loss", "folds" and "weights" show all strengths.
             ax: Matplotlib axes to draw on. "weights" of a penalty that makes weights zero takes two; with one it draws
                 the norms. None makes a figure.
 

@@ -204,7 +204,7 @@ class Runner:
         if not problem.training.template.has_schedule:
             return 1.0
         if problem.rung is None:
-            return problem.stretch
+            return 1 / problem.share
         size = problem.training.batch_size
         return batches_of(problem.n_rows, size)[0] / batches_of(int(problem.n_train[0]), size)[0]
 

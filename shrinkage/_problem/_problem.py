@@ -77,8 +77,8 @@ class Problem:
     """How the models are found: by training, or as minima of the objective."""
     subsets: tuple[Subset, ...] = ()
     """Parts of the training rows for a learning curve, the smallest first."""
-    stretch: float = 1.0
-    """Factor by which a schedule of the learning rate passes faster, for folds whose training rows were cut."""
+    share: float = 1.0
+    """Share of the training rows of the folds that a point of a learning curve trains on."""
 
     def on_subset(self, place: int, lams: np.ndarray) -> "Problem":
         """Return the problem of a point of the learning curve: on a part of the training rows, at a few strengths.
@@ -89,7 +89,7 @@ class Problem:
         subset = self.subsets[place]
         return replace(
             self, folds=subset.folds, target=subset.target, grid=Grid(lams), subsets=self.subsets[place + 1 :],
-            stretch=1 / subset.share, notes=(),
+            share=subset.share, notes=(),
         )  # fmt: skip
 
     @property
@@ -102,6 +102,8 @@ class Problem:
         """Number of strengths that are trained in the folds, at most, and on all rows, if the grid is not extended."""
         if self.rung is not None:
             return self.rung.members, 1
+        if self.share < 1:
+            return len(self.lams), 0
         return len(self.lams), len(self.lams) if self.models == "all" else min(2, len(self.lams))
 
     @property

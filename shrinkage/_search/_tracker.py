@@ -143,7 +143,7 @@ class Tracker:
     def _seconds_of_learning_curve(self) -> float:
         """The seconds of the points of a learning curve that are still to come, at two strengths."""
         problem = self._problem
-        work = sum(subset.share for subset in problem.subsets) * problem.stretch * min(1.0, 2 / len(problem.lams))
+        work = sum(subset.share for subset in problem.subsets) / problem.share * min(1.0, 2 / len(problem.lams))
         return work * self._usual_epochs * (self._seconds_of_folds or self._clock.epoch or 0.0)
 
     @property
