@@ -41,9 +41,7 @@ KINDS = {
     "underfits": Kind("note", "There is no gap, and nothing else limits training: a larger model may gain more."),
     # more rows, with a learning curve
     "more-rows-help": Kind("note", "From half of the rows to all the loss falls clearly: more rows would help."),
-    "more-rows-hardly-help": Kind(
-        "note", "It falls by less than 1 % of the best constant's loss, and 5 % of the loss."
-    ),
+    "more-rows-hardly-help": Kind("note", "It falls by less than 1 % of the best constant's loss."),
     "more-rows-unclear": Kind("note", "Whether more rows would help cannot be told.", _CURVE),
     # nothing learnt
     "worse-than-constant": Kind("error", "The models are clearly worse than the best constant."),

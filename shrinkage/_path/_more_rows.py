@@ -22,13 +22,13 @@ class MoreRows(Enum):
 def assess_more_rows(curve: Curve, learned: LearningCurve) -> MoreRows:
     """Decide from the fall of the loss from half of the training rows to all of them.
 
-    Twice the rows usually lower the loss by less than the doubling before. A fall matters if it may be 1 % of the best
-    constant's loss, or 5 % of the loss.
+    Twice the rows usually lower the loss by less than the doubling before. A fall below 1 % of the best constant's loss
+    does not matter, as elsewhere in the verdict.
     """
     fall = learned.fall
     if not math.isfinite(fall.low):
         return MoreRows.UNCLEAR
-    if fall.high < 0.01 * abs(scale_of(curve)) and fall.high < 0.05 * abs(float(learned.mean[-1, 0])):
+    if fall.high < 0.01 * abs(scale_of(curve)):
         return MoreRows.HARDLY_HELP
     return MoreRows.HELP if fall.low > 0 and not _half_still_falls(curve, learned) else MoreRows.UNCLEAR
 

@@ -8,6 +8,7 @@ from shrinkage._cv._folds import Folds
 from shrinkage._cv._subsets import cut_folds, too_small
 from shrinkage._data._data import Data, TargetUnits
 from shrinkage._model._objective import Objective
+from shrinkage._note import Note
 from shrinkage._problem._groups import number_groups, read_groups
 from shrinkage._problem._request import Request
 from shrinkage._problem._split import split_inputs, standardize
@@ -60,10 +61,11 @@ def read_subsets(request: Request, folds: Folds, data: Data, objective: Objectiv
             except ValueError:
                 reason = "a constant target in a fold"
         if reason and not found:
-            raise ValueError(
-                f"`learning_curve` needs more rows: half of the training rows are too few for a model. Received: "
-                f"{reason} with half of them. Leave `learning_curve` out, or give more rows."
+            text = (
+                f"$learning_curve needs more rows: half of the training rows are too few for a model. Received: "
+                f"{reason} with half of them. Leave $learning_curve out, or give more rows."
             )
+            raise ValueError(Note(text))
         if reason:
             break
         share = int(cut.train.sizes.sum()) / int(folds.train.sizes.sum())
@@ -75,8 +77,9 @@ def read_subsets(request: Request, folds: Folds, data: Data, objective: Objectiv
 def refuse_on_disk(request: Request) -> None:
     """Refuse a learning curve of rows that do not fit into memory."""
     if request.learning_curve:
-        raise ValueError(
-            "`learning_curve` needs rows that fit into memory: its parts of the rows are drawn at random, and rows on "
-            "disk are read in blocks. Received: rows that are written to disk. Give a larger `max_memory`, or a sample "
-            "of the rows, or leave `learning_curve` out."
+        text = (
+            "$learning_curve needs rows that fit into memory: its parts of the rows are drawn at random, and rows on "
+            "disk are read in blocks. Received: rows that are written to disk. Give a larger $max_memory, or a sample "
+            "of the rows, or leave $learning_curve out."
         )
+        raise ValueError(Note(text))
