@@ -269,5 +269,6 @@ def _with_learning_curve(
     learned = learn_on_subsets(path, runner, record, monitor, max_memory)
     if learned is None:
         return path
+    monitor.show(Snapshot("assembling"))
     seconds = path.seconds + time.monotonic() - began
     return replace(path, learning_curve=learned.curve, notes=(*path.notes, *learned.notes), seconds=seconds)

@@ -57,6 +57,7 @@ def test_a_part_has_its_share_of_the_rows_and_whole_groups(case):
 @given(st.integers(40, 200), st.integers(0, 2**16))
 def test_a_part_has_its_share_of_every_class(n_rows, seed):
     folds, classes, _ = made(n_rows, 4, "classes", 1, seed)
+    assert classes is not None
     for share, cut in zip(SHARES, cut_folds(folds, classes, seed=seed), strict=True):
         for few, rows in zip(cut.train, folds.train, strict=True):
             expected = share * np.bincount(classes[rows], minlength=3)
