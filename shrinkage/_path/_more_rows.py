@@ -61,8 +61,7 @@ def more_rows_words(curve: Curve) -> Said:
     if found is MoreRows.HELP:
         return Said("more-rows-help", f"More rows would help: {change}.")
     if found is MoreRows.HARDLY_HELP:
-        least = "less than 1 % of the best constant's"
-        return Said("more-rows-hardly-help", f"More rows would hardly help: {change}, {least}.")
+        return Said("more-rows-hardly-help", f"More rows would hardly help: {change}{_small_text(curve, fall)}.")
     steps = ""
     if fall.low > 0:
         steps = (
@@ -73,6 +72,12 @@ def more_rows_words(curve: Curve) -> Said:
 
 def _unclear(reason: str, advice: str = "") -> Said:
     return Said("more-rows-unclear", f"Whether more rows would help cannot be told{reason}.{advice}")
+
+
+def _small_text(curve: Curve, fall: Difference) -> str:
+    """Return how small a fall is; nothing of a rise."""
+    scale = "the best constant's" if math.isfinite(curve.null_loss) else "the loss after the first epoch"
+    return f", less than 1 % of {scale}" if fall.high > 0 else ""
 
 
 def _change_text(curve: Curve, fall: Difference) -> str:

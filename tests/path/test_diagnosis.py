@@ -184,6 +184,11 @@ MORE_ROWS = {
     "clear": (learned([0.2], 0.1), "more-rows-help", "fell by 0.20"),
     "small and clear": (learned([0.003], 0.002), "more-rows-hardly-help", "less than 1 % of the best constant's."),
     "not small": (learned([0.02], 0.004), "more-rows-help", "fell by 0.020"),
+    "a clear rise": (learned([-0.2], 0.1), "more-rows-hardly-help", "rose by 0.20 (95 % interval 0.10 to 0.30)."),
+    "no constant": (
+        learned([0.003], 0.002, make=lambda: make_path(null_loss=math.nan)),
+        "more-rows-hardly-help", "less than 1 % of the loss after the first epoch.",
+    ),
     "wide": (learned([0.2], 0.3), "more-rows-unclear", "(95 % interval -0.10 to 0.50)."),
     "a rise": (learned([-0.1], 0.2), "more-rows-unclear", "rose by 0.10 (95 % interval -0.10 to 0.30)."),
     "fewer steps": (learned([0.2], 0.1, slow=True), "more-rows-unclear", "raise `epochs`."),
