@@ -79,6 +79,7 @@ class Curve:
     targets: Any = None
     train_weight: Array = field(default_factory=lambda: np.zeros(0))
     learning_curve: LearningCurve | None = None
+    groups: Array | None = None
 
     def __post_init__(self) -> None:
         if not len(self.train_weight):  # of a path that an earlier version saved, which had one repeat

@@ -10,7 +10,7 @@ from typing import Any, overload
 from shrinkage._cv._choice import Difference
 from shrinkage._finding import SEVERITIES, Finding
 from shrinkage._note import Note
-from shrinkage._path._choice_findings import disagreeing_folds, flat_strengths, shrinks_by
+from shrinkage._path._choice_findings import disagreeing_folds, dominant_rows, flat_strengths, shrinks_by
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import far_folds, gap, overfitting_without_penalty, training_curve
 from shrinkage._path._kinds import KINDS
@@ -121,8 +121,18 @@ def _disagreement_words(curve: Curve) -> str:
         return ""
     return (
         f"The folds disagree: with {at_min(curve)} the loss is higher than without a penalty in {len(folds)} of "
-        f"{len(curve.fold_weight)} folds ({held_out_folds(curve, folds)})."
+        f"{len(curve.fold_weight)} folds ({held_out_folds(curve, folds)}).{_dominant_words(curve, folds)}"
     )
+
+
+def _dominant_words(curve: Curve, folds: list[int]) -> str:
+    """Name the rows or groups without which the loss would not be higher in these folds, if they are few."""
+    if (found := dominant_rows(curve, folds)) is None:
+        return ""
+    *others, last = found.names
+    names = f"{', '.join(others)} and {last}" if others else last
+    where = "these folds" if len(folds) > 1 else "this fold"
+    return f" Without {found.things}{'s' * bool(others)} {names} it would not be higher in {where}."
 
 
 # --- evidence

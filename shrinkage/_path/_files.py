@@ -27,12 +27,15 @@ _NUMBERS = (
     *("lams", "cv_loss", "train_loss", "fold_weight", "epochs", "held_out_rows", "row_loss"),
     *("norm", "nonzero", "null_loss", "null_se"),
 )
-_OPTIONAL = ("zero_groups", "row_weight", "null_fold_loss", "null_row_loss", "train_weight")
+_OPTIONAL = ("zero_groups", "row_weight", "null_fold_loss", "null_row_loss", "train_weight", "groups")
 _STATUSES = ("status", "full_status")
+_TEXTS = (*_STATUSES, "groups")
+"""Arrays that may have text; groups may be numbers too."""
 _AXES = {
     **{"lams": "S", "cv_loss": "FSE", "train_loss": "FSE", "fold_weight": "F", "train_weight": "F", "epochs": "S"},
     **{"held_out_rows": "m", "row_loss": "mS", "row_weight": "m", "norm": "S", "nonzero": "S", "zero_groups": "S"},
     **{"status": "FS", "full_status": "S", "null_loss": "", "null_se": "", "null_fold_loss": "F", "null_row_loss": "m"},
+    "groups": "m",
     **{"learning_curve.rows": "P", "learning_curve.lams": "C", "learning_curve.epochs": "PC"},
     **dict.fromkeys(("learning_curve.mean", "learning_curve.se", "learning_curve.train_mean"), "PC"),
     **dict.fromkeys(("learning_curve.cv_loss", "learning_curve.train_loss"), "PFCD"),
@@ -230,7 +233,8 @@ def _check_axes(arrays: dict[str, Any]) -> None:
         if (array := arrays.get(name)) is None:
             continue
         same = len(axes) == array.ndim and all(map(eq, map(sizes.setdefault, axes, array.shape), array.shape))
-        if not same or array.dtype.kind not in ("U" if name in _STATUSES else "biuf"):
+        kinds = "U" * (name in _TEXTS) + "biuf" * (name not in _STATUSES)
+        if not same or array.dtype.kind not in kinds:
             raise ValueError(f"the array {name} of type {array.dtype} has the shape {array.shape}")
 
 

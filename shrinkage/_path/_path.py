@@ -72,7 +72,7 @@ class Path(Curve):
             that an earlier version saved without them.
         row_loss: (m, S) loss per held-out row, averaged in the same way; NaN for a loss or a model that mixes the rows
             of a batch.
-        row_weight: (m,) sample weights of the held-out rows; None if all are equal.
+        row_weight, groups: (m,) weights of the held-out rows, None if all are equal; and their `groups`, or None.
         metrics: the compiled metrics of the predictions for all held-out rows, (S,) each. With repeats, an average of
             several predictions may be better than the prediction of one model.
         null_loss, null_se, null_metrics: loss, standard error and metrics of the best constant; NaN if there is none.

@@ -17,6 +17,7 @@ from shrinkage._penalties import terms_of
 from shrinkage._problem._arguments import check_counts, check_init, of_solver, read_model_and_penalty
 from shrinkage._problem._budget import check_budget, check_penalty_of_budget, read_rung
 from shrinkage._problem._grid import make_grid, sizes, stored_sizes
+from shrinkage._problem._groups import plain_labels, read_groups
 from shrinkage._problem._learning_curve import check_learning_curve, read_subsets, refuse_on_disk
 from shrinkage._problem._problem import Problem, Training
 from shrinkage._problem._request import Request
@@ -100,8 +101,13 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
         training, folds, grid, selection, epochs, request.patience, request.epoch, target,
         request.models if rung is None else "chosen",
         tuple(filter(None, notes)),
-        lam_model, rung, stored, request.solver, read_subsets(request, folds, data, objective),
+        lam_model, rung, stored, request.solver, _groups(request, folds), read_subsets(request, folds, data, objective),
     )  # fmt: skip
+
+
+def _groups(request: Request, folds: Folds) -> np.ndarray | None:
+    labels = read_groups(request.groups, folds.n_rows)
+    return None if labels is None else plain_labels(labels)
 
 
 def _notes_of_batches(request: Request, folds: Folds, n_rows: int, batch_size: int) -> list[Note]:

@@ -294,3 +294,20 @@ def test_an_estimate_has_the_models_of_the_learning_curve():
     assert with_it.learning_curve == 3 * 3 * 2 == with_it.models - without.models
     assert with_it.steps > without.steps and "learning curve: 18 of these models" in str(with_it)
     assert with_it.seconds is not None and without.seconds is not None
+
+
+@pytest.mark.parametrize(
+    ("labels", "kept"),
+    [
+        (GROUPS, GROUPS),
+        (GROUPS.astype(str), GROUPS.astype(str)),
+        (GROUPS.astype(object), GROUPS.astype(str)),
+    ],
+    ids=["numbers", "text", "objects"],
+)
+def test_a_path_keeps_the_groups_of_its_held_out_rows(labels, kept, tmp_path):
+    path = small(groups=labels, learning_curve=False, epochs=1)
+    assert path.groups is not None and np.array_equal(path.groups, kept[path.held_out_rows])
+    path.save(tmp_path / "path")
+    assert np.array_equal(sh.Path.load(tmp_path / "path").groups, path.groups)
+    assert small(learning_curve=False, epochs=1).groups is None

@@ -150,6 +150,39 @@ def test_folds_that_disagree_are_named():
     assert finding.fix == f"rows = path.folds.held_out[{worse[0]}]"
 
 
+def disagreeing(spikes, groups=None):
+    """A path whose second fold has a higher loss at `min`, from rows with `spikes` there, by number of the row."""
+    path = flat([0.9, 0.199, 0.21, 0.2], [0.15] * 4, wiggle=0.02)
+    index, row_loss = path.index, path.row_loss.copy()
+    row_loss[:, index] = row_loss[:, -1] - 0.01
+    for row, spike in spikes.items():
+        row_loss[row, index] += spike
+    cv_loss = path.cv_loss.copy()
+    for fold, rows in enumerate(path.folds.held_out):
+        shift = row_loss[rows, index].mean() - row_loss[rows, -1].mean()
+        cv_loss[fold, index] = cv_loss[fold, -1] + shift
+    return replace(path, row_loss=row_loss, cv_loss=cv_loss, groups=groups)
+
+
+DOMINANT = {
+    "a row": (disagreeing({41: 1.2}), " Without row 41 it would not be higher in this fold."),
+    "two rows": (disagreeing({41: 0.5, 44: 0.7}), " Without rows 44 and 41 it would not be higher in this fold."),
+    "many rows": (disagreeing(dict.fromkeys(range(40, 60), 0.06)), ""),
+    "a group": (
+        disagreeing(dict.fromkeys(range(40, 60), 0.06), np.repeat(["ann", "bob", "eve", "kim"], [30, 30, 70, 70])),
+        " Without group bob it would not be higher in this fold.",
+    ),
+    "all groups": (disagreeing(dict.fromkeys(range(40, 60), 0.06), np.zeros(200, int)), ""),
+}
+
+
+@pytest.mark.parametrize("name", DOMINANT)
+def test_few_rows_or_groups_that_folds_disagree_for_are_named(name):
+    path, words = DOMINANT[name]
+    (finding,) = [finding for finding in path.diagnose() if finding.code == "folds-disagree"]
+    assert finding.about == ("fold 2",) and finding.sentence.endswith(f"5 folds (fold 2).{words}")
+
+
 def test_a_penalty_is_idle_where_it_does_not_change_the_norm():
     (finding,) = [finding for finding in idle().diagnose() if finding.code == "penalty-idle"]
     assert "differs by 0.4 %" in finding.sentence or "differs by 0.3 %" in finding.sentence
@@ -186,7 +219,7 @@ MORE_ROWS = {
     "not small": (learned([0.02], 0.004), "more-rows-help", "fell by 0.020"),
     "a clear rise": (learned([-0.2], 0.1), "more-rows-hardly-help", "rose by 0.20 (95 % interval 0.10 to 0.30)."),
     "no constant": (
-        learned([0.003], 0.002, make=lambda: make_path(null_loss=math.nan)),
+        learned([0.0005], 0.0003, make=lambda: make_path(null_loss=math.nan)),
         "more-rows-hardly-help", "less than 1 % of the loss after the first epoch.",
     ),
     "wide": (learned([0.2], 0.3), "more-rows-unclear", "(95 % interval -0.10 to 0.50)."),
