@@ -23,14 +23,15 @@ def assess_more_rows(curve: Curve, learned: LearningCurve) -> MoreRows:
     """Decide from the fall of the loss from half of the training rows to all of them.
 
     Twice the rows usually lower the loss by less than the doubling before. A fall below 1 % of the best constant's loss
-    does not matter, as elsewhere in the verdict.
+    hardly matters, unless it is clear, and may be 5 % of the loss: the loss may be far below the constant's.
     """
     fall = learned.fall
     if not math.isfinite(fall.low):
         return MoreRows.UNCLEAR
-    if fall.high < 0.01 * abs(scale_of(curve)):
+    is_clear, loss = fall.low > 0, abs(float(learned.mean[-1, 0]))
+    if fall.high < 0.01 * abs(scale_of(curve)) and not (is_clear and fall.high >= 0.05 * loss):
         return MoreRows.HARDLY_HELP
-    return MoreRows.HELP if fall.low > 0 and not _half_still_falls(curve, learned) else MoreRows.UNCLEAR
+    return MoreRows.HELP if is_clear and not _half_still_falls(curve, learned) else MoreRows.UNCLEAR
 
 
 def _half_still_falls(curve: Curve, learned: LearningCurve) -> bool:

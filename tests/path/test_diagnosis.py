@@ -216,6 +216,8 @@ def test_more_rows_help_where_the_fall_is_clear():
 MORE_ROWS = {
     "clear": (learned([0.2], 0.1), "more-rows-help", "fell by 0.20"),
     "small and clear": (learned([0.003], 0.002), "more-rows-hardly-help", "less than 1 % of the best constant's."),
+    "small beside the constant's loss only": (learned([0.012], 0.004), "more-rows-help", "fell by 0.012"),
+    "unclear, and small beside the constant's loss": (learned([0.012], 0.0121), "more-rows-unclear", "fell by"),
     "not small": (learned([0.02], 0.004), "more-rows-help", "fell by 0.020"),
     "a clear rise": (learned([-0.2], 0.1), "more-rows-hardly-help", "rose by 0.20 (95 % interval 0.10 to 0.30)."),
     "no constant": (
