@@ -90,9 +90,8 @@ def claims_table(found: list[dict[str, Any]]) -> str:
     """Return how often each claim is made and right, and how often there is none."""
     lines, every = [], []
     for code, name in CLAIMS.items():
-        of_code = [one for one in found if one["code"] == code]
-        most = 0 if code == "more-rows-help" else MATTERS
-        right = [(_fall(one) > 0) if code == "more-rows-help" else (_fall(one) <= most) for one in of_code]
+        falls = [_fall(one) for one in found if one["code"] == code]
+        right = [fall > 0 if code == "more-rows-help" else fall <= MATTERS for fall in falls]
         lines.append(share_line(name, right))
         every += right
     silent = len(found) - len(every)
