@@ -109,9 +109,9 @@ def main_table(found: Sequence[Judged]) -> str:
     """Return how often each claim about the penalty is made and right, and how often the verdict cannot tell."""
     claims = [judged for judged in found if judged.right is not None]
     names = dict.fromkeys(MAIN.values())
-    lines = [_line(name, [bool(claim.right) for claim in claims if claim.main == name]) for name in names]
+    lines = [share_line(name, [bool(claim.right) for claim in claims if claim.main == name]) for name in names]
     lines = [line for line in lines if line[1] != "0"]
-    lines += [_line("**all claims**", [bool(one.right) for one in claims])]
+    lines += [share_line("**all claims**", [bool(one.right) for one in claims])]
     silent = len(found) - len(claims)
     lines += [["cannot tell", f"{silent}", "", f"{silent / len(found):.2f} of all {len(found)}"]]
     return markdown(HEADER, lines)
@@ -121,7 +121,7 @@ def others_table(found: Sequence[Judged]) -> str:
     """Return how often each other claim is made and right."""
     names = dict.fromkeys(name for judged in found for name in judged.others)
     return markdown(
-        HEADER, [_line(name, [judged.others[name] for judged in found if name in judged.others]) for name in names]
+        HEADER, [share_line(name, [judged.others[name] for judged in found if name in judged.others]) for name in names]
     )
 
 
@@ -139,7 +139,7 @@ def gains_table(found: Sequence[Judged]) -> str:
     return markdown(header, lines)
 
 
-def _line(name: str, right: list[bool]) -> list[str]:
+def share_line(name: str, right: list[bool]) -> list[str]:
     if not right:
         return [name, "0", "", ""]
     from scipy.stats import binomtest

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from shrinkage._exact._runner import make_runner
+from shrinkage._exact._runner import AnyRunner, make_runner
 from shrinkage._hints._arguments import hinted
 from shrinkage._hints._fit import HINTS, missing_words
 from shrinkage._note import PYTHON, Vocabulary, duration
@@ -46,6 +46,8 @@ class Estimate:
     """Bytes in addition to the memory of the process."""
     plan: Mapping[str, Any]
     """How the training is run, as `path.plan`."""
+    learning_curve: int
+    """Number of these models that are of the learning curve."""
     search: str
     """The search within a budget, in words; else empty."""
     notes: tuple[str, ...]
@@ -70,11 +72,12 @@ class Estimate:
             f"strengths: {grid}{'; more where the minimum lies at an end' * self.is_automatic}",
             f"models: {self.models:,} of {_plural(self.parameters, 'parameter')}: each strength in "
             f"{_plural(self.folds, 'fold')}, and on all rows{', computed exactly' * exact}",
+            *([f"learning curve: {self.learning_curve:,} of these models"] if self.learning_curve else []),
             f"steps: about {self.steps:,} at most, each of up to {_plural(self.models_in_a_step, 'model')} together",
-            memory,
         ]
         if exact or self.seconds is None:
-            return "\n".join([*lines[:2], memory, *notes])
+            return "\n".join([*lines[:-1], memory, *notes])
+        lines.append(memory)
         early = "; fewer for a strength that no longer improves" if self.patience else ""
         lines.append(f"time: about {duration(self.seconds)} for compiling and {_plural(self.epochs, 'epoch')}{early}")
         return "\n".join([*lines, *notes])
@@ -142,24 +145,41 @@ def estimate(request: Request) -> Estimate:
     problem = prepare(request)
     reading = time.monotonic() - began
     runner = make_runner(problem, request.plan, request.max_memory)
-    problem, chunk = runner.problem, runner.plan.chunk
+    problem, chunk, points = runner.problem, runner.plan.chunk, _points(runner, request.max_memory)
     n_folds, n_lams = len(problem.folds.train), problem.trained_strengths
-    longest = [int(problem.n_train.max()), problem.n_rows]
-    batches = [math.ceil(rows / problem.training.batch_size) for rows in longest]
-    steps = sum(problem.epochs * math.ceil(n / chunk) * steps for n, steps in zip(n_lams, batches, strict=True))
+    learned = sum(len(each.problem.lams) * n_folds for each in points)
+    timed = [each for each in (runner, *points) if isinstance(each, Runner)]
     return Estimate(
         lams=tuple(problem.lams.tolist()),
         is_automatic=problem.grid.lam_max is not None,
         folds=n_folds,
-        models=n_lams[0] * n_folds + n_lams[1],
+        models=n_lams[0] * n_folds + n_lams[1] + learned,
         parameters=problem.training.template.network.count_params(),
         epochs=problem.epochs,
         patience=problem.patience,
-        steps=steps if isinstance(runner, Runner) else 0,
+        steps=sum(map(_steps, timed)),
         models_in_a_step=min(chunk, n_lams[0]) * n_folds,
-        seconds=reading + runner.predict_seconds() if isinstance(runner, Runner) else None,
+        seconds=reading + sum(each.predict_seconds() for each in timed) if isinstance(runner, Runner) else None,
         memory=runner.record["memory"],
         plan=runner.record,
+        learning_curve=learned,
         search=runner.search_text,
         notes=(*problem.notes, *runner.notes),
     )
+
+
+def _points(runner: AnyRunner, max_memory: float | None) -> list[AnyRunner]:
+    """Return the runners of the points of a learning curve, with any two strengths."""
+    problem = runner.problem
+    lams = problem.lams[[0, -1]] if len(problem.lams) > 1 else problem.lams
+    places = range(len(problem.subsets))
+    return [make_runner(problem.on_subset(place, lams), None, max_memory, runner.decision) for place in places]
+
+
+def _steps(runner: Runner) -> int:
+    """Return the number of steps in the folds and on all rows, each of the strengths that are trained together."""
+    problem = runner.problem
+    longest = [int(problem.n_train.max()), problem.n_rows]
+    batches = [math.ceil(rows / problem.training.batch_size) for rows in longest]
+    parts = [math.ceil(strengths / runner.plan.chunk) for strengths in problem.trained_strengths]
+    return problem.epochs * sum(n * steps for n, steps in zip(parts, batches, strict=True))

@@ -12,6 +12,7 @@ import keras
 from shrinkage._exact._runner import AnyRunner, make_runner
 from shrinkage._hints._arguments import hinted
 from shrinkage._hints._fit import HINTS, missing_words
+from shrinkage._learning_curve import learn_on_subsets
 from shrinkage._note import duration
 from shrinkage._path._assemble import assemble
 from shrinkage._path._files import FILES, read
@@ -54,6 +55,7 @@ def fit(
     solver: Literal["gradient", "exact"] = "gradient",
     models: Literal["all", "chosen"] = "all",
     budget: float | None = None,
+    learning_curve: bool = False,
     standardize_target: bool = False,
     seed: int = 0,
     plan: Mapping[str, Any] | None = None,
@@ -144,6 +146,11 @@ def fit(
             six. The choice, `path.lam`, is the largest strength within one paired standard error of the least loss. A
             budget of 3 uses half of the rows. The whole grid is trained for fewer than 1,200 rows, or if the budget has
             no room for three members. See `path.trials`.
+        learning_curve: Whether to train the choice, and no penalty, on an eighth, a quarter and half of the training
+            rows of each fold too, and to score them on the same held-out rows: the verdict then says whether more rows
+            would help. The parts are nested, drawn at random, stratified as the folds are, and have whole `groups`. The
+            strength keeps n * lambda, and epochs are as many, so that a part of the rows has fewer steps. Parts of
+            fewer than 10 rows are left out. See `path.learning_curve`, and docs/diagnosis.md for the cost.
         standardize_target: Subtract the mean of the targets and divide by their standard deviation, both from the
             training rows of each fold. Losses are then in units of the variance over all rows, and models predict
             standardised targets: `path.target_mean + path.target_sd * prediction` converts them back.
@@ -201,8 +208,8 @@ def fit(
         model, x, y, penalty=penalty, lams=lams, cv=cv, groups=groups, repeats=repeats, validation_data=validation_data,
         epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch, patience=patience,
         sample_weight=sample_weight, class_weight=class_weight, on=on, how=how, init=init, epoch=epoch, solver=solver,
-        models=models, budget=budget, standardize_target=standardize_target, seed=seed, plan=plan,
-        max_memory=max_memory,
+        models=models, budget=budget, learning_curve=learning_curve, standardize_target=standardize_target, seed=seed,
+        plan=plan, max_memory=max_memory,
     )  # fmt: skip
     if on_epoch is not None and not callable(on_epoch):
         raise TypeError(f"`on_epoch` must be a function of an epoch. Received: {type(on_epoch).__name__}.")
@@ -216,7 +223,8 @@ def _fit_unrecorded(request: Request, monitor: Monitor, *, verbose: bool) -> Pat
     began = time.monotonic()
     runner = _plan(request, monitor, request.max_memory)
     outcome = _search(runner, Unrecorded(), monitor, verbose=verbose)
-    return assemble(runner, outcome, seconds=time.monotonic() - began)
+    path = assemble(runner, outcome, seconds=time.monotonic() - began)
+    return _with_learning_curve(path, runner, Unrecorded(), monitor, request.max_memory)
 
 
 def _fit_recorded(request: Request, run: str | PathLike[str], monitor: Monitor, *, verbose: bool) -> Path:
@@ -234,6 +242,7 @@ def _fit_recorded(request: Request, run: str | PathLike[str], monitor: Monitor, 
         with record.interrupts:
             outcome = _search(runner, record, monitor, verbose=verbose)
             path, n_notes = assemble(runner, outcome, seconds=record.seconds, notes=record.notes), len(record.notes)
+            path = _with_learning_curve(path, runner, record, monitor, limit)
             record.finish(lambda: path.save(record.path, overwrite=True), FILES)
         record.stop_if_requested()
         return replace(path, notes=(*path.notes, *record.notes[n_notes:]))
@@ -261,3 +270,16 @@ def _tell(text: str, is_printed: bool) -> None:
     LOGGER.info(text)
     if is_printed:
         print(text, file=sys.stderr)
+
+
+def _with_learning_curve(
+    path: Path, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor, max_memory: float | None
+) -> Path:
+    """Return the path with its learning curve, if the problem asks for one and there is a choice."""
+    began = time.monotonic()
+    learned = learn_on_subsets(path, runner, record, monitor, max_memory)
+    if learned is None:
+        return path
+    monitor.show(Snapshot("assembling"))
+    seconds = path.seconds + time.monotonic() - began
+    return replace(path, learning_curve=learned.curve, notes=(*path.notes, *learned.notes), seconds=seconds)

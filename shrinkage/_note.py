@@ -76,6 +76,7 @@ PYTHON = Vocabulary(
         "folds": "folds",
         "more_repeats": "`repeats=4`",
         "budget": "`budget`",
+        "learning_curve": "`learning_curve`",
         "nested": "`nested=True`",
         "tensorboard": "`tensorboard`",
         "or_scale_inputs": ", or scale the inputs",

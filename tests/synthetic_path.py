@@ -10,6 +10,7 @@ from shrinkage._cv._choice import best_epochs
 from shrinkage._cv._folds import Folds
 from shrinkage._cv._row_sets import RowSets
 from shrinkage._path._curve import Status
+from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._path._path import Path
 from shrinkage._penalties import L2, Coupled
 from shrinkage._weights._selection import Selection, Weight
@@ -163,3 +164,34 @@ def diverged(path: Path, hit: Any) -> dict[str, Any]:
     status, cv_loss = path.status.copy(), path.cv_loss.copy()
     status[:, hit], cv_loss[:, hit] = Status.DIVERGED, np.nan
     return {"status": status, "cv_loss": cv_loss}
+
+
+def learning_curve(path: Path, falls: Any, half: float, *, slow: bool = False) -> LearningCurve:
+    """Return a learning curve of a path, whose loss falls so much from a point to the next, with intervals ± `half`.
+
+    Args:
+        path: The path; the last point is its choice.
+        falls: (P - 1,) falls of the loss, from the fewest rows.
+        half: Half of the width of the intervals.
+        slow: Whether the loss still falls at the last epoch of every point but the last.
+    """
+    index, n_points = path.index, len(falls) + 1
+    above = np.append(np.cumsum(np.asarray(falls, float)[::-1])[::-1], 0.0)
+    cv_loss = path.cv_loss[None, :, [index]] + above[:, None, None, None]
+    epochs = np.full((n_points, 1), path.epochs[index])
+    if slow:
+        n_epochs = cv_loss.shape[3]
+        cv_loss[:-1] = path.mean[index] + above[:-1, None, None, None] + 0.3 * np.arange(n_epochs)[::-1]
+        epochs[:-1] = n_epochs
+    middle = np.asarray(falls, float)[:, None, None]
+    return LearningCurve(
+        rows=path.folds.train.sizes.mean() / 2.0 ** np.arange(n_points)[::-1],
+        lams=path.lams[[index]],
+        cv_loss=cv_loss,
+        train_loss=np.broadcast_to(path.train_loss[None, :, [index]], cv_loss.shape),
+        epochs=epochs,
+        mean=path.mean[index] + above[:, None],
+        se=np.full((n_points, 1), path.se[index]),
+        train_mean=np.full((n_points, 1), path.train_mean[index]),
+        falls=np.concatenate([middle, middle - half, middle + half], axis=2),
+    )

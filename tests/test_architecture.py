@@ -27,7 +27,8 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 # A room imports only from those above it, and from itself without a cycle; docs/architecture.md shows the order.
 ROOMS = (
     "_host", "_finding", "_note", "_progress", "_hints", "_penalties", "_weights", "_cv", "_data", "_model",
-    "_problem", "_cohort", "_plan", "_exact", "_estimate", "_record", "_search", "_path", "_fit", "_compare",
+    "_problem", "_cohort", "_plan", "_exact", "_estimate", "_record", "_search", "_path",
+    "_learning_curve", "_fit", "_compare",
 )  # fmt: skip
 # They may import from every room, and nothing imports them.
 EDGES = ("_attach", "_doctor", "_convert", "cli", "_estimators", "_pickled")

@@ -10,6 +10,7 @@ from shrinkage._hints._fit import HINTS as HINTS_OF_FIT
 from shrinkage._penalties import L2, Coupled, Decoupled, How, Penalty, as_penalty, check_penalty
 from shrinkage._problem._arguments import check_counts, of_solver, read_model_and_penalty
 from shrinkage._problem._budget import check_budget, check_penalty_of_budget
+from shrinkage._problem._learning_curve import check_learning_curve
 from shrinkage._problem._request import Request
 
 DEFAULT = ("l2", "l1", "elastic-net", "group-lasso", "decoupled")
@@ -134,6 +135,7 @@ def _check(request: Request) -> str:
     request = of_solver(request)
     check_counts(request)
     check_budget(request)
+    check_learning_curve(request)
     template, penalty, *_ = read_model_and_penalty(request)
     check_penalty_of_budget(request, penalty)
     return template.loss_name

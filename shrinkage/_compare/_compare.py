@@ -151,13 +151,14 @@ def _fit_none(shared: Mapping[str, Any], prefix: str) -> Path:
     A path that chose the best epochs has the losses of single rows at these epochs alone; with `patience`, strength 0
     is not trained to the end.
     """
-    changes = {"penalty": L2(), "how": None, "lams": [0.0], "epoch": "last", "patience": None}
+    changes = {"penalty": L2(), "how": None, "lams": [0.0], "epoch": "last", "patience": None, "learning_curve": False}
     return fit(**_in_folder({**shared, **changes}, f"{prefix}none"))
 
 
 def _fit_inside(arguments: Mapping[str, Any], path: Path, pairs: Pairs) -> Path:
     """Train a path at the same strengths with other folds; models of all rows are not needed."""
     changes = {"cv": pairs, "groups": None, "repeats": 1, "lams": path.lams, "models": "chosen", "plan": path.plan}
+    changes |= {"learning_curve": False}
     return fit(**{**arguments, **changes, "run": None, "tensorboard": None})
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from shrinkage._cv._folds import Folds, to_folds
+from shrinkage._cv._orders import order_of_groups, order_of_rows
 
 _MEMBERS = 6
 """Maximum number of strengths that a search tries."""
@@ -175,35 +176,14 @@ def rung_folds(
     n_rows = len(counts)
     own = np.arange(n_rows - n_given)[counts[: n_rows - n_given]]
     if groups is not None:
-        order, ends = _order_of_groups(groups[own], seed)
+        order, ends = order_of_groups(groups[own], (seed, 12))
         n_train = int(ends[np.searchsorted(ends, sizes[0], side="right") - 1])
         n_held_out = len(own) - int(ends[max(0, np.searchsorted(ends, len(own) - sizes[1], side="right") - 1)])
         sizes = n_train, n_held_out
         if not n_train or n_train + n_held_out > len(own):
             return None
     else:
-        order = _order_of_rows(len(own), None if classes is None else classes[own], seed)
+        order = order_of_rows(len(own), None if classes is None else classes[own], (seed, 12))
     train, last = own[order[: sizes[0]]], own[order[len(order) - sizes[1] :]]
     held_out = slice(n_rows - n_given, n_rows) if n_given else last
     return to_folds([(train, held_out)], n_rows, "given rung" if n_given else "rung")
-
-
-def _order_of_rows(n_rows: int, classes: np.ndarray | None, seed: int) -> np.ndarray:
-    """Return a random order of which every part at either end has nearly the same share of each class."""
-    order = np.random.default_rng((seed, 12)).permutation(n_rows)
-    if classes is None:
-        return order
-    labels = np.unique(classes[order], axis=0 if classes.ndim > 1 else None, return_inverse=True)[1].reshape(-1)
-    by_label = np.argsort(labels, kind="stable")
-    sizes = np.bincount(labels)
-    rank = np.empty(n_rows)
-    rank[by_label] = np.arange(n_rows) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return order[np.argsort((rank + 0.5) / sizes[labels], kind="stable")]
-
-
-def _order_of_groups(groups: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows in a random order of the groups, and the number of rows before each group and after the last."""
-    numbers, places = np.unique(groups, return_inverse=True)
-    place_of = np.random.default_rng((seed, 12)).permutation(len(numbers))
-    order = np.argsort(place_of[places], kind="stable")
-    return order, np.append(0, np.cumsum(np.bincount(place_of[places], minlength=len(numbers))))

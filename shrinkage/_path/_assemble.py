@@ -70,7 +70,7 @@ def _held_out(problem: Problem, outcome: Outcome) -> dict[str, Any]:
     targets = tree.pack_sequence_as(targets, [leaf if i in with_loss else None for i, leaf in enumerate(leaves)])
     return {
         **{"held_out_rows": rows, "row_weight": problem.row_weight, "targets": _own_structure(targets)},
-        **{"metrics": metrics, **null},
+        **{"metrics": metrics, **null, "groups": None if problem.groups is None else problem.groups[rows]},
     }
 
 

@@ -1,5 +1,7 @@
 """Decisions about the choice and the folds that the verdict leaves out, and `path.diagnose()` reports."""
 
+from typing import Literal, NamedTuple
+
 import numpy as np
 
 from shrinkage._path._curve import Curve
@@ -38,3 +40,34 @@ def disagreeing_folds(curve: Curve) -> list[int]:
     if curve.lam == 0 or curve.single_split or curve.failed[-1] or curve.gain.low > 0:
         return []
     return [int(fold) for fold in np.flatnonzero(curve.fold_loss[:, curve.index] > curve.fold_loss[:, -1])]
+
+
+class Dominant(NamedTuple):
+    """Few rows or groups without which the loss in some folds would not be higher."""
+
+    things: Literal["row", "group"]
+    names: tuple[str, ...]
+
+
+_FEW = 3
+
+
+def dominant_rows(curve: Curve, folds: list[int]) -> Dominant | None:
+    """Return the groups, or the rows, that the higher loss at `min` in these folds comes from, if they are few.
+
+    They are the fewest whose losses rise so much that the losses of the others fall in sum: at most three, and not all.
+    Rows are named by their numbers in `x`.
+    """
+    if curve.folds.repeats > 1 or curve.folds.overlap > 1 or not np.isfinite(curve.row_loss).all():
+        return None
+    inside = curve.folds.held_out[folds].contain(curve.held_out_rows).any(axis=0)
+    weight = 1.0 if curve.row_weight is None else curve.row_weight[inside]
+    rises = (curve.row_loss[inside, curve.index] - curve.row_loss[inside, -1]) * weight
+    labels = curve.held_out_rows[inside] if curve.groups is None else curve.groups[inside]
+    names, places = np.unique(labels, return_inverse=True)
+    of_each = np.bincount(places, weights=rises, minlength=len(names))
+    order = np.argsort(-of_each, kind="stable")
+    enough = np.flatnonzero(of_each.sum() - np.cumsum(of_each[order]) <= 0)
+    if not of_each.sum() > 0 or not len(enough) or enough[0] >= min(_FEW, len(names) - 1):
+        return None
+    return Dominant("row" if curve.groups is None else "group", tuple(str(names[k]) for k in order[: enough[0] + 1]))

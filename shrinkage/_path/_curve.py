@@ -9,7 +9,6 @@ from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shrinkage._cv._choice import (
     Difference,
@@ -23,9 +22,9 @@ from shrinkage._cv._choice import (
     summarise_split,
 )
 from shrinkage._cv._folds import Folds
+from shrinkage._path._arrays import Array, read_only
+from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import How, Penalty
-
-Array = NDArray[Any]
 
 
 class Status(Enum):
@@ -79,12 +78,14 @@ class Curve:
     null_row_loss: Array | None = None
     targets: Any = None
     train_weight: Array = field(default_factory=lambda: np.zeros(0))
+    learning_curve: LearningCurve | None = None
+    groups: Array | None = None
 
     def __post_init__(self) -> None:
         if not len(self.train_weight):  # of a path that an earlier version saved, which had one repeat
             object.__setattr__(self, "train_weight", np.roll(self.fold_weight, -1))
         for one in fields(self):
-            object.__setattr__(self, one.name, _read_only(getattr(self, one.name)))
+            object.__setattr__(self, one.name, read_only(getattr(self, one.name)))
 
     @property
     def fold_loss(self) -> Array:
@@ -272,15 +273,3 @@ class Curve:
     def candidates(self) -> Array:
         """(S,) `mean`, or NaN where a strength failed and cannot be chosen."""
         return np.where(self.failed, np.nan, self.mean)
-
-
-def _read_only(value: Any) -> Any:
-    """Replace arrays, also in tuples and dictionaries, by read-only views; the caller's arrays do not change."""
-    if isinstance(value, np.ndarray):
-        value = value.view()
-        value.setflags(write=False)
-    elif type(value) is tuple:
-        value = tuple(_read_only(item) for item in value)
-    elif type(value) is dict:
-        value = {key: _read_only(item) for key, item in value.items()}
-    return value

@@ -10,7 +10,7 @@ from typing import Any, overload
 from shrinkage._cv._choice import Difference
 from shrinkage._finding import SEVERITIES, Finding
 from shrinkage._note import Note
-from shrinkage._path._choice_findings import disagreeing_folds, flat_strengths, shrinks_by
+from shrinkage._path._choice_findings import disagreeing_folds, dominant_rows, flat_strengths, shrinks_by
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import far_folds, gap, overfitting_without_penalty, training_curve
 from shrinkage._path._kinds import KINDS
@@ -121,8 +121,18 @@ def _disagreement_words(curve: Curve) -> str:
         return ""
     return (
         f"The folds disagree: with {at_min(curve)} the loss is higher than without a penalty in {len(folds)} of "
-        f"{len(curve.fold_weight)} folds ({held_out_folds(curve, folds)})."
+        f"{len(curve.fold_weight)} folds ({held_out_folds(curve, folds)}).{_dominant_words(curve, folds)}"
     )
+
+
+def _dominant_words(curve: Curve, folds: list[int]) -> str:
+    """Name the rows or groups without which the loss would not be higher in these folds, if they are few."""
+    if (found := dominant_rows(curve, folds)) is None:
+        return ""
+    *others, last = found.names
+    names = f"{', '.join(others)} and {last}" if others else last
+    where = "these folds" if len(folds) > 1 else "this fold"
+    return f" Without {found.things}{'s' * bool(others)} {names} it would not be higher in {where}."
 
 
 # --- evidence
@@ -167,6 +177,14 @@ def _of_epochs(curve: Curve) -> dict[str, Any]:
     }
 
 
+def _of_rows(curve: Curve) -> dict[str, Any]:
+    learned = curve.learning_curve
+    if learned is None or not all(map(math.isfinite, vars(learned.fall).values())):
+        return {}
+    rows = {"half_of_rows": learned.rows[-2], "rows": learned.rows[-1]}
+    return {**_interval("fall", learned.fall), **rows, "loss": learned.mean[-1, 0]}
+
+
 def _of_null(curve: Curve) -> dict[str, Any]:
     return {
         "share": curve.mean[curve.index] / curve.null_loss,
@@ -200,6 +218,7 @@ _EVIDENCE = {
     **dict.fromkeys(("worse-than-constant", "no-better-than-constant", "constant-unclear"), _of_constant),
     **dict.fromkeys(("gap", "gap-narrowed", "gap-unclear", "not-overfitting", "underfits"), _of_gap),
     **dict.fromkeys(("hardly-trained", "still-falling"), _of_epochs),
+    **dict.fromkeys(("more-rows-help", "more-rows-hardly-help", "more-rows-unclear"), _of_rows),
     "overfits": _of_overfitting,
     "nearly-perfect": _of_null,
     "edge-of-grid": _of_edge,

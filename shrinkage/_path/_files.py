@@ -16,6 +16,7 @@ from shrinkage import __version__
 from shrinkage._data._untrusted import read_arrays, read_json
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._path._curve import Status
+from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import Penalty
 from shrinkage._penalties._record import from_record, to_record
 
@@ -26,12 +27,18 @@ _NUMBERS = (
     *("lams", "cv_loss", "train_loss", "fold_weight", "epochs", "held_out_rows", "row_loss"),
     *("norm", "nonzero", "null_loss", "null_se"),
 )
-_OPTIONAL = ("zero_groups", "row_weight", "null_fold_loss", "null_row_loss", "train_weight")
+_OPTIONAL = ("zero_groups", "row_weight", "null_fold_loss", "null_row_loss", "train_weight", "groups")
 _STATUSES = ("status", "full_status")
+_TEXTS = (*_STATUSES, "groups")
+"""Arrays that may have text; groups may be numbers too."""
 _AXES = {
     **{"lams": "S", "cv_loss": "FSE", "train_loss": "FSE", "fold_weight": "F", "train_weight": "F", "epochs": "S"},
     **{"held_out_rows": "m", "row_loss": "mS", "row_weight": "m", "norm": "S", "nonzero": "S", "zero_groups": "S"},
     **{"status": "FS", "full_status": "S", "null_loss": "", "null_se": "", "null_fold_loss": "F", "null_row_loss": "m"},
+    "groups": "m",
+    **{"learning_curve.rows": "P", "learning_curve.lams": "C", "learning_curve.epochs": "PC"},
+    **dict.fromkeys(("learning_curve.mean", "learning_curve.se", "learning_curve.train_mean"), "PC"),
+    **dict.fromkeys(("learning_curve.cv_loss", "learning_curve.train_loss"), "PFCD"),
 }
 """The axes of each array, as in the docstring of `Path`."""
 _PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_model", "budget", "solver")
@@ -153,6 +160,8 @@ def _arrays(values: Mapping[str, Any]) -> dict[str, Any]:
         arrays |= {f"{group}.{name}": value for name, value in values[group].items()}
     arrays |= _flat("predictions", values["predictions"]) | _flat("targets", values["targets"])
     arrays |= {name: values[name] for name in _OPTIONAL if values[name] is not None}
+    if (learned := values["learning_curve"]) is not None:
+        arrays |= {f"learning_curve.{name}": value for name, value in vars(learned).items()}
     for name in _STATUSES:
         arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(values[name])
     folds, toward = values["folds"], _toward(values["penalty"])
@@ -224,7 +233,8 @@ def _check_axes(arrays: dict[str, Any]) -> None:
         if (array := arrays.get(name)) is None:
             continue
         same = len(axes) == array.ndim and all(map(eq, map(sizes.setdefault, axes, array.shape), array.shape))
-        if not same or array.dtype.kind not in ("U" if name in _STATUSES else "biuf"):
+        kinds = "U" * (name in _TEXTS) + "biuf" * (name not in _STATUSES)
+        if not same or array.dtype.kind not in kinds:
             raise ValueError(f"the array {name} of type {array.dtype} has the shape {array.shape}")
 
 
@@ -262,6 +272,7 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> d
         **{name: _pack_tree(record[name], arrays) for name in ("predictions", "targets")},
         "metrics": _under_prefix(arrays, "metrics."),
         "null_metrics": null_metrics,
+        "learning_curve": LearningCurve(**learned) if (learned := _under_prefix(arrays, "learning_curve.")) else None,
         "weights": _in_order(arrays, "weights."),
         "folds": _folds(record["folds"], arrays),
         "selection": Selection(tuple(weights)),

@@ -15,6 +15,7 @@ class Kind(NamedTuple):
 
 _USE, _AGAIN = "model = path.model()", "{fit})"
 _REPEATS, _FOLDS, _EPOCHS = "{fit}, repeats=4)", "{fit}, cv=5)", "{fit}, epochs={epochs})"
+_CURVE = "{fit}, learning_curve=True, repeats=4)"
 _SLOWER = "{slower}{fit})"
 _SCALED = "x = (x - x.mean(axis=0)) / x.std(axis=0)\n{fit})"
 _HELD_OUT = "rows = path.folds.held_out[{fold}]"
@@ -38,6 +39,10 @@ KINDS = {
     "gap-unclear": Kind("note", "The gap is within one standard error.", _REPEATS),
     "not-overfitting": Kind("note", "There is no gap of a size that matters."),
     "underfits": Kind("note", "There is no gap, and nothing else limits training: a larger model may gain more."),
+    # more rows, with a learning curve
+    "more-rows-help": Kind("note", "From half of the rows to all the loss falls clearly: more rows would help."),
+    "more-rows-hardly-help": Kind("note", "It falls by less than 1 % of the best constant's loss."),
+    "more-rows-unclear": Kind("note", "Whether more rows would help cannot be told.", _CURVE),
     # nothing learnt
     "worse-than-constant": Kind("error", "The models are clearly worse than the best constant."),
     "no-better-than-constant": Kind("error", "No strength beats the best constant: nothing was learnt."),

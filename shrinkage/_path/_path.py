@@ -72,7 +72,7 @@ class Path(Curve):
             that an earlier version saved without them.
         row_loss: (m, S) loss per held-out row, averaged in the same way; NaN for a loss or a model that mixes the rows
             of a batch.
-        row_weight: (m,) sample weights of the held-out rows; None if all are equal.
+        row_weight, groups: (m,) weights of the held-out rows, None if all are equal; and their `groups`, or None.
         metrics: the compiled metrics of the predictions for all held-out rows, (S,) each. With repeats, an average of
             several predictions may be better than the prediction of one model.
         null_loss, null_se, null_metrics: loss, standard error and metrics of the best constant; NaN if there is none.
@@ -101,6 +101,8 @@ class Path(Curve):
         solver: "exact" if the models are minima of J that were computed; then there is one epoch. Otherwise "gradient".
         budget: the argument `budget` of a search within a budget; None for a grid. The folds of the search have a
             single split, with a part of the rows for training, and only `lam` has a model trained on all rows.
+        learning_curve: after `fit(learning_curve=True)`, the losses on parts of the training rows: `rows` (P,), `mean`
+            and `se` (P, 2) at `lam` and at 0, `falls` (P - 1, 2, 3) with intervals; otherwise None.
         lam_model: with `penalty="model"`, the strength of the model's regularizers, which is in `lams`; otherwise None.
         target_mean, target_sd: location and scale of the targets: `target_mean + target_sd * p` converts a prediction
             `p` of standardised targets.
@@ -286,9 +288,10 @@ class Path(Curve):
                   at `lam` and without a penalty: with two classes that of class 1, with more that the predicted class
                   is right;
                 - "residuals", for a regression, target minus prediction against the prediction, at `lam`;
-                - "classes", for a classification, the held-out loss of each class, at `lam` and without a penalty.
+                - "classes", for a classification, the held-out loss of each class, at `lam` and without a penalty;
+                - "rows", the losses of `learning_curve` against the number of training rows.
 
-            lam: a strength, as in `model`; None is `path.lam`. The kinds "loss", "folds" and "weights" show all.
+            lam: a strength, as in `model`; None is `path.lam`. "loss", "folds" and "weights" show all strengths.
             ax: Matplotlib axes to draw on. "weights" of a penalty that makes weights zero takes two; with one it draws
                 the norms. None makes a figure.
 

@@ -33,6 +33,7 @@ from shrinkage._path._findings import (
     trains_above_constant,
     usable_strengths,
 )
+from shrinkage._path._more_rows import more_rows_words
 from shrinkage._path._overfitting import overfitting_words, small_words
 from shrinkage._path._split_words import one_split_words, repeats_words
 from shrinkage._path._training_problems import beginning_words, no_better_words, nothing_to_choose_words
@@ -93,6 +94,7 @@ def verdict(
         said += [Said("more-repeats", repeats_words(curve, _joined(said), seconds))]
     if names_inputs(notes) and not said[0].words.startswith("Standardise"):
         said += [Said("inputs-not-scaled", _INPUTS)]
+    said += [more_rows_words(curve)]
     said += [Said("one-split", one_split_words(curve, _joined(said)))]
     return [Said(code, " ".join(words.split())) for code, words in said if words]
 
@@ -241,7 +243,7 @@ def _gap_words(curve: Curve, *, larger: bool) -> Said:
             both = " and ".join(loss_text(curve, value) for value in at_min)
             words = f"The penalty narrows the gap between training and held-out loss {losses[:-1]}; {both} with it)."
             return Said("gap-narrowed", words)
-        more = ": more rows may gain more" * (not far)
+        more = ": more rows may gain more" * (not far and curve.learning_curve is None)
         return Said("gap", f"There is a gap that this penalty does not close {losses}{more}.")
     if large:
         words = f"The gap is within one standard error {losses}: whether it is overfitting cannot be told." * (not far)

@@ -199,10 +199,12 @@ class Runner:
 
     @property
     def _stretch(self) -> float:
-        """The number of steps on all rows relative to those of the folds, if a schedule must be stretched; else 1."""
+        """The factor by which a schedule runs faster, as folds train on a part of the rows; 1 without a schedule."""
         problem = self.problem
-        if problem.rung is None or not problem.training.template.has_schedule:
+        if not problem.training.template.has_schedule:
             return 1.0
+        if problem.rung is None:
+            return 1 / problem.share
         size = problem.training.batch_size
         return batches_of(problem.n_rows, size)[0] / batches_of(int(problem.n_train[0]), size)[0]
 

@@ -17,6 +17,8 @@ from shrinkage._penalties import terms_of
 from shrinkage._problem._arguments import check_counts, check_init, of_solver, read_model_and_penalty
 from shrinkage._problem._budget import check_budget, check_penalty_of_budget, read_rung
 from shrinkage._problem._grid import make_grid, sizes, stored_sizes
+from shrinkage._problem._groups import plain_labels, read_groups
+from shrinkage._problem._learning_curve import check_learning_curve, read_subsets, refuse_on_disk
 from shrinkage._problem._problem import Problem, Training
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
@@ -48,6 +50,7 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
     epochs = request.epochs or 1
     check_counts(request)
     check_budget(request)
+    check_learning_curve(request)
     template, penalty, how, selection, lam_model = read_model_and_penalty(request)
     check_penalty_of_budget(request, penalty)
     init = check_init(template, request)
@@ -100,8 +103,13 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
         training, folds, grid, selection, epochs, request.patience, request.epoch, target,
         request.models if rung is None else "chosen",
         tuple(filter(None, notes)),
-        lam_model, rung, stored, request.solver,
+        lam_model, rung, stored, request.solver, _groups(request, folds), read_subsets(request, folds, data, objective),
     )  # fmt: skip
+
+
+def _groups(request: Request, folds: Folds) -> np.ndarray | None:
+    labels = read_groups(request.groups, folds.n_rows)
+    return None if labels is None else plain_labels(labels)
 
 
 def _notes_of_batches(request: Request, folds: Folds, n_rows: int, batch_size: int) -> list[Note]:
@@ -123,6 +131,7 @@ def _read_and_split(
     check_split(request)
     validation = validation_rows(request, template.network)
     if rows.rest is not None or (validation is not None and validation.rest is not None):
+        refuse_on_disk(request)
         stream = store_rows(template, rows, request, batch_size, validation, monitor)
         return stream.stored, stream.data, stream.folds, stream.target, stream.objective, stream.notes
     data, objective = read_rows(template, rows.x, rows.y, rows.sample_weight, request.class_weight)

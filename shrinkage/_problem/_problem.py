@@ -1,7 +1,7 @@
 """A checked call of `fit`: the training of the members, the split and the strengths."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -16,6 +16,7 @@ from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 from shrinkage._penalties import How, Penalty, Term
 from shrinkage._problem._grid import Grid
+from shrinkage._problem._learning_curve import Subset
 from shrinkage._weights._selection import Selection
 
 
@@ -74,6 +75,24 @@ class Problem:
     """All rows if the rows do not fit into memory; `training.data` is then a sample of the training rows."""
     solver: Literal["gradient", "exact"] = "gradient"
     """How the models are found: by training, or as minima of the objective."""
+    groups: np.ndarray | None = None
+    """The group of each row, (n,), as text if it is neither text nor a number; None without groups."""
+    subsets: tuple[Subset, ...] = ()
+    """Parts of the training rows for a learning curve, the smallest first."""
+    share: float = 1.0
+    """Share of the training rows of the folds that a point of a learning curve trains on."""
+
+    def on_subset(self, place: int, lams: np.ndarray) -> "Problem":
+        """Return the problem of a point of the learning curve: on a part of the training rows, at a few strengths.
+
+        All else is the same. The number of a fold seeds weights and batches, and `lams` are for all rows. The larger
+        parts are left as `subsets`.
+        """
+        subset = self.subsets[place]
+        return replace(
+            self, folds=subset.folds, target=subset.target, grid=Grid(lams), subsets=self.subsets[place + 1 :],
+            share=subset.share, notes=(),
+        )  # fmt: skip
 
     @property
     def lams(self) -> np.ndarray:
@@ -85,6 +104,8 @@ class Problem:
         """Number of strengths that are trained in the folds, at most, and on all rows, if the grid is not extended."""
         if self.rung is not None:
             return self.rung.members, 1
+        if self.share < 1:
+            return len(self.lams), 0
         return len(self.lams), len(self.lams) if self.models == "all" else min(2, len(self.lams))
 
     @property

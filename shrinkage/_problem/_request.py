@@ -36,6 +36,7 @@ class Request:
     solver: Literal["gradient", "exact"] = "gradient"
     models: Literal["all", "chosen"] = "all"
     budget: float | None = None
+    learning_curve: bool = False
     standardize_target: bool = False
     seed: int = 0
     plan: Mapping[str, Any] | None = None

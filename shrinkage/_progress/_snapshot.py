@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["reading", "planning", "compiling", "folds", "all rows", "assembling"]
+Stage = Literal["reading", "planning", "compiling", "folds", "all rows", "learning curve", "assembling"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Snapshot:
 
     stage: Stage
     rows: int = 0
-    """Number of rows that were read."""
+    """Number of rows that were read; of the learning curve, the most training rows of a fold."""
     lams_done: int = 0
     """Number of strengths that the stage has finished."""
     lams: int = 0
@@ -52,10 +52,11 @@ def line(snapshot: Snapshot, age: float = 0.0) -> str:
         >>> line(Snapshot("folds", lams_done=8, lams=21, folds=5, epoch=3, epochs=20, seconds_left=75.2))
         '5 folds | lambda 8/21 | epoch 3/20 | 1 min 15 s left'
     """
-    if snapshot.stage not in ("folds", "all rows"):
+    if snapshot.stage in _PREPARING:
         return _PREPARING[snapshot.stage] + (f" ({snapshot.rows:,} so far)" if snapshot.rows else "")
-    where = f"{snapshot.folds} fold{'s' * (snapshot.folds > 1)}" if snapshot.stage == "folds" else "all rows"
-    parts = [where, f"lambda {snapshot.lams_done}/{snapshot.lams}"]
+    folds = f"{snapshot.folds} fold{'s' * (snapshot.folds > 1)}"
+    where = {"all rows": "all rows", "learning curve": f"learning curve, {folds} of {snapshot.rows:,} rows"}
+    parts = [where.get(snapshot.stage, folds), f"lambda {snapshot.lams_done}/{snapshot.lams}"]
     if snapshot.epochs > 1:
         parts.append(f"epoch {snapshot.epoch}/{snapshot.epochs}")
     if snapshot.best is not None:

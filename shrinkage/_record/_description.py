@@ -51,6 +51,7 @@ def describe(runner: AnyRunner) -> dict[str, Any]:
         "standardize_target": problem.target is not None,
         "seed": training.seed,
         **({"solver": problem.solver} if problem.solver != "gradient" else {}),
+        **({"learning_curve": True} if problem.subsets else {}),
     }
     return json.loads(json.dumps(description, default=_plain))
 

@@ -22,7 +22,7 @@ from shrinkage._progress._monitor import Monitor
 from shrinkage._record._record import Record
 from shrinkage._record._unrecorded import Unrecorded
 from shrinkage._search._grid import score_grid
-from shrinkage._search._tracker import Tracker
+from shrinkage._search._tracker import InFolds, Tracker
 from shrinkage._search._walk import walk
 
 MakeCohort = Callable[[], Members]
@@ -60,11 +60,13 @@ class Search:
         runner: The problem and the plan.
         record: The record of the run.
         monitor: The monitor of the run.
+        stage: The name in the record and in the progress of the training in folds.
     """
 
-    def __init__(self, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor):
+    def __init__(self, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor, stage: InFolds = "folds"):
         self._runner, self.problem, self._record = runner, runner.problem, record
-        self._monitor, self._tracker = monitor, Tracker(runner, monitor)
+        self._monitor, self._tracker = monitor, Tracker(runner, monitor, stage)
+        self._stage: InFolds = stage
         self.notes: list[str] = []
         self._sizes: set[int] = set()  # numbers of strengths with compiled steps
 
@@ -127,8 +129,8 @@ class Search:
             self._tracker.finish(scores)
             return scores
 
-        self._tracker.expect("folds", len(lams))
-        return join(self._train_parts("folds", lams, self._runner.cohort, train))
+        self._tracker.expect(self._stage, len(lams))
+        return join(self._train_parts(self._stage, lams, self._runner.cohort, train))
 
     def train_all_rows(self, lams: np.ndarray, kept: np.ndarray) -> list[TrainedModel]:
         """Train strengths on all rows up to their epochs."""

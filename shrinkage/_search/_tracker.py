@@ -18,6 +18,9 @@ from shrinkage._progress._monitor import Monitor
 from shrinkage._progress._snapshot import Best, Snapshot
 from shrinkage._search._log import Log
 
+InFolds = Literal["folds", "learning curve"]
+"""The stages in which folds are trained: of the search, and of a part of their rows after it."""
+_Stage = InFolds | Literal["all rows"]
 _RECENT = 20
 """Number of epochs whose median time counts: earlier epochs say less about a machine that others use too."""
 
@@ -31,23 +34,26 @@ class Tracker:
     Args:
         runner: The problem and the plan.
         monitor: The monitor that takes the snapshots.
+        stage: The stage of the training in folds.
     """
 
-    def __init__(self, runner: AnyRunner, monitor: Monitor):
+    def __init__(self, runner: AnyRunner, monitor: Monitor, stage: InFolds = "folds"):
         self._runner, self._problem, self._monitor = runner, runner.problem, monitor
-        self._stage: Literal["folds", "all rows"] = "folds"
-        self._done, self._expected = {"folds": 0, "all rows": 0}, {"folds": 0, "all rows": 0}
+        self._stage: _Stage = stage
+        self._done, self._expected = {stage: 0, "all rows": 0}, {stage: 0, "all rows": 0}
         self._lams, self._epochs = np.zeros(0), self._problem.epochs
         self._best: Best | None = None  # of the finished parts
-        self._clock, self._expected_epoch = _Clock(), None
+        self._clock, self._expected_epoch, self._seconds_of_folds = _Clock(), None, None
         self._epochs_of_parts: list[int] = []
         self._heard: int | None = None  # the last epoch of the part that `on_epoch` was called with
-        self._log = Log(problem=self._problem, board=monitor.board) if monitor.board else None
+        shown = stage == "folds"  # a learning curve is neither in TensorBoard's files nor of the user's function
+        self._on_epoch = monitor.on_epoch if shown else None
+        self._log = Log(problem=self._problem, board=monitor.board) if monitor.board and shown else None
 
-    def expect(self, stage: Literal["folds", "all rows"], strengths: int) -> None:
+    def expect(self, stage: _Stage, strengths: int) -> None:
         """Expect so many strengths more in a stage."""
         if stage != self._stage:  # until an epoch of the stage is measured
-            self._expected_epoch = self._seconds_of_epoch_on_all_rows
+            self._expected_epoch, self._seconds_of_folds = self._seconds_of_epoch_on_all_rows, self._clock.epoch
             self._clock = _Clock()
         self._stage = stage
         self._expected[stage] += strengths
@@ -69,8 +75,8 @@ class Tracker:
             if self._log is not None and in_folds:
                 self._log.epochs(self._lams, state.cv_loss, state.train_loss, best)
             self._show(state.n_epochs, best)
-        if isinstance(state, Progress) and self._monitor.on_epoch is not None:
-            self._call(self._monitor.on_epoch, state)
+        if isinstance(state, Progress) and self._on_epoch is not None:
+            self._call(self._on_epoch, state)
 
     def finish(self, scores: Scores | None = None) -> None:
         """End a part, whose strengths have these scores if they were trained in the folds."""
@@ -90,10 +96,12 @@ class Tracker:
 
     def _show(self, epoch: int, best: Best | None) -> None:
         problem, stage = self._problem, self._stage
+        of_part = stage == "learning curve"  # its best strength is not that of all training rows
         snapshot = Snapshot(
-            stage, lams_done=self._done[stage], lams=self._expected[stage], folds=len(problem.folds.train),
-            epoch=epoch, epochs=self._epochs, best=best, seconds_left=self._seconds_left(epoch),
-            stops_early=stage == "folds" and (problem.patience is not None or problem.rung is not None),
+            stage, rows=int(problem.n_train.max()) if of_part else 0,
+            lams_done=self._done[stage], lams=self._expected[stage], folds=len(problem.folds.train), epoch=epoch,
+            epochs=self._epochs, best=None if of_part else best, seconds_left=self._seconds_left(epoch),
+            stops_early=stage != "all rows" and (problem.patience is not None or problem.rung is not None),
         )  # fmt: skip
         self._monitor.show(snapshot)
 
@@ -118,7 +126,8 @@ class Tracker:
         n_parts = math.ceil(max(0, later) / self._runner.plan.chunk)
         of_part = self._epochs if stage == "all rows" else self._usual_epochs
         left = (self._epochs - epoch + n_parts * of_part) * seconds
-        return left + (self._seconds_of_all_rows() if stage == "folds" else 0.0)
+        left += self._seconds_of_all_rows() if stage == "folds" else 0.0
+        return left + self._seconds_of_learning_curve()
 
     @property
     def _usual_epochs(self) -> float:
@@ -130,6 +139,12 @@ class Tracker:
         strengths = self._expected["folds"] if problem.models == "all" else problem.trained_strengths[1]
         n_parts = math.ceil(strengths / self._runner.plan.chunk)
         return n_parts * self._usual_epochs * self._seconds_of_epoch_on_all_rows
+
+    def _seconds_of_learning_curve(self) -> float:
+        """The seconds of the points of a learning curve that are still to come, at two strengths."""
+        problem = self._problem
+        work = sum(subset.share for subset in problem.subsets) / problem.share * min(1.0, 2 / len(problem.lams))
+        return work * self._usual_epochs * (self._seconds_of_folds or self._clock.epoch or 0.0)
 
     @property
     def _seconds_of_epoch_on_all_rows(self) -> float:

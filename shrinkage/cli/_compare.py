@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._prepare import Prepared
 
 PENALTIES = ("l2", "l1", "elastic-net", "group-lasso", "decoupled")
-_OF_FIT = ("penalty", "rho", "groups", "how", "choose", "budget", "output")
+_OF_FIT = ("penalty", "rho", "groups", "how", "choose", "budget", "learning_curve", "output")
 """Options of `shrinkage fit` that are of one penalty, and the folder, whose default differs."""
 
 
@@ -127,6 +127,7 @@ def _settings(options: dict[str, Any]) -> "Settings":
     from ._network import FULL_BATCHES, Settings
 
     of_one = {"penalty": "l2", "rho": None, "groups": None, "how": None, "choose": "min", "budget": None}
+    of_one |= {"learning_curve": False}
     known = {**options, **of_one}
     if options["model"] == "linear" and options["epochs"] is None:
         known["epochs"] = FULL_BATCHES["epochs"]
@@ -164,7 +165,7 @@ def _train(
     from ._terms import in_shell
 
     arguments, scale = _arguments(prepared, settings, max_memory)
-    of_one = ("penalty", "how", "budget")
+    of_one = ("penalty", "how", "budget", "learning_curve")
     with in_shell(prepared.columns.labels):
         comparison = sh.compare(
             **{name: value for name, value in arguments.items() if name not in of_one},

@@ -104,6 +104,12 @@ _BUDGETS = 1.2, 1000.0
     help="Search on a part of the rows, for this many trainings, such as 1.5; for a slow training.",
 )
 @click.option(
+    "--learning-curve",
+    is_flag=True,
+    show_default=False,
+    help="Train the choice on parts of the rows too, to say whether more rows would help.",
+)
+@click.option(
     "--dry-run", is_flag=True, show_default=False, help="Print columns, models and memory; train and write nothing."
 )
 @tensorboard_option
@@ -312,6 +318,7 @@ def fit_arguments(
         "groups": prepared.split.groups,
         "repeats": settings.repeats,
         "budget": settings.budget,
+        "learning_curve": settings.learning_curve,
         "seed": settings.seed,
         "standardize_target": prepared.columns.task == "regression",
         "max_memory": max_memory,

@@ -276,6 +276,7 @@ def fit_arguments(prepared: Prepared, settings: "Settings") -> dict[str, Any]:
         "cv": settings.folds,
         "repeats": settings.repeats,
         "budget": settings.budget,
+        "learning_curve": settings.learning_curve,
         "seed": settings.seed,
     }
     if n_train * int(np.prod(images.shape)) > _SHARE_OF_MEMORY * free_memory() and n_train == len(prepared.files):

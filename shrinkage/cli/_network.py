@@ -48,6 +48,7 @@ class Settings:
     seed: int
     choose: Literal["min", "1se"]
     budget: float | None = None
+    learning_curve: bool = False
     repeats: int = 1
     clip: bool = True
     group: str | None = None

@@ -10,6 +10,7 @@ from ._recorded import command_line
 from ._terms import with_labels
 
 if TYPE_CHECKING:
+    from shrinkage._path._learning_curve import LearningCurve
     from shrinkage._path._path import Path
 
 
@@ -55,10 +56,17 @@ def path_document(path: "Path", rule: str | None, labels: Sequence[object] = ())
         "loss": path.template.loss_name,
         "null": {"loss": path.null_loss, "se": path.null_se, **path.null_metrics},
         "path": path.table().to_dict("records"),
+        "learning_curve": None if path.learning_curve is None else _learning_curve(path.learning_curve),
         "verdict": terms.say(path.verdict()),
         "notes": [terms.say(note) for note in path.notes],
         "seconds": path.seconds,
     }
+
+
+def _learning_curve(learned: "LearningCurve") -> dict[str, Any]:
+    """Return the losses at each number of rows, and the fall from half of the rows to all with its interval."""
+    names = ("rows", "lams", "mean", "se", "train_mean")
+    return {**{name: getattr(learned, name).tolist() for name in names}, "fall": learned.falls[-1, 0].tolist()}
 
 
 def chosen(path: "Path", rule: str | None) -> int | None:

@@ -73,6 +73,7 @@ def check_budget(settings: "Settings") -> None:
         "--fold": settings.fold and "the search holds out rows at random, or whole groups",
         "--folds": settings.folds != 5 and "the search has one split",
         "--repeats": settings.repeats > 1 and "the search has one split, and a larger budget has more rows",
+        "--learning-curve": settings.learning_curve and "the search trains on a part of the rows already",
         "--choose": settings.choose != "min" and "the search has a rule for the choice",
     }
     for option, reason in reasons.items():

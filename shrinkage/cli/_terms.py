@@ -19,6 +19,7 @@ IN_SHELL = Vocabulary(
         "folds": "--folds",
         "more_repeats": "--repeats 4",
         "budget": "--budget",
+        "learning_curve": "--learning-curve",
         "nested": "--nested",
         "tensorboard": "--tensorboard",
         "or_scale_inputs": "",  # the shell scales inputs

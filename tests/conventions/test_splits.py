@@ -6,7 +6,9 @@ import pytest
 from scipy import stats
 from sklearn.model_selection import TimeSeriesSplit
 
+import shrinkage as sh
 from shrinkage._cv._folds import scored_training_rows
+from shrinkage._cv._subsets import cut_folds
 from tests.conventions.models import B0, ETA, RNG, W0, N, X, Y, fit, line, prepared
 
 
@@ -88,3 +90,17 @@ def test_models_on_all_rows_do_not_depend_on_the_folds():
     two, five = (fit(line("sgd"), cv=cv, init="fresh", batch_size=8, epochs=2) for cv in (2, 5))
     np.testing.assert_array_equal(two.weights[0], five.weights[0])
     assert (two.cv_loss[0] != five.cv_loss[0]).all()
+
+
+@pytest.mark.parametrize("how", [sh.Coupled(), sh.Decoupled()], ids=["coupled", "decoupled"])
+def test_a_point_of_a_learning_curve_keeps_delta(how):
+    lam, y = 0.05, 0.01 * Y  # smaller weights are better
+    path = fit(line(keras.optimizers.SGD(ETA)), y, cv=2, lams=[lam], how=how, learning_curve=True)
+    learned, coupled = path.learning_curve, how == sh.Coupled()
+    assert learned is not None and learned.rows.tolist() == [10, 20] and learned.lams[0] == lam
+    for fold, half in enumerate(cut_folds(path.folds, seed=0)[-1].train):
+        error, held_out = X[half] @ W0 + B0 - y[half, None], path.folds.held_out[fold]
+        slope = 2 * X[half].T @ error / 10 + (lam * N / 10 * W0 if coupled else 0)
+        w = W0 - ETA * slope - (0 if coupled else ETA * lam / 0.5 * W0)
+        expected = np.mean((X[held_out] @ w + B0 - ETA * 2 * error.mean() - y[held_out, None]) ** 2)
+        assert learned.cv_loss[0, fold, 0, 0] == pytest.approx(expected, rel=1e-5)

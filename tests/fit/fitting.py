@@ -51,6 +51,8 @@ def arrays(path: sh.Path) -> dict[str, np.ndarray]:
     found = {
         name: value for name, value in found.items() if isinstance(value, np.ndarray | float) and name != "seconds"
     }
+    if path.learning_curve is not None:
+        found |= {f"learning_curve.{name}": value for name, value in vars(path.learning_curve).items()}
     found |= {f"weights[{i}]": w for i, w in enumerate(path.weights) if w.dtype.kind == "f"}
     return {name: np.asarray(value) for name, value in (found | path.metrics | path.null_metrics).items()}
 

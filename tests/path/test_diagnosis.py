@@ -2,6 +2,7 @@
 
 import ast
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -16,7 +17,7 @@ from shrinkage._path._diagnosis import Diagnosis, _finding
 from shrinkage._path._kinds import KINDS
 from tests.path.verdicts.curves import decay, flat
 from tests.path.verdicts.test_situations import SITUATIONS
-from tests.synthetic_path import StubTemplate, diverged, make_path, path_of_curves
+from tests.synthetic_path import StubTemplate, diverged, learning_curve, make_path, path_of_curves
 
 FURTHER = {"choice-not-sharp", "penalty-idle", "folds-disagree"}
 # Words of the verdict, and the findings of which one must be there exactly where the words are.
@@ -32,6 +33,9 @@ WORDS = {
     "Do not use these models": {"worse-than-constant"},
     "cannot be judged yet": {"hardly-trained"},
     "repeats=4": {"more-repeats"},
+    "More rows would help": {"more-rows-help"},
+    "More rows would hardly help": {"more-rows-hardly-help"},
+    "Whether more rows would help cannot be told": {"more-rows-unclear"},
 }
 
 
@@ -73,6 +77,18 @@ PATHS |= {
     "idle": idle,
     "gap unclear": lambda: flat([0.5, 0.3, 0.31, 0.32], [0.27] * 4, wiggle=0.1),
 }
+FALLS = {
+    "more rows help": ([0.5, 0.3, 0.2], 0.1),
+    "more rows hardly help": ([0.5, 0.1, 0.003], 0.002),
+    "more rows unclear": ([0.5, 0.3, 0.2], 0.3),
+}
+
+
+def learned(falls, half, *, slow=False, make=make_path):
+    return replace(make(), learning_curve=learning_curve(make(), falls, half, slow=slow))
+
+
+PATHS |= {name: lambda given=given: learned(*given) for name, given in FALLS.items()}
 PATHS |= {f"random {seed}": lambda seed=seed: random_path(seed) for seed in range(150)}
 
 
@@ -134,6 +150,39 @@ def test_folds_that_disagree_are_named():
     assert finding.fix == f"rows = path.folds.held_out[{worse[0]}]"
 
 
+def disagreeing(spikes, groups=None):
+    """A path whose second fold has a higher loss at `min`, from rows with `spikes` there, by number of the row."""
+    path = flat([0.9, 0.199, 0.21, 0.2], [0.15] * 4, wiggle=0.02)
+    index, row_loss = path.index, path.row_loss.copy()
+    row_loss[:, index] = row_loss[:, -1] - 0.01
+    for row, spike in spikes.items():
+        row_loss[row, index] += spike
+    cv_loss = path.cv_loss.copy()
+    for fold, rows in enumerate(path.folds.held_out):
+        shift = row_loss[rows, index].mean() - row_loss[rows, -1].mean()
+        cv_loss[fold, index] = cv_loss[fold, -1] + shift
+    return replace(path, row_loss=row_loss, cv_loss=cv_loss, groups=groups)
+
+
+DOMINANT = {
+    "a row": (disagreeing({41: 1.2}), " Without row 41 it would not be higher in this fold."),
+    "two rows": (disagreeing({41: 0.5, 44: 0.7}), " Without rows 44 and 41 it would not be higher in this fold."),
+    "many rows": (disagreeing(dict.fromkeys(range(40, 60), 0.06)), ""),
+    "a group": (
+        disagreeing(dict.fromkeys(range(40, 60), 0.06), np.repeat(["ann", "bob", "eve", "kim"], [30, 30, 70, 70])),
+        " Without group bob it would not be higher in this fold.",
+    ),
+    "all groups": (disagreeing(dict.fromkeys(range(40, 60), 0.06), np.zeros(200, int)), ""),
+}
+
+
+@pytest.mark.parametrize("name", DOMINANT)
+def test_few_rows_or_groups_that_folds_disagree_for_are_named(name):
+    path, words = DOMINANT[name]
+    (finding,) = [finding for finding in path.diagnose() if finding.code == "folds-disagree"]
+    assert finding.about == ("fold 2",) and finding.sentence.endswith(f"5 folds (fold 2).{words}")
+
+
 def test_a_penalty_is_idle_where_it_does_not_change_the_norm():
     (finding,) = [finding for finding in idle().diagnose() if finding.code == "penalty-idle"]
     assert "differs by 0.4 %" in finding.sentence or "differs by 0.3 %" in finding.sentence
@@ -153,6 +202,62 @@ def test_a_diagnosis_is_a_sequence_and_prints_what_is_worst_first():
     lines = repr(found).splitlines()
     assert lines[0] == "L2 path of sequential" and lines[2] == "warning: hardly-trained"
     assert lines[-1].strip() and max(map(len, lines)) <= 120
+
+
+def test_more_rows_help_where_the_fall_is_clear():
+    (finding,) = [each for each in PATHS["more rows help"]().diagnose() if each.code == "more-rows-help"]
+    assert finding.sentence == (
+        "More rows would help: from 80 to 160 training rows the log loss fell by 0.20 (95 % interval 0.10 to 0.30)."
+    )
+    expected = {"fall": 0.2, "low": 0.1, "high": 0.3, "half_of_rows": 80, "rows": 160}
+    assert {name: finding.evidence[name] for name in expected} == pytest.approx(expected)
+
+
+MORE_ROWS = {
+    "clear": (learned([0.2], 0.1), "more-rows-help", "fell by 0.20"),
+    "small and clear": (learned([0.003], 0.002), "more-rows-hardly-help", "less than 1 % of the best constant's."),
+    "small beside the constant's loss only": (learned([0.012], 0.004), "more-rows-help", "fell by 0.012"),
+    "unclear, and small beside the constant's loss": (learned([0.012], 0.0121), "more-rows-unclear", "fell by"),
+    "not small": (learned([0.02], 0.004), "more-rows-help", "fell by 0.020"),
+    "a clear rise": (learned([-0.2], 0.1), "more-rows-hardly-help", "rose by 0.20 (95 % interval 0.10 to 0.30)."),
+    "no constant": (
+        learned([0.0005], 0.0003, make=lambda: make_path(null_loss=math.nan)),
+        "more-rows-hardly-help", "less than 1 % of the loss after the first epoch.",
+    ),
+    "wide": (learned([0.2], 0.3), "more-rows-unclear", "(95 % interval -0.10 to 0.50)."),
+    "a rise": (learned([-0.1], 0.2), "more-rows-unclear", "rose by 0.10 (95 % interval -0.10 to 0.30)."),
+    "fewer steps": (learned([0.2], 0.1, slow=True), "more-rows-unclear", "raise `epochs`."),
+    "fewer steps, and a small fall": (learned([0.003], 0.002, slow=True), "more-rows-hardly-help", "hardly help"),
+    "diverged": (learned([np.nan], np.nan), "more-rows-unclear", "as a model diverged on half of the rows."),
+    "no interval": (learned([0.2], np.nan), "more-rows-unclear", "there is no standard error to judge it by."),
+    "nothing learnt": (
+        learned([0.2], 0.1, make=lambda: flat([1.0, 0.999, 0.998, 0.999], [0.99] * 4, wiggle=0.05)),
+        "more-rows-unclear", "as no strength clearly beats the best constant.",
+    ),
+    "hardly trained": (
+        learned([0.2], 0.1, make=lambda: path_of_curves(
+            [decay(1.0, 0.3, 40, 20)] * 4, [decay(1.0, 0.3, 40, 20)] * 4, [0.1, 0.01, 0.001, 0.0]
+        )),
+        "more-rows-unclear", "as training has hardly begun.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MORE_ROWS)
+def test_what_is_said_of_more_rows(name):
+    path, code, words = MORE_ROWS[name]
+    (finding,) = [each for each in path.diagnose() if each.code.startswith("more-rows")]
+    assert finding.code == code and words in finding.sentence
+    assert not any(math.isnan(value) for value in finding.evidence.values())
+
+
+def test_a_measured_finding_on_more_rows_replaces_the_guess():
+    def make():
+        return flat([0.9, 0.501, 0.5, 0.502], [0.1] * 4, wiggle=0.05)
+
+    assert "more rows may gain more" in make().verdict()
+    measured = learned([0.2], 0.3, make=make).verdict()
+    assert "more rows may gain more" not in measured and "cannot be told" in measured
 
 
 def test_a_schedule_is_not_lowered_by_code_that_would_fail():

@@ -1,6 +1,7 @@
 """The pictures but "loss", by their data; and `Path.plot` with its kinds, strengths and axes."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from matplotlib.figure import Figure
 from shrinkage._cv._choice import NothingToChoose
 from shrinkage._path._curve import Status
 from shrinkage._path._pictures._held_out import calibration_data, classes_data, residuals_data
+from shrinkage._path._pictures._rows import rows_data
 from shrinkage._path._pictures._training import epochs_data, folds_data
 from shrinkage._path._pictures._weights import weights_data
 from shrinkage._penalties import L1
 from shrinkage._weights._selection import Selection, Weight
 from tests.path.predicted import N, of_a_number, of_a_probability, of_classes
-from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
+from tests.synthetic_path import LAMS, StubTemplate, diverged, learning_curve, make_path
 
 # --- the data
 
@@ -213,9 +215,29 @@ def test_a_wrong_kind_or_strength_is_refused():
         path.plot(ax=Figure())  # pyright: ignore[reportArgumentType]
 
 
+def with_learning_curve():
+    return replace(make_path(), learning_curve=learning_curve(make_path(), [0.5, 0.3, 0.2], 0.1))
+
+
+def test_the_learning_curve_is_drawn_over_its_rows():
+    path = with_learning_curve()
+    data, learned = rows_data(path), path.learning_curve
+    assert learned is not None
+    np.testing.assert_array_equal(data.rows, [20, 40, 80, 160])
+    np.testing.assert_array_equal(data.held_out, learned.mean.T)
+    np.testing.assert_array_equal(data.training, learned.train_mean[:, 0])
+    assert data.names == ("L2 at 3.16e-04",) and data.null == path.null_loss
+    ticks = path.plot(kind="rows").axes[0].get_xticklabels()
+    assert [text.get_text() for text in ticks] == ["20", "40", "80", "160"]
+    with pytest.raises(ValueError, match="no learning curve. Say learning_curve=True"):
+        make_path().plot(kind="rows")
+    with pytest.raises(ValueError, match="the kind 'rows' shows the choice"):
+        path.plot(kind="rows", lam="min")
+
+
 PATHS = {
     "loss": make_path, "epochs": make_path, "folds": make_path, "weights": make_path,
-    "calibration": of_classes, "classes": of_classes, "residuals": of_a_number,
+    "calibration": of_classes, "classes": of_classes, "residuals": of_a_number, "rows": with_learning_curve,
 }  # fmt: skip
 
 

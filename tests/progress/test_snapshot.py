@@ -22,6 +22,10 @@ LINES = {
         "2 folds | lambda 0/3 | epoch 0/9 | at most 4 s left",
     ),
     "exact": (Snapshot("all rows", lams=3, folds=2, epochs=1), "all rows | lambda 0/3"),
+    "learning curve": (
+        Snapshot("learning curve", rows=1440, lams=2, folds=5, epoch=3, epochs=20, seconds_left=4),
+        "learning curve, 5 folds of 1,440 rows | lambda 0/2 | epoch 3/20 | 3 s left",
+    ),
     "late": (Snapshot("all rows", lams=3, epochs=1, seconds_left=0.5), "all rows | lambda 0/3 | 0 s left"),
 }
 

@@ -63,12 +63,19 @@ def within_budget(**options: Any) -> sh.Path:
     return sh.fit(classifier(noisy), X[rows], Y[rows], **{**given, **search, **options})
 
 
+def with_learning_curve(**options: Any) -> sh.Path:
+    """Parts of the rows are trained after all rows."""
+    small = {"lams": [0.3], "epochs": 2, "learning_curve": True, "plan": {"chunk": 2, "xla": False}}
+    return sh.fit(classifier(noisy), X, Y, **{**OPTIONS, **small, **options})
+
+
 RUNS: dict[str, Callable[..., sh.Path]] = {
     "batch normalization and dropout, XLA": arrays_at_once,
     "without XLA": without_xla,
     "extended grid, early stopping": extended,
     "rows on disk": on_disk,
     "within a budget": within_budget,
+    "learning curve": with_learning_curve,
 }
 
 

@@ -195,3 +195,15 @@ def test_early_stopping_makes_the_time_a_limit(shown):
     fit(classifier(), patience=1, epochs=5, plan={"xla": False})
     assert {snapshot.stops_early for snapshot in of_stage(shown, "folds")} == {True}
     assert {snapshot.stops_early for snapshot in of_stage(shown, "all rows")} == {False}
+
+
+def test_a_learning_curve_is_a_stage_with_its_rows(shown):
+    path = runs.with_learning_curve()
+    found = of_stage(shown, "learning curve")
+    assert path.learning_curve is not None and stages(shown)[-3:] == ["compiling", "learning curve", "assembling"]
+    rows = list(dict.fromkeys(snapshot.rows for snapshot in found))
+    assert len(rows) == len(path.learning_curve.rows) - 1 and rows == sorted(rows)
+    assert {(snapshot.lams, snapshot.folds, snapshot.best) for snapshot in found} == {(2, 3, None)}
+    assert found[-1].seconds_left == 0.0
+    before = of_stage(shown, "all rows")[-1].seconds_left
+    assert before is not None and before > 0  # the learning curve is still to come

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shrinkage._path._pictures._held_out import CalibrationData, ClassesData, ResidualsData
+from shrinkage._path._pictures._rows import RowsData
 from shrinkage._path._pictures._style import FAINT, HELD_OUT, INK, LAYERS, TRAINING, add_grid, finish_strengths
 from shrinkage._path._pictures._training import EpochsData, FoldsData
 from shrinkage._path._pictures._weights import WeightsData
@@ -139,4 +140,25 @@ def draw_classes(axes: Axes, data: ClassesData) -> list[Any]:
     axes.set_xlabel(data.loss)
     axes.grid(axis="x", color="#E6E6E6", linewidth=0.7)
     axes.set_axisbelow(True)
+    return handles
+
+
+def draw_rows(axes: Axes, data: RowsData) -> list[Any]:
+    """Draw the held-out loss against the number of training rows, with one-standard-error bars, and training loss."""
+    handles: list[Any] = []
+    for name, held_out, se, line in zip(data.names, data.held_out, data.se, ("-", "--"), strict=False):
+        style: dict[str, Any] = {"fmt": f"o{line}", "color": HELD_OUT, "markersize": 5, "linewidth": 1.3, "capsize": 2}
+        label = f"held out, {name}, ± 1 SE"
+        handles.append(axes.errorbar(data.rows, held_out, se, ecolor=FAINT, elinewidth=1, label=label, **style))
+    style = {"color": TRAINING, "marker": "o", "markersize": 3.2, "linewidth": 1.3}
+    handles += axes.plot(data.rows, data.training, label=f"training, {data.names[0]}", **style)
+    low, high = axes.get_ylim()
+    if low < data.null < high:
+        handles.append(axes.axhline(data.null, color=FAINT, linewidth=1, linestyle="--", label="best constant"))
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(data.rows, [f"{round(rows):,}" for rows in data.rows])
+    axes.minorticks_off()
+    axes.set_xlabel("training rows of a fold")
+    axes.set_ylabel(data.loss)
+    add_grid(axes)
     return handles

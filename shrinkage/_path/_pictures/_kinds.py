@@ -12,10 +12,11 @@ from shrinkage._path._pictures._curve_data import curve_data
 from shrinkage._path._pictures._draw_loss import draw_loss
 from shrinkage._path._pictures._held_out import calibration_data, classes_data, residuals_data
 from shrinkage._path._pictures._plot import Draw
+from shrinkage._path._pictures._rows import rows_data
 from shrinkage._path._pictures._training import epochs_data, folds_data
 from shrinkage._path._pictures._weights import WeightsData
 
-Kind = Literal["loss", "epochs", "folds", "weights", "calibration", "residuals", "classes"]
+Kind = Literal["loss", "epochs", "folds", "weights", "calibration", "residuals", "classes", "rows"]
 _KINDS: tuple[str, ...] = get_args(Kind)
 _OF_A_STRENGTH = ("epochs", "calibration", "residuals", "classes")
 
@@ -29,8 +30,9 @@ def check_kind(kind: Any, lam: Any) -> bool:
     if kind not in _KINDS:
         raise ValueError(f"`kind` must be one of {', '.join(map(repr, _KINDS))}. Received: {kind!r}.")
     if lam is not None and kind not in _OF_A_STRENGTH:
+        shown = "the choice" if kind == "rows" else "all strengths"
         raise ValueError(
-            f"`lam` goes with the kinds {', '.join(map(repr, _OF_A_STRENGTH))}; the kind {kind!r} shows all strengths. "
+            f"`lam` goes with the kinds {', '.join(map(repr, _OF_A_STRENGTH))}; the kind {kind!r} shows {shown}. "
             f"Received: lam={lam!r}."
         )
     return kind in _OF_A_STRENGTH
@@ -74,4 +76,6 @@ def drawings(
         return [partial(_draw.draw_residuals, data=residuals_data(curve, index))]
     if kind == "classes":
         return [partial(_draw.draw_classes, data=classes_data(curve, strengths_to_compare(curve, index)))]
+    if kind == "rows":
+        return [partial(_draw.draw_rows, data=rows_data(curve))]
     return [partial(draw_loss, data=curve_data(curve))]

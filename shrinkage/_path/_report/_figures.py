@@ -15,6 +15,7 @@ import numpy as np
 from shrinkage._path._curve import Curve
 from shrinkage._path._pictures._curve_data import CurveData
 from shrinkage._path._pictures._held_out import CalibrationData, ClassesData, ResidualsData
+from shrinkage._path._pictures._rows import RowsData
 from shrinkage._path._pictures._style import decades, positions
 from shrinkage._path._pictures._training import EpochsData, FoldsData
 from shrinkage._path._pictures._weights import WeightsData
@@ -224,6 +225,22 @@ def classes_figure(data: ClassesData, names: Mapping[str, str], classes: Sequenc
     layout["yaxis"] |= {"tickvals": places, "ticktext": ticks, "autorange": "reversed", "showgrid": False}
     layout["xaxis"] |= {"showgrid": True}
     layout["height"] = 150 + 26 * len(classes)
+    return {"data": traces, "layout": layout}
+
+
+def rows_figure(data: RowsData) -> Figure:
+    """Return held-out and training loss against the number of training rows."""
+    traces = []
+    for name, held_out, se, dash in zip(data.names, data.held_out, data.se, ("solid", "dash"), strict=False):
+        trace = _line(data.rows, held_out, f"held out, {name}", "--held-out")
+        bars = {"array": numbers(se), "color": "--faint", "thickness": 1.2, "width": 3}
+        trace |= {"error_y": bars, "line": {"color": "--held-out", "width": 2, "dash": dash}}
+        traces.append(trace | {"hovertemplate": f"%{{x}} rows, {name}: %{{y:.4g}}{_HIDDEN}"})
+    training = _line(data.rows, data.training, f"training, {data.names[0]}", "--training")
+    traces.append(training | {"hovertemplate": f"%{{x}} rows, training: %{{y:.4g}}{_HIDDEN}"})
+    layout = _layout(data.loss, "training rows of a fold")
+    ticks = [f"{round(rows):,}" for rows in data.rows]
+    layout["xaxis"] |= {"type": "log", "tickvals": numbers(data.rows), "ticktext": ticks}
     return {"data": traces, "layout": layout}
 
 

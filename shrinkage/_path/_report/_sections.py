@@ -13,6 +13,7 @@ from shrinkage._path._pictures._curve_data import choices, curve_data
 from shrinkage._path._pictures._held_out import CLASSIFICATION, calibration_data, classes_data, residuals_data
 from shrinkage._path._pictures._kinds import strengths_to_compare
 from shrinkage._path._pictures._no_picture import NoPicture
+from shrinkage._path._pictures._rows import rows_data
 from shrinkage._path._pictures._training import epochs_data, folds_data
 from shrinkage._path._report import _figures
 from shrinkage._path._report._provenance import Provenance
@@ -100,6 +101,17 @@ def weights_section(provenance: Provenance) -> Section:
         words += f" The first {_LAYERS} of {len(data.layers)} layers are drawn."
         found = [{**figure, "data": figure["data"][:_LAYERS]} for figure in found]
     return Section(title, words, found, wide=data.sparse)
+
+
+def rows_section(curve: Curve) -> list[Section]:
+    """Return the learning curve, if the path has one."""
+    if curve.learning_curve is None:
+        return []
+    words = (
+        "Held-out loss after training on a part of the training rows, with one standard error, each point at its own "
+        "best epoch. The held-out rows are the same at every point."
+    )
+    return [Section("More rows", words, [_figures.rows_figure(rows_data(curve))], wide=False)]
 
 
 def predictions_sections(curve: Curve, provenance: Provenance, terms: Vocabulary) -> list[Section]:

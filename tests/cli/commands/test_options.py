@@ -51,6 +51,7 @@ BUDGETS: dict[str, tuple[list[str], str]] = {
     "fold": (["--fold", "x"], "--fold does not go with --budget"),
     "folds": (["--folds", "4"], "--folds does not go with --budget: the search has one split"),
     "repeats": (["--repeats", "2"], "--repeats does not go with --budget"),
+    "learning curve": (["--learning-curve"], "--learning-curve does not go with --budget: the search trains on a part"),
     "choose": (["--choose", "1se"], "--choose does not go with --budget: the search has a rule"),
 }
 

@@ -68,3 +68,23 @@ def test_a_search_within_a_budget(here):
     assert Path("run/model.keras").is_file() and Path("run/path.png").is_file()
     assert run("predict", "run", "many.csv", "-o", "out.csv").exit_code == 0
     assert np.ptp(pd.read_csv("out.csv").iloc[:, -1]) > 0.01
+
+
+def test_a_learning_curve(here):
+    write()
+    options = ["--target", "price", "--epochs", 2, "--folds", 3, "--hidden", 4, "--batch-size", 8, "--learning-curve"]
+    dry = run("fit", "houses.csv", *options, "--dry-run", "--format", "json")
+    assert json.loads(dry.stdout)["forecast"]["learning_curve"] == 2 * 3 * 2
+    done = run("fit", "houses.csv", *options, "-o", "run", "--format", "json")
+    assert done.exit_code == 0, done.output
+    document, path = json.loads(done.stdout), sh.Path.load("run")
+    assert path.learning_curve is not None and document["learning_curve"]["rows"] == path.learning_curve.rows.tolist()
+    assert document["learning_curve"]["fall"] == pytest.approx(list(vars(path.learning_curve.fall).values()))
+    assert "hether more rows would help" in document["verdict"] or "More rows would" in document["verdict"]
+    assert "More rows</h2>" in Path("run/report.html").read_text("utf-8")
+
+
+def test_a_learning_curve_of_few_rows_is_refused_in_the_terms_of_the_shell(here):
+    write()
+    done = run("fit", "houses.csv", "--target", "price", "--folds", 2, "--learning-curve", "--group", "town")
+    assert done.exit_code == 2 and "--learning-curve needs more rows" in done.stderr

@@ -18,7 +18,7 @@ from shrinkage._penalties import L1, Coupled
 from shrinkage._weights._selection import Selection, Weight
 from shrinkage.cli._terms import with_labels
 from tests.path.predicted import N, of_a_number, of_a_probability, of_classes
-from tests.synthetic_path import LAMS, StubTemplate, diverged, make_path
+from tests.synthetic_path import LAMS, StubTemplate, diverged, learning_curve, make_path
 
 TITLES = re.compile(r"<h2>(.*?)</h2>")
 
@@ -278,3 +278,16 @@ def test_the_call_names_what_the_path_knows():
 def test_a_comparison_needs_its_three_parts_only():
     compared = SimpleNamespace(paths={}, table=lambda: pd.DataFrame({"a": [1]}), verdict=lambda: "No winner.")
     assert "No winner." in page(of_a_probability(), comparison=compared)
+
+
+def test_a_learning_curve_has_a_section_and_other_paths_have_none():
+    learned = learning_curve(make_path(), [0.5, 0.3, 0.2], 0.1)
+    path = replace(make_path(), learning_curve=learned)
+    html, without = page(path), page(make_path())
+    assert "More rows" in TITLES.findall(html) and "More rows" not in TITLES.findall(without)
+    assert "More rows would help: from 80 to 160 training rows" in visible(html)
+    (drawn,) = [each for each in figures(html) if each["layout"]["xaxis"]["title"]["text"] == "training rows of a fold"]
+    held_out, training = drawn["data"]
+    assert held_out["x"] == training["x"] == [20, 40, 80, 160] and drawn["layout"]["xaxis"]["type"] == "log"
+    np.testing.assert_allclose(held_out["y"], learned.mean[:, 0], rtol=1e-5)
+    assert len(figures(html)) == len(figures(without)) + 1

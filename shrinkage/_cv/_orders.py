@@ -1,0 +1,24 @@
+"""Random orders of rows, of which every part at either end is like all rows: a part is then a stratified sample."""
+
+import numpy as np
+
+
+def order_of_rows(n_rows: int, classes: np.ndarray | None, key: tuple[int, ...]) -> np.ndarray:
+    """Return a random order of which every part at either end has nearly the same share of each class."""
+    order = np.random.default_rng(key).permutation(n_rows)
+    if classes is None:
+        return order
+    labels = np.unique(classes[order], axis=0 if classes.ndim > 1 else None, return_inverse=True)[1].reshape(-1)
+    by_label = np.argsort(labels, kind="stable")
+    sizes = np.bincount(labels)
+    rank = np.empty(n_rows)
+    rank[by_label] = np.arange(n_rows) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return order[np.argsort((rank + 0.5) / sizes[labels], kind="stable")]
+
+
+def order_of_groups(groups: np.ndarray, key: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows in a random order of the groups, and the number of rows before each group and after the last."""
+    numbers, places = np.unique(groups, return_inverse=True)
+    place_of = np.random.default_rng(key).permutation(len(numbers))
+    order = np.argsort(place_of[places], kind="stable")
+    return order, np.append(0, np.cumsum(np.bincount(place_of[places], minlength=len(numbers))))

@@ -1,0 +1,85 @@
+"""Folds with a part of the training rows, nested, for a learning curve."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from shrinkage._cv._folds import Folds
+from shrinkage._cv._orders import order_of_groups, order_of_rows
+from shrinkage._cv._row_sets import RowSets
+
+SHARES = 1 / 8, 1 / 4, 1 / 2
+"""The parts of the training rows. With a factor of 2, a point says what twice the rows would add. Fewer than an eighth
+say little about more rows, and more points between cost more than they tell."""
+_LEAST_ROWS = 10
+
+
+def cut_folds(
+    folds: Folds, classes: np.ndarray | None = None, groups: np.ndarray | None = None, *, seed: int
+) -> list[Folds]:
+    """Return the folds with each share of their training rows, and the same held-out rows.
+
+    In each fold, the rows have a random order, and a share is the first part of it, so that a smaller share is in a
+    larger one. The order of a fold does not depend on other folds.
+
+    Args:
+        folds: The folds with all training rows.
+        classes: The class of each row, (n,), or whether each label applies, (n, L). Every share has nearly the same
+            part of each; ignored with `groups`.
+        groups: The group of each row as an integer from 0, (n,). A group is in a share as a whole; a share then has
+            the number of rows nearest to it.
+        seed: The same seed gives the same rows.
+
+    Example:
+        >>> from shrinkage._cv._splits import make_folds
+        >>> folds = make_folds(100, 5)
+        >>> [cut.train.sizes.tolist() for cut in cut_folds(folds, seed=0)]
+        [[10, 10, 10, 10, 10], [20, 20, 20, 20, 20], [40, 40, 40, 40, 40]]
+    """
+    parts = [_cut(rows, classes, groups, (seed, 13, fold)) for fold, rows in enumerate(folds.train)]
+    sets = [RowSets.of(rows, folds.n_rows) for rows in zip(*parts, strict=True)]
+    return [replace(folds, train=train, notes=()) for train in sets]
+
+
+def _cut(
+    rows: np.ndarray, classes: np.ndarray | None, groups: np.ndarray | None, key: tuple[int, ...]
+) -> list[np.ndarray]:
+    """Return each share of the training rows of a fold."""
+    if groups is None:
+        order = rows[order_of_rows(len(rows), None if classes is None else classes[rows], key)]
+        return [order[: round(share * len(rows))] for share in SHARES]
+    places, ends = order_of_groups(groups[rows], key)
+    order = rows[places]
+    return [order[: ends[1:][np.argmin(np.abs(ends[1:] - share * len(rows)))]] for share in SHARES]
+
+
+def too_small(cut: Folds, larger: Folds, classes: np.ndarray | None, counts: Sequence[np.ndarray]) -> str:
+    """Return why a share of the training rows is too small for a point of a learning curve, or "".
+
+    Args:
+        cut: The folds with the share.
+        larger: The folds with twice the share.
+        classes: The classes of `cut_folds`.
+        counts: Whether each row has a weight above 0 in the loss of each output, (n,) each.
+
+    Example:
+        >>> from shrinkage._cv._splits import make_folds
+        >>> folds, counts = make_folds(50, 5), [np.ones(50, bool)]
+        >>> [too_small(cut, folds, None, counts) for cut in cut_folds(folds, seed=0)]
+        ['5 rows of weight above 0 in a fold', '', '']
+    """
+    least = min(int(mask[rows].sum()) for mask in counts for rows in cut.train)
+    if least < _LEAST_ROWS:
+        return f"{least} row{'s' * (least != 1)} of weight above 0 in a fold"
+    if (cut.train.sizes >= larger.train.sizes).any():
+        return "no fewer groups in a fold than with all rows"
+    if classes is not None and any(
+        _n_classes(classes[few]) < _n_classes(classes[more]) for few, more in zip(cut.train, larger.train, strict=True)
+    ):
+        return "no row of a class in a fold"
+    return ""
+
+
+def _n_classes(classes: np.ndarray) -> int:
+    return int(classes.any(axis=0).sum()) if classes.ndim == 2 else len(np.unique(classes))

@@ -1,0 +1,88 @@
+"""Whether more rows would help: the decision from the learning curve, and the sentence."""
+
+import math
+from enum import Enum
+
+from shrinkage._cv._choice import Difference, summarise
+from shrinkage._path._convergence import Convergence, assess_convergence
+from shrinkage._path._curve import Curve
+from shrinkage._path._findings import beats_constant, convergence_without_penalty, scale_of
+from shrinkage._path._learning_curve import LearningCurve
+from shrinkage._path._words import NOTHING, Said, interval_text, loss_words
+
+
+class MoreRows(Enum):
+    """What a learning curve says of more rows."""
+
+    HELP = "from half of the rows to all, the loss falls clearly"
+    HARDLY_HELP = "it falls by less than matters"
+    UNCLEAR = "neither is clear"
+
+
+def assess_more_rows(curve: Curve, learned: LearningCurve) -> MoreRows:
+    """Decide from the fall of the loss from half of the training rows to all of them.
+
+    Twice the rows usually lower the loss by less than the doubling before. A fall below 1 % of the best constant's loss
+    hardly matters, unless it is clear, and may be 5 % of the loss: the loss may be far below the constant's.
+    """
+    fall = learned.fall
+    if not math.isfinite(fall.low):
+        return MoreRows.UNCLEAR
+    is_clear, loss = fall.low > 0, abs(float(learned.mean[-1, 0]))
+    if fall.high < 0.01 * abs(scale_of(curve)) and not (is_clear and fall.high >= 0.05 * loss):
+        return MoreRows.HARDLY_HELP
+    return MoreRows.HELP if is_clear and not _half_still_falls(curve, learned) else MoreRows.UNCLEAR
+
+
+def _half_still_falls(curve: Curve, learned: LearningCurve) -> bool:
+    """Return whether training on half of the rows, which has half of the steps, still fell at its last epoch."""
+    if curve.solver == "exact":
+        return False
+    mean = summarise(learned.cv_loss[-2, :, 0], curve.fold_weight)[0]
+    epoch, se = int(learned.epochs[-2, 0]), float(learned.se[-2, 0])
+    return assess_convergence(mean, epoch, se, curve.null_loss) is not Convergence.LEVELLED
+
+
+def more_rows_words(curve: Curve) -> Said:
+    """Return the sentence on more rows, if the path has a learning curve."""
+    learned = curve.learning_curve
+    if learned is None:
+        return NOTHING
+    if not beats_constant(curve):
+        return _unclear(", as no strength clearly beats the best constant")
+    if convergence_without_penalty(curve) is Convergence.BEGINNING:
+        return _unclear(", as training has hardly begun")
+    fall, found = learned.fall, assess_more_rows(curve, learned)
+    if not math.isfinite(fall.mean):
+        return _unclear(", as a model diverged on half of the rows")
+    few, all_rows = (f"{round(rows):,}" for rows in learned.rows[-2:])
+    change = f"from {few} to {all_rows} training rows the {loss_words(curve.loss_name)} {_change_text(curve, fall)}"
+    if not math.isfinite(fall.low):
+        return _unclear(f": {change}, and there is no standard error to judge it by")
+    if found is MoreRows.HELP:
+        return Said("more-rows-help", f"More rows would help: {change}.")
+    if found is MoreRows.HARDLY_HELP:
+        return Said("more-rows-hardly-help", f"More rows would hardly help: {change}{_small_text(curve, fall)}.")
+    steps = ""
+    if fall.low > 0:
+        steps = (
+            " On half of the rows training had fewer steps, and the loss still fell at the last epoch: raise $epochs."
+        )
+    return _unclear(f": {change}", steps)
+
+
+def _unclear(reason: str, advice: str = "") -> Said:
+    return Said("more-rows-unclear", f"Whether more rows would help cannot be told{reason}.{advice}")
+
+
+def _small_text(curve: Curve, fall: Difference) -> str:
+    """Return how small a fall is; nothing of a rise."""
+    scale = "the best constant's" if math.isfinite(curve.null_loss) else "the loss after the first epoch"
+    return f", less than 1 % of {scale}" if fall.high > 0 else ""
+
+
+def _change_text(curve: Curve, fall: Difference) -> str:
+    """Return by how much a loss fell or rose, with the interval."""
+    if fall.mean >= 0:
+        return f"fell by {interval_text(curve, fall)}"
+    return f"rose by {interval_text(curve, Difference(-fall.mean, -fall.high, -fall.low))}"

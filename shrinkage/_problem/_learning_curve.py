@@ -1,0 +1,85 @@
+"""The argument `learning_curve` of `fit`: the parts of the training rows, and refusals."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from shrinkage._cv._folds import Folds
+from shrinkage._cv._subsets import cut_folds, too_small
+from shrinkage._data._data import Data, TargetUnits
+from shrinkage._model._objective import Objective
+from shrinkage._note import Note
+from shrinkage._problem._groups import number_groups, read_groups
+from shrinkage._problem._request import Request
+from shrinkage._problem._split import split_inputs, standardize
+
+
+class Subset(NamedTuple):
+    """A part of the training rows of each fold."""
+
+    folds: Folds
+    """The folds with these training rows, and the same held-out rows."""
+    share: float
+    """Number of these rows relative to all training rows of the folds."""
+    target: TargetUnits | None
+    """Units of standardised targets, as in `Problem`."""
+
+
+def check_learning_curve(request: Request) -> None:
+    """Refuse a `learning_curve` that is not valid, or that conflicts with another argument."""
+    value = request.learning_curve
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"`learning_curve` must be True or False. Received: {value!r}.")
+    if value and request.budget is not None:
+        raise ValueError(
+            "`learning_curve` must be left out with `budget`, whose search trains on a part of the rows already. "
+            "Received: both. Leave `budget` out for the learning curve."
+        )
+
+
+def read_subsets(request: Request, folds: Folds, data: Data, objective: Objective) -> tuple[Subset, ...]:
+    """Return the parts of the training rows, the smallest first; none without `learning_curve`.
+
+    Parts that are too small are left out, but for the half, which tells what more rows would add.
+
+    Raises:
+        ValueError: If half of the training rows of a fold are too few.
+    """
+    if not request.learning_curve:
+        return ()
+    inputs = split_inputs(data, objective)
+    labels = read_groups(request.groups, data.n_rows)
+    groups = None if labels is None else number_groups(labels)
+    cuts = cut_folds(folds, inputs.classes, groups, seed=request.seed)
+    found, larger = list[Subset](), folds
+    for cut in reversed(cuts):
+        reason = too_small(cut, larger, inputs.classes, [inputs.weight > 0, *inputs.counts.values()])
+        target = None
+        if not reason and request.standardize_target:
+            try:
+                target = standardize(inputs, cut)
+            except ValueError:
+                reason = "a constant target in a fold"
+        if reason and not found:
+            text = (
+                f"$learning_curve needs more rows: half of the training rows are too few for a model. Received: "
+                f"{reason} with half of them. Leave $learning_curve out, or give more rows."
+            )
+            raise ValueError(Note(text))
+        if reason:
+            break
+        share = int(cut.train.sizes.sum()) / int(folds.train.sizes.sum())
+        found.append(Subset(cut, share, target))
+        larger = cut
+    return tuple(reversed(found))
+
+
+def refuse_on_disk(request: Request) -> None:
+    """Refuse a learning curve of rows that do not fit into memory."""
+    if request.learning_curve:
+        text = (
+            "$learning_curve needs rows that fit into memory: its parts of the rows are drawn at random, and rows on "
+            "disk are read in blocks. Received: rows that are written to disk. Give a larger $max_memory, or a sample "
+            "of the rows, or leave $learning_curve out."
+        )
+        raise ValueError(Note(text))
