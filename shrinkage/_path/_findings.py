@@ -296,8 +296,11 @@ def has_raw_target(curve: Curve) -> bool:
 
 
 def has_far_target(curve: Curve) -> bool:
-    """Return whether the target could be standardised, was not, and has a variance outside 0.1 to 10."""
-    return has_raw_target(curve) and not 0.1 <= curve.null_loss <= 10
+    """Return whether the target could be standardised, was not, and has a variance outside 0.1 to 10.
+
+    A constant, of variance 0, cannot be standardised.
+    """
+    return has_raw_target(curve) and not 0.1 <= curve.null_loss <= 10 and curve.null_loss != 0
 
 
 def scale_of(curve: Curve) -> float:

@@ -206,7 +206,7 @@ def _number(value: float) -> str:
 
 
 def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
-    """Return a note with a remedy if the targets of a regression are far from unit size.
+    """Return a note if the targets of a regression are constant, or, with a remedy, far from unit size.
 
     Args:
         data: All rows.
@@ -224,6 +224,8 @@ def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
         mean = np.average(y, axis=0, weights=weight)
         variance = float(np.mean(np.average((y - mean) ** 2, axis=0, weights=weight)))
         offset = float(np.sqrt((mean**2).mean()))
+        if (y == y[:1]).all():
+            return "The target is a constant: there is nothing to learn."
         if 0.1 <= variance <= 10 and offset**2 <= _OFFSET**2 * variance:
             continue
         alone = len(leaves) == 1 and y.shape[1:] == (1,) and name_of(term.loss) == "mean_squared_error"

@@ -2,6 +2,7 @@
 
 import ast
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -14,6 +15,7 @@ from benchmarks.pages import findings
 from shrinkage._finding import SEVERITIES
 from shrinkage._path._diagnosis import Diagnosis, _finding
 from shrinkage._path._kinds import KINDS
+from tests.path.test_repeats import repeated
 from tests.path.verdicts.curves import decay, flat
 from tests.path.verdicts.test_situations import SITUATIONS
 from tests.synthetic_path import StubTemplate, diverged, make_path, path_of_curves
@@ -132,6 +134,31 @@ def test_folds_that_disagree_are_named():
     assert 0 < len(worse) < 5 and finding.about == tuple(f"fold {fold + 1}" for fold in worse)
     assert [finding.evidence[name] < 0 for name in finding.evidence] == [fold in worse for fold in range(5)]
     assert finding.fix == f"rows = path.folds.held_out[{worse[0]}]"
+
+
+def test_folds_of_repeats_are_named_as_in_the_sentence():
+    path = repeated({6: 4.0})
+    (finding,) = [finding for finding in path.diagnose() if finding.code == "outlying-fold"]
+    assert finding.about == ("fold 2 of repeat 2",)
+    assert all(name in finding.sentence.lower() for name in finding.about)
+
+
+@pytest.mark.parametrize(
+    ("folds", "fix"),
+    [
+        ({"kind": "k-fold"}, "repeats=4)"),
+        ({"kind": "stratified k-fold", "repeats": 5}, "repeats=10)"),
+        ({"kind": "TimeSeriesSplit"}, ""),  # whose folds at random would train on later rows
+        ({"kind": "given"}, ""),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else None,
+)
+@pytest.mark.parametrize("code", [code for code, kind in KINDS.items() if "repeats" in kind.fix])
+def test_only_folds_at_random_are_repeated(code, folds, fix):
+    path = make_path()
+    path = replace(path, folds=replace(path.folds, **folds))
+    found = _finding(path, code, "Words.", scheduled=False).fix
+    assert found.endswith(fix) and bool(found) == bool(fix)
 
 
 def test_a_penalty_is_idle_where_it_does_not_change_the_norm():
