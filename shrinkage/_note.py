@@ -86,6 +86,7 @@ PYTHON = Vocabulary(
         "held_out": "path.folds.held_out",
         "trained_on": "path.folds.train",
         "in_python": "",
+        "row_numbers": "Row numbers count from 0",
         "another_fit": (
             "`run` must be the folder of the same fit, or an absent folder. Received: the record of another fit"
         ),

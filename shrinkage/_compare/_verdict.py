@@ -10,7 +10,8 @@ from shrinkage._compare._ranking import Ranking
 from shrinkage._compare._text import digits_of, interval_text, p_text, result_of
 from shrinkage._note import Note
 from shrinkage._path._convergence import Convergence
-from shrinkage._path._findings import convergence_without_penalty
+from shrinkage._path._findings import convergence_at, convergence_without_penalty
+from shrinkage._path._path import Path
 from shrinkage._path._words import fixed_text, loss_words, rough_duration
 
 
@@ -24,6 +25,7 @@ def verdict(ranking: Ranking) -> Note:
         _least_words(ranking, least),
         _result_words(ranking, least),
         _zeros_words(ranking, least),
+        _falling_words(ranking, least),
         _diverged_words(ranking),
         _bias_words(ranking, least),
         _split_words(ranking, least),
@@ -33,7 +35,7 @@ def verdict(ranking: Ranking) -> Note:
 
 def _beginning_words(least: Entry) -> str:
     path = least.path
-    if not path.failed.all() and convergence_without_penalty(path) is Convergence.BEGINNING:
+    if _has_hardly_begun(path):
         return "Raise $epochs and compare then: without a penalty training has hardly begun."
     if math.isfinite(path.null_loss) and least.loss >= path.null_loss:
         return "No model predicts better than the best constant does: there is little to compare."
@@ -90,6 +92,25 @@ def _zeros_words(ranking: Ranking, least: Entry) -> str:
     more = f", and {' and '.join(removed)} can be removed" if removed else ""
     rank = ", the most of these" if len(among) > 1 else ""
     return f"{most.name} sets {zeros:,} of {total:,} penalised weights to exactly 0{rank}{more}."
+
+
+def _falling_words(ranking: Ranking, least: Entry) -> str:
+    """Name the entries whose loss still fell at the last epoch, which more epochs may rank otherwise."""
+    if _has_hardly_begun(least.path):
+        return ""  # said at the beginning
+    falling = [entry.name for entry in ranking.entries if _still_falls(entry)]
+    return f"The held-out loss still fell at the last epoch: {_listed(falling)}. Raise $epochs." if falling else ""
+
+
+def _still_falls(entry: Entry) -> bool:
+    path, index = entry.path, entry.index
+    if index is None or entry.epoch == 1 or entry.epoch != path.epochs[index]:
+        return False  # early stopping tells of an earlier epoch that it is better
+    return convergence_at(path, index) is not Convergence.LEVELLED
+
+
+def _has_hardly_begun(path: Path) -> bool:
+    return not path.failed.all() and convergence_without_penalty(path) is Convergence.BEGINNING
 
 
 def _diverged_words(ranking: Ranking) -> str:

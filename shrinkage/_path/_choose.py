@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
@@ -95,8 +96,11 @@ def _values_of(fold: HeldOut, name: str, values: Values) -> Array:
             warnings.simplefilter("ignore")  # that a metric is undefined is said below
             found = np.asarray(values(fold), float)
     except (ValueError, TypeError, AttributeError) as error:
+        # An attribute is missing of the stand-in for an estimator, which nobody but this module knows.
+        reason = "it needs scores of classes" if isinstance(error, AttributeError) else error
         raise ValueError(
-            f"`metric` {name!r} cannot be computed for the held-out rows of fold {fold.number + 1}: {error}"
+            f"`metric` {name!r} cannot be computed for the held-out rows of fold {fold.number + 1}, where the model "
+            f"predicts {_PREDICTED[fold.kind]}: {reason}"
         ) from error
     if not np.isfinite(found[fold.usable]).all():
         few = " It holds out rows of one class." if fold.has_one_class else ""
@@ -105,6 +109,14 @@ def _values_of(fold: HeldOut, name: str, values: Values) -> Array:
             f"metric, or other folds."
         )
     return found
+
+
+_PREDICTED = {
+    "numbers": "numbers",
+    "classes": "probabilities of classes",
+    "labels": "probabilities of several labels",
+    "margins": "margins of classes",
+}
 
 
 # --- from what the user gave to a function
@@ -154,10 +166,22 @@ def _scorer(curve: Curve, name: str) -> Any:
     if known not in get_scorer_names():
         compiled = f"a compiled metric ({', '.join(curve.metrics)}), " if curve.metrics else ""
         raise ValueError(
-            f'`metric` must be {compiled}"auc", or a scorer of scikit-learn: {", ".join(get_scorer_names())}. '
-            f"Received: {name!r}."
+            f'`metric` must be {compiled}"auc", or a name of sklearn.metrics.get_scorer_names(). Received: {name!r}.'
+            f"{_meant(name, [*curve.metrics, *get_scorer_names()])}"
         )
     return get_scorer(known)
+
+
+_OF_KERAS = {"mae": "mean_absolute_error", "mse": "mean_squared_error", "rmse": "root_mean_squared_error"}
+_OF_KERAS |= {"acc": "accuracy", "log_loss": "neg_log_loss", "mape": "mean_absolute_percentage_error"}
+
+
+def _meant(name: str, known: list[str]) -> str:
+    """Return a question with the nearest known name; "" if none is near. Errors are "neg_..." in scikit-learn."""
+    plain = name.lower().removesuffix("_score").replace("-", "_")
+    near = difflib.get_close_matches(_OF_KERAS.get(plain, plain), [each.removeprefix("neg_") for each in known], n=1)
+    found = [each for each in known if near and each in (near[0], f"neg_{near[0]}")]
+    return f" Do you mean {found[0]!r}?" if found else ""
 
 
 def _scores(fold: HeldOut, scorer: Any) -> Array:

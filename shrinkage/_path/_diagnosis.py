@@ -13,8 +13,8 @@ from shrinkage._note import Note
 from shrinkage._path._choice_findings import disagreeing_folds, dominant_rows, flat_strengths, shrinks_by
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import far_folds, gap, overfitting_without_penalty, training_curve
-from shrinkage._path._kinds import KINDS
-from shrinkage._path._words import Said, at_min, held_out_folds, lam_text
+from shrinkage._path._kinds import FOLDS, KINDS, REPEATS
+from shrinkage._path._words import Said, at_min, fold_text, held_out_folds, lam_text
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,15 +69,16 @@ def diagnose(curve: Curve, said: list[Said], title: str, *, scheduled: bool) -> 
 def _finding(curve: Curve, code: str, words: str, *, scheduled: bool) -> Finding:
     kind = KINDS[code]
     folds = _folds(curve, code)
-    values = {"fit": _FIT, "slower": "" if scheduled else _SLOWER}
+    values = {"fit": _FIT, "slower": "" if scheduled else _SLOWER, "repeats": str(max(4, 2 * curve.folds.repeats))}
     if "{fold}" in kind.fix:
         values["fold"] = str(folds[0])
     if "{epochs}" in kind.fix:
         values["epochs"] = str(int(curve.cv_loss.shape[2]) * (4 if code == "hardly-trained" else 2))
     if "{lams}" in kind.fix:
         values["lams"] = _wider_grid(curve)
-    about = tuple(f"fold {fold + 1}" for fold in folds)
-    return Finding(kind.severity, code, about, Note(words), kind.fix.format(**values), _evidence(curve, code))
+    about = tuple(fold_text(curve, fold) for fold in folds)
+    fix = _fix_for_split(curve, kind.fix).format(**values)
+    return Finding(kind.severity, code, about, Note(words), fix, _evidence(curve, code))
 
 
 # --- findings that the verdict leaves out
@@ -234,6 +235,13 @@ _EVIDENCE = {
 
 _FIT = "path = sh.fit(model, x, y, penalty=path.penalty"
 _SLOWER = "model.optimizer.learning_rate = float(model.optimizer.learning_rate) / 10\n"
+
+
+def _fix_for_split(curve: Curve, fix: str) -> str:
+    """Return a fix that the split allows: only folds at random can be repeated, not those in the order of time."""
+    if fix != REPEATS or "k-fold" in curve.folds.kind:
+        return fix
+    return FOLDS if curve.single_split else ""
 
 
 def _wider_grid(curve: Curve) -> str:

@@ -26,7 +26,7 @@ def of_solver(request: Request) -> Request:
         raise ValueError(f'`solver` must be "gradient" or "exact". Received: {request.solver!r}.')
     if request.solver == "gradient":
         if request.epochs is None:
-            raise TypeError(f"fit() needs `epochs`. {missing_words('epochs')}")
+            raise TypeError(f"Training needs `epochs`. {missing_words('epochs')}")
         return request
     if request.budget is not None:
         raise ValueError(

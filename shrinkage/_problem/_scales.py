@@ -237,7 +237,7 @@ def _number(value: float) -> str:
 
 
 def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
-    """Return a note with a remedy if the targets of a regression are far from unit size.
+    """Return a note if the targets of a regression are constant, or, with a remedy, far from unit size.
 
     Args:
         data: All rows.

@@ -1,6 +1,7 @@
 """`shrinkage compare`: several penalties on a table, each at its choice, on the same folds."""
 
 import os
+import shlex
 from dataclasses import fields, replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,9 @@ import click
 
 from ._console import Console, import_keras
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
-from ._fit import fit
+from ._fit import fit, name_of
 from ._progress import progress_arguments
+from ._recorded import RecordedCommand
 
 if TYPE_CHECKING:
     import shrinkage as sh
@@ -39,6 +41,7 @@ def _options_of_fit() -> list[click.Parameter]:
 
 
 @click.command(
+    cls=RecordedCommand,
     short_help="Compare penalties on a table, on the same folds.",
     epilog=EXIT_CODES,
     context_settings={"show_default": True},
@@ -83,7 +86,7 @@ def compare(
     The folder gets comparison.csv, comparison.png and weights.png, and the model with the least loss, as a run of
     `shrinkage fit`, which `shrinkage predict` takes.
     """
-    from ._fit import check_and_prepare, name_of, say_prepared
+    from ._fit import check_and_prepare, say_prepared
     from ._folder import check_folder, check_outside, keeping_the_table
     from ._images import holds_images
     from ._own_model import check_model_option
@@ -91,7 +94,7 @@ def compare(
     from ._prepare import Wishes
 
     if holds_images(data):
-        raise BadInput("compare takes a table. For a folder of images call shrinkage.compare in Python.")
+        raise BadInput(_images_words(data[0], penalties))
     if target is None:
         raise click.UsageError("Missing option '--target'.")
     folder = output or File(f"{name_of(data[0])}-comparison")
@@ -120,6 +123,21 @@ def compare(
     with keeping_the_table(folder):
         _write(prepared, comparison, folder)
     _finish(console, comparison, folder, document)
+
+
+def _images_words(folder: File, penalties: tuple[str, ...]) -> str:
+    """Say how penalties are compared on images: runs of `shrinkage fit` have the same folds too."""
+    runs = []
+    for name in penalties:
+        how = "l2 --how decoupled" if name == "decoupled" else name
+        runs.append(
+            f"    {shlex.join(['shrinkage', 'fit', str(folder)])} --penalty {how} "
+            f"{shlex.join(['-o', f'{name_of(folder)}-{name}'])}\n"
+        )
+    return (
+        f"compare takes a table. Compare the verdicts of these runs, which have the same folds:\n{''.join(runs)}"
+        f"shrinkage.compare in Python takes images."
+    )
 
 
 def _settings(options: dict[str, Any]) -> "Settings":
@@ -153,7 +171,8 @@ def _say_estimate(
     labels = prepared.columns.labels
     with in_shell(labels):
         arguments = _arguments(prepared, settings, max_memory)[0]
-    console.say(f"one of {n_penalties} penalties, which take about as long each:")
+    if n_penalties > 1:
+        console.say(f"one of {n_penalties} penalties, which take about as long each:")
     say_estimate(console, arguments, labels, {"data": prepared.document(), "columns": prepared.table()})
 
 

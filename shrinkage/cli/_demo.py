@@ -8,7 +8,9 @@ import click
 
 from ._console import Console, common, import_keras
 from ._errors import EXIT_CODES, TrainingFailed
+from ._fit import repeats_option
 from ._progress import progress_arguments, progress_options
+from ._recorded import RecordedCommand
 
 if TYPE_CHECKING:
     import keras
@@ -18,13 +20,14 @@ if TYPE_CHECKING:
 FOLDER = File("shrinkage-demo")
 
 
-@click.command(short_help="Real data in under a minute: handwritten digits.", epilog=EXIT_CODES)
+@click.command(cls=RecordedCommand, short_help="Real data in under a minute: handwritten digits.", epilog=EXIT_CODES)
 @click.option(
     "--overwrite/--no-overwrite", default=True, show_default=True, help="Replace an earlier demo in ./shrinkage-demo."
 )
+@repeats_option
 @progress_options
 @common
-def demo(overwrite: bool, console: Console) -> None:
+def demo(overwrite: bool, repeats: int, console: Console) -> None:
     """Train on scikit-learn's handwritten digits; results in ./shrinkage-demo.
 
     The 1,797 images are 8 x 8 pixels, the network has two hidden layers of 64 units, and every strength of an L2
@@ -35,7 +38,7 @@ def demo(overwrite: bool, console: Console) -> None:
 
     check_folder(FOLDER, overwrite)
     import_keras()
-    path = _train()
+    path = _train(repeats)
     console.say(path_text(path))
     with keeping_the_table(FOLDER), new_run(FOLDER) as fresh:
         if not path.failed.all():
@@ -49,14 +52,14 @@ def demo(overwrite: bool, console: Console) -> None:
         click.get_current_context().exit(TrainingFailed.exit_code)
 
 
-def _train() -> "Path":
+def _train(repeats: int) -> "Path":
     from sklearn.datasets import load_digits
 
     import shrinkage as sh
 
     pixels, digits = load_digits(return_X_y=True)
     # 16 grey levels.
-    options = {"cv": 5, "epochs": 20, "batch_size": 32, **progress_arguments()}
+    options = {"cv": 5, "repeats": repeats, "epochs": 20, "batch_size": 32, **progress_arguments()}
     return sh.fit(_network(), pixels / 16, digits, penalty=sh.L2(), **options)
 
 

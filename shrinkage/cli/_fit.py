@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 MOST_REPEATS = 1000
 _BUDGETS = 1.2, 1000.0
 
+repeats_option = click.option(
+    "--repeats",
+    type=whole_number(1, MOST_REPEATS),
+    default=1,
+    show_default=True,
+    help="Number of times the folds are drawn.",
+)
+"""The option of every command that trains, because verdicts advise it."""
+
 
 @click.command(
     cls=RecordedCommand,
@@ -86,7 +95,7 @@ _BUDGETS = 1.2, 1000.0
     help="The learning rate of Adam.",
 )
 @click.option("--folds", type=whole_number(2), default=5, help="Folds of the cross-validation.")
-@click.option("--repeats", type=whole_number(1, MOST_REPEATS), default=1, help="Number of times the folds are drawn.")
+@repeats_option
 @click.option("--group", metavar="NAME", help="A column of groups: a fold holds out whole groups. It is no input.")
 @click.option("--time", metavar="NAME", help="A column of times: folds train on earlier rows. It is no input.")
 @click.option("--fold", metavar="NAME", help="A column of fold numbers, -1 to only train. It is no input.")

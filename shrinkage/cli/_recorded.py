@@ -32,9 +32,9 @@ class RecordedCommand(click.Command):
 
 
 def command_line() -> str:
-    """Return the current command, as it is typed; of a run that goes on, the command that began it."""
+    """Return the current command, a `RecordedCommand`, as it is typed; of a run that goes on, that which began it."""
     context = click.get_current_context()
-    return shlex.join(["shrinkage", context.command.name or "", *context.meta.get(_ARGUMENTS, ())])
+    return shlex.join(["shrinkage", context.command.name or "", *context.meta[_ARGUMENTS]])
 
 
 def read_command(run: Path) -> str:

@@ -31,6 +31,7 @@ IN_SHELL = Vocabulary(
         "kept_rows": "The predictions and the losses of rows that the path keeps are",
         "numbers_of_rows": "",
         "in_python": " in Python, which counts rows with a target from 0",
+        "row_numbers": "Row numbers count the rows with a target from 0",
         "another_fit": "The data or the packages changed since the run began",
         "same_fit": "Bring them back to go on, or begin anew with shrinkage fit and --overwrite.",
         "target_units": "model.keras and `shrinkage predict` give the target in its own units",

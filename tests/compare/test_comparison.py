@@ -60,6 +60,15 @@ def test_p_values_are_adjusted_for_the_tests_of_each_kind():
         assert sorted(test.p for test in made)[0] == pytest.approx(3 * raw[0])
 
 
+def test_entries_that_more_epochs_may_change_are_named():
+    """The paths say so of themselves, but their verdicts are not shown."""
+    said = make_comparison().verdict()
+    assert "The held-out loss still fell at the last epoch: L2 and L1. Raise `epochs`." in said
+    assert all("raise `epochs`" in path.verdict().lower() for path in make_paths().values())
+    flat = {name: path_of_curves([[0.9, 0.5, 0.52]] * 3, [[0.9, 0.4, 0.3]] * 3, LAMS) for name in ("L2", "L1")}
+    assert "last epoch" not in make_comparison(flat).verdict()
+
+
 def test_noise_makes_ties():
     comparison = make_comparison(make_paths(wiggle=0.1))
     assert {entry.name for entry in comparison.tied} == {"early stopping", "L1"}

@@ -159,14 +159,39 @@ def refused(path, words, *args, **kwargs):
 
 
 def test_it_refuses_in_words(binary, number):
-    refused(binary, "`metric` must be a compiled metric .accuracy, area., .*f1_macro.*Received: 'acuracy'", "acuracy")
+    refused(
+        binary,
+        "`metric` must be a compiled metric .accuracy, area., .*Received: 'acuracy'. Do you mean 'accuracy'",
+        "acuracy",
+    )
     refused(binary, "`rule` must be", "auc", rule="best")
     refused(binary, "must be a name, a scorer or a function", 3)
-    refused(number, "'auc' cannot be computed for the held-out rows of fold 1", "auc")
+    refused(number, "'auc' cannot .* fold 1, where the model predicts numbers: it needs scores of classes$", "auc")
+    refused(number, "'accuracy' cannot .* fold 1, where the model predicts numbers: ", "accuracy")
     everything = np.ones(len(binary.lams), bool)
     refused(replace(binary, **diverged(binary, everything)), "diverged", "auc")
     refused(replace(binary, targets=None), "earlier version", "auc")
     refused(replace(binary, predictions={"a": binary.predictions}), "one output", "auc")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("mse", "neg_mean_squared_error"),
+        ("mean_absolute_error", "neg_mean_absolute_error"),
+        ("rmse", "neg_root_mean_squared_error"),
+        ("r2_score", "r2"),
+        ("MAE", "mae"),
+        ("a name of nothing", None),
+    ],
+)
+def test_a_name_of_another_library_leads_to_one_that_is_taken(number, name, meant):
+    with pytest.raises(ValueError, match="`metric` must be") as error:
+        number.choose(name)
+    assert len(str(error.value)) < 250
+    assert (f"Do you mean '{meant}'?" in str(error.value)) == (meant is not None) or name == "MAE"
+    if meant:
+        number.choose(str(error.value).split("Do you mean ")[1].strip("'?"))
 
 
 def test_a_function_of_unknown_direction_is_refused(binary):

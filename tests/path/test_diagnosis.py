@@ -15,6 +15,7 @@ from benchmarks.pages import findings
 from shrinkage._finding import SEVERITIES
 from shrinkage._path._diagnosis import Diagnosis, _finding
 from shrinkage._path._kinds import KINDS
+from tests.path.test_repeats import repeated
 from tests.path.verdicts.curves import decay, flat
 from tests.path.verdicts.test_situations import SITUATIONS
 from tests.synthetic_path import StubTemplate, diverged, learning_curve, make_path, path_of_curves
@@ -181,6 +182,31 @@ def test_few_rows_or_groups_that_folds_disagree_for_are_named(name):
     path, words = DOMINANT[name]
     (finding,) = [finding for finding in path.diagnose() if finding.code == "folds-disagree"]
     assert finding.about == ("fold 2",) and finding.sentence.endswith(f"5 folds (fold 2).{words}")
+
+
+def test_folds_of_repeats_are_named_as_in_the_sentence():
+    path = repeated({6: 4.0})
+    (finding,) = [finding for finding in path.diagnose() if finding.code == "outlying-fold"]
+    assert finding.about == ("fold 2 of repeat 2",)
+    assert all(name in finding.sentence.lower() for name in finding.about)
+
+
+@pytest.mark.parametrize(
+    ("folds", "fix"),
+    [
+        ({"kind": "k-fold"}, "repeats=4)"),
+        ({"kind": "stratified k-fold", "repeats": 5}, "repeats=10)"),
+        ({"kind": "TimeSeriesSplit"}, ""),  # whose folds at random would train on later rows
+        ({"kind": "given"}, ""),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else None,
+)
+@pytest.mark.parametrize("code", [code for code, kind in KINDS.items() if "repeats" in kind.fix])
+def test_only_folds_at_random_are_repeated(code, folds, fix):
+    path = make_path()
+    path = replace(path, folds=replace(path.folds, **folds))
+    found = _finding(path, code, "Words.", scheduled=False).fix
+    assert found.endswith(fix) and bool(found) == bool(fix)
 
 
 def test_a_penalty_is_idle_where_it_does_not_change_the_norm():

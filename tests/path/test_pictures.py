@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from shrinkage._cv._choice import NothingToChoose
 from shrinkage._path._curve import Status
+from shrinkage._path._pictures._draw import draw_norms
 from shrinkage._path._pictures._held_out import calibration_data, classes_data, residuals_data
 from shrinkage._path._pictures._rows import rows_data
 from shrinkage._path._pictures._training import epochs_data, folds_data
@@ -68,6 +69,17 @@ def test_norms_and_zeros_are_of_the_penalised_weights_of_each_layer():
     assert data.layers == ("one", "two") and data.sizes.tolist() == [4, 2] and data.sparse
     np.testing.assert_allclose(data.norm, [[5, 2, 0], [2, 1, 5]])
     np.testing.assert_allclose(data.nonzero, [[0.5, 1, 0], [0.5, 0.5, 0.5]])
+
+
+def test_the_axis_has_all_strengths_also_those_without_a_model():
+    """With the limits of the models alone, the mark of strength 0 is far outside and leaves the axes no room."""
+    status = np.full(21, Status.NOT_TRAINED, dtype=object)
+    status[[9, 10]] = Status.OK
+    data = weights_data(make_path(full_status=status, selection=LAYERS), LAYERS, [np.ones((2, n)) for n in (4, 3, 2)])
+    axes = Figure().subplots()
+    draw_norms(axes, data)
+    low, high = axes.get_xlim()
+    assert low < data.position.min() and high > data.position.max()
 
 
 def test_strengths_without_a_model_have_no_norm():

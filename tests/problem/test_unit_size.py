@@ -168,6 +168,22 @@ TARGETS: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("y", [np.ones(442), np.full((442, 1), -300.0), np.zeros(442)], ids=["1", "-300", "0"])
+@pytest.mark.parametrize("standardize", [True, False])
+def test_a_constant_target_is_not_to_be_standardised(y, standardize):
+    """A constant is refused with `standardize_target`, which no note and no verdict may then advise."""
+    model = keras.Sequential([keras.Input((10,)), layers.Dense(1)])
+    model.compile("sgd", "mean_squared_error")
+    options = {"penalty": "l2", "epochs": 3, "lams": [0.1], "cv": 2}
+    if standardize:
+        with pytest.raises(ValueError, match="`y` must vary"):
+            sh.fit(model, DIABETES, y, **options, standardize_target=True)
+        return
+    path = sh.fit(model, DIABETES, y, **options)
+    assert any("a constant predicts it, and there is nothing to learn" in note for note in path.notes)
+    assert "standardize_target" not in repr(path) + repr(path.diagnose())
+
+
 @pytest.mark.parametrize("lams", ["auto", [0.1]])
 @pytest.mark.parametrize(("loss", "y", "said"), TARGETS.values(), ids=TARGETS)
 def test_targets_far_from_unit_size_are_named_whatever_the_strengths(lams, loss, y, said):

@@ -44,7 +44,9 @@ def finish_strengths(axes: Axes, position: NDArray[np.float64], lams: NDArray[np
     places, exponents = decades(position, lams)
     axes.set_xticks(places, ["0" if exponent is None else f"$10^{{{exponent}}}$" for exponent in exponents])
     axes.set_xlabel("strength λ of the penalty")
-    axes.margins(x=0.04)
+    # Of all strengths, also those without a value: what stands outside the axes leaves them no room.
+    margin = 0.04 * (np.ptp(position) or 1.0)
+    axes.set_xlim(position.min() - margin, position.max() + margin)
     add_grid(axes)
     if (lams > 0).any() and (lams == 0).any():
         gap = float(np.mean([position[lams == 0].max(), position[lams > 0].min()]))

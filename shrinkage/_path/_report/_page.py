@@ -47,7 +47,7 @@ def page(
         *_sections.rows_section(curve),
         *_sections.predictions_sections(curve, provenance, terms),
     ]
-    rows = rows_section(curve, x, terms.words["in_python"])
+    rows = rows_section(curve, x, terms.words["row_numbers"])
     if sum(not section.wide for section in about_models) % 2 and x is None:
         rows = replace(rows, wide=False)  # it fills the last line of two columns
     sections = [

@@ -22,7 +22,7 @@ def rows_section(curve: Curve, x: Any, counted: str) -> Section:
     Args:
         curve: the curve.
         x: a table or an array with all rows, or None to show row numbers and losses only.
-        counted: a clause on how rows are counted.
+        counted: how rows are counted, without a full stop.
     """
     title = "Rows with the largest loss"
     table = None if x is None else _frame(x, curve.folds.n_rows)
@@ -35,7 +35,7 @@ def rows_section(curve: Curve, x: Any, counted: str) -> Section:
     words = f"Held-out losses of single rows at the choice, {strength_text(curve, curve.index)}. "
     if (losses[np.isfinite(losses)] >= 0).all() and total > 0 and len(losses) > _ROWS:
         words += f"These {_ROWS} of {len(losses):,} rows have {100 * losses[worst].sum() / total:.0f} % of the loss. "
-    words += f"Row numbers count from 0{counted}. A wrong target, or a kind of row that is rare, may be among them."
+    words += f"{counted}. A wrong target, or a kind of row that is rare, may be among them."
     titles, cells = ["row", "loss", "without a penalty"], []
     for place in worst:
         none = figures(float(curve.row_loss[place, -1]))

@@ -64,7 +64,7 @@ def epochs_section(curve: Curve) -> Section:
     index = len(curve.lams) - 1 if curve.failed.all() else curve.index
     figure = _figures.epochs_figure(data, index, marks, curve.lams * curve.n_rows)
     words = (
-        "Training loss falls with every epoch; held-out loss rises again where training overfits. The dotted line is "
+        "Both losses are without the penalty. Held-out loss rises again where training overfits. The dotted line is "
         "the epoch whose weights the strength keeps."
     )
     if (every := figure["slider"]["every"]) > 1:

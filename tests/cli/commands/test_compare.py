@@ -1,10 +1,12 @@
 """`shrinkage compare`: the preparation of fit, a table, pictures, and a run of the winner."""
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,6 +38,9 @@ def test_a_comparison_is_trained_and_its_winner_predicts():
     assert "penalties l2, l1, 3 folds" in done.stdout
     assert "2 penalties of mlp_4 on the same 3 folds, batches and first weights" in done.stdout
     folder = Path("houses-comparison")
+    command = f"shrinkage compare houses.csv {' '.join(map(str, SMALL))} --penalties l2,l1"
+    assert (folder / "command.txt").read_text("utf-8").strip() == command  # which repeats the run
+    assert f">{command}<" in (folder / "report.html").read_text("utf-8")
     assert {"comparison.csv", "comparison.png", "weights.png", "model.keras", "columns.json"} <= {
         each.name for each in folder.iterdir()
     }
@@ -85,6 +90,7 @@ def test_a_dry_run_trains_and_writes_nothing(fit):
     done = run("compare", file, *SMALL, "--dry-run")
     assert done.exit_code == 0 and fit.calls == [] and list(Path().iterdir()) == [file]
     assert "one of 5 penalties, which take about as long each:" in done.stdout and "Dry run" in done.stdout
+    assert "about as long" not in run("compare", file, *SMALL, "--penalties", "l1", "--dry-run").stdout
 
 
 def test_the_folder_of_an_earlier_comparison_is_replaced_when_asked(fit):
@@ -129,14 +135,17 @@ def test_a_refusal_of_the_library_is_bad_input(monkeypatch):
     assert done.exit_code != 0 and not Path("houses-comparison").exists()
 
 
-def test_a_folder_of_images_is_sent_to_python(fit):
-    from PIL import Image
-
-    for label in ("cat", "dog"):
-        Path("images", label).mkdir(parents=True)
-        for number in range(3):
-            Image.new("RGB", (4, 4)).save(f"images/{label}/{number}.png")
-    refused(run("compare", "images"), "compare takes a table")
+def test_a_comparison_of_images_is_refused_with_runs_that_work(fit):
+    for name in ("cat", "dog"):
+        Path("my images", name).mkdir(parents=True)
+        for number in range(6):
+            keras.utils.save_img(Path("my images", name, f"{number}.png"), np.full((4, 4, 3), number))
+    done = run("compare", "my images", "--penalties", "l2,decoupled")
+    refused(done, "shrinkage.compare in Python takes images")
+    lines = [shlex.split(line) for line in done.stderr.splitlines() if line.strip().startswith("shrinkage fit")]
+    assert [line[-1] for line in lines] == ["my images-l2", "my images-decoupled"]
+    for line in lines:
+        assert run(*line[1:], "--dry-run").exit_code == 0, line
 
 
 def test_every_model_diverged(monkeypatch):
