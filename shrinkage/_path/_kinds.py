@@ -14,7 +14,7 @@ class Kind(NamedTuple):
 
 
 _USE, _AGAIN = "model = path.model()", "{fit})"
-REPEATS, FOLDS, _EPOCHS = "{fit}, repeats={repeats})", "{fit}, cv=5)", "{fit}, epochs={epochs})"
+_REPEATS, FOLDS, _EPOCHS = "{fit}, repeats={repeats})", "{fit}, cv=5)", "{fit}, epochs={epochs})"
 _CURVE = "{fit}, learning_curve=True, repeats={repeats})"
 _SLOWER = "{slower}{fit})"
 _SCALED = "x = (x - x.mean(axis=0)) / x.std(axis=0)\n{fit})"
@@ -23,20 +23,20 @@ _HELD_OUT = "rows = path.folds.held_out[{fold}]"
 KINDS = {
     # the penalty
     "penalty-helps": Kind("note", "The penalty lowers the held-out loss; the 95 % interval is above 0.", _USE),
-    "penalty-unclear": Kind("note", "The penalty lowers the held-out loss, and it may be chance.", REPEATS),
+    "penalty-unclear": Kind("note", "The penalty lowers the held-out loss, and it may be chance.", _REPEATS),
     "no-penalty-needed": Kind("note", "No penalty is best.", _USE),
     "small-gain": Kind("note", "The gain is clear, and below 1 % of the loss."),
     "penalty-helps-training": Kind("note", "Most of the gain is a lower training loss, not less overfitting."),
     "rows-vary": Kind(
-        "note", "The gain is at least 10 % of the loss, and the folds vary too much to be sure.", REPEATS
+        "note", "The gain is at least 10 % of the loss, and the folds vary too much to be sure.", _REPEATS
     ),
-    "more-repeats": Kind("note", "Repeats may show whether the gain is chance; with the time they take.", REPEATS),
+    "more-repeats": Kind("note", "Repeats may show whether the gain is chance; with the time they take.", _REPEATS),
     "strength-of-the-model": Kind("note", 'The strength that the model had, with `penalty="model"`.', _USE),
     # over- and underfitting, without a penalty
     "overfits": Kind("warning", "The held-out loss rises after its best epoch while the training loss falls.", _USE),
     "gap": Kind("warning", "The training loss is far below the held-out loss.", _USE),
     "gap-narrowed": Kind("note", "The same, and at the choice the gap is less than half of it.", _USE),
-    "gap-unclear": Kind("note", "The gap is within one standard error.", REPEATS),
+    "gap-unclear": Kind("note", "The gap is within one standard error.", _REPEATS),
     "not-overfitting": Kind("note", "There is no gap of a size that matters."),
     "underfits": Kind("note", "There is no gap, and nothing else limits training: a larger model may gain more."),
     # more rows, with a learning curve
@@ -46,7 +46,7 @@ KINDS = {
     # nothing learnt
     "worse-than-constant": Kind("error", "The models are clearly worse than the best constant."),
     "no-better-than-constant": Kind("error", "No strength beats the best constant: nothing was learnt."),
-    "constant-unclear": Kind("warning", "No strength clearly beats the best constant: it may be chance.", REPEATS),
+    "constant-unclear": Kind("warning", "No strength clearly beats the best constant: it may be chance.", _REPEATS),
     "nearly-perfect": Kind(
         "warning",
         "The loss is nearly perfect: a column may give the target away, or rows may be there twice.",
