@@ -167,7 +167,7 @@ def _scorer(curve: Curve, name: str) -> Any:
         compiled = f"a compiled metric ({', '.join(curve.metrics)}), " if curve.metrics else ""
         raise ValueError(
             f'`metric` must be {compiled}"auc", or a name of sklearn.metrics.get_scorer_names(). Received: {name!r}.'
-            f"{_meant(name, [*curve.metrics, *get_scorer_names()])}"
+            f"{_suggest_name(name, [*curve.metrics, *get_scorer_names()])}"
         )
     return get_scorer(known)
 
@@ -176,7 +176,7 @@ _OF_KERAS = {"mae": "mean_absolute_error", "mse": "mean_squared_error", "rmse": 
 _OF_KERAS |= {"acc": "accuracy", "log_loss": "neg_log_loss", "mape": "mean_absolute_percentage_error"}
 
 
-def _meant(name: str, known: list[str]) -> str:
+def _suggest_name(name: str, known: list[str]) -> str:
     """Return a question with the nearest known name; "" if none is near. Errors are "neg_..." in scikit-learn."""
     plain = name.lower().removesuffix("_score").replace("-", "_")
     near = difflib.get_close_matches(_OF_KERAS.get(plain, plain), [each.removeprefix("neg_") for each in known], n=1)
