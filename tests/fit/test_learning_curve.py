@@ -309,5 +309,6 @@ def test_a_path_keeps_the_groups_of_its_held_out_rows(labels, kept, tmp_path):
     path = small(groups=labels, learning_curve=False, epochs=1)
     assert path.groups is not None and np.array_equal(path.groups, kept[path.held_out_rows])
     path.save(tmp_path / "path")
-    assert np.array_equal(sh.Path.load(tmp_path / "path").groups, path.groups)
+    loaded = sh.Path.load(tmp_path / "path").groups
+    assert loaded is not None and np.array_equal(loaded, path.groups)
     assert small(learning_curve=False, epochs=1).groups is None
