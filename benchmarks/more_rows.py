@@ -16,7 +16,7 @@ Three things changed after the first results. After 61 problems, of which none s
 below 5 % of the loss too. After 120: n and 2n rows were drawn apart, with other fresh rows and other units of the
 target, so that L(n) and L(2n) could not be compared; all was measured again with one draw of 2n rows, and their first
 half. After 40 of these: a clear fall that may be 5 % of the loss is no longer "hardly", for a linear model whose loss
-is far below the constant's, and falls by 8 %.
+is far below the constant's, and falls by 8 %; the four problems that this changes were measured again at the end.
 
 python -m benchmarks.more_rows --results FOLDER --draws 3
 """
