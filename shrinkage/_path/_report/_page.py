@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shrinkage import __version__
-from shrinkage._note import Vocabulary
+from shrinkage._note import Note, Vocabulary
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import beats_constant
 from shrinkage._path._report import _sections
@@ -47,7 +47,7 @@ def page(
         *_sections.rows_section(curve),
         *_sections.predictions_sections(curve, provenance, terms),
     ]
-    rows = rows_section(curve, x, terms.words["row_numbers"])
+    rows = rows_section(curve, x, terms.say(Note("$row_numbers")))
     if sum(not section.wide for section in about_models) % 2 and x is None:
         rows = replace(rows, wide=False)  # it fills the last line of two columns
     sections = [
