@@ -44,7 +44,7 @@ def page(
     about_models = [
         _sections.weights_section(provenance),
         _sections.folds_section(curve),
-        *_sections.rows_section(curve),
+        *_sections.learning_curve_section(curve),
         *_sections.predictions_sections(curve, provenance, terms),
     ]
     rows = rows_section(curve, x, terms.say(Note("$row_numbers")))

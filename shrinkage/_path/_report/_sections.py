@@ -103,7 +103,7 @@ def weights_section(provenance: Provenance) -> Section:
     return Section(title, words, found, wide=data.sparse)
 
 
-def rows_section(curve: Curve) -> list[Section]:
+def learning_curve_section(curve: Curve) -> list[Section]:
     """Return the learning curve, if the path has one."""
     if curve.learning_curve is None:
         return []
