@@ -111,7 +111,7 @@ def main_table(found: Sequence[Judged]) -> str:
     names = dict.fromkeys(MAIN.values())
     lines = [share_line(name, [bool(claim.right) for claim in claims if claim.main == name]) for name in names]
     lines = [line for line in lines if line[1] != "0"]
-    lines += [share_line("**all claims**", [bool(one.right) for one in claims])]
+    lines += [share_line("**all claims**", [bool(claim.right) for claim in claims])]
     silent = len(found) - len(claims)
     lines += [["cannot tell", f"{silent}", "", f"{silent / len(found):.2f} of all {len(found)}"]]
     return markdown(HEADER, lines)

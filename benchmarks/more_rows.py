@@ -90,7 +90,7 @@ def claims_table(found: list[dict[str, Any]]) -> str:
     """Return how often each claim is made and right, and how often there is none."""
     lines, every = [], []
     for code, name in CLAIMS.items():
-        falls = [_fall(one) for one in found if one["code"] == code]
+        falls = [_fall(result) for result in found if result["code"] == code]
         right = [fall > 0 if code == "more-rows-help" else fall <= MATTERS for fall in falls]
         lines.append(share_line(name, right))
         every += right
@@ -105,15 +105,16 @@ def falls_table(found: list[dict[str, Any]]) -> str:
     header = ("fall with twice the rows, % of the constant's loss", "problems", *CLAIMS.values(), SILENT)
     ends, lines = (-np.inf, 0.0, 0.01, 0.03, np.inf), []
     for low, high in zip(ends[:-1], ends[1:], strict=True):
-        here = [CLAIMS.get(one["code"], SILENT) for one in found if low < _fall(one) <= high]
+        here = [CLAIMS.get(result["code"], SILENT) for result in found if low < _fall(result) <= high]
         name = f"over {100 * low:.0f}" if high == np.inf else f"{100 * low:.0f} to {100 * high:.0f}"
         counts = [str(here.count(claim)) for claim in header[2:]]
         lines.append(["none" if low == -np.inf else name, f"{len(here)}", *counts])
     return markdown(header, lines)
 
 
-def _fall(one: dict[str, Any]) -> float:
-    return (one["once"] - one["twice"]) / one["null"]
+def _fall(result: dict[str, Any]) -> float:
+    """Return how much the loss falls with twice the rows, as a share of the best constant's loss."""
+    return (result["once"] - result["twice"]) / result["null"]
 
 
 def cost() -> str:
@@ -162,15 +163,14 @@ def cost() -> str:
 @_sets.folders_option
 @click.option("--results", type=click.Path(path_type=Path), required=True, help="Folder of results.")
 @click.option("--draws", default=1, show_default=True, help="Draws of rows for each problem.")
-@click.option("--last-first", is_flag=True, help="Begin at the end, for a second process beside the first.")
-@click.option("--only-tables", is_flag=True, help="Measure nothing more but the cost.")
-def main(folders: tuple[str, ...], results: Path, draws: int, last_first: bool, only_tables: bool) -> None:
+def main(folders: tuple[str, ...], results: Path, draws: int) -> None:
     """Measure what is not in the folder yet, print the tables, and write them to docs/diagnosis.md."""
-    jobs = [] if only_tables else problems(range(draws), folders)
-    jobs = [problem for problem in jobs if problem.name != "digits" or problem.n <= 500]  # of 1,797 rows in all
-    measure_all(jobs[::-1] if last_first else jobs, results)
+    jobs = [
+        problem for problem in problems(range(draws), folders) if problem.name != "digits" or problem.n <= 500
+    ]  # of 1,797 rows in all
+    measure_all(jobs, results)
     found = [json.loads(file.read_text("utf-8")) for file in sorted(results.glob("*.json"))]
-    found = [one for one in found if "once" in one]
+    found = [result for result in found if "once" in result]  # a strength could be chosen
     for name, text in (
         ("more-rows", f"{claims_table(found)}\n\n{len(found)} problems. {machine()}"),
         ("more-rows-falls", falls_table(found)),

@@ -1,4 +1,4 @@
-"""The example of the README: its table in three pages, and both pictures, of one run of its code.
+"""The example of the README: one run of the code makes the table in three pages and both pictures.
 
 python -m benchmarks.readme
 """
