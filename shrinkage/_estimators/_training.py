@@ -40,13 +40,16 @@ def train(options: Mapping[str, Any], columns: Columns, inputs: Sequence[Any], y
     model, hidden = given.pop("model"), given.pop("hidden")
     training = training_options(given, model, len(y))
     network = _network(model, hidden, columns, inputs, training)
+    built = network() if isinstance(network, _Builder) else network
+    if not isinstance(model, str):
+        _check_network(built, columns, inputs[0])
     scale = None
     if given.get("standardize_target"):
-        _check_squared_error(network)
+        _check_squared_error(built)
         scale = TargetScale.of("regression", y)
         targets = scale.encode(y)
     else:
-        targets = _targets(network, columns, y)
+        targets = _targets(built, columns, y)
     x = inputs[0] if len(inputs) == 1 else list(inputs)
     path = fit(network, x, targets, **{**given, **training}, **rows)
     return path if scale is None else scale.in_target_units(path)
@@ -92,13 +95,7 @@ def _network(
         rate, steps = (FULL_BATCHES["learning_rate"], training["epochs"]) if full else (1e-3, None)
         return compiled_network(columns, inputs, layers, rate, steps)
     n_outputs = max(1, len(columns.labels) * (columns.task == "multi-class"))
-    network = model if isinstance(model, keras.Model) else _Builder(model, inputs[0].shape[1:], (n_outputs,))
-    _check_network(_built(network), columns, inputs[0])
-    return network
-
-
-def _built(network: Any) -> Any:
-    return network() if isinstance(network, _Builder) else network
+    return model if isinstance(model, keras.Model) else _Builder(model, inputs[0].shape[1:], (n_outputs,))
 
 
 @dataclass(frozen=True)
@@ -166,7 +163,7 @@ _ROUNDING = 0.01  # of float16
 
 
 def _check_squared_error(network: Any) -> None:
-    network = _built(network)
+    """Refuse a model with another loss than the squared error, whose targets are not standardised."""
     loss = loss_name(network.loss)
     if network.compiled and loss != "mean_squared_error":
         raise ValueError(
@@ -177,7 +174,6 @@ def _check_squared_error(network: Any) -> None:
 
 def _targets(network: Any, columns: Columns, y: np.ndarray) -> np.ndarray:
     """Return targets as output and loss of a network take them: (n, 1) numbers, (n,) classes, or (n, k) one-hot."""
-    network = _built(network)
     if columns.task == "regression" or network.output_shape[-1] == 1:
         return y.astype(np.float32)[:, None]
     loss = network.loss
