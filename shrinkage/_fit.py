@@ -231,12 +231,13 @@ def _fit_recorded(request: Request, run: str | PathLike[str], monitor: Monitor, 
     """Fit with a record in the folder `run`, or go on with the fit in the record."""
     with Record(check_run(run)) as record:
         limit = record.memory_limit(request.max_memory)
-        runner = _plan(replace(request, max_memory=limit), monitor, limit, record.decision)
+        decision = record.decision  # of an earlier call
+        runner = _plan(replace(request, max_memory=limit), monitor, limit, decision)
         record.begin(runner, request.plan, limit)
         if record.is_finished:
             _tell(f"'{record.path}' has the finished run of an equal call, which is read.", verbose or monitor.is_shown)
             return Path(**read(record.path, runner.problem.training.template))
-        if record.goes_on:
+        if decision is not None:
             since = f"after {duration(record.seconds)} of it"
             _tell(f"Going on with the run in '{record.path}', {since}.", verbose or monitor.is_shown)
         with record.interrupts:

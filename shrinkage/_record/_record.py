@@ -34,7 +34,6 @@ class Record:
         path: The folder.
 
     Attributes:
-        goes_on: whether the folder has the record of an earlier call.
         notes: sentences for the user about damage, failed writes and other machines.
 
     Raises:
@@ -57,7 +56,6 @@ class Record:
         except (KeyError, TypeError, AttributeError) as error:  # the checksum does not protect from a file made by hand
             self._folder.release()
             raise ValueError(f"The record of the run in '{path}' is damaged: an entry has no {error}.") from error
-        self.goes_on = bool(self._begin)
         if self._folder.damage:
             self._say(f"The record in '{path}' was damaged ({self._folder.damage}): what followed is trained again.")
         self._n_parts = 0
