@@ -158,8 +158,7 @@ def _fit_none(shared: Mapping[str, Any], prefix: str) -> Path:
 def _fit_inside(arguments: Mapping[str, Any], path: Path, pairs: Pairs) -> Path:
     """Train a path at the same strengths with other folds; models of all rows are not needed."""
     changes = {"cv": pairs, "groups": None, "repeats": 1, "lams": path.lams, "models": "chosen", "plan": path.plan}
-    changes |= {"learning_curve": False}
-    return fit(**{**arguments, **changes, "run": None, "tensorboard": None})
+    return fit(**{**arguments, **changes, "learning_curve": False, "run": None, "tensorboard": None})
 
 
 def _in_folder(arguments: dict[str, Any], label: str) -> dict[str, Any]:

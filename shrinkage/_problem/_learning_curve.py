@@ -9,7 +9,7 @@ from shrinkage._cv._subsets import cut_folds, too_small
 from shrinkage._data._data import Data, TargetUnits
 from shrinkage._model._objective import Objective
 from shrinkage._note import Note
-from shrinkage._problem._groups import number_groups, read_groups
+from shrinkage._problem._groups import number_groups
 from shrinkage._problem._request import Request
 from shrinkage._problem._split import split_inputs, standardize
 
@@ -37,10 +37,19 @@ def check_learning_curve(request: Request) -> None:
         )
 
 
-def read_subsets(request: Request, folds: Folds, data: Data, objective: Objective) -> tuple[Subset, ...]:
+def read_subsets(
+    request: Request, folds: Folds, data: Data, objective: Objective, labels: np.ndarray | None
+) -> tuple[Subset, ...]:
     """Return the parts of the training rows, the smallest first; none without `learning_curve`.
 
     Parts that are too small are left out, but for the half, which tells what more rows would add.
+
+    Args:
+        request: The arguments of `fit`.
+        folds: The folds with all training rows.
+        data: All rows.
+        objective: The objective, which tells the classes.
+        labels: The group of each row, (n,), or None.
 
     Raises:
         ValueError: If half of the training rows of a fold are too few.
@@ -48,7 +57,6 @@ def read_subsets(request: Request, folds: Folds, data: Data, objective: Objectiv
     if not request.learning_curve:
         return ()
     inputs = split_inputs(data, objective)
-    labels = read_groups(request.groups, data.n_rows)
     groups = None if labels is None else number_groups(labels)
     cuts = cut_folds(folds, inputs.classes, groups, seed=request.seed)
     found, larger = list[Subset](), folds

@@ -97,19 +97,16 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
     notes += _notes(behaviour, batch_size)
     if len(folds.train) == 1:
         notes += _notes_of_one_split(request, objective, behaviour)
+    groups = read_groups(request.groups, folds.n_rows)
     terms = terms_of(penalty, selection.weights)
     training = Training(template, data, objective, penalty, terms, how, batch_size, init, request.seed, behaviour)
     return Problem(
         training, folds, grid, selection, epochs, request.patience, request.epoch, target,
         request.models if rung is None else "chosen",
         tuple(filter(None, notes)),
-        lam_model, rung, stored, request.solver, _groups(request, folds), read_subsets(request, folds, data, objective),
+        lam_model, rung, stored, request.solver,
+        None if groups is None else plain_labels(groups), read_subsets(request, folds, data, objective, groups),
     )  # fmt: skip
-
-
-def _groups(request: Request, folds: Folds) -> np.ndarray | None:
-    labels = read_groups(request.groups, folds.n_rows)
-    return None if labels is None else plain_labels(labels)
 
 
 def _notes_of_batches(request: Request, folds: Folds, n_rows: int, batch_size: int) -> list[Note]:

@@ -237,7 +237,7 @@ def _number(value: float) -> str:
 
 
 def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
-    """Return a note if the targets of a regression are constant, or, with a remedy, far from unit size.
+    """Return a note with a remedy if the targets of a regression are far from unit size.
 
     Args:
         data: All rows.
@@ -255,7 +255,7 @@ def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
         mean = np.average(y, axis=0, weights=weight)
         variance = float(np.mean(np.average((y - mean) ** 2, axis=0, weights=weight)))
         offset = float(np.sqrt((mean**2).mean()))
-        if not variance:  # a constant has a note of its own, and no scale
+        if not variance:  # `note_of_values` tells of a constant, which has no scale
             continue
         if 0.1 <= variance <= 10 and offset**2 <= _OFFSET**2 * variance:
             continue
