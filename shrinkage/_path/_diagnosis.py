@@ -13,7 +13,7 @@ from shrinkage._note import Note
 from shrinkage._path._choice_findings import disagreeing_folds, dominant_rows, flat_strengths, shrinks_by
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import far_folds, gap, overfitting_without_penalty, training_curve
-from shrinkage._path._kinds import FOLDS, KINDS
+from shrinkage._path._kinds import KINDS
 from shrinkage._path._words import Said, at_min, fold_text, held_out_folds, lam_text
 
 
@@ -241,7 +241,7 @@ def _fix_for_split(curve: Curve, fix: str) -> str:
     """Return a fix that the split allows: only folds at random can be repeated, not those in the order of time."""
     if "{repeats}" not in fix or "k-fold" in curve.folds.kind:
         return fix
-    return FOLDS if curve.single_split else ""
+    return fix.replace("repeats={repeats}", "cv=5") if curve.single_split else ""
 
 
 def _wider_grid(curve: Curve) -> str:

@@ -14,7 +14,7 @@ class Kind(NamedTuple):
 
 
 _USE, _AGAIN = "model = path.model()", "{fit})"
-_REPEATS, FOLDS, _EPOCHS = "{fit}, repeats={repeats})", "{fit}, cv=5)", "{fit}, epochs={epochs})"
+_REPEATS, _FOLDS, _EPOCHS = "{fit}, repeats={repeats})", "{fit}, cv=5)", "{fit}, epochs={epochs})"
 _CURVE = "{fit}, learning_curve=True, repeats={repeats})"
 _SLOWER = "{slower}{fit})"
 _SCALED = "x = (x - x.mean(axis=0)) / x.std(axis=0)\n{fit})"
@@ -71,8 +71,8 @@ KINDS = {
     "penalty-idle": Kind("note", "The penalty at the choice changes the size of the weights by less than 1 %.", _AGAIN),
     "folds-disagree": Kind("note", "The penalty helps in some folds and harms in others.", _HELD_OUT),
     "outlying-fold": Kind("warning", "The loss of a fold is far from the others: it may contain outliers.", _HELD_OUT),
-    "one-split": Kind("note", "One split does not show the noise of training: its intervals are too short.", FOLDS),
-    "no-standard-error": Kind("note", "There is no standard error to judge differences by.", FOLDS),
+    "one-split": Kind("note", "One split does not show the noise of training: the intervals are too short.", _FOLDS),
+    "no-standard-error": Kind("note", "There is no standard error to judge differences by.", _FOLDS),
     "nothing-to-compare": Kind("note", "Only strength 0 was trained.", _AGAIN),
     # the exact solver, and a search within a budget
     "no-minimum": Kind("error", "Without a penalty the log loss has no minimum.", '{fit}, solver="exact")'),

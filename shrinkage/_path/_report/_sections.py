@@ -108,8 +108,8 @@ def learning_curve_section(curve: Curve) -> list[Section]:
     if curve.learning_curve is None:
         return []
     words = (
-        "Held-out loss after training on a part of the training rows, with one standard error, each point at its own "
-        "best epoch. The held-out rows are the same at every point."
+        "Held-out loss after training on a part of the training rows, with one standard error, each point at "
+        "the chosen epoch. The held-out rows are the same at every point."
     )
     return [Section("More rows", words, [_figures.rows_figure(rows_data(curve))], wide=False)]
 
