@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from shrinkage._exact._runner import AnyRunner, make_runner
+from shrinkage._exact._runner import make_runner
 from shrinkage._hints._arguments import hinted
 from shrinkage._hints._fit import HINTS, missing_words
 from shrinkage._note import PYTHON, Vocabulary, duration
+from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._runner import Runner
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
@@ -145,7 +146,7 @@ def estimate(request: Request) -> Estimate:
     problem = prepare(request)
     reading = time.monotonic() - began
     runner = make_runner(problem, request.plan, request.max_memory)
-    problem, chunk, points = runner.problem, runner.plan.chunk, _points(runner, request.max_memory)
+    problem, chunk, points = runner.problem, runner.plan.chunk, _points(runner)
     n_folds, n_lams = len(problem.folds.train), problem.trained_strengths
     learned = sum(len(each.problem.lams) * n_folds for each in points)
     timed = [each for each in (runner, *points) if isinstance(each, Runner)]
@@ -168,12 +169,12 @@ def estimate(request: Request) -> Estimate:
     )
 
 
-def _points(runner: AnyRunner, max_memory: float | None) -> list[AnyRunner]:
+def _points(runner: AnyRunner) -> list[AnyRunner]:
     """Return the runners of the points of a learning curve, with any two strengths."""
     problem = runner.problem
     lams = problem.lams[[0, -1]] if len(problem.lams) > 1 else problem.lams
     places = range(len(problem.subsets))
-    return [make_runner(problem.on_subset(place, lams), None, max_memory, runner.decision) for place in places]
+    return [runner.for_problem(problem.on_subset(place, lams)) for place in places]
 
 
 def _steps(runner: Runner) -> int:

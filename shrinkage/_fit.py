@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import keras
 
-from shrinkage._exact._runner import AnyRunner, make_runner
+from shrinkage._exact._runner import make_runner
 from shrinkage._hints._arguments import hinted
 from shrinkage._hints._fit import HINTS, missing_words
 from shrinkage._learning_curve import learn_on_subsets
@@ -18,6 +18,7 @@ from shrinkage._path._assemble import assemble
 from shrinkage._path._files import FILES, read
 from shrinkage._path._path import Path
 from shrinkage._penalties import How, Penalty
+from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
 from shrinkage._progress._epoch import OnEpoch
@@ -224,7 +225,7 @@ def _fit_unrecorded(request: Request, monitor: Monitor, *, verbose: bool) -> Pat
     runner = _plan(request, monitor, request.max_memory)
     outcome = _search(runner, Unrecorded(), monitor, verbose=verbose)
     path = assemble(runner, outcome, seconds=time.monotonic() - began)
-    return _with_learning_curve(path, runner, Unrecorded(), monitor, request.max_memory)
+    return _with_learning_curve(path, runner, Unrecorded(), monitor)
 
 
 def _fit_recorded(request: Request, run: str | PathLike[str], monitor: Monitor, *, verbose: bool) -> Path:
@@ -243,7 +244,7 @@ def _fit_recorded(request: Request, run: str | PathLike[str], monitor: Monitor, 
         with record.interrupts:
             outcome = _search(runner, record, monitor, verbose=verbose)
             path, n_notes = assemble(runner, outcome, seconds=record.seconds, notes=record.notes), len(record.notes)
-            path = _with_learning_curve(path, runner, record, monitor, limit)
+            path = _with_learning_curve(path, runner, record, monitor)
             record.finish(lambda: path.save(record.path, overwrite=True), FILES)
         record.stop_if_requested()
         return replace(path, notes=(*path.notes, *record.notes[n_notes:]))
@@ -273,12 +274,10 @@ def _tell(text: str, is_printed: bool) -> None:
         print(text, file=sys.stderr)
 
 
-def _with_learning_curve(
-    path: Path, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor, max_memory: float | None
-) -> Path:
+def _with_learning_curve(path: Path, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor) -> Path:
     """Return the path with its learning curve, if the problem asks for one and there is a choice."""
     began = time.monotonic()
-    learned = learn_on_subsets(path, runner, record, monitor, max_memory)
+    learned = learn_on_subsets(path, runner, record, monitor)
     if learned is None:
         return path
     monitor.show(Snapshot("assembling"))

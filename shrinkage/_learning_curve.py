@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from shrinkage._cv._choice import at_epochs, best_epochs, summarise, summarise_split
-from shrinkage._exact._runner import AnyRunner, make_runner
 from shrinkage._path._curve import Curve
 from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import Decoupled
+from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._problem._problem import Problem
 from shrinkage._progress._monitor import Monitor
 from shrinkage._record._record import Record
@@ -52,9 +52,7 @@ class _Point:
         return summarise_split(self.fold_loss, problem.fold_weight, problem.folds, self.row_loss, problem.row_weight)
 
 
-def learn_on_subsets(
-    curve: Curve, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor, max_memory: float | None
-) -> Learned | None:
+def learn_on_subsets(curve: Curve, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor) -> Learned | None:
     """Train the choice and strength 0 on each part of the training rows, and return the learning curve.
 
     Args:
@@ -62,7 +60,6 @@ def learn_on_subsets(
         runner: The problem with the parts, and the plan, which the points repeat.
         record: The record of the run, which records the points too.
         monitor: The monitor of the run.
-        max_memory: As in `fit`.
 
     Returns:
         The learning curve; None if the problem has no parts, or if nothing could be chosen.
@@ -75,7 +72,7 @@ def learn_on_subsets(
         lams = curve.lams[places]
         if isinstance(problem.training.how, Decoupled):  # fewer steps shrink as much with a larger decay
             lams = lams / subset.share
-        of_point = make_runner(problem.on_subset(place, lams), None, max_memory, runner.decision)
+        of_point = runner.for_problem(problem.on_subset(place, lams))
         search = Search(of_point, record, monitor, "learning curve")
         scores = search.score(lams)
         epochs = best_epochs(scores.cv_loss, problem.fold_weight, problem.epoch)

@@ -1,19 +1,18 @@
 """A cohort: the members of a path, for all folds and strengths, trained and scored together."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from shrinkage._cohort._initial import Moments, initial_values, origins
-from shrinkage._cohort._tensorflow import Engine, tensors
+from shrinkage._cohort._tensorflow import Engine, tensors, threads
 from shrinkage._data._data import Data, TargetUnits, batch_rows, batches_of, random_seeds
 from shrinkage._problem._problem import Training
 
@@ -32,6 +31,19 @@ class Evaluation:
     """Prediction for each held-out row, averaged in the same way, a tree of (m, s, ...)."""
     metrics: dict[str, np.ndarray] = field(default_factory=dict)
     """Metrics of all held-out rows by name, (1, s) each, if `predictions` are of a part of the rows; else empty."""
+
+
+class FoldScores(NamedTuple):
+    """The scores of the members of a fold after an epoch."""
+
+    cv_loss: np.ndarray
+    """Mean loss of each member on the held-out rows, (s,)."""
+    train_loss: np.ndarray
+    """Mean loss of each member on the scored training rows, in inference mode, (s,)."""
+    row_loss: np.ndarray
+    """Loss of each held-out row of the fold, (s, m_f)."""
+    predictions: Any
+    """Prediction for each held-out row of the fold, a tree of (s, m_f, ...)."""
 
 
 class Gathering:
@@ -206,20 +218,17 @@ class Cohort:
 
     def evaluate(self) -> Evaluation:
         """Score all members: one forward pass serves held-out and training loss."""
+        return gather(self.score_folds(), self._held_out, by_rows=self.training.by_rows)
+
+    def score_folds(self) -> list[FoldScores]:
+        """Return the scores of each fold, which `gather` joins."""
+        return self.each_fold(self._score_fold, self.engine.evaluation.xla)
+
+    def _score_fold(self, f: int) -> FoldScores:
         weight = self.training.data.weight.astype(np.float64)
-        held_rows = np.unique(np.concatenate(self._held_out))
-        held_loss, train_loss, predictions = zip(*self.each_fold(self._score, self.engine.evaluation.xla), strict=True)
-
-        def means(losses: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> np.ndarray:
-            return np.stack([_means(loss, weight[index]) for loss, index in zip(losses, rows, strict=True)])
-
-        cv_loss, train_mean = means(held_loss, self._held_out), means(train_loss, self._train_scored)
-        gather = Gathering([np.searchsorted(held_rows, rows) for rows in self._held_out], len(held_rows))
-        row_loss = gather(*held_loss).astype(np.float64)
-        del held_loss, train_loss  # of all folds, before the predictions are gathered
-        if not self.training.by_rows:
-            row_loss = np.full_like(row_loss, np.nan)
-        return Evaluation(cv_loss, train_mean, row_loss, keras.tree.map_structure(gather, *predictions))
+        held_loss, train_loss, predictions = self._score(f)
+        cv_loss = _means(held_loss, weight[self._held_out[f]])
+        return FoldScores(cv_loss, _means(train_loss, weight[self._train_scored[f]]), held_loss, predictions)
 
     def _score(self, f: int) -> tuple[np.ndarray, np.ndarray, Any]:
         """Score the members of a fold.
@@ -295,9 +304,30 @@ class Cohort:
         return self.engine.values(self._members[f], s, [value[0] for value in self._initial_values[f]])
 
 
+def gather(folds: list[FoldScores], held_out: Sequence[np.ndarray], *, by_rows: bool) -> Evaluation:
+    """Return the scores of all folds. The list is emptied, so that losses are freed before predictions are gathered.
+
+    Args:
+        folds: The scores of each fold.
+        held_out: The held-out rows of each fold, (m_f,).
+        by_rows: Whether the loss of each row is independent of the other rows in the batch.
+    """
+    cv_loss, train_loss, losses, predictions = map(list, zip(*folds, strict=True))
+    folds.clear()
+    held_rows = np.unique(np.concatenate(held_out))
+    average = Gathering([np.searchsorted(held_rows, rows) for rows in held_out], len(held_rows))
+    row_loss = average(*losses).astype(np.float64)
+    losses.clear()
+    if not by_rows:
+        row_loss = np.full_like(row_loss, np.nan)
+    return Evaluation(
+        np.stack(cv_loss), np.stack(train_loss), row_loss, keras.tree.map_structure(average, *predictions)
+    )
+
+
 def side_by_side(folds: int, xla: bool) -> int:
-    """Return the number of folds that run in parallel."""
-    return min(folds, os.cpu_count() or 1) if xla else 1
+    """Return the number of folds that run in parallel: no more than the threads that TensorFlow may use."""
+    return min(folds, threads()) if xla else 1
 
 
 def _means(losses: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -35,5 +35,8 @@ class Part:
             KeyboardInterrupt: If the user asked to stop.
         """
 
+    def stop_if_requested(self) -> None:
+        """Raise `KeyboardInterrupt` if the user asked to stop, without saving a state."""
+
     def finish(self, result: Any, summary: Summary) -> None:
         """Save the result, and values for people."""

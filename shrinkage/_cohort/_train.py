@@ -229,6 +229,10 @@ class TrainedModels(NamedTuple):
     last: TrainedMember | None
     """The longest-trained member, the smallest strength among several, or None if it diverged."""
 
+    def take(self, place: slice) -> "TrainedModels":
+        """Return the models of some strengths."""
+        return TrainedModels(self.values[place], self.diverged[place], self.last)
+
 
 @dataclass
 class RefitProgress:

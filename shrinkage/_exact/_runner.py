@@ -14,6 +14,7 @@ from shrinkage._exact._newton import Logistic
 from shrinkage._exact._ridge import Ridge
 from shrinkage._exact._rows import Rows
 from shrinkage._host._layers import seed_generators, sublayers
+from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._plan import check_user_plan
 from shrinkage._plan._runner import Runner, versions
 from shrinkage._problem._problem import Problem
@@ -50,7 +51,7 @@ class ExactRunner:
     ):
         settings = check_user_plan(user_plan if decision is None else decision["settings"])
         self.problem, self._head = problem, read_head(problem)
-        limit = memory_limit(max_memory)
+        self._max_memory, limit = max_memory, memory_limit(max_memory)
         units, strengths = self._head.units, len(problem.lams)
         # Probabilities of all rows, and scores and predictions of the held-out rows.
         self._bytes_per_strength = 3 * 8 * units * (problem.training.data.n_rows + 1)
@@ -94,12 +95,24 @@ class ExactRunner:
             f"{best}. Say use_bias=True, unless that is meant."
         ]
 
-    def cohort(self, strengths: int) -> ExactCohort:
-        """Return the members of all folds; `strengths` is their number."""
+    def parts_together(self, folds: int, parts: int) -> int:
+        """Return how many of the next parts are solved side by side."""
+        return 1
+
+    def folds_together(self) -> int:
+        """Return how many folds are solved side by side."""
+        return 1
+
+    def for_problem(self, problem: Problem) -> "ExactRunner":
+        """Return a runner for a related problem that repeats the plan."""
+        return ExactRunner(problem, None, self._max_memory, self.decision)
+
+    def cohort(self, *strengths: int) -> ExactCohort:
+        """Return the members of all folds, for any number of strengths."""
         return self._cohort(range(self._rows.n_sets - 1))
 
-    def cohort_of_all_rows(self, strengths: int) -> ExactCohort:
-        """Return the members of all rows; `strengths` is their number."""
+    def cohort_of_all_rows(self, *strengths: int) -> ExactCohort:
+        """Return the members of all rows, for any number of strengths."""
         return self._cohort(range(self._rows.n_sets - 1, self._rows.n_sets))
 
     def _cohort(self, sets: range) -> ExactCohort:
@@ -131,9 +144,6 @@ class ExactRunner:
             f"Plan: exact, by {self._reason}; {self.plan.chunk} strengths at a time; {memory:.0f} MiB of memory "
             f"expected, {limit:.0f} allowed."
         )
-
-
-AnyRunner = Runner | ExactRunner
 
 
 def make_runner(

@@ -8,11 +8,11 @@ from keras import tree
 
 from shrinkage._cohort._initial import initial_values, origins
 from shrinkage._data._data import ALL_ROWS, take
-from shrinkage._exact._runner import AnyRunner
 from shrinkage._model._metrics import metrics_of, null_scores
 from shrinkage._model._stored_null import stored_null_scores
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
+from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._problem._problem import Problem
 from shrinkage._search._search import Outcome
 

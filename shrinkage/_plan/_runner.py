@@ -54,7 +54,7 @@ class Runner:
         decision: Mapping[str, Any] | None = None,
     ):
         self._user_plan = check_user_plan(user_plan if decision is None else decision["settings"])
-        limit = memory_limit(max_memory)
+        self._max_memory, limit = max_memory, memory_limit(max_memory)
         self.problem, agrees = compare(problem)
         training = self.problem.training
         self.notes: list[str] = []
@@ -113,15 +113,30 @@ class Runner:
         notes = [note.text if isinstance(note, Note) else note for note in self.notes]
         return {"settings": asdict(self.plan), "reason": self._reason, "notes": notes, "memory": self._timing_bytes}
 
-    def cohort(self, strengths: int) -> Cohort | StreamCohort:
-        """Return the members of all folds, for the given number of strengths."""
-        return self._cohort(strengths, self.plan)
+    def parts_together(self, folds: int, parts: int) -> int:
+        """Return how many of the next parts are trained side by side; a part is at most `chunk` strengths."""
+        return 1
 
-    def cohort_of_all_rows(self, strengths: int) -> Cohort | StreamCohort:
+    def folds_together(self) -> int:
+        """Return how many folds are trained side by side."""
+        return side_by_side(len(self.problem.folds.train), self.plan.xla)
+
+    def for_problem(self, problem: Problem) -> "Runner":
+        """Return a runner for a related problem that repeats the plan."""
+        return Runner(problem, None, self._max_memory, self.decision)
+
+    def cohort(self, *strengths: int, folds: range | None = None) -> Cohort | StreamCohort:
+        """Return the members of all folds, or of some, for the given number of strengths.
+
+        Members of some folds are equal to the bit to those in the cohort of all folds.
+        """
+        return self._cohort(sum(strengths), self.plan, folds)
+
+    def cohort_of_all_rows(self, *strengths: int) -> Cohort | StreamCohort:
         """Return the members that train on all rows, for the given number of strengths."""
         problem = self.problem
         units = None if problem.target is None else problem.target.take(slice(-1, None))
-        engine = self._engines.get(self.plan, strengths)
+        engine = self._engines.get(self.plan, sum(strengths))
         rows, none = [problem.rows_of_x], [np.arange(0)]
         stored = problem.stored
         moments = None if stored is None else self._moments[-1:]
@@ -171,8 +186,8 @@ class Runner:
         rung, by_rows = problem.rung, problem.training.by_rows
         steps = problem.epochs / problem.training.batch_size * timing.step_seconds
         # One fold, of all rows, has one core where the folds run side by side.
-        together = side_by_side(len(problem.folds.train), plan.xla)
-        seconds = steps * (in_folds * int(problem.n_train.sum()) + on_all_rows * problem.n_rows * together)
+        alone = on_all_rows * problem.n_rows * self.folds_together()
+        seconds = steps * (in_folds * int(problem.n_train.sum()) + alone)
         n_scored = problem.epochs if rung is None else len(rung.scored)
         at_once = plan.evaluated_rows if by_rows else problem.training.batch_size
         rounds = math.ceil(2 * int(problem.folds.held_out.sizes.max()) / at_once)
@@ -211,16 +226,17 @@ class Runner:
     def _plan_of(self, way: Way) -> Plan:
         return make_plan(way, self._memory, self._user_plan, strengths=self._strengths)
 
-    def _cohort(self, strengths: int, plan: Plan) -> Cohort | StreamCohort:
-        problem, stored, n_folds = self.problem, self.problem.stored, len(self.problem.folds.train)
-        units = None if problem.target is None else problem.target.take(slice(-1))
+    def _cohort(self, strengths: int, plan: Plan, folds: range | None = None) -> Cohort | StreamCohort:
+        problem, stored = self.problem, self.problem.stored
+        folds = range(len(problem.folds.train)) if folds is None else folds
+        units = None if problem.target is None else problem.target.take(slice(folds.start, folds.stop))
         engine = self._engines.get(plan, strengths, self._stretch)
         moments = None if stored is None else self._moments[:-1]
-        cohort = Cohort(
-            problem.training, engine, plan.evaluated_rows, [*problem.train], [*problem.held_out],
-            [*problem.scored_training_rows], range(n_folds), units, moments,
-        )  # fmt: skip
-        return cohort if stored is None else StreamCohort(cohort, stored, range(n_folds))
+        train, held_out, scored = (
+            [rows[f] for f in folds] for rows in (problem.train, problem.held_out, problem.scored_training_rows)
+        )
+        cohort = Cohort(problem.training, engine, plan.evaluated_rows, train, held_out, scored, folds, units, moments)
+        return cohort if stored is None else StreamCohort(cohort, stored, folds)
 
     def _scored_together(self) -> list[np.ndarray]:
         """Return the held-out rows of each fold with predictions in memory."""

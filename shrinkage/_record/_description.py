@@ -16,8 +16,8 @@ from keras import tree
 from shrinkage import __version__
 from shrinkage._cohort._tensorflow import devices, threads
 from shrinkage._data._sparse import SparseRows
-from shrinkage._exact._runner import AnyRunner
 from shrinkage._penalties._record import to_record
+from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._fingerprint import portable_fingerprint
 from shrinkage._problem._problem import Problem
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from shrinkage._cohort._part import Chunk, Part, Summary
 from shrinkage._data._memory import memory_limit
-from shrinkage._exact._runner import AnyRunner
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._note import Note, warn_caller
+from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._record._arrays import tree_bytes
 from shrinkage._record._description import describe, differences, environment
 from shrinkage._record._folder import SCHEMA, RunFolder
@@ -152,8 +152,8 @@ class Record:
     def chunk(self) -> Chunk | None:
         return self._chunks.pop(self._n_parts, None)  # once: the part may run out of memory again
 
-    def shrink(self, chunk: int) -> None:
-        self._n_parts -= 1
+    def shrink(self, chunk: int, n_parts: int) -> None:
+        self._n_parts -= n_parts
         self._append({"kind": "chunk", "part": self._n_parts, "chunk": chunk, "cause": "memory"})
 
     def keeps(self, state: Callable[[], Any]) -> bool:
@@ -187,10 +187,16 @@ class Record:
     def _remove_files(self) -> None:
         self._folder.remove_files({each["file"] for each in (*self._finished.values(), *self._checkpoints.values())})
 
-    def stop_if_requested(self) -> None:
-        """Raise `KeyboardInterrupt` if the user asked to stop."""
+    def stop_if_requested(self, *, has_state: bool = True) -> None:
+        """Raise `KeyboardInterrupt` if the user asked to stop.
+
+        Args:
+            has_state: Whether the strengths in training have checkpoints.
+        """
         if self.interrupts.requested:
             saved = "is saved" if self._is_saved else "could not be saved at this epoch, but at an earlier one,"
+            if not has_state:
+                saved = "is saved without the strengths in training, which begin anew,"
             raise KeyboardInterrupt(
                 f"The run {saved} in '{self.path}'. Call with the same model, data and arguments to go on."
             )
@@ -269,6 +275,9 @@ class RecordedPart(Part):
         if self._record.keeps(state):
             self._record.save({**self._entry, "epoch": n_epochs, "finished": False}, state(), summary())
         self._record.stop_if_requested()
+
+    def stop_if_requested(self) -> None:
+        self._record.stop_if_requested(has_state=False)
 
     def finish(self, result: Any, summary: Summary) -> None:
         self._record.save({**self._entry, "epoch": None, "finished": True}, result, summary)

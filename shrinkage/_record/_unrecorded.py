@@ -20,5 +20,5 @@ class Unrecorded:
     def chunk(self) -> Chunk | None:
         """Return the number of strengths at a time from the next part on if it is smaller than before, or None."""
 
-    def shrink(self, chunk: int) -> None:
-        """Record that the last part did not fit into memory. It begins anew, with `chunk` strengths at a time."""
+    def shrink(self, chunk: int, n_parts: int) -> None:
+        """Record that the last parts did not fit into memory. They begin anew, with `chunk` strengths at a time."""

@@ -14,16 +14,17 @@ from shrinkage._cohort._train import Members, Scores, TrainedMember, TrainedMode
 from shrinkage._cv._choice import at_epochs, best_epochs, choose, choose_paired, summarise, summarise_split
 from shrinkage._cv._strengths import fold_lams
 from shrinkage._data._data import take
-from shrinkage._exact._runner import AnyRunner
 from shrinkage._model._behaviour import COMPARED, describe_difference
 from shrinkage._note import Note, warn_caller
 from shrinkage._penalties import Decoupled
+from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._progress._monitor import Monitor
 from shrinkage._record._record import Record
 from shrinkage._record._unrecorded import Unrecorded
 from shrinkage._search._grid import score_grid
 from shrinkage._search._tracker import InFolds, Tracker
 from shrinkage._search._walk import walk
+from shrinkage._search._wave import Take, Wave
 
 MakeCohort = Callable[[], Members]
 
@@ -114,41 +115,44 @@ class Search:
         # On a rung, the schedule of the learning rate is stretched to fewer steps, whose rates have a smaller sum.
         decoupled = isinstance(problem.training.how, Decoupled) and problem.rung is None
 
-        def train(cohort: MakeCohort, size: int, lams: np.ndarray, _start: int, part: Part) -> Scores:
+        def train(cohort: MakeCohort, lams: np.ndarray, _start: int, part: Part) -> Scores:
             self._tracker.begin(lams, problem.epochs)
             if part.result is None:
                 scored = None if problem.rung is None else problem.rung.scored
-                lam = fold_lams(_pad(lams, size), problem.n_rows, problem.n_train, decoupled=decoupled)
+                lam = fold_lams(lams, problem.n_rows, problem.n_train, decoupled=decoupled)
                 scores = score(
                     cohort(), lam, epochs=problem.epochs, patience=problem.patience, keep=problem.epoch,
                     average=self._average, part=part, tick=self._tracker.tick, scored=scored,
                 )  # fmt: skip
             else:
                 scores = Scores(**part.result)
-            scores = scores.take(slice(len(lams)))
             self._tracker.finish(scores)
             return scores
 
+        def take_scores(result: dict[str, Any], place: slice) -> dict[str, Any]:
+            return vars(Scores(**result).take(place))
+
         self._tracker.expect(self._stage, len(lams))
-        return join(self._train_parts(self._stage, lams, self._runner.cohort, train))
+        stage = _Stage(self._stage, len(problem.folds.train), self._runner.cohort, train, take_scores)
+        return join(self._train_parts(stage, lams))
 
     def train_all_rows(self, lams: np.ndarray, kept: np.ndarray) -> list[TrainedModel]:
         """Train strengths on all rows up to their epochs."""
 
-        def train(cohort: MakeCohort, size: int, lams: np.ndarray, start: int, part: Part) -> TrainedModels:
-            epochs = _pad(kept[start : start + len(lams)], size)
+        def train(cohort: MakeCohort, lams: np.ndarray, start: int, part: Part) -> TrainedModels:
+            epochs = kept[start : start + len(lams)]
             self._tracker.begin(lams, int(epochs.max()))
             if part.result is None:
-                lam, rows = _pad(lams, size)[None], self._comparison_rows
-                models = refit(cohort(), lam, epochs, rows, part, self._tracker.tick)
+                models = refit(cohort(), lams[None], epochs, self._comparison_rows, part, self._tracker.tick)
             else:
                 values, diverged, last = part.result
                 models = TrainedModels(values, diverged, None if last is None else TrainedMember(*last))
             self._tracker.finish()
-            return models._replace(values=models.values[: len(lams)], diverged=models.diverged[: len(lams)])
+            return models
 
         self._tracker.expect("all rows", len(lams))
-        found = self._train_parts("all rows", lams, self._runner.cohort_of_all_rows, train)
+        stage = _Stage("all rows", 1, self._runner.cohort_of_all_rows, train, TrainedModels.take)
+        found = self._train_parts(stage, lams)
         if found[-1].last is not None:
             self._warn_unless_equal(found[-1].last)
         return [
@@ -157,39 +161,51 @@ class Search:
             for values, diverged in zip(each.values, each.diverged, strict=True)
         ]
 
-    def _train_parts(
-        self,
-        stage: str,
-        lams: np.ndarray,
-        make_cohort: Callable[[int], Members],
-        train: Callable[[MakeCohort, int, np.ndarray, int, Part], Any],
-    ) -> list[Any]:
-        """Train strengths in parts. A part that does not fit into memory is trained again in smaller parts.
+    def _train_parts(self, stage: "_Stage", lams: np.ndarray) -> list[Any]:
+        """Train strengths in parts, several at a time on a cluster.
 
-        Args:
-            stage: The name of the stage in the record.
-            lams: The strengths.
-            make_cohort: Returns the members for a number of strengths.
-            train: Returns the result of a part. The arguments are a function that returns the members, the number of
-                their strengths, the strengths of the part, the number of strengths in earlier parts, and the part.
+        Parts that do not fit into memory are trained again as smaller parts.
         """
-        results, start, cohorts = [], 0, _Cohorts(make_cohort)
+        results, start, cohorts = [], 0, _Cohorts(stage.make_cohort)
         while start < len(lams):
-            if (chunk := self._record.chunk()) is not None:
-                self._shrink(chunk)
-            size, some = self.parts(lams[start:])[0]
-            part = self._record.part(stage, some)
+            parts, sizes = self._next_parts(stage, lams[start:])
+            part = parts[0] if len(parts) == 1 else Wave(parts, sizes, stage.take)
+            end = start + sum(sizes)
             try:
-                results.append(train(partial(cohorts.get, size), size, some, start, part))
+                results.append(stage.train(partial(cohorts.get, *sizes), lams[start:end], start, part))
             except out_of_memory() as error:
                 cohorts.clear()
-                if size == 1:
+                if max(sizes) == 1:
                     raise _too_large(error) from error
-                self._record.shrink(half := math.ceil(size / 2))
+                self._record.shrink(half := math.ceil(max(sizes) / 2), len(parts))
                 self._shrink(Chunk(half, "memory"))
                 continue
-            start += len(some)
+            start = end
         return results
+
+    def _next_parts(self, stage: "_Stage", lams: np.ndarray) -> tuple[list[Part], list[int]]:
+        """Return the parts that are trained next, side by side, and the number of strengths of each.
+
+        A part with a result or a state in the record ends them.
+        """
+        parts, sizes = list[Part](), list[int]()
+        most = self._runner.parts_together(stage.folds, math.ceil(len(lams) / self._runner.plan.chunk))
+        while len(lams) and len(parts) < most:
+            if (chunk := self._record.chunk()) is not None:
+                self._shrink(chunk)
+            size = self._next_size(len(lams))
+            parts.append(part := self._record.part(stage.name, lams[:size]))
+            sizes.append(size)
+            lams = lams[size:]
+            if part.result is not None or part.state is not None:
+                break
+        return parts, sizes
+
+    def _next_size(self, n_lams: int) -> int:
+        """Return the number of strengths of the next part: one with compiled steps, if there is one."""
+        if not self._sizes or n_lams < min(self._sizes):
+            self._sizes.add(min(n_lams, self._runner.plan.chunk))
+        return max(size for size in self._sizes if size <= n_lams)
 
     def _shrink(self, chunk: Chunk) -> None:
         """Train fewer strengths at a time from now on."""
@@ -215,34 +231,34 @@ class Search:
             self.notes.append(note)
             warn_caller(note)
 
-    def parts(self, lams: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """Split strengths into parts of sizes with compiled steps.
 
-        Returns:
-            Pairs (size, part): the steps are compiled for `size` strengths, and `part` has at most `size` strengths.
-        """
-        if not self._sizes or len(lams) < min(self._sizes):
-            self._sizes.add(min(len(lams), self._runner.plan.chunk))
-        parts = []
-        while len(lams):
-            fitting = [size for size in self._sizes if size <= len(lams)]
-            size = max(fitting) if fitting else min(self._sizes)
-            parts.append((size, lams[:size]))
-            lams = lams[size:]
-        return parts
+class _Stage(NamedTuple):
+    """A stage of the search: the training in folds, or on all rows."""
+
+    name: str
+    """The name in the record."""
+    folds: int
+    """Number of folds."""
+    make_cohort: Callable[..., Members]
+    """Returns the members, for the number of strengths of each part."""
+    train: Callable[[MakeCohort, np.ndarray, int, Part], Any]
+    """Returns the result of a part. The arguments are a function that returns the members, the strengths of the part,
+    the number of strengths in earlier parts, and the part."""
+    take: Take
+    """Takes some strengths of a result."""
 
 
 class _Cohorts:
-    """The members by number of strengths, made when they are first used."""
+    """The members by the number of strengths of each part, made when they are first used."""
 
-    def __init__(self, make: Callable[[int], Members]):
-        self._make, self._cohorts = make, dict[int, Members]()
+    def __init__(self, make: Callable[..., Members]):
+        self._make, self._cohorts = make, dict[tuple[int, ...], Members]()
 
-    def get(self, size: int) -> Members:
-        """Return the members for a number of strengths."""
-        if size not in self._cohorts:
-            self._cohorts[size] = self._make(size)
-        return self._cohorts[size]
+    def get(self, *sizes: int) -> Members:
+        """Return the members for the number of strengths of each part."""
+        if sizes not in self._cohorts:
+            self._cohorts[sizes] = self._make(*sizes)
+        return self._cohorts[sizes]
 
     def clear(self) -> None:
         """Free the memory of all members."""
@@ -253,8 +269,3 @@ def _too_large(error: Exception) -> MemoryError:
     reason = str(error).partition("\n")[0]
     text = "Memory ran out with one strength at a time: give a smaller $batch_size, fewer $folds, or a smaller model"
     return MemoryError(Note(f"{text} ({reason})."))
-
-
-def _pad(part: np.ndarray, size: int) -> np.ndarray:
-    """Repeat the last value up to length `size`, for which steps are compiled."""
-    return np.concatenate([part, np.repeat(part[-1:], size - len(part))])

@@ -9,10 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from shrinkage._cohort._cohort import side_by_side
 from shrinkage._cohort._train import Progress, RefitProgress, Scores
 from shrinkage._cv._choice import at_epochs, best_epochs, summarise, summarise_split
-from shrinkage._exact._runner import AnyRunner
+from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._progress._epoch import Epoch, OnEpoch
 from shrinkage._progress._monitor import Monitor
 from shrinkage._progress._snapshot import Best, Snapshot
@@ -123,9 +122,9 @@ class Tracker:
         rung, stage = self._problem.rung, self._stage
         expected = self._expected[stage] if rung is None or stage == "all rows" else rung.members
         later = expected - self._done[stage] - len(self._lams)
-        n_parts = math.ceil(max(0, later) / self._runner.plan.chunk)
+        n_rounds = self._rounds(max(0, later), 1 if stage == "all rows" else len(self._problem.folds.train))
         of_part = self._epochs if stage == "all rows" else self._usual_epochs
-        left = (self._epochs - epoch + n_parts * of_part) * seconds
+        left = (self._epochs - epoch + n_rounds * of_part) * seconds
         left += self._seconds_of_all_rows() if stage == "folds" else 0.0
         return left + self._seconds_of_learning_curve()
 
@@ -134,11 +133,15 @@ class Tracker:
         """Number of epochs of a part: the mean of those that ended, which early stopping may have made shorter."""
         return statistics.mean(self._epochs_of_parts or [self._problem.epochs])
 
+    def _rounds(self, strengths: int, folds: int) -> int:
+        """Return how many times parts begin, if so many strengths are trained."""
+        n_parts = math.ceil(strengths / self._runner.plan.chunk)
+        return math.ceil(n_parts / self._runner.parts_together(folds, n_parts))
+
     def _seconds_of_all_rows(self) -> float:
         problem = self._problem
         strengths = self._expected["folds"] if problem.models == "all" else problem.trained_strengths[1]
-        n_parts = math.ceil(strengths / self._runner.plan.chunk)
-        return n_parts * self._usual_epochs * self._seconds_of_epoch_on_all_rows
+        return self._rounds(strengths, 1) * self._usual_epochs * self._seconds_of_epoch_on_all_rows
 
     def _seconds_of_learning_curve(self) -> float:
         """The seconds of the points of a learning curve that are still to come, at two strengths."""
@@ -152,9 +155,8 @@ class Tracker:
 
         Members on all rows are not scored, and one fold takes one core where the folds run side by side.
         """
-        problem, folds = self._problem, len(self._problem.folds.train)
-        together = side_by_side(folds, getattr(self._runner.plan, "xla", False))
-        return self._clock.steps * together * problem.n_rows / int(problem.n_train.sum())
+        problem = self._problem
+        return self._clock.steps * self._runner.folds_together() * problem.n_rows / int(problem.n_train.sum())
 
     # --- the best strength
 

@@ -1,0 +1,45 @@
+"""The interface of a runner."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from shrinkage._cohort._train import Members
+from shrinkage._problem._problem import Problem
+
+
+class AnyRunner(Protocol):
+    """A problem and a way to solve it: a `Runner`, an `ExactRunner` or a `ClusterRunner`.
+
+    `Runner` documents the methods. `cohort` takes the number of strengths of each of the parts that are trained side by
+    side.
+    """
+
+    problem: Problem
+    search_text: str
+
+    @property
+    def plan(self) -> Any: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+    @property
+    def decision(self) -> dict[str, Any]: ...
+
+    @property
+    def record(self) -> dict[str, Any]: ...
+
+    @property
+    def description(self) -> str: ...
+
+    def shrink(self, chunk: int, /) -> None: ...
+
+    def parts_together(self, folds: int, parts: int, /) -> int: ...
+
+    def folds_together(self) -> int: ...
+
+    def for_problem(self, problem: Problem, /) -> "AnyRunner": ...
+
+    def cohort(self, *strengths: int) -> Members: ...
+
+    def cohort_of_all_rows(self, *strengths: int) -> Members: ...
