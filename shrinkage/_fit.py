@@ -3,12 +3,14 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from os import PathLike
 from typing import Any, Literal
 
 import keras
 
+from shrinkage._cluster._connection import check_cluster
 from shrinkage._exact._runner import make_runner
 from shrinkage._hints._arguments import hinted
 from shrinkage._hints._fit import HINTS, missing_words
@@ -62,6 +64,7 @@ def fit(
     plan: Mapping[str, Any] | None = None,
     max_memory: float | None = None,
     run: str | PathLike[str] | None = None,
+    cluster: str | None = None,
     tensorboard: str | PathLike[str] | None = None,
     progress: bool | None = None,
     on_epoch: OnEpoch | None = None,
@@ -169,6 +172,11 @@ def fit(
             progress is shown. A dataset must give its rows in the same order again. After Ctrl-C or SIGTERM the run
             stops at the end of the epoch and raises `KeyboardInterrupt`. Checkpoints take about 2 % of the time. See
             `docs/reliability.md`.
+        cluster: Where the training runs: None in this process; "local" in a process for each core of this machine;
+            "HOST:PORT" on the Ray cluster with this address, of which this machine is a node. Folds and chunks of
+            strengths are trained at the same time, in processes of one thread, and results do not depend on their
+            number. A lost process is replaced. Starting them takes about 15 s, so this is for fits of minutes and
+            more. It needs `pip install 'shrinkage[ray]'`. See docs/scale.md.
         tensorboard: A folder for TensorBoard. Each call writes to a new folder in it while it trains: the training and
             held-out losses of each strength over the epochs, the best so far, and the curve over the strengths.
         progress: Whether to show how far the run is: a line on a terminal or in a notebook, or else plain lines on
@@ -214,26 +222,31 @@ def fit(
     )  # fmt: skip
     if on_epoch is not None and not callable(on_epoch):
         raise TypeError(f"`on_epoch` must be a function of an epoch. Received: {type(on_epoch).__name__}.")
+    check_cluster(cluster)
     with monitored(progress, tensorboard, on_epoch) as monitor:
         if run is None:
-            return _fit_unrecorded(request, monitor, verbose=verbose)
-        return _fit_recorded(request, run, monitor, verbose=verbose)
+            return _fit_unrecorded(request, monitor, cluster, verbose=verbose)
+        return _fit_recorded(request, run, monitor, cluster, verbose=verbose)
 
 
-def _fit_unrecorded(request: Request, monitor: Monitor, *, verbose: bool) -> Path:
+def _fit_unrecorded(request: Request, monitor: Monitor, cluster: str | None, *, verbose: bool) -> Path:
     began = time.monotonic()
-    runner = _plan(request, monitor, request.max_memory)
-    outcome = _search(runner, Unrecorded(), monitor, verbose=verbose)
-    path = assemble(runner, outcome, seconds=time.monotonic() - began)
-    return _with_learning_curve(path, runner, Unrecorded(), monitor)
+    with _workers(cluster) as crew:
+        runner = _plan(request, monitor, request.max_memory, None, crew)
+        outcome = _search(runner, Unrecorded(), monitor, verbose=verbose)
+        path = assemble(runner, outcome, seconds=time.monotonic() - began)
+        return _with_learning_curve(path, runner, Unrecorded(), monitor)
 
 
-def _fit_recorded(request: Request, run: str | PathLike[str], monitor: Monitor, *, verbose: bool) -> Path:
+def _fit_recorded(
+    request: Request, run: str | PathLike[str], monitor: Monitor, cluster: str | None, *, verbose: bool
+) -> Path:
     """Fit with a record in the folder `run`, or go on with the fit in the record."""
-    with Record(check_run(run)) as record:
+    with Record(check_run(run)) as record, _workers(cluster, record.threads) as crew:
         limit = record.memory_limit(request.max_memory)
         decision = record.decision  # of an earlier call
-        runner = _plan(replace(request, max_memory=limit), monitor, limit, decision)
+        of_plan = limit if crew is None else request.max_memory
+        runner = _plan(replace(request, max_memory=limit), monitor, of_plan, decision, crew)
         record.begin(runner, request.plan, limit)
         if record.is_finished:
             _tell(f"'{record.path}' has the finished run of an equal call, which is read.", verbose or monitor.is_shown)
@@ -251,11 +264,24 @@ def _fit_recorded(request: Request, run: str | PathLike[str], monitor: Monitor, 
 
 
 def _plan(
-    request: Request, monitor: Monitor, limit: float | None, decision: Mapping[str, Any] | None = None
+    request: Request, monitor: Monitor, limit: float | None, decision: Mapping[str, Any] | None = None, crew: Any = None
 ) -> AnyRunner:
     problem = prepare(request, monitor)
     monitor.show(Snapshot("planning"))
-    return make_runner(problem, request.plan, limit, decision)
+    if crew is None:
+        return make_runner(problem, request.plan, limit, decision)
+    from shrinkage._cluster._runner import ClusterRunner
+
+    return ClusterRunner(problem, request.plan, limit, decision, crew)
+
+
+def _workers(cluster: str | None, threads: int | None = None) -> AbstractContextManager[Any]:
+    """Return the workers of a cluster as a context, or None without a cluster; Ray is imported for a cluster alone."""
+    if cluster is None:
+        return nullcontext()
+    from shrinkage._cluster._crew import Crew
+
+    return Crew(cluster, threads or 1)
 
 
 def _search(runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor, *, verbose: bool) -> Outcome:

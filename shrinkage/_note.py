@@ -79,6 +79,7 @@ PYTHON = Vocabulary(
         "learning_curve": "`learning_curve`",
         "nested": "`nested=True`",
         "tensorboard": "`tensorboard`",
+        "cluster": "`cluster`",
         "or_scale_inputs": ", or scale the inputs",
         "or_smaller_lams": ", or give smaller `lams`",
         "extend_lams": "extend `lams`",

@@ -1,7 +1,7 @@
 """Layers: sublayers, variables, nodes, and build shapes."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -75,3 +75,12 @@ def reduced_axes(normalization: Any) -> tuple[int, ...]:
 def lambda_output_shape(layer: keras.layers.Lambda) -> Any:
     """Return the argument `output_shape` of a `Lambda`. The configuration of the layer loses it if it is a function."""
     return read(layer, "_output_shape")
+
+
+def replace_lambdas(layer: keras.layers.Lambda, replace: Callable[[Any], Any]) -> None:
+    """Replace the functions of a `Lambda` layer: `function`, `mask` and `output_shape`, if they are functions."""
+    layer.function = replace(layer.function)
+    if callable(layer.mask):
+        layer.mask = replace(layer.mask)
+    if callable(read(layer, "_output_shape")):
+        setattr(layer, "_output_shape", replace(read(layer, "_output_shape")))  # noqa: B010

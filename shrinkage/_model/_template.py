@@ -24,7 +24,7 @@ from shrinkage._weights._kinds import custom_objects
 
 _PRECISIONS = (("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64"))  # of weights, of computations
 
-_OWN_LAYERS = {"shrinkage>TableNormalization": TableNormalization}  # in models of tables
+OWN_LAYERS = {"shrinkage>TableNormalization": TableNormalization}  # in models of tables
 
 
 class Template:
@@ -35,24 +35,27 @@ class Template:
             that Keras cannot clone.
         without_regularizers: Whether to remove the weight regularizers of the model from the copies.
 
+    Attributes:
+        function: The function, or None.
+
     Raises:
         TypeError: If `model` is neither a model nor a function.
         ValueError: If the model is not built, not compiled, or not supported.
     """
 
     def __init__(self, model: keras.Model | Callable[[], keras.Model], *, without_regularizers: bool = False):
-        self._build = None if isinstance(model, keras.Model) else model
-        if self._build is not None and (not callable(self._build) or isinstance(model, keras.Layer)):
+        self.function = None if isinstance(model, keras.Model) else model
+        if self.function is not None and (not callable(self.function) or isinstance(model, keras.Layer)):
             hint = " Say keras.models.load_model(file)." if isinstance(model, (str, Path)) else ""
             raise TypeError(
                 f"`model` must be a compiled keras.Model or a function that returns a keras.Model. Received: "
                 f"{type(model).__name__}.{hint}"
             )
-        source: Any = model if self._build is None else self._call_function()
+        source: Any = model if self.function is None else self._call_function()
         if source.built:
             create_weights(source)
         _check_model(source)
-        self._source, self._plain = source, without_regularizers
+        self._source, self.without_regularizers = source, without_regularizers
         self._drawn: dict[tuple[int, ...], list[np.ndarray]] = {}
         whole = self._clone()
         rest = rest_of(whole)
@@ -119,7 +122,7 @@ class Template:
     @property
     def is_function(self) -> bool:
         """Whether the user passed a function that builds the model."""
-        return self._build is not None
+        return self.function is not None
 
     @property
     def custom_objects(self) -> dict[str, Any]:
@@ -221,7 +224,7 @@ class Template:
         """
         check_model_file(Path(file))
         with random_state():
-            model: Any = keras.models.load_model(file, {**_OWN_LAYERS, **(scope or {})}, safe_mode=True)
+            model: Any = keras.models.load_model(file, {**OWN_LAYERS, **(scope or {})}, safe_mode=True)
             if name is not None:
                 model.name = name
             return cls(model, **options)
@@ -233,7 +236,7 @@ class Template:
         return {**self.__dict__, "_source": self.model(self.source_values())}
 
     def _call_function(self) -> keras.Model:
-        build: Any = self._build
+        build: Any = self.function
         try:
             inspect.signature(build).bind()
         except ValueError:  # a C function has no signature
@@ -253,12 +256,12 @@ class Template:
 
     def _clone(self) -> keras.Model:
         """Return a model of the same class and architecture with new weights and no new regularizers, not compiled."""
-        if self._build is None:
+        if self.function is None:
             model = self._copy()
         else:
             model = self._call_function()
             _check_same(model, self._source)
-        remove_regularizers(model, None if self._plain else self._source)
+        remove_regularizers(model, None if self.without_regularizers else self._source)
         return model
 
     def _copy(self) -> keras.Model:
@@ -274,10 +277,15 @@ class Template:
 
 def fresh_optimizer(optimizer: Any) -> Any:
     """Return a new optimizer with the same configuration, without state; a learning rate schedule is shared."""
+    return type(optimizer).from_config(configuration(optimizer))
+
+
+def configuration(optimizer: Any) -> dict[str, Any]:
+    """Return the configuration of an optimizer, with a schedule as an object: its class may not be registered."""
     config = optimizer.get_config()
     if isinstance(rate := rate_of(optimizer), keras.optimizers.schedules.LearningRateSchedule):
-        config["learning_rate"] = rate  # a custom class may not be registered with Keras
-    return type(optimizer).from_config(config)
+        config["learning_rate"] = rate
+    return config
 
 
 def _check_model(model: keras.Model) -> None:

@@ -1,20 +1,13 @@
-"""Descriptions of a problem and of the machine, which tell whether a run can go on to the same result."""
+"""Descriptions of a problem, which tell whether a run can go on to the same result."""
 
 import hashlib
 import json
-import os
-import platform
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from keras import tree
 
-from shrinkage import __version__
-from shrinkage._cohort._tensorflow import devices, threads
 from shrinkage._data._sparse import SparseRows
 from shrinkage._penalties._record import to_record
 from shrinkage._plan._any_runner import AnyRunner
@@ -76,30 +69,6 @@ def differences(recorded: dict[str, Any], description: dict[str, Any]) -> list[s
         for name, value in description.items()
         if recorded.get(name) != value
     ]
-
-
-def environment() -> dict[str, Any]:
-    """Return the packages and the machine: where they differ, the last bits of a result may differ."""
-    packages = {"shrinkage": __version__, "Keras": keras.__version__, "NumPy": np.__version__}
-    return {
-        **packages,
-        "Python": ".".join(map(str, sys.version_info[:3])),
-        **devices(),
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "threads": threads(),
-        "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
-        "XLA_FLAGS": os.environ.get("XLA_FLAGS"),
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _rows(problem: Problem) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from shrinkage._data._memory import memory_limit
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._note import Note, warn_caller
 from shrinkage._plan._any_runner import AnyRunner
+from shrinkage._plan._environment import environment
 from shrinkage._record._arrays import tree_bytes
-from shrinkage._record._description import describe, differences, environment
+from shrinkage._record._description import describe, differences
 from shrinkage._record._folder import SCHEMA, RunFolder
 from shrinkage._record._interrupts import Interrupts
 
@@ -103,13 +104,19 @@ class Record:
         """The recorded `Runner.decision`, or None at the beginning."""
         return self._begin.get("decision")
 
+    @property
+    def threads(self) -> int | None:
+        """The recorded number of threads for an operation, or None at the beginning."""
+        return self._begin["environment"]["threads"] if self._begin else None
+
     def begin(self, runner: AnyRunner, user_plan: Mapping[str, Any] | None, max_memory: float) -> None:
         """Record what was asked, or compare it with the record.
 
         Raises:
             ValueError: If the record is of another model, other data or other arguments.
         """
-        description, machine = describe(runner), environment()
+        description = describe(runner)
+        machine = environment() | {"threads": runner.record["threads"]}  # of the workers on a cluster
         if not self._begin:
             template, n_folds = runner.problem.training.template, len(runner.problem.folds.train)
             self._begin = {

@@ -128,7 +128,7 @@ def custom_objects(model: keras.Model) -> dict[str, Any]:
 
     Ambiguous names are left out: a name of two classes or functions, and "<lambda>".
     """
-    parts = [part for layer in sublayers(model) for part in (layer, *_parts(vars(layer)))]
+    parts = [part for layer in sublayers(model) for part in (layer, *_parts(_held(layer)))]
     named: dict[str, Any] = {}
     for part in parts:
         code = part if isinstance(part, FunctionType) else type(part)
@@ -136,6 +136,11 @@ def custom_objects(model: keras.Model) -> dict[str, Any]:
         if is_code and not is_from_keras(code) and code.__name__ != "<lambda>":
             named[code.__name__] = code if named.get(code.__name__, code) is code else None
     return {name: code for name, code in named.items() if code is not None}
+
+
+def _held(layer: Any) -> dict[str, Any]:
+    """Return the attributes of a layer, without the methods that Keras replaces in a built layer, such as `build`."""
+    return {name: value for name, value in vars(layer).items() if not callable(getattr(type(layer), name, None))}
 
 
 def _parts(value: Any) -> Iterator[Any]:

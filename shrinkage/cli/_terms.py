@@ -22,6 +22,7 @@ IN_SHELL = Vocabulary(
         "learning_curve": "--learning-curve",
         "nested": "--nested",
         "tensorboard": "--tensorboard",
+        "cluster": "--cluster",
         "or_scale_inputs": "",  # the shell scales inputs
         "or_smaller_lams": "",
         "extend_lams": "shrinkage.fit in Python takes `lams`, to extend",

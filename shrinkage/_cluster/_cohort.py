@@ -1,0 +1,95 @@
+"""The members of a stage, in shares on the workers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras import tree
+
+from shrinkage._cluster._crew import Call, Crew
+from shrinkage._cluster._worker import Share
+from shrinkage._cohort._cohort import Evaluation, FoldScores, gather
+
+
+class ClusterCohort:
+    """F x S members, with the methods of `Cohort`, which wait for all workers.
+
+    Args:
+        crew: The workers, with the problem.
+        groups: The folds of each group, one range after another; None for members on all rows.
+        sizes: The number of strengths of each part.
+        held_out: The held-out rows of each fold.
+        by_rows: Whether the loss of each row is independent of the other rows in the batch.
+    """
+
+    def __init__(
+        self, crew: Crew, groups: Sequence[range] | None, sizes: Sequence[int], held_out: Sequence[np.ndarray],
+        *, by_rows: bool,
+    ):  # fmt: skip
+        self._crew, self._held_out, self._by_rows, self._sizes = crew, held_out, by_rows, sizes
+        ends = np.cumsum(sizes).tolist()
+        self._columns = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+        self._all_rows = groups is None
+        self._groups = [range(1)] if groups is None else groups
+        self._seats = [crew.seat(place) for place in range(len(self._groups) * len(sizes))]
+        self._lam = np.zeros((0, 0))
+
+    def start(self, lam: np.ndarray) -> None:
+        """Begin at strengths (f, s)."""
+        self._lam = lam
+        self._begin([None] * len(self._groups))
+
+    def restore(self, state: list[Any]) -> None:
+        """Go on from a `state`, after `start` at the same strengths."""
+        self._begin([state[group.start : group.stop] for group in self._groups])
+
+    def _begin(self, states: Sequence[Any]) -> None:
+        """Begin with the state of each group of folds, or None."""
+        seats = iter(self._seats)
+        for group, state in zip(self._groups, states, strict=True):
+            folds = None if self._all_rows else (group.start, group.stop)
+            for columns, size in zip(self._columns, self._sizes, strict=True):
+                next(seats).begin(Share(folds, size), self._lam[group.start : group.stop, columns], state)
+        self._crew.run([Call(seat, "ready") for seat in self._seats])
+
+    def state(self) -> list[Any]:
+        """Return the state of all members, as `Cohort` does, for a single part."""
+        groups = [parts[0] for parts in self._call("state")]
+        return [fold for group in groups for fold in group]
+
+    def train_epoch(self, epoch: int) -> np.ndarray:
+        """Train one epoch, counted from 0; return whether each member diverged, (f, s)."""
+        diverged = self._call("train_epoch", epoch)
+        for seat in self._seats:
+            seat.passed(epoch)
+        return np.concatenate([np.concatenate(parts, axis=1) for parts in diverged])
+
+    def evaluate(self) -> Evaluation:
+        """Score all members."""
+        folds = [_join(parts) for group in self._call("score_folds") for parts in zip(*group, strict=True)]
+        return gather(folds, self._held_out, by_rows=self._by_rows)
+
+    def predictions(self, f: int, rows: np.ndarray) -> Any:
+        """Return the predictions of the members on all rows, f = 0, for a few rows, a tree of (s, b, ...)."""
+        (parts,) = self._call("predictions", f, rows)
+        return tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+
+    def values(self, f: int, s: int) -> list[np.ndarray]:
+        """Return the values of a member on all rows, f = 0, one array for each of the network's variables."""
+        place = next(place for place, columns in enumerate(self._columns) if s < columns.stop)
+        arguments = "values", f, s - self._columns[place].start
+        return self._crew.run([Call(self._seats[place], "call", arguments)])[0]
+
+    def _call(self, method: str, *arguments: Any) -> list[list[Any]]:
+        """Call a method of the cohorts of all workers; return the results by group of folds and part."""
+        found = self._crew.run([Call(seat, "call", (method, *arguments)) for seat in self._seats])
+        n_parts = len(self._sizes)
+        return [found[start : start + n_parts] for start in range(0, len(found), n_parts)]
+
+
+def _join(parts: Sequence[FoldScores]) -> FoldScores:
+    """Join the scores of a fold along the strengths."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = zip(*parts, strict=True)
+    return FoldScores(*(tree.map_structure(lambda *arrays: np.concatenate(arrays), *each) for each in columns))

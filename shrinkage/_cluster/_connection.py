@@ -1,0 +1,133 @@
+"""The connection to Ray: a cluster on this machine for one run, a cluster at an address, or a Ray that runs already."""
+
+import importlib.util
+import logging
+import os
+import re
+import secrets
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_SOCKETS = 60
+"""Characters that Ray adds to its folder in the path of a socket, of which Linux takes 107."""
+
+
+def check_cluster(cluster: Any) -> None:
+    """Check the argument `cluster` of `fit`.
+
+    Raises:
+        TypeError, ValueError: If it is neither None, nor "local", nor an address.
+        ImportError: If Ray is not installed.
+    """
+    if cluster is None:
+        return
+    if not isinstance(cluster, str):
+        raise TypeError(f'`cluster` must be None, "local" or "HOST:PORT". Received: {type(cluster).__name__}.')
+    if cluster != "local" and not re.fullmatch(r"[^\s/:]+:\d{1,5}", cluster):
+        raise ValueError(
+            f'`cluster` must be None, "local" for the cores of this machine, or the address of a Ray cluster, such as '
+            f'"10.0.0.5:6379". Received: {cluster!r}.'
+        )
+    if importlib.util.find_spec("ray") is None:
+        raise ImportError("`cluster` needs Ray, which is not installed. Say pip install 'shrinkage[ray]'.")
+
+
+@contextmanager
+def connected(cluster: str) -> Iterator[None]:
+    """Connect to Ray until the block ends. A connection that exists is used, and remains.
+
+    Args:
+        cluster: "local" or the address of a cluster.
+
+    Raises:
+        ConnectionError: If there is no cluster at the address.
+    """
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    with _quiet(), _signals_kept():
+        folder = _connect(cluster)
+    try:
+        yield
+    finally:
+        with _quiet():
+            ray.shutdown()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _connect(cluster: str) -> Path | None:
+    """Connect, and return the folder of a cluster that was started."""
+    import ray
+
+    options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
+    if cluster == "local":
+        folder = _make_folder()
+        # Ray listens on all interfaces: without this secret nobody can connect.
+        with _variables(RAY_AUTH_TOKEN=os.environ.get("RAY_AUTH_TOKEN", secrets.token_hex(32))):
+            ray.init(num_cpus=_cores(), include_dashboard=False, _temp_dir=str(folder), **options)
+        return folder
+    try:
+        ray.init(address=cluster, **options)
+    except Exception as error:  # of several classes, ConnectionError and RuntimeError among them
+        reason = " ".join(str(error).split())[:300]
+        raise ConnectionError(
+            f"`cluster` is {cluster!r}, and no Ray can be reached there: {reason}. This machine must be a node of the "
+            f"cluster: say ray start --address={cluster} on it, or ray start --head for a new cluster."
+        ) from error
+    return None
+
+
+def _make_folder() -> Path:
+    """Return a new folder, whose path is short enough for sockets in it."""
+    place = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="shrinkage-", dir=place if len(place) + _SOCKETS < 100 else "/tmp"))  # noqa: S108
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back the log of Ray below errors."""
+    logger = logging.getLogger("ray")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Restore the handler of SIGTERM, which Ray replaces."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler if handler is not None else signal.SIG_DFL)
+
+
+@contextmanager
+def _variables(**values: str) -> Iterator[None]:
+    """Set environment variables in the block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})

@@ -1,0 +1,142 @@
+"""The runner of a problem on a cluster."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from shrinkage._cluster._cohort import ClusterCohort
+from shrinkage._cluster._crew import Call, Crew, Sent
+from shrinkage._cluster._layout import layout
+from shrinkage._cluster._travel import pack
+from shrinkage._note import Note
+from shrinkage._plan._plan import Plan
+from shrinkage._plan._runner import Runner
+from shrinkage._problem._problem import Problem
+
+
+class ClusterRunner:
+    """A problem whose members are trained by workers, with the methods of `Runner`.
+
+    A worker decides on the plan, and the other workers and this process follow.
+
+    Args:
+        problem: The checked arguments of `fit`.
+        user_plan: The argument `plan` of `fit`.
+        max_memory: Bytes that each worker may take, or None for a share of half of the free memory.
+        decision: The `decision` of an earlier runner for the same problem, which is repeated without timing.
+        crew: The workers.
+
+    Raises:
+        ValueError: If the problem cannot be solved on a cluster.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        user_plan: Mapping[str, Any] | None,
+        max_memory: float | None,
+        decision: Mapping[str, Any] | None,
+        crew: Crew,
+    ):
+        _check(problem)
+        self._max_memory, self._crew = max_memory, crew
+        self._parcel, decided = pack(problem), None  # refuses models before the cluster is asked
+        self._data, self._sent = problem.training.data, None
+        if decision is None:
+            first = crew.seat(0)
+            first.load(self._send())
+            crew.meet([first])
+            [decided] = crew.run([Call(first, "decide", (user_plan, max_memory, crew.neighbours))])
+            decision = decided.settings
+        self._decision = decision
+        self._runner = Runner(problem, None, max_memory, decision)
+        self.problem = self._runner.problem
+        self.search_text = decided.search_text if decided else self._runner.search_text
+        self._description = decided.description if decided else self._runner.description
+
+    def _send(self) -> Sent:
+        self._sent = self._sent or self._crew.send(self._parcel, self._data)
+        return self._sent
+
+    @property
+    def plan(self) -> Plan:
+        """The plan."""
+        return self._runner.plan
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user: on the plan, and on the cluster."""
+        return [*self._runner.notes, *self._crew.notes]
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """The plan with its reason and notes, for JSON."""
+        return self._runner.decision
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The record of `Runner`; `threads` are those of a worker."""
+        return self._runner.record | {"threads": self._crew.threads}
+
+    @property
+    def description(self) -> str:
+        """The plan as a sentence for the user."""
+        threads = self._crew.threads
+        return f"{self._description} Up to {self._crew.size} workers, with {threads} thread{'s' * (threads > 1)} each."
+
+    def shrink(self, chunk: int) -> None:
+        """Train at most `chunk` strengths at a time in a worker from now on."""
+        self._runner.shrink(chunk)
+
+    def parts_together(self, folds: int, parts: int) -> int:
+        """Return how many of the next parts are trained side by side."""
+        return layout(folds, parts, self._crew.size)[1]
+
+    def folds_together(self) -> int:
+        """Return how many folds are trained side by side."""
+        parts = math.ceil(self.problem.trained_strengths[0] / self.plan.chunk)
+        return layout(self._n_folds, parts, self._crew.size)[0]
+
+    def for_problem(self, problem: Problem) -> "ClusterRunner":
+        """Return a runner for a related problem that repeats the plan."""
+        return ClusterRunner(problem, None, self._max_memory, self.decision, self._crew)
+
+    def cohort(self, *strengths: int) -> ClusterCohort:
+        """Return the members of all folds, for the number of strengths of each part."""
+        groups, _ = layout(self._n_folds, 1, self._crew.size // len(strengths))
+        return self._cohort([range(part[0], part[-1] + 1) for part in _split(self._n_folds, groups)], strengths)
+
+    def cohort_of_all_rows(self, *strengths: int) -> ClusterCohort:
+        """Return the members on all rows, for the number of strengths of each part."""
+        return self._cohort(None, strengths)
+
+    @property
+    def _n_folds(self) -> int:
+        return len(self.problem.folds.train)
+
+    def _cohort(self, groups: list[range] | None, strengths: Sequence[int]) -> ClusterCohort:
+        seats = [self._crew.seat(place) for place in range(len(groups or [0]) * len(strengths))]
+        for seat in seats:
+            seat.load(self._send(), self._decision)
+        self._crew.meet(seats)
+        by_rows = self.problem.training.by_rows
+        return ClusterCohort(self._crew, groups, strengths, [*self.problem.held_out], by_rows=by_rows)
+
+
+def _split(n: int, groups: int) -> list[np.ndarray]:
+    return np.array_split(np.arange(n), groups)
+
+
+def _check(problem: Problem) -> None:
+    """Refuse problems that workers do not solve."""
+    if problem.solver == "exact":
+        raise ValueError(Note("$cluster is for training, and the exact solver does not train: leave $cluster out."))
+    if problem.stored is not None:
+        raise ValueError(
+            Note(
+                "$cluster needs rows that fit into the memory of this machine, and these are read from disk. Give more "
+                "$max_memory, or leave $cluster out."
+            )
+        )
