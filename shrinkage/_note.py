@@ -80,6 +80,7 @@ PYTHON = Vocabulary(
         "nested": "`nested=True`",
         "tensorboard": "`tensorboard`",
         "cluster": "`cluster`",
+        "no_cluster": "None",
         "or_scale_inputs": ", or scale the inputs",
         "or_smaller_lams": ", or give smaller `lams`",
         "extend_lams": "extend `lams`",

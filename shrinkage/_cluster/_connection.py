@@ -14,8 +14,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from shrinkage._note import Note
+
+_CHOICES = (
+    '$no_cluster, "local" for the cores of this machine, or the address of a Ray cluster, such as "10.0.0.5:6379"'
+)
 _SOCKETS = 60
 """Characters that Ray adds to its folder in the path of a socket, of which Linux takes 107."""
+
+
+class ClusterError(RuntimeError):
+    """The cluster cannot be used, or does not come back."""
 
 
 def check_cluster(cluster: Any) -> None:
@@ -28,14 +37,11 @@ def check_cluster(cluster: Any) -> None:
     if cluster is None:
         return
     if not isinstance(cluster, str):
-        raise TypeError(f'`cluster` must be None, "local" or "HOST:PORT". Received: {type(cluster).__name__}.')
+        raise TypeError(Note(f"$cluster must be {_CHOICES}. Received: {type(cluster).__name__}."))
     if cluster != "local" and not re.fullmatch(r"[^\s/:]+:\d{1,5}", cluster):
-        raise ValueError(
-            f'`cluster` must be None, "local" for the cores of this machine, or the address of a Ray cluster, such as '
-            f'"10.0.0.5:6379". Received: {cluster!r}.'
-        )
+        raise ValueError(Note(f"$cluster must be {_CHOICES}. Received: {cluster!r}."))
     if importlib.util.find_spec("ray") is None:
-        raise ImportError("`cluster` needs Ray, which is not installed. Say pip install 'shrinkage[ray]'.")
+        raise ImportError(Note("$cluster needs Ray, which is not installed. Say pip install 'shrinkage[ray]'."))
 
 
 @contextmanager
@@ -46,10 +52,9 @@ def connected(cluster: str) -> Iterator[None]:
         cluster: "local" or the address of a cluster.
 
     Raises:
-        ConnectionError: If there is no cluster at the address.
+        ClusterError: If there is no cluster at the address.
     """
-    import ray
-
+    ray = import_ray()
     if ray.is_initialized():
         yield
         return
@@ -64,10 +69,18 @@ def connected(cluster: str) -> Iterator[None]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def import_ray() -> Any:
+    """Return the module of Ray, which does not print its own lines if it is imported here for the first time."""
+    with _variables(
+        RAY_DEDUP_LOGS_SKIP_REGEX="."
+    ):  # of lost workers and nodes, of which this package says what matters
+        import ray
+    return ray
+
+
 def _connect(cluster: str) -> Path | None:
     """Connect, and return the folder of a cluster that was started."""
-    import ray
-
+    ray = import_ray()
     options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
     if cluster == "local":
         folder = _make_folder()
@@ -79,9 +92,11 @@ def _connect(cluster: str) -> Path | None:
         ray.init(address=cluster, **options)
     except Exception as error:  # of several classes, ConnectionError and RuntimeError among them
         reason = " ".join(str(error).split())[:300]
-        raise ConnectionError(
-            f"`cluster` is {cluster!r}, and no Ray can be reached there: {reason}. This machine must be a node of the "
-            f"cluster: say ray start --address={cluster} on it, or ray start --head for a new cluster."
+        raise ClusterError(
+            Note(
+                f"$cluster is {cluster!r}, and no Ray can be reached there: {reason}. This machine must be a node of "
+                f"the cluster: say ray start --address={cluster} on it, or ray start --head for a new cluster."
+            )
         ) from error
     return None
 
@@ -89,7 +104,7 @@ def _connect(cluster: str) -> Path | None:
 def _make_folder() -> Path:
     """Return a new folder, whose path is short enough for sockets in it."""
     place = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="shrinkage-", dir=place if len(place) + _SOCKETS < 100 else "/tmp"))  # noqa: S108
+    return Path(tempfile.mkdtemp(prefix="shrinkage-ray-", dir=place if len(place) + _SOCKETS < 100 else "/tmp"))  # noqa: S108
 
 
 def _cores() -> int:

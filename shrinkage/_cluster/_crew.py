@@ -8,16 +8,16 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import numpy as np
-import ray
-from ray import exceptions
 
 from shrinkage import __version__
-from shrinkage._cluster._connection import connected
+from shrinkage._cluster._connection import ClusterError, connected, import_ray
 from shrinkage._cluster._worker import Share, Worker
 from shrinkage._data._data import Data
 from shrinkage._note import Note
 from shrinkage._plan._environment import environment
 
+ray = import_ray()
+exceptions = ray.exceptions
 _LOST = (
     exceptions.RayActorError, exceptions.NodeDiedError, exceptions.WorkerCrashedError, exceptions.ObjectLostError,
 )  # fmt: skip
@@ -96,8 +96,7 @@ class Seat:
     def result(self, reference: Any) -> Any:
         """Return the result of a call, or raise the first error of the calls before it."""
         while self._unread:
-            ray.get(self._unread[0])
-            del self._unread[0]
+            ray.get(self._unread.pop(0))
         return ray.get(reference)
 
     def dismiss(self) -> None:
@@ -210,8 +209,7 @@ class Crew:
 
         Raises:
             MemoryError: If memory runs out.
-            RuntimeError: If a worker is lost again and again.
-            TimeoutError: If there is no place for a worker for a long time.
+            ClusterError: If a worker is lost again and again, or if there is no place for one for a long time.
             Exception: An error of the user's code, with the lines of the worker where it arose as a note.
         """
         pending = {call.seat.submit(call.method, *call.arguments): place for place, call in enumerate(calls)}
@@ -241,7 +239,7 @@ class Crew:
         if not waiting:
             return 0.0
         if max(waiting) > _TIMEOUT_SECONDS:
-            raise TimeoutError(
+            raise ClusterError(
                 Note(
                     f"The cluster had no free processor for {len(waiting)} of {len(seats)} workers for "
                     f"{_TIMEOUT_SECONDS / 60:.0f} minutes. Add a node, or end what else runs there. With a record "
@@ -258,14 +256,14 @@ class Crew:
 
 def _replace(seat: Seat, error: Exception) -> None:
     """Dismiss a worker that was lost; the next call hires another."""
-    if isinstance(error, exceptions.RayActorError) and error.actor_init_failed:
-        raise RuntimeError(
+    if getattr(error, "actor_init_failed", False):
+        raise ClusterError(
             f"A worker of the cluster cannot start: {_last_line(error)}. Every node needs the same versions of Python, "
             f"Ray and shrinkage as this machine."
         ) from error
     seat.losses += 1
     if seat.losses >= _MOST_LOSSES:
-        raise RuntimeError(
+        raise ClusterError(
             Note(
                 f"A worker of the cluster was lost {_MOST_LOSSES} times in the same step ({_first_line(error)}). If "
                 f"memory ran out there, give a smaller $max_memory, which each worker may take."
@@ -278,8 +276,8 @@ def _cause(error: Any) -> BaseException:
     """Return the error that arose in a worker."""
     cause = error.cause
     if isinstance(cause, exceptions.RayError) or not isinstance(cause, BaseException):
-        return RuntimeError(f"A worker of the cluster failed:\n{error.traceback_str}")
-    cause.add_note(f"In a worker of the cluster:\n{error.traceback_str}")
+        return ClusterError(f"A worker of the cluster failed:\n{error}")
+    cause.add_note(f"In a worker of the cluster:\n{error}")
     return cause
 
 

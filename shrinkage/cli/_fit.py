@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from ._cluster import cluster_arguments, cluster_option
 from ._console import Console, Number, common, import_keras, n_bytes, separator_option, units, whole_number
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._penalty import check_penalty, penalty_arguments, penalty_options
@@ -121,6 +122,7 @@ repeats_option = click.option(
 @click.option(
     "--dry-run", is_flag=True, show_default=False, help="Print columns, models and memory; train and write nothing."
 )
+@cluster_option
 @tensorboard_option
 @progress_options
 @common
@@ -191,7 +193,7 @@ def fit(
     if dry_run:
         return _stop_before_training(console, prepared, settings, max_memory)
     with recorded(folder, max_memory) as record:
-        path = train(prepared, settings, max_memory, run=record, **progress_arguments())
+        path = train(prepared, settings, max_memory, run=record, **progress_arguments(), **cluster_arguments())
         document = _report(console, prepared, path, settings)
         with keeping_the_table(folder):
             _write(prepared, path, settings, folder)
@@ -238,7 +240,7 @@ def _fit_images(
         return say_estimate(console, arguments, labels, {"data": prepared.document()})
     with recorded(folder, None) as record:
         with in_shell(labels):
-            path = sh.fit(**arguments, run=record, **progress_arguments())
+            path = sh.fit(**arguments, run=record, **progress_arguments(), **cluster_arguments())
         console.say(path_text(path, labels))
         with keeping_the_table(folder):
             write(prepared, path, settings, folder)

@@ -8,6 +8,7 @@ import click
 
 from shrinkage._note import duration
 
+from ._cluster import cluster_option
 from ._console import Console, common, import_keras, plural
 from ._errors import EXIT_CODES, BadInput
 from ._folder import MARK
@@ -22,6 +23,7 @@ _RUN = click.argument("run", type=click.Path(exists=True, file_okay=False, path_
 
 @click.command(short_help="Go on with a run after a kill, a crash or Ctrl-C.", epilog=EXIT_CODES)
 @_RUN
+@cluster_option
 @progress_options
 @common
 def resume(run: File, console: Console) -> None:

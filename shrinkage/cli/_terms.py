@@ -5,9 +5,10 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from shrinkage._cluster._connection import ClusterError
 from shrinkage._note import Vocabulary
 
-from ._errors import BadInput, is_refusal
+from ._errors import BadInput, TrainingFailed, is_refusal
 
 IN_SHELL = Vocabulary(
     {
@@ -23,6 +24,7 @@ IN_SHELL = Vocabulary(
         "nested": "--nested",
         "tensorboard": "--tensorboard",
         "cluster": "--cluster",
+        "no_cluster": '"none"',
         "or_scale_inputs": "",  # the shell scales inputs
         "or_smaller_lams": "",
         "extend_lams": "shrinkage.fit in Python takes `lams`, to extend",
@@ -58,6 +60,8 @@ def in_shell(labels: Sequence[object]) -> Iterator[None]:
         warnings.filterwarnings("ignore", category=UserWarning, module=r"(shrinkage|click)\.")
         try:
             yield
+        except ClusterError as error:
+            raise TrainingFailed(with_labels(labels).say(error.args[0])) from error
         except (TypeError, ValueError) as error:
             if isinstance(error.__cause__, BadInput):  # of a part of a table that was read in between
                 raise error.__cause__ from None

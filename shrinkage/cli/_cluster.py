@@ -1,0 +1,40 @@
+"""The option for where a command trains."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from shrinkage._cluster._connection import check_cluster
+
+from ._terms import IN_SHELL
+
+_CLUSTER = "shrinkage.cluster"
+"""Name in the meta of a click context: where the command trains."""
+
+
+def cluster_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --cluster to a command that trains; `cluster_arguments` returns what it says."""
+    return click.option(
+        "--cluster",
+        metavar="WHERE",
+        expose_value=False,
+        callback=_keep,
+        show_default="none",
+        help="Train in processes of Ray: local, for each core of this machine, or the HOST:PORT of a cluster.",
+    )(command)
+
+
+def _keep(context: click.Context, _option: click.Parameter, given: str | None) -> None:
+    try:
+        check_cluster(None if given == "none" else given)
+    except (ValueError, ImportError) as error:
+        raise click.UsageError(IN_SHELL.say(error.args[0])) from error
+    if given is not None:  # the options of `shrinkage resume` come before those of the command that it repeats
+        context.meta.setdefault(_CLUSTER, given)
+
+
+def cluster_arguments() -> dict[str, Any]:
+    """Return the argument of `shrinkage.fit` for where it trains."""
+    given = click.get_current_context().meta.get(_CLUSTER, "none")
+    return {"cluster": None if given == "none" else given}

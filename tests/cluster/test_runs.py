@@ -1,0 +1,135 @@
+"""A fit on two workers equals the fit in this process to the bit.
+
+Products of the small networks here run in one thread, whatever the number of threads that are allowed.
+"""
+
+import os
+import signal
+from contextlib import nullcontext
+from typing import Any
+
+import keras
+import numpy as np
+import psutil
+import pytest
+from keras import layers
+
+import shrinkage as sh
+from tests.fit.fitting import arrays, classifier, fit
+from tests.record import runs
+
+_DAILY = ("batch normalization and dropout, XLA", "extended grid, early stopping")
+IN_MEMORY = [
+    pytest.param(run, id=name, marks=() if name in _DAILY else pytest.mark.full)
+    for name, run in runs.RUNS.items()
+    if name != "rows on disk"
+]
+
+
+def assert_equal(found: sh.Path, expected: sh.Path) -> None:
+    a, b = arrays(found), arrays(expected)
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], name)
+    assert np.nanstd(found.cv_loss) > 0
+
+
+@pytest.mark.parametrize("run", IN_MEMORY)
+def test_workers_and_this_process_give_the_same_path(run, cluster):
+    found = run(cluster=cluster)
+    assert_equal(found, run())
+    assert found.plan["threads"] == 1
+
+
+def kill_workers(number: int) -> None:
+    """Kill workers of this process, as the system does when memory runs out."""
+    found = [each for each in psutil.Process().children(recursive=True) if each.name().startswith("ray::Worker")]
+    assert len(found) >= number
+    for each in found[:number]:
+        os.kill(each.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("lost", "chunk"), [(1, 4), pytest.param(2, 4, marks=pytest.mark.full), (1, 1)])
+def test_a_killed_worker_is_replaced(lost, chunk, cluster):
+    options: dict[str, Any] = {"plan": {"chunk": chunk, "xla": False}, "models": "chosen"}
+    killed = []
+
+    def kill(epoch: Any) -> None:
+        if epoch.number == 2 and not killed:
+            killed.append(epoch.number)
+            kill_workers(lost)
+
+    found = fit(classifier(runs.noisy), lams=[0.3, 0.03, 0.01], cluster=cluster, on_epoch=kill, **options)
+    assert_equal(found, fit(classifier(runs.noisy), lams=[0.3, 0.03, 0.01], **options))
+    assert killed
+
+
+def test_a_worker_that_is_lost_again_and_again_ends_the_run(cluster):
+    fatal = os.getpid()
+
+    class Fatal(keras.layers.Layer):
+        def call(self, x):
+            if os.getpid() != fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return x
+
+    model = keras.Sequential([keras.Input((6,)), Fatal(), layers.Dense(3, "softmax")])
+    with pytest.raises(RuntimeError, match="was lost 3 times in the same step"):
+        fit(classifier(lambda: model), cluster=cluster)
+
+
+class Unlucky(ValueError):
+    """An error of the user's code."""
+
+
+def test_an_error_of_the_users_code_arrives_and_is_not_retried(cluster, tmp_path):
+    here = os.getpid()
+
+    class Failing(keras.layers.Layer):
+        def call(self, x, training=False):
+            if os.getpid() != here and training:
+                (tmp_path / f"called-{len(list(tmp_path.iterdir()))}").touch()
+                raise Unlucky("seven")
+            return x
+
+    model = keras.Sequential([keras.Input((6,)), Failing(), layers.Dense(3, "softmax")])
+    with pytest.raises(Unlucky, match="seven") as error:
+        fit(classifier(lambda: model), cluster=cluster, plan={"rules": False, "xla": False, "chunk": 3})
+    assert "raise Unlucky" in "".join(error.value.__notes__)  # the line in the worker
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["begun on the cluster", "begun here"])
+def test_a_run_goes_on_elsewhere(begun, cluster, tmp_path):
+    def stop(epoch: Any) -> None:
+        if epoch.number == 2 and epoch.lams.min() < 0.02:
+            raise Unlucky
+
+    places = {True: {"cluster": cluster}, False: {}}
+    options: dict[str, Any] = {"lams": [0.3, 0.03, 0.01], "plan": {"chunk": 1, "xla": False}, "run": tmp_path / "run"}
+    with pytest.raises(Unlucky):
+        fit(classifier(runs.noisy), on_epoch=stop, **places[begun], **options)
+    assert list((tmp_path / "run").glob("part-*"))
+    with pytest.warns(UserWarning, match="`threads` is 2, and was 1") if begun else nullcontext():
+        found = fit(classifier(runs.noisy), **places[not begun], **options)
+    assert_equal(found, fit(classifier(runs.noisy), **options | {"run": None}))
+
+
+def test_memory_that_runs_out_makes_smaller_parts(cluster, tmp_path):
+    here, told = os.getpid(), tmp_path / "told"
+
+    class Greedy(keras.layers.Layer):
+        def call(self, x, training=False):
+            if os.getpid() != here and training and not hasattr(x, "numpy") and not told.exists():  # in a step
+                told.touch()
+                raise MemoryError("no memory for so many")
+            return x
+
+    def make() -> keras.Model:
+        return keras.Sequential([keras.Input((6,)), Greedy(), layers.Dense(3, "softmax")])
+
+    options: dict[str, Any] = {"lams": [0.3, 0.03, 0.01], "models": "chosen"}
+    plan = {"rules": False, "xla": False}
+    found = fit(classifier(make), cluster=cluster, plan=plan | {"chunk": 4}, **options)
+    assert "Memory ran out with 4 strengths at a time. At most 2 are trained at a time." in str(found)
+    assert_equal(found, fit(classifier(make), plan=plan | {"chunk": 2}, **options))
