@@ -119,7 +119,7 @@ def estimate(request: Request) -> Estimate:
     strengths are trained on all rows only up to their best epoch. On the other hand, an automatic grid may be extended.
 
     Args:
-        request: The arguments of `fit`, except `run`, `tensorboard`, `on_epoch`, `progress` and `verbose`.
+        request: The arguments of `fit`, except `run`, `cluster`, `tensorboard`, `on_epoch`, `progress` and `verbose`.
 
     Returns:
         The estimate. `print` shows it in words.

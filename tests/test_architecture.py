@@ -27,7 +27,7 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 # A room imports only from those above it, and from itself without a cycle; docs/architecture.md shows the order.
 ROOMS = (
     "_host", "_finding", "_note", "_progress", "_hints", "_penalties", "_weights", "_cv", "_data", "_model",
-    "_problem", "_cohort", "_plan", "_exact", "_estimate", "_record", "_search", "_path",
+    "_problem", "_cohort", "_plan", "_exact", "_cluster", "_estimate", "_record", "_search", "_path",
     "_learning_curve", "_fit", "_compare",
 )  # fmt: skip
 # They may import from every room, and nothing imports them.
@@ -196,9 +196,9 @@ def test_type_checkers_see_what_python_sees():
 
 
 def test_a_request_has_the_arguments_of_fit():
-    """`fit` is the one function that repeats them, beside what only shows how it goes."""
+    """`fit` is the one function that repeats them, beside where it runs and what only shows how it goes."""
     fit = {name: p.default for name, p in inspect.signature(shrinkage.fit).parameters.items()}
-    shown = {"run", "progress", "on_epoch", "verbose", "tensorboard"}
+    shown = {"run", "cluster", "progress", "on_epoch", "verbose", "tensorboard"}
     request = {f.name: inspect.Parameter.empty if f.default is MISSING else f.default for f in fields(Request)}
     assert request == {name: default for name, default in fit.items() if name not in shown}
     assert shown < set(fit)

@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from shrinkage._note import Note
 _CHOICES = (
     '$no_cluster, "local" for the cores of this machine, or the address of a Ray cluster, such as "10.0.0.5:6379"'
 )
+_CONNECT_SECONDS = 10.0
 _SOCKETS = 60
 """Characters that Ray adds to its folder in the path of a socket, of which Linux takes 107."""
 
@@ -89,8 +91,10 @@ def _connect(cluster: str) -> Path | None:
             ray.init(num_cpus=_cores(), include_dashboard=False, _temp_dir=str(folder), **options)
         return folder
     try:
+        host, _, port = cluster.rpartition(":")
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()  # Ray would try for minutes
         ray.init(address=cluster, **options)
-    except Exception as error:  # of several classes, ConnectionError and RuntimeError among them
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ClusterError(
             Note(

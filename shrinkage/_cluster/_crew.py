@@ -13,7 +13,7 @@ from shrinkage import __version__
 from shrinkage._cluster._connection import ClusterError, connected, import_ray
 from shrinkage._cluster._worker import Share, Worker
 from shrinkage._data._data import Data
-from shrinkage._note import Note
+from shrinkage._note import Note, duration
 from shrinkage._plan._environment import environment
 
 ray = import_ray()
@@ -143,7 +143,8 @@ class Crew:
         self._n_sent = 0
         self._data: tuple[Any, Any] = (None, None)
         self._first: dict[str, Any] = {}
-        self.notes: list[str] = []
+        self._notes: list[str] = []
+        self._began, self._starting = 0.0, 0.0  # seconds
         self._size, self._neighbours = 0, 1
 
     def __enter__(self) -> "Crew":
@@ -170,12 +171,27 @@ class Crew:
         """Connect to Ray, unless that is done, and count the processors."""
         if self._size:
             return
+        self._began = time.monotonic()
         self._stack.enter_context(connected(self._cluster))
         cpus = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
         each = max(1, min(self.threads, int(max(cpus, default=1))))
         self._options = {"num_cpus": each, "max_restarts": 0, "max_task_retries": 0}
         self._neighbours = max(1, int(max(cpus, default=1)) // each)
         self._size = max(1, int(ray.available_resources().get("CPU", 0)) // each)
+        self._starting = time.monotonic() - self._began
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user: on unlike machines, and on a run that is too short for a cluster."""
+        rest, others = time.monotonic() - self._began - self._starting, len(self._seats) - 1
+        # Without the cluster, the rest would take at most as many times as long as there are workers.
+        if not self._size or self._starting < rest * others or rest > 10 * self._starting:
+            return self._notes
+        text = (
+            f"Starting the workers took {duration(self._starting)}, and the rest of the run {duration(rest)}: without "
+            f"$cluster this fit would take less."
+        )
+        return [*self._notes, Note(text)]
 
     def seat(self, place: int) -> Seat:
         """Return a seat, by its number from 0 to `size` - 1."""
@@ -194,13 +210,14 @@ class Crew:
 
     def meet(self, seats: Sequence[Seat]) -> None:
         """Wait for new workers; note packages unlike those here, and machines unlike that of the first worker."""
-        new = [seat for seat in seats if seat.is_new]
+        began, new = time.monotonic(), [seat for seat in seats if seat.is_new]
         for machine in self.run([Call(seat, "environment") for seat in new]):
             self._first = self._first or machine
             here = environment() | {name: self._first[name] for name in _OF_MACHINE}
             differing = [f"{name} {value} for {here[name]}" for name, value in machine.items() if here[name] != value]
             note = f"A worker has {', '.join(differing)}: the last bits of the result may depend on that."
-            self.notes += [note] if differing and note not in self.notes else []
+            self._notes += [note] if differing and note not in self._notes else []
+        self._starting += time.monotonic() - began
 
     def run(self, calls: Sequence[Call]) -> list[Any]:
         """Make calls at the same time, one for each seat, and return their results.

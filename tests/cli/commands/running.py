@@ -53,10 +53,11 @@ class FakeFit:
     def __init__(self, error: BaseException | None = None) -> None:
         self.error, self.calls = error, list[Request]()
         self.shown = list[dict[str, Any]]()
-        """The arguments that only show how a call goes."""
+        """The arguments that only say where a call runs, or show how it goes."""
 
     def __call__(self, *arguments: Any, **options: Any) -> sh.Path:
-        self.shown.append({name: options.pop(name, None) for name in ("run", "progress", "verbose", "tensorboard")})
+        names = "run", "cluster", "progress", "verbose", "tensorboard"
+        self.shown.append({name: options.pop(name, None) for name in names})
         request = Request(*arguments, **options)
         self.calls.append(request)
         if self.error:

@@ -12,7 +12,10 @@ from tests.cli.commands.test_resume import FIT, stopped_after
 
 SMALL = (*FIT[:-2], "--hidden", "3", "-o", "run")
 SHOWN = {
-    (): {"progress": True, "verbose": False, "tensorboard": None},
+    (): {"progress": True, "verbose": False, "tensorboard": None, "cluster": None},
+    ("--cluster", "local"): {"cluster": "local"},
+    ("--cluster", "10.0.0.5:6379"): {"cluster": "10.0.0.5:6379"},
+    ("--cluster", "none"): {"cluster": None},
     ("--quiet",): {"progress": False, "verbose": False, "tensorboard": None},
     ("--verbose", "--tensorboard", "logs"): {"progress": True, "verbose": True, "tensorboard": "logs"},
 }
@@ -49,6 +52,22 @@ def test_the_options_of_resume_come_first(of_fit, of_resume, quiet, verbose, mon
     monkeypatch.setattr(sh, "fit", fake, raising=False)
     assert run("resume", "run", *of_resume).exit_code == 0
     assert (fake.shown[0]["progress"], fake.shown[0]["verbose"]) == (not quiet, verbose)
+
+
+def test_a_run_goes_on_elsewhere(monkeypatch):
+    write()
+    with stopped_after(2):
+        assert run(*SMALL).exit_code == 130
+    fake = FakeFit()
+    monkeypatch.setattr(sh, "fit", fake, raising=False)
+    assert run("resume", "run", "--cluster", "local").exit_code == 0
+    assert fake.shown[0]["cluster"] == "local"
+
+
+@pytest.mark.parametrize("where", ["here", "10.0.0.5", "a b:1", ":6379", "local:"])
+def test_a_place_that_is_none_is_refused(where):
+    write()
+    refused(run(*SMALL, "--cluster", where), '--cluster must be "none", "local" for the cores of this machine')
 
 
 def test_a_run_without_a_terminal_is_not_silent(monkeypatch):

@@ -1,0 +1,110 @@
+"""Connections to Ray: arguments, what is refused, and nothing that is left."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shrinkage._cluster._connection import ClusterError, check_cluster
+from shrinkage._data import _dataset, _stored
+from tests.fit.fitting import X, classifier, fit, line
+from tests.record import runs
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("given", [3, ["local"], object()])
+def test_other_types_are_refused(given):
+    with pytest.raises(TypeError, match="`cluster` must be None, .* Received: "):
+        check_cluster(given)
+
+
+@pytest.mark.parametrize("given", ["", "here", "ray://10.0.0.5:10001", "10.0.0.5", "a b:1", "10.0.0.5:port"])
+def test_other_text_is_refused_before_rows_are_read(given):
+    with pytest.raises(ValueError, match="`cluster` must be None, .* Received: "):
+        fit(classifier(), x=None, cluster=given)
+
+
+def test_without_ray_the_message_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(
+        ImportError, match=r"`cluster` needs Ray, which is not installed. Say pip install 'shrinkage\[ray\]'"
+    ):
+        check_cluster("local")
+
+
+def test_the_exact_solver_stays_here():
+    with pytest.raises(ValueError, match="`cluster` is for training, and the exact solver does not train"):
+        fit(line(), y=X @ np.arange(6.0), solver="exact", epochs=None, batch_size=None, cluster="local")
+
+
+def test_rows_on_disk_stay_here(monkeypatch):
+    monkeypatch.setattr(_dataset, "_READ", (500, 2**24))
+    monkeypatch.setattr(_stored, "BLOCK_ROWS", 600)
+    with pytest.raises(ValueError, match="`cluster` needs rows that fit into the memory"):
+        runs.on_disk(cluster="local")
+
+
+def test_an_address_without_ray_is_an_error_that_says_what_to_do():
+    with pytest.raises(ClusterError, match="`cluster` is '127.0.0.1:9', and no Ray can be reached there: .*ray start"):
+        fit(classifier(), cluster="127.0.0.1:9")
+
+
+def fit_alone() -> None:
+    """Fit on a cluster of a new process, and print what is left of it."""
+    import psutil
+
+    path = fit(classifier(), cluster="local", models="chosen", progress=False)
+    left = [each.name() for each in psutil.Process().children(recursive=True) if each.is_running()]
+    print(json.dumps({"loss": np.nanmin(path.cv_loss), "left": left, "notes": [*path.notes]}))
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> dict[str, Any]:
+    """A fit in a new process, with new folders for temporary files and for the home."""
+    temporary, home = tmp_path_factory.mktemp("temporary"), tmp_path_factory.mktemp("home")
+    settings = {**os.environ, "TMPDIR": str(temporary), "HOME": str(home), "PYTHONPATH": str(ROOT)}
+    settings |= {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    code = "from tests.cluster.test_connection import fit_alone; fit_alone()"
+    done = subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    files = [str(each) for folder in (temporary, home) for each in folder.rglob("*")]
+    return {**json.loads(done.stdout), "files": files, "lines": (done.stdout + done.stderr).splitlines()}
+
+
+def test_nothing_is_left(alone):
+    assert alone["left"] == [] and [name for name in alone["files"] if "ray" in name] == []
+
+
+def test_nothing_is_printed(alone):
+    noise = re.compile("WARNING: All log messages before absl|oneDNN|^To enable|cpu_feature_guard")
+    assert len([line for line in alone["lines"] if not noise.search(line)]) == 1
+
+
+def test_the_result_is_that_of_this_process(alone):
+    assert alone["loss"] == np.nanmin(fit(classifier(), models="chosen").cv_loss)
+
+
+def test_a_small_fit_says_that_a_cluster_costs_more(alone):
+    (note,) = [note for note in alone["notes"] if "workers" in note]
+    assert re.fullmatch(
+        r"Starting the workers took .*, and the rest .*: without `cluster` this fit would take less\.", note
+    )
+
+
+def test_a_path_shorter_than_a_socket_is_found(monkeypatch, tmp_path):
+    from shrinkage._cluster import _connection
+
+    deep = tmp_path / ("deep" * 20)
+    deep.mkdir()
+    monkeypatch.setattr(_connection.tempfile, "tempdir", str(deep))
+    folder = _connection._make_folder()
+    assert len(str(folder)) < 47 and folder.is_dir()
+    folder.rmdir()
