@@ -99,7 +99,8 @@ def _connect(cluster: str) -> Path | None:
         raise ClusterError(
             Note(
                 f"$cluster is {cluster!r}, and no Ray can be reached there: {reason}. This machine must be a node of "
-                f"the cluster: say ray start --address={cluster} on it, or ray start --head for a new cluster."
+                f"the cluster: say ray start --address={cluster} on it, or ray start --head for a new cluster. If the "
+                f"cluster has a token, it needs RAY_AUTH_MODE=token and the file ~/.ray/auth_token of the head."
             )
         ) from error
     return None

@@ -83,8 +83,9 @@ class ClusterRunner:
     @property
     def description(self) -> str:
         """The plan as a sentence for the user."""
-        threads = self._crew.threads
-        return f"{self._description} Up to {self._crew.size} workers, with {threads} thread{'s' * (threads > 1)} each."
+        size, threads = self._crew.size, self._crew.threads
+        at_most = f"{size} worker{'s' * (size > 1)}, with {threads} thread{'s' * (threads > 1)} each"
+        return f"{self._description} At most {at_most}."
 
     def shrink(self, chunk: int) -> None:
         """Train at most `chunk` strengths at a time in a worker from now on."""

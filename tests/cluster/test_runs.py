@@ -15,6 +15,7 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
+from shrinkage._record import _record
 from tests.fit.fitting import arrays, classifier, fit
 from tests.record import runs
 
@@ -100,19 +101,24 @@ def test_an_error_of_the_users_code_arrives_and_is_not_retried(cluster, tmp_path
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["begun on the cluster", "begun here"])
-def test_a_run_goes_on_elsewhere(begun, cluster, tmp_path):
+@pytest.mark.parametrize("chunk", [4, pytest.param(1, marks=pytest.mark.full)])
+def test_a_run_goes_on_elsewhere(begun, chunk, cluster, tmp_path, monkeypatch):
+    """From a checkpoint if the strengths were trained together, and else with the strengths that are left."""
+    monkeypatch.setattr(_record, "_SHARE", 1e6)
+
     def stop(epoch: Any) -> None:
         if epoch.number == 2 and epoch.lams.min() < 0.02:
             raise Unlucky
 
     places = {True: {"cluster": cluster}, False: {}}
-    options: dict[str, Any] = {"lams": [0.3, 0.03, 0.01], "plan": {"chunk": 1, "xla": False}, "run": tmp_path / "run"}
+    options: dict[str, Any] = {"lams": [0.3, 0.03, 0.01], "plan": {"chunk": chunk, "xla": False}}
     with pytest.raises(Unlucky):
-        fit(classifier(runs.noisy), on_epoch=stop, **places[begun], **options)
-    assert list((tmp_path / "run").glob("part-*"))
+        fit(classifier(runs.noisy), on_epoch=stop, run=tmp_path / "run", **places[begun], **options)
+    files = [each.name for each in (tmp_path / "run").glob("part-*")]
+    assert any("epoch-0001" in name for name in files) if chunk == 4 else files
     with pytest.warns(UserWarning, match="`threads` is 2, and was 1") if begun else nullcontext():
-        found = fit(classifier(runs.noisy), **places[not begun], **options)
-    assert_equal(found, fit(classifier(runs.noisy), **options | {"run": None}))
+        found = fit(classifier(runs.noisy), run=tmp_path / "run", **places[not begun], **options)
+    assert_equal(found, fit(classifier(runs.noisy), **options))
 
 
 def test_memory_that_runs_out_makes_smaller_parts(cluster, tmp_path):
