@@ -11,9 +11,17 @@ from shrinkage._cv._choice import Difference
 from shrinkage._finding import SEVERITIES, Finding
 from shrinkage._note import Note
 from shrinkage._path._choice_findings import disagreeing_folds, dominant_rows, flat_strengths, shrinks_by
+from shrinkage._path._convergence import Convergence
 from shrinkage._path._curve import Curve
-from shrinkage._path._findings import far_folds, gap, overfitting_without_penalty, training_curve
+from shrinkage._path._findings import (
+    convergence_without_penalty,
+    far_folds,
+    gap,
+    overfitting_without_penalty,
+    training_curve,
+)
 from shrinkage._path._kinds import KINDS
+from shrinkage._path._more_rows import more_rows_fix
 from shrinkage._path._words import Said, at_min, fold_text, held_out_folds, lam_text
 
 
@@ -67,18 +75,20 @@ def diagnose(curve: Curve, said: list[Said], title: str, *, scheduled: bool) -> 
 
 
 def _finding(curve: Curve, code: str, words: str, *, scheduled: bool) -> Finding:
-    kind = KINDS[code]
-    folds = _folds(curve, code)
+    kind, folds = KINDS[code], _folds(curve, code)
+    fix = more_rows_fix(curve) if code == "more-rows-unclear" else kind.fix
     values = {"fit": _FIT, "slower": "" if scheduled else _SLOWER, "repeats": str(max(4, 2 * curve.folds.repeats))}
-    if "{fold}" in kind.fix:
+    if "{fold}" in fix:
         values["fold"] = str(folds[0])
-    if "{epochs}" in kind.fix:
-        values["epochs"] = str(int(curve.cv_loss.shape[2]) * (4 if code == "hardly-trained" else 2))
-    if "{lams}" in kind.fix:
+    if "{epochs}" in fix:
+        beginning = code != "still-falling" and convergence_without_penalty(curve) is Convergence.BEGINNING
+        times = 4 if beginning or code == "hardly-trained" else 2
+        values["epochs"] = str(int(curve.cv_loss.shape[2]) * times)
+    if "{lams}" in fix:
         values["lams"] = _wider_grid(curve)
     about = tuple(fold_text(curve, fold) for fold in folds)
-    fix = _fix_for_split(curve, kind.fix).format(**values)
-    return Finding(kind.severity, code, about, Note(words), fix, _evidence(curve, code))
+    fixed = _fix_for_split(curve, fix).format(**values)
+    return Finding(kind.severity, code, about, Note(words), fixed, _evidence(curve, code))
 
 
 # --- findings that the verdict leaves out

@@ -15,7 +15,6 @@ class Kind(NamedTuple):
 
 _USE, _AGAIN = "model = path.model()", "{fit})"
 _REPEATS, _FOLDS, _EPOCHS = "{fit}, repeats={repeats})", "{fit}, cv=5)", "{fit}, epochs={epochs})"
-_CURVE = "{fit}, learning_curve=True, repeats={repeats})"
 _SLOWER = "{slower}{fit})"
 _SCALED = "x = (x - x.mean(axis=0)) / x.std(axis=0)\n{fit})"
 _HELD_OUT = "rows = path.folds.held_out[{fold}]"
@@ -42,7 +41,7 @@ KINDS = {
     # more rows, with a learning curve
     "more-rows-help": Kind("note", "From half of the rows to all the loss falls clearly: more rows would help."),
     "more-rows-hardly-help": Kind("note", "It falls by less than 1 % of the best constant's loss."),
-    "more-rows-unclear": Kind("note", "Whether more rows would help cannot be told.", _CURVE),
+    "more-rows-unclear": Kind("note", "Whether more rows would help cannot be told."),
     # nothing learnt
     "worse-than-constant": Kind("error", "The models are clearly worse than the best constant."),
     "no-better-than-constant": Kind("error", "No strength beats the best constant: nothing was learnt."),

@@ -1,10 +1,12 @@
-"""Parts of the training rows of a learning curve: nested, stratified, of whole groups, and the same for a seed."""
+"""Parts of the training rows of a learning curve: nested, stratified, of whole groups or the latest, and the same."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shrinkage._cv._folds import given_folds
+from shrinkage._cv._folds import given_folds, to_folds
+from shrinkage._cv._series import TimeSeriesSplit
 from shrinkage._cv._splits import make_folds
 from shrinkage._cv._subsets import SHARES, cut_folds, too_small
 
@@ -72,6 +74,36 @@ def test_another_seed_and_another_fold_have_other_rows():
     same = type(twice)(twice.train[[0, 0]], twice.held_out[[0, 0]], 80, "pairs of rows")
     left, right = cut_folds(same, seed=0)[-1].train
     assert left.tolist() != right.tolist()
+
+
+# --- time series
+
+TIME = np.random.default_rng(1).permutation(120)
+
+
+def in_time(cv):
+    """Folds of rows whose place in time is `TIME`."""
+    return to_folds(TimeSeriesSplit(cv, np.argsort(TIME)).split(), 120, "TimeSeriesSplit")
+
+
+@pytest.mark.parametrize("classes", [None, np.arange(120) % 3], ids=["numbers", "classes"])
+def test_a_part_of_a_time_series_is_the_latest_rows(classes):
+    folds = in_time(4)
+    for share, cut in zip(SHARES, cut_folds(folds, classes, seed=0, time=TIME), strict=True):
+        for few, rows in zip(cut.train, folds.train, strict=True):
+            latest = rows[np.argsort(TIME[rows])][-round(share * len(rows)) :]
+            assert few.tolist() == sorted(latest)
+        assert np.array_equal(cut.held_out.bits, folds.held_out.bits)
+
+
+def test_a_part_of_a_time_series_has_the_latest_groups_as_a_whole():
+    folds, groups = in_time(4), np.empty(120, int)
+    groups[np.argsort(TIME)] = np.random.default_rng(2).permutation(24).repeat(5)  # five rows after each other
+    for share, cut in zip(SHARES, cut_folds(folds, groups=groups, seed=0, time=TIME), strict=True):
+        for few, rows in zip(cut.train, folds.train, strict=True):
+            left = np.setdiff1d(rows, few)
+            assert not set(groups[few]) & set(groups[left]) and TIME[few].min() > TIME[left].max()
+            assert abs(len(few) - share * len(rows)) <= 2.5
 
 
 ALL = [np.ones(200, bool)]

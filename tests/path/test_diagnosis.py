@@ -277,6 +277,26 @@ def test_what_is_said_of_more_rows(name):
     assert not any(math.isnan(value) for value in finding.evidence.values())
 
 
+SLOWER = "model.optimizer.learning_rate = float(model.optimizer.learning_rate) / 10\n"
+AGAIN = "path = sh.fit(model, x, y, penalty=path.penalty"
+NEXT = {
+    "wide": f"{AGAIN}, learning_curve=True, repeats=4)",
+    "no interval": f"{AGAIN}, learning_curve=True, repeats=4)",
+    "fewer steps": f"{AGAIN}, learning_curve=True, epochs=12)",
+    "hardly trained": f"{AGAIN}, learning_curve=True, epochs=80)",
+    "diverged": f"{SLOWER}{AGAIN}, learning_curve=True)",
+    "nothing learnt": "",  # other findings have it
+    "clear": "",
+    "small and clear": "",
+}
+
+
+@pytest.mark.parametrize("name", NEXT)
+def test_the_next_step_follows_from_why_it_cannot_be_told(name):
+    (finding,) = [each for each in MORE_ROWS[name][0].diagnose() if each.code.startswith("more-rows")]
+    assert finding.fix == NEXT[name]
+
+
 def test_a_measured_finding_on_more_rows_replaces_the_guess():
     def make():
         return flat([0.9, 0.501, 0.5, 0.502], [0.1] * 4, wiggle=0.05)
