@@ -11,10 +11,8 @@ from shrinkage._cv._choice import Difference
 from shrinkage._finding import SEVERITIES, Finding
 from shrinkage._note import Note
 from shrinkage._path._choice_findings import disagreeing_folds, dominant_rows, flat_strengths, shrinks_by
-from shrinkage._path._convergence import Convergence
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import (
-    convergence_without_penalty,
     far_folds,
     gap,
     overfitting_without_penalty,
@@ -81,8 +79,7 @@ def _finding(curve: Curve, code: str, words: str, *, scheduled: bool) -> Finding
     if "{fold}" in fix:
         values["fold"] = str(folds[0])
     if "{epochs}" in fix:
-        beginning = code != "still-falling" and convergence_without_penalty(curve) is Convergence.BEGINNING
-        times = 4 if beginning or code == "hardly-trained" else 2
+        times = 4 if code in ("hardly-trained", "more-rows-unclear") else 2
         values["epochs"] = str(int(curve.cv_loss.shape[2]) * times)
     if "{lams}" in fix:
         values["lams"] = _wider_grid(curve)
@@ -229,7 +226,9 @@ _EVIDENCE = {
     **dict.fromkeys(("worse-than-constant", "no-better-than-constant", "constant-unclear"), _of_constant),
     **dict.fromkeys(("gap", "gap-narrowed", "gap-unclear", "not-overfitting", "underfits"), _of_gap),
     **dict.fromkeys(("hardly-trained", "still-falling"), _of_epochs),
-    **dict.fromkeys(("more-rows-help", "more-rows-hardly-help", "more-rows-unclear"), _of_rows),
+    **dict.fromkeys(
+        ("more-rows-help", "more-rows-or-epochs-help", "more-rows-hardly-help", "more-rows-unclear"), _of_rows
+    ),
     "overfits": _of_overfitting,
     "nearly-perfect": _of_null,
     "edge-of-grid": _of_edge,

@@ -17,8 +17,8 @@ class MoreRows(Enum):
 
     HELP = "from half of the rows to all, the loss falls clearly"
     HARDLY_HELP = "it falls by less than matters"
-    UNCLEAR = "neither is clear"
-    STILL_FALLS = "it falls clearly, and training on half of the rows, which has fewer steps, had not levelled off"
+    OR_EPOCHS = "it falls clearly, and training on half of the rows, which has fewer steps, had not levelled off"
+    UNCLEAR = "none of these is clear"
     NO_INTERVAL = "there is no interval of the fall"
     DIVERGED = "a model diverged on half of the rows"
     HARDLY_TRAINED = "training has hardly begun"
@@ -45,7 +45,7 @@ def assess_more_rows(curve: Curve, learned: LearningCurve) -> MoreRows:
         return MoreRows.HARDLY_HELP
     if not is_clear:
         return MoreRows.UNCLEAR
-    return MoreRows.STILL_FALLS if _half_still_falls(curve, learned) else MoreRows.HELP
+    return MoreRows.OR_EPOCHS if _half_still_falls(curve, learned) else MoreRows.HELP
 
 
 def _half_still_falls(curve: Curve, learned: LearningCurve) -> bool:
@@ -70,16 +70,16 @@ def more_rows_words(curve: Curve) -> Said:
     change = f"{steps} training rows the {loss_words(curve.loss_name)} {_change_text(curve, learned.fall)}"
     if found is MoreRows.HELP:
         return Said("more-rows-help", f"More rows would help: {change}.")
+    if found is MoreRows.OR_EPOCHS:
+        fewer = "On half of the rows training had fewer steps, and the loss still fell at the last epoch"
+        words = f"More rows or more epochs would help: {change}. {fewer}: raise $epochs to tell which."
+        return Said("more-rows-or-epochs-help", words)
     if found is MoreRows.HARDLY_HELP:
         return Said(
             "more-rows-hardly-help", f"More rows would hardly help: {change}{_small_text(curve, learned.fall)}."
         )
-    if found is MoreRows.NO_INTERVAL:
-        return _unclear(f": {change}, and there is no standard error to judge it by")
-    if found is MoreRows.UNCLEAR:
-        return _unclear(f": {change}")
-    fewer = "On half of the rows training had fewer steps, and the loss still fell at the last epoch: raise $epochs."
-    return _unclear(f": {change}", f" {fewer}")
+    no_interval = ", and there is no standard error to judge it by" * (found is MoreRows.NO_INTERVAL)
+    return _unclear(f": {change}{no_interval}")
 
 
 def more_rows_fix(curve: Curve) -> str:
@@ -88,15 +88,17 @@ def more_rows_fix(curve: Curve) -> str:
     return "" if learned is None else _FIXES.get(assess_more_rows(curve, learned), "")
 
 
+_AGAIN = "{fit}, learning_curve=True, "
 _FIXES = {
-    **dict.fromkeys((MoreRows.UNCLEAR, MoreRows.NO_INTERVAL), "{fit}, learning_curve=True, repeats={repeats})"),
-    **dict.fromkeys((MoreRows.HARDLY_TRAINED, MoreRows.STILL_FALLS), "{fit}, learning_curve=True, epochs={epochs})"),
+    MoreRows.UNCLEAR: f"{_AGAIN}repeats={{repeats}})",
+    MoreRows.NO_INTERVAL: f"{_AGAIN}repeats={{repeats}})",
+    MoreRows.HARDLY_TRAINED: f"{_AGAIN}epochs={{epochs}})",
     MoreRows.DIVERGED: "{slower}{fit}, learning_curve=True)",
 }  # where nothing is learnt, other findings have the next step
 
 
-def _unclear(reason: str, advice: str = "") -> Said:
-    return Said("more-rows-unclear", f"Whether more rows would help cannot be told{reason}.{advice}")
+def _unclear(reason: str) -> Said:
+    return Said("more-rows-unclear", f"Whether more rows would help cannot be told{reason}.")
 
 
 def _small_text(curve: Curve, fall: Difference) -> str:
