@@ -82,11 +82,13 @@ def too_small(cut: Folds, larger: Folds, classes: np.ndarray | None, counts: Seq
         >>> from shrinkage._cv._splits import make_folds
         >>> folds, counts = make_folds(50, 5), [np.ones(50, bool)]
         >>> [too_small(cut, folds, None, counts) for cut in cut_folds(folds, seed=0)]
-        ['5 rows of weight above 0 in a fold', '', '']
+        ['5 rows in fold 1, of 10 that are needed', '', '']
     """
-    least = min(int(mask[rows].sum()) for mask in counts for rows in cut.train)
-    if least < _LEAST_ROWS:
-        return f"{least} row{'s' * (least != 1)} of weight above 0 in a fold"
+    sizes = np.array([[mask[rows].sum() for mask in counts] for rows in cut.train]).min(axis=1)
+    fold = int(sizes.argmin())
+    if (least := int(sizes[fold])) < _LEAST_ROWS:
+        counting = " of weight above 0" * (least < int(cut.train.sizes[fold]))
+        return f"{least} row{'s' * (least != 1)}{counting} in fold {fold + 1}, of {_LEAST_ROWS} that are needed"
     if (cut.train.sizes >= larger.train.sizes).any():
         return "no fewer groups in a fold than with all rows"
     if classes is not None and any(

@@ -115,7 +115,10 @@ def test_a_part_that_is_too_small_is_known():
     left_out = np.arange(200) == np.setdiff1d(folds.train[0], half.train[0])[0]  # a row that the half does not have
     assert too_small(half, folds, None, ALL) == ""
     few = np.isin(np.arange(200), half.train[0][:9])
-    assert too_small(half, folds, None, [*ALL, few]) == "9 rows of weight above 0 in a fold"
+    assert too_small(half, folds, None, [*ALL, few]) == "9 rows of weight above 0 in fold 1, of 10 that are needed"
+    series = to_folds(TimeSeriesSplit(4, np.arange(60)).split(), 60, "TimeSeriesSplit")
+    first = cut_folds(series, seed=0, time=np.arange(60))[-1]
+    assert too_small(first, series, None, [np.ones(60, bool)]) == "6 rows in fold 1, of 10 that are needed"
     lost = "no row of a class in a fold"
     assert too_small(half, folds, left_out.astype(int), ALL) == lost  # the only row of a class
     assert too_small(half, folds, left_out[:, None] * [1, 1], ALL) == lost  # of two labels
