@@ -22,7 +22,7 @@ is far below the constant's, and falls by 8 %; the four problems that this chang
 At the end, when all truths were known: a clear fall after a training on half of the rows that had not levelled off is
 "more rows or more epochs would help", and was "cannot be told" before. The guess and the repeats came last too.
 
-python -m benchmarks.more_rows --results FOLDER --draws 3
+python -m benchmarks.more_rows --data FOLDER --results FOLDER --draws 3
 """
 
 import json
