@@ -201,17 +201,14 @@ def cost() -> str:
         ),
         "path": lambda: sh.fit(model(), x, y, **fit),
         "with": lambda: sh.fit(model(), x, y, learning_curve=True, **fit),
-        "path often": lambda: sh.fit(model(), x, y, repeats=REPEATS, **fit),
-        "with often": lambda: sh.fit(model(), x, y, learning_curve=True, repeats=REPEATS, **fit),
     }
     first = {name: seconds(call) for name, call in calls.items()}
     took = {name: min(seconds(call) for _ in range(2)) for name, call in calls.items()}
-    more, often = took["with"] - took["path"], took["with often"] - took["path often"]
+    more = took["with"] - took["path"]
     return (
         f"One plain fit {took['plain']:.1f} s, the path {took['path']:.1f} s, the learning curve {more:.1f} s more: "
         f"{more / took['plain']:.2f} plain fits. The first call in a process compiles it for two strengths, which took "
-        f"{first['with'] - took['with']:.1f} s. With `repeats={REPEATS}`, the path {took['path often']:.1f} s, the "
-        f"learning curve {often:.1f} s more."
+        f"{first['with'] - took['with']:.1f} s."
     )
 
 
