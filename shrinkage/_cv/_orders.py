@@ -1,4 +1,4 @@
-"""Random orders of rows, of which every part at either end is like all rows: a part is then a stratified sample."""
+"""Orders of rows of which a part is taken: at random, so that a part is like all rows, or with the latest first."""
 
 import numpy as np
 
@@ -19,6 +19,17 @@ def order_of_rows(n_rows: int, classes: np.ndarray | None, key: tuple[int, ...])
 def order_of_groups(groups: np.ndarray, key: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows in a random order of the groups, and the number of rows before each group and after the last."""
     numbers, places = np.unique(groups, return_inverse=True)
-    place_of = np.random.default_rng(key).permutation(len(numbers))
-    order = np.argsort(place_of[places], kind="stable")
-    return order, np.append(0, np.cumsum(np.bincount(place_of[places], minlength=len(numbers))))
+    return _by_place(np.random.default_rng(key).permutation(len(numbers))[places])
+
+
+def latest_groups_first(groups: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same in the order of the latest row of each group, with the latest first."""
+    numbers, places = np.unique(groups, return_inverse=True)
+    latest = np.zeros(len(numbers), time.dtype)
+    np.maximum.at(latest, places, time)
+    return _by_place(np.argsort(np.argsort(-latest))[places])
+
+
+def _by_place(place_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows in the order of the places of their groups, and the number of rows before each place."""
+    return np.argsort(place_of, kind="stable"), np.append(0, np.cumsum(np.bincount(place_of)))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from shrinkage._cv._folds import Folds
-from shrinkage._cv._orders import order_of_groups, order_of_rows
+from shrinkage._cv._orders import latest_groups_first, order_of_groups, order_of_rows
 from shrinkage._cv._row_sets import RowSets
 
 SHARES = 1 / 8, 1 / 4, 1 / 2
@@ -16,20 +16,27 @@ _LEAST_ROWS = 10
 
 
 def cut_folds(
-    folds: Folds, classes: np.ndarray | None = None, groups: np.ndarray | None = None, *, seed: int
+    folds: Folds,
+    classes: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    *,
+    seed: int,
+    time: np.ndarray | None = None,
 ) -> list[Folds]:
     """Return the folds with each share of their training rows, and the same held-out rows.
 
     In each fold, the rows have a random order, and a share is the first part of it, so that a smaller share is in a
-    larger one. The order of a fold does not depend on other folds.
+    larger one. The order of a fold does not depend on other folds. In a time series, the latest rows come first: a
+    shorter history is what its user had earlier, while rows at random have the span of the long one, with gaps.
 
     Args:
         folds: The folds with all training rows.
         classes: The class of each row, (n,), or whether each label applies, (n, L). Every share has nearly the same
-            part of each; ignored with `groups`.
+            part of each; ignored with `groups` and with `time`.
         groups: The group of each row as an integer from 0, (n,). A group is in a share as a whole; a share then has
             the number of rows nearest to it.
         seed: The same seed gives the same rows.
+        time: The place of each row in time, (n,), if the folds are of a time series.
 
     Example:
         >>> from shrinkage._cv._splits import make_folds
@@ -37,19 +44,27 @@ def cut_folds(
         >>> [cut.train.sizes.tolist() for cut in cut_folds(folds, seed=0)]
         [[10, 10, 10, 10, 10], [20, 20, 20, 20, 20], [40, 40, 40, 40, 40]]
     """
-    parts = [_cut(rows, classes, groups, (seed, 13, fold)) for fold, rows in enumerate(folds.train)]
+    parts = [_cut(rows, classes, groups, time, (seed, 13, fold)) for fold, rows in enumerate(folds.train)]
     sets = [RowSets.of(rows, folds.n_rows) for rows in zip(*parts, strict=True)]
     return [replace(folds, train=train, notes=()) for train in sets]
 
 
 def _cut(
-    rows: np.ndarray, classes: np.ndarray | None, groups: np.ndarray | None, key: tuple[int, ...]
+    rows: np.ndarray,
+    classes: np.ndarray | None,
+    groups: np.ndarray | None,
+    time: np.ndarray | None,
+    key: tuple[int, ...],
 ) -> list[np.ndarray]:
     """Return each share of the training rows of a fold."""
     if groups is None:
-        order = rows[order_of_rows(len(rows), None if classes is None else classes[rows], key)]
+        if time is not None:
+            order = rows[np.argsort(-time[rows])]
+        else:
+            order = rows[order_of_rows(len(rows), None if classes is None else classes[rows], key)]
         return [order[: round(share * len(rows))] for share in SHARES]
-    places, ends = order_of_groups(groups[rows], key)
+    own = groups[rows]
+    places, ends = order_of_groups(own, key) if time is None else latest_groups_first(own, time[rows])
     order = rows[places]
     return [order[: ends[1:][np.argmin(np.abs(ends[1:] - share * len(rows)))]] for share in SHARES]
 
@@ -67,11 +82,13 @@ def too_small(cut: Folds, larger: Folds, classes: np.ndarray | None, counts: Seq
         >>> from shrinkage._cv._splits import make_folds
         >>> folds, counts = make_folds(50, 5), [np.ones(50, bool)]
         >>> [too_small(cut, folds, None, counts) for cut in cut_folds(folds, seed=0)]
-        ['5 rows of weight above 0 in a fold', '', '']
+        ['5 rows in fold 1, of 10 that are needed', '', '']
     """
-    least = min(int(mask[rows].sum()) for mask in counts for rows in cut.train)
-    if least < _LEAST_ROWS:
-        return f"{least} row{'s' * (least != 1)} of weight above 0 in a fold"
+    sizes = np.array([[mask[rows].sum() for mask in counts] for rows in cut.train]).min(axis=1)
+    fold = int(sizes.argmin())
+    if (least := int(sizes[fold])) < _LEAST_ROWS:
+        counting = " of weight above 0" * (least < int(cut.train.sizes[fold]))
+        return f"{least} row{'s' * (least != 1)}{counting} in fold {fold + 1}, of {_LEAST_ROWS} that are needed"
     if (cut.train.sizes >= larger.train.sizes).any():
         return "no fewer groups in a fold than with all rows"
     if classes is not None and any(

@@ -8,7 +8,7 @@ _IN_FIT = "It belongs to the rows: say estimator.fit(X, y, {name}=...)."
 
 HINTS: Mapping[str, str] = {
     **OF_FIT,
-    "": 'Name the arguments: shrinkage.PathClassifier(model="mlp", penalty="l2").',
+    "": 'Name the arguments: model="mlp", penalty="l2".',
     **{name: _IN_FIT.format(name=name) for name in ("groups", "sample_weight")},
     "validation_data": "Join the rows, and say cv=sklearn.model_selection.PredefinedSplit(...).",
     **dict.fromkeys(

@@ -12,8 +12,14 @@ from shrinkage._finding import SEVERITIES, Finding
 from shrinkage._note import Note
 from shrinkage._path._choice_findings import disagreeing_folds, dominant_rows, flat_strengths, shrinks_by
 from shrinkage._path._curve import Curve
-from shrinkage._path._findings import far_folds, gap, overfitting_without_penalty, training_curve
+from shrinkage._path._findings import (
+    far_folds,
+    gap,
+    overfitting_without_penalty,
+    training_curve,
+)
 from shrinkage._path._kinds import KINDS
+from shrinkage._path._more_rows import more_rows_fix
 from shrinkage._path._words import Said, at_min, fold_text, held_out_folds, lam_text
 
 
@@ -67,18 +73,19 @@ def diagnose(curve: Curve, said: list[Said], title: str, *, scheduled: bool) -> 
 
 
 def _finding(curve: Curve, code: str, words: str, *, scheduled: bool) -> Finding:
-    kind = KINDS[code]
-    folds = _folds(curve, code)
+    kind, folds = KINDS[code], _folds(curve, code)
+    fix = more_rows_fix(curve) if code == "more-rows-unclear" else kind.fix
     values = {"fit": _FIT, "slower": "" if scheduled else _SLOWER, "repeats": str(max(4, 2 * curve.folds.repeats))}
-    if "{fold}" in kind.fix:
+    if "{fold}" in fix:
         values["fold"] = str(folds[0])
-    if "{epochs}" in kind.fix:
-        values["epochs"] = str(int(curve.cv_loss.shape[2]) * (4 if code == "hardly-trained" else 2))
-    if "{lams}" in kind.fix:
+    if "{epochs}" in fix:
+        times = 4 if code in ("hardly-trained", "more-rows-unclear") else 2
+        values["epochs"] = str(int(curve.cv_loss.shape[2]) * times)
+    if "{lams}" in fix:
         values["lams"] = _wider_grid(curve)
     about = tuple(fold_text(curve, fold) for fold in folds)
-    fix = _fix_for_split(curve, kind.fix).format(**values)
-    return Finding(kind.severity, code, about, Note(words), fix, _evidence(curve, code))
+    fixed = _fix_for_split(curve, fix).format(**values)
+    return Finding(kind.severity, code, about, Note(words), fixed, _evidence(curve, code))
 
 
 # --- findings that the verdict leaves out
@@ -219,7 +226,9 @@ _EVIDENCE = {
     **dict.fromkeys(("worse-than-constant", "no-better-than-constant", "constant-unclear"), _of_constant),
     **dict.fromkeys(("gap", "gap-narrowed", "gap-unclear", "not-overfitting", "underfits"), _of_gap),
     **dict.fromkeys(("hardly-trained", "still-falling"), _of_epochs),
-    **dict.fromkeys(("more-rows-help", "more-rows-hardly-help", "more-rows-unclear"), _of_rows),
+    **dict.fromkeys(
+        ("more-rows-help", "more-rows-or-epochs-help", "more-rows-hardly-help", "more-rows-unclear"), _of_rows
+    ),
     "overfits": _of_overfitting,
     "nearly-perfect": _of_null,
     "edge-of-grid": _of_edge,

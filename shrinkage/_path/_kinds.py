@@ -15,7 +15,7 @@ class Kind(NamedTuple):
 
 _USE, _AGAIN = "model = path.model()", "{fit})"
 _REPEATS, _FOLDS, _EPOCHS = "{fit}, repeats={repeats})", "{fit}, cv=5)", "{fit}, epochs={epochs})"
-_CURVE = "{fit}, learning_curve=True, repeats={repeats})"
+_CURVE_EPOCHS = "{fit}, learning_curve=True, epochs={epochs})"
 _SLOWER = "{slower}{fit})"
 _SCALED = "x = (x - x.mean(axis=0)) / x.std(axis=0)\n{fit})"
 _HELD_OUT = "rows = path.folds.held_out[{fold}]"
@@ -41,8 +41,11 @@ KINDS = {
     "underfits": Kind("note", "There is no gap, and nothing else limits training: a larger model may gain more."),
     # more rows, with a learning curve
     "more-rows-help": Kind("note", "From half of the rows to all the loss falls clearly: more rows would help."),
-    "more-rows-hardly-help": Kind("note", "It falls by less than 1 % of the best constant's loss."),
-    "more-rows-unclear": Kind("note", "Whether more rows would help cannot be told.", _CURVE),
+    "more-rows-or-epochs-help": Kind(
+        "note", "The same, but training on half of the rows had not levelled off.", _CURVE_EPOCHS
+    ),
+    "more-rows-hardly-help": Kind("note", "The loss falls by less than 1 % of the best constant's loss."),
+    "more-rows-unclear": Kind("note", "Whether more rows would help cannot be told."),
     # nothing learnt
     "worse-than-constant": Kind("error", "The models are clearly worse than the best constant."),
     "no-better-than-constant": Kind("error", "No strength beats the best constant: nothing was learnt."),

@@ -17,8 +17,9 @@ class LearningCurve:
     Shapes: P points, from the fewest rows to all training rows of the folds; F folds, E epochs, and S strengths: the
     choice and 0, or 0 alone if no penalty is the choice. Arrays are read-only. `print` shows a table.
 
-    The rows of a point contain those of the points before. Each point is trained as a call of `fit` on these rows would
-    be: with the strength for the same n * lam, as many epochs, and its own best epoch.
+    The rows of a point contain those of the points before; in a time series they are the latest. Each point is trained
+    as a call of `fit` on these rows would be: with the strength for the same n * lam, as many epochs, and its own best
+    epoch.
 
     Attributes:
         rows: (P,) training rows of a fold, the mean over folds.
@@ -59,10 +60,14 @@ class LearningCurve:
         return Difference(mean, low, high)
 
     def __repr__(self) -> str:
-        names = ["lambda = 0"] if len(self.lams) == 1 else [f"lambda = {self.lams[0]:.3g}", "lambda = 0"]
-        lines = ["  rows" + "".join(f"{name:>22}{'se':>10}{'training':>10}{'epoch':>7}" for name in names)]
+        names = [f"lambda = {lam:.2e}" if lam else "lambda = 0" for lam in self.lams]
+        of_epochs = self.cv_loss.shape[3] > 1  # the exact solver has none
+        lines = ["  rows" + "".join(f"{name:>22}{'se':>10}{'training':>10}{'  epoch' * of_epochs}" for name in names)]
         for point, rows in enumerate(self.rows):
             numbers = zip(self.mean[point], self.se[point], self.train_mean[point], self.epochs[point], strict=True)
-            cells = (f"{mean:22.4g}{se:10.2g}{training:10.4g}{epoch:7d}" for mean, se, training, epoch in numbers)
+            cells = (
+                f"{mean:22.4g}{se:10.2g}{training:10.4g}{f'{epoch:7d}' * of_epochs}"
+                for mean, se, training, epoch in numbers
+            )
             lines.append(f"{round(rows):6,d}" + "".join(cells))
         return "\n".join(lines)

@@ -4,6 +4,7 @@ import math
 from enum import Enum
 
 from shrinkage._cv._choice import Difference, summarise
+from shrinkage._cv._series import is_series
 from shrinkage._path._convergence import Convergence, assess_convergence
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import beats_constant, convergence_without_penalty, scale_of
@@ -12,11 +13,16 @@ from shrinkage._path._words import NOTHING, Said, interval_text, loss_words
 
 
 class MoreRows(Enum):
-    """What a learning curve says of more rows."""
+    """What a learning curve says of more rows, or why it cannot tell."""
 
     HELP = "from half of the rows to all, the loss falls clearly"
     HARDLY_HELP = "it falls by less than matters"
-    UNCLEAR = "neither is clear"
+    OR_EPOCHS = "it falls clearly, and training on half of the rows, which has fewer steps, had not levelled off"
+    UNCLEAR = "none of these is clear"
+    NO_INTERVAL = "there is no interval of the fall"
+    DIVERGED = "a model diverged on half of the rows"
+    HARDLY_TRAINED = "training has hardly begun"
+    NOTHING_LEARNT = "no strength clearly beats the best constant"
 
 
 def assess_more_rows(curve: Curve, learned: LearningCurve) -> MoreRows:
@@ -25,13 +31,21 @@ def assess_more_rows(curve: Curve, learned: LearningCurve) -> MoreRows:
     Twice the rows usually lower the loss by less than the doubling before. A fall below 1 % of the best constant's loss
     hardly matters, unless it is clear, and may be 5 % of the loss: the loss may be far below the constant's.
     """
+    if convergence_without_penalty(curve) is Convergence.BEGINNING:
+        return MoreRows.HARDLY_TRAINED
+    if not beats_constant(curve):
+        return MoreRows.NOTHING_LEARNT
     fall = learned.fall
+    if not math.isfinite(fall.mean):
+        return MoreRows.DIVERGED
     if not math.isfinite(fall.low):
-        return MoreRows.UNCLEAR
+        return MoreRows.NO_INTERVAL
     is_clear, loss = fall.low > 0, abs(float(learned.mean[-1, 0]))
     if fall.high < 0.01 * abs(scale_of(curve)) and not (is_clear and fall.high >= 0.05 * loss):
         return MoreRows.HARDLY_HELP
-    return MoreRows.HELP if is_clear and not _half_still_falls(curve, learned) else MoreRows.UNCLEAR
+    if not is_clear:
+        return MoreRows.UNCLEAR
+    return MoreRows.OR_EPOCHS if _half_still_falls(curve, learned) else MoreRows.HELP
 
 
 def _half_still_falls(curve: Curve, learned: LearningCurve) -> bool:
@@ -48,31 +62,43 @@ def more_rows_words(curve: Curve) -> Said:
     learned = curve.learning_curve
     if learned is None:
         return NOTHING
-    if not beats_constant(curve):
-        return _unclear(", as no strength clearly beats the best constant")
-    if convergence_without_penalty(curve) is Convergence.BEGINNING:
-        return _unclear(", as training has hardly begun")
-    fall, found = learned.fall, assess_more_rows(curve, learned)
-    if not math.isfinite(fall.mean):
-        return _unclear(", as a model diverged on half of the rows")
+    found = assess_more_rows(curve, learned)
+    if found in (MoreRows.HARDLY_TRAINED, MoreRows.NOTHING_LEARNT, MoreRows.DIVERGED):
+        return _unclear(f", as {found.value}")
     few, all_rows = (f"{round(rows):,}" for rows in learned.rows[-2:])
-    change = f"from {few} to {all_rows} training rows the {loss_words(curve.loss_name)} {_change_text(curve, fall)}"
-    if not math.isfinite(fall.low):
-        return _unclear(f": {change}, and there is no standard error to judge it by")
+    steps = f"from the latest {few} to all {all_rows}" if is_series(curve.folds) else f"from {few} to {all_rows}"
+    change = f"{steps} training rows the {loss_words(curve.loss_name)} {_change_text(curve, learned.fall)}"
     if found is MoreRows.HELP:
         return Said("more-rows-help", f"More rows would help: {change}.")
+    if found is MoreRows.OR_EPOCHS:
+        fewer = "On half of the rows training had fewer steps, and the loss still fell at the last epoch"
+        words = f"More rows or more epochs would help: {change}. {fewer}: raise $epochs to tell which."
+        return Said("more-rows-or-epochs-help", words)
     if found is MoreRows.HARDLY_HELP:
-        return Said("more-rows-hardly-help", f"More rows would hardly help: {change}{_small_text(curve, fall)}.")
-    steps = ""
-    if fall.low > 0:
-        steps = (
-            " On half of the rows training had fewer steps, and the loss still fell at the last epoch: raise $epochs."
+        return Said(
+            "more-rows-hardly-help", f"More rows would hardly help: {change}{_small_text(curve, learned.fall)}."
         )
-    return _unclear(f": {change}", steps)
+    no_interval = ", and there is no standard error to judge it by" * (found is MoreRows.NO_INTERVAL)
+    return _unclear(f": {change}{no_interval}")
 
 
-def _unclear(reason: str, advice: str = "") -> Said:
-    return Said("more-rows-unclear", f"Whether more rows would help cannot be told{reason}.{advice}")
+def more_rows_fix(curve: Curve) -> str:
+    """Return the next step where it cannot be told whether more rows would help, as a template of `Kind.fix`."""
+    learned = curve.learning_curve
+    return "" if learned is None else _FIXES.get(assess_more_rows(curve, learned), "")
+
+
+_AGAIN = "{fit}, learning_curve=True, "
+_FIXES = {
+    MoreRows.UNCLEAR: f"{_AGAIN}repeats={{repeats}})",
+    MoreRows.NO_INTERVAL: f"{_AGAIN}repeats={{repeats}})",
+    MoreRows.HARDLY_TRAINED: f"{_AGAIN}epochs={{epochs}})",
+    MoreRows.DIVERGED: "{slower}{fit}, learning_curve=True)",
+}  # where nothing is learnt, other findings have the next step
+
+
+def _unclear(reason: str) -> Said:
+    return Said("more-rows-unclear", f"Whether more rows would help cannot be told{reason}.")
 
 
 def _small_text(curve: Curve, fall: Difference) -> str:

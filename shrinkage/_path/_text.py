@@ -36,11 +36,15 @@ def header(curve: Curve, title: str, selection: Selection, seconds: float) -> st
     """Return one line on the model, the penalty, the number of models and the time."""
     n_strengths, n_folds, split = len(curve.lams), len(curve.fold_weight), split_text(curve)
     n_models = int(curve.has_model.sum())
-    of_all_rows = f", then {'' if n_models == n_strengths else f'{n_models} on '}all rows" if n_models else ""
+    further = f", then {'' if n_models == n_strengths else f'{n_models} on '}all rows" if n_models else ""
+    n_learned = 0
+    if (learned := curve.learning_curve) is not None:
+        further += ", then the learning curve"
+        n_learned = (len(learned.rows) - 1) * n_folds * len(learned.lams)
     return (
         f"{title}: {selection.n_weights:,} weights, "
-        f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{of_all_rows}: "
-        f"{n_strengths * n_folds + n_models:,} models in {duration(seconds)}"
+        f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{further}: "
+        f"{n_strengths * n_folds + n_models + n_learned:,} models in {duration(seconds)}"
     )
 
 

@@ -172,12 +172,12 @@ def _you(curve: Curve) -> str:
 
 
 def _size_words(curve: Curve) -> str:
-    """Return a sentence if the gain is large but not significant: more rows are needed."""
+    """Return a sentence if the gain is large but not significant."""
     share = curve.gain.mean / abs(curve.mean[-1]) if curve.mean[-1] else 0.0
     if share < 0.1:
         return ""
     vary = "rows" if curve.single_split else "folds"
-    return f"That is {100 * share:.0f} % of the loss, but the {vary} vary too much to be sure: more rows would show it."
+    return f"That is {100 * share:.0f} % of the loss, but the {vary} vary too much to be sure."
 
 
 def _only_none_words(curve: Curve) -> Said:

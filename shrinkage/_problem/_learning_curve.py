@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shrinkage._cv._folds import Folds
+from shrinkage._cv._series import time_of_rows
 from shrinkage._cv._subsets import cut_folds, too_small
 from shrinkage._data._data import Data, TargetUnits
 from shrinkage._model._objective import Objective
@@ -58,7 +59,8 @@ def read_subsets(
         return ()
     inputs = split_inputs(data, objective)
     groups = None if labels is None else number_groups(labels)
-    cuts = cut_folds(folds, inputs.classes, groups, seed=request.seed)
+    time = time_of_rows(folds, request.cv)
+    cuts = cut_folds(folds, inputs.classes, groups, seed=request.seed, time=time)
     found, larger = list[Subset](), folds
     for cut in reversed(cuts):
         reason = too_small(cut, larger, inputs.classes, [inputs.weight > 0, *inputs.counts.values()])
@@ -70,8 +72,8 @@ def read_subsets(
                 reason = "a constant target in a fold"
         if reason and not found:
             text = (
-                f"$learning_curve needs more rows: half of the training rows are too few for a model. Received: "
-                f"{reason} with half of them. Leave $learning_curve out, or give more rows."
+                f"$learning_curve needs more rows: half of the training rows are too few for a model. Received, with "
+                f"half of them: {reason}. Leave $learning_curve out, or give more rows."
             )
             raise ValueError(Note(text))
         if reason:

@@ -62,6 +62,11 @@ def _call(thing: Any) -> str:
     return f"{name[1]}({', '.join(f'{key}={value!r}' for key, value in arguments if value is not None)})"
 
 
+def completed(description: dict[str, Any]) -> dict[str, Any]:
+    """Return a description with the entries that are written only if they differ from these values."""
+    return {"solver": "gradient", "learning_curve": False, **description}
+
+
 def differences(recorded: dict[str, Any], description: dict[str, Any]) -> list[str]:
     """Return the differences between two descriptions in words, such as "`seed` is 1, and was 0"."""
     return [

@@ -18,7 +18,7 @@ from shrinkage._note import Note, warn_caller
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._environment import environment
 from shrinkage._record._arrays import tree_bytes
-from shrinkage._record._description import describe, differences
+from shrinkage._record._description import completed, describe, differences
 from shrinkage._record._folder import SCHEMA, RunFolder
 from shrinkage._record._interrupts import Interrupts
 
@@ -130,7 +130,8 @@ class Record:
         asked = {name: value for name, value in (user_plan or {}).items() if name in settings}
         if asked.get("chunk", math.inf) < settings["chunk"]:
             self._train_fewer_together(asked.pop("chunk"))
-        found = differences(self._begin["description"], description) + differences(settings, asked)
+        recorded = self._begin["description"]
+        found = differences(completed(recorded), completed(description)) + differences(settings, asked)
         if found:
             raise ValueError(Note(f"$another_fit: {'; '.join(found)}. $same_fit"))
         if found := differences(self._begin["environment"], machine):

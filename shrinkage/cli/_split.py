@@ -1,12 +1,12 @@
 """How the rows of a table are split: at random, by a column of groups, by a column of fold numbers, or in time."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn import model_selection
+
+from shrinkage._cv._series import TimeSeriesSplit
 
 from ._console import plural
 from ._dates import FORMS, parse
@@ -19,21 +19,6 @@ if TYPE_CHECKING:
 
 OPTIONS = ("group", "time", "fold")
 """Options that name a column for the split, at most one of which is given."""
-
-
-@dataclass(frozen=True, eq=False)
-class TimeSeriesSplit:
-    """The splits of scikit-learn's class of the same name, of rows in another order than they have."""
-
-    n_splits: int
-    """The number of folds."""
-    order: np.ndarray
-    """The rows, the earliest first, (n,)."""
-
-    def split(self, x: Any = None, y: Any = None, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the training and the held-out rows of each fold."""
-        for train, held_out in model_selection.TimeSeriesSplit(self.n_splits).split(self.order):
-            yield self.order[train], self.order[held_out]
 
 
 @dataclass(frozen=True)

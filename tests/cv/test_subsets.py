@@ -1,10 +1,12 @@
-"""Parts of the training rows of a learning curve: nested, stratified, of whole groups, and the same for a seed."""
+"""Parts of the training rows of a learning curve: nested, stratified, of whole groups or the latest, and the same."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shrinkage._cv._folds import given_folds
+from shrinkage._cv._folds import given_folds, to_folds
+from shrinkage._cv._series import TimeSeriesSplit
 from shrinkage._cv._splits import make_folds
 from shrinkage._cv._subsets import SHARES, cut_folds, too_small
 
@@ -74,6 +76,36 @@ def test_another_seed_and_another_fold_have_other_rows():
     assert left.tolist() != right.tolist()
 
 
+# --- time series
+
+TIME = np.random.default_rng(1).permutation(120)
+
+
+def in_time(cv):
+    """Folds of rows whose place in time is `TIME`."""
+    return to_folds(TimeSeriesSplit(cv, np.argsort(TIME)).split(), 120, "TimeSeriesSplit")
+
+
+@pytest.mark.parametrize("classes", [None, np.arange(120) % 3], ids=["numbers", "classes"])
+def test_a_part_of_a_time_series_is_the_latest_rows(classes):
+    folds = in_time(4)
+    for share, cut in zip(SHARES, cut_folds(folds, classes, seed=0, time=TIME), strict=True):
+        for few, rows in zip(cut.train, folds.train, strict=True):
+            latest = rows[np.argsort(TIME[rows])][-round(share * len(rows)) :]
+            assert few.tolist() == sorted(latest)
+        assert np.array_equal(cut.held_out.bits, folds.held_out.bits)
+
+
+def test_a_part_of_a_time_series_has_the_latest_groups_as_a_whole():
+    folds, groups = in_time(4), np.empty(120, int)
+    groups[np.argsort(TIME)] = np.random.default_rng(2).permutation(24).repeat(5)  # five rows after each other
+    for share, cut in zip(SHARES, cut_folds(folds, groups=groups, seed=0, time=TIME), strict=True):
+        for few, rows in zip(cut.train, folds.train, strict=True):
+            left = np.setdiff1d(rows, few)
+            assert not set(groups[few]) & set(groups[left]) and TIME[few].min() > TIME[left].max()
+            assert abs(len(few) - share * len(rows)) <= 2.5
+
+
 ALL = [np.ones(200, bool)]
 
 
@@ -83,7 +115,10 @@ def test_a_part_that_is_too_small_is_known():
     left_out = np.arange(200) == np.setdiff1d(folds.train[0], half.train[0])[0]  # a row that the half does not have
     assert too_small(half, folds, None, ALL) == ""
     few = np.isin(np.arange(200), half.train[0][:9])
-    assert too_small(half, folds, None, [*ALL, few]) == "9 rows of weight above 0 in a fold"
+    assert too_small(half, folds, None, [*ALL, few]) == "9 rows of weight above 0 in fold 1, of 10 that are needed"
+    series = to_folds(TimeSeriesSplit(4, np.arange(60)).split(), 60, "TimeSeriesSplit")
+    first = cut_folds(series, seed=0, time=np.arange(60))[-1]
+    assert too_small(first, series, None, [np.ones(60, bool)]) == "6 rows in fold 1, of 10 that are needed"
     lost = "no row of a class in a fold"
     assert too_small(half, folds, left_out.astype(int), ALL) == lost  # the only row of a class
     assert too_small(half, folds, left_out[:, None] * [1, 1], ALL) == lost  # of two labels

@@ -8,10 +8,12 @@ import pytest
 import tensorflow as tf
 from keras import layers
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import TimeSeriesSplit
 
 import shrinkage as sh
 from shrinkage._cohort._initial import initial_values
 from shrinkage._cv._choice import gain, row_gain
+from shrinkage._cv._series import time_of_rows
 from shrinkage._cv._subsets import cut_folds
 from shrinkage._data._data import batch_rows
 from shrinkage._problem._prepare import prepare
@@ -35,6 +37,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "repeats": {"repeats": 2, "cv": 2},
     "single split": {"cv": 0.3},
     "groups": {"groups": GROUPS},
+    "time series": {"cv": TimeSeriesSplit(2)},
     "standardised target": {"standardize_target": True},
     "sample weights": {"sample_weight": np.arange(N) % 3 + 0.5},
     "patience": {"patience": 1, "epochs": 6},
@@ -53,7 +56,8 @@ def test_a_point_is_a_call_of_fit_on_its_rows(name):
     learned = path.learning_curve
     assert learned is not None and len(learned.rows) >= 3
     groups = GROUPS if "groups" in options else None
-    cuts = cut_folds(path.folds, groups=groups, seed=0)[1 - len(learned.rows) :]
+    time = time_of_rows(path.folds, options.get("cv"))
+    cuts = cut_folds(path.folds, groups=groups, seed=0, time=time)[1 - len(learned.rows) :]
     left_out = {"cv", "groups", "repeats", "learning_curve"}
     rest = {name: value for name, value in options.items() if name not in left_out}
     for point, cut in enumerate(cuts):
@@ -182,10 +186,26 @@ def test_a_learning_curve_of_no_penalty_has_one_strength():
     assert learned is not None and learned.mean.shape == (len(learned.rows), 1) and learned.falls.shape[1:] == (1, 3)
 
 
+def test_in_a_time_series_that_changes_older_rows_do_not_help():
+    """The slope is other from the middle on: the latest rows tell more than all rows, or rows at random."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(600, 3))
+    slope = np.where(np.arange(600) < 300, 0.2, 1.0)
+    y = slope * x[:, 0] + 0.1 * rng.normal(size=600)
+    cv = [(np.arange(400 + 50 * fold), np.arange(400 + 50 * fold, 450 + 50 * fold)) for fold in range(4)]
+    path = sh.fit(line(3), x, y, penalty="l2", lams=[0.0], solver="exact", cv=cv, learning_curve=True)
+    learned = path.learning_curve
+    assert learned is not None and learned.rows.tolist() == [59.25, 118.75, 237.5, 475]
+    assert learned.mean[0, 0] < 0.02 and learned.mean[1, 0] < 0.02 < 0.1 < learned.mean[-1, 0]
+    assert "from the latest 238 to all 475 training rows the squared error rose" in path.verdict()
+
+
 def test_where_nothing_can_be_chosen_there_is_no_learning_curve():
     model = line(optimizer=keras.optimizers.SGD(1e30))
     path = fit(model, X, TARGET, learning_curve=True)
     assert path.failed.all() and path.learning_curve is None
+    with pytest.raises(ValueError, match="no learning curve, as at every strength a model diverged"):
+        path.plot(kind="rows")
 
 
 def test_with_more_rows_a_linear_model_of_known_noise_is_better():
@@ -237,9 +257,9 @@ def test_what_a_learning_curve_does_not_go_with(options, words):
 
 
 def test_few_rows_are_refused_before_training():
-    with pytest.raises(ValueError, match="`learning_curve` needs more rows.*Received: 8 rows of weight above 0"):
+    with pytest.raises(ValueError, match="`learning_curve` needs more rows.*half of them: 8 rows in fold 1, of 10"):
         fit(line(), X[:24], TARGET[:24], learning_curve=True)
-    with pytest.raises(ValueError, match="Received: no fewer groups in a fold than with all rows"):
+    with pytest.raises(ValueError, match="half of them: no fewer groups in a fold than with all rows"):
         fit(line(), X, TARGET, learning_curve=True, cv=2, groups=np.arange(N) % 2)
 
 
@@ -264,6 +284,7 @@ def test_a_learning_curve_is_saved_printed_and_cannot_be_changed(tmp_path):
     for name, value in vars(path.learning_curve).items():
         assert np.array_equal(getattr(loaded.learning_curve, name), value)
     assert repr(loaded.learning_curve) == repr(path.learning_curve) and loaded.verdict() == path.verdict()
+    assert "all rows, then the learning curve: 30 models in" in str(path).splitlines()[0]
     lines = repr(path.learning_curve).splitlines()
     assert len(lines) == 1 + len(path.learning_curve.rows) and "lambda = 0" in lines[0]
     with pytest.raises(ValueError, match="read-only"):

@@ -35,6 +35,7 @@ WORDS = {
     "cannot be judged yet": {"hardly-trained"},
     "repeats=4": {"more-repeats"},
     "More rows would help": {"more-rows-help"},
+    "More rows or more epochs would help": {"more-rows-or-epochs-help"},
     "More rows would hardly help": {"more-rows-hardly-help"},
     "Whether more rows would help cannot be told": {"more-rows-unclear"},
 }
@@ -90,6 +91,7 @@ def learned(falls, half, *, slow=False, make=make_path):
 
 
 PATHS |= {name: lambda given=given: learned(*given) for name, given in FALLS.items()}
+PATHS["more rows or epochs help"] = lambda: learned([0.5, 0.3, 0.2], 0.1, slow=True)
 PATHS |= {f"random {seed}": lambda seed=seed: random_path(seed) for seed in range(150)}
 
 
@@ -252,7 +254,7 @@ MORE_ROWS = {
     ),
     "wide": (learned([0.2], 0.3), "more-rows-unclear", "(95 % interval -0.10 to 0.50)."),
     "a rise": (learned([-0.1], 0.2), "more-rows-unclear", "rose by 0.10 (95 % interval -0.10 to 0.30)."),
-    "fewer steps": (learned([0.2], 0.1, slow=True), "more-rows-unclear", "raise `epochs`."),
+    "fewer steps": (learned([0.2], 0.1, slow=True), "more-rows-or-epochs-help", "raise `epochs` to tell which."),
     "fewer steps, and a small fall": (learned([0.003], 0.002, slow=True), "more-rows-hardly-help", "hardly help"),
     "diverged": (learned([np.nan], np.nan), "more-rows-unclear", "as a model diverged on half of the rows."),
     "no interval": (learned([0.2], np.nan), "more-rows-unclear", "there is no standard error to judge it by."),
@@ -275,6 +277,27 @@ def test_what_is_said_of_more_rows(name):
     (finding,) = [each for each in path.diagnose() if each.code.startswith("more-rows")]
     assert finding.code == code and words in finding.sentence
     assert not any(math.isnan(value) for value in finding.evidence.values())
+
+
+SLOWER = "model.optimizer.learning_rate = float(model.optimizer.learning_rate) / 10\n"
+AGAIN = "path = sh.fit(model, x, y, penalty=path.penalty"
+NEXT = {
+    "wide": f"{AGAIN}, learning_curve=True, repeats=4)",
+    "no interval": f"{AGAIN}, learning_curve=True, repeats=4)",
+    "fewer steps, and a small fall": "",
+    "fewer steps": f"{AGAIN}, learning_curve=True, epochs=12)",
+    "hardly trained": f"{AGAIN}, learning_curve=True, epochs=80)",
+    "diverged": f"{SLOWER}{AGAIN}, learning_curve=True)",
+    "nothing learnt": "",  # other findings have it
+    "clear": "",
+    "small and clear": "",
+}
+
+
+@pytest.mark.parametrize("name", NEXT)
+def test_the_next_step_follows_from_why_it_cannot_be_told(name):
+    (finding,) = [each for each in MORE_ROWS[name][0].diagnose() if each.code.startswith("more-rows")]
+    assert finding.fix == NEXT[name]
 
 
 def test_a_measured_finding_on_more_rows_replaces_the_guess():

@@ -28,6 +28,7 @@ from tests.record.runs import (
     files,
     kill_at,
     on_disk,
+    with_learning_curve,
     without_xla,
     writes,
 )
@@ -98,6 +99,7 @@ OTHER: dict[str, tuple[dict[str, Any], str]] = {
     "epochs": ({"epochs": 4}, "`epochs` is 4, and was 3"),
     "seed": ({"seed": 1}, "`folds` differs; `seed` is 1, and was 0"),
     "folds": ({"cv": 4}, "`folds` differs"),
+    "learning curve": ({"learning_curve": True}, "`learning_curve` is True, and was False"),
     "penalty": ({"penalty": "l1"}, "`penalty` is 'L1()', and was 'L2()'"),
     "where the penalty enters": ({"how": sh.Decoupled()}, "`how` is 'Decoupled()', and was 'Coupled()'"),
     "penalised weights": ({"on": "all"}, "`on` is"),
@@ -115,6 +117,12 @@ def test_another_fit_is_refused(name, tmp_path):
         without_xla(run=tmp_path, **changes)
     assert message in str(error.value)
     assert_equal(without_xla(run=tmp_path), first)
+
+
+def test_a_fit_without_the_learning_curve_of_the_record_is_another_fit(tmp_path):
+    with_learning_curve(run=tmp_path)
+    with pytest.raises(ValueError, match="`learning_curve` is False, and was True"):
+        with_learning_curve(run=tmp_path, learning_curve=False)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ def rows_data(curve: Curve) -> RowsData:
         NoPicture: if the path has no learning curve.
     """
     learned = curve.learning_curve
+    if curve.failed.all():
+        raise NoPicture("The path has no learning curve, as at every strength a model diverged.")
     if learned is None:
         raise NoPicture("The path has no learning curve. Say learning_curve=True in the call of fit.")
     indices = [curve.index_of(lam) for lam in learned.lams.tolist()]

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from shrinkage._cv._series import is_series
 from shrinkage._note import Note, Vocabulary, duration
 from shrinkage._path._curve import Curve
 from shrinkage._path._pictures._curve_data import choices, curve_data
@@ -107,9 +108,10 @@ def learning_curve_section(curve: Curve) -> list[Section]:
     """Return the learning curve, if the path has one."""
     if curve.learning_curve is None:
         return []
+    part = "the latest of the training rows" if is_series(curve.folds) else "a part of the training rows"
     words = (
-        "Held-out loss after training on a part of the training rows, with one standard error, each point at "
-        "the chosen epoch. The held-out rows are the same at every point."
+        f"Held-out loss after training on {part}, with one standard error, each point at the chosen epoch. The "
+        "held-out rows are the same at every point."
     )
     return [Section("More rows", words, [_figures.rows_figure(rows_data(curve))], wide=False)]
 

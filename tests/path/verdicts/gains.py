@@ -37,8 +37,8 @@ SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     ),
     "a large gain that is not clear": (
         lambda: flat([0.6, 0.35, 0.5, 0.5], [0.6, 0.3, 0.2, 0.1], wiggle=0.25, spread=0.0001),
-        ["That is 30 % of the loss, but the folds vary too much to be sure: more rows would show it"],
-        ["Use ", "does not matter"],
+        ["That is 30 % of the loss, but the folds vary too much to be sure."],
+        ["Use ", "more rows", "does not matter"],
     ),
     "perhaps a gain": (
         lambda: flat([0.6, 0.48, 0.5, 0.5], [0.6, 0.3, 0.2, 0.1], wiggle=0.03, spread=0.0001),
