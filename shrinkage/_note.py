@@ -145,6 +145,16 @@ def _render(text: str, values: Mapping[str, Argument | Classes], terms: Vocabula
     return Template(text).safe_substitute(terms.words, **{name: value.render(terms) for name, value in values.items()})
 
 
+def shown(value: object) -> str:
+    """Return the repr of a value for an error, in one line: the beginning of a long one, such as the table of a path.
+
+    >>> shown("l3"), len(shown([0.5] * 100))
+    ("'l3'", 80)
+    """
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def duration(seconds: float) -> str:
     """Return a time in words, such as "12.3 s" or "4 min 10 s"."""
     if seconds < 60:

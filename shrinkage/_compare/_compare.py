@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path as File
 from typing import Any
 
 import keras
@@ -31,6 +30,7 @@ from shrinkage._path._path import Path
 from shrinkage._penalties import L2, Penalty
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
+from shrinkage._record._folder import check_run
 
 _OF_A_PATH = {each.name for each in fields(Request)}
 """The arguments of `fit` that decide the path. The others are about a record, and what is shown."""
@@ -167,7 +167,7 @@ def _in_folder(arguments: dict[str, Any], label: str) -> dict[str, Any]:
     if run is None:
         return arguments
     name = "".join(c if c.isalnum() else "-" for c in label).strip("-")
-    return {**arguments, "run": File(run) / name}
+    return {**arguments, "run": check_run(run) / name}
 
 
 def _describe(entries: Sequence[Entry]) -> tuple[Entry, ...]:

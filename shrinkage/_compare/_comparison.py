@@ -12,7 +12,7 @@ from shrinkage._compare._text import records, summary
 from shrinkage._compare._verdict import verdict
 from shrinkage._compare._weights_plot import draw_weights
 from shrinkage._cv._choice import NothingToChoose
-from shrinkage._note import PYTHON, Vocabulary
+from shrinkage._note import PYTHON, Vocabulary, shown
 
 if TYPE_CHECKING:
     import keras
@@ -58,7 +58,7 @@ class Comparison(Ranking):
         """
         names = [entry.name for entry in self.entries]
         if name is not None and name not in names:
-            raise ValueError(f"`name` must be one of {', '.join(map(repr, names))}. Received: {name!r}.")
+            raise ValueError(f"`name` must be one of {', '.join(map(repr, names))}. Received: {shown(name)}.")
         entry = self.least if name is None else self.entries[names.index(name)]
         if entry is None or entry.index is None:
             raise NothingToChoose("Nothing to choose from: every model diverged. Lower the learning rate.")
@@ -105,7 +105,7 @@ class Comparison(Ranking):
             ValueError: if `kind` has another value, or if "weights" has no path with weights of several strengths.
         """
         if kind not in ("losses", "weights"):
-            raise ValueError(f'`kind` must be "losses" or "weights". Received: {kind!r}.')
+            raise ValueError(f'`kind` must be "losses" or "weights". Received: {shown(kind)}.')
         return draw_losses(self, file) if kind == "losses" else draw_weights(self.paths, file, marked=marked)
 
     def __repr__(self) -> str:

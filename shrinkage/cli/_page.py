@@ -1,5 +1,6 @@
 """`shrinkage report`: the page of a finished run."""
 
+import os
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path as File
@@ -33,8 +34,14 @@ def report(run: File, opens: bool, console: Console) -> None:
         path = Path.load(run)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    with new_file(run / PAGE) as fresh:
-        write_page(path, fresh, labels_of(run), read_command(run))
+    try:
+        with new_file(run / PAGE) as fresh:
+            write_page(path, fresh, labels_of(run), read_command(run))
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise BadInput(
+            f"{run / PAGE} cannot be written ({reason}). Copy the run to a folder that can be written."
+        ) from error
     console.say(f"The page is {run / PAGE}.")
     console.result({"folder": str(run), "file": str(run / PAGE)})
     if opens and not webbrowser.open((run / PAGE).absolute().as_uri()):

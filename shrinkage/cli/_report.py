@@ -32,9 +32,9 @@ def write_path(path: "Path", folder: File, labels: Sequence[object] = ()) -> Non
 
 def write_page(path: "Path", file: File, labels: Sequence[object], command: str) -> None:
     """Write the page of a path in the terms of the shell."""
-    from shrinkage._path._outputs import path_page
+    from shrinkage._path._outputs import write_page as write
 
-    file.write_text(path_page(path, with_labels(labels), command=command), encoding="utf-8")
+    write(path, file, with_labels(labels), command=command)
 
 
 def files(folder: File) -> dict[str, str]:

@@ -33,6 +33,13 @@ def test_a_page_is_opened_in_a_browser(a_run, monkeypatch):
     assert opened == [(a_run / "report.html").absolute().as_uri()] and "no browser was found" in done.stderr
 
 
+def test_a_page_that_cannot_be_written(a_run):
+    (a_run / "report.html").unlink()
+    (a_run / "report.html").mkdir()
+    done = run("report", a_run)
+    assert done.exit_code == 2 and "report.html cannot be written (Is a directory). Copy the run" in done.stderr
+
+
 def test_a_folder_without_a_run_has_no_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
