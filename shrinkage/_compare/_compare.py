@@ -20,6 +20,7 @@ from shrinkage._compare._arguments import (
 from shrinkage._compare._comparison import Comparison
 from shrinkage._compare._deployed import describe_model, time_prediction
 from shrinkage._compare._entry import Entry, entries_of
+from shrinkage._compare._names import Paths
 from shrinkage._compare._nested import Pairs, nested_loss, split_inside
 from shrinkage._fit import fit
 from shrinkage._hints._arguments import hinted
@@ -111,7 +112,7 @@ def compare(
         found = nested_loss(paths, inside, lambda name, path, pairs: _fit_inside(fits[name], path, pairs))
     entries = tuple(entry for run in runs for entry in run.entries)
     notes = dict.fromkeys(note for run in runs for note in run.notes)
-    return Comparison(paths, _describe(entries), found, tuple(notes), time.monotonic() - began)
+    return Comparison(Paths(paths), _describe(entries), found, tuple(notes), time.monotonic() - began)
 
 
 @dataclass(frozen=True)

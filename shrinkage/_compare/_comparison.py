@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from shrinkage._compare._names import find_name
 from shrinkage._compare._plot import draw_losses
 from shrinkage._compare._ranking import Ranking
 from shrinkage._compare._text import records, summary
@@ -28,7 +29,7 @@ class Comparison(Ranking):
     returns the model with the least held-out loss.
 
     Attributes:
-        paths: the path of each penalty, by name, such as "L2"; "wide: L2" where several models are compared.
+        paths: the path of each penalty, by name, such as "L2" or "l2"; "wide: L2" where several models are compared.
         entries: what is compared, in the order of the table: no penalty, early stopping, and each path at its choice.
         nested: the estimate of the winner's loss by nested cross-validation, or None.
         notes: notes for the user.
@@ -50,16 +51,14 @@ class Comparison(Ranking):
         """Make a model that was trained on all rows.
 
         Args:
-            name: the name of a row of the table; None for the one with the least loss.
+            name: the name of a row of the table, or of its penalty, such as "l2"; None for the least loss.
 
         Raises:
             NothingToChoose: if every model diverged. It is a ValueError.
             ValueError: if there is no such row, or if its model was not trained on all rows.
         """
-        names = [entry.name for entry in self.entries]
-        if name is not None and name not in names:
-            raise ValueError(f"`name` must be one of {', '.join(map(repr, names))}. Received: {shown(name)}.")
-        entry = self.least if name is None else self.entries[names.index(name)]
+        by_name = {entry.name: entry for entry in self.entries}
+        entry = self.least if name is None else by_name[find_name(name, by_name)]
         if entry is None or entry.index is None:
             raise NothingToChoose("Nothing to choose from: every model diverged. Lower the learning rate.")
         if entry.epoch != entry.path.epochs[entry.index]:

@@ -12,7 +12,7 @@ from shrinkage._penalties._protocol import Penalty
 
 PENALTIES = (L2, L1, ElasticNet, GroupLasso)
 _NAMES = {"l2": L2, "l1": L1, "elastic-net": ElasticNet, "group-lasso": GroupLasso}  # as in the shell
-_ELSEWHERE = {"ridge": "l2", "weight-decay": "l2", "lasso": "l1", "l1-l2": "elastic-net", "l1l2": "elastic-net"}
+_ELSEWHERE = {"ridge": "l2", "weightdecay": "l2", "lasso": "l1", "l1l2": "elastic-net"}
 
 
 def as_penalty(penalty: Any) -> Penalty:
@@ -28,8 +28,8 @@ def as_penalty(penalty: Any) -> Penalty:
     if isinstance(penalty, PENALTIES):
         return penalty
     if isinstance(penalty, str):
-        named = penalty.lower().replace("_", "-").replace(" ", "-")
-        found = _NAMES.get({"elasticnet": "elastic-net", "grouplasso": "group-lasso"}.get(named, named))
+        named = plain_name(penalty)
+        found = next((made for name, made in _NAMES.items() if plain_name(name) == named), None)
         if found is None:
             known = _ELSEWHERE.get(named)
             hint = f" That is {known!r} here." if known else ""
@@ -42,6 +42,15 @@ def as_penalty(penalty: Any) -> Penalty:
         "`penalty` must be shrinkage.L2(), shrinkage.L1(), shrinkage.ElasticNet() or shrinkage.GroupLasso(), or its "
         f"name, such as 'l2'. Received: {shown(penalty)}.{_hint(penalty)}"
     )
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a penalty by which it is recognised: without capitals, hyphens, underscores and spaces.
+
+    >>> plain_name("Elastic_Net"), plain_name("elastic net")
+    ('elasticnet', 'elasticnet')
+    """
+    return "".join(letter for letter in name.lower() if letter not in "-_ ")
 
 
 def _hint(penalty: Any) -> str:

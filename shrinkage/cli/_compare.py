@@ -26,8 +26,8 @@ _OF_FIT = ("penalty", "rho", "groups", "how", "choose", "budget", "learning_curv
 
 
 def _read_penalties(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
-    """Read the names of penalties, such as l2,l1."""
-    names = tuple(name.strip() for name in text.split(","))
+    """Read the names of penalties, such as l2,l1; case does not matter."""
+    names = tuple(name.strip().lower().replace("_", "-") for name in text.split(","))
     if not set(names) <= set(PENALTIES):
         odd = next(name for name in names if name not in PENALTIES)
         raise click.BadParameter(f"expected names of {', '.join(PENALTIES)}, such as l2,l1; received {odd!r}.")
