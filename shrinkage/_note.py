@@ -7,8 +7,9 @@ import os
 import shlex
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from string import Template
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,30 @@ class Note(str):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _note, (self.text, self.values)
+
+
+def to_record(note: str) -> Any:
+    """Return a note for a file of JSON, which `from_record` reads: with the names of its terms, or as plain text."""
+    if not isinstance(note, Note):
+        return note
+    return {"text": note.text, "values": {name: asdict(value) for name, value in note.values.items()}}
+
+
+def from_record(record: Any) -> str:
+    """Return the note of a record.
+
+    Raises:
+        TypeError, ValueError, KeyError: If it is not of `to_record`.
+    """
+    if isinstance(record, str):
+        return record
+    values: dict[str, Argument | Classes] = {}
+    for name, value in record["values"].items():
+        if "rows" in value:
+            values[name] = Classes(tuple((int(number), int(n)) for number, n in value["rows"]))
+        else:
+            values[name] = Argument(**value)
+    return Note(str(record["text"]), **values)
 
 
 def _note(text: str, values: dict[str, Argument | Classes]) -> Note:

@@ -16,6 +16,8 @@ from shrinkage import __version__
 from shrinkage._data._untrusted import read_arrays, read_json
 from shrinkage._file_names import check_file_name, writing
 from shrinkage._host._private import UnsupportedVersion
+from shrinkage._note import from_record as note_from_record
+from shrinkage._note import to_record as note_to_record
 from shrinkage._path._curve import Status
 from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import Penalty
@@ -46,7 +48,7 @@ _PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_
 
 _EXPECTED = 'a folder, such as "digits-path"'
 
-_LATER = {"lam_model": None, "budget": None, "solver": "gradient", "targets": None}
+_LATER = {"notes_in_terms": None, "lam_model": None, "budget": None, "solver": "gradient", "targets": None}
 """Values of entries that earlier versions did not write."""
 
 
@@ -199,6 +201,7 @@ def _record(values: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, An
         "model": values["template"].name,
         **words,
         "notes": values["notes"],
+        "notes_in_terms": [note_to_record(note) for note in values["notes"]],  # of Python and of the shell
         **{name: _structure(name, values[name]) for name in ("predictions", "targets")},
         **{name: values[name] for name in _PLAIN},
         "folds": {name: getattr(folds, name) for name in ("n_rows", "kind", "notes", "repeats", "hash")},
@@ -289,7 +292,7 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> d
         "selection": Selection(tuple(weights)),
         "penalty": from_record(record["penalty"], **({"toward": toward} if toward else {})),
         "how": from_record(record["how"]),
-        "notes": tuple(record["notes"]),
+        "notes": tuple(map(note_from_record, record["notes_in_terms"] or record["notes"])),
         "template": template,
         "loss_name": template.loss_name,
     }

@@ -222,7 +222,7 @@ def _report(
         "verdict": terms.say(comparison.verdict()),
         "notes": [terms.say(note) for note in comparison.notes],
         "seconds": comparison.seconds,
-        "paths": {name: path_document(path, "min", labels) for name, path in comparison.paths.items()},
+        "paths": {name: path_document(path, "min", terms) for name, path in comparison.paths.items()},
     }
 
 
@@ -233,6 +233,7 @@ def _write(prepared: "Prepared", comparison: "sh.Comparison", folder: File) -> N
     from ._encoder import assemble
     from ._folder import new_run
     from ._report import write_path
+    from ._terms import with_labels
 
     columns, least = prepared.columns, comparison.least
     with new_run(folder) as fresh:
@@ -242,7 +243,7 @@ def _write(prepared: "Prepared", comparison: "sh.Comparison", folder: File) -> N
             assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")
         prepared.skipped.save(fresh)
-        write_path(path, fresh)
+        write_path(path, fresh, with_labels(columns.labels))
         comparison.table().to_csv(fresh / "comparison.csv", index=False)
         comparison.plot(fresh / "comparison.png")
         if any(weight_data(path) is not None for path in comparison.paths.values()):

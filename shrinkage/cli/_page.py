@@ -2,7 +2,6 @@
 
 import os
 import webbrowser
-from collections.abc import Sequence
 from pathlib import Path as File
 
 import click
@@ -11,6 +10,7 @@ from ._console import Console, common, import_keras
 from ._errors import EXIT_CODES, BadInput
 from ._folder import MARK, PAGE, new_file
 from ._recorded import read_command
+from ._terms import terms_of
 
 
 @click.command(short_help="Write the page of a run, and open it.", epilog=EXIT_CODES)
@@ -36,7 +36,7 @@ def report(run: File, opens: bool, console: Console) -> None:
         raise BadInput(str(error)) from error
     try:
         with new_file(run / PAGE) as fresh:
-            write_page(path, fresh, labels_of(run), read_command(run))
+            write_page(path, fresh, terms_of(run), read_command(run))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error
         raise BadInput(
@@ -46,13 +46,3 @@ def report(run: File, opens: bool, console: Console) -> None:
     console.result({"folder": str(run), "file": str(run / PAGE)})
     if opens and not webbrowser.open((run / PAGE).absolute().as_uri()):
         console.note(f"no browser was found: open {run / PAGE} in one.")
-
-
-def labels_of(run: File) -> Sequence[object]:
-    """Return the labels of the classes in a run of a table or of images; empty if it is neither."""
-    from ._columns import Columns
-    from ._images import RECORD, Images
-
-    if (run / "columns.json").exists():
-        return Columns.load(run / "columns.json").labels
-    return Images.load(run / RECORD).labels if (run / RECORD).exists() else ()

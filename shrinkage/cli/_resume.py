@@ -13,6 +13,7 @@ from ._errors import EXIT_CODES, BadInput
 from ._folder import MARK
 from ._progress import progress_options
 from ._recorded import COMMAND, RECORD, is_unfinished, resume_command
+from ._terms import terms_of
 
 if TYPE_CHECKING:
     from shrinkage._record._status import Status
@@ -72,8 +73,9 @@ def _show_finished(run: File, console: Console) -> None:
         path = Path.load(run)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    console.say(path_text(path))
-    console.result(path_document(path, "min"))
+    terms = terms_of(run)
+    console.say(path_text(path, terms))
+    console.result(path_document(path, "min", terms))
 
 
 def _status(run: File) -> "Status | None":
