@@ -244,7 +244,8 @@ class Path(Curve):
         Returns:
             A `Diagnosis`, a sequence of findings. A finding has a `severity` ("error", "warning" or "note"), a `code`,
             the `sentence`, the `evidence`, a dictionary of numbers, and a `fix` as code, which uses `path`, `sh`, `np`,
-            and the `model`, `x` and `y` of the call of `fit`; add the other arguments of that call.
+            and the `model`, `x`, `y` and `groups` of the call of `fit`. It has the arguments that a path knows; add
+            rows' weights, `on`, `patience` and `epoch`.
 
         Example:
             >>> import keras, numpy as np, shrinkage as sh
@@ -254,9 +255,10 @@ class Path(Curve):
             >>> path = sh.fit(model, x, x @ [1.0, 2.0], penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
             >>> finding = path.diagnose()[0]
             >>> finding.code, finding.fix
-            ('hardly-trained', 'path = sh.fit(model, x, y, penalty=path.penalty, epochs=20)')
+            ('hardly-trained', 'path = sh.fit(model, x, y, penalty=path.penalty, lams=path.lams, cv=3, epochs=20)')
         """
-        return diagnose(self, self._said, path_title(self), scheduled=self.template.has_schedule)
+        scheduled = self.template.has_schedule
+        return diagnose(self, self._said, path_title(self), self.plan, self.seed, scheduled=scheduled)
 
     @property
     def _said(self) -> list[Said]:
