@@ -44,7 +44,10 @@ def files(folder: File) -> dict[str, str]:
 
 
 def path_document(path: "Path", rule: str | None, terms: Vocabulary = IN_SHELL) -> dict[str, Any]:
-    """Return a path as data for JSON: the choice, a row for each strength, and the verdict."""
+    """Return a path as data for JSON: the choice, a row for each strength, and the verdict.
+
+    `models` are the strengths that have a model of all rows.
+    """
     index = chosen(path, rule)
     of_grid = index is not None and path.budget is None
     choice = None
@@ -57,6 +60,7 @@ def path_document(path: "Path", rule: str | None, terms: Vocabulary = IN_SHELL) 
         "loss": path.template.loss_name,
         "null": {"loss": path.null_loss, "se": path.null_se, **path.null_metrics},
         "path": path.table().to_dict("records"),
+        "models": path.lams[path.has_model].tolist(),
         "learning_curve": None if path.learning_curve is None else _learning_curve(path.learning_curve),
         "verdict": terms.say(path.verdict()),
         "notes": [terms.say(note) for note in path.notes],

@@ -103,8 +103,8 @@ def status_text(status: "Status") -> str:
     strengths = status.strengths
     lines = [
         f"{status.model}: {plural(status.n_rows, 'row')}, {plural(status.n_folds, 'fold')}, "
-        f"{plural(status.n_lams, 'strength')}, {plural(status.epochs, 'epoch')} at most; "
-        f"{duration(status.seconds)} so far",
+        f"{plural(status.n_lams, 'strength')}, {plural(status.epochs, 'epoch')} at most, then on all rows at "
+        f"{'every strength' if status.models == 'all' else 'the choices'}; {duration(status.seconds)} so far",
     ]
     if strengths:
         title = f"{status.loss.replace('_', ' ')}, lowest so far"
@@ -138,6 +138,7 @@ def _document(status: "Status") -> dict[str, Any]:
         "seconds": status.seconds,
         "seconds_since_last_entry": status.age,
         "strengths": [vars(each) for each in status.strengths],
+        "models": status.models,
         "strengths_on_all_rows": status.all_rows,
         "damage": status.damage,
     }
