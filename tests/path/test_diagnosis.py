@@ -9,8 +9,11 @@ import pytest
 
 from benchmarks._page import DOCS
 from benchmarks.pages import findings
+from shrinkage._cv._choice import far_fold
+from shrinkage._cv._row_sets import RowSets
 from shrinkage._finding import SEVERITIES
 from shrinkage._path._diagnosis import Diagnosis
+from shrinkage._path._findings import FEWEST_ROWS
 from shrinkage._path._kinds import KINDS
 from tests.path.test_repeats import repeated
 from tests.path.verdicts.curves import decay, flat
@@ -146,6 +149,36 @@ def test_folds_that_disagree_are_named():
     assert 0 < len(worse) < 5 and finding.about == tuple(f"fold {fold + 1}" for fold in worse)
     assert [finding.evidence[name] < 0 for name in finding.evidence] == [fold in worse for fold in range(5)]
     assert finding.fix == f"rows = path.folds.held_out[{worse[0]}]"
+
+
+def of_rows(path, n):
+    """The path with folds that hold out so many rows each."""
+    rows = 5 * n
+    held_out = np.arange(rows).reshape(5, n)
+    train = [np.setdiff1d(np.arange(rows), fold) for fold in held_out]
+    folds = replace(path.folds, train=RowSets.of(train, rows), held_out=RowSets.of(held_out, rows), n_rows=rows)
+    kept = {name: getattr(path, name)[:rows] for name in ("held_out_rows", "row_loss", "predictions")}
+    null = {} if path.null_row_loss is None else {"null_row_loss": path.null_row_loss[:rows]}
+    return replace(path, folds=folds, **kept, **null)
+
+
+@pytest.mark.parametrize("make", [outlying_fold, lambda: flat([0.9, 0.199, 0.21, 0.2], [0.15] * 4, wiggle=0.02)])
+@pytest.mark.parametrize("n", [1, 2, FEWEST_ROWS - 1, FEWEST_ROWS])
+def test_nothing_is_said_of_single_folds_with_few_rows(make, n):
+    codes = of_rows(make(), n).diagnose().codes
+    assert bool({"outlying-fold", "folds-disagree"} & set(codes)) == (n >= FEWEST_ROWS)
+
+
+@pytest.mark.parametrize(("n_folds", "most"), [(3, 0.02), (5, 0.01), (10, 0.01)])
+def test_chance_alone_makes_few_far_folds_of_enough_rows(n_folds, most):
+    """Squared normal errors, equal in all folds; of two rows a fold, more than ten times as many."""
+    rng = np.random.default_rng(0)
+
+    def share(n):
+        losses = (rng.normal(size=(4000, n_folds, n)) ** 2).mean(axis=2)
+        return np.mean([far_fold(loss)[0] is not None for loss in losses])
+
+    assert share(FEWEST_ROWS) < most and share(2) > 10 * share(FEWEST_ROWS)
 
 
 def disagreeing(spikes, groups=None):
