@@ -65,7 +65,9 @@ def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, o
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"`folder` must be a folder. Received: '{folder}', a file. Give another folder.")
     if folder.exists() and not overwrite:
-        raise FileExistsError(f"'{folder}' exists. Choose another folder, or say `overwrite=True`.")
+        raise FileExistsError(
+            f"`folder` must be absent. Received: '{folder}', which exists. Choose another, or say `overwrite=True`."
+        )
     with writing("`folder`", folder, "folder"):
         _write(folder, values, words)
     _warn_unless_readable(values["template"], folder / _TEMPLATE)

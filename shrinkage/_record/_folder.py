@@ -54,7 +54,7 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise ValueError(
-                f"`run` must be a folder that can be written. Received: '{path}' ({error.strerror})."
+                f"`run` must be a folder that can be written. Received: '{path}' ({error.strerror}). Give another."
             ) from error
         try:
             reading = read_records(path)
