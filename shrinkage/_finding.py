@@ -22,8 +22,8 @@ class Finding:
         code: the short name, such as "bias-penalised" or "overfits"; docs/doctor.md and docs/diagnosis.md list all.
         about: the paths of weights, names of layers, callbacks or logs, or folds; empty if it is about the whole.
         sentence: the finding in words, with its numbers.
-        fix: the next step as Python code, which uses `model`, `keras` and `sh`, and for a path also `path`, `x`, `y`
-            and `np`; empty if there is nothing to do.
+        fix: the next step as Python code, which uses `model`, `keras` and `sh`, and for a path also `path`, `x`, `y`,
+            `groups` and `np`; empty if there is nothing to do.
         evidence: the numbers behind a finding about a path, by name. "low" and "high" are the 95 % interval of the
             number that is named first.
     """

@@ -7,8 +7,9 @@ import os
 import shlex
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from string import Template
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,30 @@ class Note(str):
         return _note, (self.text, self.values)
 
 
+def to_record(note: str) -> Any:
+    """Return a note for a file of JSON, which `from_record` reads: with the names of its terms, or as plain text."""
+    if not isinstance(note, Note):
+        return note
+    return {"text": note.text, "values": {name: asdict(value) for name, value in note.values.items()}}
+
+
+def from_record(record: Any) -> str:
+    """Return the note of a record.
+
+    Raises:
+        TypeError, ValueError, KeyError: If it is not of `to_record`.
+    """
+    if isinstance(record, str):
+        return record
+    values: dict[str, Argument | Classes] = {}
+    for name, value in record["values"].items():
+        if "rows" in value:
+            values[name] = Classes(tuple((int(number), int(n)) for number, n in value["rows"]))
+        else:
+            values[name] = Argument(**value)
+    return Note(str(record["text"]), **values)
+
+
 def _note(text: str, values: dict[str, Argument | Classes]) -> Note:
     """Restore a note from a pickle."""
     return Note(text, **values)
@@ -145,6 +170,16 @@ def _note(text: str, values: dict[str, Argument | Classes]) -> Note:
 
 def _render(text: str, values: Mapping[str, Argument | Classes], terms: Vocabulary) -> str:
     return Template(text).safe_substitute(terms.words, **{name: value.render(terms) for name, value in values.items()})
+
+
+def shown(value: object) -> str:
+    """Return the repr of a value for an error, in one line: the beginning of a long one, such as the table of a path.
+
+    >>> shown("l3"), len(shown([0.5] * 100))
+    ("'l3'", 80)
+    """
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def duration(seconds: float) -> str:

@@ -26,8 +26,8 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 
 # A room imports only from those above it, and from itself without a cycle; docs/architecture.md shows the order.
 ROOMS = (
-    "_host", "_finding", "_note", "_progress", "_hints", "_penalties", "_weights", "_cv", "_data", "_model",
-    "_problem", "_cohort", "_plan", "_exact", "_cluster", "_estimate", "_record", "_search", "_path",
+    "_host", "_finding", "_note", "_file_names", "_progress", "_hints", "_penalties", "_weights", "_cv", "_data",
+    "_model", "_problem", "_cohort", "_plan", "_exact", "_cluster", "_estimate", "_record", "_search", "_path",
     "_learning_curve", "_fit", "_compare",
 )  # fmt: skip
 # They may import from every room, and nothing imports them.

@@ -1,6 +1,7 @@
 """A sentence has the same terms in Python and in the shell, each in other words."""
 
 import copy
+import json
 import pickle
 import re
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import shrinkage
-from shrinkage._note import PYTHON, Argument, Classes, Note, Vocabulary
+from shrinkage._note import PYTHON, Argument, Classes, Note, Vocabulary, from_record, to_record
 from shrinkage.cli._terms import IN_SHELL, with_labels
 
 SOURCES = [file.read_text("utf-8") for file in Path(shrinkage.__file__).parent.rglob("*.py")]
@@ -42,8 +43,9 @@ def test_the_shell_has_words_for_each_term_and_each_term_is_said():
 def test_a_note_in_both_terms(note, python, shell):
     terms = with_labels(["fig", "plum"])
     assert python in note and shell in terms.say(note)
-    for again in (copy.deepcopy(note), pickle.loads(pickle.dumps(note))):
-        assert again == note and again.render(terms) == note.render(terms)
+    saved = from_record(json.loads(json.dumps(to_record(note))))
+    for again in (copy.deepcopy(note), pickle.loads(pickle.dumps(note)), saved):
+        assert again == note and terms.say(again) == terms.say(note)
 
 
 def test_many_classes_are_not_all_named():

@@ -13,6 +13,7 @@ from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._hooked import as_before
 from shrinkage._attach._hooks import optimizer_of
 from shrinkage._attach._terms import Penalised
+from shrinkage._file_names import check_file_name, writing
 from shrinkage._host._attention import regularizer_attribute
 from shrinkage._host._layers import own_trainable, sublayers
 from shrinkage._host._private import UnsupportedVersion
@@ -66,14 +67,16 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
     """
     if not attachments(model):
         raise ValueError(f"No penalty is attached to model {model.name!r}: write it with model.save(path).")
-    if not isinstance(path, (str, Path)):
-        raise TypeError(f"`path` must be a str or a pathlib.Path that ends in .keras. Received: {path!r}.")
-    if not str(path).endswith(".keras"):
-        raise ValueError(f"`path` must end in .keras, the format that keeps regularizers. Received: {str(path)!r}.")
+    path = check_file_name("`path`", path, 'a file name, such as "plain.keras"')
+    if path.suffix != ".keras":
+        raise ValueError(f"`path` must end in .keras, the format that keeps regularizers. Received: '{path}'.")
     wanted: dict[int, Any] = {}
     missing: list[str] = []
-    path = Path(path)
-    with random_state(), tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
+    with (
+        random_state(),
+        writing("`path`", path),
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder,
+    ):
         written = Path(folder) / path.name  # moved to `path` when it is known to be right
         with as_before(model), _changes() as change:
             for each in attachments(model):

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path as File
 from typing import Any
 
 import keras
@@ -21,6 +20,7 @@ from shrinkage._compare._arguments import (
 from shrinkage._compare._comparison import Comparison
 from shrinkage._compare._deployed import describe_model, time_prediction
 from shrinkage._compare._entry import Entry, entries_of
+from shrinkage._compare._names import Paths
 from shrinkage._compare._nested import Pairs, nested_loss, split_inside
 from shrinkage._fit import fit
 from shrinkage._hints._arguments import hinted
@@ -31,6 +31,7 @@ from shrinkage._path._path import Path
 from shrinkage._penalties import L2, Penalty
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
+from shrinkage._record._folder import check_run
 
 _OF_A_PATH = {each.name for each in fields(Request)}
 """The arguments of `fit` that decide the path. The others are about a record, and what is shown."""
@@ -111,7 +112,7 @@ def compare(
         found = nested_loss(paths, inside, lambda name, path, pairs: _fit_inside(fits[name], path, pairs))
     entries = tuple(entry for run in runs for entry in run.entries)
     notes = dict.fromkeys(note for run in runs for note in run.notes)
-    return Comparison(paths, _describe(entries), found, tuple(notes), time.monotonic() - began)
+    return Comparison(Paths(paths), _describe(entries), found, tuple(notes), time.monotonic() - began)
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def _in_folder(arguments: dict[str, Any], label: str) -> dict[str, Any]:
     if run is None:
         return arguments
     name = "".join(c if c.isalnum() else "-" for c in label).strip("-")
-    return {**arguments, "run": File(run) / name}
+    return {**arguments, "run": check_run(run) / name}
 
 
 def _describe(entries: Sequence[Entry]) -> tuple[Entry, ...]:

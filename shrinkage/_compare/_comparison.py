@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from shrinkage._compare._names import find_name
 from shrinkage._compare._plot import draw_losses
 from shrinkage._compare._ranking import Ranking
 from shrinkage._compare._text import records, summary
 from shrinkage._compare._verdict import verdict
 from shrinkage._compare._weights_plot import draw_weights
 from shrinkage._cv._choice import NothingToChoose
-from shrinkage._note import PYTHON, Vocabulary
+from shrinkage._note import PYTHON, Vocabulary, shown
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +29,7 @@ class Comparison(Ranking):
     returns the model with the least held-out loss.
 
     Attributes:
-        paths: the path of each penalty, by name, such as "L2"; "wide: L2" where several models are compared.
+        paths: the path of each penalty, by name, such as "L2" or "l2"; "wide: L2" where several models are compared.
         entries: what is compared, in the order of the table: no penalty, early stopping, and each path at its choice.
         nested: the estimate of the winner's loss by nested cross-validation, or None.
         notes: notes for the user.
@@ -50,16 +51,14 @@ class Comparison(Ranking):
         """Make a model that was trained on all rows.
 
         Args:
-            name: the name of a row of the table; None for the one with the least loss.
+            name: the name of a row of the table, or of its penalty, such as "l2"; None for the least loss.
 
         Raises:
             NothingToChoose: if every model diverged. It is a ValueError.
             ValueError: if there is no such row, or if its model was not trained on all rows.
         """
-        names = [entry.name for entry in self.entries]
-        if name is not None and name not in names:
-            raise ValueError(f"`name` must be one of {', '.join(map(repr, names))}. Received: {name!r}.")
-        entry = self.least if name is None else self.entries[names.index(name)]
+        by_name = {entry.name: entry for entry in self.entries}
+        entry = self.least if name is None else by_name[find_name(name, by_name)]
         if entry is None or entry.index is None:
             raise NothingToChoose("Nothing to choose from: every model diverged. Lower the learning rate.")
         if entry.epoch != entry.path.epochs[entry.index]:
@@ -105,7 +104,7 @@ class Comparison(Ranking):
             ValueError: if `kind` has another value, or if "weights" has no path with weights of several strengths.
         """
         if kind not in ("losses", "weights"):
-            raise ValueError(f'`kind` must be "losses" or "weights". Received: {kind!r}.')
+            raise ValueError(f'`kind` must be "losses" or "weights". Received: {shown(kind)}.')
         return draw_losses(self, file) if kind == "losses" else draw_weights(self.paths, file, marked=marked)
 
     def __repr__(self) -> str:

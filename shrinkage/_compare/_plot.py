@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shrinkage._compare._text import result_of
+from shrinkage._path._pictures._save import check_picture_file, save_picture
 from shrinkage._path._pictures._style import FAINT, HELD_OUT, INK, STYLE, TRAINING
 from shrinkage._path._words import loss_words
 
@@ -68,7 +69,7 @@ def draw_losses(ranking: Ranking, file: Any = None) -> Figure:
     import matplotlib
     from matplotlib.figure import Figure
 
-    data = loss_data(ranking)
+    file, data = check_picture_file(file), loss_data(ranking)
     places = np.arange(len(data.names))[::-1]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.6, 1.4 + 0.42 * max(len(places), 2)), dpi=150, layout="constrained")
@@ -92,6 +93,5 @@ def draw_losses(ranking: Ranking, file: Any = None) -> Figure:
         axes.grid(axis="x", color="#E6E6E6", linewidth=0.7)
         axes.set_axisbelow(True)
         figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9.5)
-        if file is not None:
-            figure.savefig(file)
+        save_picture(figure, file)
     return figure

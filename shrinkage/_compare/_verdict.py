@@ -8,7 +8,7 @@ from shrinkage._compare._entry import EARLY_STOPPING, Entry
 from shrinkage._compare._nested import Nested
 from shrinkage._compare._ranking import Ranking
 from shrinkage._compare._text import digits_of, interval_text, p_text, result_of
-from shrinkage._note import Note
+from shrinkage._note import Argument, Note
 from shrinkage._path._convergence import Convergence
 from shrinkage._path._findings import convergence_at, convergence_without_penalty
 from shrinkage._path._path import Path
@@ -20,31 +20,66 @@ def verdict(ranking: Ranking) -> Note:
     least = ranking.least
     if least is None:
         return Note("There is nothing to compare: every model diverged. Lower $learning_rate$or_scale_inputs.")
+    if _hardly_begun(ranking):
+        return _premature_verdict(ranking, least)
     sentences = [
-        _beginning_words(least),
+        _no_better_words(least),
+        _all_fall_words(ranking),
         _least_words(ranking, least),
         _result_words(ranking, least),
         _zeros_words(ranking, least),
-        _falling_words(ranking, least),
+        _falling_words(ranking),
         _diverged_words(ranking),
         _bias_words(ranking, least),
         _split_words(ranking, least),
     ]
-    return Note(" ".join(filter(None, sentences)))
+    return Note(" ".join(filter(None, sentences)), more_epochs=_more_epochs(ranking, 2))
 
 
-def _beginning_words(least: Entry) -> str:
+def _premature_verdict(ranking: Ranking, least: Entry) -> Note:
+    """Return the verdict if training has hardly begun: the next step, and no winner."""
+    models = [name.rpartition(": ")[0] for name in _hardly_begun(ranking)]
+    training = f"training of {_listed(models)}" if all(models) else "training"
+    loss = f"{loss_words(least.path.loss_name)}, {fixed_text(least.loss, digits_of(ranking))}"
+    sentences = [
+        f"The comparison is premature: {training} without a penalty has hardly begun. Compare again with $more_epochs.",
+        f"So far {least.name} has the least {loss}, which more training may change.",
+        _diverged_words(ranking),
+        "" if ranking.nested is None else _nested_words(ranking.nested, digits_of(ranking)),
+    ]
+    return Note(" ".join(filter(None, sentences)), more_epochs=_more_epochs(ranking, 4))
+
+
+def _more_epochs(ranking: Ranking, times: int) -> Argument:
+    """Return the argument `epochs` of a longer training, which is so many times as long."""
+    return Argument("epochs", times * max(entry.path.cv_loss.shape[2] for entry in ranking.entries))
+
+
+def _hardly_begun(ranking: Ranking) -> list[str]:
+    """Return the names of the rows without a penalty whose training has hardly begun, one for each model."""
+    baselines = {entry.baseline: entry.path for entry in ranking.entries if entry.name != entry.baseline}
+    return [name for name, path in baselines.items() if _has_hardly_begun(path)]
+
+
+def _no_better_words(least: Entry) -> str:
     path = least.path
-    if _has_hardly_begun(path):
-        return "Raise $epochs and compare then: without a penalty training has hardly begun."
     if math.isfinite(path.null_loss) and least.loss >= path.null_loss:
         return "No model predicts better than the best constant does: there is little to compare."
     return ""
 
 
+def _all_fall_words(ranking: Ranking) -> str:
+    if not _is_premature(ranking):
+        return ""
+    return (
+        "The comparison is premature: the held-out loss of every entry still fell at the last epoch. "
+        "Compare again with $more_epochs."
+    )
+
+
 def _least_words(ranking: Ranking, least: Entry) -> str:
     digits, loss = digits_of(ranking), loss_words(least.path.loss_name)
-    said = f"{least.name} has the least {loss}, {fixed_text(least.loss, digits)}"
+    said = f"{'So far ' * _is_premature(ranking)}{least.name} has the least {loss}, {fixed_text(least.loss, digits)}"
     gain = ranking.gains[ranking.entries.index(least)]
     if gain is None:
         return f"{said}: no penalty gains anything here."
@@ -94,12 +129,17 @@ def _zeros_words(ranking: Ranking, least: Entry) -> str:
     return f"{most.name} sets {zeros:,} of {total:,} penalised weights to exactly 0{rank}{more}."
 
 
-def _falling_words(ranking: Ranking, least: Entry) -> str:
+def _falling_words(ranking: Ranking) -> str:
     """Name the entries whose loss still fell at the last epoch, which more epochs may rank otherwise."""
-    if _has_hardly_begun(least.path):
-        return ""  # said at the beginning
     falling = [entry.name for entry in ranking.entries if _still_falls(entry)]
-    return f"The held-out loss still fell at the last epoch: {_listed(falling)}. Raise $epochs." if falling else ""
+    if not falling or _is_premature(ranking):
+        return ""  # said at the beginning
+    return f"The held-out loss still fell at the last epoch: {_listed(falling)}. Raise $epochs."
+
+
+def _is_premature(ranking: Ranking) -> bool:
+    """Return whether the loss of every entry that did not diverge still fell at the last epoch."""
+    return all(entry.diverged or _still_falls(entry) for entry in ranking.entries)
 
 
 def _still_falls(entry: Entry) -> bool:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shrinkage._compare._deployed import penalised_kernels
+from shrinkage._note import shown
 from shrinkage._path._path import Path
+from shrinkage._path._pictures._save import check_picture_file, save_picture
 from shrinkage._path._pictures._style import FAINT, HELD_OUT, INK, STYLE, TRAINING
 
 if TYPE_CHECKING:
@@ -59,11 +61,12 @@ def draw_weights(paths: Mapping[str, Path], file: Any = None, *, marked: Sequenc
         marked: numbers of inputs to draw in another colour, counted from 0.
 
     Raises:
-        ValueError: If no path has weights of several strengths, or if `marked` has other numbers.
+        ValueError: If no path has weights of several strengths, or if `marked` is no list of numbers of inputs.
     """
     import matplotlib
     from matplotlib.figure import Figure
 
+    file = check_picture_file(file)
     found = {name: data for name, path in paths.items() if (data := weight_data(path)) is not None}
     if not found:
         raise ValueError(
@@ -71,8 +74,8 @@ def draw_weights(paths: Mapping[str, Path], file: Any = None, *, marked: Sequenc
             'compare with models="all", and without `budget`.'
         )
     n_inputs = min(data.norms.shape[1] for data in found.values())
-    if not all(0 <= number < n_inputs for number in marked):
-        raise ValueError(f"`marked` must be numbers of inputs from 0 to {n_inputs - 1}. Received: {list(marked)!r}.")
+    if not _are_numbers(marked, n_inputs):
+        raise ValueError(f"`marked` must be numbers of inputs from 0 to {n_inputs - 1}. Received: {shown(marked)}.")
     columns = min(len(found), 3)
     rows = -(-len(found) // columns)
     with matplotlib.rc_context(STYLE):
@@ -88,9 +91,16 @@ def draw_weights(paths: Mapping[str, Path], file: Any = None, *, marked: Sequenc
             axes.plot([], [], color=TRAINING, linewidth=1.4, label="marked inputs")
             axes.plot([], [], color=HELD_OUT, linewidth=1.4, label="other inputs")
             figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9.5)
-        if file is not None:
-            figure.savefig(file)
+        save_picture(figure, file)
     return figure
+
+
+def _are_numbers(marked: Any, n: int) -> bool:
+    """Return whether `marked` is a list of whole numbers from 0 to n - 1."""
+    numbers = np.asarray(marked)
+    return numbers.ndim == 1 and (
+        not numbers.size or numbers.dtype.kind in "iu" and 0 <= numbers.min() and numbers.max() < n
+    )
 
 
 def _draw_panel(axes: Any, name: str, data: WeightData, marked: set[int]) -> None:

@@ -11,6 +11,7 @@ from sklearn.model_selection import PredefinedSplit
 from shrinkage._cv._folds import Folds, to_folds
 from shrinkage._cv._splits import EXPECTED
 from shrinkage._host._private import UnsupportedVersion
+from shrinkage._note import shown
 
 
 def read_folds(cv: Any, n_rows: int, y: np.ndarray | None, groups: np.ndarray | None = None) -> Folds:
@@ -41,7 +42,7 @@ def read_folds(cv: Any, n_rows: int, y: np.ndarray | None, groups: np.ndarray | 
         return to_folds(pairs, n_rows, name)
     if groups is not None:
         raise ValueError(
-            f"`groups` goes with a number of folds, a share or a splitter as `cv`. Received: cv={_short(cv)}, which "
+            f"`groups` goes with a number of folds, a share or a splitter as `cv`. Received: cv={shown(cv)}, which "
             f"says of every row where it belongs. Leave `groups` out, or say cv=5."
         )
     numbers = _numbers(cv)
@@ -85,7 +86,7 @@ def _numbers(cv: Any) -> np.ndarray | None:
     """Return the fold numbers as an array, or None if `cv` contains pairs."""
     if isinstance(cv, (str, bytes, Mapping, type)) or not isinstance(cv, Iterable) or getattr(cv, "ndim", 1) == 0:
         made = f" Say cv={cv.__name__}(5)." if isinstance(cv, type) else " Say cv=5, or cv=0.2 for a single split."
-        raise ValueError(f"{EXPECTED} Received: {_short(cv)}.{made}")
+        raise ValueError(f"{EXPECTED} Received: {shown(cv)}.{made}")
     if not (isinstance(cv, (list, tuple)) or hasattr(cv, "__array__")):
         return None
     try:
@@ -141,7 +142,7 @@ def _checked(pairs: list[Any], n_rows: int, name: str) -> list[tuple[np.ndarray,
     for place, pair in enumerate(pairs):
         where = f"{name}, fold {place + 1},"
         if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
-            raise ValueError(f"{where} must be a pair (training rows, held-out rows). Received: {_short(pair)}.")
+            raise ValueError(f"{where} must be a pair (training rows, held-out rows). Received: {shown(pair)}.")
         sides = zip(pair, ("training", "held-out"), strict=True)
         train, held_out = (_row_numbers(rows, n_rows, f"{where} {side} rows") for rows, side in sides)
         both = np.intersect1d(train, held_out)
@@ -173,8 +174,3 @@ def _row_numbers(rows: Any, n_rows: int, what: str) -> np.ndarray:
             f"{expected} Received: row {twice} more than once. For rows that count more say sample_weight."
         )
     return array
-
-
-def _short(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from shrinkage._note import shown
+
 _STEP = 0.25  # decades between neighbours of the automatic grid
 _TOP, _BOTTOM = 1.75, -3.0  # log10 of delta = n * lam at the ends of the grid
 _DECADE = int(1 / _STEP)  # strengths in a decade
@@ -153,9 +155,9 @@ def _as_floats(lams: object) -> np.ndarray:
     try:
         given = np.atleast_1d(np.asarray([] if lams is None else lams, dtype=float))
     except (TypeError, ValueError) as error:
-        raise ValueError(f'lams must be "auto" or a list of numbers, and is {lams!r}.') from error
+        raise ValueError(f'lams must be "auto" or a list of numbers, and is {shown(lams)}.') from error
     if given.ndim != 1 or not given.size:
-        raise ValueError(f'lams must be "auto" or a list of at least one number, and is {lams!r}.')
+        raise ValueError(f'lams must be "auto" or a list of at least one number, and is {shown(lams)}.')
     return given
 
 

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from shrinkage._path._curve import Curve
-from shrinkage._path._findings import usable_strengths
+from shrinkage._path._findings import has_rows_in_folds, usable_strengths
 
 
 def flat_strengths(curve: Curve) -> tuple[float, float] | None:
@@ -36,8 +36,11 @@ def shrinks_by(curve: Curve) -> float | None:
 
 
 def disagreeing_folds(curve: Curve) -> list[int]:
-    """Return the folds in which the loss at `min` is higher than without a penalty, if the gain is not clear."""
-    if curve.lam == 0 or curve.single_split or curve.failed[-1] or curve.gain.low > 0:
+    """Return the folds in which the loss at `min` is higher than without a penalty, if the gain is not clear.
+
+    Nothing is said of folds with few rows, of which one decides.
+    """
+    if not has_rows_in_folds(curve) or curve.lam == 0 or curve.single_split or curve.failed[-1] or curve.gain.low > 0:
         return []
     return [int(fold) for fold in np.flatnonzero(curve.fold_loss[:, curve.index] > curve.fold_loss[:, -1])]
 

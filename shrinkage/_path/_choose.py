@@ -11,6 +11,7 @@ import numpy as np
 
 from shrinkage._cv._choice import choose, summarise
 from shrinkage._model._metrics import RunningMetrics
+from shrinkage._note import shown
 from shrinkage._path._curve import Curve
 from shrinkage._path._held_out import HeldOut, held_out
 from shrinkage._path._words import lam_text
@@ -52,7 +53,7 @@ class MetricChoice(float):
 def choose_by_metric(curve: Curve, template: Template, metric: Any, rule: Literal["min", "1se"]) -> MetricChoice:
     """Choose a strength by a metric; see `Path.choose`."""
     if rule not in ("min", "1se"):
-        raise ValueError(f'`rule` must be "min" or "1se". Received: {rule!r}.')
+        raise ValueError(f'`rule` must be "min" or "1se". Received: {shown(rule)}.')
     name, values, sign = _resolve(curve, template, metric)
     curve.index  # noqa: B018 (raises NothingToChoose)
     folds = held_out(curve, template)
@@ -136,7 +137,9 @@ def _resolve(curve: Curve, template: Template, metric: Any) -> tuple[str, Values
         scorer = _scorer(curve, metric)
         return metric, lambda fold: _scores(fold, scorer), 1
     if not callable(metric):
-        raise TypeError(f"`metric` must be a name, a scorer or a function of sklearn.metrics. Received: {metric!r}.")
+        raise TypeError(
+            f"`metric` must be a name, a scorer or a function of sklearn.metrics. Received: {shown(metric)}."
+        )
     name = getattr(metric, "__name__", "scorer")
     if not hasattr(metric, "__name__"):  # a scorer, which is an object
         return name, lambda fold: _scores(fold, metric), 1

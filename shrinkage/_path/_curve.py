@@ -22,6 +22,7 @@ from shrinkage._cv._choice import (
     summarise_split,
 )
 from shrinkage._cv._folds import Folds
+from shrinkage._note import shown
 from shrinkage._path._arrays import Array, read_only
 from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import How, Penalty
@@ -196,18 +197,18 @@ class Curve:
             return self.index_model
         if isinstance(lam, str):
             if lam not in ("min", "1se", "none"):
-                raise ValueError(f'`lam` must be "min", "1se", "none" or one of `lams`. Received: {lam!r}.')
+                raise ValueError(f'`lam` must be "min", "1se", "none" or one of `lams`. Received: {shown(lam)}.')
             if lam == "none":
                 return len(self.lams) - 1
             return self.index_min if lam == "min" else self.index_1se
         if not isinstance(lam, Real) or isinstance(lam, bool | np.bool_):
-            raise TypeError(f'`lam` must be "min", "1se", "none" or a number of `lams`. Received: {lam!r}.')
+            raise TypeError(f'`lam` must be "min", "1se", "none" or a number of `lams`. Received: {shown(lam)}.')
         found = np.flatnonzero(np.isclose(self.lams, float(lam), rtol=1e-6, atol=0))
         if len(found) == 0:
             nearest = self.lams[np.argsort(np.abs(self.lams - lam), kind="stable")[:3]]
             listed = ", ".join(f"{value:.6g}" for value in nearest)
             raise ValueError(
-                f"`lam` must be one of `lams`, the strengths that were trained. Received: {lam!r}. "
+                f"`lam` must be one of `lams`, the strengths that were trained. Received: {shown(lam)}. "
                 f"The nearest are {listed}."
             )
         return int(found[0])

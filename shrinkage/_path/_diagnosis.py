@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -12,14 +12,9 @@ from shrinkage._finding import SEVERITIES, Finding
 from shrinkage._note import Note
 from shrinkage._path._choice_findings import disagreeing_folds, dominant_rows, flat_strengths, shrinks_by
 from shrinkage._path._curve import Curve
-from shrinkage._path._findings import (
-    far_folds,
-    gap,
-    overfitting_without_penalty,
-    training_curve,
-)
+from shrinkage._path._findings import far_folds, gap, overfitting_without_penalty, training_curve
+from shrinkage._path._fixes import fix_of
 from shrinkage._path._kinds import KINDS
-from shrinkage._path._more_rows import more_rows_fix
 from shrinkage._path._words import Said, at_min, fold_text, held_out_folds, lam_text
 
 
@@ -58,34 +53,30 @@ class Diagnosis(Sequence[Finding]):
         return "\n\n".join([self.title, *map(str, ordered)])
 
 
-def diagnose(curve: Curve, said: list[Said], title: str, *, scheduled: bool) -> Diagnosis:
+def diagnose(
+    curve: Curve, said: list[Said], title: str, plan: Mapping[str, Any], seed: int, *, scheduled: bool
+) -> Diagnosis:
     """Return the findings of a path; see `Path.diagnose`.
 
     Args:
         curve: the curve of the path.
         said: the sentences of the verdict.
         title: the title of the path.
+        plan, seed: as in `Path`.
         scheduled: whether the learning rate follows a schedule, which no fix can lower.
     """
     judged = _OF_PENALTY & {code for code, _ in said}
     every = [*said, *(_further(curve) if judged else [])]
-    return Diagnosis(title, tuple(_finding(curve, code, words, scheduled=scheduled) for code, words in every))
+    return Diagnosis(
+        title, tuple(_finding(curve, code, words, plan, seed, scheduled=scheduled) for code, words in every)
+    )
 
 
-def _finding(curve: Curve, code: str, words: str, *, scheduled: bool) -> Finding:
-    kind, folds = KINDS[code], _folds(curve, code)
-    fix = more_rows_fix(curve) if code == "more-rows-unclear" else kind.fix
-    values = {"fit": _FIT, "slower": "" if scheduled else _SLOWER, "repeats": str(max(4, 2 * curve.folds.repeats))}
-    if "{fold}" in fix:
-        values["fold"] = str(folds[0])
-    if "{epochs}" in fix:
-        times = 4 if code in ("hardly-trained", "more-rows-unclear") else 2
-        values["epochs"] = str(int(curve.cv_loss.shape[2]) * times)
-    if "{lams}" in fix:
-        values["lams"] = _wider_grid(curve)
+def _finding(curve: Curve, code: str, words: str, plan: Mapping[str, Any], seed: int, *, scheduled: bool) -> Finding:
+    folds = _folds(curve, code)
     about = tuple(fold_text(curve, fold) for fold in folds)
-    fixed = _fix_for_split(curve, fix).format(**values)
-    return Finding(kind.severity, code, about, Note(words), fixed, _evidence(curve, code))
+    fix = fix_of(curve, code, plan, seed, folds=folds, scheduled=scheduled)
+    return Finding(KINDS[code].severity, code, about, Note(words), fix, _evidence(curve, code))
 
 
 # --- findings that the verdict leaves out
@@ -237,27 +228,6 @@ _EVIDENCE = {
     "outlying-fold": _of_far_folds,
     "folds-disagree": _of_disagreement,
 }
-
-
-# --- the next step as code
-
-
-_FIT = "path = sh.fit(model, x, y, penalty=path.penalty"
-_SLOWER = "model.optimizer.learning_rate = float(model.optimizer.learning_rate) / 10\n"
-
-
-def _fix_for_split(curve: Curve, fix: str) -> str:
-    """Return a fix that the split allows: only folds at random can be repeated, not those in the order of time."""
-    if "{repeats}" not in fix or "k-fold" in curve.folds.kind:
-        return fix
-    return fix.replace("repeats={repeats}", "cv=5") if curve.single_split else ""
-
-
-def _wider_grid(curve: Curve) -> str:
-    """Return a grid with the strengths of the path and a decade more, at the end where the minimum lies."""
-    if curve.index == 0:
-        return "np.append(np.geomspace(10 * path.lams[0], path.lams[0], 5), path.lams[1:])"
-    return "np.append(path.lams[:-2], np.geomspace(path.lams[-2], path.lams[-2] / 10, 5))"
 
 
 def _folds(curve: Curve, code: str) -> list[int]:

@@ -14,7 +14,10 @@ import numpy as np
 
 from shrinkage import __version__
 from shrinkage._data._untrusted import read_arrays, read_json
+from shrinkage._file_names import check_file_name, writing
 from shrinkage._host._private import UnsupportedVersion
+from shrinkage._note import from_record as note_from_record
+from shrinkage._note import to_record as note_to_record
 from shrinkage._path._curve import Status
 from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import Penalty
@@ -43,7 +46,9 @@ _AXES = {
 """The axes of each array, as in the docstring of `Path`."""
 _PLAIN = ("n_rows", "seed", "plan", "seconds", "target_mean", "target_sd", "lam_model", "budget", "solver")
 
-_LATER = {"lam_model": None, "budget": None, "solver": "gradient", "targets": None}
+_EXPECTED = 'a folder, such as "digits-path"'
+
+_LATER = {"notes_in_terms": None, "lam_model": None, "budget": None, "solver": "gradient", "targets": None}
 """Values of entries that earlier versions did not write."""
 
 
@@ -56,9 +61,19 @@ def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, o
         words: Further entries of `path.json`, for people.
         overwrite: Whether an existing folder may be used.
     """
-    folder = File(folder)
+    folder = check_file_name("`folder`", folder, _EXPECTED)
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"`folder` must be a folder. Received: '{folder}', a file. Give another folder.")
     if folder.exists() and not overwrite:
-        raise FileExistsError(f"'{folder}' exists. Choose another folder, or say `overwrite=True`.")
+        raise FileExistsError(
+            f"`folder` must be absent. Received: '{folder}', which exists. Choose another, or say `overwrite=True`."
+        )
+    with writing("`folder`", folder, "folder"):
+        _write(folder, values, words)
+    _warn_unless_readable(values["template"], folder / _TEMPLATE)
+
+
+def _write(folder: File, values: Mapping[str, Any], words: Mapping[str, Any]) -> None:
     place = folder if folder.exists() else folder.absolute().parent
     place.mkdir(parents=True, exist_ok=True)
     # Write to a temporary folder first, so that an interrupted save does not change an earlier path.
@@ -70,7 +85,6 @@ def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, o
         record = json.dumps(_record(values, words), indent=1, default=_to_plain) + "\n"
         (fresh / _JSON).write_text(record, encoding="utf-8")
         _move(fresh, folder)
-    _warn_unless_readable(values["template"], folder / _TEMPLATE)
 
 
 def _move(fresh: File, folder: File) -> None:
@@ -91,9 +105,10 @@ def read(folder: Any, template: Any = None) -> dict[str, Any]:
         folder: The folder.
         template: The template of the model. None reads the saved model.
     """
-    folder = File(folder)
+    folder = check_file_name("`folder`", folder, _EXPECTED)
     if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder '{folder}'.")
+        found = "a file" if folder.exists() else "which does not exist"
+        raise FileNotFoundError(f"`folder` must be a folder that `Path.save` wrote. Received: '{folder}', {found}.")
     record = _read_record(folder)
     try:
         for name, default in _LATER.items():
@@ -188,6 +203,7 @@ def _record(values: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, An
         "model": values["template"].name,
         **words,
         "notes": values["notes"],
+        "notes_in_terms": [note_to_record(note) for note in values["notes"]],  # of Python and of the shell
         **{name: _structure(name, values[name]) for name in ("predictions", "targets")},
         **{name: values[name] for name in _PLAIN},
         "folds": {name: getattr(folds, name) for name in ("n_rows", "kind", "notes", "repeats", "hash")},
@@ -278,7 +294,7 @@ def _restore(record: dict[str, Any], arrays: dict[str, Any], template: Any) -> d
         "selection": Selection(tuple(weights)),
         "penalty": from_record(record["penalty"], **({"toward": toward} if toward else {})),
         "how": from_record(record["how"]),
-        "notes": tuple(record["notes"]),
+        "notes": tuple(map(note_from_record, record["notes_in_terms"] or record["notes"])),
         "template": template,
         "loss_name": template.loss_name,
     }

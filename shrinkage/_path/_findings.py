@@ -265,16 +265,38 @@ def closes_the_gap(curve: Curve) -> bool:
     return bool(curve.lam > 0 and gaps[curve.index] < 0.5 * gaps[-1])
 
 
+FEWEST_ROWS = 15
+"""Held-out rows of a fold from which its loss says something of the fold.
+
+With fewer rows, `far_fold` mistakes the chance of a few rows for a fold that differs. Of 100,000 draws of squared
+normal errors, equal in all folds, it finds a far fold in this share:
+
+| rows of a fold | 1 | 5 | 10 | 15 | 20 |
+|---|---|---|---|---|---|
+| 3 folds | 0.49 | 0.15 | 0.044 | 0.013 | 0.004 |
+| 5 folds | 0.27 | 0.054 | 0.016 | 0.004 | 0.001 |
+| 10 folds | 0.11 | 0.007 | 0.002 | 0.001 | 0.000 |
+"""
+
+
+def has_rows_in_folds(curve: Curve) -> bool:
+    """Return whether every fold holds out enough rows to say something of single folds."""
+    return bool(curve.folds.held_out.sizes.min() >= FEWEST_ROWS)
+
+
 def far_folds(curve: Curve) -> dict[int, dict[float, float]]:
     """Find folds with a loss far from the other folds, without a penalty or at `min`.
 
     Only the first repeat with such a fold is reported, because every repeat holds out the same outliers in some fold.
+    Nothing is said of folds with few rows.
 
     Returns:
         For each fold a dictionary from strengths to the ratio of `far_fold`.
     """
     found: dict[int, dict[float, float]] = {}
     n_train = curve.folds.train.sizes
+    if not has_rows_in_folds(curve):
+        return found
     if n_train.max() > 1.5 * n_train.min():  # a time series: the first folds train on fewer rows
         return found
     size = curve.folds.per_repeat if curve.folds.per_repeat > 1 else len(curve.fold_weight)

@@ -8,6 +8,7 @@ from shrinkage._cv._series import is_series
 from shrinkage._path._convergence import Convergence, assess_convergence
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import beats_constant, convergence_without_penalty, scale_of
+from shrinkage._path._kinds import EPOCHS, REPEATS, SLOWER, Fix
 from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._path._words import NOTHING, Said, interval_text, loss_words
 
@@ -82,18 +83,17 @@ def more_rows_words(curve: Curve) -> Said:
     return _unclear(f": {change}{no_interval}")
 
 
-def more_rows_fix(curve: Curve) -> str:
-    """Return the next step where it cannot be told whether more rows would help, as a template of `Kind.fix`."""
+def more_rows_fix(curve: Curve) -> Fix:
+    """Return the next step where it cannot be told whether more rows would help."""
     learned = curve.learning_curve
-    return "" if learned is None else _FIXES.get(assess_more_rows(curve, learned), "")
+    return Fix() if learned is None else _FIXES.get(assess_more_rows(curve, learned), Fix())
 
 
-_AGAIN = "{fit}, learning_curve=True, "
 _FIXES = {
-    MoreRows.UNCLEAR: f"{_AGAIN}repeats={{repeats}})",
-    MoreRows.NO_INTERVAL: f"{_AGAIN}repeats={{repeats}})",
-    MoreRows.HARDLY_TRAINED: f"{_AGAIN}epochs={{epochs}})",
-    MoreRows.DIVERGED: "{slower}{fit}, learning_curve=True)",
+    MoreRows.UNCLEAR: REPEATS,
+    MoreRows.NO_INTERVAL: REPEATS,
+    MoreRows.HARDLY_TRAINED: EPOCHS,
+    MoreRows.DIVERGED: SLOWER,
 }  # where nothing is learnt, other findings have the next step
 
 

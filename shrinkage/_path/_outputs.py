@@ -1,4 +1,4 @@
-"""The table and the page of a path, in the terms of Python or of the shell.
+"""The table, the page and the entries for people of a path, in the terms of Python or of the shell.
 
 `Path` calls these functions, so that this module cannot import `Path`.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from shrinkage._file_names import check_file_name, writing
 from shrinkage._note import Vocabulary
 from shrinkage._path._pictures._weights import WeightsData, weights_data
 from shrinkage._path._report._page import page
@@ -38,6 +39,17 @@ def path_text(path: Any, terms: Vocabulary) -> str:
     return summary(path, path_header(path), path.verdict(), path.notes, terms)
 
 
+def for_people(path: Any) -> dict[str, Any]:
+    """Return the entries of `path.json` for people: the chosen strengths and the verdict."""
+    if path.failed.all():
+        lams = {"lam": None, "lam_min": None, "lam_1se": None}
+    elif path.budget is not None:
+        lams = {"lam": path.lam}
+    else:
+        lams = {"lam": path.lam, "lam_min": path.lam_min, "lam_1se": path.lam_1se}
+    return {**lams, "verdict": path.verdict()}
+
+
 def path_page(
     path: Any, terms: Vocabulary, *, x: Any = None, comparison: ComparisonLike | None = None, command: str = ""
 ) -> str:
@@ -63,3 +75,11 @@ def path_page(
         seconds=path.seconds,
     )
     return page(path, provenance, terms, x=x, comparison=comparison, command=command)
+
+
+def write_page(path: Any, file: Any, terms: Vocabulary, **content: Any) -> None:
+    """Write the page to a file; `content` are the other arguments of `path_page`."""
+    file = check_file_name("`file`", file, 'a file name, such as "report.html"')
+    text = path_page(path, terms, **content)
+    with writing("`file`", file):
+        file.write_text(text, encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,7 +17,7 @@ from shrinkage._path._diagnosis import Diagnosis, diagnose
 from shrinkage._path._files import read, write
 from shrinkage._path._missing_attributes import missing_words
 from shrinkage._path._model_words import model_words
-from shrinkage._path._outputs import layer_weights, path_header, path_page, path_text, path_title
+from shrinkage._path._outputs import for_people, layer_weights, path_header, path_text, path_title, write_page
 from shrinkage._path._pictures._kinds import Kind, check_kind, drawings
 from shrinkage._path._pictures._plot import plot
 from shrinkage._path._report._html import notebook_table
@@ -245,7 +244,8 @@ class Path(Curve):
         Returns:
             A `Diagnosis`, a sequence of findings. A finding has a `severity` ("error", "warning" or "note"), a `code`,
             the `sentence`, the `evidence`, a dictionary of numbers, and a `fix` as code, which uses `path`, `sh`, `np`,
-            and the `model`, `x` and `y` of the call of `fit`; add the other arguments of that call.
+            and the `model`, `x`, `y` and `groups` of the call of `fit`. It has the arguments that a path knows; add
+            rows' weights, `on`, `patience` and `epoch`.
 
         Example:
             >>> import keras, numpy as np, shrinkage as sh
@@ -255,9 +255,10 @@ class Path(Curve):
             >>> path = sh.fit(model, x, x @ [1.0, 2.0], penalty=sh.L2(), lams=[0.1, 0.01], cv=3, epochs=5)
             >>> finding = path.diagnose()[0]
             >>> finding.code, finding.fix
-            ('hardly-trained', 'path = sh.fit(model, x, y, penalty=path.penalty, epochs=20)')
+            ('hardly-trained', 'path = sh.fit(model, x, y, penalty=path.penalty, lams=path.lams, cv=3, epochs=20)')
         """
-        return diagnose(self, self._said, path_title(self), scheduled=self.template.has_schedule)
+        scheduled = self.template.has_schedule
+        return diagnose(self, self._said, path_title(self), self.plan, self.seed, scheduled=scheduled)
 
     @property
     def _said(self) -> list[Said]:
@@ -299,7 +300,8 @@ class Path(Curve):
             The Matplotlib figure, which is not registered with pyplot and has no window.
 
         Raises:
-            TypeError: if `ax` is not Matplotlib axes.
+            TypeError: if `ax` is not Matplotlib axes, or `file` not a file.
+            OSError: if the file cannot be written.
             NothingToChoose: if `lam` is None and a model diverged at every strength. It is a ValueError.
             ValueError: if `kind` or `lam` has another value, or if the path has no data for the picture.
 
@@ -328,8 +330,9 @@ class Path(Curve):
             comparison: a comparison of several penalties or models to show, as `shrinkage.compare` returns it.
 
         Raises:
-            TypeError: if `x` is no table and no array of two dimensions.
+            TypeError: if `x` is no table and no array of two dimensions, or if `comparison` is no comparison.
             ValueError: if `x` has another number of rows.
+            OSError: if the file cannot be written.
 
         Example:
             >>> import keras, numpy as np, pathlib, shrinkage as sh, tempfile
@@ -340,7 +343,7 @@ class Path(Curve):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     path.report(pathlib.Path(folder, "report.html"))
         """
-        File(file).write_text(path_page(self, PYTHON, x=x, comparison=comparison), encoding="utf-8")
+        write_page(self, file, PYTHON, x=x, comparison=comparison)
 
     def save(self, folder: Any, *, overwrite: bool = False) -> None:
         """Write the path to a folder: `path.json`, `arrays.npz` and `template.keras`; nothing in them is pickled.
@@ -353,10 +356,10 @@ class Path(Curve):
             overwrite: whether an existing folder may be used; other files in the folder are not changed.
 
         Raises:
-            FileExistsError: if the folder exists and `overwrite` is False.
+            OSError: if the folder exists and `overwrite` is False, or if it cannot be written.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        write(folder, values, self._for_people, overwrite=overwrite)
+        write(folder, values, for_people(self), overwrite=overwrite)
 
     @classmethod
     def load(cls, folder: Any) -> Path:
@@ -387,14 +390,3 @@ class Path(Curve):
         self.__dict__.update(state)
         self.__dict__.setdefault("loss_name", self.template.loss_name)
         self.__dict__.setdefault("train_weight", np.roll(self.fold_weight, -1))
-
-    @property
-    def _for_people(self) -> dict[str, Any]:
-        """The entries of `path.json` for people: the chosen strengths and the verdict."""
-        if self.failed.all():
-            lams = {"lam": None, "lam_min": None, "lam_1se": None}
-        elif self.budget is not None:
-            lams = {"lam": self.lam}
-        else:
-            lams = {"lam": self.lam, "lam_min": self.lam_min, "lam_1se": self.lam_1se}
-        return {**lams, "verdict": self.verdict()}

@@ -25,7 +25,10 @@ def summary(curve: Curve, header: str, verdict: str, notes: Sequence[str], terms
 
 def remarks(curve: Curve) -> list[Note]:
     """Return the sentences between the verdict and the notes of the run."""
-    texts = (_optimism(curve), rows_words(curve), _largest_strength_words(curve), _units(curve), *_problems(curve))
+    texts = (
+        *(_optimism(curve), rows_words(curve), _largest_strength_words(curve), _models_words(curve), _units(curve)),
+        *_problems(curve),
+    )
     return [Note(text) for text in texts if text]
 
 
@@ -137,6 +140,14 @@ def _largest_strength_words(curve: Curve) -> str:
     if curve.index_1se > 0 or curve.index_min == 0 or curve.nonzero[0] == 0 or unlearnt:
         return ""
     return "1se lies at the largest strength tried: larger ones may be within one standard error too ($give_lams)."
+
+
+def _models_words(curve: Curve) -> str:
+    """Return the strengths with a model of all rows, if only the choices were trained on them."""
+    if curve.budget is not None or not (curve.full_status == Status.NOT_TRAINED).any() or not curve.has_model.any():
+        return ""
+    kept = " and ".join(lam_text(lam) for lam in curve.lams[curve.has_model])
+    return f"Only the choices have a model of all rows: lambda = {kept}."
 
 
 def _units(curve: Curve) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from keras import regularizers
 
+from shrinkage._note import shown
 from shrinkage._penalties._elementwise import L1, L2, ElasticNet
 from shrinkage._penalties._group_lasso import GroupLasso
 from shrinkage._penalties._how import Decoupled, How
@@ -11,7 +12,7 @@ from shrinkage._penalties._protocol import Penalty
 
 PENALTIES = (L2, L1, ElasticNet, GroupLasso)
 _NAMES = {"l2": L2, "l1": L1, "elastic-net": ElasticNet, "group-lasso": GroupLasso}  # as in the shell
-_ELSEWHERE = {"ridge": "l2", "weight-decay": "l2", "lasso": "l1", "l1-l2": "elastic-net", "l1l2": "elastic-net"}
+_ELSEWHERE = {"ridge": "l2", "weightdecay": "l2", "lasso": "l1", "l1l2": "elastic-net"}
 
 
 def as_penalty(penalty: Any) -> Penalty:
@@ -27,20 +28,29 @@ def as_penalty(penalty: Any) -> Penalty:
     if isinstance(penalty, PENALTIES):
         return penalty
     if isinstance(penalty, str):
-        named = penalty.lower().replace("_", "-").replace(" ", "-")
-        found = _NAMES.get({"elasticnet": "elastic-net", "grouplasso": "group-lasso"}.get(named, named))
+        named = plain_name(penalty)
+        found = next((made for name, made in _NAMES.items() if plain_name(name) == named), None)
         if found is None:
             known = _ELSEWHERE.get(named)
             hint = f" That is {known!r} here." if known else ""
             raise ValueError(
                 f"`penalty` must be a penalty such as shrinkage.L2(), or its name: {', '.join(map(repr, _NAMES))}. "
-                f"Received: {penalty!r}.{hint}"
+                f"Received: {shown(penalty)}.{hint}"
             )
         return found()
     raise TypeError(
         "`penalty` must be shrinkage.L2(), shrinkage.L1(), shrinkage.ElasticNet() or shrinkage.GroupLasso(), or its "
-        f"name, such as 'l2'. Received: {penalty!r}.{_hint(penalty)}"
+        f"name, such as 'l2'. Received: {shown(penalty)}.{_hint(penalty)}"
     )
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a penalty by which it is recognised: without capitals, hyphens, underscores and spaces.
+
+    >>> plain_name("Elastic_Net"), plain_name("elastic net")
+    ('elasticnet', 'elasticnet')
+    """
+    return "".join(letter for letter in name.lower() if letter not in "-_ ")
 
 
 def _hint(penalty: Any) -> str:
@@ -95,7 +105,7 @@ def check_penalty(penalty: Penalty, how: Any) -> How:
     how = penalty.default_how if how is None else how
     if not isinstance(how, How):
         raise TypeError(
-            f"`how` must be shrinkage.Coupled(), shrinkage.Proximal() or shrinkage.Decoupled(). Received: {how!r}."
+            f"`how` must be shrinkage.Coupled(), shrinkage.Proximal() or shrinkage.Decoupled(). Received: {shown(how)}."
             f"{_hint_how(how)}"
         )
     if isinstance(how, Decoupled) and not penalty.can_decay:

@@ -6,12 +6,12 @@ and the run `path` the curve over the strengths.
 
 import contextlib
 import math
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from shrinkage._file_names import check_file_name
 from shrinkage._note import Note, warn_caller
 
 
@@ -23,9 +23,7 @@ def make_folder(tensorboard: Any) -> Path:
     Raises:
         TypeError, ValueError: If it is no folder, or cannot be written.
     """
-    if not isinstance(tensorboard, (str, os.PathLike)):
-        raise TypeError(f'`tensorboard` must be a folder, such as "logs". Received: a {type(tensorboard).__name__}.')
-    folder = Path(tensorboard).expanduser().absolute()
+    folder = check_file_name("$tensorboard", tensorboard, 'a folder, such as "logs"').absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         name = time.strftime("%Y%m%d-%H%M%S")
@@ -34,7 +32,7 @@ def make_folder(tensorboard: Any) -> Path:
                 (folder / f"{name}{end}").mkdir()
                 return folder / f"{name}{end}"
     except OSError as error:
-        text = f"must be a folder that can be written. Received: '{folder}' ({error.strerror})."
+        text = f"must be a folder that can be written. Received: '{folder}' ({error.strerror}). Give another."
         raise ValueError(Note(f"$tensorboard {text}")) from error
     raise ValueError(Note(f"$tensorboard must be a folder with room for a run. Received: '{folder}'."))
 

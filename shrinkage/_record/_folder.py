@@ -9,6 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from shrinkage._file_names import check_file_name
 from shrinkage._record._arrays import read_tree, write_tree
 from shrinkage._record._journal import Journal, Reading, read_journal, sync_folder
 
@@ -53,7 +54,7 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise ValueError(
-                f"`run` must be a folder that can be written. Received: '{path}' ({error.strerror})."
+                f"`run` must be a folder that can be written. Received: '{path}' ({error.strerror}). Give another."
             ) from error
         try:
             reading = read_records(path)
@@ -138,11 +139,7 @@ def check_run(run: Any) -> Path:
     Raises:
         TypeError, ValueError: If it is no path.
     """
-    if not isinstance(run, (str, os.PathLike)):
-        raise TypeError(f'`run` must be a folder, such as "runs/first". Received: a {type(run).__name__}.')
-    if not os.fspath(run):
-        raise ValueError("`run` must be a folder, such as \"runs/first\". Received: ''.")
-    return Path(run).expanduser().absolute()
+    return check_file_name("`run`", run, 'a folder, such as "runs/first"').absolute()
 
 
 def read_records(path: Path) -> Reading:

@@ -4,6 +4,7 @@ A run that goes on makes the same calls again, and takes the results of the fini
 """
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -263,9 +264,9 @@ class Record:
         if self._is_reported:
             return
         self._is_saved, self._is_reported = False, True
+        reason = os.strerror(error.errno) if error.errno else error
         self._say(
-            f"The run could not be saved in '{self.path}' ({error.strerror}). It goes on without this part of its "
-            f"record."
+            f"The run could not be saved in '{self.path}' ({reason}). It goes on without this part of its record."
         )
 
     def _say(self, note: str) -> None:

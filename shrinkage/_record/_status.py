@@ -37,6 +37,8 @@ class Status:
     """Maximum number of epochs."""
     strengths: tuple[Strength, ...]
     """The recorded strengths, descending."""
+    models: str
+    """The strengths that are to be trained on all rows: "all", or "chosen"."""
     all_rows: int
     """Number of strengths that are trained on all rows."""
     is_finished: bool
@@ -82,6 +84,7 @@ def _status(records: list[dict[str, Any]], damage: str, path: Path) -> Status:
         n_lams=len(description["lams"]),
         epochs=description["epochs"],
         strengths=tuple(sorted(strengths, key=lambda strength: -strength.lam)),
+        models="chosen" if description.get("budget") else description.get("models", "all"),
         all_rows=sum(
             len(entry["lams"]) for entry in parts.values() if entry["stage"] == "all rows" and entry["finished"]
         ),

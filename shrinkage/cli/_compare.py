@@ -26,8 +26,8 @@ _OF_FIT = ("penalty", "rho", "groups", "how", "choose", "budget", "learning_curv
 
 
 def _read_penalties(_context: click.Context, _option: click.Parameter, text: str) -> tuple[str, ...]:
-    """Read the names of penalties, such as l2,l1."""
-    names = tuple(name.strip() for name in text.split(","))
+    """Read the names of penalties, such as l2,l1; case does not matter."""
+    names = tuple(name.strip().lower().replace("_", "-") for name in text.split(","))
     if not set(names) <= set(PENALTIES):
         odd = next(name for name in names if name not in PENALTIES)
         raise click.BadParameter(f"expected names of {', '.join(PENALTIES)}, such as l2,l1; received {odd!r}.")
@@ -222,7 +222,7 @@ def _report(
         "verdict": terms.say(comparison.verdict()),
         "notes": [terms.say(note) for note in comparison.notes],
         "seconds": comparison.seconds,
-        "paths": {name: path_document(path, "min", labels) for name, path in comparison.paths.items()},
+        "paths": {name: path_document(path, "min", terms) for name, path in comparison.paths.items()},
     }
 
 
@@ -233,6 +233,7 @@ def _write(prepared: "Prepared", comparison: "sh.Comparison", folder: File) -> N
     from ._encoder import assemble
     from ._folder import new_run
     from ._report import write_path
+    from ._terms import with_labels
 
     columns, least = prepared.columns, comparison.least
     with new_run(folder) as fresh:
@@ -242,7 +243,7 @@ def _write(prepared: "Prepared", comparison: "sh.Comparison", folder: File) -> N
             assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")
         prepared.skipped.save(fresh)
-        write_path(path, fresh)
+        write_path(path, fresh, with_labels(columns.labels))
         comparison.table().to_csv(fresh / "comparison.csv", index=False)
         comparison.plot(fresh / "comparison.png")
         if any(weight_data(path) is not None for path in comparison.paths.values()):

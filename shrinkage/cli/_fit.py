@@ -219,7 +219,7 @@ def _fit_images(
     from ._network import Settings
     from ._report import path_document, path_text
     from ._split import OPTIONS, check_budget
-    from ._terms import in_shell
+    from ._terms import in_shell, with_labels
 
     other_model = options["model"] if options["model"] != "mlp" else None
     check_options({**tables, **{name: options[name] for name in (*OPTIONS, "hidden")}, "model": other_model})
@@ -241,11 +241,11 @@ def _fit_images(
     with recorded(folder, None) as record:
         with in_shell(labels):
             path = sh.fit(**arguments, run=record, **progress_arguments(), **cluster_arguments())
-        console.say(path_text(path, labels))
+        console.say(path_text(path, with_labels(labels)))
         with keeping_the_table(folder):
             write(prepared, path, settings, folder)
     document = {"data": prepared.document(), "settings": settings.__dict__}
-    _finish(console, path, settings, folder, {**document, **path_document(path, settings.rule, labels)})
+    _finish(console, path, settings, folder, {**document, **path_document(path, settings.rule, with_labels(labels))})
 
 
 def _finish(console: Console, path: "Path", settings: "Settings", folder: File, document: dict[str, Any]) -> None:
@@ -352,6 +352,7 @@ def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: Fil
     from ._encoder import assemble
     from ._folder import new_run
     from ._report import write_path
+    from ._terms import with_labels
 
     columns = prepared.columns
     with new_run(folder) as fresh:
@@ -360,22 +361,23 @@ def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: Fil
             assemble(columns, network, path.target_mean, path.target_sd).save(fresh / "model.keras")
         columns.save(fresh / "columns.json")
         prepared.skipped.save(fresh)
-        write_path(path, fresh, columns.labels)
+        write_path(path, fresh, with_labels(columns.labels))
 
 
 def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Settings") -> dict[str, Any]:
     """Print the table, before files are written, which may fail; return the document for programs."""
     from ._report import path_document, path_text, root_mean_squares
+    from ._terms import with_labels
 
-    labels = prepared.columns.labels
+    terms = with_labels(prepared.columns.labels)
     options = {**settings.__dict__, "hidden": settings.layers}
     document = {
         "data": prepared.document(),
         "columns": prepared.table(),
         "settings": options,
-        **path_document(path, settings.rule, labels),
+        **path_document(path, settings.rule, terms),
     }
-    console.say(path_text(path, labels))
+    console.say(path_text(path, terms))
     if prepared.columns.task == "regression" and path.template.loss_name == "mean_squared_error":
         errors = root_mean_squares(path, path.target_sd)
         document["root_mean_squared_error"] = errors

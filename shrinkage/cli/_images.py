@@ -314,13 +314,14 @@ def write(prepared: Prepared, path: "FittedPath", settings: "Settings", folder: 
     """Write the results: the chosen model, the path, its picture and its page, and images.json."""
     from ._folder import new_run
     from ._report import write_path
+    from ._terms import with_labels
 
     with new_run(folder) as fresh:
         if not path.failed.all():
             path.model(settings.rule).save(fresh / "model.keras")
         document = {"version": 1, **asdict(prepared.images)}
         (fresh / RECORD).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        write_path(path, fresh, prepared.images.labels)
+        write_path(path, fresh, with_labels(prepared.images.labels))
 
 
 def predict(model: "keras.Model", images: Images, files: Sequence[Path]) -> tuple[dict[str, Any], dict[Path, str]]:

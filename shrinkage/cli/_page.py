@@ -1,7 +1,7 @@
 """`shrinkage report`: the page of a finished run."""
 
+import os
 import webbrowser
-from collections.abc import Sequence
 from pathlib import Path as File
 
 import click
@@ -10,6 +10,7 @@ from ._console import Console, common, import_keras
 from ._errors import EXIT_CODES, BadInput
 from ._folder import MARK, PAGE, new_file
 from ._recorded import read_command
+from ._terms import terms_of
 
 
 @click.command(short_help="Write the page of a run, and open it.", epilog=EXIT_CODES)
@@ -33,19 +34,15 @@ def report(run: File, opens: bool, console: Console) -> None:
         path = Path.load(run)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    with new_file(run / PAGE) as fresh:
-        write_page(path, fresh, labels_of(run), read_command(run))
+    try:
+        with new_file(run / PAGE) as fresh:
+            write_page(path, fresh, terms_of(run), read_command(run))
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise BadInput(
+            f"{run / PAGE} cannot be written ({reason}). Copy the run to a folder that can be written."
+        ) from error
     console.say(f"The page is {run / PAGE}.")
     console.result({"folder": str(run), "file": str(run / PAGE)})
     if opens and not webbrowser.open((run / PAGE).absolute().as_uri()):
         console.note(f"no browser was found: open {run / PAGE} in one.")
-
-
-def labels_of(run: File) -> Sequence[object]:
-    """Return the labels of the classes in a run of a table or of images; empty if it is neither."""
-    from ._columns import Columns
-    from ._images import RECORD, Images
-
-    if (run / "columns.json").exists():
-        return Columns.load(run / "columns.json").labels
-    return Images.load(run / RECORD).labels if (run / RECORD).exists() else ()

@@ -18,7 +18,7 @@ _BELONGS = {"rho": "elastic-net", "groups": "group-lasso"}
 
 def penalty_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options --penalty, --rho, --groups and --how."""
-    penalty = click.option("--penalty", type=click.Choice(list(_NAMES)), default="l2")
+    penalty = click.option("--penalty", type=click.Choice(list(_NAMES), case_sensitive=False), default="l2")
     rho = click.option(
         "--rho",
         type=Number(min=0, max=1),

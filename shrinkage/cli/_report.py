@@ -1,40 +1,41 @@
 """The result of a path as text, as JSON and as files."""
 
 import math
-from collections.abc import Sequence
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
+from shrinkage._note import Vocabulary
+
 from ._folder import COMMAND_LINE, PAGE, RUN_FILES
 from ._recorded import command_line
-from ._terms import with_labels
+from ._terms import IN_SHELL
 
 if TYPE_CHECKING:
     from shrinkage._path._learning_curve import LearningCurve
     from shrinkage._path._path import Path
 
 
-def path_text(path: "Path", labels: Sequence[object] = ()) -> str:
-    """Return the table and the verdict of a path, in the terms of the shell."""
+def path_text(path: "Path", terms: Vocabulary = IN_SHELL) -> str:
+    """Return the table and the verdict of a path."""
     from shrinkage._path._outputs import path_text as text_of
 
-    return text_of(path, with_labels(labels))
+    return text_of(path, terms)
 
 
-def write_path(path: "Path", folder: File, labels: Sequence[object] = ()) -> None:
+def write_path(path: "Path", folder: File, terms: Vocabulary = IN_SHELL) -> None:
     """Save the path, its picture, its page and the command in `folder`."""
     command = command_line()
     path.save(folder, overwrite=True)
     path.plot(folder / "path.png")
-    write_page(path, folder / PAGE, labels, command)
+    write_page(path, folder / PAGE, terms, command)
     (folder / COMMAND_LINE).write_text(f"{command}\n", encoding="utf-8")
 
 
-def write_page(path: "Path", file: File, labels: Sequence[object], command: str) -> None:
-    """Write the page of a path in the terms of the shell."""
-    from shrinkage._path._outputs import path_page
+def write_page(path: "Path", file: File, terms: Vocabulary, command: str) -> None:
+    """Write the page of a path."""
+    from shrinkage._path._outputs import write_page as write
 
-    file.write_text(path_page(path, with_labels(labels), command=command), encoding="utf-8")
+    write(path, file, terms, command=command)
 
 
 def files(folder: File) -> dict[str, str]:
@@ -42,9 +43,12 @@ def files(folder: File) -> dict[str, str]:
     return {name: str(folder / name) for name in sorted(RUN_FILES) if (folder / name).is_file()}
 
 
-def path_document(path: "Path", rule: str | None, labels: Sequence[object] = ()) -> dict[str, Any]:
-    """Return a path as data for JSON: the choice, a row for each strength, and the verdict."""
-    index, terms = chosen(path, rule), with_labels(labels)
+def path_document(path: "Path", rule: str | None, terms: Vocabulary = IN_SHELL) -> dict[str, Any]:
+    """Return a path as data for JSON: the choice, a row for each strength, and the verdict.
+
+    `models` are the strengths that have a model of all rows.
+    """
+    index = chosen(path, rule)
     of_grid = index is not None and path.budget is None
     choice = None
     if index is not None:
@@ -56,6 +60,7 @@ def path_document(path: "Path", rule: str | None, labels: Sequence[object] = ())
         "loss": path.template.loss_name,
         "null": {"loss": path.null_loss, "se": path.null_se, **path.null_metrics},
         "path": path.table().to_dict("records"),
+        "models": path.lams[path.has_model].tolist(),
         "learning_curve": None if path.learning_curve is None else _learning_curve(path.learning_curve),
         "verdict": terms.say(path.verdict()),
         "notes": [terms.say(note) for note in path.notes],

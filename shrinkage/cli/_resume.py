@@ -14,6 +14,7 @@ from ._errors import EXIT_CODES, BadInput
 from ._folder import MARK
 from ._progress import progress_options
 from ._recorded import COMMAND, RECORD, is_unfinished, resume_command
+from ._terms import terms_of
 
 if TYPE_CHECKING:
     from shrinkage._record._status import Status
@@ -74,8 +75,9 @@ def _show_finished(run: File, console: Console) -> None:
         path = Path.load(run)
     except ValueError as error:
         raise BadInput(str(error)) from error
-    console.say(path_text(path))
-    console.result(path_document(path, "min"))
+    terms = terms_of(run)
+    console.say(path_text(path, terms))
+    console.result(path_document(path, "min", terms))
 
 
 def _status(run: File) -> "Status | None":
@@ -103,8 +105,8 @@ def status_text(status: "Status") -> str:
     strengths = status.strengths
     lines = [
         f"{status.model}: {plural(status.n_rows, 'row')}, {plural(status.n_folds, 'fold')}, "
-        f"{plural(status.n_lams, 'strength')}, {plural(status.epochs, 'epoch')} at most; "
-        f"{duration(status.seconds)} so far",
+        f"{plural(status.n_lams, 'strength')}, {plural(status.epochs, 'epoch')} at most, then on all rows at "
+        f"{'every strength' if status.models == 'all' else 'the choices'}; {duration(status.seconds)} so far",
     ]
     if strengths:
         title = f"{status.loss.replace('_', ' ')}, lowest so far"
@@ -138,6 +140,7 @@ def _document(status: "Status") -> dict[str, Any]:
         "seconds": status.seconds,
         "seconds_since_last_entry": status.age,
         "strengths": [vars(each) for each in status.strengths],
+        "models": status.models,
         "strengths_on_all_rows": status.all_rows,
         "damage": status.damage,
     }

@@ -90,7 +90,7 @@ def test_the_winner_is_a_model_of_its_path(five):
 
 
 def test_a_single_split_trains_no_penalty_alone_for_the_losses_of_its_rows():
-    comparison = compare(cv=0.3, epochs=30)
+    comparison = compare(cv=0.3, epochs=30, batch_size=4)
     none, stopped, *_ = comparison.entries
     assert none.seconds > 0 and none.path is not stopped.path
     assert none.path.cv_loss[0, -1] == pytest.approx(stopped.path.cv_loss[0, -1], abs=1e-5)
@@ -119,7 +119,7 @@ def test_patience_does_not_shorten_the_training_without_a_penalty():
 def test_arguments_of_fit(arguments, names):
     comparison = compare(penalties=["l2"], **arguments)
     assert comparison.table()["name"].tolist() == names
-    assert "The least of" in repr(comparison)
+    assert "has the least squared error" in comparison.verdict()
     assert ("Losses are in units of the target's variance" in repr(comparison)) == ("standardize_target" in arguments)
 
 
@@ -127,7 +127,7 @@ def test_a_loss_without_rows_leaves_a_single_split_uncompared():
     def of_batch(y, p):
         return keras.ops.mean(keras.ops.square(y - p))
 
-    comparison = compare(network(loss=of_batch), cv=0.3, penalties=["l2"])
+    comparison = compare(network(loss=of_batch), cv=0.3, penalties=["l2"], epochs=30, batch_size=4)
     results = comparison.table()["result"].tolist()
     assert sorted(results) == ["least", "unknown", "unknown"]
     assert "Not compared, without a loss of each row" in comparison.verdict()

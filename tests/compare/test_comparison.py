@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
+from shrinkage._compare._comparison import Comparison
 from shrinkage._compare._deployed import Deployed
 from shrinkage._compare._entry import entries_of
 from shrinkage._compare._nested import Nested
 from shrinkage._cv._choice import optimism
+from shrinkage._note import PYTHON
+from shrinkage.cli._terms import IN_SHELL
 from tests.compare.made import CURVES, LAMS, make_comparison, make_paths
 from tests.synthetic_path import diverged, path_of_curves
 
@@ -67,6 +70,42 @@ def test_entries_that_more_epochs_may_change_are_named():
     assert all("raise `epochs`" in path.verdict().lower() for path in make_paths().values())
     flat = {name: path_of_curves([[0.9, 0.5, 0.52]] * 3, [[0.9, 0.4, 0.3]] * 3, LAMS) for name in ("L2", "L1")}
     assert "last epoch" not in make_comparison(flat).verdict()
+
+
+SLOW = [[0.9, 0.89, 0.88], [0.89, 0.88, 0.87], [0.9, 0.892, 0.884]]  # by strength and epoch
+FALLING = 0.5 + 0.4 * np.exp(-np.arange(40) / 18)
+EARLY = {
+    "one epoch": ([curve[:1] for curve in SLOW], "training without a penalty has hardly begun", 4),
+    "straight lines": (SLOW, "training without a penalty has hardly begun", 12),
+    "all still falling": (
+        [FALLING + 0.02, FALLING, FALLING + 0.01],
+        "the held-out loss of every entry still fell at the last epoch",
+        80,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EARLY)
+@pytest.mark.parametrize("terms", [PYTHON, IN_SHELL], ids=["Python", "shell"])
+def test_a_comparison_after_hardly_any_training_is_premature(name, terms):
+    """It names no winner, and says with how many epochs to compare again."""
+    curves, reason, epochs = EARLY[name]
+    paths = {each: path_of_curves(curves, curves, LAMS, null=1.0, wiggle=1e-4) for each in ("L2", "L1")}
+    said = terms.say(make_comparison(paths).verdict())
+    again = f"--epochs {epochs}" if terms.is_shell else f"epochs={epochs}"
+    assert said.startswith(
+        f"The comparison is premature: {reason}. Compare again with {again}. So far L2 has the least"
+    )
+    assert ("adjusted by Holm" in said) == ("The least of" in said) == (name == "all still falling")
+
+
+def test_models_whose_training_has_hardly_begun_are_named():
+    slow = {"L2": path_of_curves(SLOW, SLOW, LAMS)}
+    entries = [*entries_of(slow, prefix="deep: "), *entries_of(make_paths(), prefix="wide: ")]
+    paths = {"deep: L2": slow["L2"], **{f"wide: {name}": path for name, path in make_paths().items()}}
+    said = Comparison(paths, tuple(entries)).verdict()
+    assert "premature: training of deep without a penalty has hardly begun. Compare again with epochs=12." in said
+    assert "So far wide: L2 has the least" in said
 
 
 def test_noise_makes_ties():

@@ -3,22 +3,22 @@
 import ast
 import math
 from dataclasses import replace
-from types import SimpleNamespace
 
-import keras
 import numpy as np
 import pytest
 
-import shrinkage as sh
 from benchmarks._page import DOCS
 from benchmarks.pages import findings
+from shrinkage._cv._choice import far_fold
+from shrinkage._cv._row_sets import RowSets
 from shrinkage._finding import SEVERITIES
-from shrinkage._path._diagnosis import Diagnosis, _finding
+from shrinkage._path._diagnosis import Diagnosis
+from shrinkage._path._findings import FEWEST_ROWS
 from shrinkage._path._kinds import KINDS
 from tests.path.test_repeats import repeated
 from tests.path.verdicts.curves import decay, flat
 from tests.path.verdicts.test_situations import SITUATIONS
-from tests.synthetic_path import StubTemplate, diverged, learning_curve, make_path, path_of_curves
+from tests.synthetic_path import diverged, learning_curve, make_path, path_of_curves
 
 FURTHER = {"choice-not-sharp", "penalty-idle", "folds-disagree"}
 # Words of the verdict, and the findings of which one must be there exactly where the words are.
@@ -153,6 +153,36 @@ def test_folds_that_disagree_are_named():
     assert finding.fix == f"rows = path.folds.held_out[{worse[0]}]"
 
 
+def of_rows(path, n):
+    """The path with folds that hold out so many rows each."""
+    rows = 5 * n
+    held_out = np.arange(rows).reshape(5, n)
+    train = [np.setdiff1d(np.arange(rows), fold) for fold in held_out]
+    folds = replace(path.folds, train=RowSets.of(train, rows), held_out=RowSets.of(held_out, rows), n_rows=rows)
+    kept = {name: getattr(path, name)[:rows] for name in ("held_out_rows", "row_loss", "predictions")}
+    null = {} if path.null_row_loss is None else {"null_row_loss": path.null_row_loss[:rows]}
+    return replace(path, folds=folds, **kept, **null)
+
+
+@pytest.mark.parametrize("make", [outlying_fold, lambda: flat([0.9, 0.199, 0.21, 0.2], [0.15] * 4, wiggle=0.02)])
+@pytest.mark.parametrize("n", [1, 2, FEWEST_ROWS - 1, FEWEST_ROWS])
+def test_nothing_is_said_of_single_folds_with_few_rows(make, n):
+    codes = of_rows(make(), n).diagnose().codes
+    assert bool({"outlying-fold", "folds-disagree"} & set(codes)) == (n >= FEWEST_ROWS)
+
+
+@pytest.mark.parametrize(("n_folds", "most"), [(3, 0.02), (5, 0.01), (10, 0.01)])
+def test_chance_alone_makes_few_far_folds_of_enough_rows(n_folds, most):
+    """Squared normal errors, equal in all folds; of two rows a fold, more than ten times as many."""
+    rng = np.random.default_rng(0)
+
+    def share(n):
+        losses = (rng.normal(size=(4000, n_folds, n)) ** 2).mean(axis=2)
+        return np.mean([far_fold(loss)[0] is not None for loss in losses])
+
+    assert share(FEWEST_ROWS) < most and share(2) > 10 * share(FEWEST_ROWS)
+
+
 def disagreeing(spikes, groups=None):
     """A path whose second fold has a higher loss at `min`, from rows with `spikes` there, by number of the row."""
     path = flat([0.9, 0.199, 0.21, 0.2], [0.15] * 4, wiggle=0.02)
@@ -191,24 +221,6 @@ def test_folds_of_repeats_are_named_as_in_the_sentence():
     (finding,) = [finding for finding in path.diagnose() if finding.code == "outlying-fold"]
     assert finding.about == ("fold 2 of repeat 2",)
     assert all(name in finding.sentence.lower() for name in finding.about)
-
-
-@pytest.mark.parametrize(
-    ("folds", "fix"),
-    [
-        ({"kind": "k-fold"}, "repeats=4)"),
-        ({"kind": "stratified k-fold", "repeats": 5}, "repeats=10)"),
-        ({"kind": "TimeSeriesSplit"}, ""),  # whose folds at random would train on later rows
-        ({"kind": "given"}, ""),
-    ],
-    ids=lambda value: value["kind"] if isinstance(value, dict) else None,
-)
-@pytest.mark.parametrize("code", [code for code, kind in KINDS.items() if "repeats" in kind.fix])
-def test_only_folds_at_random_are_repeated(code, folds, fix):
-    path = make_path()
-    path = replace(path, folds=replace(path.folds, **folds))
-    found = _finding(path, code, "Words.", scheduled=False).fix
-    assert found.endswith(fix) and bool(found) == bool(fix)
 
 
 def test_a_penalty_is_idle_where_it_does_not_change_the_norm():
@@ -307,49 +319,6 @@ def test_a_measured_finding_on_more_rows_replaces_the_guess():
     assert "more rows may gain more" in make().verdict()
     measured = learned([0.2], 0.3, make=make).verdict()
     assert "more rows may gain more" not in measured and "cannot be told" in measured
-
-
-def test_a_schedule_is_not_lowered_by_code_that_would_fail():
-    base = make_path(template=StubTemplate(has_schedule=True))
-    path = make_path(template=StubTemplate(has_schedule=True), **diverged(base, np.ones(len(base.lams), bool)))
-    assert path.diagnose()[0].fix == "path = sh.fit(model, x, y, penalty=path.penalty)"
-
-
-# --- the fixes run
-
-SMALL = {"lams": [0.1, 0.01], "cv": 2, "epochs": 1, "batch_size": 20}
-
-
-@pytest.fixture(scope="module")
-def small():
-    """A small path, and the names that fixes use; `sh.fit` has small arguments where the fix has none."""
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="line")
-    model.compile(keras.optimizers.SGD(0.01), "mean_squared_error")
-    x = np.random.default_rng(0).normal(size=(40, 2))
-    names = {"model": model, "x": x, "y": x @ [1.0, 2.0], "np": np}
-    names["path"] = sh.fit(model, x, names["y"], penalty=sh.L2(), **SMALL)
-
-    def fit(model, x, y, **given):
-        exact = given.get("solver") == "exact"
-        return sh.fit(model, x, y, **{k: v for k, v in SMALL.items() if k != "epochs" or not exact} | given)
-
-    return names | {"sh": SimpleNamespace(fit=fit, L2=sh.L2)}
-
-
-@pytest.mark.parametrize("code", KINDS)
-def test_the_fix_runs(small, code, monkeypatch):
-    monkeypatch.setattr("shrinkage._path._diagnosis._folds", lambda curve, code: [1])
-    finding, names = _finding(small["path"], code, "Words.", scheduled=False), dict(small)
-    exec(compile(finding.fix, code, "exec"), names)
-    before = small["path"]
-    if "sh.fit(" in finding.fix:
-        assert names["path"] is not before and names["path"].penalty == before.penalty
-    if "epochs=" in finding.fix:
-        assert names["path"].cv_loss.shape[2] > before.cv_loss.shape[2]
-    if "lams=" in finding.fix:
-        assert len(names["path"].lams) > len(before.lams)
-    if "rows =" in finding.fix:
-        assert np.array_equal(names["rows"], before.folds.held_out[1])
 
 
 def test_the_page_lists_all_kinds():

@@ -314,7 +314,7 @@ def test_a_folder_that_is_not_a_saved_path(tmp_path, stub_template, how, message
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match="There is no folder"):
+    with pytest.raises(FileNotFoundError, match="^`folder` must be .*, which does not exist"):
         Path.load(tmp_path / "nowhere")
 
 

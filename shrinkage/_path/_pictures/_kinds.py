@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, get_args
 
+from shrinkage._note import shown
 from shrinkage._path._curve import Curve
 from shrinkage._path._pictures import _draw
 from shrinkage._path._pictures._curve_data import curve_data
@@ -28,11 +29,11 @@ def check_kind(kind: Any, lam: Any) -> bool:
         ValueError: if there is no such kind, or if it is of all strengths and `lam` is given.
     """
     if kind not in _KINDS:
-        raise ValueError(f"`kind` must be one of {', '.join(map(repr, _KINDS))}. Received: {kind!r}.")
+        raise ValueError(f"`kind` must be one of {', '.join(map(repr, _KINDS))}. Received: {shown(kind)}.")
     if lam is not None and kind not in _OF_A_STRENGTH:
-        shown = "the choice" if kind == "rows" else "all strengths"
+        about = "the choice" if kind == "rows" else "all strengths"
         raise ValueError(
-            f"`lam` goes with the kinds {', '.join(map(repr, _OF_A_STRENGTH))}; the kind {kind!r} shows {shown}. "
+            f"`lam` goes with the kinds {', '.join(map(repr, _OF_A_STRENGTH))}; the kind {kind!r} shows {about}. "
             f"Received: lam={lam!r}."
         )
     return kind in _OF_A_STRENGTH

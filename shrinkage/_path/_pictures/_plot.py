@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shrinkage._path._pictures._save import check_picture_file, save_picture
 from shrinkage._path._pictures._style import STYLE
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def plot(pictures: Sequence[Draw], file: Any, ax: Any, *, title: str) -> Figure:
     """
     import matplotlib
 
+    file = check_picture_file(file)
     with matplotlib.rc_context(STYLE):
         given = None if ax is None else [*np.ravel(np.array(ax, dtype=object))]
         figure, every = _new_axes(len(pictures)) if given is None else (_figure_of(given), given)
@@ -44,8 +46,7 @@ def plot(pictures: Sequence[Draw], file: Any, ax: Any, *, title: str) -> Figure:
             figure.legend(handles=handles, loc="outside lower center", ncols=columns, **style)
         else:
             every[-1].legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns, **style)
-        if file is not None:
-            figure.savefig(file)
+        save_picture(figure, file)
     return figure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from shrinkage._path._words import lam_text, loss_words, strength_text
 _LAYERS = 24  # of which the weights are drawn
 
 
+@runtime_checkable
 class ComparisonLike(Protocol):
     """The parts of a comparison of several penalties or models that a report shows."""
 
@@ -182,6 +183,11 @@ def comparison_section(comparison: ComparisonLike | None) -> list[Section]:
     """Return a comparison: words, a table, and the curves."""
     if comparison is None:
         return []
+    if not isinstance(comparison, ComparisonLike):
+        raise TypeError(
+            f"`comparison` must be a comparison, as shrinkage.compare returns it. "
+            f"Received: {type(comparison).__name__}."
+        )
     paths, frame = dict(comparison.paths), comparison.table()
     names = {curve.loss_name for curve in paths.values()}
     figure = (

@@ -52,7 +52,7 @@ def test_a_comparison_is_trained_and_its_winner_predicts():
 
 
 def test_json_has_the_table_and_the_paths(fit):
-    done = run("compare", write(), *SMALL, "--penalties", "l2,decoupled", "--format", "json")
+    done = run("compare", write(), *SMALL, "--penalties", "L2, Decoupled", "--format", "json")
     assert done.exit_code == 0, done.output
     document = json.loads(done.stdout)
     assert [row["name"] for row in document["comparison"]] == ["none", "early stopping", "L2", "decoupled L2"]

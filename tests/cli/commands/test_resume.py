@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from click.testing import Result
@@ -107,6 +108,31 @@ def test_show_prints_a_run_in_training_and_a_finished_run(unfinished):
     assert shown.exit_code == 0 and "lambda" in shown.stdout and "min" in shown.stdout
     again = run("resume", "run")
     assert again.exit_code == 0 and "run is finished" in again.stderr
+
+
+@pytest.mark.parametrize(("models", "words"), [("all", "every strength"), ("chosen", "the choices")])
+def test_show_says_which_models_a_run_of_python_has(models, words, tmp_path):
+    """Before and after it is finished; the document lists them."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="line")
+    model.compile("sgd", "mean_squared_error")
+    x = np.random.default_rng(0).normal(size=(60, 2))
+
+    def fit(stop):
+        options = {"lams": [0.1, 0.01], "cv": 3, "epochs": 3, "models": models, "run": tmp_path / "line"}
+        return sh.fit(model, x, x @ [1.0, 2.0], penalty="l2", **options, on_epoch=stop)
+
+    def stop(epoch):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fit(stop)
+    assert f"3 epochs at most, then on all rows at {words};" in run("show", tmp_path / "line").stdout
+    assert json.loads(run("show", tmp_path / "line", "--format", "json").stdout)["models"] == models
+    path = fit(None)
+    shown = run("show", tmp_path / "line").stdout
+    kept = path.lams[path.has_model].tolist()
+    assert ("Only the choices have a model of all rows: lambda = 1.00e-01." in shown) == (models == "chosen")
+    assert json.loads(run("show", tmp_path / "line", "--format", "json").stdout)["models"] == kept
 
 
 def test_a_new_process_shows_a_run_of_the_shell_and_loads_its_path(unfinished):

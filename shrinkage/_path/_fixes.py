@@ -1,0 +1,91 @@
+"""The next step of a finding as code: a line, or the call that made the path with other arguments."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shrinkage._path._call import arguments_of, without_defaults
+from shrinkage._path._curve import Curve
+from shrinkage._path._kinds import KINDS, LOWER_RATE, USE, Fix
+from shrinkage._path._more_rows import more_rows_fix
+
+_WIDTH = 100
+_NOT_OF_COMPARE = ("penalty", "how", "lams", "models", "learning_curve")
+
+
+def fix_of(
+    curve: Curve, code: str, plan: Mapping[str, Any], seed: int, *, folds: Sequence[int] = (), scheduled: bool = False
+) -> str:
+    """Return the next step of a finding; empty if there is none that code can make.
+
+    Args:
+        curve: the curve of the path.
+        code: the code of the finding.
+        plan, seed: as in `Path`.
+        folds: the folds that the finding is about, counted from 0.
+        scheduled: whether the learning rate follows a schedule, which no fix can lower.
+    """
+    fix = more_rows_fix(curve) if code == "more-rows-unclear" else KINDS[code].fix
+    fix = _possible(curve, fix, plan, scheduled)
+    call = arguments_of(curve, plan, seed)
+    values = {
+        "fold": str(folds[0]) if len(folds) else "",
+        "epochs": str(int(curve.cv_loss.shape[2]) * (4 if code in ("hardly-trained", "more-rows-unclear") else 2)),
+        "repeats": str(max(4, 2 * curve.folds.repeats)),
+        "lams": _wider_grid(curve) if "lams" in fix.changes and not curve.failed.all() else "",
+    }
+    changes = {name: value.format(**values) for name, value in fix.changes.items()}
+    return fix.code.format(fit=_fit(curve, call, changes), compare=_compare(curve, call), **values)
+
+
+def _possible(curve: Curve, fix: Fix, plan: Mapping[str, Any], scheduled: bool) -> Fix:
+    """Return a step that the path allows in place of one that would fail, or would change nothing."""
+    no_curve = curve.learning_curve is not None or curve.budget is not None or plan.get("blocks", 1) > 1
+    if list(fix.changes) == ["learning_curve"] and no_curve:
+        return USE
+    if fix.code.startswith(LOWER_RATE) and scheduled:
+        return Fix()
+    if "{compare}" in fix.code and (curve.solver == "exact" or curve.lam_model is not None):
+        return Fix()  # the exact solver has one penalty, and a model with a penalty of its own is not compared
+    if "repeats" in fix.changes and "k-fold" not in curve.folds.kind:  # only folds at random can be repeated
+        changes = {name: value for name, value in fix.changes.items() if name != "repeats"}
+        return Fix(fix.code, {**changes, "cv": "5"}) if curve.single_split else Fix()
+    return fix
+
+
+def _fit(curve: Curve, arguments: Mapping[str, str], changes: Mapping[str, str]) -> str:
+    """Return the call of `fit` with the arguments of a path, and changes; "" leaves an argument out."""
+    known = without_defaults(curve, arguments)
+    known |= {name: f"path.{name}" for name in ("penalty", "how") if known.get(name, "").startswith("sh.")}
+    if "cv" in changes:
+        known = {name: value for name, value in known.items() if name not in ("repeats", "validation_data")}
+        known |= {"groups": "groups"} if curve.groups is not None else {}
+    if changes.get("solver"):
+        known.pop("epochs", None)
+    return _code("path = sh.fit", {**known, **changes})
+
+
+def _compare(curve: Curve, arguments: Mapping[str, str]) -> str:
+    known = without_defaults(curve, arguments)
+    return _code("comparison = sh.compare", {name: v for name, v in known.items() if name not in _NOT_OF_COMPARE})
+
+
+def _code(called: str, arguments: Mapping[str, str]) -> str:
+    """Return a call in one line, or in several if it is long."""
+    listed = ", ".join(["model", "x", "y", *(f"{name}={value}" for name, value in arguments.items() if value)])
+    if len(called) + len(listed) <= _WIDTH:
+        return f"{called}({listed})"
+    indent = "    "
+    lines = textwrap.fill(
+        listed, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return f"{called}(\n{lines}\n)"
+
+
+def _wider_grid(curve: Curve) -> str:
+    """Return a grid with the strengths of the path and a decade more, at the end where the minimum lies."""
+    if curve.index == 0:
+        return "np.append(np.geomspace(10 * path.lams[0], path.lams[0], 5), path.lams[1:])"
+    return "np.append(path.lams[:-2], np.geomspace(path.lams[-2], path.lams[-2] / 10, 5))"
