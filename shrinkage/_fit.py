@@ -152,9 +152,9 @@ def fit(
             no room for three members. See `path.trials`.
         learning_curve: Whether to train the choice, and no penalty, on an eighth, a quarter and half of the training
             rows of each fold too, and to score them on the same held-out rows: the verdict then says whether more rows
-            would help. The parts are nested, drawn at random, stratified as the folds are, and have whole `groups`; in a
-            time series they are the latest rows. The strength keeps n * lambda, and epochs are as many, so that a part
-            of the rows has fewer steps. Parts of fewer than 10 rows are left out. See `path.learning_curve`, and
+            would help. The parts are nested, drawn at random, stratified as the folds are, and have whole `groups`;
+            in a time series they are the latest rows. The strength keeps n * lambda, and epochs are as many, so that a
+            part of the rows has fewer steps. Parts of fewer than 10 rows are left out. See `path.learning_curve`, and
             docs/diagnosis.md for the cost.
         standardize_target: Subtract the mean of the targets and divide by their standard deviation, both from the
             training rows of each fold. Losses are then in units of the variance over all rows, and models predict

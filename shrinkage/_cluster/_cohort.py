@@ -55,6 +55,8 @@ class ClusterCohort:
     def state(self) -> list[Any]:
         """Return the state of all members, as `Cohort` does, for a single part."""
         groups = [parts[0] for parts in self._call("state")]
+        for seat, state in zip(self._seats, groups, strict=True):
+            seat.keep(state)
         return [fold for group in groups for fold in group]
 
     def train_epoch(self, epoch: int) -> np.ndarray:

@@ -15,11 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from shrinkage._note import Note
 
 _CHOICES = (
     '$no_cluster, "local" for the cores of this machine, or the address of a Ray cluster, such as "10.0.0.5:6379"'
 )
+_PREFIX = "shrinkage-ray-"
 _CONNECT_SECONDS = 10.0
 _SOCKETS = 60
 """Characters that Ray adds to its folder in the path of a socket, of which Linux takes 107."""
@@ -107,9 +110,14 @@ def _connect(cluster: str) -> Path | None:
 
 
 def _make_folder() -> Path:
-    """Return a new folder, whose path is short enough for sockets in it."""
-    place = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="shrinkage-ray-", dir=place if len(place) + _SOCKETS < 100 else "/tmp"))  # noqa: S108
+    """Return a new folder, whose path is short enough for sockets in it; remove those of processes that were killed."""
+    place = Path(tempfile.gettempdir())
+    place = place if len(str(place)) + _SOCKETS < 100 else Path("/tmp")  # noqa: S108
+    for folder in place.glob(f"{_PREFIX}*"):
+        process = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if process.isdecimal() and not psutil.pid_exists(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place))
 
 
 def _cores() -> int:

@@ -87,6 +87,12 @@ class Seat:
         """Take note of an epoch that the worker has trained."""
         self._epochs.append(epoch)
 
+    def keep(self, state: Any) -> None:
+        """Take note of the state of the worker, from which another goes on if this one is lost."""
+        if self._share is not None:
+            share, lam, _ = self._share
+            self._share, self._epochs = (share, lam, state), []
+
     def submit(self, method: str, *arguments: Any) -> Any:
         """Call a method of the worker, which is hired first if there is none; return a reference to the result."""
         if self._worker is None:

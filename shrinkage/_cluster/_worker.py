@@ -44,6 +44,7 @@ class Worker:
         if version != __version__:
             raise ImportError(f"a node has shrinkage {__version__}, and the caller {version}")
         os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the workers of a machine would all take the same GPU
         self._number: int | None = None
         self._problem: Any = None
         self._runner: Any = None

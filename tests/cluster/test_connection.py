@@ -6,12 +6,14 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from shrinkage._cluster import _connection
 from shrinkage._cluster._connection import ClusterError, check_cluster
 from shrinkage._data import _dataset, _stored
 from tests.fit.fitting import X, classifier, fit, line
@@ -99,12 +101,18 @@ def test_a_small_fit_says_that_a_cluster_costs_more(alone):
     )
 
 
-def test_a_path_shorter_than_a_socket_is_found(monkeypatch, tmp_path):
-    from shrinkage._cluster import _connection
-
+def test_folders_are_short_and_those_of_killed_processes_are_removed(monkeypatch, tmp_path):
     deep = tmp_path / ("deep" * 20)
     deep.mkdir()
     monkeypatch.setattr(_connection.tempfile, "tempdir", str(deep))
     folder = _connection._make_folder()
-    assert len(str(folder)) < 47 and folder.is_dir()
+    assert len(str(folder)) < 47 and folder.is_dir()  # sockets are in it
     folder.rmdir()
+    with tempfile.TemporaryDirectory(prefix="s-", dir="/tmp") as short:
+        monkeypatch.setattr(_connection.tempfile, "tempdir", short)
+        ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+        old, other = (Path(short, f"{_connection._PREFIX}{name}") for name in (f"{int(ended.stdout)}-a", "mine"))
+        old.mkdir()
+        other.mkdir()
+        mine = [_connection._make_folder() for _ in range(2)]
+        assert not old.exists() and all(each.is_dir() for each in (other, *mine))

@@ -50,9 +50,15 @@ def kill_workers(number: int) -> None:
         os.kill(each.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("lost", "chunk"), [(1, 4), pytest.param(2, 4, marks=pytest.mark.full), (1, 1)])
-def test_a_killed_worker_is_replaced(lost, chunk, cluster):
+@pytest.mark.parametrize(
+    ("lost", "chunk", "record"),
+    [(1, 4, False), pytest.param(2, 4, False, marks=pytest.mark.full), (1, 1, False), (1, 4, True)],
+)
+def test_a_killed_worker_is_replaced(lost, chunk, record, cluster, tmp_path, monkeypatch):
+    """Another begins at the last checkpoint if there is a record, and else anew."""
+    monkeypatch.setattr(_record, "_SHARE", 1e6)
     options: dict[str, Any] = {"plan": {"chunk": chunk, "xla": False}, "models": "chosen"}
+    run = tmp_path / "run" if record else None
     killed = []
 
     def kill(epoch: Any) -> None:
@@ -60,7 +66,7 @@ def test_a_killed_worker_is_replaced(lost, chunk, cluster):
             killed.append(epoch.number)
             kill_workers(lost)
 
-    found = fit(classifier(runs.noisy), lams=[0.3, 0.03, 0.01], cluster=cluster, on_epoch=kill, **options)
+    found = fit(classifier(runs.noisy), lams=[0.3, 0.03, 0.01], cluster=cluster, on_epoch=kill, run=run, **options)
     assert_equal(found, fit(classifier(runs.noisy), lams=[0.3, 0.03, 0.01], **options))
     assert killed
 
