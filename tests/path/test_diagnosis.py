@@ -291,25 +291,25 @@ def test_what_is_said_of_more_rows(name):
     assert not any(math.isnan(value) for value in finding.evidence.values())
 
 
-SLOWER = "model.optimizer.learning_rate = float(model.optimizer.learning_rate) / 10\n"
-AGAIN = "path = sh.fit(model, x, y, penalty=path.penalty"
+CURVE = "learning_curve=True"
 NEXT = {
-    "wide": f"{AGAIN}, learning_curve=True, repeats=4)",
-    "no interval": f"{AGAIN}, learning_curve=True, repeats=4)",
-    "fewer steps, and a small fall": "",
-    "fewer steps": f"{AGAIN}, learning_curve=True, epochs=12)",
-    "hardly trained": f"{AGAIN}, learning_curve=True, epochs=80)",
-    "diverged": f"{SLOWER}{AGAIN}, learning_curve=True)",
-    "nothing learnt": "",  # other findings have it
-    "clear": "",
-    "small and clear": "",
+    "wide": ("path = sh.fit(", CURVE, "repeats=4"),
+    "no interval": ("path = sh.fit(", CURVE, "repeats=4"),
+    "fewer steps, and a small fall": (),
+    "fewer steps": ("path = sh.fit(", CURVE, "epochs=12"),
+    "hardly trained": ("path = sh.fit(", CURVE, "epochs=80"),
+    "diverged": ("model.optimizer.learning_rate = float(model.optimizer.learning_rate) / 10\npath = sh.fit(", CURVE),
+    "nothing learnt": (),  # other findings have it
+    "clear": (),
+    "small and clear": (),
 }
 
 
 @pytest.mark.parametrize("name", NEXT)
 def test_the_next_step_follows_from_why_it_cannot_be_told(name):
     (finding,) = [each for each in MORE_ROWS[name][0].diagnose() if each.code.startswith("more-rows")]
-    assert finding.fix == NEXT[name]
+    assert bool(finding.fix) == bool(NEXT[name])
+    assert [part for part in NEXT[name] if part not in finding.fix] == []
 
 
 def test_a_measured_finding_on_more_rows_replaces_the_guess():

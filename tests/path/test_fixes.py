@@ -150,7 +150,9 @@ def test_a_single_split_gets_folds_and_keeps_its_groups():
     path = make_path(n_folds=1)
     for code in ("penalty-unclear", "one-split"):
         assert called(fix(path, code), path=path)["cv"] == 5
-    assert called(fix(path, "more-rows-unclear"), path=path)["learning_curve"] is True
+    learned = replace(path, learning_curve=learning_curve(path, [0.1], 0.1))
+    again = called(fix(learned, "more-rows-unclear"), path=learned)
+    assert again["learning_curve"] is True and again["cv"] == 5
     grouped = replace(path, folds=replace(path.folds, kind="group hold-out"), groups=np.arange(40))
     assert called(fix(grouped, "one-split"), path=grouped, groups=GROUPS)["groups"] is GROUPS
 
