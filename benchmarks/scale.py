@@ -6,6 +6,7 @@ python -m benchmarks.scale
 import json
 import math
 import os
+import secrets
 import signal
 import tempfile
 import time
@@ -24,7 +25,7 @@ from shrinkage._cluster._worker import Worker
 from shrinkage._host._quiet import require_tensorflow
 
 _TIMES = "SHRINKAGE_BENCHMARK_TIMES"
-_CNN: dict[str, Any] = {"lams": list(np.geomspace(0.1, 1e-4, 3)), "cv": 5, "epochs": 4, "models": "chosen"}
+_CNN: dict[str, Any] = {"lams": list(np.geomspace(0.1, 1e-4, 3)), "cv": 5, "epochs": 8, "models": "chosen"}
 _ONE_BY_ONE = {"rules": True, "xla": True, "chunk": 1}
 
 
@@ -46,6 +47,7 @@ def workers(count: int) -> Iterator[Path]:
 
     with tempfile.TemporaryDirectory(prefix="scale-") as folder, patch.dict(os.environ, {_TIMES: folder}):
         ray = import_ray()
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one to the home
         ray.init(num_cpus=count, include_dashboard=False, log_to_driver=False, configure_logging=False)
         from shrinkage._cluster import _crew
 

@@ -22,6 +22,8 @@ from shrinkage._note import Note
 _CHOICES = (
     '$no_cluster, "local" for the cores of this machine, or the address of a Ray cluster, such as "10.0.0.5:6379"'
 )
+_ENDS = "^(The node with node id|Raylet is terminated|A worker died or was killed)"
+"""Messages of Ray about workers and nodes that are lost: this package says what matters of them."""
 _PREFIX = "shrinkage-ray-"
 _CONNECT_SECONDS = 10.0
 _SOCKETS = 60
@@ -75,11 +77,10 @@ def connected(cluster: str) -> Iterator[None]:
 
 
 def import_ray() -> Any:
-    """Return the module of Ray, which does not print its own lines if it is imported here for the first time."""
-    with _variables(
-        RAY_DEDUP_LOGS_SKIP_REGEX="."
-    ):  # of lost workers and nodes, of which this package says what matters
-        import ray
+    """Return the module of Ray. It does not print the ends of workers and nodes, if it is imported here first."""
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", _ENDS)
+    import ray
+
     return ray
 
 
@@ -89,9 +90,10 @@ def _connect(cluster: str) -> Path | None:
     options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
     if cluster == "local":
         folder = _make_folder()
-        # Ray listens on all interfaces: without this secret nobody can connect.
-        with _variables(RAY_AUTH_TOKEN=os.environ.get("RAY_AUTH_TOKEN", secrets.token_hex(32))):
-            ray.init(num_cpus=_cores(), include_dashboard=False, _temp_dir=str(folder), **options)
+        # Ray listens on all interfaces: without this secret nobody can connect. Ray reads it once in a process.
+        if not os.environ.keys() & {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN"}:
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        ray.init(num_cpus=_cores(), include_dashboard=False, _temp_dir=str(folder), **options)
         return folder
     try:
         host, _, port = cluster.rpartition(":")
@@ -147,15 +149,3 @@ def _signals_kept() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, handler if handler is not None else signal.SIG_DFL)
-
-
-@contextmanager
-def _variables(**values: str) -> Iterator[None]:
-    """Set environment variables in the block."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})

@@ -23,10 +23,10 @@ _LOST = (
 )  # fmt: skip
 _MOST_LOSSES = 3
 """Number of times that a worker may be lost in one call."""
+_MOMENT = 2.0
+"""Seconds that processors may take to become free."""
 _LINE_SECONDS, _TIMEOUT_SECONDS = 15.0, 600.0
 """Seconds without a free worker before a line says so, and before the run ends."""
-
-
 _OF_MACHINE = ("processor", "cores", "threads", "GPUs", "TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS")
 """Entries of the environment in which workers may differ from this process."""
 
@@ -183,7 +183,7 @@ class Crew:
         each = max(1, min(self.threads, int(max(cpus, default=1))))
         self._options = {"num_cpus": each, "max_restarts": 0, "max_task_retries": 0}
         self._neighbours = max(1, int(max(cpus, default=1)) // each)
-        self._size = max(1, int(ray.available_resources().get("CPU", 0)) // each)
+        self._size = max(1, int(_free_processors(sum(cpus))) // each)
         self._starting = time.monotonic() - self._began
 
     @property
@@ -275,6 +275,14 @@ class Crew:
             print(f"shrinkage: {text}", file=sys.stderr, flush=True)
             return max(waiting)
         return told
+
+
+def _free_processors(total: float) -> float:
+    """Return the number of free processors. Those of workers that were just dismissed are free after a moment."""
+    until = time.monotonic() + _MOMENT
+    while (free := ray.available_resources().get("CPU", 0.0)) < total and time.monotonic() < until:
+        time.sleep(0.1)
+    return free
 
 
 def _replace(seat: Seat, error: Exception) -> None:

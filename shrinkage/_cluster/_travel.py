@@ -92,7 +92,7 @@ def pack(problem: Problem) -> bytes:
         except UnsupportedVersion:
             raise
         except Exception as error:  # of any class: from Keras, from pickle or from custom code
-            raise _refusal(template, error) from error
+            raise _refusal(error, is_function=template.is_function) from error
 
 
 def unpack(parcel: bytes, data: Data) -> Problem:
@@ -102,7 +102,7 @@ def unpack(parcel: bytes, data: Data) -> Problem:
         ValueError: If the model cannot be made from what was sent, or if it predicts otherwise.
     """
     sent: _Parcel = cloudpickle.loads(parcel)
-    template = None
+    is_function = not isinstance(sent.model, _Model)
     try:
         model = sent.model.make() if isinstance(sent.model, _Model) else sent.model
         template = Template(model, without_regularizers=sent.without_regularizers)
@@ -113,9 +113,10 @@ def unpack(parcel: bytes, data: Data) -> Problem:
     except UnsupportedVersion:
         raise
     except Exception as error:  # of any class: from Keras or from custom code
-        raise _refusal(template, error) from error
+        raise _refusal(error, is_function=is_function) from error
     if difference:
-        raise ValueError(Note(f"`model` predicts differently in the workers of $cluster. {_ADVICE}"))
+        advice = "" if is_function else f" {_ADVICE}"
+        raise ValueError(Note(f"`model` predicts differently in the workers of $cluster.{advice}"))
     return replace(sent.problem, training=training)
 
 
@@ -124,11 +125,10 @@ def _predict(template: Template, values: list[np.ndarray], rows: Any) -> list[np
     return [keras.ops.convert_to_numpy(output) for output in tree.flatten(model(rows, training=False))]
 
 
-def _refusal(template: Template | None, error: Exception) -> ValueError:
+def _refusal(error: Exception, *, is_function: bool) -> ValueError:
     reason = " ".join(str(error).split())[:500] or type(error).__name__
-    if template is not None and template.is_function:
-        return ValueError(Note(f"`model` cannot be sent to the workers of $cluster ({reason})."))
-    return ValueError(Note(f"`model` cannot be sent to the workers of $cluster ({reason}). {_ADVICE}"))
+    advice = "" if is_function else f" {_ADVICE}"
+    return ValueError(Note(f"`model` cannot be sent to the workers of $cluster ({reason}).{advice}"))
 
 
 def _pack_model(source: keras.Model, copy: keras.Model) -> _Model:
