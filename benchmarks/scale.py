@@ -26,7 +26,7 @@ from shrinkage._host._quiet import require_tensorflow
 
 _TIMES = "SHRINKAGE_BENCHMARK_TIMES"
 _CNN: dict[str, Any] = {"lams": list(np.geomspace(0.1, 1e-4, 3)), "cv": 5, "epochs": 8, "models": "chosen"}
-_ONE_BY_ONE = {"rules": True, "xla": True, "chunk": 1}
+_ONE_BY_ONE = {"rules": False, "xla": False, "chunk": 1}
 
 
 class TimedWorker(Worker):
@@ -45,9 +45,9 @@ def workers(count: int) -> Iterator[Path]:
     """Start a cluster of so many processors on this machine; yield the folder of the times."""
     from shrinkage._cluster._connection import import_ray
 
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one to the home
     with tempfile.TemporaryDirectory(prefix="scale-") as folder, patch.dict(os.environ, {_TIMES: folder}):
         ray = import_ray()
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one to the home
         ray.init(num_cpus=count, include_dashboard=False, log_to_driver=False, configure_logging=False)
         from shrinkage._cluster import _crew
 
@@ -59,15 +59,15 @@ def workers(count: int) -> Iterator[Path]:
 
 
 def cnn() -> tuple[Any, Any, Any]:
-    """A network whose training is the cost: handwritten digits, enlarged to 16 x 16."""
+    """A network whose training is the cost: handwritten digits, enlarged to 24 x 24."""
     import keras
     from keras import layers
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
-    x = np.kron(x.reshape(-1, 8, 8, 1) / 16, np.ones((1, 2, 2, 1))).astype("float32")
+    x = np.kron(x.reshape(-1, 8, 8, 1) / 16, np.ones((1, 3, 3, 1))).astype("float32")
     keras.utils.set_random_seed(0)
-    parts = [layers.Conv2D(32, 3, activation="relu"), layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D()]
+    parts = [layers.Conv2D(64, 3, activation="relu"), layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D()]
     model = keras.Sequential([keras.Input(x.shape[1:]), *parts, layers.Flatten(), layers.Dense(10, "softmax")])
     model.compile(keras.optimizers.Adam(0.001), "sparse_categorical_crossentropy")
     return model, x, y
@@ -103,34 +103,25 @@ def fit(problem: tuple[Any, Any, Any], **options: Any) -> tuple[Any, float, np.n
     return path, time.monotonic() - began, np.diff(times)
 
 
-def speed() -> tuple[str, float]:
-    """Return the table of the expensive network on one and two workers, and the seconds of a strength in a fold."""
-    lines, found = [], dict[str, tuple[Any, float]]()
+def speed() -> str:
+    """Return the table of the expensive network on one and two workers, and in this process."""
+    lines, found = [], dict[str, tuple[Any, float, np.ndarray]]()
     for count in (1, 2):
-        with workers(count) as folder:
-            path, seconds, _ = fit(cnn(), cluster="local", plan=_ONE_BY_ONE, **_CNN)
-            unit = np.median(_computed(folder)["train_epoch"]) + np.median(_computed(folder)["score_folds"])
-        found[f"{count} workers"] = path, seconds
-    found["this process"] = fit(cnn(), plan=_ONE_BY_ONE, **_CNN)[:2]
+        with workers(count):
+            found[f"{count} workers"] = fit(cnn(), cluster="local", plan=_ONE_BY_ONE, **_CNN)
+    found["this process"] = fit(cnn(), plan=_ONE_BY_ONE, **_CNN)
     first, second = found["1 workers"], found["2 workers"]
     equal = all(
         np.array_equal(getattr(first[0], name), getattr(second[0], name), equal_nan=True)
         for name in ("cv_loss", "train_loss", "row_loss")
     )
-    for name, (_, seconds) in found.items():
-        lines.append([name.replace("1 workers", "1 worker"), f"{seconds:.0f}", f"{first[1] / seconds:.2f}"])
-    table = markdown(("where", "seconds of the call", "times as fast as 1 worker"), lines)
+    for name, (_, seconds, epochs) in found.items():
+        ratios = [f"{first[1] / seconds:.2f}", f"{first[2].sum() / epochs.sum():.2f}"]
+        lines.append([name.replace("1 workers", "1 worker"), f"{seconds:.0f}", f"{epochs.sum():.0f}", *ratios])
+    header = ("where", "seconds of the call", "of the folds", "call, times as fast as 1 worker", "folds, times as fast")
+    table = markdown(header, lines)
     words = "equal to the bit" if equal else "NOT equal"
-    return f"{table}\n\nLosses of 1 and 2 workers are {words}.", float(unit)
-
-
-def _computed(folder: Path) -> dict[str, np.ndarray]:
-    """Return the seconds that workers computed, by method."""
-    found: dict[str, list[float]] = {}
-    for file in folder.iterdir():
-        for method, seconds in map(json.loads, file.read_text().splitlines()):
-            found.setdefault(method, []).append(seconds)
-    return {method: np.array(seconds) for method, seconds in found.items()}
+    return f"{table}\n\nLosses of 1 and 2 workers are {words}."
 
 
 def overheads() -> tuple[str, list[tuple[int, float]]]:
@@ -173,7 +164,7 @@ def losses() -> str:
 
     def kill() -> None:
         found = psutil.Process().children(recursive=True)
-        os.kill(next(each.pid for each in found if each.name().startswith("ray::")), signal.SIGKILL)
+        os.kill(next(each.pid for each in found if each.name().startswith("ray::TimedW")), signal.SIGKILL)
 
     with workers(2):
         worker = fit(small(), on_epoch=once(kill), **options)[2].max()
@@ -197,7 +188,7 @@ def losses() -> str:
     return markdown(("after 10 of 20 epochs", "seconds until the next epoch"), lines)
 
 
-def projection(unit: float, measured: list[tuple[int, float]]) -> str:
+def projection(measured: list[tuple[int, float]]) -> str:
     """Return the time of 21 strengths in 5 folds on more workers, if a strength takes a minute an epoch in a fold."""
     (_, least), (most, last) = measured[0], measured[-1]
     each = max(0.0, (last - least) / (most - 1)) / 1000
@@ -218,15 +209,22 @@ def projection(unit: float, measured: list[tuple[int, float]]) -> str:
 def main() -> None:
     """Measure, print the tables, and write them to docs/scale.md."""
     require_tensorflow()
-    table, unit = speed()
-    more, measured = overheads()
-    for name, text in (
-        ("speed", f"{table}\n\n{machine()}"),
-        ("overhead", more),
-        ("small", small_fit()),
-        ("losses", losses()),
-        ("projection", projection(unit, measured)),
-    ):
+    measured = list[tuple[int, float]]()
+
+    def overheads_of_epochs() -> str:
+        table, found = overheads()
+        measured.extend(found)
+        return table
+
+    parts: dict[str, Callable[[], str]] = {
+        "speed": lambda: f"{speed()}\n\n{machine()}",
+        "overhead": overheads_of_epochs,
+        "small": small_fit,
+        "losses": losses,
+        "projection": lambda: projection(measured),
+    }
+    for name, make in parts.items():
+        text = make()
         click.echo(f"{text}\n")
         write(DOCS / "scale.md", name, text)
 
