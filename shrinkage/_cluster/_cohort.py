@@ -1,5 +1,6 @@
 """The members of a stage, in shares on the workers."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,12 +19,12 @@ class ClusterCohort:
         crew: The workers, with the problem.
         groups: The folds of each group, one range after another; None for members on all rows.
         sizes: The number of strengths of each part.
-        held_out: The held-out rows of each fold.
+        held_out: The held-out rows of each fold; None for rows on disk, whose folds are in one group.
         by_rows: Whether the loss of each row is independent of the other rows in the batch.
     """
 
     def __init__(
-        self, crew: Crew, groups: Sequence[range] | None, sizes: Sequence[int], held_out: Sequence[np.ndarray],
+        self, crew: Crew, groups: Sequence[range] | None, sizes: Sequence[int], held_out: Sequence[np.ndarray] | None,
         *, by_rows: bool,
     ):  # fmt: skip
         self._crew, self._held_out, self._by_rows, self._sizes = crew, held_out, by_rows, sizes
@@ -39,9 +40,10 @@ class ClusterCohort:
         self._lam = lam
         self._begin([None] * len(self._groups))
 
-    def restore(self, state: list[Any]) -> None:
+    def restore(self, state: Any) -> None:
         """Go on from a `state`, after `start` at the same strengths."""
-        self._begin([state[group.start : group.stop] for group in self._groups])
+        whole = self._held_out is None
+        self._begin([state] if whole else [state[group.start : group.stop] for group in self._groups])
 
     def _begin(self, states: Sequence[Any]) -> None:
         """Begin with the state of each group of folds, or None."""
@@ -52,12 +54,12 @@ class ClusterCohort:
                 next(seats).begin(Share(folds, size), self._lam[group.start : group.stop, columns], state)
         self._crew.run([Call(seat, "ready") for seat in self._seats])
 
-    def state(self) -> list[Any]:
-        """Return the state of all members, as `Cohort` does, for a single part."""
+    def state(self) -> Any:
+        """Return the state of all members, as the members of a process do, for a single part."""
         groups = [parts[0] for parts in self._call("state")]
         for seat, state in zip(self._seats, groups, strict=True):
             seat.keep(state)
-        return [fold for group in groups for fold in group]
+        return groups[0] if self._held_out is None else [fold for group in groups for fold in group]
 
     def train_epoch(self, epoch: int) -> np.ndarray:
         """Train one epoch, counted from 0; return whether each member diverged, (f, s)."""
@@ -68,6 +70,10 @@ class ClusterCohort:
 
     def evaluate(self) -> Evaluation:
         """Score all members."""
+        if self._held_out is None:
+            (parts,) = self._call("evaluate")
+            fields = [[getattr(part, each.name) for part in parts] for each in dataclasses.fields(Evaluation)]
+            return Evaluation(*(tree.map_structure(lambda *a: np.concatenate(a, axis=1), *each) for each in fields))
         folds = [_join(parts) for group in self._call("score_folds") for parts in zip(*group, strict=True)]
         return gather(folds, self._held_out, by_rows=self._by_rows)
 

@@ -93,12 +93,12 @@ class ClusterRunner:
 
     def parts_together(self, folds: int, parts: int) -> int:
         """Return how many of the next parts are trained side by side."""
-        return layout(folds, parts, self._crew.size)[1]
+        return layout(1 if self._on_disk else folds, parts, self._crew.size)[1]
 
     def folds_together(self) -> int:
         """Return how many folds are trained side by side."""
         parts = math.ceil(self.problem.trained_strengths[0] / self.plan.chunk)
-        return layout(self._n_folds, parts, self._crew.size)[0]
+        return 1 if self._on_disk else layout(self._n_folds, parts, self._crew.size)[0]
 
     def for_problem(self, problem: Problem) -> "ClusterRunner":
         """Return a runner for a related problem that repeats the plan."""
@@ -106,12 +106,17 @@ class ClusterRunner:
 
     def cohort(self, *strengths: int) -> ClusterCohort:
         """Return the members of all folds, for the number of strengths of each part."""
-        groups, _ = layout(self._n_folds, 1, self._crew.size // len(strengths))
+        groups = 1 if self._on_disk else layout(self._n_folds, 1, self._crew.size // len(strengths))[0]
         return self._cohort([range(part[0], part[-1] + 1) for part in _split(self._n_folds, groups)], strengths)
 
     def cohort_of_all_rows(self, *strengths: int) -> ClusterCohort:
         """Return the members on all rows, for the number of strengths of each part."""
         return self._cohort(None, strengths)
+
+    @property
+    def _on_disk(self) -> bool:
+        """Whether the rows are on disk. A worker then reads them for all folds at once, as a process does."""
+        return self.problem.stored is not None
 
     @property
     def _n_folds(self) -> int:
@@ -122,8 +127,8 @@ class ClusterRunner:
         for seat in seats:
             seat.load(self._send(), self._decision)
         self._crew.meet(seats)
-        by_rows = self.problem.training.by_rows
-        return ClusterCohort(self._crew, groups, strengths, [*self.problem.held_out], by_rows=by_rows)
+        held_out = None if self._on_disk else [*self.problem.held_out]
+        return ClusterCohort(self._crew, groups, strengths, held_out, by_rows=self.problem.training.by_rows)
 
 
 def _split(n: int, groups: int) -> list[np.ndarray]:
@@ -134,10 +139,3 @@ def _check(problem: Problem) -> None:
     """Refuse problems that workers do not solve."""
     if problem.solver == "exact":
         raise ValueError(Note("$cluster is for training, and the exact solver does not train: leave $cluster out."))
-    if problem.stored is not None:
-        raise ValueError(
-            Note(
-                "$cluster needs rows that fit into the memory of this machine, and these are read from disk. Give more "
-                "$max_memory, or leave $cluster out."
-            )
-        )

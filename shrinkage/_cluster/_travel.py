@@ -20,7 +20,7 @@ from keras import tree
 from ray import cloudpickle
 
 from shrinkage._data._data import Data, take
-from shrinkage._host._compiled import given_loss_weights
+from shrinkage._host._compiled import given_loss_weights, given_metrics
 from shrinkage._host._layers import replace_lambdas, sublayers
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._random import random_state
@@ -44,6 +44,8 @@ class _Model:
     """Class and configuration, with the schedule of the learning rate as an object."""
     loss: Any
     loss_weights: Any
+    metrics: tuple[Any, Any]
+    """Metrics and weighted metrics, which workers compute for rows on disk; else none."""
 
     def make(self) -> keras.Model:
         """Return the model, compiled."""
@@ -52,7 +54,11 @@ class _Model:
             file.write_bytes(self.file)
             model: Any = keras.models.load_model(file, OWN_LAYERS | self.classes, compile=False, safe_mode=False)
         optimizer, config = self.optimizer
-        model.compile(optimizer.from_config(config), self.loss, loss_weights=self.loss_weights)
+        metrics, weighted = self.metrics
+        model.compile(
+            optimizer.from_config(config), self.loss, loss_weights=self.loss_weights, metrics=metrics,
+            weighted_metrics=weighted,
+        )  # fmt: skip
         return model
 
 
@@ -85,7 +91,7 @@ def pack(problem: Problem) -> bytes:
     with _custom_modules_by_value():
         try:
             parcel = _Parcel(
-                bare, template.function or _pack_model(template.source, template.model(values)),
+                bare, template.function or _pack_model(template, with_metrics=problem.stored is not None),
                 template.without_regularizers, values, rows, _predict(template, values, rows),
             )  # fmt: skip
             return _dumps(parcel)
@@ -99,9 +105,14 @@ def unpack(parcel: bytes, data: Data) -> Problem:
     """Return the problem of `pack`, with its rows.
 
     Raises:
-        ValueError: If the model cannot be made from what was sent, or if it predicts otherwise.
+        ValueError: If the model cannot be made from what was sent, or if it predicts otherwise; if rows on disk are not
+            there.
     """
     sent: _Parcel = cloudpickle.loads(parcel)
+    stored = sent.problem.stored
+    if stored is not None and not stored.spool.is_complete:
+        text = f"The rows are on disk, in {stored.spool.folder}, and a node of $cluster does not have this folder."
+        raise ValueError(Note(f"{text} Set TMPDIR to a folder that all nodes share, or give more $max_memory."))
     is_function = not isinstance(sent.model, _Model)
     try:
         model = sent.model.make() if isinstance(sent.model, _Model) else sent.model
@@ -131,8 +142,9 @@ def _refusal(error: Exception, *, is_function: bool) -> ValueError:
     return ValueError(Note(f"`model` cannot be sent to the workers of $cluster ({reason}).{advice}"))
 
 
-def _pack_model(source: keras.Model, copy: keras.Model) -> _Model:
-    """Return a model in parts; `copy` is changed."""
+def _pack_model(template: Template, *, with_metrics: bool) -> _Model:
+    """Return the model of a template in parts."""
+    source, copy = template.source, template.model(template.source_values())
     classes = custom_objects(source)
     classes |= {keras.saving.get_registered_name(code): code for code in classes.values()}
 
@@ -151,7 +163,8 @@ def _pack_model(source: keras.Model, copy: keras.Model) -> _Model:
         copy.save(file := Path(folder, "model.keras"))
         content = file.read_bytes()
     optimizer = type(source.optimizer), configuration(source.optimizer)
-    return _Model(content, classes, optimizer, source.loss, given_loss_weights(source))
+    metrics = given_metrics(source) if with_metrics else (None, None)
+    return _Model(content, classes, optimizer, source.loss, given_loss_weights(source), metrics)
 
 
 def _renamed(function: FunctionType, name: str) -> FunctionType:
@@ -160,11 +173,16 @@ def _renamed(function: FunctionType, name: str) -> FunctionType:
 
 
 class _Pickler(cloudpickle.Pickler):
-    """Pickles losses with their attributes. Keras would write a file, and find only its own classes again."""
+    """Pickles losses with their attributes, and metrics with their configuration.
+
+    Keras would write a file, and find only its own classes again.
+    """
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, keras.Loss):
             return _make_loss, (type(obj), vars(obj))
+        if isinstance(obj, keras.Metric):
+            return _make_metric, (type(obj), obj.get_config())
         return super().reducer_override(obj)
 
 
@@ -172,6 +190,10 @@ def _make_loss(kind: Any, attributes: dict[str, Any]) -> Any:
     loss = kind.__new__(kind)
     vars(loss).update(attributes)
     return loss
+
+
+def _make_metric(kind: Any, config: dict[str, Any]) -> Any:
+    return kind.from_config(config)
 
 
 def _dumps(value: Any) -> bytes:

@@ -45,6 +45,12 @@ class Spool:
         """Number of rows."""
         return sum(self.sizes)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the files exist on this machine, with the sizes that they were written with."""
+        files = [(self.folder / f"{section}", size) for section, size in enumerate(self.sizes) if size]
+        return all(file.is_file() and file.stat().st_size == size * self.dtype.itemsize for file, size in files)
+
     def n_blocks(self, rows: int) -> int:
         """Return the number of blocks if a block has about `rows` rows at most."""
         return max(1, -(-self.n_rows // rows))

@@ -15,9 +15,7 @@ import pytest
 
 from shrinkage._cluster import _connection
 from shrinkage._cluster._connection import ClusterError, check_cluster
-from shrinkage._data import _dataset, _stored
 from tests.fit.fitting import X, classifier, fit, line
-from tests.record import runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,13 +43,6 @@ def test_without_ray_the_message_says_how_to_get_it(monkeypatch):
 def test_the_exact_solver_stays_here():
     with pytest.raises(ValueError, match="`cluster` is for training, and the exact solver does not train"):
         fit(line(), y=X @ np.arange(6.0), solver="exact", epochs=None, batch_size=None, cluster="local")
-
-
-def test_rows_on_disk_stay_here(monkeypatch):
-    monkeypatch.setattr(_dataset, "_READ", (500, 2**24))
-    monkeypatch.setattr(_stored, "BLOCK_ROWS", 600)
-    with pytest.raises(ValueError, match="`cluster` needs rows that fit into the memory"):
-        runs.on_disk(cluster="local")
 
 
 def test_an_address_without_ray_is_an_error_that_says_what_to_do():

@@ -15,16 +15,13 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
+from shrinkage._data import _dataset
 from shrinkage._record import _record
 from tests.fit.fitting import arrays, classifier, fit
 from tests.record import runs
 
-_DAILY = ("batch normalization and dropout, XLA", "extended grid, early stopping")
-IN_MEMORY = [
-    pytest.param(run, id=name, marks=() if name in _DAILY else pytest.mark.full)
-    for name, run in runs.RUNS.items()
-    if name != "rows on disk"
-]
+_DAILY = ("batch normalization and dropout, XLA", "rows on disk")
+RUNS = [pytest.param(run, id=name, marks=() if name in _DAILY else pytest.mark.full) for name, run in runs.RUNS.items()]
 
 
 def assert_equal(found: sh.Path, expected: sh.Path) -> None:
@@ -35,8 +32,9 @@ def assert_equal(found: sh.Path, expected: sh.Path) -> None:
     assert np.nanstd(found.cv_loss) > 0
 
 
-@pytest.mark.parametrize("run", IN_MEMORY)
-def test_workers_and_this_process_give_the_same_path(run, cluster):
+@pytest.mark.parametrize("run", RUNS)
+def test_workers_and_this_process_give_the_same_path(run, cluster, monkeypatch):
+    monkeypatch.setattr(_dataset, "_READ", (500, 2**24))  # a dataset of 2,000 rows goes to disk
     found = run(cluster=cluster)
     assert_equal(found, run())
     assert found.plan["threads"] == 1
@@ -125,6 +123,26 @@ def test_a_run_goes_on_elsewhere(begun, chunk, cluster, tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match="`threads` is 2, and was 1") if begun else nullcontext():
         found = fit(classifier(runs.noisy), run=tmp_path / "run", **places[not begun], **options)
     assert_equal(found, fit(classifier(runs.noisy), **options))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("begun", [True, False], ids=["begun on the cluster", "begun here"])
+def test_rows_on_disk_go_on_elsewhere(begun, cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(_dataset, "_READ", (500, 2**24))
+    monkeypatch.setattr(_record, "_SHARE", 1e6)
+
+    def stop(epoch: Any) -> None:
+        if epoch.number == 2:
+            raise Unlucky
+
+    places = {True: {"cluster": cluster}, False: {}}
+    options: dict[str, Any] = {"plan": {"rules": True, "xla": False, "chunk": 4}}
+    with pytest.raises(Unlucky):
+        runs.on_disk(on_epoch=stop, run=tmp_path / "run", **places[begun], **options)
+    assert [*(tmp_path / "run").glob("part-*-epoch-0001*")]
+    with pytest.warns(UserWarning, match="`threads` is 2, and was 1") if begun else nullcontext():
+        found = runs.on_disk(run=tmp_path / "run", **places[not begun], **options)
+    assert_equal(found, runs.on_disk(**options))
 
 
 def test_memory_that_runs_out_makes_smaller_parts(cluster, tmp_path):

@@ -12,14 +12,17 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers, ops
 
 import shrinkage as sh
 from shrinkage._cluster._travel import pack, unpack
+from shrinkage._data import _dataset
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._problem import Problem
 from shrinkage._problem._request import Request
 from tests import unregistered, zoo
+from tests.fit.fitting import classifier
 
 ROOT = Path(__file__).parents[2]
 SCALE = 2.0
@@ -212,6 +215,24 @@ def test_trained_weights_are_kept(tmp_path):
     sent = unpack(pack(kept), kept.training.data)
     for a, b in zip(sent.training.template.source_values(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_rows_on_disk_are_read_there_or_refused(monkeypatch):
+    monkeypatch.setattr(_dataset, "_READ", (500, 2**24))
+    x, y = zoo.rows("table", 2000)
+    rows = tf.data.Dataset.from_tensor_slices((x.astype("float32"), y)).batch(100)
+    model = classifier()
+    sent = problem(model, rows, None, max_memory=4e4)
+    assert sent.stored is not None
+    parcel = pack(sent)
+    found = unpack(parcel, sent.training.data)
+    assert found.stored is not None and found.stored.spool.is_complete
+    assert found.training.template.metric_names[0] == "accuracy"
+    (sent.stored.spool.folder / "0").unlink()
+    with pytest.raises(
+        ValueError, match="a node of `cluster` does not have this folder. Set TMPDIR to a folder that all"
+    ):
+        unpack(parcel, sent.training.data)
 
 
 def test_a_model_that_cannot_be_sent_is_refused_with_the_form_that_can():
