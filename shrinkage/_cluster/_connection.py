@@ -93,7 +93,8 @@ def _connect(cluster: str) -> Path | None:
         # Ray listens on all interfaces: without this secret nobody can connect. Ray reads it once in a process.
         if not os.environ.keys() & {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN"}:
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        ray.init(num_cpus=_cores(), include_dashboard=False, _temp_dir=str(folder), **options)
+        # By its address, as else the environment may name a cluster.
+        ray.init(address="local", num_cpus=_cores(), include_dashboard=False, _temp_dir=str(folder), **options)
         return folder
     try:
         host, _, port = cluster.rpartition(":")

@@ -66,7 +66,7 @@ def alone(tmp_path_factory) -> dict[str, Any]:
     """A fit in a new process, with new folders for temporary files and for the home."""
     temporary, home = tmp_path_factory.mktemp("temporary"), tmp_path_factory.mktemp("home")
     settings = {**os.environ, "TMPDIR": str(temporary), "HOME": str(home), "PYTHONPATH": str(ROOT)}
-    settings |= {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    settings |= {"TF_CPP_MIN_LOG_LEVEL": "2", "RAY_ADDRESS": "127.0.0.1:9"}  # which is not what was asked for
     code = "from tests.cluster.test_connection import fit_alone; fit_alone()"
     done = subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
