@@ -12,7 +12,7 @@ from shrinkage._estimate import Estimate
 from shrinkage._problem._request import Request
 from tests.fit.fitting import LAMS, TARGET, X, Y, classifier, line
 
-SHOWN = {"run", "progress", "verbose", "tensorboard", "on_epoch"}
+SHOWN = {"cluster", "run", "progress", "verbose", "tensorboard", "on_epoch"}
 OPTIONS: dict[str, Any] = {"penalty": "l2", "lams": LAMS, "cv": 3, "epochs": 3, "batch_size": 8}
 
 

@@ -79,8 +79,9 @@ def lambda_output_shape(layer: keras.layers.Lambda) -> Any:
 
 def replace_lambdas(layer: keras.layers.Lambda, replace: Callable[[Any], Any]) -> None:
     """Replace the functions of a `Lambda` layer: `function`, `mask` and `output_shape`, if they are functions."""
+    output_shape = read(layer, "_output_shape")
     layer.function = replace(layer.function)
     if callable(layer.mask):
         layer.mask = replace(layer.mask)
-    if callable(read(layer, "_output_shape")):
-        setattr(layer, "_output_shape", replace(read(layer, "_output_shape")))  # noqa: B010
+    if callable(output_shape):
+        setattr(layer, "_output_shape", replace(output_shape))  # noqa: B010

@@ -35,27 +35,24 @@ class Template:
             that Keras cannot clone.
         without_regularizers: Whether to remove the weight regularizers of the model from the copies.
 
-    Attributes:
-        function: The function, or None.
-
     Raises:
         TypeError: If `model` is neither a model nor a function.
         ValueError: If the model is not built, not compiled, or not supported.
     """
 
     def __init__(self, model: keras.Model | Callable[[], keras.Model], *, without_regularizers: bool = False):
-        self.function = None if isinstance(model, keras.Model) else model
-        if self.function is not None and (not callable(self.function) or isinstance(model, keras.Layer)):
+        self._build = None if isinstance(model, keras.Model) else model
+        if self._build is not None and (not callable(self._build) or isinstance(model, keras.Layer)):
             hint = " Say keras.models.load_model(file)." if isinstance(model, (str, Path)) else ""
             raise TypeError(
                 f"`model` must be a compiled keras.Model or a function that returns a keras.Model. Received: "
                 f"{type(model).__name__}.{hint}"
             )
-        source: Any = model if self.function is None else self._call_function()
+        source: Any = model if self._build is None else self._call_function()
         if source.built:
             create_weights(source)
         _check_model(source)
-        self._source, self.without_regularizers = source, without_regularizers
+        self._source, self._plain = source, without_regularizers
         self._drawn: dict[tuple[int, ...], list[np.ndarray]] = {}
         whole = self._clone()
         rest = rest_of(whole)
@@ -122,7 +119,17 @@ class Template:
     @property
     def is_function(self) -> bool:
         """Whether the user passed a function that builds the model."""
-        return self.function is not None
+        return self._build is not None
+
+    @property
+    def function(self) -> Callable[[], keras.Model] | None:
+        """The function that builds the model, or None."""
+        return self._build
+
+    @property
+    def without_regularizers(self) -> bool:
+        """Whether the copies have no weight regularizers of the model."""
+        return self._plain
 
     @property
     def custom_objects(self) -> dict[str, Any]:
@@ -236,7 +243,7 @@ class Template:
         return {**self.__dict__, "_source": self.model(self.source_values())}
 
     def _call_function(self) -> keras.Model:
-        build: Any = self.function
+        build: Any = self._build
         try:
             inspect.signature(build).bind()
         except ValueError:  # a C function has no signature
@@ -256,12 +263,12 @@ class Template:
 
     def _clone(self) -> keras.Model:
         """Return a model of the same class and architecture with new weights and no new regularizers, not compiled."""
-        if self.function is None:
+        if self._build is None:
             model = self._copy()
         else:
             model = self._call_function()
             _check_same(model, self._source)
-        remove_regularizers(model, None if self.without_regularizers else self._source)
+        remove_regularizers(model, None if self._plain else self._source)
         return model
 
     def _copy(self) -> keras.Model:

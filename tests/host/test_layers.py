@@ -86,6 +86,15 @@ def test_the_output_shape_of_a_lambda_is_as_given():
     assert _layers.lambda_output_shape(layers.Lambda(ops.relu)) is None
 
 
+def test_the_functions_of_a_lambda_are_replaced():
+    layer = layers.Lambda(lambda x: x + 1, output_shape=lambda shape: shape, mask=lambda x, mask: mask)
+    _layers.replace_lambdas(layer, lambda function: lambda *given: (2, function))
+    assert layer.function(0)[0] == layer.mask(0, 0)[0] == _layers.lambda_output_shape(layer)(0)[0] == 2
+    plain = layers.Lambda(lambda x: x, output_shape=(4,))
+    _layers.replace_lambdas(plain, lambda function: function)
+    assert _layers.lambda_output_shape(plain) == (4,) and plain.mask is None
+
+
 def test_the_loop_over_time_is_that_of_the_layers():
     x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
     layer = layers.SimpleRNN(4, return_sequences=True)

@@ -43,6 +43,7 @@ MODULES = (
     [
         _layers.sublayers, _layers.own_trainable, _layers.seed_generators, _layers.inbound_nodes, _layers.build_shapes,
         _layers.call_signature, _layers.kept_axes, _layers.reduced_axes, _layers.lambda_output_shape,
+        lambda x: _layers.replace_lambdas(x, lambda function: function),
         _tensors.stored_dtype, _tensors.is_autocast, _graphs.nodes_of, _graphs.layers_given,
         lambda x: _graphs.run_through_graph(x, [], lambda operation: operation),
         _optimizers.rate_of, _optimizers.step_count, _optimizers.stepped_variables, _optimizers.gradient_sums,
