@@ -197,6 +197,8 @@ def fit(
     Raises:
         TypeError, ValueError: If an argument is not valid or not supported, before any training. The message says how
             to fix it.
+        RuntimeError: If the cluster cannot be reached, or has no processor for ten minutes, or loses a worker again and
+            again.
 
     Source: Friedman, Hastie & Tibshirani (2010), "Regularization paths for generalized linear models via coordinate
     descent", for the choice of lambda. Models are trained by gradient steps instead of coordinate descent.

@@ -34,6 +34,11 @@ class ClusterError(RuntimeError):
     """The cluster cannot be used, or does not come back."""
 
 
+def without_colors(error: Exception) -> str:
+    """Return the text of an error without the colors of a terminal, which Keras and Ray put there."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+
+
 def check_cluster(cluster: Any) -> None:
     """Check the argument `cluster` of `fit`.
 
@@ -63,6 +68,7 @@ def connected(cluster: str) -> Iterator[None]:
     """
     ray = import_ray()
     if ray.is_initialized():
+        _check_address(ray.get_runtime_context().gcs_address, cluster)
         yield
         return
     with _quiet(), _signals_kept():
@@ -74,6 +80,17 @@ def connected(cluster: str) -> Iterator[None]:
             ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_address(connection: str, cluster: str) -> None:
+    """Refuse an address unlike that of the connection. Hosts have several names, so ports are compared."""
+    if cluster != "local" and cluster.rpartition(":")[2] != connection.rpartition(":")[2]:
+        raise ClusterError(
+            Note(
+                f"$cluster is {cluster!r}, and this process is connected to Ray at {connection}: say 'local' to use "
+                f"this connection, or end it by ray.shutdown()."
+            )
+        )
 
 
 def import_ray() -> Any:
@@ -93,8 +110,12 @@ def _connect(cluster: str) -> Path | None:
         # Ray listens on all interfaces: without this secret nobody can connect. Ray reads it once in a process.
         if not os.environ.keys() & {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN"}:
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        # By its address, as else the environment may name a cluster.
-        ray.init(address="local", num_cpus=_cores(), include_dashboard=False, _temp_dir=str(folder), **options)
+        try:  # by its address, as else the environment may name a cluster
+            ray.init(address="local", num_cpus=_cores(), include_dashboard=False, _temp_dir=str(folder), **options)
+        except BaseException:  # Ctrl-C, too
+            ray.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return folder
     try:
         host, _, port = cluster.rpartition(":")

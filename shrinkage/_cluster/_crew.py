@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shrinkage import __version__
-from shrinkage._cluster._connection import ClusterError, connected, import_ray
+from shrinkage._cluster._connection import ClusterError, connected, import_ray, without_colors
 from shrinkage._cluster._worker import Share, Worker
 from shrinkage._data._data import Data
 from shrinkage._note import Note, duration
@@ -307,8 +307,8 @@ def _cause(error: Any) -> BaseException:
     """Return the error that arose in a worker."""
     cause = error.cause
     if isinstance(cause, exceptions.RayError) or not isinstance(cause, BaseException):
-        return ClusterError(f"A worker of the cluster failed:\n{error}")
-    cause.add_note(f"In a worker of the cluster:\n{error}")
+        return ClusterError(f"A worker of the cluster failed:\n{without_colors(error)}")
+    cause.add_note(f"In a worker of the cluster:\n{without_colors(error)}")
     return cause
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import shorten
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from keras import tree
 from ray import cloudpickle
 
+from shrinkage._cluster._connection import without_colors
 from shrinkage._data._data import Data, take
 from shrinkage._host._compiled import given_loss_weights, given_metrics
 from shrinkage._host._layers import replace_lambdas, sublayers
@@ -137,7 +139,7 @@ def _predict(template: Template, values: list[np.ndarray], rows: Any) -> list[np
 
 
 def _refusal(error: Exception, *, is_function: bool) -> ValueError:
-    reason = " ".join(str(error).split())[:500] or type(error).__name__
+    reason = shorten(without_colors(error), 500, placeholder=" ...") or type(error).__name__
     advice = "" if is_function else f" {_ADVICE}"
     return ValueError(Note(f"`model` cannot be sent to the workers of $cluster ({reason}).{advice}"))
 

@@ -136,7 +136,9 @@ class Record:
         if found:
             raise ValueError(Note(f"$another_fit: {'; '.join(found)}. $same_fit"))
         if found := differences(self._begin["environment"], machine):
-            self._say(f"The run began on another machine: {'; '.join(found)}. The last bits of the result may differ.")
+            alike = [each for each in found if each.startswith("`threads`")] == found
+            began = "with another number of threads" if alike else "on another machine"
+            self._say(f"The run began {began}: {'; '.join(found)}. The last bits of the result may differ.")
 
     def _train_fewer_together(self, chunk: int) -> None:
         """Take fewer strengths at a time from the next part on, because the system killed the run for its memory."""

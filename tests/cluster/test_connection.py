@@ -50,6 +50,15 @@ def test_an_address_without_ray_is_an_error_that_says_what_to_do():
         fit(classifier(), cluster="127.0.0.1:9")
 
 
+def test_another_address_than_that_of_the_connection_is_refused():
+    _connection._check_address("10.0.0.5:6379", "local")
+    _connection._check_address("10.0.0.5:6379", "head.example:6379")
+    with pytest.raises(
+        ClusterError, match="`cluster` is '10.0.0.5:6380', and this process is connected to Ray at 10.0.0.5:6379"
+    ):
+        _connection._check_address("10.0.0.5:6379", "10.0.0.5:6380")
+
+
 def fit_alone() -> None:
     """Fit twice, each time on a new cluster, and print what is left."""
     import psutil
