@@ -11,7 +11,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +110,12 @@ def _connect(cluster: str) -> Path | None:
         # Ray listens on all interfaces: without this secret nobody can connect. Ray reads it once in a process.
         if not os.environ.keys() & {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN"}:
             os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        try:  # by its address, as else the environment may name a cluster
+        with ExitStack() as stack:  # also after Ctrl-C
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            stack.callback(ray.shutdown)
+            # By its address, as else the environment may name a cluster.
             ray.init(address="local", num_cpus=_cores(), include_dashboard=False, _temp_dir=str(folder), **options)
-        except BaseException:  # Ctrl-C, too
-            ray.shutdown()
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+            stack.pop_all()
         return folder
     try:
         host, _, port = cluster.rpartition(":")
