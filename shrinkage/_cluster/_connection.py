@@ -103,6 +103,8 @@ def import_ray() -> Any:
 
 def _connect(cluster: str) -> Path | None:
     """Connect, and return the folder of a cluster that was started."""
+    from shrinkage._plan._environment import cores  # not at the top: the shell reads this file before TensorFlow
+
     ray = import_ray()
     options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
     if cluster == "local":
@@ -114,7 +116,7 @@ def _connect(cluster: str) -> Path | None:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             stack.callback(ray.shutdown)
             # By its address, as else the environment may name a cluster.
-            ray.init(address="local", num_cpus=_cores(), include_dashboard=False, _temp_dir=str(folder), **options)
+            ray.init(address="local", num_cpus=cores(), include_dashboard=False, _temp_dir=str(folder), **options)
             stack.pop_all()
         return folder
     try:
@@ -142,10 +144,6 @@ def _make_folder() -> Path:
         if process.isdecimal() and not psutil.pid_exists(int(process)):
             shutil.rmtree(folder, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

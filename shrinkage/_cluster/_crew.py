@@ -1,6 +1,5 @@
 """The crew: the workers of a run. A worker that is lost is replaced, and brought to the same state."""
 
-import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from shrinkage._cluster._worker import Share, Worker
 from shrinkage._data._data import Data
 from shrinkage._note import Note, duration
 from shrinkage._plan._environment import environment
+from shrinkage._progress._reporters import LOGGER
 
 ray = import_ray()
 exceptions = ray.exceptions
@@ -271,7 +271,7 @@ class Crew:
             )
         if max(waiting) > 2 * told:
             text = f"Waiting for {len(waiting)} of {len(seats)} workers: the cluster has no free processor."
-            logging.getLogger("shrinkage").warning(text)
+            LOGGER.warning(text)
             print(f"shrinkage: {text}", file=sys.stderr, flush=True)
             return max(waiting)
         return told

@@ -50,7 +50,6 @@ class ClusterRunner:
             crew.meet([first])
             [decided] = crew.run([Call(first, "decide", (user_plan, max_memory, crew.neighbours))])
             decision = decided.settings
-        self._decision = decision
         self._runner = Runner(problem, None, max_memory, decision)
         self.problem = self._runner.problem
         self.search_text = decided.search_text if decided else self._runner.search_text
@@ -125,7 +124,7 @@ class ClusterRunner:
     def _cohort(self, groups: list[range] | None, strengths: Sequence[int]) -> ClusterCohort:
         seats = [self._crew.seat(place) for place in range(len(groups or [0]) * len(strengths))]
         for seat in seats:
-            seat.load(self._send(), self._decision)
+            seat.load(self._send(), self.decision)
         self._crew.meet(seats)
         held_out = None if self._on_disk else [*self.problem.held_out]
         return ClusterCohort(self._crew, groups, strengths, held_out, by_rows=self.problem.training.by_rows)

@@ -177,7 +177,7 @@ def _renamed(function: FunctionType, name: str) -> FunctionType:
 class _Pickler(cloudpickle.Pickler):
     """Pickles losses with their attributes, and metrics with their configuration.
 
-    Keras would write a file, and find only its own classes again.
+    Keras would write a file, and find only the classes of Keras again.
     """
 
     def reducer_override(self, obj: Any) -> Any:

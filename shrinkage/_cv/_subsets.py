@@ -26,8 +26,8 @@ def cut_folds(
     """Return the folds with each share of their training rows, and the same held-out rows.
 
     In each fold, the rows have a random order, and a share is the first part of it, so that a smaller share is in a
-    larger one. The order of a fold does not depend on other folds. In a time series, the latest rows come first: a
-    shorter history is what its user had earlier, while rows at random have the span of the long one, with gaps.
+    larger one. The order of a fold does not depend on other folds. In a time series, the latest rows come first: the
+    share is then a shorter history. Rows at random would have the time span of all rows, with gaps.
 
     Args:
         folds: The folds with all training rows.

@@ -48,7 +48,7 @@ def _possible(curve: Curve, fix: Fix, plan: Mapping[str, Any], scheduled: bool) 
     if fix.code.startswith(LOWER_RATE) and scheduled:
         return Fix()
     if "{compare}" in fix.code and (curve.solver == "exact" or curve.lam_model is not None):
-        return Fix()  # the exact solver has one penalty, and a model with a penalty of its own is not compared
+        return Fix()  # the exact solver has one penalty, and `compare` refuses a model with regularizers
     if "repeats" in fix.changes and "k-fold" not in curve.folds.kind:  # only folds at random can be repeated
         changes = {name: value for name, value in fix.changes.items() if name != "repeats"}
         return Fix(fix.code, {**changes, "cv": "5"}) if curve.single_split else Fix()

@@ -17,9 +17,9 @@ class LearningCurve:
     Shapes: P points, from the fewest rows to all training rows of the folds; F folds, E epochs, and S strengths: the
     choice and 0, or 0 alone if no penalty is the choice. Arrays are read-only. `print` shows a table.
 
-    The rows of a point contain those of the points before; in a time series they are the latest. Each point is trained
-    as a call of `fit` on these rows would be: with the strength for the same n * lam, as many epochs, and its own best
-    epoch.
+    The rows of a point contain those of the points before; in a time series they are the latest. A point
+    equals a call of `fit` on the rows of the point: the strength keeps n * lam, the number of epochs is the same, and
+    the best epoch is chosen for each point.
 
     Attributes:
         rows: (P,) training rows of a fold, the mean over folds.
