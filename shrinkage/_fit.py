@@ -270,7 +270,7 @@ def _plan(
     request: Request, monitor: Monitor, limit: float | None, decision: Mapping[str, Any] | None = None, crew: Any = None
 ) -> AnyRunner:
     problem = prepare(request, monitor)
-    monitor.show(Snapshot("planning"))
+    monitor.show(Snapshot("planning" if crew is None else "starting workers"))
     if crew is None:
         return make_runner(problem, request.plan, limit, decision)
     from shrinkage._cluster._runner import ClusterRunner

@@ -8,6 +8,8 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -25,7 +27,8 @@ _CHOICES = (
 _ENDS = "^(The node with node id|Raylet is terminated|A worker died or was killed)"
 """Messages of Ray about workers and nodes that are lost: this package says what matters of them."""
 _PREFIX = "shrinkage-ray-"
-_CONNECT_SECONDS = 10.0
+_CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 20.0
+"""Seconds that a machine has to accept a connection, and Ray to answer."""
 _SOCKETS = 60
 """Characters that Ray adds to its folder in the path of a socket, of which Linux takes 107."""
 
@@ -50,7 +53,8 @@ def check_cluster(cluster: Any) -> None:
         return
     if not isinstance(cluster, str):
         raise TypeError(Note(f"$cluster must be {_CHOICES}. Received: {type(cluster).__name__}."))
-    if cluster != "local" and not re.fullmatch(r"[^\s/:]+:\d{1,5}", cluster):
+    address = re.fullmatch(r"(?:[^\s/:\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})", cluster)
+    if cluster != "local" and not (address and 0 < int(address[1]) < 2**16):
         raise ValueError(Note(f"$cluster must be {_CHOICES}. Received: {cluster!r}."))
     if importlib.util.find_spec("ray") is None:
         raise ImportError(Note("$cluster needs Ray, which is not installed. Say pip install 'shrinkage[ray]'."))
@@ -120,8 +124,7 @@ def _connect(cluster: str) -> Path | None:
             stack.pop_all()
         return folder
     try:
-        host, _, port = cluster.rpartition(":")
-        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()  # Ray would try for minutes
+        _check_answer(cluster)
         ray.init(address=cluster, **options)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -133,6 +136,17 @@ def _connect(cluster: str) -> Path | None:
             )
         ) from error
     return None
+
+
+def _check_answer(address: str) -> None:
+    """Raise an error if no Ray answers at an address, where `ray.init` would try for minutes."""
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+    command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
+    try:
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_ANSWER_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise OSError("something else than the head of a Ray cluster listens there") from None
 
 
 def _make_folder() -> Path:

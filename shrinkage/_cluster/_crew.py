@@ -179,7 +179,10 @@ class Crew:
             return
         self._began = time.monotonic()
         self._stack.enter_context(connected(self._cluster))
-        cpus = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+        resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        cpus = [each.get("CPU", 0) for each in resources]
+        if gpus := int(sum(each.get("GPU", 0) for each in resources)):
+            self._notes.append(f"The cluster has {gpus} GPU{'s' * (gpus > 1)}, and workers use processors alone.")
         each = max(1, min(self.threads, int(max(cpus, default=1))))
         self._options = {"num_cpus": each, "max_restarts": 0, "max_task_retries": 0}
         self._neighbours = max(1, int(max(cpus, default=1)) // each)

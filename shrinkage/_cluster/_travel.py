@@ -100,7 +100,7 @@ def pack(problem: Problem) -> bytes:
         except UnsupportedVersion:
             raise
         except Exception as error:  # of any class: from Keras, from pickle or from custom code
-            raise _refusal(error, is_function=template.is_function) from error
+            raise _refusal("be sent to", error, is_function=template.is_function) from error
 
 
 def unpack(parcel: bytes, data: Data) -> Problem:
@@ -126,7 +126,7 @@ def unpack(parcel: bytes, data: Data) -> Problem:
     except UnsupportedVersion:
         raise
     except Exception as error:  # of any class: from Keras or from custom code
-        raise _refusal(error, is_function=is_function) from error
+        raise _refusal("be made in", error, is_function=is_function) from error
     if difference:
         advice = "" if is_function else f" {_ADVICE}"
         raise ValueError(Note(f"`model` predicts differently in the workers of $cluster.{advice}"))
@@ -138,10 +138,10 @@ def _predict(template: Template, values: list[np.ndarray], rows: Any) -> list[np
     return [keras.ops.convert_to_numpy(output) for output in tree.flatten(model(rows, training=False))]
 
 
-def _refusal(error: Exception, *, is_function: bool) -> ValueError:
+def _refusal(action: str, error: Exception, *, is_function: bool) -> ValueError:
     reason = shorten(without_colors(error), 500, placeholder=" ...") or type(error).__name__
     advice = "" if is_function else f" {_ADVICE}"
-    return ValueError(Note(f"`model` cannot be sent to the workers of $cluster ({reason}).{advice}"))
+    return ValueError(Note(f"`model` cannot {action} the workers of $cluster ({reason}).{advice}"))
 
 
 def _pack_model(template: Template, *, with_metrics: bool) -> _Model:

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import keras
 import numpy as np
 
+from shrinkage._cluster._connection import check_cluster, connected
 from shrinkage._compare._arguments import (
     DEFAULT,
     HINTS,
@@ -104,15 +106,22 @@ def compare(
     first = replace(first, how=contestants[0].how)
     inside = split_inside(first) if nested else []
     _check_folds(models, first)
-    runs = [_train(name, one, contestants, shared) for name, one in models.items()]
-    paths = {name: path for run in runs for name, path in run.paths.items()}
-    found = None
-    if nested:
-        fits = {name: each for run in runs for name, each in run.fits.items()}
-        found = nested_loss(paths, inside, lambda name, path, pairs: _fit_inside(fits[name], path, pairs))
+    with _connection(arguments.get("cluster")):
+        runs = [_train(name, one, contestants, shared) for name, one in models.items()]
+        paths = {name: path for run in runs for name, path in run.paths.items()}
+        found = None
+        if nested:
+            fits = {name: each for run in runs for name, each in run.fits.items()}
+            found = nested_loss(paths, inside, lambda name, path, pairs: _fit_inside(fits[name], path, pairs))
     entries = tuple(entry for run in runs for entry in run.entries)
     notes = dict.fromkeys(note for run in runs for note in run.notes)
     return Comparison(Paths(paths), _describe(entries), found, tuple(notes), time.monotonic() - began)
+
+
+def _connection(cluster: str | None) -> AbstractContextManager[None]:
+    """Return a connection to a cluster that all fits use, as a context; nothing without a cluster."""
+    check_cluster(cluster)
+    return nullcontext() if cluster is None else connected(cluster)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["reading", "planning", "compiling", "folds", "all rows", "learning curve", "assembling"]
+Stage = Literal[
+    "reading", "planning", "starting workers", "compiling", "folds", "all rows", "learning curve", "assembling"
+]
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def line(snapshot: Snapshot, age: float = 0.0) -> str:
 _PREPARING: dict[str, str] = {
     "reading": "reading rows",
     "planning": "choosing the plan, and compiling",
+    "starting workers": "starting workers, choosing the plan, and compiling",
     "compiling": "compiling",
     "assembling": "assembling the path",
 }

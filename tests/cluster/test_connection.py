@@ -4,18 +4,22 @@ import importlib.util
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import shrinkage
 from shrinkage._cluster import _connection
 from shrinkage._cluster._connection import ClusterError, check_cluster
-from tests.fit.fitting import X, classifier, fit, line
+from shrinkage._compare import _compare
+from tests.fit.fitting import X, Y, classifier, fit, line
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +30,20 @@ def test_other_types_are_refused(given):
         check_cluster(given)
 
 
-@pytest.mark.parametrize("given", ["", "here", "ray://10.0.0.5:10001", "10.0.0.5", "a b:1", "10.0.0.5:port"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "here",
+        "ray://10.0.0.5:10001",
+        "10.0.0.5",
+        "a b:1",
+        "10.0.0.5:port",
+        "10.0.0.5:0",
+        "10.0.0.5:65536",
+        "::1:6379",
+    ],
+)
 def test_other_text_is_refused_before_rows_are_read(given):
     with pytest.raises(ValueError, match="`cluster` must be None, .* Received: "):
         fit(classifier(), x=None, cluster=given)
@@ -48,6 +65,37 @@ def test_the_exact_solver_stays_here():
 def test_an_address_without_ray_is_an_error_that_says_what_to_do():
     with pytest.raises(ClusterError, match="`cluster` is '127.0.0.1:9', and no Ray can be reached there: .*ray start"):
         fit(classifier(), cluster="127.0.0.1:9")
+
+
+def test_an_address_of_another_service_is_an_error_before_ray_tries_for_minutes(monkeypatch):
+    monkeypatch.setattr(_connection, "_ANSWER_SECONDS", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        address = f"127.0.0.1:{service.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=f"is '{address}', .* something else than the head of a Ray cluster"):
+            fit(classifier(), cluster=address)
+
+
+def test_an_address_may_be_of_version_6():
+    check_cluster("[::1]:6379")
+
+
+def test_a_comparison_connects_once(monkeypatch):
+    began = []
+
+    @contextmanager
+    def connect(cluster):
+        began.append(cluster)
+        yield
+
+    monkeypatch.setattr(_compare, "connected", connect)
+    monkeypatch.setattr(_compare, "fit", lambda cluster, **arguments: fit(**arguments))
+    comparison = shrinkage.compare(classifier(), X, Y, penalties=["l2", "l1"], epochs=1, batch_size=20, cluster="local")
+    assert began == ["local"] and [*comparison.paths] == ["L2", "L1"]
+
+
+def test_a_comparison_refuses_a_cluster_that_is_none():
+    with pytest.raises(ValueError, match="`cluster` must be None, .* Received: 'here'"):
+        shrinkage.compare(classifier(), X, Y, penalties=["l2"], epochs=1, cluster="here")
 
 
 def test_another_address_than_that_of_the_connection_is_refused():

@@ -1,6 +1,7 @@
 """The crew without workers: what it says of unlike machines, and of runs that are too short."""
 
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -54,6 +55,16 @@ def test_a_run_that_is_too_short_for_a_cluster(starting, rest, workers, is_said,
     vars(crew).update(_size=workers, _seats=[Seat({}, 1)] * workers, _starting=starting, _began=0.0)
     monkeypatch.setattr(_crew.time, "monotonic", lambda: starting + rest)
     assert [note[:28] for note in crew.notes] == ["Starting the workers took 14"] * is_said
+
+
+def test_gpus_that_workers_do_not_use_are_noted(monkeypatch):
+    nodes = [{"Alive": alive, "Resources": {"CPU": 2.0, "GPU": 4.0}} for alive in (True, True, False)]
+    monkeypatch.setattr(_crew, "connected", lambda cluster: nullcontext())
+    monkeypatch.setattr(_crew.ray, "nodes", lambda: nodes)
+    monkeypatch.setattr(_crew, "_free_processors", lambda total: total)
+    crew = Crew("local")
+    assert crew.size == 4
+    assert "The cluster has 8 GPUs, and workers use processors alone." in crew.notes
 
 
 def test_processors_of_workers_that_were_just_dismissed_are_waited_for(monkeypatch):

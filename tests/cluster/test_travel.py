@@ -259,3 +259,21 @@ def test_a_model_that_predicts_otherwise_elsewhere_is_refused(tmp_path):
 
     with pytest.raises(AssertionError, match="ValueError: `model` predicts differently in the workers of `cluster`"):
         in_another_process({"here": problem(*of_user(lambda: network(Elsewhere())))}, tmp_path)
+
+
+def test_a_model_that_cannot_be_made_elsewhere_is_refused(tmp_path):
+    here = os.getpid()
+
+    class Bound(keras.layers.Layer):
+        def __init__(self, **options: Any):
+            super().__init__(**options)
+            if os.getpid() != here:
+                raise RuntimeError("no such device")
+
+        def call(self, x: Any) -> Any:
+            return x
+
+    with pytest.raises(
+        AssertionError, match=r"`model` cannot be made in the workers of `cluster` \(.*no such device.*Give a function"
+    ):
+        in_another_process({"here": problem(*of_user(lambda: network(Bound())))}, tmp_path)
