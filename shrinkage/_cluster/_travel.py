@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from textwrap import shorten
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -33,6 +32,8 @@ from shrinkage._problem._problem import Problem
 from shrinkage._weights._kinds import custom_objects
 
 _ADVICE = "Give a function that builds, compiles and returns it: shrinkage.fit(lambda: make_model(), ...)."
+_MOST_CHARACTERS = 500
+"""Characters of an error of the model that a message quotes."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,9 @@ def _predict(template: Template, values: list[np.ndarray], rows: Any) -> list[np
 
 
 def _refusal(action: str, error: Exception, *, is_function: bool) -> ValueError:
-    reason = shorten(without_colors(error), 500, placeholder=" ...") or type(error).__name__
+    reason = " ".join(without_colors(error).split()) or type(error).__name__
+    if len(reason) > _MOST_CHARACTERS:  # Keras says the cause at the end
+        reason = f"{reason[: _MOST_CHARACTERS // 2]} ... {reason[-_MOST_CHARACTERS // 2 :]}"
     advice = "" if is_function else f" {_ADVICE}"
     return ValueError(Note(f"`model` cannot {action} the workers of $cluster ({reason}).{advice}"))
 

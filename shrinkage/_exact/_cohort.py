@@ -145,10 +145,12 @@ class ExactCohort:
         y, weight = self._rows.targets(number, block), block.data.weight.astype(np.float64)
         times = block.sides.held_out[self._sets].sum(axis=0)
         losses, predictions = np.zeros((len(y), strengths)), np.zeros((len(y), self._head.units, strengths))
+        design = self._rows.design(number, block, self._sets[0])
         for place, f in enumerate(self._sets):
             sides = block.sides.held_out[f], block.sides.scored[f]
             used = np.flatnonzero(sides[0] | sides[1])
-            scores = self._scores(self._rows.design(number, block, f)[used], place)
+            design = self._rows.design(number, block, f) if self._rows.adapts and place else design
+            scores = self._scores(design[used], place)
             of_fold = y[used] if target is None else target.standardize(y[used], f)
             loss, found = row_losses(kind, of_fold, scores), predictions_of(self._head, scores)
             if target is not None:

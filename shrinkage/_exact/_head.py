@@ -66,11 +66,6 @@ def read_head(problem: Problem) -> Head:
     _check_layer(layer)
     _check_body(network, layer, training)
     kind, smoothing = _kind(training, layer)
-    if kind != "squared error" and problem.stored is not None:
-        _refuse(
-            "`x`", "rows that fit into memory, with a log loss", "rows on disk",
-            "Give a larger max_memory, fewer rows, or",
-        )  # fmt: skip
     places = {id(variable): place for place, variable in enumerate(network.variables)}
     factor = {id(v): f for v, f in zip(network.trainable_variables, problem.selection.factors, strict=True)}
     kernel, bias = layer.kernel, layer.bias if layer.use_bias else None

@@ -6,14 +6,17 @@ the Hessian of a squared error of the same curvature. It has the eigenvectors of
 Source: Nocedal & Wright (2006), Numerical Optimization, chapters 5.1 and 7.1.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from shrinkage._data._stored import Block
 from shrinkage._exact._head import Head, Kind
 from shrinkage._exact._losses import ACTIVATIONS
 from shrinkage._exact._ridge import Solution, moments_of
-from shrinkage._exact._rows import Rows, in_parallel
+from shrinkage._exact._rows import Result, Rows, in_parallel
 
 _TOLERANCES = {"float32": 1e-8, "float64": 1e-10}
 """A strength has converged if a Newton step would change the scores of the rows by less, in the root mean square: far
@@ -34,7 +37,7 @@ class Logistic:
     one minimum, wherever the steps begin.
 
     Args:
-        rows: The rows, in memory.
+        rows: The rows. Each product with a Hessian is a pass over those on disk.
         head: The head of the model.
     """
 
@@ -65,6 +68,20 @@ class Logistic:
         return np.stack(weights, axis=2), np.array(converged)
 
 
+@dataclass
+class _Part:
+    """Training rows of a set that are computed with together."""
+
+    design: Callable[[], np.ndarray]
+    """Returns the columns of the linear model, (n, P)."""
+    weight: np.ndarray
+    """Weights in the loss, (n,), 0 for rows of other sets."""
+    targets: np.ndarray
+    """Targets, (n, k)."""
+    kept: np.ndarray | None = None
+    """Factors of the Hessian at the coefficients of each strength, (n, k, S)."""
+
+
 class _Loss:
     """The sum of the losses of the training rows of a set, as a function of centred coefficients.
 
@@ -76,16 +93,11 @@ class _Loss:
         self.kind: Kind = head.kind
         self.units, self.tolerance = head.units, _TOLERANCES[head.layer.compute_dtype]
         self._share = 1 / head.units if head.kind == "binary" else 1.0
-        self._parts: list[Callable[[], np.ndarray]] = []
-        self._weights, self._targets = list[np.ndarray](), list[np.ndarray]()
-        for number, block in rows.blocks():
-            self._parts.append(lambda number=number, block=block: rows.design(number, block, f))
-            self._weights.append(self._share * block.data.weight * block.sides.train[f].astype(np.float64))
-            self._targets.append(rows.targets(number, block))
-        self._kept: list[np.ndarray] = []
-        designs = [part() for part in self._parts]  # not in parallel: layers before the head run here
-        first, *others = in_parallel(lambda i: moments_of(designs[i], self._weights[i]), len(designs))
-        moments = sum(others, first)
+        self._rows, self._f = rows, f
+        in_memory = () if rows.are_on_disk else next(rows.small_blocks())
+        self._memory = [self._part(*each) for each in in_memory] or None
+        self._evaluated = np.zeros(0)
+        moments = self._total(lambda part: [moments_of(part.design(), part.weight)])[0]
         self.weight, gram = moments.weight, moments.gram
         self._mean = moments.total / self.weight
         self.penalised = np.ones(len(gram))
@@ -130,48 +142,60 @@ class _Loss:
 
         What `hessian` needs is kept, at the places of these strengths.
         """
-        flat = self.raw(w).reshape(len(w), -1)
-        if not self._kept:
-            self._kept = [np.zeros((len(y), *w.shape[1:])) for y in self._targets]
+        raw, memory = self.raw(w), self._memory
+        if not len(self._evaluated):  # the first call is of all strengths
+            self._evaluated = np.zeros(raw.shape)
+            for part in memory or ():
+                part.kept = np.zeros((len(part.targets), *raw.shape[1:]))
+        self._evaluated[:, :, places] = raw
 
-        def evaluate(number: int) -> tuple[np.ndarray, np.ndarray]:
-            design, weight, y = self._parts[number](), self._weights[number][:, None, None], self._targets[number]
-            scores = (design @ flat).reshape(len(y), *w.shape[1:])
-            found = ACTIVATIONS[self.kind](scores)
+        def evaluate(part: _Part) -> list[Any]:
+            design, weight = part.design(), part.weight[:, None, None]
+            found = self._probabilities(design, raw)
             some = found[::_EVERY]
             curvature = (some * (1 - some) * weight[::_EVERY]).sum(axis=(0, 1))
-            if self.kind == "classes":
-                self._kept[number][:, :, places] = found
-            else:
-                bend = 1 - found
-                bend *= found
-                bend *= weight
-                self._kept[number][:, :, places] = bend
-            found -= y[:, :, None]
+            if part.kept is not None:
+                part.kept[:, :, places] = self._factors(part, found)
+            found -= part.targets[:, :, None]
             found *= weight
-            return design.T @ found.reshape(len(y), -1), curvature
+            return [design.T @ found.reshape(len(found), -1), curvature, part.weight[::_EVERY].sum()]
 
-        parts = in_parallel(evaluate, len(self._parts))
-        gradient, curvature = (np.sum(each, axis=0) for each in zip(*parts, strict=True))
-        some_weight = self.units * sum(weight[::_EVERY].sum() for weight in self._weights)
-        curvature = np.maximum(curvature / max(some_weight, 1e-300), 1e-300)
+        gradient, curvature, some_weight = self._total(evaluate)
+        curvature = np.maximum(curvature / max(self.units * some_weight, 1e-300), 1e-300)
         return self._of_centred(gradient.reshape(w.shape)), curvature * self._share
+
+    def _probabilities(self, design: np.ndarray, raw: np.ndarray) -> np.ndarray:
+        """Return the probabilities of labels or classes at coefficients (P, k, s), (n, k, s)."""
+        scores = design @ raw.reshape(len(raw), -1)
+        return ACTIVATIONS[self.kind](scores.reshape(len(scores), *raw.shape[1:]))
+
+    def _factors(self, part: _Part, found: np.ndarray) -> np.ndarray:
+        """Return the factors of the Hessian from probabilities (n, k, s): these, or for labels their variances."""
+        if self.kind == "classes":
+            return found
+        bend = 1 - found
+        bend *= found
+        bend *= part.weight[:, None, None]
+        return bend
 
     def hessian(self, v: np.ndarray, places: np.ndarray) -> np.ndarray:
         """Return the Hessian of the loss times vectors (P, k, s), at the coefficients last evaluated."""
-        flat = self.raw(v).reshape(len(v), -1)
+        flat, at = self.raw(v).reshape(len(v), -1), self._evaluated[:, :, places]
 
-        def multiply(number: int) -> np.ndarray:
-            design, kept = self._parts[number](), self._kept[number]
-            kept = kept if len(places) == kept.shape[2] else kept[:, :, places]
+        def multiply(part: _Part) -> list[np.ndarray]:
+            design = part.design()
+            if part.kept is None:
+                kept = self._factors(part, self._probabilities(design, at))
+            else:
+                kept = part.kept if len(places) == part.kept.shape[2] else part.kept[:, :, places]
             change = (design @ flat).reshape(kept.shape)
             if self.kind == "classes":
                 change -= (kept * change).sum(axis=1, keepdims=True)
-                change *= self._weights[number][:, None, None]
+                change *= part.weight[:, None, None]
             change *= kept
-            return design.T @ change.reshape(len(design), -1)
+            return [design.T @ change.reshape(len(change), -1)]
 
-        return self._of_centred(np.sum(in_parallel(multiply, len(self._parts)), axis=0).reshape(v.shape))
+        return self._of_centred(self._total(multiply)[0].reshape(v.shape))
 
     def largest_score(self, w: np.ndarray) -> np.ndarray:
         """Return the largest score of a training row, in absolute value, (s,).
@@ -180,13 +204,37 @@ class _Loss:
         """
         flat = self.raw(w).reshape(len(w), -1)
 
-        def largest(number: int) -> np.ndarray:
-            scores = (self._parts[number]() @ flat).reshape(-1, *w.shape[1:])[self._weights[number] > 0]
+        def largest(part: _Part) -> np.ndarray:
+            scores = (part.design() @ flat).reshape(-1, *w.shape[1:])[part.weight > 0]
             if self.kind == "classes":
                 scores -= scores.mean(axis=1, keepdims=True)
             return np.abs(scores).max(axis=(0, 1), initial=0)
 
-        return np.max(in_parallel(largest, len(self._parts)), axis=0)
+        return np.max([each for found in self._each(largest) for each in found], axis=0)
+
+    def _total(self, call: Callable[[_Part], list[Any]]) -> list[Any]:
+        """Return the sums over all parts of the values of a call."""
+        totals: list[Any] = []
+        for found in self._each(call):
+            for values in found:
+                totals = [total + value for total, value in zip(totals, values, strict=True)] if totals else values
+        return totals
+
+    def _each(self, call: Callable[[_Part], Result]) -> Iterator[list[Result]]:
+        """Yield lists with the results of a call for all parts, which are in memory or read from disk."""
+        if self._memory is not None:
+            yield in_parallel(call, self._memory)
+            return
+        for blocks in self._rows.small_blocks():
+            yield in_parallel(call, [self._part(*each) for each in blocks])
+
+    def _part(self, number: int, block: Block) -> _Part:
+        rows, f = self._rows, self._f
+        weight = self._share * block.data.weight * block.sides.train[f].astype(np.float64)
+        # Here, and not in parallel: layers before the head run.
+        design = rows.design_to_reread(number, block, f)
+        read = (lambda: design) if rows.are_on_disk else (lambda: rows.design(number, block, f))
+        return _Part(read, weight, rows.targets(number, block))
 
     def precondition(self, gradient: np.ndarray, curvature: np.ndarray, ridge: np.ndarray) -> np.ndarray:
         """Return the inverse of curvature * G + ridge times a gradient (P, k, s), for each strength, (s,)."""

@@ -17,6 +17,7 @@ from shrinkage._exact._head import Head, body_of
 from shrinkage._exact._losses import targets_of
 from shrinkage._problem._problem import Problem
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _BLOCK_ROWS = 8192  # the arrays of a block, with a column per strength, stay in the cache
@@ -46,10 +47,26 @@ class Rows:
         self._memory = None if problem.stored is not None else list(_blocks_in_memory(problem))
         self._targets = [self._targets_of(block) for block in self._memory or ()]
 
+    @property
+    def are_on_disk(self) -> bool:
+        """Whether the rows are on disk."""
+        return self._memory is None
+
     def blocks(self) -> Iterator[tuple[int, Block]]:
         """Yield the number of each block, and the block."""
         stored = self._problem.stored
         yield from enumerate(self._memory or () if stored is None else stored.blocks())
+
+    def small_blocks(self) -> Iterator[list[tuple[int, Block]]]:
+        """Yield lists of numbered blocks that are as small as those in memory; each list is in memory at a time."""
+        if self._memory is not None:
+            yield [*enumerate(self._memory)]
+            return
+        first = 0
+        for _, block in self.blocks():
+            starts = range(0, len(block.rows), _BLOCK_ROWS)
+            yield [(first + i, _part_of(block, slice(start, start + _BLOCK_ROWS))) for i, start in enumerate(starts)]
+            first += len(starts)
 
     def targets(self, number: int, block: Block) -> np.ndarray:
         """Return the targets of a block, (n, k)."""
@@ -64,15 +81,39 @@ class Rows:
         if key in self._kept:
             return self._kept[key]
         design = self.design_of(block.data.x, f)
-        if self._memory is not None and design.nbytes <= self._left:
+        if not self.are_on_disk and design.nbytes <= self._left:
             self._left -= design.nbytes
             self._kept[key] = design
         return design
 
+    def design_to_reread(self, number: int, block: Block, f: int) -> np.ndarray:
+        """Return `design` for rows that are read many times: outputs of layers before the head are written to disk.
+
+        Not if the layers differ between folds, as `Normalization` does: these are fast.
+        """
+        stored = self._problem.stored
+        if stored is None or self.adapts or self._body(f) is None:
+            return self.design(number, block, f)
+        file = stored.spool.folder / f"features-{number}.npy"
+        if file.exists():
+            return self._with_constant(np.load(file))
+        features = self._features(block.data.x, f)
+        new = file.with_suffix(".new")
+        try:
+            with new.open("wb") as opened:
+                np.save(opened, features.astype(self._head.layer.compute_dtype))
+            new.rename(file)
+        except OSError:  # without room on disk, the layers run again
+            new.unlink(missing_ok=True)
+        return self._with_constant(features)
+
     def design_of(self, x: Any, f: int) -> np.ndarray:
         """Return the columns of the linear model of a set for inputs x, a tree of (n, ...)."""
-        features, constant = self._features(x, f), self._head.constant
-        n, d = features.shape
+        return self._with_constant(self._features(x, f))
+
+    def _with_constant(self, features: np.ndarray) -> np.ndarray:
+        """Return features and the constant column in float64."""
+        constant, (n, d) = self._head.constant, features.shape
         if not np.isfinite(features).all():
             raise ValueError(
                 'The layers before the last must give finite values for solver="exact". Received: NaN or infinite '
@@ -106,12 +147,20 @@ class Rows:
         return self._bodies[key]
 
 
-def in_parallel(call: Callable[[int], Result], n_blocks: int) -> list[Result]:
-    """Return the results of calls with the numbers of blocks, in this order."""
-    if n_blocks == 1:
-        return [call(0)]
+def in_parallel(call: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Return the results of calls with some items, in this order."""
+    if len(items) == 1:
+        return [call(items[0])]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(call, range(n_blocks)))
+        return list(pool.map(call, items))
+
+
+def _part_of(block: Block, part: slice) -> Block:
+    data, sides = block.data, block.sides
+    return Block(
+        Data(take(data.x, part), take(data.y, part), data.weight[part]), block.rows[part],
+        Sides(sides.train[:, part], sides.held_out[:, part], sides.scored[:, part]),
+    )  # fmt: skip
 
 
 def _values(problem: Problem) -> list[list[np.ndarray]]:

@@ -166,7 +166,7 @@ def fit(
     if holds_images(data):
         tables = {"drop": drop, "category": category, "number": number, "no_clip": not clip, "sep": separator,
                   "target": target, "task": task}  # fmt: skip
-        return _fit_images(console, data[0], folder, overwrite, dry_run, tables, options)
+        return _fit_images(console, data[0], folder, overwrite, dry_run, max_memory, tables, options)
     if target is None:
         raise click.UsageError("Missing option '--target'.")
     check_model_option(options["model"])
@@ -177,8 +177,7 @@ def fit(
     )
     prepared = check_and_prepare(data, target, task, settings, wishes)
     if prepared.stream is not None:
-        one_pass = settings.solver == "exact" and prepared.columns.task == "regression"
-        if settings.batch_size is None and not one_pass:
+        if settings.batch_size is None and settings.solver != "exact":
             raise BadInput(
                 "--model linear takes all rows together, and the table is larger than the memory limit. Say "
                 "--batch-size 256, or give a larger --max-memory."
@@ -206,6 +205,7 @@ def _fit_images(
     folder: File,
     overwrite: bool,
     dry_run: bool,
+    max_memory: int | None,
     tables: dict[str, Any],
     options: dict[str, Any],
 ) -> None:
@@ -235,10 +235,10 @@ def _fit_images(
     console.say(f"training: {settings.describe('small convolutional network')}\n")
     import_keras()
     with in_shell(labels):
-        arguments = arguments_of_images(prepared, settings)
+        arguments = arguments_of_images(prepared, settings, max_memory)
     if dry_run:
         return say_estimate(console, arguments, labels, {"data": prepared.document()})
-    with recorded(folder, None) as record:
+    with recorded(folder, max_memory) as record:
         with in_shell(labels):
             path = sh.fit(**arguments, run=record, **progress_arguments(), **cluster_arguments())
         console.say(path_text(path, with_labels(labels)))

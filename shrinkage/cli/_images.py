@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from shrinkage._data._memory import free_memory
+from shrinkage._data._memory import memory_limit
 from shrinkage._data._untrusted import read_json
 from shrinkage._host._private import UnsupportedVersion
 
@@ -37,7 +38,6 @@ RECORD = "images.json"
 MOST_PIXELS = 32  # height and width of the resized images: a path trains a hundred networks and more
 _TRAIN, _VALIDATION, _TEST = ("train", "training"), ("val", "valid", "validation"), ("test", "testing")
 _MOST_NAMED = 5
-_SHARE_OF_MEMORY = 0.25
 _AT_A_TIME = 1024
 
 
@@ -263,12 +263,12 @@ def network(images: Images, settings: "Settings") -> "keras.Model":
     return model
 
 
-def fit_arguments(prepared: Prepared, settings: "Settings") -> dict[str, Any]:
-    """Return the arguments of `shrinkage.fit`."""
+def fit_arguments(prepared: Prepared, settings: "Settings", max_memory: int | None = None) -> dict[str, Any]:
+    """Return the arguments of `shrinkage.fit`. Images that take more than half of the memory limit are a dataset."""
     from ._network import training_arguments
     from ._penalty import penalty_arguments
 
-    n_train, images = prepared.n_train, prepared.images
+    n_train, n_rows, images = prepared.n_train, len(prepared.files), prepared.images
     arguments = {
         "model": network(images, settings),
         **penalty_arguments(settings),
@@ -278,26 +278,32 @@ def fit_arguments(prepared: Prepared, settings: "Settings") -> dict[str, Any]:
         "budget": settings.budget,
         "learning_curve": settings.learning_curve,
         "seed": settings.seed,
+        "max_memory": max_memory,
     }
-    if n_train * int(np.prod(images.shape)) > _SHARE_OF_MEMORY * free_memory() and n_train == len(prepared.files):
-        return {**arguments, "x": _dataset(prepared, settings)}
+    if 2 * n_rows * math.prod(images.shape) > memory_limit(max_memory):
+        batch_size = settings.batch_size or 32
+        if n_train < n_rows:
+            arguments["validation_data"] = _dataset(prepared, slice(n_train, n_rows), batch_size)
+        return {**arguments, "x": _dataset(prepared, slice(n_train), batch_size)}
     pixels = np.stack([read(file, images) for file in prepared.files])
-    if n_train < len(prepared.files):
+    if n_train < n_rows:
         arguments["validation_data"] = (pixels[n_train:], prepared.classes[n_train:])
     return {**arguments, "x": pixels[:n_train], "y": prepared.classes[:n_train]}
 
 
-def _dataset(prepared: Prepared, settings: "Settings") -> Any:
-    """Return the images as a dataset, for images that do not fit into memory: `shrinkage.fit` writes them to disk."""
+def _dataset(prepared: Prepared, part: slice, batch_size: int) -> Any:
+    """Return some of the images as a dataset, whose rows `shrinkage.fit` writes to disk."""
     import tensorflow as tf
 
+    files, classes = prepared.files[part], prepared.classes[part].tolist()
+
     def pairs() -> Iterator[tuple[np.ndarray, int]]:
-        for file, number in zip(prepared.files, prepared.classes.tolist(), strict=True):
+        for file, number in zip(files, classes, strict=True):
             yield read(file, prepared.images), number
 
     types = tf.TensorSpec(prepared.images.shape, "uint8"), tf.TensorSpec((), "int64")
     dataset = tf.data.Dataset.from_generator(pairs, output_signature=types)
-    return dataset.apply(tf.data.experimental.assert_cardinality(len(prepared.files))).batch(settings.batch_size or 32)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(files))).batch(batch_size)
 
 
 def check_options(options: dict[str, Any]) -> None:

@@ -5,12 +5,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import layers
 
 import shrinkage as sh
 from tests.exact.heads import CLASSES, LABELS, ONE_HOT, D, X, Y, linear
-from tests.fit.fitting import small_blocks
 
 
 def compiled(*inner: Any, loss: Any = "mse", shape: tuple[int, ...] = (D,), **options: Any) -> keras.Model:
@@ -124,17 +122,6 @@ def test_it_is_refused(name, monkeypatch):
 def test_epochs_are_needed_for_training():
     with pytest.raises(TypeError, match=r"Training needs `epochs`. Give as many epochs"):
         sh.fit(linear(), X, Y, penalty="l2")
-
-
-def test_a_log_loss_needs_rows_in_memory(monkeypatch, tmp_path):
-    rows = np.random.default_rng(0).normal(size=(4000, D)).astype("float32")
-    dataset = tf.data.Dataset.from_tensor_slices((rows, (rows[:, 0] > 0).astype("float32"))).batch(32)
-    model = linear("binary_crossentropy", 1, "sigmoid")
-    for _ in small_blocks(monkeypatch, tmp_path, block=1000, sample=500, read=500):
-        with pytest.raises(
-            ValueError, match="`x` must be rows that fit into memory.* rows on disk. Give a larger max_mem"
-        ):
-            sh.fit(model, dataset, penalty="l2", solver="exact", max_memory=2.5e5)
 
 
 def test_infinite_features_are_refused():

@@ -1,5 +1,6 @@
 """Every split and weight: losses of the exact solver are those of Keras on models of the fold's training rows."""
 
+import math
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import TimeSeriesSplit
 
 import shrinkage as sh
+from shrinkage._exact import _rows
 from tests.exact.heads import CLASSES, LAMS, WEIGHT, D, N, X, Y, linear
 from tests.fit.fitting import small_blocks
 
@@ -97,3 +99,51 @@ def test_rows_on_disk_give_the_same_path(normalized, options):
     np.testing.assert_allclose(stored.predictions, memory.predictions[rows], rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(stored.row_loss, memory.row_loss[rows], rtol=1e-2, atol=1e-4)
     np.testing.assert_allclose(stored.metrics["mae"], memory.metrics["mae"], rtol=0.02)
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("normalized", [False, True], ids=["", "normalization"])
+@pytest.mark.parametrize(
+    ("loss", "units", "activation"),
+    [("binary_crossentropy", 1, "sigmoid"), ("sparse_categorical_crossentropy", 3, "softmax")],
+    ids=["labels", "classes"],
+)
+def test_rows_on_disk_give_the_same_path_with_a_log_loss(loss, units, activation, normalized):
+    before = [keras.layers.Normalization()] if normalized else []
+    model = linear(loss, units, activation, columns=6, before=before, metrics=["accuracy"])
+    classes = np.digitize(TARGETS[:, 0], [3, 8]) if units > 1 else (TARGETS[:, 0] > 6).astype("float32")
+    assert np.unique(classes).size == max(2, units)
+    common: dict[str, Any] = {"penalty": "l2", "solver": "exact", "lams": [*LAMS, 0.0], "cv": 3}
+    dataset = tf.data.Dataset.from_tensor_slices((ROWS, classes, SHARES)).batch(32)
+    stored = sh.fit(model, dataset, max_memory=2.5e5, **common)
+    memory = sh.fit(model, ROWS, classes, sample_weight=SHARES, **common)
+    assert stored.plan["blocks"] > 1 and len(stored.held_out_rows) < len(memory.held_out_rows)
+    for name in ("cv_loss", "train_loss", "norm"):
+        np.testing.assert_allclose(getattr(stored, name), getattr(memory, name), rtol=1e-4)
+    rows = np.searchsorted(memory.held_out_rows, stored.held_out_rows)
+    np.testing.assert_allclose(stored.predictions, memory.predictions[rows], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("is_full", [False, True], ids=["", "disk full"])
+def test_layers_before_the_head_run_once_for_rows_on_disk(is_full, monkeypatch):
+    before = keras.layers.Dense(5, "tanh")
+    before.trainable = False
+    model = linear("binary_crossentropy", 1, "sigmoid", columns=6, before=[before])
+    labels = (TARGETS[:, 0] > 6).astype("float32")
+    common: dict[str, Any] = {"penalty": "l2", "solver": "exact", "lams": LAMS, "cv": 3}
+    memory = sh.fit(model, ROWS, labels, **common)
+    called, features = [], _rows.Rows._features
+    monkeypatch.setattr(_rows.Rows, "_features", lambda self, x, f: called.append(len(x)) or features(self, x, f))
+
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    if is_full:
+        monkeypatch.setattr(_rows.np, "save", fail)
+    dataset = tf.data.Dataset.from_tensor_slices((ROWS, labels)).batch(32)
+    stored = sh.fit(model, dataset, max_memory=2.5e5, **common)
+    # Once for Newton's method, once for the scores of each chunk, and for a few rows at the end.
+    times = sum(called) / len(ROWS) - 1 - math.ceil(len(stored.lams) / stored.plan["chunk"])
+    assert stored.plan["blocks"] > 1 and (times > 1 if is_full else 0 <= times < 0.01)
+    np.testing.assert_allclose(stored.cv_loss, memory.cv_loss, rtol=1e-4)

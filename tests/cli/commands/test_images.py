@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import shrinkage as sh
-from shrinkage.cli import _images
+from shrinkage._data import _dataset
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._images import Images, Prepared, fit_arguments, holds_images, prepare, read
 from shrinkage.cli._network import Settings
@@ -150,16 +150,33 @@ def test_images_of_other_modes_and_sizes(pixels, mode, expected):
     assert found.shape == (3, 2, mode) and found.dtype == np.uint8 and (found == expected).all()
 
 
-def test_images_larger_than_memory_are_a_dataset(monkeypatch):
-    draw_folder("images")
+@pytest.mark.parametrize("parts", [("images",), ("images/train", "images/val")], ids=["folds", "held out"])
+def test_images_larger_than_the_memory_limit_are_datasets_with_the_same_rows(parts):
+    for part in parts:
+        draw_folder(part)
     prepared: Prepared = prepare(Path("images"))
-    pixels = fit_arguments(prepared, settings())
-    monkeypatch.setattr(_images, "free_memory", lambda: 1)
-    arguments = fit_arguments(prepared, settings())
-    batches = [*arguments["x"].as_numpy_iterator()]
-    assert len(batches) == 4 and "y" not in arguments
-    for place, name in enumerate("xy"):
-        np.testing.assert_array_equal(np.concatenate([batch[place] for batch in batches]), pixels[name])
+    size = len(prepared.files) * 9 * 6  # bytes of the pixels
+    arrays, arguments = fit_arguments(prepared, settings(), 2 * size), fit_arguments(prepared, settings(), 2 * size - 1)
+    expected, found = [(arrays["x"], arrays["y"])], [arguments["x"]]
+    if len(parts) > 1:
+        expected.append(arrays["validation_data"])
+        found.append(arguments["validation_data"])
+    assert "y" not in arguments and arguments["max_memory"] == 2 * size - 1
+    for dataset, pixels in zip(found, expected, strict=True):
+        batches = [*dataset.as_numpy_iterator()]
+        assert len(batches) == 4 and len(pixels[0]) == 2 * N
+        for place in range(2):
+            np.testing.assert_array_equal(np.concatenate([batch[place] for batch in batches]), pixels[place])
+
+
+def test_the_memory_limit_of_the_command_holds_for_images(monkeypatch):
+    monkeypatch.setattr(_dataset, "_READ", (100, 2**24))  # rows that are read at once
+    for part in ("images/train", "images/val"):
+        draw_folder(part, 200)
+    common = ["fit", "images", "--epochs", 1, "--batch-size", 64, "--format", "json"]
+    done = run(*common, "--max-memory", "20kB", "-o", "disk")
+    assert done.exit_code == 0, done.output
+    assert sh.Path.load("disk").plan["blocks"] > 1
 
 
 def test_a_dry_run_writes_nothing():
