@@ -128,6 +128,7 @@ class ExactRunner:
             "threads": threads(),
             "versions": versions() | {"scipy": scipy.__version__},
             "blocks": 1 if self.problem.stored is None else self.problem.stored.n_blocks,
+            "arguments": dict(self.problem.unshown_arguments),
         }
 
     @property

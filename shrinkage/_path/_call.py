@@ -14,10 +14,10 @@ _DEFAULTS = {"cv": "5", "batch_size": "32", "seed": "0"}
 
 
 def arguments_of(curve: Curve, plan: Mapping[str, Any], seed: int) -> dict[str, str]:
-    """Return the arguments that a path knows, by name.
+    """Return the arguments of the call by name.
 
-    It does not know `on`, `patience`, `epoch`, `sample_weight`, `class_weight`, `steps_per_epoch` and `max_memory`. In
-    the code `path`, `groups`, `x_val` and `y_val` are variables of the reader.
+    In the code `path`, `groups`, `x_val`, `y_val`, and rows or functions under the name of their argument, are
+    variables of the reader.
 
     Args:
         curve: the curve of the path.
@@ -40,7 +40,7 @@ def arguments_of(curve: Curve, plan: Mapping[str, Any], seed: int) -> dict[str, 
         arguments["standardize_target"] = "True"
     if curve.learning_curve is not None:
         arguments["learning_curve"] = "True"
-    return {**arguments, "seed": str(seed)}
+    return {**arguments, **plan.get("arguments", {}), "seed": str(seed)}
 
 
 def without_defaults(curve: Curve, arguments: Mapping[str, str]) -> dict[str, str]:

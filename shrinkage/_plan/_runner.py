@@ -160,6 +160,7 @@ class Runner:
             "batch_size": self.problem.training.batch_size,
             "init": self.problem.training.init,
             "blocks": 1 if self.problem.stored is None else self.problem.stored.n_blocks,
+            "arguments": dict(self.problem.unshown_arguments),
         }
 
     @property

@@ -106,6 +106,7 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
         tuple(filter(None, notes)),
         lam_model, rung, stored, request.solver,
         None if groups is None else plain_labels(groups), read_subsets(request, folds, data, objective, groups),
+        unshown_arguments=request.unshown_arguments,
     )  # fmt: skip
 
 

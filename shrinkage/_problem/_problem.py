@@ -1,7 +1,7 @@
 """A checked call of `fit`: the training of the members, the split and the strengths."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -81,6 +81,8 @@ class Problem:
     """Parts of the training rows for a learning curve, the smallest first."""
     share: float = 1.0
     """Share of the training rows of the folds that a point of a learning curve trains on."""
+    unshown_arguments: Mapping[str, str] = field(default_factory=dict)
+    """`Request.unshown_arguments`."""
 
     def on_subset(self, place: int, lams: np.ndarray) -> "Problem":
         """Return the problem of a point of the learning curve: on a part of the training rows, at a few strengths.

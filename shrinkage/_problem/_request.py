@@ -41,3 +41,23 @@ class Request:
     seed: int = 0
     plan: Mapping[str, Any] | None = None
     max_memory: float | None = None
+
+    @property
+    def unshown_arguments(self) -> dict[str, str]:
+        """Code for the arguments that are not the defaults, and that a path shows nowhere else, by name.
+
+        Rows, functions and layers have no code: they are variables of the reader, with the name of the argument.
+        """
+        code = {}
+        for name in ("on", "patience", "epoch", "steps_per_epoch", "max_memory", "sample_weight", "class_weight"):
+            value = getattr(self, name)
+            if isinstance(value, (bool, int, float, str)):
+                is_default = value == getattr(Request, name)
+                code |= {} if is_default else {name: repr(value)}
+            elif value is not None:
+                code[name] = repr(value) if _is_text(value) else name
+        return code
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)

@@ -15,10 +15,11 @@ from shrinkage._path._kinds import KINDS
 from tests.synthetic_path import StubTemplate, diverged, learning_curve, make_path
 
 ROWS = np.random.default_rng(0).normal(size=(60, 2))
-GROUPS = np.arange(60) // 2
+GROUPS, WEIGHT = np.arange(60) // 2, np.linspace(0.5, 1.5, 60)
 SMALL: dict[str, Any] = {
     **{"penalty": sh.L2(), "how": sh.Decoupled(), "lams": [0.1, 0.01], "cv": 2, "groups": GROUPS, "epochs": 1},
     **{"batch_size": 20, "standardize_target": True, "models": "chosen", "seed": 3},
+    **{"on": "all", "patience": 2, "epoch": "last", "sample_weight": WEIGHT, "max_memory": 1e9},
 }
 FITS = [code for code, kind in KINDS.items() if "{fit}" in kind.fix.code]
 
@@ -51,6 +52,7 @@ def small():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name="line")
     model.compile(keras.optimizers.SGD(0.01), "mean_squared_error")
     names = {"model": model, "x": ROWS, "y": ROWS @ [1.0, 2.0], "groups": GROUPS, "np": np, "sh": sh}
+    names["sample_weight"] = WEIGHT
     return names | {"path": sh.fit(model, ROWS, names["y"], **SMALL)}
 
 
@@ -80,12 +82,12 @@ def test_the_fix_runs(small, code):
 @pytest.mark.parametrize("code", FITS)
 def test_a_fix_keeps_the_arguments_that_are_not_the_defaults(small, code):
     path, changes = small["path"], set(KINDS[code].fix.changes)
-    given = called(fix(path, code), path=path, groups=GROUPS)
+    given = called(fix(path, code), path=path, groups=GROUPS, sample_weight=WEIGHT)
     same = {**SMALL, "lams": path.lams}
     kept = set(same) - changes - ({"epochs"} if "solver" in changes else set())
     assert set(given) == kept | {name for name in changes if KINDS[code].fix.changes[name]}
     for name in kept:
-        assert np.array_equal(given[name], same[name]) if name in ("lams", "groups") else given[name] == same[name]
+        assert np.array_equal(given[name], same[name])
 
 
 FOLDS = make_path().folds
@@ -106,6 +108,10 @@ PATHS = {
     "one split": (make_path(n_folds=1), {"cv": 0.2}),
     "validation data": (replace(DEFAULT, folds=replace(make_path(n_folds=1).folds, kind="given")), {"validation_data"}),
     "a budget": (replace(DEFAULT, budget=3.0, folds=replace(FOLDS, kind="hold-out rung")), {"budget": 3.0}),
+    "of training": (
+        replace(DEFAULT, plan={"arguments": {"patience": "4", "on": "['dense']"}}),
+        {"patience": 4, "on": ["dense"]},
+    ),
     "exact": (replace(DEFAULT, solver="exact"), {"solver": "exact"}),
     "a learning curve": (
         replace(DEFAULT, learning_curve=learning_curve(DEFAULT, [0.1], 0.1)),

@@ -8,7 +8,7 @@ from shrinkage._path._report._provenance import Provenance
 
 
 def call(curve: Curve, provenance: Provenance) -> str:
-    """Return the call as far as the path knows it: `model`, `x`, `y` and `path` are variables of the reader."""
+    """Return the call, in which `model`, `x`, `y`, `path` and other rows and functions are variables of the reader."""
     arguments = {**arguments_of(curve, provenance.plan, provenance.seed), "plan": "path.plan"}
     lines = [f"    {name}={value}," for name, value in arguments.items()]
     return "\n".join(["sh.fit(", "    model, x, y,", *lines, ")"])
