@@ -22,7 +22,7 @@ class Timing:
     compile_seconds: float
     """Seconds before the first step."""
     step_seconds: float
-    """Seconds per step and member."""
+    """Seconds per step and member, with their share of what an epoch takes without steps: shuffling, for example."""
 
     def run(self, model_steps: float) -> float:
         """Return the seconds for `model_steps` steps, summed over members."""
@@ -40,8 +40,18 @@ def time_steps(cohort: Cohort | StreamCohort, start: Callable[[Cohort | StreamCo
     began = time.perf_counter()
     start(cohort)
     compile_seconds = time.perf_counter() - began
-    steps = max(1, min(cohort.steps, int(_TIMING_SECONDS / max(cohort.time_steps(1), 1e-6))))
-    return Timing(compile_seconds, min(cohort.time_steps(steps) for _ in range(2)) / (steps * members))
+    without_steps = min(cohort.time_steps(0) for _ in range(2))
+    steps, seconds = 1, cohort.time_steps(1) - without_steps
+    while seconds < _TIMING_SECONDS and steps < cohort.steps:
+        steps = min(cohort.steps, steps * _more(seconds))
+        seconds = cohort.time_steps(steps) - without_steps
+    seconds = max(min(seconds, cohort.time_steps(steps) - without_steps), 1e-9)
+    return Timing(compile_seconds, (seconds / steps + without_steps / cohort.steps) / members)
+
+
+def _more(seconds: float) -> int:
+    """Return how many times as many steps take about `_TIMING_SECONDS`: at most 8, as a few steps say little."""
+    return max(2, min(8, round(_TIMING_SECONDS / max(seconds, 1e-9))))
 
 
 def choose(candidates: list[Way], time_way: Callable[[Way], Timing], model_steps: float) -> tuple[Way, str]:

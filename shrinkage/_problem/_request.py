@@ -49,7 +49,7 @@ class Request:
         Rows, functions and layers have no code: they are variables of the reader, with the name of the argument.
         """
         code = {}
-        for name in ("on", "patience", "epoch", "steps_per_epoch", "max_memory", "sample_weight", "class_weight"):
+        for name in ("on", "patience", "epoch", "steps_per_epoch", "sample_weight", "class_weight"):
             value = getattr(self, name)
             if isinstance(value, (bool, int, float, str)):
                 is_default = value == getattr(Request, name)

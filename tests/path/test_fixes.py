@@ -19,7 +19,7 @@ GROUPS, WEIGHT = np.arange(60) // 2, np.linspace(0.5, 1.5, 60)
 SMALL: dict[str, Any] = {
     **{"penalty": sh.L2(), "how": sh.Decoupled(), "lams": [0.1, 0.01], "cv": 2, "groups": GROUPS, "epochs": 1},
     **{"batch_size": 20, "standardize_target": True, "models": "chosen", "seed": 3},
-    **{"on": "all", "patience": 2, "epoch": "last", "sample_weight": WEIGHT, "max_memory": 1e9},
+    **{"on": "all", "patience": 2, "epoch": "last", "sample_weight": WEIGHT},
 }
 FITS = [code for code, kind in KINDS.items() if "{fit}" in kind.fix.code]
 

@@ -1,6 +1,7 @@
 """When ways are timed, and which one is taken."""
 
 from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +91,38 @@ def test_a_probe_times_both_ways_and_leaves_no_trace_in_the_result(monkeypatch):
     assert "timed for a step of one member" in probed.plan["reason"]
     if probed.plan["xla"] == plain.plan["xla"]:
         np.testing.assert_array_equal(probed.cv_loss, plain.cv_loss)
+
+
+class Clocked:
+    """A cohort whose calls take a time that is known.
+
+    Args:
+        steps: Steps of an epoch.
+        without: Seconds of a call without steps.
+        step: Seconds of a step.
+    """
+
+    def __init__(self, steps: int, without: float, step: float):
+        self.steps, self._without, self._step = steps, without, step
+        self.seconds = 0.0
+
+    def time_steps(self, steps: int) -> float:
+        found = self._without + steps * self._step
+        self.seconds += found
+        return found
+
+
+@pytest.mark.parametrize(
+    ("steps", "without", "step"),
+    [(4000, 0.3, 2e-4), (4000, 0.0, 2e-4), (10, 0.3, 2e-4), (4000, 0.01, 0.5), (1, 0.01, 0.5)],
+    ids=["many rows", "short steps", "few steps", "long steps", "one step"],
+)
+def test_shuffling_many_rows_is_not_the_time_of_a_step(steps, without, step):
+    cohort: Any = Clocked(steps, without, step)
+    found = _probe.time_steps(cohort, lambda _: None, members=6)
+    epoch = (without + steps * step) / 6
+    assert found.step_seconds * steps == pytest.approx(epoch, rel=1e-6)
+    assert cohort.seconds < 10 * without + 5 * max(0.15, step)
 
 
 # --- one strength at a time

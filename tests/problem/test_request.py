@@ -11,8 +11,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "defaults": ({}, {}),
     "equal to the defaults": ({"on": "kernels", "epoch": "best"}, {}),
     "numbers and text": (
-        {"patience": 3, "epoch": 2, "steps_per_epoch": 9, "max_memory": 1e9, "on": "all"},
-        {"patience": "3", "epoch": "2", "steps_per_epoch": "9", "max_memory": "1000000000.0", "on": "'all'"},
+        {"patience": 3, "epoch": 2, "steps_per_epoch": 9, "on": "all"},
+        {"patience": "3", "epoch": "2", "steps_per_epoch": "9", "on": "'all'"},
     ),
     "names": ({"on": ["dense", "embedding"]}, {"on": "['dense', 'embedding']"}),
     "functions": ({"on": lambda weight: True}, {"on": "on"}),
@@ -21,6 +21,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"sample_weight": "sample_weight", "class_weight": "class_weight"},
     ),
     "shown elsewhere": ({"cv": 3, "seed": 4, "batch_size": 8}, {}),
+    "of the machine": ({"max_memory": 1e9}, {}),
 }
 
 
