@@ -63,6 +63,11 @@ class Folds:
         return self.kind.startswith("given")
 
     @property
+    def names_rows(self) -> bool:
+        """Whether the caller named the rows of the folds: by fold numbers, pairs or a splitter."""
+        return not (self._has_given_rows or self.kind.endswith(("k-fold", "hold-out", "rung")))
+
+    @property
     def is_rung(self) -> bool:
         """Whether the split is of a search within a budget, which trains on a part of the rows."""
         return self.kind.endswith("rung")

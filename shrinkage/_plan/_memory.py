@@ -32,8 +32,9 @@ _OF_BLOCK = 3
 """Losses and predictions of a block for a strength: of held-out and of training rows, and averaged over folds."""
 _HEAP = 1.25
 """Memory of arrays for a moment, to their size: the allocator keeps freed arrays of up to 32 MiB; measured."""
-_SPLITTING = 60
-"""Bytes per row on disk, for a moment, while the folds are chosen: weights, classes and sets of rows (docs/data.md)."""
+_SPLITTING = {True: 12, False: 70}
+"""Bytes per row on disk, for a moment, while the folds are chosen at random, or by groups, places or a splitter;
+measured. Weights of rows take 8 more."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Memory:
     """Rows in the sets that folds train on, hold out and score, added up: their numbers are kept."""
     stored: int = 0
     """Number of rows on disk."""
+    splitting: int = 0
+    """Bytes in use while the folds of rows on disk are chosen, before compiling."""
 
     def predict(self, chunk: int, *, xla: bool, evaluated_rows: int) -> int:
         """Return the peak memory of a run with `chunk` strengths at a time, in bytes."""
@@ -90,7 +93,7 @@ class Memory:
         batch = together * (2 * 4 * self.inputs * self.batch_size + _BATCHES * self.rows)
         copies = _BLOCKS if self.stored else 1
         training = copies * self.data + _HEAP * (batch + _INDEX * self.listed) + self.strengths * kept
-        return _COMPILING[xla] + max(training, _SPLITTING * self.stored)
+        return max(_COMPILING[xla] + training, self.splitting)
 
     def _per_strength(self, xla: bool, evaluated_rows: int) -> float:
         training = self.member + self.weights + _ACTIVATIONS[xla] * self.activations * self.batch_size
@@ -113,6 +116,7 @@ def measure(
     limit: int,
     n_train: int = 0,
     stored: int = 0,
+    at_random: bool = True,
 ) -> Memory:
     """Return the sizes of a run.
 
@@ -125,6 +129,7 @@ def measure(
         limit: Bytes that the run may take.
         n_train: Rows that the folds train on, added up.
         stored: Number of rows on disk, of which `data` is a sample, or 0.
+        at_random: Whether the folds are chosen at random, without groups.
     """
     network = template.network
     optimizer = fresh_optimizer(template.optimizer)
@@ -150,6 +155,7 @@ def measure(
         rows=data.n_rows,
         listed=3 * len(held_out) * data.n_rows if stored else n_train + 2 * sum(map(len, held_out)),
         stored=stored,
+        splitting=stored * (_SPLITTING[at_random] + 8 * bool(np.ptp(data.weight))),
     )
 
 

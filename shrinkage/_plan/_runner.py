@@ -65,6 +65,7 @@ class Runner:
             training.template, training.data, self._scored_together(),
             batch_size=training.batch_size, strengths=self._strengths, limit=limit,
             n_train=int(problem.n_train.sum()), stored=0 if problem.stored is None else problem.stored.spool.n_rows,
+            at_random=problem.groups is None and not problem.folds.names_rows,
         )  # fmt: skip
         candidates = ways(training.template.network, agrees=agrees, batch_size=training.batch_size)
         if self._strengths == 1:

@@ -201,13 +201,19 @@ def test_a_wrong_limit_is_refused(limit):
         pytest.param({"rows": 10**7}, 32 * 10**7, id="permutations and batches of an epoch"),
         pytest.param({"data": 10**8}, 10**8 - 1000, id="tensors of the rows"),
         pytest.param({"data": 10**8, "stored": 1000}, 6 * 10**8, id="copies of a block on disk"),
-        pytest.param({"stored": 10**7}, 40 * 10**7, id="folds of rows on disk"),
     ],
 )
 @pytest.mark.parametrize("xla", [True, False])
 def test_memory_of_rows_is_told(changes, least, xla):
     before, after = (memory.predict(1, xla=xla, evaluated_rows=8) for memory in (SMALL, replace(SMALL, **changes)))
     assert least <= after - before <= 3 * least
+
+
+def test_the_folds_of_rows_on_disk_are_chosen_before_steps_are_compiled():
+    many, more = (replace(SMALL, stored=1000, splitting=size) for size in (10**6, 10**9))
+    few = replace(SMALL, stored=1000)
+    found = [memory.predict(1, xla=True, evaluated_rows=8) for memory in (few, many, more)]
+    assert found[0] == found[1] and 10**9 <= found[2] < 1.01 * 10**9
 
 
 @pytest.mark.full
