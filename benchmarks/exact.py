@@ -16,6 +16,8 @@ from shrinkage._host._quiet import require_tensorflow
 
 LAMS = 10.0 ** np.arange(-2, -7.1, -0.25)
 FOLDS = 5
+_FEW = 16_384
+"""Rows that are read into memory whatever its limit is."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,11 @@ def make_rows(n_rows: int, n_columns: int, *, classes: bool) -> Rows:
     return Rows(x, (scores + rng.normal(size=n_rows)).astype("float32"), classes)
 
 
-def ours(rows: Rows, rate: Any = 1e-3, **arguments: Any) -> Any:
+def ours(rows: Rows, rate: Any = 1e-3, *, on_disk: bool = False, **arguments: Any) -> Any:
     """Return the path of a linear model."""
     require_tensorflow()
     import keras
+    import tensorflow as tf
 
     import shrinkage as sh
 
@@ -62,7 +65,14 @@ def ours(rows: Rows, rate: Any = 1e-3, **arguments: Any) -> Any:
     )
     optimizer: Any = keras.optimizers.Adam(rate)
     model.compile(optimizer, "binary_crossentropy" if rows.classes else "mean_squared_error")
-    return sh.fit(model, rows.x, rows.y, penalty=sh.L2(), lams=LAMS, cv=FOLDS, progress=False, **arguments)
+    data: Any = rows.x, rows.y
+    if on_disk:
+        data = (tf.data.Dataset.from_tensor_slices(data).batch(1024),)
+        arguments["max_memory"] = rows.x.nbytes / 4
+    path = sh.fit(model, *data, penalty=sh.L2(), lams=LAMS, cv=FOLDS, progress=False, **arguments)
+    if (path.plan["blocks"] > 1) != on_disk:
+        raise RuntimeError(f"The rows should be {'on disk' if on_disk else 'in memory'}.")
+    return path
 
 
 def by_training(rows: Rows, epochs: int) -> Any:
@@ -124,8 +134,10 @@ def compare(rows: Rows, epochs: int, full: int, repeats: int) -> dict[str, Found
     folds = list(zip(path.folds.train, path.folds.held_out, strict=True))
     several = sorted((measure(lambda: ours(rows, solver="exact")) for _ in range(repeats)), key=lambda f: f.seconds)
     name = "LogisticRegressionCV" if rows.classes else "RidgeCV"
+    on_disk = ["exact, rows on disk"] if len(rows.x) > _FEW else []
     return {
         "exact": several[repeats // 2],
+        **{way: measure(lambda: ours(rows, solver="exact", on_disk=True)) for way in on_disk},
         f"trained, Adam, 0.001, {epochs} epochs of batches of 32 rows": measure(lambda: by_training(rows, epochs)),
         f"trained, Adam, 0.3 falling along a cosine, {full} full batches": measure(lambda: by_full_batches(rows, full)),
         f"scikit-learn's {name}": scikit_learn(rows, folds),

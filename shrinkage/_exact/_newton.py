@@ -54,14 +54,18 @@ class Logistic:
             return [(begin, converged)]
         # Without a minimum, weights of all rows would tell a fold about the rows that it holds out.
         begin = np.where(converged, begin, 0.0)
-        pairs = zip(sets, ridges, strict=True)
-        return [minimise(_Loss(self._rows, self._head, f), ridge, begin) for f, ridge in pairs]
+        return [self._minimise(f, ridge, begin) for f, ridge in zip(sets, ridges, strict=True)]
+
+    def _minimise(self, f: int, ridge: np.ndarray, begin: np.ndarray | None = None) -> Solution:
+        found = minimise(_Loss(self._rows, self._head, f), ridge, begin)
+        self._rows.end_rereading(f)
+        return found
 
     def _solve_all_rows(self, ridge: np.ndarray) -> Solution:
         keys = [float(f"{value:.9e}") for value in ridge]  # folds multiply and divide by their numbers of rows
         new = [place for place, key in enumerate(keys) if key not in self._of_all_rows]
         if new:
-            found, converged = minimise(_Loss(self._rows, self._head, self._rows.n_sets - 1), ridge[new])
+            found, converged = self._minimise(self._rows.n_sets - 1, ridge[new])
             for place, number in enumerate(new):
                 self._of_all_rows[keys[number]] = found[:, :, place], bool(converged[place])
         weights, converged = zip(*(self._of_all_rows[key] for key in keys), strict=True)

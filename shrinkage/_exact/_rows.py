@@ -87,14 +87,11 @@ class Rows:
         return design
 
     def design_to_reread(self, number: int, block: Block, f: int) -> np.ndarray:
-        """Return `design` for rows that are read many times: outputs of layers before the head are written to disk.
-
-        Not if the layers differ between folds, as `Normalization` does: these are fast.
-        """
+        """Return `design` for rows that are read many times: outputs of layers before the head are written to disk."""
         stored = self._problem.stored
-        if stored is None or self.adapts or self._body(f) is None:
+        if stored is None or self._body(f) is None:
             return self.design(number, block, f)
-        file = stored.spool.folder / f"features-{number}.npy"
+        file = stored.spool.folder / f"features-{f if self.adapts else 0}-{number}.npy"
         if file.exists():
             return self._with_constant(np.load(file))
         features = self._features(block.data.x, f)
@@ -106,6 +103,12 @@ class Rows:
         except OSError:  # without room on disk, the layers run again
             new.unlink(missing_ok=True)
         return self._with_constant(features)
+
+    def end_rereading(self, f: int) -> None:
+        """Remove the files of a set, unless other sets need them too."""
+        if self._problem.stored is not None and self.adapts:
+            for file in self._problem.stored.spool.folder.glob(f"features-{f}-*"):
+                file.unlink()
 
     def design_of(self, x: Any, f: int) -> np.ndarray:
         """Return the columns of the linear model of a set for inputs x, a tree of (n, ...)."""

@@ -30,6 +30,8 @@ _BLOCKS = 7
 the buffer and its tensor, and the next block, which is read in advance."""
 _OF_BLOCK = 3
 """Losses and predictions of a block for a strength: of held-out and of training rows, and averaged over folds."""
+_READING = 64 * 2**20
+"""Bytes in use while rows are read, checked and written to disk, and kept by their reader; measured with Parquet."""
 _HEAP = 1.25
 """Memory of arrays for a moment, to their size: the allocator keeps freed arrays of up to 32 MiB; measured."""
 _SPLITTING = {True: 12, False: 70}
@@ -91,8 +93,10 @@ class Memory:
         kept = self.held_out * (self.output + 8) + self.member  # per strength, until the path is assembled
         together = side_by_side(self.folds, xla)
         batch = together * (2 * 4 * self.inputs * self.batch_size + _BATCHES * self.rows)
-        copies = _BLOCKS if self.stored else 1
-        training = copies * self.data + _HEAP * (batch + _INDEX * self.listed) + self.strengths * kept
+        stored = _READING + _BLOCKS * self.data
+        training = (
+            (stored if self.stored else self.data) + _HEAP * (batch + _INDEX * self.listed) + self.strengths * kept
+        )
         return max(_COMPILING[xla] + training, self.splitting)
 
     def _per_strength(self, xla: bool, evaluated_rows: int) -> float:
