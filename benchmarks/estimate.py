@@ -77,6 +77,15 @@ def million() -> dict[str, Any]:
     return {"model": _model((20,), *_dense(32)), "x": x, "y": y, "epochs": 2, "batch_size": 4096, **few}
 
 
+def on_disk() -> dict[str, Any]:
+    """MLP 32 on 1,000,000 rows of 20 columns on disk, 4 strengths, 2 folds, 2 epochs"""
+    import tensorflow as tf
+
+    arguments = million()
+    rows = tf.data.Dataset.from_tensor_slices((arguments.pop("x"), arguments.pop("y"))).batch(4096)
+    return {**arguments, "x": rows, "max_memory": 320e6}
+
+
 def budget() -> dict[str, Any]:
     """MLP 256-256 on 10,000 rows, budget=1.5, 10 epochs"""
     x, y = _rows(10_000, 64)
@@ -98,7 +107,7 @@ def _few(strengths: int) -> dict[str, Any]:
 
 
 CASES: dict[str, Callable[[], dict[str, Any]]] = {
-    case.__name__: case for case in (digits, wide, convolutions, recurrent, million, budget, exact)
+    case.__name__: case for case in (digits, wide, convolutions, recurrent, million, on_disk, budget, exact)
 }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,6 +23,7 @@ _BUCKETS = 128
 _SHUFFLED_BYTES = 32 * 2**20
 """Maximum number of bytes shuffled in memory. A larger bucket is split into buckets again."""
 
+Item = TypeVar("Item")
 Place = Callable[[np.ndarray], tuple[np.ndarray, Sequence[np.ndarray]]]
 """A function from row numbers (n,) to the section of each row, (n,), and to arrays (n, ...) to store with the rows."""
 
@@ -65,20 +67,27 @@ class Spool:
         # The file is read, not memory-mapped: mapped pages count as memory of the process.
         return np.fromfile(file, self.dtype, stop - start, offset=start * size)
 
-    def blocks(self, order: Sequence[int], n_blocks: int) -> Iterator[tuple[int, list[np.ndarray]]]:
-        """Yield (number, records of each section) per block, in this order. The next block is read in advance."""
+    def blocks(self, order: Sequence[int], n_blocks: int, make: Callable[[list[np.ndarray]], Item]) -> Iterator[Item]:
+        """Yield blocks in this order. The next block is read and made in advance.
+
+        Args:
+            order: Numbers of the blocks.
+            n_blocks: Number of all blocks.
+            make: Makes a block from the records of each section.
+        """
         bounds = self.shares(n_blocks)
 
-        def read(block: int) -> list[np.ndarray]:
-            return [self.read(g, *bounds[g, block : block + 2].tolist()) for g in range(len(self.sizes))]
+        def read(block: int) -> Item:
+            return make([self.read(g, *bounds[g, block : block + 2].tolist()) for g in range(len(self.sizes))])
 
         with ThreadPoolExecutor(1) as reader:
             ahead = reader.submit(read, order[0])
-            for i, block in enumerate(order):
-                records = ahead.result()
-                if i + 1 < len(order):
-                    ahead = reader.submit(read, order[i + 1])
-                yield block, records
+            for following in [*order[1:], None]:
+                block = ahead.result()
+                if following is not None:
+                    ahead = reader.submit(read, following)
+                yield block
+                del block  # before the next block is there
 
 
 class Writer:

@@ -97,9 +97,8 @@ class StoredRows:
         return int(np.diff(self.spool.shares(self.n_blocks), axis=1).max(axis=1).sum())
 
     def blocks(self, order: Sequence[int] | None = None) -> Iterator[Block]:
-        """Yield the blocks in this order. None is the order on disk."""
-        for _, records in self.spool.blocks(range(self.n_blocks) if order is None else order, self.n_blocks):
-            yield self._block(records)
+        """Return the blocks in this order. None is the order on disk."""
+        return self.spool.blocks(range(self.n_blocks) if order is None else order, self.n_blocks, self._block)
 
     def is_sampled(self, rows: np.ndarray) -> np.ndarray:
         """Return whether each of the rows, given by their numbers, is one of `sample_rows`."""

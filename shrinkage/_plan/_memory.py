@@ -93,10 +93,8 @@ class Memory:
         kept = self.held_out * (self.output + 8) + self.member  # per strength, until the path is assembled
         together = side_by_side(self.folds, xla)
         batch = together * (2 * 4 * self.inputs * self.batch_size + _BATCHES * self.rows)
-        stored = _READING + _BLOCKS * self.data
-        training = (
-            (stored if self.stored else self.data) + _HEAP * (batch + _INDEX * self.listed) + self.strengths * kept
-        )
+        rows = _READING + _BLOCKS * self.data if self.stored else self.data
+        training = rows + _HEAP * (batch + _INDEX * self.listed) + self.strengths * kept
         return max(_COMPILING[xla] + training, self.splitting)
 
     def _per_strength(self, xla: bool, evaluated_rows: int) -> float:

@@ -36,7 +36,7 @@ def test_blocks_hold_each_row_once_in_its_section(n_rows, n_sections, n_blocks, 
         patch.setattr(_spool, "_BUCKETS", 5)
         spool = written(n_rows, sections)
     found = []
-    for _, records in spool.blocks(range(n_blocks), n_blocks):
+    for records in spool.blocks(range(n_blocks), n_blocks, list):
         assert len(records) == len(spool.sizes)
         for section, part in enumerate(records):
             found.append(part["0"])
@@ -62,10 +62,10 @@ def test_the_same_seed_gives_the_same_order():
 
 def test_blocks_are_read_in_the_order_given():
     spool = written(300, np.arange(300) % 3)
-    assert [number for number, _ in spool.blocks([2, 0, 1], 3)] == [2, 0, 1]
-    assert [sum(map(len, records)) for _, records in spool.blocks([0], 3)] == [
-        99
-    ]  # a third of 100 rows of each section
+    in_order = [block.tolist() for block in spool.blocks(range(3), 3, lambda records: np.concatenate(records)["row"])]
+    found = [block.tolist() for block in spool.blocks([2, 0, 1], 3, lambda records: np.concatenate(records)["row"])]
+    assert found == [in_order[2], in_order[0], in_order[1]] and found[0] != found[1]
+    assert len(in_order[0]) == 99  # a third of 100 rows of each section
 
 
 def test_nothing_is_left_on_the_disk(tmp_path, monkeypatch):
