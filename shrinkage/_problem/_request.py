@@ -46,12 +46,14 @@ class Request:
     def unshown_arguments(self) -> dict[str, str]:
         """Code for the arguments that are not the defaults, and that a path shows nowhere else, by name.
 
-        Rows, functions and layers have no code: they are variables of the reader, with the name of the argument.
+        Rows, functions and layers have no code: they are variables of the reader, with the name of the argument. An
+        exact solver ignores the arguments of training.
         """
+        of_training = () if self.solver == "exact" else ("patience", "epoch", "steps_per_epoch")
         code = {}
-        for name in ("on", "patience", "epoch", "steps_per_epoch", "sample_weight", "class_weight"):
+        for name in ("on", *of_training, "sample_weight", "class_weight"):
             value = getattr(self, name)
-            if isinstance(value, (bool, int, float, str)):
+            if isinstance(value, (int, float, str)):
                 is_default = value == getattr(Request, name)
                 code |= {} if is_default else {name: repr(value)}
             elif value is not None:

@@ -82,46 +82,35 @@ TARGETS = (ROWS @ np.arange(6.0)[:, None] / 5 + np.random.default_rng(5).normal(
 SHARES = np.random.default_rng(6).uniform(0, 2, 4000).astype("float32")
 
 
+# name: (loss, activation, targets, options)
+ON_DISK: dict[str, tuple[str, Any, np.ndarray, dict[str, Any]]] = {
+    "squared error": ("mean_squared_error", None, TARGETS, {}),
+    "standardised target": ("mean_squared_error", None, TARGETS, {"standardize_target": True}),
+    "repeats": ("mean_squared_error", None, TARGETS, {"repeats": 2}),
+    "labels": ("binary_crossentropy", "sigmoid", (TARGETS > 6).astype("float32"), {}),
+    "classes": ("sparse_categorical_crossentropy", "softmax", np.digitize(TARGETS, [3, 8]), {}),
+}
+
+
 @pytest.mark.usefixtures("_small")
 @pytest.mark.parametrize("normalized", [False, True], ids=["", "normalization"])
-@pytest.mark.parametrize("options", [{}, {"standardize_target": True}, {"repeats": 2}], ids=["", "target", "repeats"])
-def test_rows_on_disk_give_the_same_path(normalized, options):
+@pytest.mark.parametrize("name", ON_DISK)
+def test_rows_on_disk_give_the_same_path(name, normalized):
+    loss, activation, targets, options = ON_DISK[name]
     before = [keras.layers.Normalization()] if normalized else []
-    model = linear(columns=6, before=before, metrics=["mae"])
-    common: dict[str, Any] = {"penalty": "l2", "solver": "exact", "lams": LAMS, "cv": 3, **options}
-    dataset = tf.data.Dataset.from_tensor_slices((ROWS, TARGETS, SHARES)).batch(32)
+    units = 3 if name == "classes" else 1
+    model = linear(loss, units, activation, columns=6, before=before, metrics=[loss])
+    common: dict[str, Any] = {"penalty": "l2", "solver": "exact", "lams": [*LAMS, 0.0], "cv": 3, **options}
+    dataset = tf.data.Dataset.from_tensor_slices((ROWS, targets, SHARES)).batch(32)
     stored = sh.fit(model, dataset, max_memory=2.5e5, **common)
-    memory = sh.fit(model, ROWS, TARGETS, sample_weight=SHARES, **common)
+    memory = sh.fit(model, ROWS, targets, sample_weight=SHARES, **common)
     assert stored.plan["blocks"] > 1 and len(stored.held_out_rows) < len(memory.held_out_rows)
-    for name in ("cv_loss", "train_loss", "norm"):
-        np.testing.assert_allclose(getattr(stored, name), getattr(memory, name), rtol=1e-4)
+    for field in ("cv_loss", "train_loss", "norm"):
+        np.testing.assert_allclose(getattr(stored, field), getattr(memory, field), rtol=1e-4)
     rows = np.searchsorted(memory.held_out_rows, stored.held_out_rows)
     np.testing.assert_allclose(stored.predictions, memory.predictions[rows], rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(stored.row_loss, memory.row_loss[rows], rtol=1e-2, atol=1e-4)
-    np.testing.assert_allclose(stored.metrics["mae"], memory.metrics["mae"], rtol=0.02)
-
-
-@pytest.mark.usefixtures("_small")
-@pytest.mark.parametrize("normalized", [False, True], ids=["", "normalization"])
-@pytest.mark.parametrize(
-    ("loss", "units", "activation"),
-    [("binary_crossentropy", 1, "sigmoid"), ("sparse_categorical_crossentropy", 3, "softmax")],
-    ids=["labels", "classes"],
-)
-def test_rows_on_disk_give_the_same_path_with_a_log_loss(loss, units, activation, normalized):
-    before = [keras.layers.Normalization()] if normalized else []
-    model = linear(loss, units, activation, columns=6, before=before, metrics=["accuracy"])
-    classes = np.digitize(TARGETS[:, 0], [3, 8]) if units > 1 else (TARGETS[:, 0] > 6).astype("float32")
-    assert np.unique(classes).size == max(2, units)
-    common: dict[str, Any] = {"penalty": "l2", "solver": "exact", "lams": [*LAMS, 0.0], "cv": 3}
-    dataset = tf.data.Dataset.from_tensor_slices((ROWS, classes, SHARES)).batch(32)
-    stored = sh.fit(model, dataset, max_memory=2.5e5, **common)
-    memory = sh.fit(model, ROWS, classes, sample_weight=SHARES, **common)
-    assert stored.plan["blocks"] > 1 and len(stored.held_out_rows) < len(memory.held_out_rows)
-    for name in ("cv_loss", "train_loss", "norm"):
-        np.testing.assert_allclose(getattr(stored, name), getattr(memory, name), rtol=1e-4)
-    rows = np.searchsorted(memory.held_out_rows, stored.held_out_rows)
-    np.testing.assert_allclose(stored.predictions, memory.predictions[rows], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(stored.metrics[loss], memory.metrics[loss], rtol=0.02)
 
 
 @pytest.mark.usefixtures("_small")

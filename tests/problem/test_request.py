@@ -21,6 +21,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"sample_weight": "sample_weight", "class_weight": "class_weight"},
     ),
     "shown elsewhere": ({"cv": 3, "seed": 4, "batch_size": 8}, {}),
+    "of the exact solver": ({"solver": "exact", "epoch": "last", "patience": 3, "on": "all"}, {"on": "'all'"}),
     "of the machine": ({"max_memory": 1e9}, {}),
 }
 
