@@ -19,7 +19,7 @@ from typing import IO, Any, BinaryIO
 import pyarrow
 
 from ._bounds import bound_unpacked
-from ._errors import BadInput
+from ._errors import BadInput, reason_of
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", _ZSTD: "Zstandard"}
@@ -132,8 +132,8 @@ def _version(file: Path) -> tuple[int, int]:
 
 def _damage(file: Path, packings: tuple[str, ...], error: Exception) -> str:
     if packings:
-        return f"{file} is compressed ({packings[-1]}) and damaged: {str(error).rstrip('.')}."
-    return f"{file} cannot be read: {getattr(error, 'strerror', None) or error}."
+        return f"{file} is compressed ({packings[-1]}) and damaged: {reason_of(error)}."
+    return f"{file} cannot be read: {getattr(error, 'strerror', None) or reason_of(error)}."
 
 
 def _packing(content: bytes) -> str | None:

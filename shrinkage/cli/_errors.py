@@ -126,6 +126,11 @@ def disk_full(error: BaseException | None) -> str | None:
     return None
 
 
+def reason_of(error: BaseException) -> str:
+    """Return the text of an error of another package, without the full stop that some have at the end."""
+    return str(error).strip().rstrip(".") or type(error).__name__
+
+
 def _describe_known(error: Exception, debug: bool) -> click.ClickException:
     if isinstance(error, click.ClickException):
         return error

@@ -19,7 +19,7 @@ from shrinkage._host._private import UnsupportedVersion
 
 from ._columns import check_fields
 from ._console import plural
-from ._errors import BadInput
+from ._errors import BadInput, reason_of
 
 if TYPE_CHECKING:
     import keras
@@ -222,7 +222,7 @@ def _open(file: Path) -> Image.Image:
     except UnsupportedVersion:
         raise
     except Exception as error:  # any class: the readers of Pillow trust the file's numbers
-        raise BadInput(str(error).rstrip(".") or type(error).__name__) from error
+        raise BadInput(reason_of(error)) from error
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shrinkage._host._private import UnsupportedVersion
 
-from ._errors import BadInput
+from ._errors import BadInput, reason_of
 
 if TYPE_CHECKING:
     import keras
@@ -95,7 +95,7 @@ def _call(name: str, n_inputs: int, n_outputs: int) -> Any:
     try:
         return build(*sizes[:n_needed])
     except (Exception, SystemExit) as error:
-        raise BadInput(f"--model {name}: {function} raised {type(error).__name__}: {error}") from error
+        raise BadInput(f"--model {name}: {function} raised {type(error).__name__}: {reason_of(error)}.") from error
 
 
 def _run(name: str, file: Path) -> Any:
@@ -106,7 +106,7 @@ def _run(name: str, file: Path) -> Any:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise BadInput(f"--model {name}: {file} raised {type(error).__name__}: {error}") from error
+        raise BadInput(f"--model {name}: {file} raised {type(error).__name__}: {reason_of(error)}.") from error
     return module
 
 

@@ -8,7 +8,7 @@ import click
 from shrinkage._host._private import UnsupportedVersion
 
 from ._console import Console, common, import_keras, plural, separator_option
-from ._errors import EXIT_CODES, BadInput
+from ._errors import EXIT_CODES, BadInput, reason_of
 from ._folder import chose_nothing
 from ._recorded import is_unfinished
 
@@ -153,7 +153,7 @@ def _load(file: File) -> "keras.Model":
     except UnsupportedVersion:
         raise
     except Exception as error:  # any class: Keras trusts a configuration to have the right types
-        raise BadInput(f"{file} cannot be loaded as a Keras model: {error}") from error
+        raise BadInput(f"{file} cannot be loaded as a Keras model: {reason_of(error)}.") from error
     if not isinstance(model, keras.Model):
         raise BadInput(f"{file} holds a {type(model).__name__}; expected a Keras model.")
     return model

@@ -18,7 +18,7 @@ from pyarrow import parquet
 
 from ._bounds import bound_lines
 from ._content import Content, find_content, seekable
-from ._errors import BadInput
+from ._errors import BadInput, reason_of
 from ._layout import UTF_8, Layout, find_encoding, find_table, is_number, take_head
 from ._numerals import NOTHING, Known
 from ._rows import UNDECODABLE, Decoder, OnBadRow, Splitter, refuse
@@ -130,7 +130,7 @@ class CsvFile:
         try:
             layout = find_table(head, separator)
         except csv.Error as error:
-            raise BadInput(f"{self.file} is not a regular table: {str(error).rstrip('.')}.") from error
+            raise BadInput(f"{self.file} is not a regular table: {reason_of(error)}.") from error
         if layout is None:
             raise BadInput(f"{self.file} is empty.")
         return layout
@@ -195,7 +195,7 @@ class ParquetFile:
                 stream = seekable(stream, stack) if self._content.packings else stream
                 yield stack.enter_context(parquet.ParquetFile(stream, buffer_size=2**20, pre_buffer=False))
         except (OSError, ValueError, KeyError, NotImplementedError) as error:
-            raise BadInput(f"{self.file} is not a readable Parquet file: {error}") from error
+            raise BadInput(f"{self.file} is not a readable Parquet file: {reason_of(error)}.") from error
 
 
 def _index_of(schema: pa.Schema) -> list[str]:

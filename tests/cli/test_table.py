@@ -121,8 +121,17 @@ def test_parquet_is_known_by_its_content(tmp_path):
     ],
 )
 def test_unreadable_files(tmp_path, text, message):
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(BadInput, match=rf"{message}.*\.$"):
         read_table(write(tmp_path, text))
+
+
+def test_a_damaged_schema_of_parquet_is_refused_in_a_sentence(tmp_path):
+    file = tmp_path / "t.parquet"
+    pd.DataFrame({"a": [1, 2]}).to_parquet(file)
+    start = file.read_bytes().index(b"ARROW:schema") + 40
+    file.write_bytes(file.read_bytes()[:start] + b"\xfc" + file.read_bytes()[start + 1 :])
+    with pytest.raises(BadInput, match=r"is not a readable Parquet file: .*[a-z]\.$"):
+        read_table(file)
 
 
 def test_a_file_that_is_not_there(tmp_path):
