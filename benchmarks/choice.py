@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks import _sets
 from benchmarks._page import DOCS, machine, markdown, write
-from shrinkage._cv._choice import gain
+from shrinkage._cv._statistics import gain
 from shrinkage._host._quiet import require_tensorflow
 
 REGRESSIONS = {"diabetes", "california", "flights"}

@@ -17,7 +17,8 @@ import numpy as np
 from benchmarks import _sets
 from benchmarks._page import DOCS, machine, markdown, write
 from benchmarks.choice import REAL, REGRESSIONS, network
-from shrinkage._cv._choice import at_epochs, best_epochs, choose, gain, summarise
+from shrinkage._cv._choice import at_epochs, best_epochs, choose
+from shrinkage._cv._statistics import gain, summarise
 from shrinkage._cv._strengths import automatic_grid
 from shrinkage._host._quiet import require_tensorflow
 

@@ -17,7 +17,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 import shrinkage as sh
 from benchmarks import _sets
 from benchmarks._page import DOCS, machine, markdown, write
-from shrinkage._cv._choice import gain
+from shrinkage._cv._statistics import gain
 
 Rows = tuple[np.ndarray, np.ndarray]
 CLASSES, NUMBER = "sparse_categorical_crossentropy", "mean_squared_error"

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shrinkage._cv._choice import at_epochs, best_epochs, summarise, summarise_split
+from shrinkage._cv._choice import at_epochs, best_epochs
+from shrinkage._cv._statistics import summarise, summarise_split
 from shrinkage._path._curve import Curve
 from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import Decoupled
@@ -49,7 +50,8 @@ class _Point:
     def mean_and_se(self) -> tuple[np.ndarray, np.ndarray]:
         """(S,) each."""
         problem = self.problem
-        return summarise_split(self.fold_loss, problem.fold_weight, problem.folds, self.row_loss, problem.row_weight)
+        rows = self.row_loss, problem.row_weight, problem.row_groups
+        return summarise_split(self.fold_loss, problem.fold_weight, problem.folds, *rows)
 
 
 def learn_on_subsets(curve: Curve, runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor) -> Learned | None:

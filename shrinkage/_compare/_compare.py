@@ -58,9 +58,9 @@ def compare(
     No penalty after the last epoch ("none"), no penalty at its best epoch ("early stopping") and each penalty at its
     choice are compared. All of them have the same folds, batches and first weights, so that differences are paired.
     With the differences `d_f` of J fold losses and their variance s², the interval is
-    `mean ± t(0.975; J - 1) √((1/J + n_test/n_train) s²)`, as for `path.gain`; for a single split it is over rows. The
-    p-values are adjusted by Holm's method, once for the differences to none and once for the differences to the least
-    loss. What cannot be told from the least is a tie.
+    `mean ± t(0.975; J - 1) √((1/J + n_test/n_train) s²)`, as for `path.gain`; for a single split it is over rows or
+    groups. The p-values are adjusted by Holm's method, once for the differences to none and once for the differences to
+    the least loss. What cannot be told from the least is a tie.
 
     Args:
         model: A model as for `fit`; or several: a list of models, or a dictionary from names to models or functions.

@@ -9,7 +9,8 @@ import numpy as np
 
 from shrinkage._compare._deployed import UNKNOWN, Deployed
 from shrinkage._compare._statistics import p_value
-from shrinkage._cv._choice import Difference, best_epochs
+from shrinkage._cv._choice import best_epochs
+from shrinkage._cv._statistics import Difference, row_degrees
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
 
@@ -93,8 +94,8 @@ class Entry:
         """Return the p-value of a difference that `minus` returned."""
         if not self.path.single_split:
             return p_value(difference, len(self.path.fold_weight) - 1)
-        weight = np.ones(len(self.path.row_loss)) if self.path.row_weight is None else self.path.row_weight
-        return p_value(difference, float(weight.sum() ** 2 / (weight**2).sum()) - 1)
+        degrees = row_degrees(len(self.path.row_loss), self.path.row_weight, self.path.groups)
+        return p_value(difference, degrees)
 
     def with_model(self, deployed: Deployed) -> "Entry":
         return replace(self, deployed=deployed)

@@ -10,7 +10,7 @@ import numpy as np
 from shrinkage._compare._entry import Entry
 from shrinkage._compare._nested import Nested
 from shrinkage._compare._statistics import holm
-from shrinkage._cv._choice import Difference, optimism
+from shrinkage._cv._statistics import Difference, optimism
 from shrinkage._path._path import Path
 
 LEVEL = 0.05

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shrinkage._cv._choice import Difference
+from shrinkage._cv._statistics import Difference
 
 
 def p_value(difference: Difference, degrees_of_freedom: float) -> float:

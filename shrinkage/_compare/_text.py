@@ -80,7 +80,7 @@ def _table(ranking: Ranking) -> list[str]:
     digits = digits_of(ranking)
     sparse = any(entry.deployed.zeros > 0 for entry in ranking.entries)
     timed = len({entry.baseline for entry in ranking.entries}) > 1
-    titles = ["lambda", loss_words(some.loss_name), "se (rows)" if some.single_split else "se"]
+    titles = ["lambda", loss_words(some.loss_name), f"se ({some.error_units})" if some.single_split else "se"]
     titles += ["gain over none (95 %)", "p", "above the least (95 %)", "p", ""]
     titles += ["zeros", "units", "inputs"] * sparse + ["KiB zipped"] + ["us a row"] * timed + ["seconds"]
     rows = {"": titles}

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import tree
 
-from shrinkage._cv._choice import row_se, summarise
 from shrinkage._cv._folds import Folds
+from shrinkage._cv._statistics import row_se, summarise
 from shrinkage._data._data import Data, TargetUnits, WeightedTargets, take
 from shrinkage._host._compiled import metric_direction
 from shrinkage._model._null import null_predictions
@@ -98,7 +98,13 @@ def _base_name(metric: keras.metrics.Metric) -> str:
 
 
 def null_scores(
-    template: Template, data: Data, objective: Objective, folds: Folds, outputs: Any, target: TargetUnits | None
+    template: Template,
+    data: Data,
+    objective: Objective,
+    folds: Folds,
+    outputs: Any,
+    target: TargetUnits | None,
+    groups: np.ndarray | None,
 ) -> dict[str, Any]:
     """Return the held-out loss of the null model with standard error, metrics, and losses per fold and per row.
 
@@ -111,6 +117,7 @@ def null_scores(
         folds: The split.
         outputs: Predictions of all strengths, a tree of (m, S, ...).
         target: The units of the targets in training, or None.
+        groups: Groups of the held-out rows, (m,), or None.
     """
     one = tree.map_structure(lambda value: value[:, 0], outputs)
     constants = [null_predictions(data, objective, rows, one) for rows in folds.train]
@@ -127,7 +134,7 @@ def null_scores(
     mean, se = summarise(fold_loss[:, None], fold_weight, repeats=folds.repeats, overlap=folds.overlap)
     row_loss = mean_by_rows(losses, rows)
     if len(fold_loss) == 1:
-        se = row_se(row_loss[:, None], data.weight[held])
+        se = row_se(row_loss[:, None], data.weight[held], groups)
     metrics = {}
     if all(known):
         averaged = tree.map_structure(lambda value: mean_by_rows(value, rows)[:, None], predictions)

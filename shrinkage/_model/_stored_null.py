@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from keras import tree
 
-from shrinkage._cv._choice import row_se, summarise
 from shrinkage._cv._folds import Folds
+from shrinkage._cv._statistics import row_se, summarise
 from shrinkage._data._data import Data, TargetUnits
 from shrinkage._data._stored import Block, StoredRows
 from shrinkage._model._metrics import RunningMetrics, constant_losses, mean_by_rows, no_null_scores
@@ -24,6 +24,7 @@ def stored_null_scores(
     folds: Folds,
     outputs: Any,
     target: TargetUnits | None,
+    groups: np.ndarray | None,
 ) -> dict[str, Any]:
     """Return the scores of `null_scores` over all held-out rows; losses per row are of the sample of held-out rows.
 
@@ -37,6 +38,7 @@ def stored_null_scores(
         folds: The split.
         outputs: Predictions of all strengths, a tree of (m, S, ...).
         target: The units of the targets in training, or None.
+        groups: Groups of the held-out rows, (m,), or None.
     """
     one = tree.map_structure(lambda value: value[:1, 0], outputs)
     constants = _constants(stored, sample, objective, one)
@@ -56,7 +58,7 @@ def stored_null_scores(
     mean, se = summarise(fold_loss[:, None], stored.weight, repeats=folds.repeats, overlap=folds.overlap)
     if stored.n_folds == 1:
         share = len(row_loss) / folds.held_out.union_size
-        se = row_se(row_loss[:, None], stored.sample_weight) * np.sqrt(share)
+        se = row_se(row_loss[:, None], stored.sample_weight, groups, share)
     return {
         "null_loss": float(mean[0]),
         "null_se": float(se[0]),

@@ -60,17 +60,19 @@ def _held_out(problem: Problem, outcome: Outcome) -> dict[str, Any]:
     rows = problem.held_out_rows
     if stored is None:
         metrics = metrics_of(template, data, rows, predictions)
-        null = null_scores(template, data, objective, problem.folds, predictions, target)
+        null = null_scores(template, data, objective, problem.folds, predictions, target, problem.row_groups)
     else:
         metrics = {name: values[0] for name, values in outcome.scores.metrics.items()}
-        null = stored_null_scores(template, stored, data, objective, problem.folds, predictions, target)
+        null = stored_null_scores(
+            template, stored, data, objective, problem.folds, predictions, target, problem.row_groups
+        )
     targets = take(data.targets, rows) if stored is None else stored.sample_targets()
     leaves = tree.flatten(targets)
     with_loss = {term.place for term in objective.terms}
     targets = tree.pack_sequence_as(targets, [leaf if i in with_loss else None for i, leaf in enumerate(leaves)])
     return {
         **{"held_out_rows": rows, "row_weight": problem.row_weight, "targets": _own_structure(targets)},
-        **{"metrics": metrics, **null, "groups": None if problem.groups is None else problem.groups[rows]},
+        **{"metrics": metrics, **null, "groups": problem.row_groups},
     }
 
 

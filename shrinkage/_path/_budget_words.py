@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from shrinkage._cv._choice import paired_errors
+from shrinkage._cv._statistics import paired_errors
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import beats_constant
 from shrinkage._path._words import Said, figures, interval_text, lam_text, loss_text, loss_words, strength_text
@@ -82,7 +82,7 @@ def _choice_words(curve: Curve) -> str:
 
 def _alike_words(curve: Curve) -> str:
     """Name the strengths that the held-out rows cannot tell from the choice."""
-    errors = np.nan_to_num(paired_errors(curve.row_loss, curve.index, curve.row_weight))
+    errors = np.nan_to_num(paired_errors(curve.row_loss, curve.index, curve.row_weight, curve.groups))
     close = (np.abs(curve.mean - curve.mean[curve.index]) <= 2 * errors) & ~curve.failed & (curve.lams > 0)
     close[curve.index] = False
     if not close.any():

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from shrinkage._cv._choice import choose, summarise
+from shrinkage._cv._choice import choose
+from shrinkage._cv._statistics import summarise
 from shrinkage._model._metrics import RunningMetrics
 from shrinkage._note import shown
 from shrinkage._path._curve import Curve

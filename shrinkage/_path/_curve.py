@@ -10,18 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from shrinkage._cv._choice import (
-    Difference,
-    at_epochs,
-    choose,
-    choose_paired,
-    gain,
-    optimism,
-    row_gain,
-    summarise,
-    summarise_split,
-)
+from shrinkage._cv._choice import at_epochs, choose, choose_paired
 from shrinkage._cv._folds import Folds
+from shrinkage._cv._statistics import Difference, gain, optimism, row_gain, summarise, summarise_split
 from shrinkage._note import shown
 from shrinkage._path._arrays import Array, read_only
 from shrinkage._path._learning_curve import LearningCurve
@@ -100,12 +91,17 @@ class Curve:
 
     @property
     def se(self) -> Array:
-        """(S,) standard error of `mean`: over folds by glmnet's formula; for a single split, over its weighted rows.
+        """(S,) standard error of `mean`: over folds by glmnet's formula; for a single split, over its rows or groups.
 
         With repeats, it is the root of the mean of the squared standard errors of the repeats. For a single split it
         does not contain the noise of training, and is too small.
         """
-        return summarise_split(self.fold_loss, self.fold_weight, self.folds, self.row_loss, self.row_weight)[1]
+        return summarise_split(self.fold_loss, self.fold_weight, self.folds, *self._row_losses)[1]
+
+    @property
+    def _row_losses(self) -> tuple[Array, Array | None, Array | None]:
+        """Losses, weights and groups of the held-out rows."""
+        return self.row_loss, self.row_weight, self.groups
 
     def summarise(self, fold_loss: Array) -> tuple[Array, Array]:
         """Return the mean of losses (F, S) over folds, and its standard error, (S,) each."""
@@ -120,6 +116,11 @@ class Curve:
     def single_split(self) -> bool:
         """Whether a single part of the rows was held out, instead of each fold in turn."""
         return len(self.fold_weight) == 1
+
+    @property
+    def error_units(self) -> str:
+        """The units that the standard error of a single split is over."""
+        return "rows" if self.groups is None else "groups"
 
     @property
     def failed(self) -> Array:
@@ -167,7 +168,7 @@ class Curve:
         """
         if self.budget is None:
             return self.index_min
-        return choose_paired(self.candidates, self.row_loss, self.row_weight)
+        return choose_paired(self.candidates, *self._row_losses)
 
     @property
     def lam(self) -> float:
@@ -218,8 +219,8 @@ class Curve:
         """The mean loss without a penalty minus the mean loss at `lam`, with a 95 % interval.
 
         The interval is from the corrected resampled t-test (Nadeau & Bengio 2003) over the folds of all repeats. For a
-        single split it is from the paired t-test over the held-out rows, and is too short, because it does not contain
-        the noise of training. The interval ignores that `lam` was chosen on the same rows; see `optimism`.
+        single split it is from the paired t-test over the held-out rows or groups, and is too short, because it does
+        not contain the noise of training. The interval ignores that `lam` was chosen on the same rows; see `optimism`.
         """
         return self.gain_over(-1)
 
@@ -249,21 +250,17 @@ class Curve:
         return gain(other, least, self.fold_weight, n_train=float(n_train), n_test=float(n_test))
 
     def row_gain(self, other: Array, least: Array, mean: float) -> Difference:
-        """Return the mean of `other` - `least`, losses of the rows, (m,) each, with an interval over the rows.
+        """Return the mean of `other` - `least`, losses of the rows, (m,) each, with an interval over rows or groups.
 
         If `row_loss` is of a sample of the held-out rows, the difference over all of them is `mean`, and the interval
         is that of all of them.
         """
-        found = row_gain(other, least, self.row_weight)
-        if self._row_share == 1:
+        share = len(self.row_loss) / self.folds.held_out.union_size
+        found = row_gain(other, least, self.row_weight, self.groups, share)
+        if share == 1:
             return found
-        margin = (found.high - found.mean) * np.sqrt(self._row_share)
+        margin = found.high - found.mean
         return Difference(float(mean), float(mean - margin), float(mean + margin))
-
-    @property
-    def _row_share(self) -> float:
-        """Number of rows in `row_loss` relative to all held-out rows: 1, or less if the rows are on disk."""
-        return len(self.row_loss) / self.folds.held_out.union_size
 
     @property
     def optimism(self) -> float:

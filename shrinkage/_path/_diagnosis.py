@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
-from shrinkage._cv._choice import Difference
+from shrinkage._cv._statistics import Difference
 from shrinkage._finding import SEVERITIES, Finding
 from shrinkage._note import Note
 from shrinkage._path._choice_findings import disagreeing_folds, dominant_rows, flat_strengths, shrinks_by

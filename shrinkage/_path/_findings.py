@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from shrinkage._cv._choice import Difference, far_fold, summarise
+from shrinkage._cv._choice import far_fold
+from shrinkage._cv._statistics import Difference, summarise
 from shrinkage._path._convergence import Convergence, assess_convergence, known_epochs
 from shrinkage._path._curve import Curve
 from shrinkage._path._words import loss_words

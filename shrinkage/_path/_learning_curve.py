@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from shrinkage._cv._choice import Difference
+from shrinkage._cv._statistics import Difference
 from shrinkage._path._arrays import Array, read_only
 
 

@@ -3,8 +3,8 @@
 import math
 from enum import Enum
 
-from shrinkage._cv._choice import Difference, summarise
 from shrinkage._cv._series import is_series
+from shrinkage._cv._statistics import Difference, summarise
 from shrinkage._path._convergence import Convergence, assess_convergence
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import beats_constant, convergence_without_penalty, scale_of

@@ -53,7 +53,7 @@ def header(curve: Curve, title: str, selection: Selection, seconds: float) -> st
 
 def table_cells(curve: Curve) -> dict[str, list[str]]:
     """Return the cells of each row by its label; the titles of the columns have the label ""."""
-    se_title = "se (rows)" if curve.single_split else "se"
+    se_title = f"se ({curve.error_units})" if curve.single_split else "se"
     titles = ["lambda", "index", loss_words(curve.loss_name), se_title]
     titles += [name.replace("_", " ") for name in curve.metrics]
     titles += (

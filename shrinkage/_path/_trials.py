@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from shrinkage._cv._choice import paired_errors
 from shrinkage._cv._rung import PASSES_OF_A_SCORE
+from shrinkage._cv._statistics import paired_errors
 from shrinkage._path._curve import Curve
 from shrinkage._penalties import Decoupled
 
@@ -34,10 +34,12 @@ def _errors(curve: Curve) -> np.ndarray:
     if curve.failed.all() or curve.folds.repeats > 1 or curve.folds.overlap > 1:
         return np.full(curve.fold_loss.shape, np.nan)  # a row has the mean loss of several members
     inside = curve.folds.held_out.contain(curve.held_out_rows)
-    weight = curve.row_weight
-    return np.stack(
-        [paired_errors(curve.row_loss[f], curve.index, None if weight is None else weight[f]) for f in inside]
-    )
+
+    def errors(rows: np.ndarray) -> np.ndarray:
+        weight, groups = (None if column is None else column[rows] for column in (curve.row_weight, curve.groups))
+        return paired_errors(curve.row_loss[rows], curve.index, weight, groups)
+
+    return np.stack([errors(rows) for rows in inside])
 
 
 def _costs(curve: Curve) -> np.ndarray:

@@ -176,7 +176,7 @@ def _size_words(curve: Curve) -> str:
     share = curve.gain.mean / abs(curve.mean[-1]) if curve.mean[-1] else 0.0
     if share < 0.1:
         return ""
-    vary = "rows" if curve.single_split else "folds"
+    vary = curve.error_units if curve.single_split else "folds"
     return f"That is {100 * share:.0f} % of the loss, but the {vary} vary too much to be sure."
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shrinkage._cv._choice import Difference
+from shrinkage._cv._statistics import Difference
 from shrinkage._path._curve import Curve
 from shrinkage._penalties import How, Penalty
 
@@ -122,8 +122,8 @@ def interval_text(curve: Curve, gain: Difference) -> str:
     mean, low, high = (fixed_text(value, digits) for value in (gain.mean, gain.low, gain.high))
     if gain.mean and not round(gain.mean, digits):
         mean = f"less than {fixed_text(10.0**-digits, digits)}"
-    rows = " over the rows of one split," if curve.single_split else ""
-    return f"{mean} (95 % interval{rows} {low} to {high})"
+    over = f" over the {curve.error_units} of one split," if curve.single_split else ""
+    return f"{mean} (95 % interval{over} {low} to {high})"
 
 
 def figures(value: float) -> str:

@@ -30,10 +30,6 @@ from shrinkage._problem._targets import check_class_weight
 from shrinkage._progress._monitor import Monitor
 
 _BATCH_SIZE = 32
-_SHORT_FOR_GROUPS = (
-    "The standard errors and intervals of a single split are over rows. Rows of a group are alike, so that they are "
-    "too short."
-)
 
 
 def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
@@ -96,7 +92,7 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
         notes.append(note_of_unequal_inputs(template.network, counting, rows.x))
     notes += _notes(behaviour, batch_size)
     if len(folds.train) == 1:
-        notes += _notes_of_one_split(request, objective, behaviour)
+        notes += _notes_of_one_split(objective, behaviour)
     groups = read_groups(request.groups, folds.n_rows)
     terms = terms_of(penalty, selection.weights)
     training = Training(template, data, objective, penalty, terms, how, batch_size, init, request.seed, behaviour)
@@ -142,11 +138,9 @@ def _read_and_split(
     return None, data, folds, target, objective, notes
 
 
-def _notes_of_one_split(request: Request, objective: Objective, behaviour: Behaviour) -> list[str]:
-    """Return notes on standard errors over rows: none without losses of rows, and too short ones with groups."""
-    if not objective.by_rows or behaviour.mixes_rows:
-        return [_no_standard_error(objective, behaviour)]
-    return [] if request.groups is None else [_SHORT_FOR_GROUPS]
+def _notes_of_one_split(objective: Objective, behaviour: Behaviour) -> list[str]:
+    """Return a note if there are no losses of rows, and so no standard error."""
+    return [_no_standard_error(objective, behaviour)] if not objective.by_rows or behaviour.mixes_rows else []
 
 
 def _no_standard_error(objective: Objective, behaviour: Behaviour) -> str:

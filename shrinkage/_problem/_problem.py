@@ -160,6 +160,11 @@ class Problem:
         return weight if np.ptp(weight) else None
 
     @property
+    def row_groups(self) -> np.ndarray | None:
+        """Groups of `held_out_rows`, (m,); None without groups."""
+        return None if self.groups is None else self.groups[self.held_out_rows]
+
+    @property
     def train_weight(self) -> np.ndarray:
         """Sum of the weights of the rows for the training loss of each fold, (F,)."""
         return self._weights_of(self.scored_training_rows) if self.stored is None else self.stored.train_weight

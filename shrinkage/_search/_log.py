@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from shrinkage._cohort._train import Scores
-from shrinkage._cv._choice import at_epochs, best_epochs, summarise, summarise_split
+from shrinkage._cv._choice import at_epochs, best_epochs
+from shrinkage._cv._statistics import summarise, summarise_split
 from shrinkage._problem._problem import Problem
 from shrinkage._progress._snapshot import Best
 from shrinkage._progress._tensorboard import TensorBoard
@@ -53,7 +54,8 @@ class Log:
         problem = self._problem
         kept = best_epochs(scores.cv_loss, problem.fold_weight, problem.epoch)
         fold_loss = at_epochs(scores.cv_loss, kept)
-        mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, scores.row_loss, problem.row_weight)
+        rows = scores.row_loss, problem.row_weight, problem.row_groups
+        mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, *rows)
         training = summarise(at_epochs(scores.train_loss, kept), problem.train_weight)[0]
         for index, values in enumerate(zip(mean, se, training, lams, kept, strict=True)):
             names = HELD_OUT, "standard error", TRAINING, "lambda", "epoch"

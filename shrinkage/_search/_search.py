@@ -11,7 +11,8 @@ import numpy as np
 from shrinkage._cohort._part import Chunk, Part
 from shrinkage._cohort._tensorflow import out_of_memory
 from shrinkage._cohort._train import Members, Scores, TrainedMember, TrainedModels, join, refit, score
-from shrinkage._cv._choice import at_epochs, best_epochs, choose, choose_paired, summarise, summarise_split
+from shrinkage._cv._choice import at_epochs, best_epochs, choose, choose_paired
+from shrinkage._cv._statistics import summarise, summarise_split
 from shrinkage._cv._strengths import fold_lams
 from shrinkage._data._data import take
 from shrinkage._model._behaviour import COMPARED, describe_difference
@@ -93,12 +94,13 @@ class Search:
             return list(range(len(failed)))
         failed[[index for index, model in models.items() if model.diverged]] = True
         problem, fold_loss = self.problem, at_epochs(scores.cv_loss, kept)
-        mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, scores.row_loss, problem.row_weight)
+        rows = scores.row_loss, problem.row_weight, problem.row_groups
+        mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, *rows)
         mean = np.where(failed, np.nan, mean)
         if failed.all():
             return []
         if problem.rung is not None:
-            return [choose_paired(mean, scores.row_loss, problem.row_weight)]
+            return [choose_paired(mean, *rows)]
         return sorted(set(choose(mean, se)))
 
     def mean(self, scores: Scores) -> np.ndarray:

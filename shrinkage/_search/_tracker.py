@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 
 from shrinkage._cohort._train import Progress, RefitProgress, Scores
-from shrinkage._cv._choice import at_epochs, best_epochs, summarise, summarise_split
+from shrinkage._cv._choice import at_epochs, best_epochs
+from shrinkage._cv._statistics import summarise, summarise_split
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._progress._epoch import Epoch, OnEpoch
 from shrinkage._progress._monitor import Monitor
@@ -174,7 +175,8 @@ class Tracker:
         problem = self._problem
         keep = best_epochs(scores.cv_loss, problem.fold_weight, problem.epoch)
         fold_loss = at_epochs(scores.cv_loss, keep)
-        mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, scores.row_loss, problem.row_weight)
+        rows = scores.row_loss, problem.row_weight, problem.row_groups
+        mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, *rows)
         return _least(self._lams, np.where(scores.diverged.any(axis=0), np.nan, mean), se)
 
 

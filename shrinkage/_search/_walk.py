@@ -14,7 +14,7 @@ def walk(search: Scorer, rung: Rung) -> tuple[Scores, np.ndarray]:
     lams, lam_max = problem.lams, problem.grid.lam_max
     scores = search.score(lams)
     while len(lams) < rung.members and np.isfinite(mean := search.mean(scores)).any():
-        index = choose_paired(mean, scores.row_loss, problem.row_weight)
+        index = choose_paired(mean, scores.row_loss, problem.row_weight, problem.row_groups)
         lam = next_strength(lams, index, np.inf if lam_max is None else lam_max)
         if lam is None:
             break

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from shrinkage._compare._statistics import holm, p_value
-from shrinkage._cv._choice import Difference, gain, row_gain
+from shrinkage._cv._statistics import Difference, gain, row_gain
 
 FOLDS = np.array([[0.52, 0.61, 0.47, 0.55, 0.58], [0.50, 0.55, 0.46, 0.49, 0.57]])
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from shrinkage._cv._choice import choose, summarise
+from shrinkage._cv._choice import choose
+from shrinkage._cv._statistics import summarise
 from tests.conventions.models import CLASSES, ETA, N, X, Y, classifier, fit, folds, line, prepared, ridge
 
 

@@ -8,11 +8,11 @@ import sklearn.model_selection as sk
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shrinkage._cv._choice import summarise
 from shrinkage._cv._folds import Folds, scored_training_rows, with_rows_that_do_not_count
 from shrinkage._cv._given import read_folds
 from shrinkage._cv._labels import spread_labels
 from shrinkage._cv._splits import make_folds
+from shrinkage._cv._statistics import summarise
 
 SEED = 7
 N = 36

@@ -146,6 +146,13 @@ def test_groups_and_validation_rows():
     groups = np.arange(N) // 8
     path = search(groups=groups)
     assert not set(groups[path.folds.train[0]]) & set(groups[path.folds.held_out[0]]) and path.n_rows == N
+    assert path.groups is not None and len(path.groups) % 8 == 0
+    by_group = path.row_loss[np.argsort(path.groups, kind="stable")].reshape(-1, 8, len(path.lams)).mean(axis=1)
+    difference = by_group - by_group[:, [path.index]]
+    error = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
+    np.testing.assert_allclose(path.trials["error"], error, atol=1e-12)
+    np.testing.assert_allclose(path.se, by_group.std(axis=0, ddof=1) / np.sqrt(len(by_group)))
+    assert error.max() > 0 and "se (groups)" in str(path)
     given = search(x=MANY[:1300], y=LABELS[:1300], validation_data=(MANY[1300:], LABELS[1300:]))
     assert given.folds.held_out[0].tolist() == list(range(1300, N)) and given.n_rows == 1300
     assert given.folds.train.sizes[0] <= 325

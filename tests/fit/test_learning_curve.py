@@ -12,8 +12,8 @@ from sklearn.model_selection import TimeSeriesSplit
 
 import shrinkage as sh
 from shrinkage._cohort._initial import initial_values
-from shrinkage._cv._choice import gain, row_gain
 from shrinkage._cv._series import time_of_rows
+from shrinkage._cv._statistics import gain, row_gain
 from shrinkage._cv._subsets import cut_folds
 from shrinkage._data._data import batch_rows
 from shrinkage._problem._prepare import prepare

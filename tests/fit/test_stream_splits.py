@@ -116,8 +116,9 @@ def test_a_split_on_disk_is_that_of_arrays(split):
         if getattr(memory, name) is not None:
             # float32 losses and predictions near 0
             np.testing.assert_allclose(getattr(path, name), getattr(memory, name)[place], rtol=1e-4, atol=1e-5)
-    # Over folds, errors are of differences of the losses above; a single split takes the error from the sample.
-    rtol = 0.3 if path.single_split else 1e-4
+    # Over folds, errors are of differences of the losses above; a single split takes the error from the sample, which
+    # hardly shows that rows of the few groups are independent.
+    rtol = (0.3 if path.groups is None else 0.7) if path.single_split else 1e-4
     np.testing.assert_allclose(path.se, memory.se, rtol=rtol)
     np.testing.assert_allclose(path.null_se, memory.null_se, rtol=rtol)
     for name in ("low", "mean", "high"):

@@ -9,7 +9,8 @@ from keras import layers
 from sklearn import metrics
 
 import shrinkage as sh
-from shrinkage._cv._choice import choose, summarise
+from shrinkage._cv._choice import choose
+from shrinkage._cv._statistics import summarise
 from tests.synthetic_path import diverged, make_path
 
 RNG = np.random.default_rng(0)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import shrinkage as sh
 from shrinkage._cohort._cohort import Cohort
-from shrinkage._cv._choice import summarise
+from shrinkage._cv._statistics import summarise
 from shrinkage._progress._tensorboard import TensorBoard
 from tests.fit.fitting import TARGET, classifier, fit, line
 from tests.record import runs

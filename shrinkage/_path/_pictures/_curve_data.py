@@ -64,7 +64,7 @@ def curve_data(curve: Curve) -> CurveData:
     low, high = _limits(curve) if chosen else _limits_without_choice(curve)
     return CurveData(
         loss=loss_words(curve.loss_name),
-        bars="held out, ± 1 SE over rows" if curve.single_split else f"held out, ± 1 SE over {split_text(curve)}",
+        bars=f"held out, ± 1 SE over {curve.error_units if curve.single_split else split_text(curve)}",
         position=positions(curve.lams),
         lams=curve.lams,
         mean=curve.mean,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shrinkage._cv._choice import Difference
+from shrinkage._cv._statistics import Difference
 from shrinkage._path._words import interval_text, loss_text
 from tests.path.verdicts.curves import flat
 
