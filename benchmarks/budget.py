@@ -155,15 +155,13 @@ def compare(name: str, seed: int, folders: _sets.Folders, epochs: int | None = N
     import shrinkage as sh
 
     pair = PAIRS[name]
-    x, y, x_test, y_test = _draw(pair, seed, folders)
+    x, y, x_test, y_test = draw(pair, seed, folders)
     keras.utils.set_random_seed(seed)
 
     training: dict[str, Any] = {"epochs": epochs or pair.epochs, "batch_size": pair.batch_size}
 
     def compiled() -> Any:
-        model = pair.network(x, 1 if pair.is_regression else int(y.max()) + 1)
-        model.compile(keras.optimizers.Adam(), "mse" if pair.is_regression else "sparse_categorical_crossentropy")
-        return model
+        return compile_model(pair, x, y)
 
     def fit(**options: Any) -> Any:
         defaults = {"penalty": sh.L2(), "seed": seed, "on": pair.on, "progress": False, **training}
@@ -192,7 +190,16 @@ def compare(name: str, seed: int, folders: _sets.Folders, epochs: int | None = N
     )  # fmt: skip
 
 
-def _draw(pair: Pair, seed: int, folders: _sets.Folders) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def compile_model(pair: Pair, x: np.ndarray, y: np.ndarray) -> Any:
+    """Return the model of a pair for training rows."""
+    import keras
+
+    model = pair.network(x, 1 if pair.is_regression else int(y.max()) + 1)
+    model.compile(keras.optimizers.Adam(), "mse" if pair.is_regression else "sparse_categorical_crossentropy")
+    return model
+
+
+def draw(pair: Pair, seed: int, folders: _sets.Folders) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return training rows and test rows; targets of a regression are standardised by the training rows."""
     x, y = _sets.load(pair.data, folders)
     train, test = train_test_split(

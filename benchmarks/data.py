@@ -263,7 +263,7 @@ def measure(job: Job) -> Cost:
 
 
 def _peak() -> float:
-    """Return the MiB of memory at the peak of the process. On Linux, `ru_maxrss` contains that of the process before."""
+    """Return the MiB of memory at the peak of the process. On Linux, `ru_maxrss` would contain that of its parent."""
     if sys.platform == "darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     status = Path("/proc/self/status").read_text("ascii").splitlines()

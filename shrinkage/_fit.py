@@ -144,12 +144,12 @@ def fit(
             model at a choice diverges on all rows, the strength is left out, and the choice is made again. "chosen"
             saves time if training is slow; the members of a small network train together, so that it saves little.
         budget: Search within a number of trainings on all rows, such as 1.5, and then train the choice alone on all
-            rows; for a model whose training is slow, with `L2()`. Members train one after another, for all epochs, on a
-            random part of the rows, the share budget/6 at most, and are scored on others, or on `validation_data`:
-            first at n * lambda = 100, 31.6, 10 and 0, then half a decade further while the choice is at an end, at most
-            six. The choice, `path.lam`, is the largest strength within one paired standard error of the least loss. A
-            budget of 3 uses half of the rows. The whole grid is trained for fewer than 1,200 rows, or if the budget has
-            no room for three members. See `path.trials`.
+            rows; for a model whose training is slow. Members train one after another, for all epochs, on a random part
+            of the rows, the share budget/6 at most, and are scored on others, or on `validation_data`: first at
+            n * lambda = 100, 31.6, 10 and 0 (10, 3.16, 1 and 0 if the penalty sets weights to zero), then half a decade
+            further while the choice is at an end, at most six. The choice, `path.lam`, is the largest strength within
+            one paired standard error of the least loss. A budget of 3 uses half of the rows. The whole grid is trained
+            for fewer than 1,200 rows, or if the budget has no room for three members. See `path.trials`.
         learning_curve: Whether to train the choice, and no penalty, on an eighth, a quarter and half of the training
             rows of each fold too, and to score them on the same held-out rows: the verdict then says whether more rows
             would help. The parts are nested, drawn at random, stratified as the folds are, and have whole `groups`;

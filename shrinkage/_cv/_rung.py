@@ -14,8 +14,8 @@ from shrinkage._cv._orders import order_of_groups, order_of_rows
 _MEMBERS = 6
 """Maximum number of strengths that a search tries."""
 _LEAST_MEMBERS = 3
-_FIRST_DELTAS = 2.0, 1.5, 1.0
-"""Powers of 10."""
+_FIRST = 3
+"""Number of strengths above 0 that a search tries first."""
 _STEP = 0.5
 """Decades between strengths."""
 LEAST_ROWS = 1200
@@ -75,19 +75,21 @@ def cost_rung(
     return Rung(budget, min(_MEMBERS, int(budget / cost + 1e-9)), tuple(sorted(scored)), cost, n_train / n_rows)
 
 
-def first_strengths(total: float, members: int, lam_max: float = np.inf) -> np.ndarray:
-    """Return the strengths that a search tries first: delta = total * lam of 100, 31.6 and 10, and then 0.
+def first_strengths(total: float, members: int, largest: float = 100.0, lam_max: float = np.inf) -> np.ndarray:
+    """Return the strengths that a search tries first: delta = total * lam of 100, 31.6 and 10, or less, and then 0.
 
     Args:
         total: the number of rows, n, divided by the scale of the loss; for `Decoupled` the sum of the learning rates.
         members: number of strengths that the budget allows.
+        largest: the largest delta.
         lam_max: the largest strength allowed.
 
     Example:
         >>> first_strengths(100, members=6).round(3)
         array([1.   , 0.316, 0.1  , 0.   ])
     """
-    lams = np.append(np.minimum(10.0 ** np.array(_FIRST_DELTAS) / total, lam_max), 0.0)
+    deltas = largest / 10.0 ** (_STEP * np.arange(_FIRST))
+    lams = np.append(np.minimum(deltas / total, lam_max), 0.0)
     return np.unique(lams[-min(members, len(lams)) :])[::-1]
 
 

@@ -28,11 +28,10 @@ def budget_words(curve: Curve) -> list[Said]:
 
 
 def _unmeasured_words(curve: Curve) -> str:
-    if isinstance(curve.how, Decoupled):
-        return "No model was trained on all rows without a penalty. No benchmark of the search has decoupled decay."
+    without = "without" if curve.lam else "with"
     return (
-        "No model was trained on all rows without a penalty. In a benchmark, one such search in four lost more than "
-        "0.01 against the choice from the whole grid, in log loss or squared errors of a target with variance 1."
+        f"No model was trained on all rows {without} a penalty. In a benchmark, one such search in four lost more than "
+        f"0.01 against the choice from the whole grid, in log loss or squared errors of a target with variance 1."
     )
 
 

@@ -106,8 +106,6 @@ KINDS = {
     "no-minimum-without-penalty": Kind("note", "The same, and strengths above 0 have one.", USE),
     "choice-within-budget": Kind("note", "The choice of a search within a budget.", USE),
     "search-too-short": Kind("warning", "The search may have stopped too early.", _WHOLE_GRID),
-    "not-measured": Kind(
-        "note", "A search within a budget trains no model on all rows without a penalty.", _WHOLE_GRID
-    ),
+    "not-measured": Kind("note", "A search within a budget trains the choice alone on all rows.", _WHOLE_GRID),
 }
 """All codes, in the order of the documentation."""

@@ -1,7 +1,7 @@
 """Checks of the arguments of `fit` that do not need the rows: counts, the penalty and `init`."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -59,11 +59,21 @@ def check_counts(request: Request) -> None:
         )
 
 
-def read_model_and_penalty(request: Request) -> tuple[Template, Penalty, How, Selection, float | None]:
-    """Return the template of the model, the penalty, the way to apply the penalty, the selection, and `lam_model`.
+class PenalisedModel(NamedTuple):
+    """The model, and the penalty on its weights."""
 
-    `lam_model` is the strength in the regularizers of the model if `penalty="model"`, and None otherwise.
-    """
+    template: Template
+    penalty: Penalty
+    how: How
+    """The way to apply the penalty."""
+    selection: Selection
+    """The penalised weights."""
+    lam_model: float | None
+    """The strength in the regularizers of the model if `penalty="model"`; else None."""
+
+
+def read_model_and_penalty(request: Request) -> PenalisedModel:
+    """Return the model and the penalty, checked against each other."""
     model, penalty, on, how = request.model, request.penalty, request.on, request.how
     own = isinstance(penalty, str) and penalty == "model"
     if not own:
@@ -82,7 +92,7 @@ def read_model_and_penalty(request: Request) -> tuple[Template, Penalty, How, Se
     if not own:
         check_no_regularizers(template.source, selection.mask)
     _check_toward(penalty, template)
-    return template, penalty, how, selection, lam_model
+    return PenalisedModel(template, penalty, how, selection, lam_model)
 
 
 def check_init(template: Template, request: Request) -> str:

@@ -42,12 +42,12 @@ def check_penalty_of_budget(request: Request, penalty: Penalty) -> None:
     if request.budget is None:
         return
     own = isinstance(request.penalty, str) and request.penalty == "model"
-    if own or penalty.name != "L2":
+    if own or getattr(penalty, "toward", None) is not None:
         received = 'penalty="model"' if own else repr(penalty)
         raise ValueError(
-            f"`budget` needs penalty=L2(), because the search was measured for L2 alone: other penalties may need "
-            f"other strengths on a part of the rows than on all rows. Received: {received}. Leave `budget` out for the "
-            f"whole grid."
+            f"`budget` needs L2(), L1(), ElasticNet(rho) or GroupLasso(groups) as `penalty`, because the search was "
+            f"measured for these: others may need other strengths on a part of the rows than on all rows. Received: "
+            f"{received}. Leave `budget` out for the whole grid."
         )
 
 

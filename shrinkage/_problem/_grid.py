@@ -22,6 +22,9 @@ from shrinkage._penalties import Decoupled, How, Penalty
 from shrinkage._weights._kinds import PENALISED, is_of_keras, kind_of
 
 _UNIT_SIZE = 0.1, 10.0  # range of target variances that train as well as variance 1
+_FIRST_DELTA, _FIRST_SPARSE_DELTA, _FIRST_DECAY = 100.0, 10.0, 10**0.5
+"""The largest n * lambda that a search within a budget tries first: of L2; of penalties that set weights to zero; and
+with the sum of the learning rates in place of n. docs/budget.md has the measurement."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,10 @@ def make_grid(
         return _grid_of_decay(template.optimizer, steps, rung)
     scale = loss_size / _growth(penalty, math.sqrt(target_variance), depth(template.network, mask))
     is_far_from_unit = not _UNIT_SIZE[0] <= target_variance <= _UNIT_SIZE[1]
-    lams = automatic_grid(n_rows, scale) if rung is None else first_strengths(n_rows / scale, rung.members)
-    return Grid(lams, np.inf, is_far_from_unit)
+    if rung is None:
+        return Grid(automatic_grid(n_rows, scale), np.inf, is_far_from_unit)
+    largest = _FIRST_SPARSE_DELTA if penalty.sparse else _FIRST_DELTA
+    return Grid(first_strengths(n_rows / scale, rung.members, largest), np.inf, is_far_from_unit)
 
 
 def _check_no_count(lams: Any) -> None:
@@ -100,7 +105,8 @@ def _grid_of_decay(optimizer: Any, steps: int, rung: Rung | None) -> Grid:
     lam_max = 1 / largest  # shrinks weights to 0 in a step; a larger strength flips the sign
     if rung is None:
         return Grid(automatic_grid(total, lam_max=lam_max), lam_max)
-    return Grid(first_strengths(total, rung.members, lam_max=lam_max * rung.share), lam_max * rung.share)
+    lam_max *= rung.share
+    return Grid(first_strengths(total, rung.members, _FIRST_DECAY, lam_max), lam_max)
 
 
 def sizes(data: Data, objective: Objective, rows: np.ndarray) -> tuple[float, float]:

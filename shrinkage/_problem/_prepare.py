@@ -1,22 +1,24 @@
 """Conversion of a request to a checked problem, before any training. Only the plan is checked later."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from shrinkage._cv._folds import Folds
+from shrinkage._cv._rung import Rung
 from shrinkage._cv._strengths import include
-from shrinkage._data._data import Data, TargetUnits, batches_of, take
+from shrinkage._data._data import batches_of, take
 from shrinkage._data._dataset import Rows
-from shrinkage._data._stored import StoredRows
 from shrinkage._model._behaviour import Behaviour, observe
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
 from shrinkage._note import Note, warn_caller
 from shrinkage._penalties import terms_of
-from shrinkage._problem._arguments import check_counts, check_init, of_solver, read_model_and_penalty
+from shrinkage._problem._arguments import PenalisedModel, check_counts, check_init, of_solver, read_model_and_penalty
 from shrinkage._problem._budget import check_budget, check_penalty_of_budget, read_rung
-from shrinkage._problem._grid import make_grid, sizes, stored_sizes
+from shrinkage._problem._grid import Grid, make_grid, sizes, stored_sizes
 from shrinkage._problem._groups import plain_labels, read_groups
 from shrinkage._problem._learning_curve import check_learning_curve, read_subsets, refuse_on_disk
 from shrinkage._problem._problem import Problem, Training
@@ -25,6 +27,7 @@ from shrinkage._problem._rows import read_rows
 from shrinkage._problem._scales import note_of_inputs, note_of_targets, note_of_unequal_inputs
 from shrinkage._problem._source import training_rows, validation_rows
 from shrinkage._problem._split import check_split, check_standardize, split, standardize
+from shrinkage._problem._split_rows import SplitRows
 from shrinkage._problem._stream import store_rows
 from shrinkage._problem._targets import check_class_weight
 from shrinkage._progress._monitor import Monitor
@@ -43,53 +46,28 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
         TypeError, ValueError: If an argument is invalid.
     """
     request = of_solver(request)
-    epochs = request.epochs or 1
     check_counts(request)
     check_budget(request)
     check_learning_curve(request)
-    template, penalty, how, selection, lam_model = read_model_and_penalty(request)
+    model = read_model_and_penalty(request)
+    template, penalty, how, selection, lam_model = model
     check_penalty_of_budget(request, penalty)
     init = check_init(template, request)
     rows = training_rows(request, template.network)
     batch_size = request.batch_size or rows.batch_size or _BATCH_SIZE
-    stored, data, folds, target, objective, read_notes = _read_and_split(
-        template, rows, request, batch_size, monitor or Monitor()
-    )
-    if stored is not None:
+    split_rows = _read_and_split(template, rows, request, batch_size, monitor or Monitor())
+    data, folds, objective = split_rows.data, split_rows.folds, split_rows.objective
+    if split_rows.stored is not None:
         rows = rows._replace(x=data.x, y=None, sample_weight=None)  # frees the first rows, which are also on disk
-    notes = list(read_notes)
     behaviour = observe(template, data.x)
-    if request.validation_data is not None and request.cv != Request.cv:  # `split` refuses a `cv` that is no number
-        notes.append(f"cv={request.cv!r} was not used: `validation_data` is held out in its place.")
     check_class_weight(data.y, request.class_weight)
-    notes += folds.notes
     for note in folds.notes:
         warn_caller(note)  # before the training, which may take long
-    objective = replace(objective, weighted=bool(np.ptp(data.weight)))
-    notes += _notes_of_batches(request, folds, data.n_rows, batch_size)
+    notes = [*split_rows.notes, *_notes_of_split(request, folds, data.n_rows, batch_size)]
     batch_size = min(batch_size, data.n_rows)
-    trained = folds.rows_of_x if stored is None else np.arange(data.n_rows)
-    loss_size, variance = 1.0, 1.0
-    if target is None:
-        loss_size, variance = sizes(data, objective, trained) if stored is None else stored_sizes(stored, objective)
-    n_rows = len(trained) if stored is None else int(stored.n_train[-1])
-    rung, notes_of_budget = read_rung(request, folds, n_rows)
-    notes += notes_of_budget
-    grid = make_grid(
-        request.lams, penalty, how, template, selection.mask, loss_size=loss_size, target_variance=variance,
-        n_rows=int((data.weight[trained] > 0).sum()) if stored is None else stored.n_counting,
-        steps=epochs * batches_of(n_rows, batch_size)[0], rung=rung,
-    )  # fmt: skip
-    if lam_model is not None:
-        grid = replace(grid, lams=include(grid.lams, lam_model, filled=grid.lam_max is not None))
-    notes += grid.notes
-    counting = data.x if data.weight.all() else take(data.x, data.weight > 0)
-    if request.solver == "gradient":  # sizes matter to steps of an optimizer
-        notes.append(note_of_inputs(template.network, counting, rows.x))
-        if target is None:
-            notes.append(note_of_targets(data, objective, trained))
-    else:
-        notes.append(note_of_unequal_inputs(template.network, counting, rows.x))
+    rung, notes_of_budget = read_rung(request, folds, split_rows.n_rows)
+    grid = _make_grid(request, model, split_rows, batch_size, rung)
+    notes += [*notes_of_budget, *grid.notes, *_notes_of_scales(request, template, split_rows, rows.x)]
     notes += _notes(behaviour, batch_size)
     if len(folds.train) == 1:
         notes += _notes_of_one_split(objective, behaviour)
@@ -97,37 +75,30 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
     terms = terms_of(penalty, selection.weights)
     training = Training(template, data, objective, penalty, terms, how, batch_size, init, request.seed, behaviour)
     return Problem(
-        training, folds, grid, selection, epochs, request.patience, request.epoch, target,
+        training, folds, grid, selection, request.epochs or 1, request.patience, request.epoch, split_rows.target,
         request.models if rung is None else "chosen",
         tuple(filter(None, notes)),
-        lam_model, rung, stored, request.solver,
+        lam_model, rung, split_rows.stored, request.solver,
         None if groups is None else plain_labels(groups), read_subsets(request, folds, data, objective, groups),
         unshown_arguments=request.unshown_arguments,
     )  # fmt: skip
 
 
-def _notes_of_batches(request: Request, folds: Folds, n_rows: int, batch_size: int) -> list[Note]:
-    """Return a note if a batch has more rows than a fold; none for the default size or for full batches."""
-    smallest = int(folds.train.sizes.min())
-    if batch_size <= smallest or request.batch_size in (None, n_rows):
-        return []
-    more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
-    return [Note(f"${{batch_size_}}{batch_size} {more}")]
-
-
-def _read_and_split(
-    template: Template, rows: Rows, request: Request, batch_size: int, monitor: Monitor
-) -> tuple[StoredRows | None, Data, Folds, TargetUnits | None, Objective, tuple[str, ...]]:
-    """Return the rows, the folds and the units of the targets.
-
-    If the rows do not fit into memory, return the stored rows, and a sample of the training rows in place of all rows.
-    """
+def _read_and_split(template: Template, rows: Rows, request: Request, batch_size: int, monitor: Monitor) -> SplitRows:
+    """Check and split the rows, in memory, or on disk if they do not fit into memory."""
     check_split(request)
     validation = validation_rows(request, template.network)
     if rows.rest is not None or (validation is not None and validation.rest is not None):
         refuse_on_disk(request)
-        stream = store_rows(template, rows, request, batch_size, validation, monitor)
-        return stream.stored, stream.data, stream.folds, stream.target, stream.objective, stream.notes
+        found = store_rows(template, rows, request, batch_size, validation, monitor)
+    else:
+        found = _split_in_memory(template, rows, request, batch_size, validation)
+    return replace(found, objective=replace(found.objective, weighted=bool(np.ptp(found.data.weight))))
+
+
+def _split_in_memory(
+    template: Template, rows: Rows, request: Request, batch_size: int, validation: Rows | None
+) -> SplitRows:
     data, objective = read_rows(template, rows.x, rows.y, rows.sample_weight, request.class_weight)
     notes = data.notes
     folds, data, inputs = split(template, objective, data, request, validation, batch_size)
@@ -135,7 +106,47 @@ def _read_and_split(
     if request.standardize_target:
         check_standardize(data, objective)
         target = standardize(inputs, folds)
-    return None, data, folds, target, objective, notes
+    return SplitRows(None, data, folds, target, objective, notes)
+
+
+def _make_grid(request: Request, model: PenalisedModel, rows: SplitRows, batch_size: int, rung: Rung | None) -> Grid:
+    """Return the strengths of the call, and the strength in the model's regularizers with `penalty="model"`."""
+    template, penalty, how, selection, lam_model = model
+    stored, objective = rows.stored, rows.objective
+    loss_size, variance = 1.0, 1.0
+    if rows.target is None:
+        found = sizes(rows.data, objective, rows.trained) if stored is None else stored_sizes(stored, objective)
+        loss_size, variance = found
+    grid = make_grid(
+        request.lams, penalty, how, template, selection.mask, loss_size=loss_size, target_variance=variance,
+        n_rows=rows.n_counting, steps=(request.epochs or 1) * batches_of(rows.n_rows, batch_size)[0], rung=rung,
+    )  # fmt: skip
+    if lam_model is None:
+        return grid
+    return replace(grid, lams=include(grid.lams, lam_model, filled=grid.lam_max is not None))
+
+
+def _notes_of_split(request: Request, folds: Folds, n_rows: int, batch_size: int) -> list[str]:
+    """Return the notes of the folds, of a `cv` that is not used, and of a batch that has more rows than a fold."""
+    notes = []
+    if request.validation_data is not None and request.cv != Request.cv:  # `split` refuses a `cv` that is no number
+        notes.append(f"cv={request.cv!r} was not used: `validation_data` is held out in its place.")
+    notes += folds.notes
+    smallest = int(folds.train.sizes.min())
+    if batch_size > smallest and request.batch_size not in (None, n_rows):
+        more = f"is larger than the {smallest} training rows of a fold: its batch is all of them."
+        notes.append(Note(f"${{batch_size_}}{batch_size} {more}"))
+    return notes
+
+
+def _notes_of_scales(request: Request, template: Template, rows: SplitRows, x: Any) -> Sequence[str | None]:
+    """Return notes on the sizes of inputs and targets, which matter to steps of an optimizer, or to L2."""
+    data = rows.data
+    counting = data.x if data.weight.all() else take(data.x, data.weight > 0)
+    if request.solver == "exact":
+        return [note_of_unequal_inputs(template.network, counting, x)]
+    notes = [note_of_inputs(template.network, counting, x)]
+    return notes if rows.target is not None else [*notes, note_of_targets(data, rows.objective, rows.trained)]
 
 
 def _notes_of_one_split(objective: Objective, behaviour: Behaviour) -> list[str]:

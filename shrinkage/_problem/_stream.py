@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from keras import tree
 from shrinkage._cv._folds import Folds, scored_training_rows
 from shrinkage._cv._given import is_splitter
 from shrinkage._cv._row_sets import RowSets
-from shrinkage._data._data import Data, TargetUnits, WeightedTargets, join_values, scale_weights, take
+from shrinkage._data._data import Data, WeightedTargets, join_values, scale_weights, take
 from shrinkage._data._dataset import Rows
 from shrinkage._data._sparse import SparseRows
 from shrinkage._data._spool import Spool, Writer
@@ -31,6 +31,7 @@ from shrinkage._problem._split import (
     split_inputs,
     standardize,
 )
+from shrinkage._problem._split_rows import SplitRows
 from shrinkage._progress._monitor import Monitor
 from shrinkage._progress._snapshot import Snapshot
 
@@ -39,20 +40,6 @@ _SAMPLE = 16_384
 
 _TARGET_VALUES = 16
 """Maximum number of target values per row that are kept in memory for a splitter."""
-
-
-@dataclass(frozen=True)
-class Stream:
-    """Stored rows, and a sample of the training rows in memory."""
-
-    stored: StoredRows
-    data: Data
-    """The sample, with as many rows as a buffer of the cohort."""
-    folds: Folds
-    """Folds of all rows."""
-    target: TargetUnits | None
-    objective: Objective
-    notes: tuple[str, ...]
 
 
 def check_by_rows(objective: Objective, behaviour: Behaviour) -> None:
@@ -67,7 +54,7 @@ def check_by_rows(objective: Objective, behaviour: Behaviour) -> None:
 
 def store_rows(
     template: Template, rows: Rows, request: Request, batch_size: int, validation: Rows | None, monitor: Monitor
-) -> Stream:
+) -> SplitRows:
     """Check all rows, write them to disk in a single pass, choose the folds, and shuffle the rows.
 
     Args:
@@ -113,7 +100,7 @@ def store_rows(
     stored = _stored(spool, structure, inputs, folds, scored, request.seed)
     data = stored.sample(stored.n_folds * batch_size + stored.block_rows)
     target = standardize(inputs, folds) if request.standardize_target else None
-    return Stream(stored, data, folds, target, objective, (*notes, _note(stored, folds.held_out.union_size)))
+    return SplitRows(stored, data, folds, target, objective, (*notes, _note(stored, folds.held_out.union_size)))
 
 
 def _write(

@@ -52,7 +52,6 @@ def check_budget(settings: "Settings") -> None:
     if settings.budget is None:
         return
     reasons = {
-        "--penalty": settings.penalty != "l2" and "the search was measured for --penalty l2 alone",
         "--model linear": settings.model == "linear" and "a linear model trains at every strength in seconds",
         "--time": settings.time and "the search holds out rows at random, or whole groups",
         "--fold": settings.fold and "the search holds out rows at random, or whole groups",

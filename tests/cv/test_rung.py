@@ -85,6 +85,7 @@ def test_the_strengths_that_are_tried():
     np.testing.assert_allclose(first_strengths(1000, 6) * 1000, [100, 10**1.5, 10, 0])
     np.testing.assert_allclose(first_strengths(1000, 3) * 1000, [10**1.5, 10, 0])
     np.testing.assert_allclose(first_strengths(1000, 6, lam_max=0.02) * 1000, [20, 10, 0])
+    np.testing.assert_allclose(first_strengths(1000, 6, 10.0) * 1000, [10, 10**0.5, 1, 0])
     lams = np.array([1.0, 0.1, 0.0])
     assert next_strength(lams, 0) == pytest.approx(10**0.5) and next_strength(lams, 0, lam_max=2.0) is None
     assert next_strength(lams, 1) == next_strength(lams, 2) == pytest.approx(0.1 / 10**0.5)

@@ -45,7 +45,6 @@ def test_hidden_units_of_a_linear_model(tmp_path):
 
 
 BUDGETS: dict[str, tuple[list[str], str]] = {
-    "penalty": (["--penalty", "l1"], "--penalty does not go with --budget: the search was measured for --penalty l2"),
     "linear": (["--model", "linear"], "--model linear does not go with --budget: a linear model trains"),
     "time": (["--time", "x"], "--time does not go with --budget: the search holds out rows at random"),
     "fold": (["--fold", "x"], "--fold does not go with --budget"),
