@@ -55,6 +55,8 @@ class Job:
     folds: int = FOLDS
     strengths: int = STRENGTHS
     batch_size: int = BATCH
+    scale: str = ""
+    """A file whose first rows scale the inputs; by default `file`. Those of a sorted file are unlike the others."""
     before: str = ""
     """A file that the process fits first in the same way: steps are then compiled, and the reader has started."""
 
@@ -129,11 +131,12 @@ def _shuffle(x: Any, y: Any) -> Any:
 # --- the ways
 
 
-def model(file: str) -> Any:
+def model(job: Job) -> Any:
     """Return the network of all ways: two hidden layers of 64 units behind inputs of unit scale."""
     import keras
     import pyarrow.parquet as pq
 
+    file = job.scale or job.file
     mean, variance = _moments(next(read(file))[0])
     hidden = [keras.layers.Dense(64, activation="relu") for _ in range(2)]
     width = pq.ParquetFile(file).metadata.num_columns - 1
@@ -150,13 +153,13 @@ def _moments(x: np.ndarray) -> tuple[list[float], list[float]]:
 def plain(job: Job, parts: dict[str, float]) -> Any:
     """`model.fit` over a shuffled pipeline, as in the guides of TensorFlow."""
     dataset = pipeline(job.file).unbatch().shuffle(2**16).batch(job.batch_size).prefetch(2)
-    _fit(model(job.file), dataset, job)
+    _fit(model(job), dataset, job)
 
 
 def best(job: Job, parts: dict[str, float]) -> Any:
     """`model.fit` over a pipeline that shuffles whole chunks, in many steps per execution."""
     dataset = pipeline(job.file, shuffled=True).rebatch(job.batch_size).prefetch(64)
-    network = model(job.file)
+    network = model(job)
     network.compile("adam", "mean_squared_error", steps_per_execution=32)
     _fit(network, dataset, job)
 
@@ -191,7 +194,7 @@ def _path(job: Job, dataset: Any, limit: float) -> Any:
     import shrinkage as sh
 
     return sh.fit(
-        model(job.file), dataset, penalty=sh.L2(), lams=np.geomspace(1, 1e-6, job.strengths - 1), cv=job.folds,
+        model(job), dataset, penalty=sh.L2(), lams=np.geomspace(1, 1e-6, job.strengths - 1), cv=job.folds,
         epochs=job.epochs, batch_size=job.batch_size, max_memory=limit, progress=False,
         plan={"rules": True, "xla": True, "chunk": job.strengths},
     )  # fmt: skip
@@ -292,7 +295,8 @@ def compare(name: str, folders: tuple[str, ...], folder: Path, rows: int | None)
     del x, y, order
     files = {way: folder / (f"{name}-sorted.parquet" if way == "sorted" else f"{name}.parquet") for way in WAYS}
     limit, epochs = SETS[name]
-    return {way: in_new_process(Job(way, str(files[way]), epochs, limit)) for way in WAYS}
+    scale = str(files["stream"])
+    return {way: in_new_process(Job(way, str(files[way]), epochs, limit, scale=scale)) for way in WAYS}
 
 
 def costs_table(found: dict[str, Cost]) -> str:
@@ -312,6 +316,8 @@ def shares_table(found: dict[str, dict[str, Cost]]) -> str:
     rows = []
     for name, ways in found.items():
         stream, memory = ways["stream"], ways["arrays"]
+        if "scoring" not in stream.parts:  # so few rows that they stayed in memory
+            continue
         epochs = stream.parts["training"] + stream.parts["scoring"]
         storing = stream.parts["storing"] - stream.parts["parsing"]
         shares = storing / epochs, stream.parts["waiting"] / stream.wall
