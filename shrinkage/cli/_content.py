@@ -169,7 +169,7 @@ def _only_member(file: Path, stream: BinaryIO, stack: contextlib.ExitStack) -> I
         archive = stack.enter_context(zipfile.ZipFile(stream))
         return stack.enter_context(archive.open(_name_of_table(file, archive.namelist())))
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # an encrypted one is a RuntimeError
-        raise BadInput(f"{file} is a zip archive that cannot be unpacked here: {error}.") from error
+        raise BadInput(f"{file} is a zip archive that cannot be unpacked here: {reason_of(error)}.") from error
 
 
 def _name_of_table(file: Path, members: list[str]) -> str:
