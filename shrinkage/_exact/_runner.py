@@ -52,9 +52,9 @@ class ExactRunner:
         settings = check_user_plan(user_plan if decision is None else decision["settings"])
         self.problem, self._head = problem, read_head(problem)
         self._max_memory, limit = max_memory, memory_limit(max_memory)
-        units, strengths = self._head.units, len(problem.lams)
-        # Probabilities of all rows, and scores and predictions of the held-out rows.
-        self._bytes_per_strength = 3 * 8 * units * (problem.training.data.n_rows + 1)
+        strengths = len(problem.lams)
+        # Probabilities, and scores and predictions of the held-out rows.
+        self._bytes_per_strength = 3 * 8 * self._head.units * (_rows_in_memory(problem) + 1)
         chunk = max(1, min(strengths, int(limit / 2 / self._bytes_per_strength)))
         self.plan = ExactPlan(min(strengths, settings.get("chunk", chunk)))
         self._limit, self._unsolved = limit, list[float]()
@@ -134,7 +134,7 @@ class ExactRunner:
     @property
     def _predicted_bytes(self) -> int:
         columns = self._head.layer.kernel.shape[0] + 1
-        design = 8 * columns * self.problem.training.data.n_rows
+        design = 8 * columns * _rows_in_memory(self.problem)
         return int(min(design, self._limit / 2)) + self.plan.chunk * self._bytes_per_strength
 
     @property
@@ -145,6 +145,12 @@ class ExactRunner:
             f"Plan: exact, by {self._reason}; {self.plan.chunk} strengths at a time; {memory:.0f} MiB of memory "
             f"expected, {limit:.0f} allowed."
         )
+
+
+def _rows_in_memory(problem: Problem) -> int:
+    """Return the largest number of rows in memory at a time; of rows on disk, a block and the sample."""
+    stored = problem.stored
+    return problem.training.data.n_rows if stored is None else stored.block_rows + len(stored.sample_rows)
 
 
 def make_runner(
