@@ -53,8 +53,9 @@ class ExactRunner:
         self.problem, self._head = problem, read_head(problem)
         self._max_memory, limit = max_memory, memory_limit(max_memory)
         strengths = len(problem.lams)
-        # Probabilities, and scores and predictions of the held-out rows.
-        self._bytes_per_strength = 3 * 8 * self._head.units * (_rows_in_memory(problem) + 1)
+        # Probabilities, and scores and predictions of the held-out rows; vectors of the coefficients in Newton's method.
+        sets = 1 if problem.stored is None else len(problem.folds.train)  # that are solved side by side
+        self._bytes_per_strength = 8 * self._head.units * (3 * _rows_in_memory(problem) + 10 * sets * self._columns)
         chunk = max(1, min(strengths, int(limit / 2 / self._bytes_per_strength)))
         self.plan = ExactPlan(min(strengths, settings.get("chunk", chunk)))
         self._limit, self._unsolved = limit, list[float]()
@@ -132,9 +133,12 @@ class ExactRunner:
         }
 
     @property
+    def _columns(self) -> int:
+        return self._head.layer.kernel.shape[0] + 1
+
+    @property
     def _predicted_bytes(self) -> int:
-        columns = self._head.layer.kernel.shape[0] + 1
-        design = 8 * columns * _rows_in_memory(self.problem)
+        design = 8 * self._columns * _rows_in_memory(self.problem)
         return int(min(design, self._limit / 2)) + self.plan.chunk * self._bytes_per_strength
 
     @property
