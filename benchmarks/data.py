@@ -29,7 +29,7 @@ from shrinkage._host._quiet import require_tensorflow
 PAGE = DOCS / "data.md"
 SETS = {"flights": (100e6, 3), "power": (400e6, 1)}
 """The limit of memory of the ways on disk, and epochs. Rows that take more than a quarter of the limit go to disk."""
-SIZES = (1_000_000, 4_000_000, 16_000_000)
+SIZES = (500_000, 4_000_000, 16_000_000)
 """Numbers of generated rows, 20 numbers each, for the table of memory."""
 CHUNK = 8192
 """Rows that a pipeline reads from the file together."""

@@ -56,7 +56,7 @@ class Logistic:
         return self._minimise({f: (ridge, begin) for f, ridge in zip(sets, ridges, strict=True)})
 
     def _minimise(self, sets: Mapping[int, tuple[np.ndarray, np.ndarray | None]]) -> list[Solution]:
-        """Return the solution of each set; its value are the strengths, and coefficients to begin at."""
+        """Return the solution of each set, from strengths and coefficients to begin at."""
         found = run(self._rows, {f: minimise(self._head, *arguments) for f, arguments in sets.items()})
         self._rows.end_rereading(sets)
         return found
