@@ -57,9 +57,7 @@ class Logistic:
 
     def _minimise(self, sets: Mapping[int, tuple[np.ndarray, np.ndarray | None]]) -> list[Solution]:
         """Return the solution of each set, from strengths and coefficients to begin at."""
-        found = run(self._rows, {f: minimise(self._head, *arguments) for f, arguments in sets.items()})
-        self._rows.end_rereading(sets)
-        return found
+        return run(self._rows, {f: minimise(self._head, *arguments) for f, arguments in sets.items()})
 
     def _solve_all_rows(self, ridge: np.ndarray) -> Solution:
         keys = [float(f"{value:.9e}") for value in ridge]  # folds multiply and divide by their numbers of rows

@@ -48,23 +48,29 @@ Computation = Generator[Pass, list[Any], Result]
 def run(rows: Rows, computations: Mapping[int, Computation[Result]]) -> list[Result]:
     """Return the results of computations, one for each set of rows.
 
-    Rows on disk are read once for all of them. In memory they run one after another, as their parts keep arrays.
+    Sets of rows on disk with the same columns share each pass. Other sets come one after another: the parts of one are
+    kept in memory, or its columns on disk.
     """
+    found = []
+    for group in [computations] if rows.are_shared else [{f: each} for f, each in computations.items()]:
+        found += _take_turns(_source(rows, [*group]), group)
+        rows.end_rereading(group)
+    return found
+
+
+Source = Callable[[Sequence[int]], Iterable[tuple[int, list[Part]]]]
+"""A function that yields each of some sets of rows with parts of it, for a pass."""
+
+
+def _source(rows: Rows, sets: Sequence[int]) -> Source:
     if rows.are_on_disk:
-        return _take_turns(lambda sets: _parts_on_disk(rows, sets), computations)
-    return [_run_in_memory(rows, f, computation) for f, computation in computations.items()]
+        return partial(_parts_on_disk, rows)
+    kept = {f: [*_parts_in_memory(rows, f)] for f in sets}
+    return lambda sets: ((f, kept[f]) for f in sets)
 
 
-def _run_in_memory(rows: Rows, f: int, computation: Computation[Result]) -> Result:
-    parts = [*_parts_in_memory(rows, f)]
-    return _take_turns(lambda _: [(f, parts)], {f: computation})[0]
-
-
-def _take_turns(
-    source: Callable[[Sequence[int]], Iterable[tuple[int, list[Part]]]],
-    computations: Mapping[int, Computation[Result]],
-) -> list[Result]:
-    """Return the results of computations. The source gives the parts of some sets of rows, for a pass."""
+def _take_turns(source: Source, computations: Mapping[int, Computation[Result]]) -> list[Result]:
+    """Return the results of computations that take turns at the parts of a pass."""
     passes = {f: next(computation) for f, computation in computations.items()}
     found = dict[int, Result]()
     while passes:
@@ -90,12 +96,10 @@ def _parts_in_memory(rows: Rows, f: int) -> Iterator[Part]:
 
 
 def _parts_on_disk(rows: Rows, sets: Sequence[int]) -> Iterator[tuple[int, list[Part]]]:
-    """Yield each set with the parts of some blocks, whose columns are in memory at a time."""
+    """Yield each set with the parts of some blocks, whose columns are in memory and the same in all sets."""
     for blocks in rows.small_blocks():
-        designs = list[np.ndarray]()
+        designs = [rows.design_to_reread(number, block, sets[0]) for number, block in blocks]
         for f in sets:
-            if rows.adapts or not designs:
-                designs = [rows.design_to_reread(number, block, f) for number, block in blocks]
             yield (
                 f,
                 [

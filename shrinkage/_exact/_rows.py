@@ -52,6 +52,11 @@ class Rows:
         """Whether the rows are on disk."""
         return self._memory is None
 
+    @property
+    def are_shared(self) -> bool:
+        """Whether all sets share the passes over rows on disk, as their columns are the same."""
+        return self.are_on_disk and not self.adapts
+
     def blocks(self) -> Iterator[tuple[int, Block]]:
         """Yield the number of each block, and the block."""
         stored = self._problem.stored

@@ -52,14 +52,13 @@ class ExactRunner:
         settings = check_user_plan(user_plan if decision is None else decision["settings"])
         self.problem, self._head = problem, read_head(problem)
         self._max_memory, limit = max_memory, memory_limit(max_memory)
-        strengths = len(problem.lams)
-        # Probabilities, and scores and predictions of the held-out rows; vectors of the coefficients in Newton's method.
-        sets = 1 if problem.stored is None else len(problem.folds.train)  # that are solved side by side
+        strengths, self._rows = len(problem.lams), Rows(problem, self._head, limit / 2)
+        # Probabilities, scores and predictions of rows; vectors of the size of the coefficients in Newton's method.
+        sets = len(problem.folds.train) if self._rows.are_shared else 1
         self._bytes_per_strength = 8 * self._head.units * (3 * _rows_in_memory(problem) + 10 * sets * self._columns)
         chunk = max(1, min(strengths, int(limit / 2 / self._bytes_per_strength)))
         self.plan = ExactPlan(min(strengths, settings.get("chunk", chunk)))
         self._limit, self._unsolved = limit, list[float]()
-        self._rows = Rows(problem, self._head, limit / 2)
         squared = self._head.kind == "squared error"
         self._solver = Ridge(self._rows, self._head, problem.target) if squared else Logistic(self._rows, self._head)
         self.search_text = ""
