@@ -14,6 +14,7 @@ from shrinkage._exact._newton import Logistic
 from shrinkage._exact._ridge import Ridge
 from shrinkage._exact._rows import Rows
 from shrinkage._host._layers import seed_generators, sublayers
+from shrinkage._note import Note
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._plan import check_user_plan
 from shrinkage._plan._runner import Runner, versions
@@ -81,7 +82,20 @@ class ExactRunner:
         network = self.problem.training.template.network
         random = [layer.name for layer in sublayers(network) if seed_generators(layer) and layer.trainable]
         note = f'{", ".join(random)}: random only in training, and not with solver="exact", which runs all layers in '
-        return [note + "inference mode."] * bool(random) + self._notes_of_bias() + unsolved * bool(lams)
+        found = [note + "inference mode."] * bool(random) + self._notes_of_bias() + unsolved * bool(lams)
+        return found + self._notes_of_memory()
+
+    def _notes_of_memory(self) -> list[Note]:
+        """Return a note if rows on disk are read more often because memory allows few strengths at a time."""
+        strengths = len(self.problem.lams)
+        if self.plan.chunk == strengths or self.problem.stored is None or self._head.kind == "squared error":
+            return []
+        enough = 2 * strengths * self._bytes_per_strength / 2**20
+        text = (
+            f"The rows on disk were read again for every {self.plan.chunk} of {strengths} strengths, as memory allowed "
+            f"no more: with {enough:,.1f} MiB of $max_memory they are solved together, in less time."
+        )
+        return [Note(text)]
 
     def _notes_of_bias(self) -> list[str]:
         """Return a note if predictions are drawn to 0, and not to the best constant."""

@@ -157,3 +157,14 @@ def test_folds_share_the_passes_over_rows_on_disk(monkeypatch):
 
     few, many = passes(2), passes(6)
     assert 10 < many < 1.3 * few
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize(("max_memory", "is_short"), [(1e5, True), (3.5e5, False)])
+def test_a_note_names_the_memory_in_which_all_strengths_are_solved_together(max_memory, is_short):
+    labels = (TARGETS[:, 0] > 6).astype("float32")
+    dataset = tf.data.Dataset.from_tensor_slices((ROWS, labels)).batch(32)
+    model = linear("binary_crossentropy", 1, "sigmoid", columns=6)
+    path = sh.fit(model, dataset, penalty="l2", solver="exact", lams=LAMS[:3], cv=3, max_memory=max_memory)
+    notes = [note for note in path.notes if "are solved together" in note]
+    assert len(notes) == is_short == (path.plan["chunk"] < len(path.lams))
