@@ -29,7 +29,7 @@ from shrinkage._host._quiet import require_tensorflow
 PAGE = DOCS / "data.md"
 SETS = {"flights": (100e6, 3), "power": (400e6, 1)}
 """The limit of memory of the ways on disk, and epochs. Rows that take more than a quarter of the limit go to disk."""
-SIZES = (1_000_000, 4_000_000, 16_000_000)
+SIZES = (500_000, 4_000_000, 16_000_000)
 """Numbers of generated rows, 20 numbers each, for the table of memory."""
 CHUNK = 8192
 """Rows that a pipeline reads from the file together."""
@@ -327,13 +327,13 @@ def shares_table(found: dict[str, dict[str, Cost]]) -> str:
 
 
 def memory_table(folder: Path, sizes: Sequence[int]) -> str:
-    """Return memory by the number of rows, of 2 folds x 2 strengths with 100 MB allowed for rows in memory."""
+    """Return memory by the number of rows, of 2 folds x 2 strengths with 50 MB allowed for rows in memory."""
     rows, small = [], folder / "small.parquet"
     write_generated(100_000, small)
     for n_rows in sizes:
         file = folder / f"rows{n_rows}.parquet"
         write_generated(n_rows, file)
-        first = Job("stream", str(file), 1, 400e6, folds=2, strengths=2, batch_size=512)
+        first = Job("stream", str(file), 1, 200e6, folds=2, strengths=2, batch_size=512)
         cost, later = (in_new_process(job) for job in (first, replace(first, before=str(small))))
         numbers = (n_rows * 84 / 2**20, cost.peak, cost.predicted, later.peak)
         rows.append([f"{n_rows:,}", *(f"{number:,.0f}" for number in numbers)])

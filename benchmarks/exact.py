@@ -68,7 +68,7 @@ def ours(rows: Rows, rate: Any = 1e-3, *, on_disk: bool = False, **arguments: An
     data: Any = rows.x, rows.y
     if on_disk:
         data = (tf.data.Dataset.from_tensor_slices(data).batch(1024),)
-        arguments["max_memory"] = rows.x.nbytes / 4
+        arguments["max_memory"] = 3 * rows.x.nbytes  # rows that use more than a quarter of it stay on disk
     path = sh.fit(model, *data, penalty=sh.L2(), lams=LAMS, cv=FOLDS, progress=False, **arguments)
     if (path.plan["blocks"] > 1) != on_disk:
         raise RuntimeError(f"The rows should be {'on disk' if on_disk else 'in memory'}.")

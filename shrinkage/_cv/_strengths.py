@@ -50,7 +50,7 @@ def check_lams(lams: object) -> tuple[np.ndarray, tuple[str, ...]]:
     given = _as_floats(lams)
     bad = given[~(np.isfinite(given) & (given >= 0))]
     if bad.size:
-        raise ValueError(f"lams must be finite and not negative, and {bad[0]} is among them. Take it out.")
+        raise ValueError(f"`lams` must be finite and not negative. Received: {bad[0]} among them. Take it out.")
     checked = np.unique(np.append(given, 0.0))[::-1]
     return checked, tuple(f"lams: {change}." for change in _changes(given))
 
@@ -155,9 +155,9 @@ def _as_floats(lams: object) -> np.ndarray:
     try:
         given = np.atleast_1d(np.asarray([] if lams is None else lams, dtype=float))
     except (TypeError, ValueError) as error:
-        raise ValueError(f'lams must be "auto" or a list of numbers, and is {shown(lams)}.') from error
+        raise ValueError(f'`lams` must be "auto" or a list of numbers. Received: {shown(lams)}.') from error
     if given.ndim != 1 or not given.size:
-        raise ValueError(f'lams must be "auto" or a list of at least one number, and is {shown(lams)}.')
+        raise ValueError(f'`lams` must be "auto" or a list of at least one number. Received: {shown(lams)}.')
     return given
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from numbers import Real
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
@@ -117,7 +117,8 @@ def _to_rows(called: str, values: Any) -> str:
     """Suggest code for the conversion of a value without rows."""
     if isinstance(values, str | PathLike):
         return (
-            f"Read the file first, for example by pandas.read_csv({called}); the command `shrinkage fit` takes tables."
+            f"If it is a column of a table, say {called}=table[{fspath(values)!r}]. Read a file first, for example by "
+            f"pandas.read_csv; the command `shrinkage fit` takes tables."
         )
     return f"Say numpy.array(list({called}))." if isinstance(values, Collection) else ""
 

@@ -109,7 +109,9 @@ def make_data(
     for name, length in others:
         if length != n:
             hint = " A list of arrays is several inputs; numpy.stack(x) makes one array of rows." * (first == "`x[0]`")
-            raise ValueError(f"{first} and {name} must have as many rows. Received: {n} and {length} rows.{hint}")
+            raise ValueError(
+                f"{first} and {name} must have the same number of rows. Received: {n} and {length} rows.{hint}"
+            )
     if n == 0:
         raise ValueError(f"{first} must have rows. Received: none.")
     if sample_weight is None:

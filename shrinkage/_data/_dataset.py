@@ -196,8 +196,8 @@ def _checked(name: str, batches: Iterator[Any]) -> Iterator[Any]:
         sizes = {len(array) if array.ndim else -1 for array in tree.flatten(arrays)}
         if len(sizes) > 1 or -1 in sizes:
             raise ValueError(
-                f"{name} must give batches whose parts have as many rows. Received: batch {number + 1} of shapes "
-                f"{_shapes_of(arrays)}."
+                f"{name} must give batches whose parts have the same number of rows. Received: batch {number + 1} of "
+                f"shapes {_shapes_of(arrays)}."
             )
         n_rows += sizes.pop()
         yield arrays

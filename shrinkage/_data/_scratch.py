@@ -1,17 +1,23 @@
 """Folders for temporary files. A folder that a killed process left is removed by the next process."""
 
+import contextlib
 import os
+import re
 import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 _PREFIX = "shrinkage-"
+_BESIDE = re.compile(r"\.shrinkage-\w{8}")
 _MINUTE = 60
 """Minimum age of a lock, in seconds, before a folder is removed: a folder is created just before it is locked."""
+_HOUR = 3600
+"""Seconds without a change after which nobody writes to a folder any more."""
 
 
 class ScratchFolder:
@@ -41,6 +47,35 @@ def remove_abandoned_folders() -> None:
         except (Timeout, OSError):  # in use, or removed by another process
             continue
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def folder_beside(target: Path) -> Iterator[Path]:
+    """Yield a temporary folder in `target`, or in its parent if it is no folder, for files that are moved to `target`.
+
+    Files that appear by a move are complete. The system moves a file at once only within a disk.
+    """
+    place = target if target.is_dir() else target.absolute().parent
+    remove_leftovers(place, _HOUR)
+    with tempfile.TemporaryDirectory(dir=place, prefix=".shrinkage-") as folder:
+        yield Path(folder)
+
+
+def remove_leftovers(place: Path, age: float = 0) -> None:
+    """Remove the folders of `folder_beside` that killed processes left in a folder.
+
+    Args:
+        place: The folder.
+        age: Seconds for which nothing in them has changed. It is 0 where no other process writes.
+    """
+    for folder in place.glob(".shrinkage-*"):
+        with contextlib.suppress(OSError):  # removed by another process
+            if _BESIDE.fullmatch(folder.name) and _is_own(folder) and time.time() - _last_change(folder) >= age:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_change(folder: Path) -> float:
+    return max(each.lstat().st_mtime for each in (folder, *folder.rglob("*")))
 
 
 def _is_own(folder: Path) -> bool:

@@ -39,6 +39,11 @@ class Head:
         return self.layer.units
 
     @property
+    def share(self) -> float:
+        """The factor of the sum of the outputs' losses: Keras averages the log losses of labels."""
+        return 1 / self.units if self.kind == "binary" else 1.0
+
+    @property
     def constant(self) -> float:
         """The value of a column of the design whose coefficient is the bias, with the kernel's penalty; 0 for none.
 

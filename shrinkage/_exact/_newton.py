@@ -6,17 +6,16 @@ the Hessian of a squared error of the same curvature. It has the eigenvectors of
 Source: Nocedal & Wright (2006), Numerical Optimization, chapters 5.1 and 7.1.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from shrinkage._data._stored import Block
 from shrinkage._exact._head import Head, Kind
 from shrinkage._exact._losses import ACTIVATIONS
-from shrinkage._exact._ridge import Solution, moments_of
-from shrinkage._exact._rows import Result, Rows, in_parallel
+from shrinkage._exact._passes import Computation, Part, Pass, run
+from shrinkage._exact._ridge import Moments, Solution, moments_of
+from shrinkage._exact._rows import Rows
 
 _TOLERANCES = {"float32": 1e-8, "float64": 1e-10}
 """A strength has converged if a Newton step would change the scores of the rows by less, in the root mean square: far
@@ -54,36 +53,21 @@ class Logistic:
             return [(begin, converged)]
         # Without a minimum, weights of all rows would tell a fold about the rows that it holds out.
         begin = np.where(converged, begin, 0.0)
-        return [self._minimise(f, ridge, begin) for f, ridge in zip(sets, ridges, strict=True)]
+        return self._minimise({f: (ridge, begin) for f, ridge in zip(sets, ridges, strict=True)})
 
-    def _minimise(self, f: int, ridge: np.ndarray, begin: np.ndarray | None = None) -> Solution:
-        found = minimise(_Loss(self._rows, self._head, f), ridge, begin)
-        self._rows.end_rereading(f)
-        return found
+    def _minimise(self, sets: Mapping[int, tuple[np.ndarray, np.ndarray | None]]) -> list[Solution]:
+        """Return the solution of each set, from strengths and coefficients to begin at."""
+        return run(self._rows, {f: minimise(self._head, *arguments) for f, arguments in sets.items()})
 
     def _solve_all_rows(self, ridge: np.ndarray) -> Solution:
         keys = [float(f"{value:.9e}") for value in ridge]  # folds multiply and divide by their numbers of rows
         new = [place for place, key in enumerate(keys) if key not in self._of_all_rows]
         if new:
-            found, converged = self._minimise(self._rows.n_sets - 1, ridge[new])
+            ((found, converged),) = self._minimise({self._rows.n_sets - 1: (ridge[new], None)})
             for place, number in enumerate(new):
                 self._of_all_rows[keys[number]] = found[:, :, place], bool(converged[place])
         weights, converged = zip(*(self._of_all_rows[key] for key in keys), strict=True)
         return np.stack(weights, axis=2), np.array(converged)
-
-
-@dataclass
-class _Part:
-    """Training rows of a set that are computed with together."""
-
-    design: Callable[[], np.ndarray]
-    """Returns the columns of the linear model, (n, P)."""
-    weight: np.ndarray
-    """Weights in the loss, (n,), 0 for rows of other sets."""
-    targets: np.ndarray
-    """Targets, (n, k)."""
-    kept: np.ndarray | None = None
-    """Factors of the Hessian at the coefficients of each strength, (n, k, S)."""
 
 
 class _Loss:
@@ -91,17 +75,16 @@ class _Loss:
 
     With an intercept, the columns are centred: the intercept is then nearly independent of the other coefficients.
     Keras averages the log losses of k labels, so that the loss has the factor 1 / k.
+
+    Args:
+        head: The head of the model.
+        moments: The moments of the columns.
     """
 
-    def __init__(self, rows: Rows, head: Head, f: int):
+    def __init__(self, head: Head, moments: Moments):
         self.kind: Kind = head.kind
         self.units, self.tolerance = head.units, _TOLERANCES[head.layer.compute_dtype]
-        self._share = 1 / head.units if head.kind == "binary" else 1.0
-        self._rows, self._f = rows, f
-        in_memory = () if rows.are_on_disk else next(rows.small_blocks())
-        self._memory = [self._part(*each) for each in in_memory] or None
-        self._evaluated = np.zeros(0)
-        moments = self._total(lambda part: [moments_of(part.design(), part.weight)])[0]
+        self._share, self._evaluated = head.share, np.zeros(0)
         self.weight, gram = moments.weight, moments.gram
         self._mean = moments.total / self.weight
         self.penalised = np.ones(len(gram))
@@ -141,30 +124,30 @@ class _Loss:
     def _of_centred(self, gradient: np.ndarray) -> np.ndarray:
         return gradient - self._mean.reshape(-1, *[1] * (gradient.ndim - 1)) * gradient[-1:]
 
-    def evaluate(self, w: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def evaluate(self, w: np.ndarray, places: np.ndarray) -> Computation[tuple[np.ndarray, np.ndarray]]:
         """Return the gradient of the loss (P, k, s), and the mean curvature in the scores, (s,).
 
         What `hessian` needs is kept, at the places of these strengths.
         """
-        raw, memory = self.raw(w), self._memory
+        raw = self.raw(w)
         if not len(self._evaluated):  # the first call is of all strengths
             self._evaluated = np.zeros(raw.shape)
-            for part in memory or ():
-                part.kept = np.zeros((len(part.targets), *raw.shape[1:]))
         self._evaluated[:, :, places] = raw
 
-        def evaluate(part: _Part) -> list[Any]:
+        def evaluate(part: Part) -> list[Any]:
             design, weight = part.design(), part.weight[:, None, None]
             found = self._probabilities(design, raw)
             some = found[::_EVERY]
             curvature = (some * (1 - some) * weight[::_EVERY]).sum(axis=(0, 1))
-            if part.kept is not None:
+            if part.stays:
+                if part.kept is None:
+                    part.kept = np.zeros((len(found), *self._evaluated.shape[1:]))
                 part.kept[:, :, places] = self._factors(part, found)
             found -= part.targets[:, :, None]
             found *= weight
             return [design.T @ found.reshape(len(found), -1), curvature, part.weight[::_EVERY].sum()]
 
-        gradient, curvature, some_weight = self._total(evaluate)
+        gradient, curvature, some_weight = yield Pass(evaluate)
         curvature = np.maximum(curvature / max(self.units * some_weight, 1e-300), 1e-300)
         return self._of_centred(gradient.reshape(w.shape)), curvature * self._share
 
@@ -173,7 +156,7 @@ class _Loss:
         scores = design @ raw.reshape(len(raw), -1)
         return ACTIVATIONS[self.kind](scores.reshape(len(scores), *raw.shape[1:]))
 
-    def _factors(self, part: _Part, found: np.ndarray) -> np.ndarray:
+    def _factors(self, part: Part, found: np.ndarray) -> np.ndarray:
         """Return the factors of the Hessian from probabilities (n, k, s): these, or for labels their variances."""
         if self.kind == "classes":
             return found
@@ -182,11 +165,11 @@ class _Loss:
         bend *= part.weight[:, None, None]
         return bend
 
-    def hessian(self, v: np.ndarray, places: np.ndarray) -> np.ndarray:
+    def hessian(self, v: np.ndarray, places: np.ndarray) -> Computation[np.ndarray]:
         """Return the Hessian of the loss times vectors (P, k, s), at the coefficients last evaluated."""
         flat, at = self.raw(v).reshape(len(v), -1), self._evaluated[:, :, places]
 
-        def multiply(part: _Part) -> list[np.ndarray]:
+        def multiply(part: Part) -> list[np.ndarray]:
             design = part.design()
             if part.kept is None:
                 kept = self._factors(part, self._probabilities(design, at))
@@ -199,46 +182,24 @@ class _Loss:
             change *= kept
             return [design.T @ change.reshape(len(change), -1)]
 
-        return self._of_centred(self._total(multiply)[0].reshape(v.shape))
+        (found,) = yield Pass(multiply)
+        return self._of_centred(found.reshape(v.shape))
 
-    def largest_score(self, w: np.ndarray) -> np.ndarray:
+    def largest_score(self, w: np.ndarray) -> Computation[np.ndarray]:
         """Return the largest score of a training row, in absolute value, (s,).
 
         Scores of several classes are relative to their mean: a number added to all of them changes nothing.
         """
         flat = self.raw(w).reshape(len(w), -1)
 
-        def largest(part: _Part) -> np.ndarray:
+        def largest(part: Part) -> list[np.ndarray]:
             scores = (part.design() @ flat).reshape(-1, *w.shape[1:])[part.weight > 0]
             if self.kind == "classes":
                 scores -= scores.mean(axis=1, keepdims=True)
-            return np.abs(scores).max(axis=(0, 1), initial=0)
+            return [np.abs(scores).max(axis=(0, 1), initial=0)]
 
-        return np.max([each for found in self._each(largest) for each in found], axis=0)
-
-    def _total(self, call: Callable[[_Part], list[Any]]) -> list[Any]:
-        """Return the sums over all parts of the values of a call."""
-        totals: list[Any] = []
-        for found in self._each(call):
-            for values in found:
-                totals = [total + value for total, value in zip(totals, values, strict=True)] if totals else values
-        return totals
-
-    def _each(self, call: Callable[[_Part], Result]) -> Iterator[list[Result]]:
-        """Yield lists with the results of a call for all parts, which are in memory or read from disk."""
-        if self._memory is not None:
-            yield in_parallel(call, self._memory)
-            return
-        for blocks in self._rows.small_blocks():
-            yield in_parallel(call, [self._part(*each) for each in blocks])
-
-    def _part(self, number: int, block: Block) -> _Part:
-        rows, f = self._rows, self._f
-        weight = self._share * block.data.weight * block.sides.train[f].astype(np.float64)
-        # Here, and not in parallel: layers before the head run.
-        design = rows.design_to_reread(number, block, f)
-        read = (lambda: design) if rows.are_on_disk else (lambda: rows.design(number, block, f))
-        return _Part(read, weight, rows.targets(number, block))
+        (found,) = yield Pass(largest, np.maximum)
+        return found
 
     def precondition(self, gradient: np.ndarray, curvature: np.ndarray, ridge: np.ndarray) -> np.ndarray:
         """Return the inverse of curvature * G + ridge times a gradient (P, k, s), for each strength, (s,)."""
@@ -249,17 +210,19 @@ class _Loss:
         return np.tensordot(vectors, np.tensordot(vectors.T, gradient, 1) * inverse[:, None], 1)
 
 
-def minimise(loss: _Loss, ridge: np.ndarray, begin: np.ndarray | None = None) -> Solution:
-    """Minimise the loss plus 1/2 ridge times the squared penalised coefficients, for all strengths (S,).
+def minimise(head: Head, ridge: np.ndarray, begin: np.ndarray | None = None) -> Computation[Solution]:
+    """Minimise the loss of a set plus 1/2 ridge times the squared penalised coefficients, for all strengths (S,).
 
     Args:
-        loss: The loss.
+        head: The head of the model.
         ridge: The strengths on the sum of the losses, (S,).
         begin: The coefficients to begin at, (P, k, S); None for 0.
 
     Returns:
         The coefficients of the columns, (P, k, S), and whether they are minima, (S,).
     """
+    (moments,) = yield Pass(lambda part: [moments_of(part.design(), part.weight)])
+    loss = _Loss(head, moments)
     penalised = loss.penalised[:, None, None]
     shape = len(penalised), loss.units, len(ridge)
     w = np.zeros(shape) if begin is None else loss.centred(begin)
@@ -268,7 +231,7 @@ def minimise(loss: _Loss, ridge: np.ndarray, begin: np.ndarray | None = None) ->
     for _ in range(_STEPS):
         tried = np.flatnonzero(~converged)
         trial = w[:, :, tried] - step[:, :, tried]
-        slope, bend = loss.evaluate(trial, tried)
+        slope, bend = yield from loss.evaluate(trial, tried)
         slope = slope + ridge[tried] * penalised * trial
         # The objective is convex: it may rise in the end of a step if it has turned upwards steeply.
         before, after = (_dot(each, step[:, :, tried]) for each in (gradient[:, :, tried], slope))
@@ -280,20 +243,21 @@ def minimise(loss: _Loss, ridge: np.ndarray, begin: np.ndarray | None = None) ->
         size = np.sqrt(np.maximum(_dot(gradient[:, :, moved], direct), 0) / loss.weight)
         converged[moved] = size <= loss.tolerance
         for place in moved[converged[moved]]:
-            settled[place] = ridge[place] > 0 or _is_settled(loss, w[:, :, [place]], step[:, :, [place]])
+            settled[place] = ridge[place] > 0 or (yield from _is_settled(loss, w[:, :, [place]], step[:, :, [place]]))
         moved, size = moved[~converged[moved]], size[~converged[moved]]
         if converged.all():
             break
         if len(moved):
             some = gradient[:, :, moved], curvature[moved], ridge[moved]
-            step[:, :, moved] = _newton_steps(loss, *some, np.minimum(0.1, size), moved)
+            step[:, :, moved] = yield from _newton_steps(loss, *some, np.minimum(0.1, size), moved)
     return loss.raw(w), settled
 
 
-def _is_settled(loss: _Loss, w: np.ndarray, step: np.ndarray) -> bool:
+def _is_settled(loss: _Loss, w: np.ndarray, step: np.ndarray) -> Computation[bool]:
     """Return whether the last step without a penalty was small, as near a minimum; w and step are (P, k, 1)."""
-    change, size = (float(loss.largest_score(each)[0]) for each in (step, w))
-    return change <= max(_SETTLED, 1e-3 * size)
+    change = yield from loss.largest_score(step)
+    size = yield from loss.largest_score(w)
+    return bool(change[0] <= max(_SETTLED, 1e-3 * size[0]))
 
 
 def _newton_steps(
@@ -303,7 +267,7 @@ def _newton_steps(
     ridge: np.ndarray,
     accuracy: np.ndarray,
     places: np.ndarray,
-) -> np.ndarray:
+) -> Computation[np.ndarray]:
     """Solve H s = g by preconditioned conjugate gradients, each strength to a relative accuracy, (s,)."""
     penalised, left = loss.penalised[:, None, None], gradient.copy()
     steps = np.zeros_like(left)
@@ -311,7 +275,7 @@ def _newton_steps(
     now = begin = _dot(left, towards)
     goes_on = np.full(len(ridge), True)
     for _ in range(_INNER_STEPS):
-        bent = loss.hessian(direction, places) + ridge * penalised * direction
+        bent = (yield from loss.hessian(direction, places)) + ridge * penalised * direction
         along = _dot(direction, bent)
         goes_on &= along > 0  # else rounding rules
         length = np.where(goes_on, now / np.where(goes_on, along, 1.0), 0.0)

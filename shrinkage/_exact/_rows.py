@@ -1,7 +1,7 @@
 """The rows of a problem in blocks, with the inputs of the head in each fold."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -52,16 +52,21 @@ class Rows:
         """Whether the rows are on disk."""
         return self._memory is None
 
+    @property
+    def are_shared(self) -> bool:
+        """Whether all sets share the passes over rows on disk, as their columns are the same."""
+        return self.are_on_disk and not self.adapts
+
     def blocks(self) -> Iterator[tuple[int, Block]]:
         """Yield the number of each block, and the block."""
         stored = self._problem.stored
         yield from enumerate(self._memory or () if stored is None else stored.blocks())
 
     def small_blocks(self) -> Iterator[list[tuple[int, Block]]]:
-        """Yield lists of numbered blocks that are as small as those in memory; each list is in memory at a time."""
-        if self._memory is not None:
-            yield [*enumerate(self._memory)]
-            return
+        """Yield lists of numbered blocks, of rows on disk, that are as small as those in memory.
+
+        The blocks of a list are in memory at a time.
+        """
         first = 0
         for _, block in self.blocks():
             starts = range(0, len(block.rows), _BLOCK_ROWS)
@@ -74,6 +79,10 @@ class Rows:
 
     def _targets_of(self, block: Block) -> np.ndarray:
         return targets_of(self._head, tree.flatten(block.data.targets)[0])
+
+    def weight(self, block: Block, f: int) -> np.ndarray:
+        """Return the weights of the rows of a block in the log loss of a set, (n,), 0 for rows of other sets."""
+        return self._head.share * block.data.weight * block.sides.train[f].astype(np.float64)
 
     def design(self, number: int, block: Block, f: int) -> np.ndarray:
         """Return the columns of the linear model of a set for a block, (n, P): inputs of the head, and a constant."""
@@ -104,11 +113,12 @@ class Rows:
             new.unlink(missing_ok=True)
         return self._with_constant(features)
 
-    def end_rereading(self, f: int) -> None:
-        """Remove the files of a set, unless other sets need them too."""
+    def end_rereading(self, sets: Iterable[int]) -> None:
+        """Remove the files of some sets, unless other sets need them too."""
         if self._problem.stored is not None and self.adapts:
-            for file in self._problem.stored.spool.folder.glob(f"features-{f}-*"):
-                file.unlink()
+            for f in sets:
+                for file in self._problem.stored.spool.folder.glob(f"features-{f}-*"):
+                    file.unlink()
 
     def design_of(self, x: Any, f: int) -> np.ndarray:
         """Return the columns of the linear model of a set for inputs x, a tree of (n, ...)."""

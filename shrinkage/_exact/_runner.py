@@ -14,6 +14,7 @@ from shrinkage._exact._newton import Logistic
 from shrinkage._exact._ridge import Ridge
 from shrinkage._exact._rows import Rows
 from shrinkage._host._layers import seed_generators, sublayers
+from shrinkage._note import Note
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._plan import check_user_plan
 from shrinkage._plan._runner import Runner, versions
@@ -52,13 +53,13 @@ class ExactRunner:
         settings = check_user_plan(user_plan if decision is None else decision["settings"])
         self.problem, self._head = problem, read_head(problem)
         self._max_memory, limit = max_memory, memory_limit(max_memory)
-        units, strengths = self._head.units, len(problem.lams)
-        # Probabilities of all rows, and scores and predictions of the held-out rows.
-        self._bytes_per_strength = 3 * 8 * units * (problem.training.data.n_rows + 1)
+        strengths, self._rows = len(problem.lams), Rows(problem, self._head, limit / 2)
+        # Probabilities, scores and predictions of rows; vectors of the size of the coefficients in Newton's method.
+        sets = len(problem.folds.train) if self._rows.are_shared else 1
+        self._bytes_per_strength = 8 * self._head.units * (3 * _rows_in_memory(problem) + 10 * sets * self._columns)
         chunk = max(1, min(strengths, int(limit / 2 / self._bytes_per_strength)))
         self.plan = ExactPlan(min(strengths, settings.get("chunk", chunk)))
         self._limit, self._unsolved = limit, list[float]()
-        self._rows = Rows(problem, self._head, limit / 2)
         squared = self._head.kind == "squared error"
         self._solver = Ridge(self._rows, self._head, problem.target) if squared else Logistic(self._rows, self._head)
         self.search_text = ""
@@ -81,7 +82,20 @@ class ExactRunner:
         network = self.problem.training.template.network
         random = [layer.name for layer in sublayers(network) if seed_generators(layer) and layer.trainable]
         note = f'{", ".join(random)}: random only in training, and not with solver="exact", which runs all layers in '
-        return [note + "inference mode."] * bool(random) + self._notes_of_bias() + unsolved * bool(lams)
+        found = [note + "inference mode."] * bool(random) + self._notes_of_bias() + unsolved * bool(lams)
+        return found + self._notes_of_memory()
+
+    def _notes_of_memory(self) -> list[Note]:
+        """Return a note if rows on disk are read more often because memory allows few strengths at a time."""
+        strengths = len(self.problem.lams)
+        if self.plan.chunk == strengths or self.problem.stored is None or self._head.kind == "squared error":
+            return []
+        enough = 2 * strengths * self._bytes_per_strength / 2**20
+        text = (
+            f"The rows on disk were read again for every {self.plan.chunk} of {strengths} strengths, as memory allowed "
+            f"no more: with {enough:,.1f} MiB of $max_memory they are solved together, in less time."
+        )
+        return [Note(text)]
 
     def _notes_of_bias(self) -> list[str]:
         """Return a note if predictions are drawn to 0, and not to the best constant."""
@@ -132,9 +146,12 @@ class ExactRunner:
         }
 
     @property
+    def _columns(self) -> int:
+        return self._head.layer.kernel.shape[0] + 1
+
+    @property
     def _predicted_bytes(self) -> int:
-        columns = self._head.layer.kernel.shape[0] + 1
-        design = 8 * columns * self.problem.training.data.n_rows
+        design = 8 * self._columns * _rows_in_memory(self.problem)
         return int(min(design, self._limit / 2)) + self.plan.chunk * self._bytes_per_strength
 
     @property
@@ -145,6 +162,12 @@ class ExactRunner:
             f"Plan: exact, by {self._reason}; {self.plan.chunk} strengths at a time; {memory:.0f} MiB of memory "
             f"expected, {limit:.0f} allowed."
         )
+
+
+def _rows_in_memory(problem: Problem) -> int:
+    """Return the largest number of rows in memory at a time; of rows on disk, a block and the sample."""
+    stored = problem.stored
+    return problem.training.data.n_rows if stored is None else stored.block_rows + len(stored.sample_rows)
 
 
 def make_runner(

@@ -157,7 +157,7 @@ class Curve:
             other = name.replace("index", "lam")
             raise ValueError(
                 f"`{name}` and `{other}` are choices from a grid in cross-validation, and this path is of a search "
-                f"within a budget: use `index` and `lam`."
+                f"within a budget: use `index` and `lam`, and `path.model()`."
             )
 
     @property

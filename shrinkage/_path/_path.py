@@ -150,10 +150,15 @@ class Path(Curve):
             choose(self.candidates, self.se)  # raises NothingToChoose
         if status is Status.NOT_TRAINED:
             grid = "models='all'" if self.budget is None else "no `budget`"
+            lam, epochs = self.lams[index], self.epochs[index]
+            train = f"model.fit for {epochs} epochs"
             raise ValueError(
-                f"No model was trained on all rows at {strength}, which is not a choice. Call fit with "
-                f"{grid}; or shrinkage.attach(model, {self.penalty!r}, lam={self.lams[index]:.6g}) "
-                f"and train the model for {self.epochs[index]} epochs."
+                f"No model was trained on all rows at {strength}, which is not a choice. Call fit with {grid}; or call "
+                + (
+                    f"shrinkage.attach(model, {self.penalty!r}, lam={lam:.6g}) and then {train}."
+                    if lam
+                    else f"{train}."
+                )
             )
         if status is not Status.OK:
             raise ValueError(f"The model trained on all rows at {strength} {status.value}: choose another.")

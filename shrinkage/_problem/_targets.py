@@ -62,12 +62,19 @@ def check_targets(
     _check_range(y, loss_name, name, is_block)
 
 
+def _describe_labels(y: np.ndarray) -> str:
+    """Return how to make 0 and 1 of two other numbers."""
+    found = np.unique(y)
+    return f" If {found[1]:g} is the label to predict, say y=(y == {found[1]:g})." if len(found) == 2 else ""
+
+
 def _check_range(y: np.ndarray, loss_name: str, name: str, is_block: bool) -> None:
     """Refuse values outside the domain of the loss, such as negative counts."""
     if "crossentropy" in loss_name:
         if y.min() < 0 or y.max() > 1:
             raise ValueError(
                 f"{name} must lie between 0 and 1 for {loss_name}. Received: values from {y.min():g} to {y.max():g}."
+                + _describe_labels(y)
             )
         one_class = (
             y.min() == y.max() if "binary" in loss_name else (y.reshape(-1, y.shape[-1]).max(axis=0) > 0).sum() < 2

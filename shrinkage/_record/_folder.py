@@ -9,6 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from shrinkage._data._scratch import remove_leftovers
 from shrinkage._file_names import check_file_name
 from shrinkage._record._arrays import read_tree, write_tree
 from shrinkage._record._journal import Journal, Reading, read_journal, sync_folder
@@ -19,7 +20,8 @@ _LOCK, _UNFINISHED = "lock", ".unfinished"
 _SUFFIX = ".safetensors"
 _PART = re.compile(r"part-\d{4,}(-epoch-\d{4,})?\.(safetensors|unfinished)")
 _TEMPORARY = re.compile(r"\.tmp\w{6}")
-"""Names of the files of parts, and of a file that safetensors has not finished. No other file is ever removed."""
+"""Names of the files of parts, and of a file that safetensors has not finished. Of other files, only those of
+interrupted saves are ever removed."""
 _READER_SECONDS = 0.5
 """Seconds to wait for a lock: `is_in_use` takes it for a moment."""
 
@@ -118,6 +120,7 @@ class RunFolder:
         for file in self.path.iterdir():
             if (_PART.fullmatch(file.name) or _TEMPORARY.fullmatch(file.name)) and file.name not in kept:
                 file.unlink(missing_ok=True)
+        remove_leftovers(self.path)
 
 
 def is_in_use(path: Path) -> bool:

@@ -2,10 +2,11 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from shrinkage._data._scratch import folder_beside, remove_leftovers
 
 from ._errors import BadInput, disk_full
 from ._recorded import is_unfinished
@@ -88,7 +89,7 @@ def _check_writable(target: Path) -> None:
     place = target if target.is_dir() else next(folder for folder in target.parents if folder.exists())
     try:
         # Trying is the only reliable test: permissions, read-only mounts and full disks all show here.
-        with tempfile.TemporaryDirectory(dir=place, prefix=".shrinkage-"):
+        with folder_beside(place):
             pass
     except OSError as error:
         raise BadInput(f"{target} cannot be written ({error.strerror}); give another place with -o.") from error
@@ -112,11 +113,10 @@ def keeping_the_table(place: Path) -> Iterator[None]:
 def new_run(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder. Its files become the run in `folder` if the block succeeds; else they are deleted."""
     folder = folder.absolute()
-    # Inside an existing folder, which may be a mount: moves are atomic only within a file system.
-    place = folder if folder.exists() else folder.parent
-    place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place, prefix=".shrinkage-") as scratch:
-        fresh = Path(scratch, "new")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
+    with folder_beside(folder) as scratch:
+        fresh = scratch / "new"
         fresh.mkdir()
         yield fresh
         if folder.exists():
@@ -138,7 +138,7 @@ def new_file(file: Path) -> Iterator[Path]:
     """Yield a temporary file with the same suffix, which becomes `file` if the block succeeds."""
     file = file.absolute()
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.stem}-") as scratch:
-        fresh = Path(scratch, file.name)
+    with folder_beside(file) as scratch:
+        fresh = scratch / file.name
         yield fresh
         fresh.replace(file)

@@ -236,9 +236,9 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
         "{'pair': ('array', 'array')}. Received: a dictionary with keys 'pair'.",
     ),
     "shape": (two_outputs(x={"left": B, "right": B}), {}, "`x['left']` must have the shape of the model's input"),
-    "rows": (two_outputs(x=[A, B[:7]]), {}, "`x[0]` and `x[1]` must have as many rows. Received: 40 and 7 rows."),
+    "rows": (two_outputs(x=[A, B[:7]]), {}, "`x[0]` and `x[1]` must have the same number of rows. Received: 40 and 7"),
     "rows of targets": (
-        dictionaries(y={"z": AMOUNT[:7], "b": LABELS}), {}, "`x['left']` and `y['z']` must have as many rows",
+        dictionaries(y={"z": AMOUNT[:7], "b": LABELS}), {}, "`x['left']` and `y['z']` must have the same number of row",
     ),
     "not finite": (two_outputs(x={"left": A * np.nan, "right": B}), {}, "`x['left']` must be finite"),
     "text": (two_outputs(x={"left": A.astype(str), "right": B}), {}, "`x['left']` must be an array of real numbers"),

@@ -50,13 +50,13 @@ def test_notes_say_what_was_changed():
 @pytest.mark.parametrize(
     ("lams", "message"),
     [
-        ([0.1, -0.2], "-0.2 is among them"),
-        ([float("nan")], "nan is among them"),
-        ([1.0, float("inf")], "inf is among them"),
+        ([0.1, -0.2], "-0.2 among them"),
+        ([float("nan")], "nan among them"),
+        ([1.0, float("inf")], "inf among them"),
         ([], "at least one number"),
-        ([[0.1], [0.2]], r"at least one number, and is \[\[0.1\], \[0.2\]\]"),
+        ([[0.1], [0.2]], r"at least one number. Received: \[\[0.1\], \[0.2\]\]"),
         ("automatic", 'must be "auto" or a list of numbers'),
-        (None, "at least one number, and is None"),
+        (None, "at least one number. Received: None"),
         (["a"], "list of numbers"),
         ([[1, 2], [3]], "list of numbers"),
     ],

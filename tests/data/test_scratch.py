@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from shrinkage._data._scratch import ScratchFolder
+from shrinkage._data._scratch import ScratchFolder, folder_beside, remove_leftovers
 
 SCRIPT = """
 import sys, time
-from shrinkage._data._scratch import ScratchFolder
+from shrinkage._data._scratch import ScratchFolder, folder_beside, remove_leftovers
 folder = ScratchFolder()
 (folder.path / "rows").write_bytes(b"rows")
 print(folder.path, flush=True)
@@ -98,3 +98,45 @@ def test_a_folder_is_closed_to_others():
         os.umask(before)
     assert folder.path.stat().st_mode & 0o077 == 0
     folder.remove()
+
+
+# --- folders beside a target
+
+
+def _leftover(place: Path, name: str = ".shrinkage-a1b2c3d4") -> Path:
+    folder = place / name
+    folder.mkdir(mode=0o700)
+    (folder / "rows").write_bytes(b"rows")
+    return folder
+
+
+def _let_an_hour_pass(folder: Path) -> None:
+    for each in (*folder.rglob("*"), folder):
+        os.utime(each, (0, 0))
+
+
+@pytest.mark.parametrize("target", ["", "new", "new.csv"], ids=["a folder", "a new folder", "a new file"])
+def test_a_folder_beside_a_target_removes_what_a_kill_left_an_hour_ago(target, tmp_path):
+    old, young, changed = (_leftover(tmp_path, f".shrinkage-{name * 8}") for name in "abc")
+    others = _leftover(tmp_path, ".shrinkage-of-a-user"), _leftover(tmp_path, ".a-name-a1b2c3d4")
+    for folder in (old, changed, *others):
+        _let_an_hour_pass(folder)
+    (changed / "rows").write_bytes(b"more rows")
+    with folder_beside(tmp_path / target) as folder:
+        (folder / "file").write_bytes(b"content")
+        assert folder.parent == tmp_path and not folder.stat().st_mode & 0o077
+    assert not old.exists() and not folder.exists()
+    assert all((each / "rows").exists() for each in (young, changed, *others))
+
+
+def test_a_folder_that_nobody_else_writes_loses_young_leftovers_too(tmp_path):
+    left, other = _leftover(tmp_path), _leftover(tmp_path, ".shrinkage-of-a-user")
+    remove_leftovers(tmp_path)
+    assert not left.exists() and other.exists()
+
+
+def test_files_are_written_beside_their_place_in_one_way():
+    """Whatever else writes to a temporary folder beside a target would leave it there after a kill."""
+    package = Path(__file__).parents[2] / "shrinkage"
+    found = [str(file.relative_to(package)) for file in package.rglob("*.py") if "(dir=" in file.read_text("utf-8")]
+    assert found == ["_data/_scratch.py"]

@@ -118,7 +118,7 @@ def test_a_matrix_of_zeros_trains():
     [
         (scipy.sparse.csr_matrix(np.where(COUNTS > 1, np.nan, COUNTS)), "`x` must be finite in float32. Received: "),
         (scipy.sparse.csr_matrix(COUNTS[:, :5]), "`x` must have the shape of the model's input"),
-        (scipy.sparse.csr_matrix(COUNTS[:50]), "`x` and `y` must have as many rows"),
+        (scipy.sparse.csr_matrix(COUNTS[:50]), "`x` and `y` must have the same number of rows"),
         (scipy.sparse.coo_array(COUNTS[:, 0]), "`x` must have rows and columns. Received: a sparse array of shape"),
     ],
 )

@@ -228,7 +228,7 @@ def test_nothing_to_choose_is_said(wine):
         ({"hidden": (3,), "model": "linear"}, '`hidden` goes with model="mlp"'),
         *[({"hidden": hidden}, "`hidden` must be a tuple") for hidden in (32, "a", (-3,), (2.5,), [(3,)], (True,))],
         ({"choose": "best"}, '`choose` must be "min" or "1se"'),
-        ({"lams": [-1.0]}, "lams must be finite"),
+        ({"lams": [-1.0]}, "`lams` must be finite"),
         ({"cv": 1}, "`cv`"),
     ],
 )

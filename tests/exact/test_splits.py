@@ -136,3 +136,35 @@ def test_layers_before_the_head_run_once_for_rows_on_disk(is_full, monkeypatch):
     times = sum(called) / len(ROWS) - 1 - math.ceil(len(stored.lams) / stored.plan["chunk"])
     assert stored.plan["blocks"] > 1 and (times > 1 if is_full else 0 <= times < 0.01)
     np.testing.assert_allclose(stored.cv_loss, memory.cv_loss, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("_small")
+def test_folds_share_the_passes_over_rows_on_disk(monkeypatch):
+    """More folds need no more passes, and all strengths are solved together: memory holds a block, and not all rows."""
+    read, small = list[int](), _rows.Rows.small_blocks
+    monkeypatch.setattr(_rows.Rows, "small_blocks", lambda self: read.append(1) or small(self))
+    labels = (TARGETS[:, 0] > 6).astype("float32")
+
+    def passes(folds: int) -> int:
+        read.clear()
+        dataset = tf.data.Dataset.from_tensor_slices((ROWS, labels)).batch(32)
+        model = linear("binary_crossentropy", 1, "sigmoid", columns=6)
+        common: dict[str, Any] = {"penalty": "l2", "solver": "exact", "max_memory": 3.5e5}
+        path = sh.fit(model, dataset, lams=np.logspace(-1, -4, 3), cv=folds, **common)
+        assert path.plan["blocks"] > 1 and path.plan["chunk"] == len(path.lams) == 4
+        assert 24 * len(ROWS) * path.plan["chunk"] > 3.5e5 / 2, "rows in memory would be solved in smaller chunks"
+        return len(read)
+
+    few, many = passes(2), passes(6)
+    assert 10 < many < 1.3 * few
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize(("max_memory", "is_short"), [(1e5, True), (3.5e5, False)])
+def test_a_note_names_the_memory_in_which_all_strengths_are_solved_together(max_memory, is_short):
+    labels = (TARGETS[:, 0] > 6).astype("float32")
+    dataset = tf.data.Dataset.from_tensor_slices((ROWS, labels)).batch(32)
+    model = linear("binary_crossentropy", 1, "sigmoid", columns=6)
+    path = sh.fit(model, dataset, penalty="l2", solver="exact", lams=LAMS[:3], cv=3, max_memory=max_memory)
+    notes = [note for note in path.notes if "are solved together" in note]
+    assert len(notes) == is_short == (path.plan["chunk"] < len(path.lams))

@@ -36,7 +36,7 @@ def test_another_strength_has_no_model_and_says_how_to_get_one(tmp_path):
     other = int(np.flatnonzero(~path.has_model)[0])
     assert path.full_status[other] is Status.NOT_TRAINED
     with pytest.raises(
-        ValueError, match=r"not a choice. Call fit with models='all'; or shrinkage.attach\(model, L2\(\), "
+        ValueError, match=r"not a choice. Call fit with models='all'; or call shrinkage.attach\(model, L2\(\), "
     ):
         path.model(path.lams[other])
     assert f"then {path.has_model.sum()} on all rows: {3 * 6 + path.has_model.sum()} models" in repr(path)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from click.testing import CliRunner, Result
+from pytest import MonkeyPatch
 
 from shrinkage._plan._probe import Timing
 from shrinkage._plan._runner import Runner
@@ -44,12 +45,10 @@ def check_end(result: Result, file: Drawn, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _untimed() -> Iterator[None]:
-    time_way = Runner._time_way
-    Runner._time_way = lambda self, way: Timing(0.1, 1e-4)
-    try:
+    with MonkeyPatch.context() as patch:
+        patch.setattr(Runner, "_time_way", lambda self, way: Timing(0.1, 1e-4))
+        patch.setattr(Runner, "_score_seconds", 1e-4)
         yield
-    finally:
-        Runner._time_way = time_way
 
 
 class Hang(BaseException):

@@ -27,6 +27,12 @@ def line() -> keras.Model:
     return made
 
 
+def binary() -> keras.Model:
+    made = keras.Sequential([keras.Input((3,)), layers.Dense(1, "sigmoid")])
+    made.compile("sgd", "binary_crossentropy")
+    return made
+
+
 def said(call: Any, error: type[Exception] = TypeError) -> str:
     with pytest.raises(error) as caught:
         call()
@@ -255,6 +261,8 @@ LEADING: dict[str, Any] = {
     "a function with an argument": ({"model": lambda units: line()}, "lambda: function"),
     "a file of a model": ({"model": "model.keras"}, "load_model"),
     "a file of a table": ({"x": "t.csv"}, "read_csv"),
+    "a name of a column": ({"y": "label"}, r"say y=table\['label'\]"),
+    "labels 1 and 2": ({"y": np.arange(48) % 2 + 1.0, "model": binary()}, r"say y=\(y == 2\)"),
     "a set": ({"x": set(range(48))}, r"numpy.array\(list\(x\)\)"),
     "numbers as text": ({"y": Y.astype(str)}, r"numbers as text: say y.astype\('float32'\)"),
     "dates": ({"x": pd.DataFrame({"a": pd.date_range("2020", periods=48), "b": 1, "c": 2.0})}, r"total_seconds\(\)"),

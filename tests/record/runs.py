@@ -123,6 +123,10 @@ def kill_at(monkeypatch: Any, fit: Callable[..., sh.Path], folder: Path, number:
             if event == "before write":
                 for name in (f"{arguments[1]}.unfinished", ".tmpBicfya"):  # safetensors writes to a file of its own
                     (arguments[0].path / name).write_bytes(b"the beginning of a file")
+            if (folder / "journal.jsonl").exists():  # the result may have been in work
+                leftover = folder / ".shrinkage-a1b2c3d4"
+                leftover.mkdir(mode=0o700, exist_ok=True)
+                (leftover / "path.json").write_bytes(b"{")
             if event == "before append":
                 with (folder / "journal.jsonl").open("ab") as journal:
                     journal.write(b'12345678 {"n": ')  # torn

@@ -50,6 +50,7 @@ def test_a_changed_byte_of_a_journal_ends_what_is_read(tmp_path):
         assert found.records == records[:n_intact] and found.n_bytes == ends[n_intact], change
         is_torn = change.startswith("first") or place == len(whole) - 1  # as a kill leaves it
         assert bool(found.damage) != is_torn, change
+    print(f"{len(changes(whole))} changes of {len(whole)} bytes")
 
 
 def test_a_journal_goes_on_after_its_last_intact_line(tmp_path):
@@ -80,6 +81,7 @@ def test_a_changed_byte_of_a_checkpoint_is_noticed(tmp_path):
     for change, content in changes(whole).items():
         file.write_bytes(content)
         assert folder.read(entry) is None, change
+    print(f"{len(changes(whole))} changes of {len(whole)} bytes")
     file.unlink()
     assert folder.read(entry) is None
     folder.release()

@@ -12,10 +12,18 @@ from tests.problem.bad_input.good import ONE_HOT, N, linear_three, model, regres
 CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     # strengths and penalty
     "a count of strengths": ({"lams": 20}, ValueError, r"geomspace\(1e-1, 1e-6, 20\); .* say lams=\[20.0\]"),
-    "negative lam": ({"lams": [0.1, -1.0]}, ValueError, "lams must be finite and not negative, and -1.0 is among them"),
-    "NaN lam": ({"lams": [0.1, np.nan]}, ValueError, "lams must be finite and not negative, and nan is among them"),
-    "infinite lam": ({"lams": [np.inf]}, ValueError, "lams must be finite"),
-    "no lams": ({"lams": []}, ValueError, "lams must be"),
+    "negative lam": (
+        {"lams": [0.1, -1.0]},
+        ValueError,
+        "`lams` must be finite and not negative. Received: -1.0 among them",
+    ),
+    "NaN lam": (
+        {"lams": [0.1, np.nan]},
+        ValueError,
+        "`lams` must be finite and not negative. Received: nan among them",
+    ),
+    "infinite lam": ({"lams": [np.inf]}, ValueError, "`lams` must be finite"),
+    "no lams": ({"lams": []}, ValueError, "`lams` must be"),
     "lams are text": ({"lams": "all"}, ValueError, '`lams` must be "auto" or a list'),
     "penalty by another name": ({"penalty": "ridge"}, ValueError, "'l2', 'l1', 'elastic-net', 'group-lasso'.* 'ridge'"),
     "Keras' penalty": ({"penalty": keras.regularizers.L2(0.1)}, TypeError, r"`penalty` must be shrinkage.L2\(\)"),

@@ -98,7 +98,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         TypeError,
         r"dtype object. Say numpy.stack\(list\(y\)\), as its rows have equal shapes",
     ),
-    "a list of rows": ({"x": list(X)}, ValueError, r"as many rows. Received: 6 and 40 rows. .*numpy.stack\(x\)"),
+    "a list of rows": ({"x": list(X)}, ValueError, r"number of rows. Received: 6 and 40 rows. .*numpy.stack\(x\)"),
     "times": ({"x": X.astype("datetime64[s]")}, TypeError, r"numpy.timedelta64\(1, 'D'\) in days"),
     "a column of text": (
         {"x": pd.DataFrame(X).assign(town="a")},

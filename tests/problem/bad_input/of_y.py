@@ -9,7 +9,7 @@ from tests.problem.bad_input.good import ONE_HOT, N, Y, binary, linear_three, mo
 # name: (what differs from a good call; a function is called to make the model), the error, and what it must say
 CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no y": ({"y": None}, TypeError, "`y` must be an array. Received: None. For an autoencoder y is x"),
-    "lengths differ": ({"y": Y[:-1]}, ValueError, "`x` and `y` must have as many rows. Received: 40 and 39"),
+    "lengths differ": ({"y": Y[:-1]}, ValueError, "`x` and `y` must have the same number of rows. Received: 40 and 39"),
     "NaN in y": ({"y": with_bad(Y, {(7,): np.nan})}, ValueError, "`y` must be finite.* 1 NaN .* in 1 of 40 rows. Drop"),
     "strings in y": (
         {"y": np.array(list("abcd") * 10)},

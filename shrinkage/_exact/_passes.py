@@ -1,0 +1,109 @@
+"""Passes over the rows that several computations share.
+
+A computation is a generator. It yields a `Pass`, and is sent the sum over all rows. Computations of several folds take
+turns at each block, so that a block on disk is read once for all of them.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import add
+from typing import Any, TypeVar
+
+import numpy as np
+
+from shrinkage._exact._rows import Rows, in_parallel
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class Part:
+    """Training rows of a set that are computed with together."""
+
+    design: Callable[[], np.ndarray]
+    """Returns the columns of the linear model, (n, P)."""
+    weight: np.ndarray
+    """Weights of the rows, (n,), 0 for rows of other sets."""
+    targets: np.ndarray
+    """Targets, (n, k)."""
+    stays: bool
+    """Whether the next pass has the same part, so that it can keep arrays."""
+    kept: np.ndarray | None = None
+    """Arrays of an earlier pass."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A function of each part, and of two results, which combines them."""
+
+    call: Callable[[Part], list[Any]]
+    combine: Callable[[Any, Any], Any] = add
+
+
+Computation = Generator[Pass, list[Any], Result]
+"""A computation that needs the combined results of passes."""
+
+
+def run(rows: Rows, computations: Mapping[int, Computation[Result]]) -> list[Result]:
+    """Return the results of computations, one for each set of rows.
+
+    Sets of rows on disk with the same columns share each pass. Other sets come one after another: the parts of one are
+    kept in memory, or its columns on disk.
+    """
+    found = []
+    for group in [computations] if rows.are_shared else [{f: each} for f, each in computations.items()]:
+        found += _take_turns(_source(rows, [*group]), group)
+        rows.end_rereading(group)
+    return found
+
+
+Source = Callable[[Sequence[int]], Iterable[tuple[int, list[Part]]]]
+"""A function that yields each of some sets of rows with parts of it, for a pass."""
+
+
+def _source(rows: Rows, sets: Sequence[int]) -> Source:
+    if rows.are_on_disk:
+        return partial(_parts_on_disk, rows)
+    kept = {f: [*_parts_in_memory(rows, f)] for f in sets}
+    return lambda sets: ((f, kept[f]) for f in sets)
+
+
+def _take_turns(source: Source, computations: Mapping[int, Computation[Result]]) -> list[Result]:
+    """Return the results of computations that take turns at the parts of a pass."""
+    passes = {f: next(computation) for f, computation in computations.items()}
+    found = dict[int, Result]()
+    while passes:
+        totals = dict[int, list[Any]]()
+        for f, parts in source([*passes]):
+            for results in in_parallel(passes[f].call, parts):
+                totals[f] = [*map(passes[f].combine, totals[f], results)] if f in totals else results
+        for f, total in totals.items():
+            try:
+                passes[f] = computations[f].send(total)
+            except StopIteration as end:
+                found[f] = end.value
+                del passes[f]
+    return [found[f] for f in computations]
+
+
+def _parts_in_memory(rows: Rows, f: int) -> Iterator[Part]:
+    for number, block in rows.blocks():
+        rows.design(number, block, f)  # here, and not in parallel: layers before the head run
+        yield Part(
+            partial(rows.design, number, block, f), rows.weight(block, f), rows.targets(number, block), stays=True
+        )
+
+
+def _parts_on_disk(rows: Rows, sets: Sequence[int]) -> Iterator[tuple[int, list[Part]]]:
+    """Yield each set with the parts of some blocks, whose columns are in memory and the same in all sets."""
+    for blocks in rows.small_blocks():
+        designs = [rows.design_to_reread(number, block, sets[0]) for number, block in blocks]
+        for f in sets:
+            yield (
+                f,
+                [
+                    Part(partial(np.asarray, design), rows.weight(block, f), rows.targets(number, block), stays=False)
+                    for (number, block), design in zip(blocks, designs, strict=True)
+                ],
+            )
