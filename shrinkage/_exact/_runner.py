@@ -88,12 +88,12 @@ class ExactRunner:
     def _notes_of_memory(self) -> list[Note]:
         """Return a note if rows on disk are read more often because memory allows few strengths at a time."""
         strengths = len(self.problem.lams)
-        if self.plan.chunk == strengths or self.problem.stored is None or self._head.kind == "squared error":
+        enough = 2 * strengths * self._bytes_per_strength
+        if self._limit >= enough or self.problem.stored is None or self._head.kind == "squared error":
             return []
-        enough = 2 * strengths * self._bytes_per_strength / 2**20
         text = (
             f"The rows on disk were read again for every {self.plan.chunk} of {strengths} strengths, as memory allowed "
-            f"no more: with {enough:,.1f} MiB of $max_memory they are solved together, in less time."
+            f"no more: with {enough / 2**20:,.1f} MiB of $max_memory they are solved together, in less time."
         )
         return [Note(text)]
 

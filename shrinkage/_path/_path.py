@@ -151,14 +151,10 @@ class Path(Curve):
         if status is Status.NOT_TRAINED:
             grid = "models='all'" if self.budget is None else "no `budget`"
             lam, epochs = self.lams[index], self.epochs[index]
-            train = f"model.fit for {epochs} epochs"
+            attach = f"shrinkage.attach(model, {self.penalty!r}, lam={lam:.6g}) and then " if lam else ""
             raise ValueError(
                 f"No model was trained on all rows at {strength}, which is not a choice. Call fit with {grid}; or call "
-                + (
-                    f"shrinkage.attach(model, {self.penalty!r}, lam={lam:.6g}) and then {train}."
-                    if lam
-                    else f"{train}."
-                )
+                f"{attach}model.fit for {epochs} epochs."
             )
         if status is not Status.OK:
             raise ValueError(f"The model trained on all rows at {strength} {status.value}: choose another.")

@@ -168,7 +168,8 @@ def _only_member(file: Path, stream: BinaryIO, stack: contextlib.ExitStack) -> I
     try:
         archive = stack.enter_context(zipfile.ZipFile(stream))
         return stack.enter_context(archive.open(_name_of_table(file, archive.namelist())))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # an encrypted one is a RuntimeError
+    # An encrypted file is a RuntimeError, and an unknown compression is a NotImplementedError, which is one too.
+    except (zipfile.BadZipFile, RuntimeError) as error:
         raise BadInput(f"{file} is a zip archive that cannot be unpacked here: {reason_of(error)}.") from error
 
 
