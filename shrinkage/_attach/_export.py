@@ -12,7 +12,7 @@ from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._hooked import as_before
 from shrinkage._attach._hooks import optimizer_of
 from shrinkage._attach._terms import Penalised
-from shrinkage._data._scratch import folder_beside
+from shrinkage._data._scratch import folder_in
 from shrinkage._file_names import check_file_name, writing
 from shrinkage._host._attention import regularizer_attribute
 from shrinkage._host._layers import own_trainable, sublayers
@@ -72,7 +72,7 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
         raise ValueError(f"`path` must end in .keras, the format that keeps regularizers. Received: '{path}'.")
     wanted: dict[int, Any] = {}
     missing: list[str] = []
-    with random_state(), writing("`path`", path), folder_beside(path) as folder:
+    with random_state(), writing("`path`", path), folder_in(path.absolute().parent) as folder:
         written = folder / path.name  # moved to `path` when it is known to be right
         with as_before(model), _changes() as change:
             for each in attachments(model):

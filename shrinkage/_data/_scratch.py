@@ -50,19 +50,23 @@ def remove_abandoned_folders() -> None:
 
 
 @contextlib.contextmanager
-def folder_beside(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder in `target`, or in its parent if it is no folder, for files that are moved to `target`.
+def folder_in(place: Path) -> Iterator[Path]:
+    """Yield a temporary folder in the folder `place`, for files that are moved to `place`.
 
     Files that appear by a move are complete. The system moves a file at once only within a disk.
     """
-    place = target if target.is_dir() else target.absolute().parent
     remove_leftovers(place, _HOUR)
     with tempfile.TemporaryDirectory(dir=place, prefix=".shrinkage-") as folder:
         yield Path(folder)
 
 
+def folder_for(target: Path) -> contextlib.AbstractContextManager[Path]:
+    """Return `folder_in` the folder `target`, or in its parent if `target` does not exist yet."""
+    return folder_in(target if target.is_dir() else target.absolute().parent)
+
+
 def remove_leftovers(place: Path, age: float = 0) -> None:
-    """Remove the folders of `folder_beside` that killed processes left in a folder.
+    """Remove the folders of `folder_in` that killed processes left in a folder.
 
     Args:
         place: The folder.

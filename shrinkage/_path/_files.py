@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage import __version__
-from shrinkage._data._scratch import folder_beside
+from shrinkage._data._scratch import folder_for
 from shrinkage._data._untrusted import read_arrays, read_json
 from shrinkage._file_names import check_file_name, writing
 from shrinkage._host._private import UnsupportedVersion
@@ -76,7 +76,7 @@ def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, o
 def _write(folder: File, values: Mapping[str, Any], words: Mapping[str, Any]) -> None:
     folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     # Write to a temporary folder first, so that an interrupted save does not change an earlier path.
-    with folder_beside(folder) as scratch:
+    with folder_for(folder) as scratch:
         fresh = scratch / "path"
         fresh.mkdir()
         np.savez(fresh / _ARRAYS, **_arrays(values))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from shrinkage._data._scratch import folder_beside, remove_leftovers
+from shrinkage._data._scratch import folder_for, folder_in, remove_leftovers
 
 from ._errors import BadInput, disk_full
 from ._recorded import is_unfinished
@@ -89,7 +89,7 @@ def _check_writable(target: Path) -> None:
     place = target if target.is_dir() else next(folder for folder in target.parents if folder.exists())
     try:
         # Trying is the only reliable test: permissions, read-only mounts and full disks all show here.
-        with folder_beside(place):
+        with folder_in(place):
             pass
     except OSError as error:
         raise BadInput(f"{target} cannot be written ({error.strerror}); give another place with -o.") from error
@@ -115,7 +115,7 @@ def new_run(folder: Path) -> Iterator[Path]:
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
-    with folder_beside(folder) as scratch:
+    with folder_for(folder) as scratch:
         fresh = scratch / "new"
         fresh.mkdir()
         yield fresh
@@ -138,7 +138,7 @@ def new_file(file: Path) -> Iterator[Path]:
     """Yield a temporary file with the same suffix, which becomes `file` if the block succeeds."""
     file = file.absolute()
     file.parent.mkdir(parents=True, exist_ok=True)
-    with folder_beside(file) as scratch:
+    with folder_in(file.parent) as scratch:
         fresh = scratch / file.name
         yield fresh
         fresh.replace(file)

@@ -86,7 +86,8 @@ def test_merge_equals_calling_the_layer_per_member(layer_type):
     merged = _run(layer, State([], [], xla=False), True)(argument)
     unrolled = unroll(layer, State([], []), (argument,), {}, True)
     assert merged.value.shape[:2] == (F, S)
-    np.testing.assert_allclose(merged.value, unrolled.value, rtol=1e-6)
+    # The order of a sum depends on the number of rows: outputs near zero differ by more than their last digit.
+    np.testing.assert_allclose(merged.value, unrolled.value, rtol=1e-6, atol=1e-6 * np.abs(unrolled.value).max())
     assert np.ptp(merged.value) > 0
 
 

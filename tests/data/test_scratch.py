@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from shrinkage._data._scratch import ScratchFolder, folder_beside, remove_leftovers
+from shrinkage._data._scratch import ScratchFolder, folder_for, folder_in, remove_leftovers
 
 SCRIPT = """
 import sys, time
-from shrinkage._data._scratch import ScratchFolder, folder_beside, remove_leftovers
+from shrinkage._data._scratch import ScratchFolder, folder_for, folder_in, remove_leftovers
 folder = ScratchFolder()
 (folder.path / "rows").write_bytes(b"rows")
 print(folder.path, flush=True)
@@ -115,18 +115,28 @@ def _let_an_hour_pass(folder: Path) -> None:
         os.utime(each, (0, 0))
 
 
-@pytest.mark.parametrize("target", ["", "new", "new.csv"], ids=["a folder", "a new folder", "a new file"])
-def test_a_folder_beside_a_target_removes_what_a_kill_left_an_hour_ago(target, tmp_path):
+@pytest.mark.parametrize(
+    "make",
+    [folder_in, folder_for, lambda place: folder_for(place / "new")],
+    ids=["in a folder", "for a folder", "for a new folder"],
+)
+def test_a_folder_beside_a_target_removes_what_a_kill_left_an_hour_ago(make, tmp_path):
     old, young, changed = (_leftover(tmp_path, f".shrinkage-{name * 8}") for name in "abc")
     others = _leftover(tmp_path, ".shrinkage-of-a-user"), _leftover(tmp_path, ".a-name-a1b2c3d4")
     for folder in (old, changed, *others):
         _let_an_hour_pass(folder)
     (changed / "rows").write_bytes(b"more rows")
-    with folder_beside(tmp_path / target) as folder:
+    with make(tmp_path) as folder:
         (folder / "file").write_bytes(b"content")
         assert folder.parent == tmp_path and not folder.stat().st_mode & 0o077
     assert not old.exists() and not folder.exists()
     assert all((each / "rows").exists() for each in (young, changed, *others))
+
+
+def test_a_file_has_no_folder_in_it(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    with pytest.raises(NotADirectoryError), folder_in(tmp_path / "file"):
+        pass
 
 
 def test_a_folder_that_nobody_else_writes_loses_young_leftovers_too(tmp_path):
