@@ -8,6 +8,7 @@ _STEP = 0.25  # decades between neighbours of the automatic grid
 _TOP, _BOTTOM = 1.75, -3.0  # log10 of delta = n * lam at the ends of the grid
 _DECADE = int(1 / _STEP)  # strengths in a decade
 _ALIKE = 0.01  # the smallest strength equals no penalty if the relative difference of the losses is smaller
+_FLAT = 1e-3  # a larger strength does nothing if the relative difference of the two losses is smaller
 _LIMIT = 3  # maximum number of decades for an extension at each end
 
 
@@ -93,12 +94,15 @@ def extension(
     decades_down: int,
     lam_max: float = np.inf,
     is_far_from_unit: bool = False,
+    index_1se: int | None = None,
 ) -> np.ndarray | None:
     """Return the next decade of strengths beyond the end of the grid with the minimum, or None.
 
     The grid is extended downwards if the smallest strength is best and lam = 0 is worse. If lam = 0 is best, smaller
     strengths usually cannot help. But if a strength diverged, or the target variance is far from 1, the grid is
     also extended until the loss at the smallest strength is within 1 % of the loss at lam = 0.
+
+    With `index_1se` the grid is extended upwards for `1se` too, unless the curve is flat there.
 
     Args:
         lams: the grid so far (S,), descending, 0 last.
@@ -107,6 +111,7 @@ def extension(
         decades_down: number of decades by which the grid was already extended downwards; the limit is three.
         lam_max: the largest strength allowed.
         is_far_from_unit: whether the variance of the target is far from 1.
+        index_1se: index of `1se`; None if it may lie at the end.
 
     Returns:
         Four strengths in descending order, a quarter of a decade apart, all above or all below the positive strengths;
@@ -121,7 +126,8 @@ def extension(
         return None
     best = int(np.nanargmin(mean))
     factors = 10.0 ** (_STEP * np.arange(_DECADE, 0, -1))
-    if best == 0 and decades_up < _LIMIT:
+    one_se_above = index_1se == 0 and not np.isclose(mean[0], mean[1], rtol=_FLAT, atol=0)
+    if (best == 0 or one_se_above) and decades_up < _LIMIT:
         more = lams[0] * factors
         return more[more <= lam_max] if more[-1] <= lam_max else None
     doubtful = is_far_from_unit or bool(np.isnan(mean[:-1]).any())

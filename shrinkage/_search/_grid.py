@@ -1,4 +1,4 @@
-"""The scores of a grid of strengths, which is extended if the minimum is at an end."""
+"""The scores of a grid of strengths, which is extended if the choice is at an end."""
 
 from typing import Protocol
 
@@ -24,9 +24,13 @@ class Scorer(Protocol):
         """Return the mean held-out loss of each strength, (S,); NaN if a member diverged."""
         ...
 
+    def index_1se(self, scores: Scores) -> int | None:
+        """Return the index of `1se` if further strengths are cheap enough to extend the grid for it, or None."""
+        ...
+
 
 def score_grid(search: Scorer) -> tuple[Scores, np.ndarray]:
-    """Score the grid, and extend it if the minimum is at an end; return scores and strengths, descending."""
+    """Score the grid, and extend it if the choice is at an end; return scores and strengths, descending."""
     lams = search.problem.lams
     scores = search.score(lams)
     decades_up = decades_down = 0
@@ -35,7 +39,7 @@ def score_grid(search: Scorer) -> tuple[Scores, np.ndarray]:
         mean = search.mean(scores)
         new_lams = extension(
             lams, mean, decades_up=decades_up, decades_down=decades_down,
-            lam_max=grid.lam_max, is_far_from_unit=grid.is_far_from_unit,
+            lam_max=grid.lam_max, is_far_from_unit=grid.is_far_from_unit, index_1se=search.index_1se(scores),
         )  # fmt: skip
         if new_lams is None:
             break

@@ -93,20 +93,32 @@ class Search:
         if self.problem.models == "all":
             return list(range(len(failed)))
         failed[[index for index, model in models.items() if model.diverged]] = True
-        problem, fold_loss = self.problem, at_epochs(scores.cv_loss, kept)
-        rows = scores.row_loss, problem.row_weight, problem.row_groups
-        mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, *rows)
-        mean = np.where(failed, np.nan, mean)
+        problem = self.problem
         if failed.all():
             return []
+        mean, se = self._mean_and_se(scores, kept)
+        mean = np.where(failed, np.nan, mean)
         if problem.rung is not None:
-            return [choose_paired(mean, *rows)]
+            return [choose_paired(mean, scores.row_loss, problem.row_weight, problem.row_groups)]
         return sorted(set(choose(mean, se)))
+
+    def _mean_and_se(self, scores: Scores, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean held-out loss of each strength at its epoch, and its standard error, (S,)."""
+        problem, fold_loss = self.problem, at_epochs(scores.cv_loss, kept)
+        rows = scores.row_loss, problem.row_weight, problem.row_groups
+        return summarise_split(fold_loss, problem.fold_weight, problem.folds, *rows)
 
     def mean(self, scores: Scores) -> np.ndarray:
         """Return the mean held-out loss of each strength, (S,); NaN if a member diverged, whatever the loss before."""
         kept = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
         return np.where(scores.diverged.any(axis=0), np.nan, self._average(at_epochs(scores.cv_loss, kept)))
+
+    def index_1se(self, scores: Scores) -> int | None:
+        """Return the index of `1se` if further strengths are cheap enough to extend the grid for it, or None."""
+        if self.problem.solver == "gradient" or scores.diverged.any(axis=0).all():
+            return None
+        _, se = self._mean_and_se(scores, np.ones(len(scores.diverged[0]), int))
+        return choose(self.mean(scores), se)[1]
 
     def _average(self, fold_loss: np.ndarray) -> np.ndarray:
         return summarise(fold_loss, self.problem.fold_weight)[0]

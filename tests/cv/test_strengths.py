@@ -85,6 +85,16 @@ def test_extension_upwards(decades, extended):
         np.testing.assert_allclose(new / GRID[0], 10 ** np.array([1, 0.75, 0.5, 0.25]), rtol=1e-12)
 
 
+@pytest.mark.parametrize(("top", "extended"), [(0.0, True), (-0.0099, False)], ids=["falling", "flat"])
+def test_extension_upwards_for_1se(top, extended):
+    mean = _curve(3)
+    mean[0] += top  # with -0.0099 equal to its neighbour but for 0.02 %
+    assert extension(GRID, mean, decades_up=0, decades_down=0) is None
+    assert extension(GRID, mean, decades_up=0, decades_down=0, index_1se=1) is None
+    new = extension(GRID, mean, decades_up=0, decades_down=0, index_1se=0)
+    assert (new is not None) == extended and (new is None or new[-1] > GRID[0])
+
+
 @pytest.mark.parametrize(("decades", "extended"), [(0, True), (2, True), (3, False)])
 def test_extension_downwards(decades, extended):
     new = extension(GRID, _curve(19), decades_up=0, decades_down=decades)

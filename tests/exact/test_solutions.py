@@ -42,6 +42,15 @@ def test_the_choice_is_that_of_ridge_cv():
     assert path.mean[path.index_min] == pytest.approx(-search.best_score_, rel=1e-10)
 
 
+def test_the_grid_reaches_1se():
+    """The automatic grid ends between `min` and `1se` before it is extended; the grid given by hand is wide."""
+    path = solve(linear(), Y, lams="auto", cv=5)
+    end = 10**1.75 / N
+    assert path.lam_min < end < path.lam_1se < path.lams[0]
+    wide = solve(linear(), Y, lams=end * 10.0 ** np.arange(4, -6, -0.25), cv=5)
+    assert path.lam_min == pytest.approx(wide.lam_min) and path.lam_1se == pytest.approx(wide.lam_1se)
+
+
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["", "weights"])
 @pytest.mark.parametrize(
     ("model", "y"),
