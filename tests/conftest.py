@@ -3,6 +3,7 @@
 import os
 import random
 from dataclasses import is_dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,27 @@ settings.load_profile("same")
 def _seed() -> None:
     random.seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_xla(request: pytest.FixtureRequest):
+    """Train without XLA by default in the tests of every day, except in those of ways to train.
+
+    XLA compiles a small model for seconds, and it trains for milliseconds. `plan={"xla": True}` is as ever, and so are
+    all tests of `make test-all`.
+    """
+    if request.config.option.markexpr != "not full" or request.path.parent.name in ("cohort", "plan"):
+        yield
+        return
+    from shrinkage._plan import _runner
+
+    def ways(*args: Any, **options: Any) -> list[Any]:
+        return [way for way in unpatched(*args, **options) if not way.xla]
+
+    unpatched = _runner.ways
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_runner, "ways", ways)
+        yield
 
 
 @pytest.fixture
