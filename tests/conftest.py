@@ -24,12 +24,12 @@ def _seed() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _without_xla(request: pytest.FixtureRequest):
-    """Train without XLA by default in the tests of every day, except in those of ways to train.
+    """Train without XLA by default in the tests of every day, except in those of plans.
 
     XLA compiles a small model for seconds, and it trains for milliseconds. `plan={"xla": True}` is as ever, and so are
     all tests of `make test-all`.
     """
-    if request.config.option.markexpr != "not full" or request.path.parent.name in ("cohort", "plan"):
+    if request.config.option.markexpr != "not full" or request.path.parent.name == "plan":
         yield
         return
     from shrinkage._plan import _runner
