@@ -2,12 +2,14 @@
 
 import os
 import random
+from contextlib import nullcontext
 from dataclasses import is_dataclass
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.without_xla import without_xla
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported, by the first test that needs it
 
@@ -24,22 +26,9 @@ def _seed() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _without_xla(request: pytest.FixtureRequest):
-    """Train without XLA by default in the tests of every day, except in those of plans.
-
-    XLA compiles a small model for seconds, and it trains for milliseconds. `plan={"xla": True}` is as ever, and so are
-    all tests of `make test-all`.
-    """
-    if request.config.option.markexpr != "not full" or request.path.parent.name == "plan":
-        yield
-        return
-    from shrinkage._plan import _runner
-
-    def ways(*args: Any, **options: Any) -> list[Any]:
-        return [way for way in unpatched(*args, **options) if not way.xla]
-
-    unpatched = _runner.ways
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_runner, "ways", ways)
+    """Train without XLA by default in the tests of every day, except in those of plans; `make test-all` is with it."""
+    is_daily = request.config.option.markexpr == "not full" and request.path.parent.name != "plan"
+    with without_xla() if is_daily else nullcontext():
         yield
 
 

@@ -20,7 +20,6 @@ from tests.cohort.training import (
 from tests.versions import NO_FLOAT64_L1
 from tests.zoo import MODELS, SLOW, mlp, rows
 
-
 COMPILED = {"mlp", "batch_normalized", "dropped_out", "embedded", "convolved"}  # the full tests compile all models
 
 
