@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
