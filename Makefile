@@ -16,8 +16,9 @@ LOCK_oldest := constraints-oldest.txt
 OPTIONS_oldest := -W default::DeprecationWarning -W default::FutureWarning
 # The files that meet most of Keras and TensorFlow, for a daily run of a few minutes on each; TESTS= is all.
 TESTS ?= shrinkage tests/host tests/model tests/cohort/test_forward.py tests/cohort/test_rules.py tests/attach/test_life.py \
-    tests/attach/test_oracles.py tests/doctor/test_doctor.py tests/path/test_path.py tests/path/test_loss_picture.py tests/test_versions.py \
-    tests/estimators/test_checks.py
+    tests/attach/test_oracles.py tests/doctor/test_doctor.py tests/path/test_path.py tests/path/test_loss_picture.py tests/test_versions.py
+# And scikit-learn's checks of estimators, on its oldest version.
+TESTS_oldest := tests/estimators/test_checks.py
 # Pyenv's commands for interpreters that are not selected fail unless they are told the version.
 python = PYENV_VERSION=$(1) python$(1)
 
@@ -48,7 +49,7 @@ coverage: .venv/dev.stamp ## the lines that the tests of every day do not reach
 $(VERSIONS:%=test-%): test-%: ## a part of the tests on one of VERSIONS: make test-py312, make test-oldest
 	@if $(call python,$(RELEASE_$*)) --version >/dev/null 2>&1; then \
 	    $(MAKE) --no-print-directory .venv-$*/test.stamp && \
-	    .venv-$*/bin/python -m pytest -n 2 $(OPTIONS_$*) $(TESTS); \
+	    .venv-$*/bin/python -m pytest -n 2 $(OPTIONS_$*) $(if $(TESTS),$(TESTS) $(TESTS_$*)); \
 	else \
 	    echo "test-$*: skipped, as this machine has no Python $(RELEASE_$*)"; \
 	fi

@@ -2,11 +2,14 @@
 
 import os
 import random
+from contextlib import nullcontext
 from dataclasses import is_dataclass
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.without_xla import without_xla
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported, by the first test that needs it
 
@@ -19,6 +22,14 @@ settings.load_profile("same")
 def _seed() -> None:
     random.seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_xla(request: pytest.FixtureRequest):
+    """Train without XLA by default in the tests of every day, except in those of plans; `make test-all` is with it."""
+    is_daily = request.config.option.markexpr == "not full" and request.path.parent.name != "plan"
+    with without_xla() if is_daily else nullcontext():
+        yield
 
 
 @pytest.fixture

@@ -428,7 +428,7 @@ MODELS: dict[str, tuple[Callable[[], keras.Model], str, bool]] = {
 
 # XLA takes long to compile them: they are compared in the full tests only.
 SLOW = {
-    "convolved_series", "convolved_images_of_images",
+    "convolved_series", "separably_convolved", "convolved_images_of_images",
     "recurrent_dropped_out", "bidirectional", "encoder_decoder", "time_distributed",
     "transformer", "noisy", "root_mean_squares",
 }  # fmt: skip

@@ -25,6 +25,7 @@ from shrinkage._path._words import Said, at_min, capital, figures, interval_text
 from shrinkage._problem._scales import names_inputs, names_targets
 
 _WORSE = "The models on this path predict worse than a constant"
+_NO_ERROR = 1e-9  # of a loss that is the rounding of a mean
 
 
 def nothing_to_choose_words(curve: Curve) -> Said:
@@ -65,6 +66,9 @@ def _domain_words(curve: Curve) -> str:
 
 def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: bool) -> list[Said]:
     """Return the sentences if no strength clearly beats the best constant, with advice on the likely cause."""
+    if abs(curve.null_loss) < _NO_ERROR * abs(curve.mean[curve.index]):
+        words = "A constant predicts the target without error: there is nothing to learn from the inputs."
+        return [Said("no-better-than-constant", words)]
     if trains_above_constant(curve):
         return [_undertrained_words(curve, loss, notes)]
     best, null = float(curve.mean[curve.index]), curve.null_loss

@@ -1,13 +1,14 @@
 """Formatting of paths, losses and strengths as text."""
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from shrinkage._cv._statistics import Difference
-from shrinkage._path._curve import Curve
-from shrinkage._penalties import How, Penalty
+if TYPE_CHECKING:  # the shell shows an unfinished run without TensorFlow
+    from shrinkage._cv._statistics import Difference
+    from shrinkage._path._curve import Curve
+    from shrinkage._penalties import How, Penalty
 
 _LOSSES = {
     "binarycrossentropy": "log loss",
@@ -48,7 +49,7 @@ class Said(NamedTuple):
 NOTHING = Said("", "")
 
 
-def title(penalty: Penalty, how: How, model: str) -> str:
+def title(penalty: "Penalty", how: "How", model: str) -> str:
     """Return the title of a path: the penalty, `how` if it is not the default, and the name of the model."""
     entry = "" if how == penalty.default_how else f"{type(how).__name__.lower()} "
     return f"{capital(entry + penalty.name)} path of {model}"
@@ -94,7 +95,7 @@ def decimals(value: float, figures: int = 2) -> int:
     return max(0, figures - 1 - math.floor(math.log10(abs(value))))
 
 
-def loss_digits(curve: Curve) -> int:
+def loss_digits(curve: "Curve") -> int:
     """Return the number of decimals for losses: two significant figures of the standard error at `min`."""
     return decimals(curve.null_se if curve.failed.all() else curve.se[curve.index])
 
@@ -107,13 +108,13 @@ def fixed_text(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:.{digits}f}"  # + 0.0 avoids "-0"
 
 
-def loss_text(curve: Curve, value: float) -> str:
+def loss_text(curve: "Curve", value: float) -> str:
     """Format a loss with the decimals of `loss_digits`, but at least two significant figures."""
     digits = loss_digits(curve)
     return fixed_text(value, max(digits, decimals(value)) if value else digits)
 
 
-def interval_text(curve: Curve, gain: Difference) -> str:
+def interval_text(curve: "Curve", gain: "Difference") -> str:
     """Format a difference and the 95 % interval, with two significant figures of the half width."""
     half = (gain.high - gain.low) / 2
     digits = min(decimals(half), loss_digits(curve) + 1)
@@ -143,15 +144,15 @@ def rough_duration(seconds: float) -> str:
     return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
-def strength_text(curve: Curve, index: int) -> str:
+def strength_text(curve: "Curve", index: int) -> str:
     return f"{curve.penalty.name} at {lam_text(curve.lams[index])}" if curve.lams[index] else "no penalty"
 
 
-def at_min(curve: Curve) -> str:
+def at_min(curve: "Curve") -> str:
     return strength_text(curve, curve.index)
 
 
-def flat_range(curve: Curve) -> str:
+def flat_range(curve: "Curve") -> str:
     """Return text for the range of strengths from 0 with losses within one standard error of the smallest loss."""
     close = curve.mean <= curve.mean[curve.index] + curve.se[curve.index]
     close &= ~curve.failed
@@ -161,7 +162,7 @@ def flat_range(curve: Curve) -> str:
     return f"from lambda = 0 to {lam_text(curve.lams[start])}"
 
 
-def fold_text(curve: Curve, fold: int) -> str:
+def fold_text(curve: "Curve", fold: int) -> str:
     """Name a fold, counted from 0: `fold 3`, or `fold 3 of repeat 2`."""
     repeat, place = divmod(fold, curve.folds.per_repeat)
     if 1 < curve.folds.per_repeat < len(curve.fold_weight):
@@ -169,7 +170,7 @@ def fold_text(curve: Curve, fold: int) -> str:
     return f"fold {fold + 1}"
 
 
-def held_out_folds(curve: Curve, folds: list[int]) -> str:
+def held_out_folds(curve: "Curve", folds: list[int]) -> str:
     """Name several folds; of many, the first three."""
     more = f" and {len(folds) - 3} more" if len(folds) > 3 else ""
     return ", ".join(fold_text(curve, fold) for fold in folds[:3]) + more

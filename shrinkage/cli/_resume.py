@@ -102,6 +102,8 @@ def say_progress(folder: File) -> None:
 
 def status_text(status: "Status") -> str:
     """Return the losses of a run so far as a table."""
+    from shrinkage._path._words import loss_words  # imported here because it imports NumPy
+
     strengths = status.strengths
     lines = [
         f"{status.model}: {plural(status.n_rows, 'row')}, {plural(status.n_folds, 'fold')}, "
@@ -109,7 +111,7 @@ def status_text(status: "Status") -> str:
         f"{'every strength' if status.models == 'all' else 'the choices'}; {duration(status.seconds)} so far",
     ]
     if strengths:
-        title = f"{status.loss.replace('_', ' ')}, lowest so far"
+        title = f"{loss_words(status.loss)}, lowest so far"
         lines.append(f"{'lambda':>10}  {title}  at epoch  trained")
         for each in strengths:
             loss = "diverged" if each.loss is None else f"{each.loss:.4g}"

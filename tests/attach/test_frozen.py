@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 
 import shrinkage as sh
+from tests.daily import each_value
 
 LAM = 0.25
 X, Y = np.random.default_rng(0).normal(size=(16, 3)), np.ones((16, 1))
@@ -46,8 +47,7 @@ def as_keras(made: keras.Sequential) -> np.ndarray:
     return kernel_after_a_step(compiled(made))
 
 
-@pytest.mark.parametrize("first", ["attach", "freeze"])
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(("rule", "first"), each_value([*RULES], ["attach", "freeze"]))
 def test_a_rule_for_frozen_weights_waits_until_they_are_unfrozen(rule, first):
     mine = compiled(model())
     if first == "freeze":

@@ -27,6 +27,7 @@ from tests.attach.optimizers import (
     part,
     said,
 )
+from tests.daily import each_value
 
 
 def by_hand(model: Any, epochs: int = 2) -> None:
@@ -101,9 +102,14 @@ def trained_before(model: Any) -> None:
     model.discriminator.fit(X, Y, verbose=0)
 
 
-@pytest.mark.parametrize("prepare", [alone, with_another, trained_before])
-@pytest.mark.parametrize("penalty", [sh.L2(), sh.L1()])
-@pytest.mark.parametrize("options", [{}, {"steps_per_execution": 2}, {"jit_compile": True}], ids=str)
+@pytest.mark.parametrize(
+    ("prepare", "penalty", "options"),
+    each_value(
+        [alone, with_another, trained_before],
+        [sh.L2(), sh.L1()],
+        [{}, {"steps_per_execution": 2}, {"jit_compile": True}],
+    ),
+)
 def test_a_part_whose_steps_another_optimizer_takes_is_said_in_the_first_step(prepare, penalty, options):
     keras.utils.set_random_seed(0)
     model: Any = Adversaries()

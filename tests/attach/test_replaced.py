@@ -15,6 +15,7 @@ from keras import layers
 
 import shrinkage as sh
 from shrinkage._attach._attach import attachments
+from tests.daily import each_value
 
 LAM = 0.5
 X = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
@@ -68,11 +69,12 @@ RULES: dict[str, Callable[[Any], Any]] = {
 PENALTIES = {"to 0": {}, "to the initial weights": {"toward": "initial"}}
 
 
-@pytest.mark.parametrize(
-    ("toward", "rule"), [("to 0", rule) for rule in RULES] + [("to the initial weights", "kernels")]
-)
-@pytest.mark.parametrize("change", CHANGES)
-def test_what_keras_replaces_is_a_status_and_can_be_saved(change, rule, toward, tmp_path):
+TARGETS = [*(("to 0", rule) for rule in RULES), ("to the initial weights", "kernels")]
+
+
+@pytest.mark.parametrize(("change", "target"), each_value(CHANGES, TARGETS))
+def test_what_keras_replaces_is_a_status_and_can_be_saved(change, target, tmp_path):
+    toward, rule = target
     model = network()
     reg = sh.attach(model, sh.L2(**PENALTIES[toward]), lam=LAM, on=RULES[rule](model), how=sh.Coupled())
     first = float(reg.value())

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 import shrinkage as sh
+from tests.daily import each_value
 
 LAM, ETA = 0.25, 0.125
 TOKENS = np.array([[0, 3, 3], [3, 1, 5]])
@@ -151,9 +152,11 @@ def assert_same(mine: list[np.ndarray], theirs: list[np.ndarray]) -> None:
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-14)  # float64: sums in another order
 
 
-@pytest.mark.parametrize("options", [{}, {"jit_compile": True}, {"steps_per_execution": 3}, {"run_eagerly": True}])
-@pytest.mark.parametrize("make", [chain, two_tables])
-def test_lazy_rows_train_as_all_rows(float64, make, options):
+@pytest.mark.parametrize(
+    ("options", "make"),
+    each_value([{}, {"jit_compile": True}, {"steps_per_execution": 3}, {"run_eagerly": True}], [chain, two_tables]),
+)
+def test_lazy_rows_train_as_all_rows(float64, options, make):
     x, y = sequences()
     models, logs = [], []
     for rows in ("all", "lazy"):

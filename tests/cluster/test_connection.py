@@ -111,7 +111,8 @@ def fit_alone() -> None:
     """Fit twice, each time on a new cluster, and print what is left."""
     import psutil
 
-    paths = [fit(classifier(), cluster="local", models="chosen", progress=False) for _ in range(2)]
+    options = {"cluster": "local", "models": "chosen", "plan": {"xla": False}, "progress": False}
+    paths = [fit(classifier(), **options) for _ in range(2)]
     path = paths[1]
     np.testing.assert_array_equal(path.cv_loss, paths[0].cv_loss)
     left = [each.name() for each in psutil.Process().children(recursive=True) if each.is_running()]
@@ -141,7 +142,7 @@ def test_nothing_is_printed(alone):
 
 
 def test_the_result_is_that_of_this_process(alone):
-    assert alone["loss"] == np.nanmin(fit(classifier(), models="chosen").cv_loss)
+    assert alone["loss"] == np.nanmin(fit(classifier(), models="chosen", plan={"xla": False}).cv_loss)
 
 
 def test_a_small_fit_says_that_a_cluster_costs_more(alone):

@@ -50,7 +50,10 @@ def kill_workers(number: int) -> None:
 
 @pytest.mark.parametrize(
     ("lost", "chunk", "record"),
-    [(1, 4, False), pytest.param(2, 4, False, marks=pytest.mark.full), (1, 1, False), (1, 4, True)],
+    [
+        *(pytest.param(*case, marks=pytest.mark.full) for case in ((1, 4, False), (2, 4, False), (1, 1, False))),
+        (1, 4, True),
+    ],
 )
 def test_a_killed_worker_is_replaced(lost, chunk, record, cluster, tmp_path, monkeypatch):
     """Another begins at the last checkpoint if there is a record, and else anew."""
@@ -104,8 +107,10 @@ def test_an_error_of_the_users_code_arrives_and_is_not_retried(cluster, tmp_path
     assert len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.parametrize("begun", [True, False], ids=["begun on the cluster", "begun here"])
-@pytest.mark.parametrize("chunk", [4, pytest.param(1, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    ("begun", "chunk"),
+    [(True, 4), *(pytest.param(*case, marks=pytest.mark.full) for case in ((False, 4), (True, 1), (False, 1)))],
+)
 def test_a_run_goes_on_elsewhere(begun, chunk, cluster, tmp_path, monkeypatch):
     """From a checkpoint if the strengths were trained together, and else with the strengths that are left."""
     monkeypatch.setattr(_record, "_SHARE", 1e6)

@@ -136,7 +136,7 @@ OF_A_USER: dict[str, Callable[[], Any]] = {
     "half precision": lambda: network(layers.Dense(4, dtype="mixed_bfloat16")),
     "statistics": lambda: network(layers.Normalization()),
 }
-DAILY = ("dropped_out", "nested", "shared_layer", "operations", "masked_attention", "augmented", "frozen", "subclassed")
+DAILY = ("dropped_out", "masked_attention", "augmented", "subclassed")
 
 
 def of_zoo(name: str) -> tuple[Any, Any, Any]:

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 import shrinkage as sh
+from tests.daily import each_value
 
 pytestmark = pytest.mark.filterwarnings("ignore:`fit` does not use these columns of `X`. name")
 LAMS = [0.1, 0.01]
@@ -364,8 +365,10 @@ def test_unused_columns_are_said(table):
     assert regressor.fit(frame[["size"]].to_numpy(), price).left_out_ == {}
 
 
-@pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array, sparse.coo_matrix])
-@pytest.mark.parametrize("model", ["linear", "mlp", small_network, "own"])
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    each_value([sparse.csr_matrix, sparse.csr_array, sparse.coo_matrix], ["linear", "mlp", small_network, "own"]),
+)
 def test_sparse_rows_give_the_results_of_dense_ones(wine, kind, model):
     x, y = wine[0].round(0), wine[1]
     x[x < 3] = 0

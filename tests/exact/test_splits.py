@@ -12,6 +12,7 @@ from sklearn.model_selection import TimeSeriesSplit
 
 import shrinkage as sh
 from shrinkage._exact import _rows
+from tests.daily import each_value
 from tests.exact.heads import CLASSES, LAMS, WEIGHT, D, N, X, Y, linear
 from tests.fit.fitting import small_blocks
 
@@ -93,8 +94,7 @@ ON_DISK: dict[str, tuple[str, Any, np.ndarray, dict[str, Any]]] = {
 
 
 @pytest.mark.usefixtures("_small")
-@pytest.mark.parametrize("normalized", [False, True], ids=["", "normalization"])
-@pytest.mark.parametrize("name", ON_DISK)
+@pytest.mark.parametrize(("name", "normalized"), each_value([*ON_DISK], [False, True]))
 def test_rows_on_disk_give_the_same_path(name, normalized):
     loss, activation, targets, options = ON_DISK[name]
     before = [keras.layers.Normalization()] if normalized else []

@@ -18,6 +18,7 @@ from shrinkage._cv._subsets import cut_folds
 from shrinkage._data._data import batch_rows
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
+from tests.daily import some_every_day
 from tests.fit.fitting import arrays, fit, line, small_blocks
 from tests.zoo import rows
 
@@ -49,7 +50,7 @@ CALLS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", some_every_day(CALLS, "single split", "groups", "patience", "one strength at a time"))
 def test_a_point_is_a_call_of_fit_on_its_rows(name):
     options, model = CALLS[name], line()
     path = small(model, **options)

@@ -13,6 +13,7 @@ from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, MultiTas
 from sklearn.preprocessing import scale
 
 import shrinkage as sh
+from tests.daily import full
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -91,7 +92,7 @@ def test_l2_path_is_ridge_in_closed_form():
         np.testing.assert_allclose(kernel[:, 0], solution, **CLOSE)
 
 
-@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+@pytest.mark.parametrize("optimizer", [full("momentum"), "adam"])
 def test_l1_path_is_lasso(optimizer):
     x, y = diabetes()
     model, close, lams = linear(10), 1e-6, [0.5, 0.2, 0.02]
@@ -140,7 +141,7 @@ def two_outputs(optimizer) -> keras.Model:
     return model
 
 
-@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+@pytest.mark.parametrize("optimizer", [full("momentum"), "adam"])
 def test_group_lasso_path_is_multi_task_lasso(optimizer):
     """A group is a feature's two weights, of size √2; over two outputs Keras' mean has the ½ of scikit-learn."""
     x, y = two_targets()
@@ -186,7 +187,9 @@ def test_softmax_l2_path_is_logistic_regression():
     )  # at λ = 0 there is no minimum: the classes can be separated
 
 
-@pytest.mark.parametrize(("penalty", "solver"), [(sh.L2(), Ridge), (sh.L1(), Lasso)])
+@pytest.mark.parametrize(
+    ("penalty", "solver"), [(sh.L2(), Ridge), pytest.param(sh.L1(), Lasso, marks=pytest.mark.full)]
+)
 def test_fold_members_are_fitted_to_their_own_rows(penalty, solver):
     """A fold's strength is λn/n_f: the same on the sum of the losses as on all rows."""
     x, y = diabetes()
@@ -208,7 +211,9 @@ def test_fold_members_are_fitted_to_their_own_rows(penalty, solver):
             assert np.abs(unscaled.predict(x[held_out]) - fitted.predict(x[held_out])).max() > 1e-4
 
 
-@pytest.mark.parametrize(("penalty", "rho"), [(sh.L1(), 1.0), (sh.ElasticNet(0.5), 0.5)])
+@pytest.mark.parametrize(
+    ("penalty", "rho"), [pytest.param(sh.L1(), 1.0, marks=pytest.mark.full), (sh.ElasticNet(0.5), 0.5)]
+)
 def test_lam_max_gives_exact_zeros_and_slightly_less_does_not(penalty, rho):
     """With the bias alone, the gradient is -2xᵀ(y - ȳ)/n, and its largest entry is the L1 part that holds all at 0."""
     x, y = diabetes()

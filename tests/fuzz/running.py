@@ -13,6 +13,7 @@ from shrinkage._plan._probe import Timing
 from shrinkage._plan._runner import Runner
 from shrinkage.cli import main
 from tests.fuzz.tables import Drawn
+from tests.without_xla import without_xla
 
 SECONDS = 600
 """Of a command; it takes about one. A busy machine is no hang."""
@@ -27,8 +28,8 @@ def folder_with(file: Drawn) -> Iterator[Path]:
 
 
 def run(line: list[str]) -> Result:
-    """Run a command. Steps are not timed, which takes a second: their compilation has tests of its own."""
-    with _untimed(), _within(SECONDS):
+    """Run a command. Steps are not timed, and not compiled by XLA, for seconds: ways to train have other tests."""
+    with without_xla(), _untimed(), _within(SECONDS):
         return CliRunner().invoke(main, line)
 
 

@@ -119,7 +119,7 @@ def test_a_table_in_many_parts_is_predicted_as_the_whole(fake_fit, monkeypatch, 
 
 def test_a_part_of_odd_cells_is_no_fault_and_a_table_of_them_is(fake_fit, monkeypatch):
     fitted("price")
-    monkeypatch.setattr("shrinkage.cli._table.CHUNK_CELLS", 4)
+    monkeypatch.setattr("shrinkage.cli._table.CHUNK_CELLS", 40)
     for n_odd, code in ((5, 0), (7, 2)):
         houses().astype({"size": object}).assign(size=["oops"] * n_odd + [1.0] * (N - n_odd)).to_csv("new.csv")
         done = run("predict", "run", "new.csv", "-o", "out.csv")

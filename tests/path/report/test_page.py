@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -230,18 +229,13 @@ def test_a_path_of_an_earlier_version_says_that_it_has_no_targets():
 # --- size and time
 
 
-def test_a_large_path_takes_less_than_a_second_and_five_megabytes(tmp_path):
-    """200 strengths x 10 folds x 100 epochs; the time is the best of three, as other tests run beside."""
+def test_a_large_path_takes_less_than_five_megabytes(tmp_path):
+    """200 strengths x 10 folds x 100 epochs. `python -m benchmarks.report` measures the time."""
     lams = np.append(np.geomspace(10, 1e-8, 199), 0.0)
     rng = np.random.default_rng(0)
     losses = rng.random((10, 200, 100))
     path = make_path(lams=lams, n_folds=10, cv_loss=losses, train_loss=losses, epochs=rng.integers(1, 101, 200))
-    seconds = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        path.report(tmp_path / "report.html")
-        seconds.append(time.perf_counter() - begin)
-    assert min(seconds) < 1
+    path.report(tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size < 5e6
     assert figures((tmp_path / "report.html").read_text("utf-8"))[1]["slider"]["every"] == 1
 

@@ -71,10 +71,18 @@ SIGNAL = X @ np.array([1.5, -1.2, 0.9, 0, 0, 0, 0, 0])
             ["beats the best constant"],
             [FLAT, "Stopping", *ADVICE],
         ),
+        (network((8,)), np.full(120, 0.7), 5, ["there is nothing to learn from the inputs"], [FLAT, "raise", *ADVICE]),
         (network((), rate=0.1), SIGNAL, 200, ["nearly perfect"], [*LARGER, "gap"]),
         (network((64, 64), rate=0.01), SIGNAL + 2 * NOISE, 60, ["Training overfits", "after all 60"], [FLAT]),
     ],
-    ids=["hardly any training", "noise", "classes that are noise", "an exact function", "a large network on few rows"],
+    ids=[
+        "hardly any training",
+        "noise",
+        "classes that are noise",
+        "a constant target",
+        "an exact function",
+        "a large network on few rows",
+    ],
 )
 def test_of_what_is_trained(model, y, epochs, said, unsaid):
     words = sh.fit(model, X, y, penalty=sh.L2(), cv=5, epochs=epochs).verdict()
