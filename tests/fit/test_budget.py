@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import shrinkage as sh
 from shrinkage._path._curve import Status
+from tests.daily import some_every_day
 from tests.fit.fitting import X, classifier, line, small_blocks
 from tests.zoo import rows
 
@@ -63,7 +64,7 @@ SEARCHES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", some_every_day(SEARCHES, "L2", "decoupled", "L1"))
 def test_members_are_those_of_the_rung_alone(name):
     """n * lambda is the same on the part of the rows; for `Decoupled` lambda times the sum of the learning rates."""
     options = SEARCHES[name]

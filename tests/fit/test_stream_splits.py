@@ -15,6 +15,7 @@ from shrinkage._cohort._stream import StreamCohort
 from shrinkage._plan._runner import Runner
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
+from tests.daily import some_every_day
 from tests.fit.fitting import small_blocks
 
 N, BATCH, MEMORY = 2003, 32, 1e5  # a quarter of this memory holds 700 rows
@@ -87,7 +88,13 @@ def dataset(kind: str, source: str = "batches") -> Any:
     return rows if source == "rows" else rows.batch(BATCH)
 
 
-@pytest.mark.parametrize("split", SPLITS)
+# Every day each split runs in this test or in the test of its rows.
+DAILY = {
+    "folds of classes", "repeats", "hold-out of groups", "time", "splitter of groups", "pairs", "dataset held out"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("split", some_every_day(SPLITS, *DAILY))
 def test_a_split_on_disk_is_that_of_arrays(split):
     """The same folds to the bit, and the losses, metrics and constants of all held-out rows, not of the sample."""
     kind, options = SPLITS[split]
@@ -159,7 +166,7 @@ def record(monkeypatch):
     return steps, scores
 
 
-@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("split", some_every_day(SPLITS, *(SPLITS.keys() - DAILY)))
 @pytest.mark.parametrize(
     "source", ["batches", *(pytest.param(s, marks=pytest.mark.full) for s in ("rows", "PyDataset"))]
 )

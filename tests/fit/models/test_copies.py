@@ -9,6 +9,7 @@ import pytest
 from keras import layers, ops
 
 import shrinkage as sh
+from tests.daily import some_every_day
 from tests.fit.models.fitting import Kept, X, compiled, fit, stack
 
 
@@ -72,7 +73,7 @@ OWN_ARGUMENTS: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", OWN_ARGUMENTS)
+@pytest.mark.parametrize("name", some_every_day(OWN_ARGUMENTS, "layer of a function", "initializer"))
 def test_arguments_of_ones_own_need_no_registration(name):
     """The copies have the same class or function, and not another of that name."""
 
