@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.examples import PAGES, run
+from tests.daily import some_every_day
 
 ROW = re.compile(r"null +(?P<null>[\d.]+)|none +\d+ +(?P<none>[\d.]+)")
 """The loss in a row of a table that does not depend on where the least loss lies."""
@@ -72,7 +73,7 @@ def test_every_example_claims_something():
     assert set(CLAIMS) == {name for name, page in PAGES.items() if page.parent.name == "examples"}
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", some_every_day(PAGES, *(PAGES.keys() - {"cnn", "table"})))  # these train for minutes
 def test_a_page_does_what_it_shows(name, tmp_path, monkeypatch):
     page = PAGES[name]
     names: dict[str, Any] = {}
