@@ -117,8 +117,8 @@ class Search:
         """Return the index of `1se` if further strengths are cheap enough to extend the grid for it, or None."""
         if self.problem.solver == "gradient" or scores.diverged.any(axis=0).all():
             return None
-        _, se = self._mean_and_se(scores, np.ones(len(scores.diverged[0]), int))
-        return choose(self.mean(scores), se)[1]
+        kept = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
+        return choose(self.mean(scores), self._mean_and_se(scores, kept)[1])[1]
 
     def _average(self, fold_loss: np.ndarray) -> np.ndarray:
         return summarise(fold_loss, self.problem.fold_weight)[0]

@@ -15,6 +15,7 @@ from keras import layers, ops
 import shrinkage as sh
 from shrinkage._attach._attach import attachments
 from tests.attach.models import LAM, X, compiled, functional, network, train
+from tests.daily import full
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -158,12 +159,12 @@ PRIVATE = "import shrinkage._weights._kinds, shrinkage._host._layers; shrinkage.
 @pytest.mark.parametrize(
     ("imports", "ends"),
     [
-        pytest.param("import keras, shrinkage", "Sequential 0.25", marks=pytest.mark.full),
-        pytest.param("import shrinkage; shrinkage.L2(); import keras", "Sequential 0.25", marks=pytest.mark.full),
+        full("import keras, shrinkage", "Sequential 0.25"),
+        full("import shrinkage; shrinkage.L2(); import keras", "Sequential 0.25"),
         ("import shrinkage, keras", "Sequential 0.25"),
         (FINDING, "Sequential 0.25"),
-        pytest.param(PRIVATE, "Sequential 0.25", marks=pytest.mark.full),
-        pytest.param("import keras", "Could not locate class", marks=pytest.mark.full),
+        full(PRIVATE, "Sequential 0.25"),
+        full("import keras", "Could not locate class"),
     ],
 )
 def test_a_process_that_has_keras_and_this_package_in_any_order(imports, ends, tmp_path):

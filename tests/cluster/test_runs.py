@@ -17,6 +17,7 @@ from keras import layers
 import shrinkage as sh
 from shrinkage._data import _dataset
 from shrinkage._record import _record
+from tests.daily import full
 from tests.fit.fitting import arrays, classifier, fit
 from tests.record import runs
 
@@ -51,7 +52,9 @@ def kill_workers(number: int) -> None:
 @pytest.mark.parametrize(
     ("lost", "chunk", "record"),
     [
-        *(pytest.param(*case, marks=pytest.mark.full) for case in ((1, 4, False), (2, 4, False), (1, 1, False))),
+        full(1, 4, False),
+        full(2, 4, False),
+        full(1, 1, False),
         (1, 4, True),
     ],
 )
@@ -109,7 +112,7 @@ def test_an_error_of_the_users_code_arrives_and_is_not_retried(cluster, tmp_path
 
 @pytest.mark.parametrize(
     ("begun", "chunk"),
-    [(True, 4), *(pytest.param(*case, marks=pytest.mark.full) for case in ((False, 4), (True, 1), (False, 1)))],
+    [(True, 4), full(False, 4), full(True, 1), full(False, 1)],
 )
 def test_a_run_goes_on_elsewhere(begun, chunk, cluster, tmp_path, monkeypatch):
     """From a checkpoint if the strengths were trained together, and else with the strengths that are left."""

@@ -17,6 +17,7 @@ from tests.cohort.training import (
     train_cohort,
     train_one_step,
 )
+from tests.daily import full
 from tests.versions import NO_FLOAT64_L1
 from tests.zoo import MODELS, SLOW, mlp, rows
 
@@ -83,13 +84,14 @@ def test_float32_member_equals_plain_keras(floatx, xla):
     assert_member_equals_plain_keras(problem, cohort, 1, 1, xla=xla, floatx=floatx)
 
 
-def test_sample_weight_equals_plain_keras(floatx):
+@pytest.mark.parametrize("xla", [False, full(True)])
+def test_sample_weight_equals_plain_keras(xla, floatx):
     x, y = rows("table")
     weight = np.random.default_rng(2).uniform(0, 3, len(x))
     problem = problem_of(compiled(mlp(), keras.optimizers.Adam(0.02)), x, y, sample_weight=weight)
-    cohort = train_cohort(problem, xla=False)
+    cohort = train_cohort(problem, xla)
     assert problem.training.data.weight.mean() == pytest.approx(1)
-    assert_member_equals_plain_keras(problem, cohort, 0, 1, xla=False, floatx=floatx)
+    assert_member_equals_plain_keras(problem, cohort, 0, 1, xla=xla, floatx=floatx)
 
 
 @pytest.mark.parametrize("name", ["mlp", "batch_normalized", "separably_convolved", "own_layer"])
@@ -110,16 +112,16 @@ def test_evaluation_equals_plain_keras(name, floatx):
 
 
 @pytest.mark.parametrize("toward", ["initial", "given"])
-@pytest.mark.parametrize("name", ["mlp", pytest.param("own_layer", marks=pytest.mark.full)])
-def test_l2_towards_other_weights_equals_plain_keras(name, toward, floatx):
+@pytest.mark.parametrize(("name", "xla"), [("mlp", False), full("mlp", True), full("own_layer", False)])
+def test_l2_towards_other_weights_equals_plain_keras(name, xla, toward, floatx):
     """Of every fold its own first weights, or the same weights for all."""
     make, kind, _ = MODELS[name]
     model, elsewhere = compiled(make(), keras.optimizers.Adam(0.02)), make().get_weights()
     penalty = L2(toward="initial" if toward == "initial" else elsewhere)
     problem = problem_of(model, *rows(kind), penalty=penalty, lams=[2.0, 0.25])
-    cohort = train_cohort(problem, xla=False)
+    cohort = train_cohort(problem, xla)
     for fold, s in ((0, 0), (1, 1)):
-        assert_member_equals_plain_keras(problem, cohort, fold, s, xla=False, floatx=floatx)
+        assert_member_equals_plain_keras(problem, cohort, fold, s, xla=xla, floatx=floatx)
     origin = problem.training.template.fresh_values((3, 1)) if toward == "initial" else elsewhere
     distances = [np.linalg.norm(cohort.values(1, s)[0] - origin[0]) for s in range(3)]
     assert distances[0] < 0.9 * distances[2]

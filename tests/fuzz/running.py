@@ -28,7 +28,7 @@ def folder_with(file: Drawn) -> Iterator[Path]:
 
 
 def run(line: list[str]) -> Result:
-    """Run a command. Steps are not timed, and not compiled by XLA, for seconds: ways to train have other tests."""
+    """Run a command without timing steps and without XLA, which take seconds and have tests of their own."""
     with without_xla(), _untimed(), _within(SECONDS):
         return CliRunner().invoke(main, line)
 
