@@ -57,7 +57,7 @@ def _lines(monitor: Monitor, write: Callable[[str], None]) -> Iterator[None]:
     with closing(reporter):
         yield
     if reporter.lines:
-        write(f"finished in {rounded(monitor.seconds)}")
+        write(f"training finished in {rounded(monitor.seconds)}")
 
 
 @contextmanager

@@ -33,4 +33,4 @@ class Interrupts:
             raise KeyboardInterrupt("Stopped at once. The record of the run has the state of its last checkpoint.")
         self.requested = True
         again = " Ctrl-C again stops at once." if number == signal.SIGINT else ""
-        print(f"\nStopping at the end of this epoch, to save the run.{again}", file=sys.stderr)
+        print(f"\nStopping at the next point where the run can be saved.{again}", file=sys.stderr)

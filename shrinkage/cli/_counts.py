@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ._columns import Columns
-from ._encoder import check_odd, count_clipped, count_unseen, missing, odd_cells, read_cells
+from ._encoder import check_odd, count_clipped, count_unread, count_unseen, missing, odd_cells, read_cells
 
 _MOST_TEXTS = 1000
 _OTHER_TEXTS = "(other texts)"
@@ -23,7 +23,7 @@ class Counts:
     def __init__(self, columns: Columns):
         self._columns = columns
         self.n_rows = 0
-        self.missing, self.clipped, self.unseen = Counter[str](), Counter[str](), Counter[str]()
+        self.missing, self.clipped, self.unseen, self.unread = (Counter[str]() for _ in range(4))
         self._odd: dict[str, Counter[str]] = {}
 
     @property
@@ -38,6 +38,7 @@ class Counts:
         self.missing.update(missing(self._columns, cells))
         self.clipped.update(count_clipped(self._columns, cells))
         self.unseen.update(count_unseen(self._columns, cells))
+        self.unread.update(count_unread(self._columns, cells))
         for name, texts in odd_cells(self._columns, frame).items():
             found = self._odd.setdefault(name, Counter())
             for text, count in texts.items():
@@ -50,6 +51,7 @@ class Counts:
             "missing cells": self.missing,
             "numbers far outside those of training, clipped": self.clipped,
             "cells with a category that training did not see or saw rarely": self.unseen,
+            "texts of which the model knows no word": self.unread,
         }
         lines = [
             f"{kind}: {', '.join(f'{name} {count:,}' for name, count in found.items())}"

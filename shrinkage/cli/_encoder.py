@@ -25,7 +25,7 @@ from ._errors import BadInput
 from ._formats import MOST
 from ._table import column
 from ._target import about_names
-from ._text import PAD, UNKNOWN, bag_of_words, tokens
+from ._text import PAD, UNKNOWN, bag_of_words, count_without_words, tokens
 from ._values import as_booleans, as_categories, as_numbers, find_unreadable
 
 if TYPE_CHECKING:
@@ -201,6 +201,12 @@ def count_unseen(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str,
         column.name: int((~pd.Series(cells[input_name(column.name)][:, 0]).isin([*column.categories, MISSING])).sum())
         for column in columns.categories
     }
+    return {name: count for name, count in counts.items() if count}
+
+
+def count_unread(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Count the cells of each text column that have none of the words of the column."""
+    counts = {c.name: count_without_words(cells[input_name(c.name)][:, 0], c.words) for c in columns.texts}
     return {name: count for name, count in counts.items() if count}
 
 

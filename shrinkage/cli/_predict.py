@@ -74,7 +74,12 @@ def predict(
     for words in counts.describe():
         console.note(f"{words}.")
     console.say(f"{plural(counts.n_rows, 'prediction')} of {columns.target} written to {output}.")
-    found = {"missing": counts.missing, "clipped": counts.clipped, "unseen": counts.unseen, "odd": counts.odd}
+    found = {
+        "missing": counts.missing,
+        "clipped": counts.clipped,
+        "unseen": counts.unseen | counts.unread,
+        "odd": counts.odd,
+    }
     console.result({"output": str(output), "rows": counts.n_rows, "columns": names, **found})
 
 

@@ -105,9 +105,10 @@ def status_text(status: "Status") -> str:
     from shrinkage._path._words import loss_words  # imported here because it imports NumPy
 
     strengths = status.strengths
+    epochs = f"{status.epochs} epochs at most" if status.epochs > 1 else "1 epoch"
     lines = [
         f"{status.model}: {plural(status.n_rows, 'row')}, {plural(status.n_folds, 'fold')}, "
-        f"{plural(status.n_lams, 'strength')}, {plural(status.epochs, 'epoch')} at most, then on all rows at "
+        f"{plural(status.n_lams, 'strength')}, {epochs}, then on all rows at "
         f"{'every strength' if status.models == 'all' else 'the choices'}; {duration(status.seconds)} so far",
     ]
     if strengths:

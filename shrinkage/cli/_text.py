@@ -47,6 +47,16 @@ def tokens(cells: np.ndarray, words: tuple[str, ...], length: int) -> np.ndarray
     return found
 
 
+def count_without_words(cells: np.ndarray, words: tuple[str, ...]) -> int:
+    """Count the cells that have text, but none of the words.
+
+    >>> count_without_words(np.array(["a house", "un chateau", ""], object), ("house",))
+    1
+    """
+    known = {word.encode() for word in words}
+    return sum(1 for cell in cells.tolist() if cell and known.isdisjoint(words_of(cell)))
+
+
 def bag_of_words(cells: np.ndarray, words: tuple[str, ...]) -> np.ndarray:
     """Return whether each cell has each word, (n, len(words)) float32."""
     places = {word.encode(): place for place, word in enumerate(words)}

@@ -18,6 +18,7 @@ from shrinkage.cli._encoder import (
     assemble,
     check_model,
     count_clipped,
+    count_unread,
     count_unseen,
     encode,
     encoder,
@@ -193,6 +194,7 @@ def test_what_is_new_is_counted(frame):
     columns, new = understood(frame), later(frame)
     cells = read_cells(columns, new)
     assert count_unseen(columns, cells) == {"shrinkage_encoder_": 4 + 6}  # unseen and rare
+    assert count_unread(columns, cells) == {"note": 2} and count_unread(columns, read_cells(columns, frame)) == {}
     assert missing(columns, cells)["km/h"] == 3 and missing(columns, cells)["shrinkage_encoder_"] == 3
 
 

@@ -103,7 +103,7 @@ def test_a_pipe_gets_plain_lines_if_asked(monkeypatch):
     monkeypatch.setattr(sys, "stderr", pipe := io.StringIO())
     run(True)
     first, *_, last = pipe.getvalue().splitlines()
-    assert re.fullmatch(rf"shrinkage: 0 s: {WORDS}", first) and last == "shrinkage: finished in 0 s"
+    assert re.fullmatch(rf"shrinkage: 0 s: {WORDS}", first) and last == "shrinkage: training finished in 0 s"
     assert "\x1b" not in pipe.getvalue()
 
 
@@ -138,7 +138,7 @@ def test_the_log_has_the_same_lines(monkeypatch, caplog):
     with caplog.at_level(logging.INFO, logger="shrinkage"):
         run(None)
     first, *_, last = caplog.messages
-    assert re.fullmatch(rf"0 s: {WORDS}", first) and last == "finished in 0 s"
+    assert re.fullmatch(rf"0 s: {WORDS}", first) and last == "training finished in 0 s"
     assert {record.levelname for record in caplog.records} == {"INFO"} and pipe.getvalue() == ""
 
 

@@ -48,13 +48,16 @@ def test_predict_writes_labels_and_probabilities(fake_fit, target, labels):
 
 
 def test_predict_says_what_is_new_and_ignores_what_it_does_not_know(fake_fit):
-    fitted("price")
-    new = houses(extra=1).drop(columns="price")
-    new.loc[:1, "town"], new.loc[2:4, "kind"] = "Jena", None
+    about = ["a large and bright house with", "a small flat with"]
+    texts = {"about": [f"{about[row % 2]} {row} doors" for row in range(N)]}
+    fitted("price", **texts)
+    new = houses(extra=1, **texts).drop(columns="price")
+    new.loc[:1, "town"], new.loc[2:4, "kind"], new.loc[5, "about"] = "Jena", None, "maison claire et grande"
     new.to_csv("new.csv", index=False)
     done = run("predict", "run", "new.csv", "-o", "out.csv", "--format", "json")
     document = json.loads(done.stdout)
-    assert document["unseen"] == {"town": 2} and document["missing"] == {"size": 6, "kind": 3}
+    assert document["unseen"] == {"town": 2, "about": 1} and document["missing"] == {"size": 6, "kind": 3}
+    assert "knows no word: about 1" in done.stderr
     assert "town 2" in done.stderr and document["rows"] == N
     assert not np.isnan(pd.read_csv("out.csv")["prediction"].to_numpy()).any()
 

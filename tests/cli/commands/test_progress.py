@@ -76,7 +76,7 @@ def test_a_run_without_a_terminal_is_not_silent(monkeypatch):
     done = run(*SMALL, "--tensorboard", "logs", "--format", "json")
     assert done.exit_code == 0 and "shrinkage: " not in done.stdout
     assert re.search(r"^shrinkage: \d+ s: 2 folds \| lambda 0/21 \| epoch \d/4", done.stderr, re.MULTILINE)
-    assert "shrinkage: finished in" in done.stderr
+    assert "shrinkage: training finished in" in done.stderr
     assert len(list(Path("logs").glob("*/lambda=*/events*"))) == 21
     quiet = run(*SMALL, "--overwrite", "--quiet")
     assert quiet.exit_code == 0 and quiet.stderr == ""
