@@ -33,6 +33,7 @@ from shrinkage._path._path import Path
 from shrinkage._penalties import L2, Penalty
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
+from shrinkage._problem._source import rows_of_datasets
 from shrinkage._record._folder import check_run
 
 _OF_A_PATH = {each.name for each in fields(Request)}
@@ -104,6 +105,8 @@ def compare(
     check_each(models, contestants, request)
     first = Request(**{**request, "model": next(iter(models.values())), "penalty": contestants[0].penalty})
     first = replace(first, how=contestants[0].how)
+    rows = rows_of_datasets(first)
+    first, shared = replace(first, **rows), {**shared, **rows}
     inside = split_inside(first) if nested else []
     _check_folds(models, first)
     with _connection(arguments.get("cluster")):
@@ -214,9 +217,10 @@ def _unequal(paths: Mapping[str, Path]) -> list[str]:
     apart = [float(np.nanmax(np.abs(path.cv_loss[:, -1] - first.cv_loss[:, -1]), initial=0)) for path in same]
     if not any(apart):
         return []
+    other_rows = ", or the dataset gave other rows each time" if first.plan["blocks"] > 1 else ""
     return [
         f"Without a penalty, the paths differ by up to {max(apart):.1g} in a held-out loss: sums were rounded "
-        f"differently. none and early stopping are those of the first."
+        f"differently{other_rows}. none and early stopping are those of the first."
     ]
 
 
