@@ -66,7 +66,7 @@ def compare(
     Args:
         model: A model as for `fit`; or several: a list of models, or a dictionary from names to models or functions.
             They must have the same loss. Each model is compared with itself without a penalty, and all with the least.
-        x, y: As for `fit`.
+        x, y: As for `fit`. A dataset with rows that fit into memory is read once for all penalties.
         penalties: Penalties, or their names: "l2", "l1", "elastic-net", "group-lasso", and "decoupled" for L2 with
             `Decoupled()`. A pair such as (L2(), Decoupled()) says where a penalty enters.
         nested: Whether to estimate the loss of the winner by nested cross-validation: the choice of penalty, strength

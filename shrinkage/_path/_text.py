@@ -203,4 +203,4 @@ def _count(value: float) -> str:
 def _norm(value: float) -> str:
     if not math.isfinite(value):
         return "-"
-    return f"{value:.1f}" if 1 <= abs(value) < 1e5 else f"{value:.3g}"
+    return f"{value:.1f}" if 1 <= abs(value) < 1e5 else f"{value:#.3g}" if value else "0"
