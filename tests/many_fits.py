@@ -49,6 +49,11 @@ def same(number: int) -> None:
     sh.fit(SAME, X, Y, plan={"xla": bool(number % 2)}, **OPTIONS)
 
 
+def built(number: int) -> None:
+    """Plain Keras: a model built anew, without training."""
+    network()
+
+
 def anew(number: int) -> None:
     """A model built anew for every fit; it is also predicted with."""
     keras.Model.predict(sh.fit(network(), X, Y, **options(seed=number)).model(), X, verbose="0")
@@ -84,7 +89,7 @@ def keras_anew(number: int) -> None:
 
 
 KINDS: dict[str, Callable[[int], None]] = {
-    kind.__name__: kind for kind in (same, anew, custom, on_disk, strengths, inspected, keras_anew)
+    kind.__name__: kind for kind in (same, built, anew, custom, on_disk, strengths, inspected, keras_anew)
 }
 
 

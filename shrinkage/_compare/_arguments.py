@@ -12,6 +12,7 @@ from shrinkage._problem._arguments import check_counts, of_solver, read_model_an
 from shrinkage._problem._budget import check_budget, check_penalty_of_budget
 from shrinkage._problem._learning_curve import check_learning_curve
 from shrinkage._problem._request import Request
+from shrinkage._problem._split import check_split
 
 DEFAULT = ("l2", "l1", "elastic-net", "group-lasso", "decoupled")
 _OWN = ("model", "x", "y", "penalty", "how")
@@ -136,6 +137,7 @@ def _check(request: Request) -> str:
     check_counts(request)
     check_budget(request)
     check_learning_curve(request)
+    check_split(request)
     template, penalty, *_ = read_model_and_penalty(request)
     check_penalty_of_budget(request, penalty)
     return template.loss_name

@@ -33,6 +33,7 @@ from shrinkage._path._path import Path
 from shrinkage._penalties import L2, Penalty
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
+from shrinkage._problem._source import rows_of_datasets
 from shrinkage._record._folder import check_run
 
 _OF_A_PATH = {each.name for each in fields(Request)}
@@ -65,7 +66,7 @@ def compare(
     Args:
         model: A model as for `fit`; or several: a list of models, or a dictionary from names to models or functions.
             They must have the same loss. Each model is compared with itself without a penalty, and all with the least.
-        x, y: As for `fit`.
+        x, y: As for `fit`. A dataset with rows that fit into memory is read once for all penalties.
         penalties: Penalties, or their names: "l2", "l1", "elastic-net", "group-lasso", and "decoupled" for L2 with
             `Decoupled()`. A pair such as (L2(), Decoupled()) says where a penalty enters.
         nested: Whether to estimate the loss of the winner by nested cross-validation: the choice of penalty, strength
@@ -104,6 +105,8 @@ def compare(
     check_each(models, contestants, request)
     first = Request(**{**request, "model": next(iter(models.values())), "penalty": contestants[0].penalty})
     first = replace(first, how=contestants[0].how)
+    rows = rows_of_datasets(first)
+    first, shared = replace(first, **rows), {**shared, **rows}
     inside = split_inside(first) if nested else []
     _check_folds(models, first)
     with _connection(arguments.get("cluster")):
@@ -214,9 +217,10 @@ def _unequal(paths: Mapping[str, Path]) -> list[str]:
     apart = [float(np.nanmax(np.abs(path.cv_loss[:, -1] - first.cv_loss[:, -1]), initial=0)) for path in same]
     if not any(apart):
         return []
+    other_rows = ", or the dataset gave other rows each time" if first.plan["blocks"] > 1 else ""
     return [
         f"Without a penalty, the paths differ by up to {max(apart):.1g} in a held-out loss: sums were rounded "
-        f"differently. none and early stopping are those of the first."
+        f"differently{other_rows}. none and early stopping are those of the first."
     ]
 
 

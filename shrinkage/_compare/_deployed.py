@@ -47,10 +47,11 @@ def describe_model(path: Path, index: int, predict_seconds: float) -> Deployed:
     values = [np.asarray(weight[place]) for weight in path.weights]
     kernels = [(weight, values[number]) for weight, number in penalised_kernels(path)]
     data = b"".join(value.tobytes() for value in values)
+    first = input_kernel(path)
     return Deployed(
         zeros=sum(int((w == 0).sum()) for _, w in kernels),
         zero_units=sum(int((w == 0).all(axis=weight.per_unit).sum()) for weight, w in kernels if weight.per_unit),
-        zero_inputs=next((int((w == 0).all(axis=k.per_input).sum()) for k, w in kernels if k.per_input), 0),
+        zero_inputs=0 if first is None else int((values[first[1]] == 0).all(axis=first[0].per_input).sum()),
         size=len(data),
         zipped=len(zlib.compress(data)),
         predict_seconds=predict_seconds,
@@ -68,6 +69,12 @@ def penalised_kernels(path: Path) -> list[tuple[Weight, int]]:
     places = {id(variable): place for place, variable in enumerate(network.variables)}
     pairs = zip(path.selection.weights, network.trainable_variables, strict=True)
     return [(weight, places[id(variable)]) for weight, variable in pairs if weight.penalised]
+
+
+def input_kernel(path: Path) -> tuple[Weight, int] | None:
+    """Return the first penalised kernel with inputs, and its place. The rows of an embedding are tokens, not inputs."""
+    pairs = penalised_kernels(path)
+    return next((pair for pair in pairs if pair[0].per_input and not pair[0].path.endswith("/embeddings")), None)
 
 
 def time_prediction(model: Any) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shrinkage._compare._deployed import penalised_kernels
+from shrinkage._compare._deployed import input_kernel
 from shrinkage._note import shown
 from shrinkage._path._path import Path
 from shrinkage._path._pictures._save import check_picture_file, save_picture
@@ -37,12 +37,12 @@ class WeightData:
 
 def weight_data(path: Path) -> WeightData | None:
     """Return the data of a path, or None if fewer than two strengths have weights, or no kernel has inputs."""
-    kernels = [(weight, place) for weight, place in penalised_kernels(path) if weight.per_input]
+    kernel = input_kernel(path)
     models = np.flatnonzero(path.has_model)
     shown = path.lams[models] > 0
-    if not kernels or shown.sum() < 2:
+    if kernel is None or shown.sum() < 2:
         return None
-    weight, place = kernels[0]
+    weight, place = kernel
     values = path.weights[place].astype(np.float64)
     norms = np.sqrt((values**2).sum(axis=weight.per_input)).reshape(len(models), -1)
     index = None if path.failed.all() else path.index

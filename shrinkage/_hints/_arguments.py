@@ -74,6 +74,8 @@ def _describe_misfit(
 def _describe_unknown(key: str, value: Any, signature: inspect.Signature, hints: Mapping[str, str]) -> str:
     hint = hints.get(key)
     if hint is not None:
+        if isinstance(value, (list, tuple)):
+            hint = hint.replace("[{value}]", "{value}")
         return f"`{key}`. {hint.format(value=_show(value))}"
     names = [name for name in signature.parameters if name != "self"]
     folded = {name.replace("_", "").lower(): name for name in names}

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -108,7 +109,8 @@ def null_scores(
 ) -> dict[str, Any]:
     """Return the held-out loss of the null model with standard error, metrics, and losses per fold and per row.
 
-    The null model of a fold predicts the best constant on the training rows of the fold.
+    The null model of a fold predicts the best constant on the training rows of the fold. The metrics are of the mean of
+    the folds' constants: by constants that differ, a metric of ranks, such as AUC, would rank the folds.
 
     Args:
         template: The template of the model.
@@ -137,8 +139,8 @@ def null_scores(
         se = row_se(row_loss[:, None], data.weight[held], groups)
     metrics = {}
     if all(known):
-        averaged = tree.map_structure(lambda value: mean_by_rows(value, rows)[:, None], predictions)
-        metrics = metrics_of(template, data, held, averaged)
+        whole = tree.map_structure(lambda value, *each: mean_constant(each, len(held), value.dtype), one, *constants)
+        metrics = metrics_of(template, data, held, whole)
     return {
         "null_loss": float(mean[0]),
         "null_se": float(se[0]),
@@ -146,6 +148,12 @@ def null_scores(
         "null_row_loss": row_loss,
         "null_metrics": {name: float(value[0]) for name, value in metrics.items()},
     }
+
+
+def mean_constant(constants: Sequence[np.ndarray], n_rows: int, dtype: Any) -> np.ndarray:
+    """Return the mean of the constants of all folds, each (...), as predictions for rows, (n_rows, 1, ...)."""
+    mean = np.mean(constants, axis=0).astype(dtype)
+    return np.broadcast_to(mean, (n_rows, 1, *mean.shape))
 
 
 def no_null_scores(n_folds: int, n_rows: int) -> dict[str, Any]:

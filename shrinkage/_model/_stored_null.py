@@ -10,7 +10,7 @@ from shrinkage._cv._folds import Folds
 from shrinkage._cv._statistics import row_se, summarise
 from shrinkage._data._data import Data, TargetUnits
 from shrinkage._data._stored import Block, StoredRows
-from shrinkage._model._metrics import RunningMetrics, constant_losses, mean_by_rows, no_null_scores
+from shrinkage._model._metrics import RunningMetrics, constant_losses, mean_by_rows, mean_constant, no_null_scores
 from shrinkage._model._null import constant_of_mean, has_constant_of_mean, null_constant, target_values
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
@@ -53,7 +53,9 @@ def stored_null_scores(
         place, found = stored.places_in_sample(block.rows[scores.rows])
         row_loss[place] = scores.row_loss[found]
         if len(scores.rows):
-            metrics.update(block.data, scores.rows, scores.predictions)
+            n_rows = len(scores.rows)
+            whole = tree.map_structure(lambda each, n=n_rows: mean_constant(each, n, each.dtype), constants)
+            metrics.update(block.data, scores.rows, whole)
     fold_loss = totals / stored.weight
     mean, se = summarise(fold_loss[:, None], stored.weight, repeats=folds.repeats, overlap=folds.overlap)
     if stored.n_folds == 1:
@@ -104,19 +106,16 @@ class _Scores:
     """Held-out rows of the block, (m,)."""
     row_loss: np.ndarray
     """Their losses, averaged over the folds, (m,)."""
-    predictions: Any
-    """The constants, averaged over the folds, a tree of (m, 1, ...)."""
 
 
 def _score(block: Block, constants: Any, objective: Objective, target: TargetUnits | None) -> _Scores:
     held_out = block.sides.held_out[:-1]
     rows, fold = np.nonzero(held_out.T)  # in the order of the rows
     if not len(rows):
-        return _Scores(np.zeros(len(held_out)), rows, np.zeros(0), None)
+        return _Scores(np.zeros(len(held_out)), rows, np.zeros(0))
     predictions = tree.map_structure(lambda values: values[fold], constants)
     losses = constant_losses(block.data, objective, rows, predictions, target)
     weight = block.data.weight[rows].astype(np.float64)
     counts = weight > 0
     totals = np.bincount(fold[counts], (losses * weight)[counts], len(held_out))
-    averaged = tree.map_structure(lambda values: mean_by_rows(values, rows)[:, None], predictions)
-    return _Scores(totals, np.unique(rows), mean_by_rows(losses, rows), averaged)
+    return _Scores(totals, np.unique(rows), mean_by_rows(losses, rows))

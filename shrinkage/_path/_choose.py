@@ -55,9 +55,9 @@ def choose_by_metric(curve: Curve, template: Template, metric: Any, rule: Litera
     """Choose a strength by a metric; see `Path.choose`."""
     if rule not in ("min", "1se"):
         raise ValueError(f'`rule` must be "min" or "1se". Received: {shown(rule)}.')
-    name, values, sign = _resolve(curve, template, metric)
     curve.index  # noqa: B018 (raises NothingToChoose)
     folds = held_out(curve, template)
+    name, values, sign = _resolve(curve, template, metric)
     if rule == "1se" and len(folds) == 1:
         raise ValueError(
             '`rule` must be "min" for a single split: a metric has a standard error over folds alone. Received: "1se".'

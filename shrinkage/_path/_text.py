@@ -46,7 +46,7 @@ def header(curve: Curve, title: str, selection: Selection, seconds: float) -> st
         n_learned = (len(learned.rows) - 1) * n_folds * len(learned.lams)
     return (
         f"{title}: {selection.n_weights:,} weights, "
-        f"{selection.n_penalised:,} penalised; {n_strengths} strengths x {split}{further}: "
+        f"{selection.n_penalised:,} penalised; {n_strengths} strength{'s' * (n_strengths > 1)} x {split}{further}: "
         f"{n_strengths * n_folds + n_models + n_learned:,} models in {duration(seconds)}"
     )
 
@@ -203,4 +203,4 @@ def _count(value: float) -> str:
 def _norm(value: float) -> str:
     if not math.isfinite(value):
         return "-"
-    return f"{value:.1f}" if 1 <= abs(value) < 1e5 else f"{value:.3g}"
+    return f"{value:.1f}" if 1 <= abs(value) < 1e5 else f"{value:#.3g}" if value else "0"

@@ -4,13 +4,14 @@ from typing import Any
 
 import keras
 
-from shrinkage._data._dataset import Rows, is_dataset, read_dataset
+from shrinkage._data._dataset import Rows, is_dataset, is_shuffled, read_dataset
 from shrinkage._data._memory import memory_limit
 from shrinkage._data._sparse import to_dense, to_sparse_rows
 from shrinkage._hints._fit import stream_words
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._layers import sublayers
 from shrinkage._model._table_normalization import TableNormalization
+from shrinkage._model._template import Template
 from shrinkage._problem._request import Request
 
 _NEED_ALL_ROWS = keras.layers.Embedding, keras.layers.Normalization, TableNormalization
@@ -60,6 +61,37 @@ def validation_rows(request: Request, network: keras.Model) -> Rows | None:
     x, y, weight = (*given, None)[:3]
     y = _dense("validation_data[1]", y, request, network)
     return Rows(_inputs("validation_data[0]", x, request, network), y, weight, None)
+
+
+def rows_of_datasets(request: Request) -> dict[str, Any]:
+    """Return the arguments that give the rows of the datasets as arrays, for several fits to the same rows.
+
+    A dataset may give other rows in each pass, or another order. Rows that do not fit into memory are left out: each
+    fit reads them.
+
+    Raises:
+        TypeError, ValueError: If a dataset cannot be read, or shuffles rows that do not fit into memory.
+    """
+    found: dict[str, Any] = {}
+    if not (is_dataset(request.x) or is_dataset(request.validation_data)):
+        return found
+    network = Template(request.model).network
+    if is_dataset(request.x):
+        rows = training_rows(request, network)
+        if rows.rest is None:
+            found = {"x": rows.x, "y": rows.y, "sample_weight": rows.sample_weight, "steps_per_epoch": None}
+            found["batch_size"] = request.batch_size or rows.batch_size
+        elif is_shuffled(request.x):
+            raise ValueError(
+                "`x` must give the rows in the same order for each fit, where they do not fit into memory. Received: a "
+                "dataset that shuffles. Leave .shuffle() out: `fit` shuffles the rows in every epoch."
+            )
+    if is_dataset(request.validation_data):
+        rows = _read("`validation_data`", request.validation_data, request, network, None)
+        if rows.rest is None:
+            weight = () if rows.sample_weight is None else (rows.sample_weight,)
+            found["validation_data"] = (rows.x, rows.y, *weight)
+    return found
 
 
 def _inputs(name: str, values: Any, request: Request, network: keras.Model) -> Any:

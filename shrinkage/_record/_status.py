@@ -81,7 +81,7 @@ def _status(records: list[dict[str, Any]], damage: str, path: Path) -> Status:
         loss=begin["loss"],
         n_rows=begin["n_rows"],
         n_folds=begin["n_folds"],
-        n_lams=len(description["lams"]),
+        n_lams=max(len(description["lams"]), len(strengths)),  # the grid may have been extended
         epochs=description["epochs"],
         strengths=tuple(sorted(strengths, key=lambda strength: -strength.lam)),
         models="chosen" if description.get("budget") else description.get("models", "all"),

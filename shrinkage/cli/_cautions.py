@@ -47,13 +47,14 @@ def cautions(frame: pd.DataFrame, columns: Columns, target: Target) -> tuple[str
     )
 
 
-def about_time(columns: Columns, said: tuple[str, ...]) -> list[str]:
+def about_time(columns: Columns, said: tuple[str, ...], *, by_groups: bool) -> list[str]:
     """Return a note about random folds if a column of dates suggests that the rows are in time order."""
     dates = any(reason.startswith(DATES) for reason in columns.dropped.values())
     if not dates and _DATES not in " ".join(said) and all(column.kind != "date" for column in columns.numbers):
         return []
+    instead = ", in place of --group," if by_groups else ""
     return [
-        "the folds are drawn at random: to predict later from earlier rows, say --time NAME with that column "
+        f"the folds are drawn at random: to predict later from earlier rows, say --time NAME{instead} with that column "
         "(in Python, cv=sklearn.model_selection.TimeSeriesSplit(5))"
     ]
 

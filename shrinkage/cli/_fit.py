@@ -6,6 +6,7 @@ from pathlib import Path as File
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from ._cluster import cluster_arguments, cluster_option
 from ._console import Console, Number, common, import_keras, n_bytes, separator_option, units, whole_number
@@ -156,11 +157,12 @@ def fit(
     page to look at.
     """
     from ._folder import check_folder, check_outside, keeping_the_table
-    from ._images import holds_images
+    from ._images import holds_images, refuse_images
     from ._network import Settings
     from ._own_model import check_model_option
     from ._prepare import Wishes
     from ._split import OPTIONS
+    from ._tables import find_sources
 
     folder = resumed_folder() or output or File(f"{name_of(data[0])}-shrinkage")
     if holds_images(data):
@@ -168,6 +170,7 @@ def fit(
                   "target": target, "task": task}  # fmt: skip
         return _fit_images(console, data[0], folder, overwrite, dry_run, max_memory, tables, options)
     if target is None:
+        refuse_images(source.file for source in find_sources(data))
         raise click.UsageError("Missing option '--target'.")
     check_model_option(options["model"])
     settings = Settings.with_defaults(**options, clip=clip)
@@ -221,7 +224,8 @@ def _fit_images(
     from ._split import OPTIONS, check_budget
     from ._terms import in_shell, with_labels
 
-    other_model = options["model"] if options["model"] != "mlp" else None
+    is_default = click.get_current_context().get_parameter_source("model") is ParameterSource.DEFAULT
+    other_model = None if is_default else options["model"]
     check_options({**tables, **{name: options[name] for name in (*OPTIONS, "hidden")}, "model": other_model})
     settings = Settings.with_defaults(**options)
     check_penalty(settings)
@@ -366,7 +370,7 @@ def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: Fil
 
 def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Settings") -> dict[str, Any]:
     """Print the table, before files are written, which may fail; return the document for programs."""
-    from ._report import path_document, path_text, root_mean_squares
+    from ._report import path_document, path_text, root_mean_squares, root_mean_squares_text
     from ._terms import with_labels
 
     terms = with_labels(prepared.columns.labels)
@@ -378,9 +382,7 @@ def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Set
         **path_document(path, settings.rule, terms),
     }
     console.say(path_text(path, terms))
-    if prepared.columns.task == "regression" and path.template.loss_name == "mean_squared_error":
-        errors = root_mean_squares(path, path.target_sd)
+    if errors := root_mean_squares(path, prepared.columns):
         document["root_mean_squared_error"] = errors
-        listed = ", ".join(f"{label} {error:.4g}" for label, error in errors.items())
-        console.say(f"Root mean squared error in units of {prepared.columns.target}: {listed}.")
+        console.say(root_mean_squares_text(errors, prepared.columns))
     return document

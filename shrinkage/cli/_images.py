@@ -5,7 +5,7 @@ import json
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,6 +117,16 @@ def holds_images(data: Sequence[Path]) -> bool:
         return False
     are_images = [file.suffix.lower() in SUFFIXES for folder in _folders(data[0]) for file in _files(folder)]
     return 2 * sum(are_images) > len(are_images)
+
+
+def refuse_images(files: Iterable[Path]) -> None:
+    """Refuse images where tables are needed."""
+    image = next((file for file in files if file.suffix.lower() in SUFFIXES), None)
+    if image is not None:
+        raise BadInput(
+            f"{image} is an image, and no table. Images are trained on in a folder that has a folder for each class, "
+            "such as images/cat/1.jpg, and predicted with a run on images."
+        )
 
 
 def prepare(folder: Path) -> Prepared:

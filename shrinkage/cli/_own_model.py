@@ -57,7 +57,21 @@ def own_model(name: str, n_inputs: int, n_outputs: int) -> "keras.Model":
     if not getattr(model, "compiled", False) or getattr(model, "loss", None) is None:
         raise BadInput(f"--model {name}: the model must be compiled. Call model.compile(optimizer, loss) first.")
     _check_shapes(name, model, n_inputs, n_outputs)
+    _check_no_regularizers(name, model)
     return model
+
+
+def _check_no_regularizers(name: str, model: "keras.Model") -> None:
+    from shrinkage._weights._carried import check_no_regularizers
+    from shrinkage._weights._selection import select
+
+    try:
+        check_no_regularizers(model, select(model).mask)
+    except ValueError as error:
+        raise BadInput(
+            f"--model {name}: expected kernels without regularizers, which --penalty takes the place of; received some "
+            "with. Leave kernel_regularizer out of the layers."
+        ) from error
 
 
 def _load(name: str) -> Any:

@@ -45,10 +45,10 @@ def check_penalty(settings: "Settings") -> None:
     if settings.hidden is not None and settings.model == "linear":
         raise BadInput("--hidden goes with --model mlp: a linear model has no hidden layer. Received: --model linear.")
     if is_own(settings.model):
-        for option in ("hidden", "learning_rate"):
+        for option, models in (("hidden", "mlp"), ("learning_rate", "mlp or linear")):
             if getattr(settings, option) is not None:
                 raise BadInput(
-                    f"--{option.replace('_', '-')} goes with --model mlp or linear; set it in the model. Received: "
+                    f"--{option.replace('_', '-')} goes with --model {models}; set it in the model. Received: "
                     f"--model {settings.model}."
                 )
     for option, penalty in _BELONGS.items():

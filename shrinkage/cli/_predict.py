@@ -53,12 +53,14 @@ def predict(
     from ._counts import Counts
     from ._encoder import check_model, check_names
     from ._folder import check_file, check_outside, new_file
+    from ._images import refuse_images
     from ._tables import Files, find_sources, name_sources
 
     _check_run(run)
     _check_suffix(output)
     check_outside(output, data)
     sources = find_sources(data)
+    refuse_images(source.file for source in sources)
     check_file(output, overwrite, [source.file for source in sources])
     columns = Columns.load(run / "columns.json")
     files = Files(sources, columns.known(separator))

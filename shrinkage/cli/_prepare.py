@@ -18,6 +18,7 @@ from ._console import plural
 from ._counts import odd_words
 from ._encoder import count_clipped, count_unseen, encode, missing, odd_cells, read_cells
 from ._errors import BadInput
+from ._images import refuse_images
 from ._infer import MAX_CATEGORIES, MAX_EMBEDDED, infer_columns
 from ._numerals import Known
 from ._own_model import is_own
@@ -92,7 +93,8 @@ class Prepared:
         lines += _count_words(
             f"classes with fewer rows{here} than the {self.split.n_folds} folds", self._small_classes()
         )
-        lines += about_time(columns, self.cautions) if self.split.is_random else []
+        if self.split.is_random:
+            lines += about_time(columns, self.cautions, by_groups=self.split.groups is not None)
         renamed = [f"{name} is {new}" for name, new in columns.renamed.items()]
         if renamed:
             lines.append(
@@ -226,6 +228,7 @@ def prepare(
     """
     places = [data] if isinstance(data, Path) else data
     sources = find_sources(places)
+    refuse_images(source.file for source in sources)
     known = Known(wishes.separator, None, wishes.number, dict.fromkeys(wishes.category))
     files = Files(sources, known)
     check_named(files.names, target_name)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from shrinkage._path._learning_curve import LearningCurve
     from shrinkage._path._path import Path
 
+    from ._columns import Columns
+
 
 def path_text(path: "Path", terms: Vocabulary = IN_SHELL) -> str:
     """Return the table and the verdict of a path."""
@@ -83,8 +85,10 @@ def chosen(path: "Path", rule: str | None) -> int | None:
     return path.index_min if rule == "min" else path.index_1se
 
 
-def root_mean_squares(path: "Path", target_sd: float) -> dict[str, float]:
-    """Return root mean squared errors in units of the target, for a path with a standardised target."""
+def root_mean_squares(path: "Path", columns: "Columns") -> dict[str, float]:
+    """Return root mean squared errors in units of the target, by row of the table; none for another loss."""
+    if columns.task != "regression" or path.template.loss_name != "mean_squared_error":
+        return {}
     losses = {"null": path.null_loss, "none": path.mean[-1]}
     if path.failed.all():
         pass
@@ -92,4 +96,10 @@ def root_mean_squares(path: "Path", target_sd: float) -> dict[str, float]:
         losses["choice"] = path.mean[path.index]
     else:
         losses |= {"min": path.mean[path.index_min], "1se": path.mean[path.index_1se]}
-    return {label: target_sd * math.sqrt(loss) for label, loss in losses.items()}
+    return {label: path.target_sd * math.sqrt(loss) for label, loss in losses.items()}
+
+
+def root_mean_squares_text(errors: dict[str, float], columns: "Columns") -> str:
+    """Return a line of the errors."""
+    listed = ", ".join(f"{label} {error:.4g}" for label, error in errors.items())
+    return f"Root mean squared error in units of {columns.target}: {listed}."

@@ -69,15 +69,22 @@ def _show_finished(run: File, console: Console) -> None:
     import_keras()
     from shrinkage._path._path import Path
 
-    from ._report import path_document, path_text
+    from ._columns import Columns
+    from ._report import path_document, path_text, root_mean_squares, root_mean_squares_text
 
     try:
         path = Path.load(run)
     except ValueError as error:
         raise BadInput(str(error)) from error
     terms = terms_of(run)
+    document = path_document(path, "min", terms)
     console.say(path_text(path, terms))
-    console.result(path_document(path, "min", terms))
+    if (run / "columns.json").is_file():
+        columns = Columns.load(run / "columns.json")
+        if errors := root_mean_squares(path, columns):
+            document["root_mean_squared_error"] = errors
+            console.say(root_mean_squares_text(errors, columns))
+    console.result(document)
 
 
 def _status(run: File) -> "Status | None":

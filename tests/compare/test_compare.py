@@ -52,6 +52,61 @@ def test_each_path_is_the_one_that_fit_returns(five):
     assert np.array_equal(alone.lams, five.paths["L1"].lams)
 
 
+def in_another_order(rows):
+    order = list[int]()
+
+    def shuffled():
+        order.append(len(order))
+        for row in np.random.default_rng(len(order)).permutation(len(X)):
+            yield X[row], Y[row]
+
+    spec = tf.TensorSpec((4,), tf.float32), tf.TensorSpec((), tf.float32)
+    return tf.data.Dataset.from_generator(shuffled, output_signature=spec).batch(rows)
+
+
+DATASETS = {
+    "shuffled": lambda: (tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(60).batch(16), None),
+    "a generator in another order": lambda: (in_another_order(16), None),
+    "random values": lambda: (
+        tf.data.Dataset.from_tensor_slices((X, Y)).map(lambda x, y: (x + tf.random.normal((4,)), y)).batch(16), None
+    ),
+    "validation data": lambda: (
+        tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(60).batch(16),
+        tf.data.Dataset.from_tensor_slices((X[:20], Y[:20])).shuffle(60).batch(16),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_dataset_is_read_once_for_all_penalties(name):
+    dataset, validation = DATASETS[name]()
+    options = {} if validation is None else {"validation_data": validation}
+    options |= {"cv": 3} if validation is None else {}
+    comparison = sh.compare(network(), dataset, penalties=["l2", "l1"], lams=[0.1], epochs=3, **options)
+    first, second = comparison.paths.values()
+    assert np.array_equal(first.cv_loss[:, -1], second.cv_loss[:, -1])
+    assert np.array_equal(first.row_loss[:, -1], second.row_loss[:, -1]) and np.ptp(first.row_loss[:, -1]) > 0
+    alone = sh.fit(network(), X, Y, penalty="l2", lams=[0.1], epochs=3, cv=3, batch_size=16)
+    assert first.plan["batch_size"] == alone.plan["batch_size"] == 16
+
+
+def test_a_dataset_on_disk_that_shuffles_is_refused():
+    dataset = tf.data.Dataset.from_tensor_slices((np.tile(X, (400, 1)), np.tile(Y, 400))).shuffle(60).batch(16)
+    with pytest.raises(ValueError, match=r"`x` must give the rows in the same order for each fit.*Leave .shuffle"):
+        sh.compare(network(), dataset, penalties=["l2", "l1"], epochs=1, max_memory=1e5)
+
+
+def test_the_rows_of_an_embedding_are_no_inputs():
+    tokens = RNG.integers(0, 7, (60, 2))
+    model = keras.Sequential(
+        [keras.Input((2,), dtype="int32"), keras.layers.Embedding(7, 3), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
+    model.compile("adam", "mse")
+    path = sh.fit(model, tokens, Y, penalty=sh.GroupLasso(), lams=[1e4], cv=3, epochs=3)
+    assert path.selection.weights[0].penalised and path.selection.weights[0].shape == (7, 3)
+    assert describe_model(path, 0, 0.0).zero_inputs == 6  # of the layer above the embedding, which has 2 * 3
+
+
 def test_none_and_early_stopping_are_read_from_the_path(five):
     none, stopped, *_ = five.entries
     path = five.paths["L2"]

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 import shrinkage as sh
@@ -51,16 +52,27 @@ def test_numbers_fit_together():
 
 def test_the_null_model_is_each_folds_frequencies():
     path = three_folds()
-    loss, right = np.zeros(N), np.zeros(N)
+    loss, shares = np.zeros(N), list[np.ndarray]()
     for train, held_out in zip(path.folds.train, path.folds.held_out, strict=True):
-        share = np.bincount(Y[train], minlength=3) / len(train)
-        loss[held_out], right[held_out] = -np.log(share[Y[held_out]]), Y[held_out] == share.argmax()
+        shares.append(np.bincount(Y[train], minlength=3) / len(train))
+        loss[held_out] = -np.log(shares[-1][Y[held_out]])
     by_fold = np.array([loss[held_out].mean() for held_out in path.folds.held_out])
     assert path.null_loss == pytest.approx(loss.mean(), rel=1e-5)
     weight = np.array([20, 19, 19]) / N
     assert path.null_se == pytest.approx(np.sqrt(weight @ (by_fold - loss.mean()) ** 2 / 2), rel=1e-3)
     assert path.null_se > 1e-3
-    assert path.null_metrics["accuracy"] == pytest.approx(right.mean())
+    assert path.null_metrics["accuracy"] == pytest.approx((Y == np.mean(shares, axis=0).argmax()).mean())
+
+
+@pytest.mark.parametrize("options", [{}, {"max_memory": 2e4}], ids=["in memory", "on disk"])
+def test_a_constant_ranks_no_rows(options):
+    """The constants of the folds differ, but a row is not ranked by the fold that holds it out."""
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy", metrics=[keras.metrics.AUC(name="auc")])
+    x, y = np.resize(X, (1000, 6)).astype("float32"), np.resize((Y == 1).astype("float32"), 1000)
+    rows = tf.data.Dataset.from_tensor_slices((x, y)).batch(50)
+    path = sh.fit(model, rows, penalty="l2", lams=[0.1], cv=5, epochs=1, batch_size=50, **options)
+    assert path.null_metrics["auc"] == pytest.approx(0.5)
 
 
 def test_printed_with_its_notes():

@@ -131,8 +131,21 @@ def test_options_of_tables_are_refused():
     draw_folder("images")
     done = run("fit", "images", "--target", "y", "--no-clip", "--time", "t", "--model", "linear")
     assert done.exit_code == 2 and "--no-clip, --target, --time, --model go with tables" in done.stderr
+    done = run("fit", "images", "--model", "mlp")
+    assert done.exit_code == 2 and "--model goes with tables" in done.stderr
+    Path("t.csv").write_text("a,b")
     done = run("fit", "t.csv")
     assert done.exit_code == 2 and "Missing option '--target'" in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--target", "class")])
+def test_images_without_folders_of_classes_are_no_table(options):
+    draw("loose/1.png")
+    done = run("fit", "loose", *options)
+    assert done.exit_code == 2 and "a folder that has a folder for each class" in done.stderr
+    Path("empty").mkdir()
+    done = run("fit", "empty", *options)
+    assert done.exit_code == 2 and "empty is a folder without a file" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,11 @@ def not_compiled():
 
 def three(a, b, c):
     pass
+
+def regularized():
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1, kernel_regularizer="l2")])
+    model.compile("sgd", "mean_squared_error")
+    return model
 """
 
 
@@ -85,8 +90,9 @@ def test_a_saved_model_trains_and_predicts():
         ("nets.py:not_compiled", [], "the model must be compiled"),
         ("nets.py:three", [], "three needs 3"),
         ("nets.py:narrow", [], "the input of the model has the shape (None, 7), and the encoded table needs (None, 8)"),
+        ("nets.py:regularized", [], "Leave kernel_regularizer out of the layers."),
         ("nets.py:wide", [], "the output of the model has the shape (None, 2), and the encoded table needs (None, 1)"),
-        ("nets.py:network", ["--hidden", "4"], "--hidden goes with --model mlp or linear"),
+        ("nets.py:network", ["--hidden", "4"], "--hidden goes with --model mlp; set it in the model"),
         ("nets.py:network", ["--learning-rate", "1"], "--learning-rate goes with --model mlp or linear"),
     ],
 )

@@ -47,6 +47,13 @@ def test_predict_writes_labels_and_probabilities(fake_fit, target, labels):
     assert got["prediction"].tolist() == [labels[place] for place in probabilities.to_numpy().argmax(axis=1)]
 
 
+def test_images_are_not_predicted_with_a_run_on_a_table(fake_fit):
+    fitted("price")
+    Path("1.png").write_bytes(b"\x89PNG")
+    done = run("predict", "run", "1.png", "-o", "out.csv")
+    assert done.exit_code == 2 and "1.png is an image, and no table" in done.stderr
+
+
 def test_predict_says_what_is_new_and_ignores_what_it_does_not_know(fake_fit):
     about = ["a large and bright house with", "a small flat with"]
     texts = {"about": [f"{about[row % 2]} {row} doors" for row in range(N)]}

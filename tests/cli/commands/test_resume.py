@@ -106,6 +106,7 @@ def test_show_prints_a_run_in_training_and_a_finished_run(unfinished):
     assert run("resume", "run").exit_code == 0
     shown = run("show", "run")
     assert shown.exit_code == 0 and "lambda" in shown.stdout and "min" in shown.stdout
+    assert "Root mean squared error in units of" in shown.stdout
     again = run("resume", "run")
     assert again.exit_code == 0 and "run is finished" in again.stderr
 

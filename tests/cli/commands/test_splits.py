@@ -29,6 +29,11 @@ def call(fake_fit: Any, *options: object, **columns: Any) -> tuple[Any, str]:
     return one, done.stdout
 
 
+def test_the_order_of_time_takes_the_place_of_groups(fake_fit):
+    done = run("fit", write(who=WHO, day=DAY), "--target", "price", "--group", "who")
+    assert "say --time NAME, in place of --group, with that column" in done.stdout
+
+
 def test_groups_are_held_out_together(fake_fit):
     made, said = call(fake_fit, "--group", "who", "--repeats", 3, "--folds", 4, who=WHO)
     assert (made.cv, made.repeats, made.groups.tolist()) == (4, 3, WHO.tolist())
