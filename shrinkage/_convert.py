@@ -131,13 +131,13 @@ CONVENTIONS = {
         ("L2",),
         note="the same weights decay: PyTorch decays them all",
     ),
-    "torch.AdamW": Convention("torch.optim.AdamW(weight_decay={})", ("L2",), decoupled=True, optimizer="adam"),
+    "torch.AdamW": Convention("torch.optim.AdamW(weight_decay={})", ("L2",), decoupled=True, optimizer="Adam"),
     "tfa.AdamW": Convention(
         "tfa.optimizers.AdamW({})",
         ("L2",),
         {None: Factor(1, {"eta": 1})},
         decoupled=True,
-        optimizer="adam",
+        optimizer="Adam",
         note="the learning rate is constant",
     ),
     "sklearn.Ridge": Convention("Ridge(alpha={})", ("L2",), {SQUARED: Factor(0.5, {"n": 1})}, note=_ONE_OUTPUT),
@@ -311,11 +311,14 @@ def _check_kinds(source: str, given: Convention, target: str, wanted: Convention
 def _check_enters(source: str, given: Convention, target: str, wanted: Convention, optimizer: str | None) -> None:
     if given.decoupled == wanted.decoupled:
         return
-    used = given.optimizer or wanted.optimizer or optimizer
+    fixed, used = given.optimizer or wanted.optimizer, optimizer
     reason = (
         "a decoupled decay bypasses what the optimizer does to gradients, and a penalty in the objective does not; "
         "they are the same only for SGD without momentum"
     )
+    if fixed is not None:
+        owner = source if given.optimizer else target
+        raise ValueError(f"{source} has no equivalent as {target}: {owner} goes with {fixed}; {reason}.")
     if used is None:
         text = f"{source} to {target} needs $optimizer: {reason}. Give $sgd if it is that."
         raise ValueError(Note(text, optimizer=Argument("optimizer"), sgd=Argument("optimizer", "sgd")))

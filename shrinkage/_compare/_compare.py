@@ -217,7 +217,7 @@ def _unequal(paths: Mapping[str, Path]) -> list[str]:
     apart = [float(np.nanmax(np.abs(path.cv_loss[:, -1] - first.cv_loss[:, -1]), initial=0)) for path in same]
     if not any(apart):
         return []
-    other_rows = ", or the dataset gave other rows each time" if first.plan["blocks"] > 1 else ""
+    other_rows = ", or the dataset gave other rows each time" if first.plan.get("blocks", 1) > 1 else ""
     return [
         f"Without a penalty, the paths differ by up to {max(apart):.1g} in a held-out loss: sums were rounded "
         f"differently{other_rows}. none and early stopping are those of the first."

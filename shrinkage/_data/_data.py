@@ -143,8 +143,8 @@ def scale_weights(weight: np.ndarray, by_output: bool = False) -> tuple[np.ndarr
             f"`sample_weight` must be {len(weight)} weights, one a row, none negative and not all zero. "
             f"Received: 0 for all rows."
         )
-    divisor = "the mean of each row's largest weight" if by_output else "its mean"
-    note = () if np.isclose(mean, 1) else (f"sample_weight was divided by {divisor}, {mean:.4g}.",)
+    divisor = "the mean of each row's largest weight" if by_output else "their mean"
+    note = () if np.isclose(mean, 1) else (f"The weights of the rows were divided by {divisor}, {mean:.4g}.",)
     if weight.strides == (0,):  # of `join_values`
         return np.broadcast_to((weight[:1] / mean).astype(weight.dtype), weight.shape), note
     return (weight / mean).astype(weight.dtype, copy=False), note

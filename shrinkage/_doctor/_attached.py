@@ -13,6 +13,7 @@ from shrinkage._doctor._code import attach_again
 from shrinkage._doctor._words import plural
 from shrinkage._model._attached import attachments, hooks_of
 from shrinkage._weights._matching import spell
+from shrinkage._weights._reach import reach
 
 
 @check("error")
@@ -20,7 +21,7 @@ def attached_inside(case: Case) -> Iterator[Symptom]:
     """A penalty is attached to an inner model, and does not act when the outer model is trained."""
     covered, optimizers = {id(weight.variable) for weight in case.attached}, optimizers_in(case.model)
     for inner in (layer for layer in case.layers if layer is not case.model):
-        lost = _lost_attachments(inner, covered, optimizers)
+        lost = _left_out(inner, optimizers, covered, are_covered=False)
         weights = [weight.variable for _, found in lost for weight in found]
         covered |= set(map(id, weights))
         if weights:
@@ -34,17 +35,43 @@ def attached_inside(case: Case) -> Iterator[Symptom]:
             )
 
 
-def _lost_attachments(inner: Any, covered: set[int], optimizers: list[Any]) -> list[tuple[Attachment, list[Penalised]]]:
-    """Return the attachments of an inner model, each with the weights that no penalty of the outer model covers.
+@check("note")
+def replaced_inside(case: Case) -> Iterator[Symptom]:
+    """A penalty of an inner model does not act where the outer model has a penalty on the same weights."""
+    covered, optimizers = {id(weight.variable) for weight in case.attached}, optimizers_in(case.model)
+    for inner in (layer for layer in case.layers if layer is not case.model):
+        found = _left_out(inner, optimizers, covered, are_covered=True)
+        if found:
+            names = [weight.variable.path for _, weights in found for weight in weights]
+            yield (
+                names,
+                f"{' and '.join(repr(each) for each, _ in found)} acts when the inner model is trained. Training "
+                f"{case.model.name!r} takes the penalty of {case.model.name!r} in its place, on "
+                f"{plural(len(names), 'weight')}.",
+                f"sh.detach({reach(case.model, inner)})  # unless the inner model is trained alone too",
+            )
 
-    Attachments on an optimizer of the outer model act, and are left out.
+
+def _left_out(
+    inner: Any, optimizers: list[Any], covered: set[int], *, are_covered: bool
+) -> list[tuple[Attachment, list[Penalised]]]:
+    """Return the attachments of an inner model that training the outer model leaves out, each with the weights.
+
+    Attachments on an optimizer of the outer model act.
+
+    Args:
+        inner: The inner model, or any layer.
+        optimizers: The optimizers of the outer model.
+        covered: Identities of the weights that another penalty acts on.
+        are_covered: Whether to return the weights that are covered, or the others.
     """
     if any(optimizer_of(inner) is each for each in optimizers):
         return []
-    found = [
-        (each, [w for w in each.weights if id(w.variable) not in covered and not hooks_of(inner).acts_on(w.variable)])
-        for each in attachments(inner)
-    ]
+
+    def is_left_out(weight: Penalised) -> bool:
+        return (id(weight.variable) in covered) == are_covered and not hooks_of(inner).acts_on(weight.variable)
+
+    found = [(each, [weight for weight in each.weights if is_left_out(weight)]) for each in attachments(inner)]
     return [(each, weights) for each, weights in found if weights]
 
 

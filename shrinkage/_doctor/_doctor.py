@@ -35,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     _attached.strength_too_large,
     _training.penalised_loss_monitored,
     _regularizers.depthwise_kernel_free,
+    _attached.replaced_inside,
     _notes.adaptive_and_coupled,
     _notes.loss_contains_penalty,
     _notes.keras_l2_has_no_half,

@@ -1,6 +1,6 @@
 """Checks of what an estimator is given: parameters, targets and weights of rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ from sklearn.utils import assert_all_finite, check_consistent_length
 from sklearn.utils.validation import column_or_1d
 
 
-def check_parameters(model: Any, hidden: Any, choose: Any) -> None:
+def check_parameters(model: Any, hidden: Any, choose: Any, budget: Any) -> None:
     """Refuse parameters of an estimator that are not arguments of `sh.fit`."""
     named = isinstance(model, str)
     if (named and model not in ("linear", "mlp")) or not (named or callable(model)):
@@ -27,12 +27,29 @@ def check_parameters(model: Any, hidden: Any, choose: Any) -> None:
         )
     if choose not in ("min", "1se"):
         raise ValueError(f'`choose` must be "min" or "1se". Received: {choose!r}.')
+    if choose == "1se" and budget is not None:
+        raise ValueError(
+            '`choose` must be "min" with `budget`, which chooses the largest strength within one standard error in any '
+            "case. Received: both. Leave one out."
+        )
 
 
 def _are_units(hidden: Any) -> bool:
     if not isinstance(hidden, (Sequence, np.ndarray)) or isinstance(hidden, str):
         return False
     return all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1 for n in hidden)
+
+
+def check_class_weight(class_weight: Any, classes: np.ndarray) -> None:
+    """Refuse a weight for a class that no row has."""
+    if not isinstance(class_weight, Mapping):
+        return
+    absent = [label for label in class_weight if label not in classes]
+    if absent:
+        raise ValueError(
+            f"`class_weight` must name classes of `y`, which are {', '.join(map(str, classes))}. Received: a weight "
+            f"for {', '.join(map(str, absent))}."
+        )
 
 
 def check_rows(n_rows: int, least: int, shape: tuple[int, ...]) -> None:
@@ -93,7 +110,10 @@ def weights(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     """Return weights of the rows, (n,) float64, or None without weights."""
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight, np.float64)
+    try:
+        weight = np.asarray(sample_weight, np.float64)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"`sample_weight` must be numbers. Received: {error}.") from error
     if weight.shape != (n_rows,):
         raise ValueError(f"`sample_weight` must have the shape ({n_rows},). Received: {weight.shape}.")
     if (weight < 0).any():

@@ -13,7 +13,15 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from shrinkage._estimators._checks import check_parameters, check_rows, column, numbers, says_how_to_give_text, weights
+from shrinkage._estimators._checks import (
+    check_class_weight,
+    check_parameters,
+    check_rows,
+    column,
+    numbers,
+    says_how_to_give_text,
+    weights,
+)
 from shrinkage._estimators._rows import Matrix, Table, Target, as_frame, left_out_words
 from shrinkage._hints._arguments import hinted
 from shrinkage._hints._estimators import HINTS
@@ -61,7 +69,7 @@ class _PathEstimator(BaseEstimator):
     def _fit(
         self, x: Any, y: np.ndarray, target: Target, sample_weight: Any, groups: Any, left_out: tuple[str, ...] = ()
     ) -> None:
-        check_parameters(self.model, self.hidden, self.choose)
+        check_parameters(self.model, self.hidden, self.choose, self.budget)
         for name in ("lam_", *_REBUILT):  # of an earlier fit
             vars(self).pop(name, None)
         self._rows = self._rows_of(x, target)
@@ -272,6 +280,7 @@ class PathClassifier(ClassifierMixin, _PathEstimator):
     def _with_class_weight(self, places: np.ndarray, weight: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weight
+        check_class_weight(self.class_weight, self.classes_)
         of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[places])
         return of_class[places] * (1.0 if weight is None else weight)
 

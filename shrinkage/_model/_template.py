@@ -337,7 +337,7 @@ def _check_same(model: keras.Model, first: keras.Model) -> None:
 
 
 def _check_layers(model: keras.Model, name: str) -> None:
-    for layer in sublayers(model):
+    for layer in (*sublayers(model, itself=False), model):  # the layer is named, and not the model around it
         policy = layer.dtype_policy
         if layer.variables and (policy.variable_dtype, policy.compute_dtype) not in _PRECISIONS:
             raise ValueError(

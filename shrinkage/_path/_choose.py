@@ -55,6 +55,10 @@ def choose_by_metric(curve: Curve, template: Template, metric: Any, rule: Litera
     """Choose a strength by a metric; see `Path.choose`."""
     if rule not in ("min", "1se"):
         raise ValueError(f'`rule` must be "min" or "1se". Received: {shown(rule)}.')
+    if not (isinstance(metric, str) or callable(metric)):
+        raise TypeError(
+            f"`metric` must be a name, a scorer or a function of sklearn.metrics. Received: {shown(metric)}."
+        )
     curve.index  # noqa: B018 (raises NothingToChoose)
     folds = held_out(curve, template)
     name, values, sign = _resolve(curve, template, metric)
@@ -137,10 +141,6 @@ def _resolve(curve: Curve, template: Template, metric: Any) -> tuple[str, Values
             )
         scorer = _scorer(curve, metric)
         return metric, lambda fold: _scores(fold, scorer), 1
-    if not callable(metric):
-        raise TypeError(
-            f"`metric` must be a name, a scorer or a function of sklearn.metrics. Received: {shown(metric)}."
-        )
     name = getattr(metric, "__name__", "scorer")
     if not hasattr(metric, "__name__"):  # a scorer, which is an object
         return name, lambda fold: _scores(fold, metric), 1

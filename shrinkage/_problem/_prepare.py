@@ -26,7 +26,7 @@ from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
 from shrinkage._problem._scales import note_of_inputs, note_of_targets, note_of_unequal_inputs
 from shrinkage._problem._source import training_rows, validation_rows
-from shrinkage._problem._split import check_split, check_standardize, split, standardize
+from shrinkage._problem._split import check_split, check_standardize, note_of_repeated_rows, split, standardize
 from shrinkage._problem._split_rows import SplitRows
 from shrinkage._problem._stream import store_rows
 from shrinkage._problem._targets import check_class_weight
@@ -102,6 +102,7 @@ def _split_in_memory(
     data, objective = read_rows(template, rows.x, rows.y, rows.sample_weight, request.class_weight)
     notes = data.notes
     folds, data, inputs = split(template, objective, data, request, validation, batch_size)
+    notes = (*notes, *note_of_repeated_rows(data.x, inputs.n_validation))
     target = None
     if request.standardize_target:
         check_standardize(data, objective)

@@ -85,6 +85,24 @@ def choose_folds(inputs: SplitInputs, request: Request, batch_size: int) -> Fold
     return replace(folds, notes=(*folds.notes, *_unseen(folds, inputs)))
 
 
+def note_of_repeated_rows(x: Any, n_validation: int) -> list[str]:
+    """Return a note if the last `n_validation` rows are those of `validation_data`, and repeat rows of training.
+
+    All training rows, the first and the last of them are looked at: other rows are not given by mistake.
+    """
+    leaves = keras.tree.flatten(x)
+    n_rows = len(leaves[0]) - n_validation
+    if not 0 < n_validation <= n_rows or not all(isinstance(leaf, np.ndarray) for leaf in leaves):
+        return []
+    first, last = slice(0, n_validation), slice(n_rows - n_validation, n_rows)
+    if not any(all(np.array_equal(leaf[rows], leaf[n_rows:]) for leaf in leaves) for rows in (first, last)):
+        return []
+    return [
+        "`validation_data` repeats rows of `x`: its losses are of rows that were trained on, and say nothing about new "
+        "rows. Leave the rows out of `x`, or leave `validation_data` out, and cv=5 holds out other rows in turn."
+    ]
+
+
 def _split_within_budget(inputs: SplitInputs, request: Request) -> Folds:
     """Return the folds of the whole grid, which is trained if a budget has no room for a search."""
     try:

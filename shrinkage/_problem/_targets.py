@@ -187,6 +187,7 @@ def class_weights(y: Any, class_weight: Any) -> np.ndarray:
             f"`class_weight` must give whole numbers, the class labels, finite weights that are not negative. "
             f"Received: {class_weight!r}."
         )
+    _check_labels(leaves[0])
     labels, which = np.unique(_labels(leaves[0]), return_inverse=True)
     return np.array([found.get(int(label), 1.0) for label in labels])[which]
 
@@ -207,6 +208,18 @@ def check_class_weight(y: Any, class_weight: Any) -> None:
         raise ValueError(
             f"`class_weight` must name classes of `y`, which are {known}. Received: a weight for "
             f"{', '.join(f'{label}' for label in absent)}, which no row has."
+        )
+
+
+def _check_labels(y: np.ndarray) -> None:
+    """Refuse targets that are no labels, which Keras rounds. Smoothed labels, from 0 to 1, are rounded here too."""
+    if y.ndim > 1 and y.shape[-1] > 1:
+        return
+    odd = y[(y != np.round(y)) & ((y < 0) | (y > 1))]
+    if len(odd):
+        raise ValueError(
+            f"`class_weight` needs class labels as targets. Received: {odd[0]:.4g} and other numbers as `y`. Give "
+            f"`sample_weight` in its place."
         )
 
 

@@ -72,7 +72,9 @@ def _check_file(file: File) -> None:
     from shrinkage._data._untrusted import check_model_file
 
     if file.is_dir():
-        raise BadInput(f"{file} is a folder; expected a file that Keras saved as .keras.")
+        inside = file / "model.keras"
+        hint = f" Give {inside}." if inside.is_file() else ""
+        raise BadInput(f"{file} is a folder; expected a file that Keras saved as .keras.{hint}")
     if not file.is_file():
         raise BadInput(f"{file} does not exist.")
     if file.suffix != ".keras":

@@ -294,7 +294,7 @@ def _check_wishes(names: Sequence[str], target: str, wishes: Wishes) -> None:
         for name in told:
             check_named(names, name, what=option)
             if name == target:
-                way = "" if option.removeprefix("--") in OPTIONS else "; --task chooses its type"
+                way = "; --task chooses its type" if option in ("--category", "--number") else ""
                 raise BadInput(f"{option} {name}: {name} is the target{way}.")
             if said.setdefault(name, option) != option:
                 raise BadInput(f"{said[name]} {name} and {option} {name} contradict each other; give one of them.")

@@ -145,6 +145,7 @@ def unbuilt() -> str:
     [
         (lambda: "no.keras", "no.keras does not exist"),
         (lambda: ".", ". is a folder"),
+        (lambda: Path(saved(mlp())).parent, "Give model.keras."),
         (lambda: text("model.h5"), "save it with model.save('model.keras')"),
         (lambda: text("text.keras"), "is damaged or was not saved by Keras"),
         (cut, "cut.keras is damaged"),

@@ -141,7 +141,7 @@ def test_sample_weights_have_mean_one():
     weight = np.arange(N, dtype=float)
     problem = prepared(classifier(), y=CLASSES, sample_weight=weight)
     np.testing.assert_allclose(problem.training.data.weight, weight / weight.mean(), rtol=1e-6)
-    assert any("sample_weight was divided by its mean" in note for note in problem.notes)
+    assert any("The weights of the rows were divided by their mean" in note for note in problem.notes)
 
 
 def test_weights_per_output():

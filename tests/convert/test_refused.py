@@ -11,7 +11,7 @@ from shrinkage._convert import convert
 NO_EQUIVALENT: list[tuple[str, str, dict[str, Any], str]] = [
     ("shrinkage.Decoupled", "keras.L2", {"optimizer": "adam"}, "with optimizer='adam': a decoupled decay bypasses"),
     ("torch.weight_decay", "keras.weight_decay", {"optimizer": "momentum"}, "only for SGD without momentum"),
-    ("torch.AdamW", "torch.weight_decay", {"optimizer": "sgd"}, "with optimizer='adam'"),
+    ("torch.AdamW", "torch.weight_decay", {"optimizer": "sgd"}, "torch.AdamW goes with Adam; a decoupled decay"),
     ("shrinkage.L1", "sklearn.Ridge", {"loss": "mse"}, "shrinkage.L1 is L1, and sklearn.Ridge is L2"),
     ("keras.L2", "sklearn.Ridge", {"loss": "binary_crossentropy", "n": 9}, "its loss is mean_squared_error"),
     (

@@ -229,6 +229,8 @@ def test_nothing_to_choose_is_said(wine):
         ({"hidden": (3,), "model": "linear"}, '`hidden` goes with model="mlp"'),
         *[({"hidden": hidden}, "`hidden` must be a tuple") for hidden in (32, "a", (-3,), (2.5,), [(3,)], (True,))],
         ({"choose": "best"}, '`choose` must be "min" or "1se"'),
+        ({"choose": "1se", "budget": 1.5}, '`choose` must be "min" with `budget`'),
+        ({"class_weight": {"two": 5}}, "`class_weight` must name classes of `y`, which are 0, 1, 2. Received: .* two"),
         ({"lams": [-1.0]}, "`lams` must be finite"),
         ({"cv": 1}, "`cv`"),
     ],

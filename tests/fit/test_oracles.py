@@ -241,4 +241,4 @@ def test_weight_two_is_a_row_twice():
         once, doubled = (Ridge(alpha=len(rows) * lam / 2).fit(x[rows], y[rows]) for rows in (twice[:100], twice))
         np.testing.assert_allclose(kernel[:, 0], doubled.coef_, **CLOSE)
         assert np.abs(doubled.coef_).max() > 0.1 and np.abs(once.coef_ - doubled.coef_).max() > 1e-2
-    assert "sample_weight was divided by its mean, 1.3." in path.notes
+    assert "The weights of the rows were divided by their mean, 1.3." in path.notes

@@ -238,6 +238,16 @@ def test_a_path_says_how_its_rows_were_split(split, words):
     path.plot()
 
 
+@pytest.mark.parametrize(
+    ("rows", "repeats"),
+    [(X, True), (X[:9], True), (X[-9:], True), (X[::-1], False), (X[3:9], False), (np.vstack([X, X]), False)],
+    ids=["all", "first", "last", "backwards", "between", "twice"],
+)
+def test_rows_of_training_that_are_held_out_are_said(rows, repeats):
+    path = fit(validation_data=(rows, np.zeros((len(rows), 1))))
+    assert any("`validation_data` repeats rows of `x`" in note for note in path.notes) == repeats
+
+
 # --- arguments
 
 

@@ -55,14 +55,15 @@ def _strengths(model: Any) -> list[tuple[Any, float]]:
 
 
 def test_a_penalty_around_an_inner_one_trains_as_keras_regularizers_do():
-    """Which is why the doctor has nothing to say of it."""
+    """Which is why the doctor has a note on it alone."""
     model = attached_inside("kernels")
     inner = mlp(kernel_regularizer=L2(0.01))  # half of lam
     oracle = stack((4,), inner, layers.Dense(1, kernel_regularizer=L2(0.01)))
     oracle.compile("sgd", "mse")
     oracle.set_weights(model.get_weights())
     start = model.get_weights()
-    assert sh.doctor(model).errors == ()
+    report = sh.doctor(model)
+    assert report.errors == () and "replaced-inside" in [note.code for note in report.notes]
     fit(model)
     fit(oracle)
     for one, other, before in zip(model.get_weights(), oracle.get_weights(), start, strict=True):

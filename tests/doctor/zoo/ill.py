@@ -102,6 +102,10 @@ ILL: dict[str, list[tuple[Callable[[], keras.Model], dict[str, Any]]]] = {
         (attached, {"callbacks": [stopping()]}),
     ],
     "depthwise-kernel-free": [(separable, {}), (mobile, {})],
+    "replaced-inside": [
+        (lambda: attached_inside("kernels"), {}),
+        (lambda: attached_inside("*a/kernel", on="*a/kernel"), {}),
+    ],
     "adaptive-and-coupled": [(lambda: mlp("adam", kernel_regularizer=L2(0.01)), {})],
     "loss-contains-penalty": [
         (lambda: mlp(kernel_regularizer=L2(0.01)), {}),

@@ -99,7 +99,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "mixed_float16": (
         {"model": lambda: model(mixed("mixed_float16"))},
         ValueError,
-        "`model` .* mixed_float16.* loss scale .* dtype='mixed_bfloat16' or 'float32'",
+        "`model` .* has layer dense.* in mixed_float16.* loss scale .* dtype='mixed_bfloat16' or 'float32'",
     ),
     "bfloat16": (
         {"model": lambda: model(mixed("bfloat16"))},

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.problem.bad_input.good import N, X, Y, with_bad
+from tests.problem.bad_input.good import N, X, Y, model, regression, with_bad
 
 # name: (what differs from a good call; a function is called to make the model), the error, and what it must say
 CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
@@ -35,6 +35,11 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         {"class_weight": {0: 1, 5: 2}},
         ValueError,
         "`class_weight` must name classes of `y`, which are 0, 1, 2. Received: a weight for 5",
+    ),
+    "classes of numbers": (
+        {"model": lambda: model(regression, loss="mse"), "y": Y + 0.3, "class_weight": {0: 1, 1: 5}},
+        ValueError,
+        "`class_weight` needs class labels as targets. Received: [12].3 and other numbers as `y`.* `sample_weight`",
     ),
     "weights of another length": (
         {"sample_weight": np.ones(3)},
