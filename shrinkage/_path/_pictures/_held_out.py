@@ -70,9 +70,9 @@ def calibration_data(curve: Curve, indices: dict[str, int], *, from_logits: bool
     Raises:
         NoPicture: if the path has no probabilities of classes.
     """
-    predictions, targets = _one_output(curve)
     if curve.loss_name not in CLASSIFICATION:
         raise NoPicture(f"Calibration is of probabilities of classes, and the loss is the {_loss(curve)}.")
+    predictions, targets = _one_output(curve)
     several = curve.loss_name not in _ONE_UNIT
     labels = _class_of_row(curve, targets, predictions) if several else None
     bins = {}
@@ -132,9 +132,9 @@ def residuals_data(curve: Curve, index: int) -> ResidualsData:
     Raises:
         NoPicture: if the path has no residuals.
     """
-    predictions, targets = _one_output(curve)
     if curve.loss_name in CLASSIFICATION or "hinge" in curve.loss_name:
         raise NoPicture(f"Residuals are of a regression, and the loss is the {_loss(curve)}.")
+    predictions, targets = _one_output(curve)
     if curve.failed[index]:
         raise NoPicture("A model at this strength diverged, so there are no residuals.")
     predicted = predictions[:, index].reshape(len(predictions), -1).astype(np.float64)
@@ -185,9 +185,9 @@ def classes_data(curve: Curve, indices: dict[str, int]) -> ClassesData:
     Raises:
         NoPicture: if rows have no class, or the loss has no value per row.
     """
-    predictions, targets = _one_output(curve)
     if curve.loss_name not in CLASSIFICATION and "hinge" not in curve.loss_name:
         raise NoPicture(f"The target has no classes: the loss is the {_loss(curve)}.")
+    predictions, targets = _one_output(curve)
     if np.isnan(curve.row_loss).all():
         raise NoPicture("The loss has no value per row, so there are no losses of classes.")
     labels = _class_of_row(curve, targets, predictions)
