@@ -60,7 +60,7 @@ def test_equal_weights_of_all_outputs_are_weights_of_the_rows():
     one = fit(STRUCTURES["two_outputs"][0](), sample_weight=WEIGHT)
     several = fit(STRUCTURES["two_outputs"][0](), sample_weight=[WEIGHT, WEIGHT])
     np.testing.assert_allclose(several.cv_loss, one.cv_loss, rtol=1e-6)
-    assert any("divided by its mean" in note for note in one.notes)
+    assert any("divided by their mean" in note for note in one.notes)
     assert any("divided by the mean of each row's largest weight" in note for note in several.notes)
     assert not np.allclose(one.cv_loss, fit(STRUCTURES["two_outputs"][0]()).cv_loss, rtol=1e-3)
 
