@@ -44,6 +44,7 @@ class _PathEstimator(BaseEstimator):
     model: Any
     hidden: Any
     choose: str
+    budget: float | None
     path_: "Path"
     lam_: float
     n_features_in_: int
