@@ -311,7 +311,7 @@ def _check_kinds(source: str, given: Convention, target: str, wanted: Convention
 def _check_enters(source: str, given: Convention, target: str, wanted: Convention, optimizer: str | None) -> None:
     if given.decoupled == wanted.decoupled:
         return
-    fixed, used = given.optimizer or wanted.optimizer, optimizer
+    fixed = given.optimizer or wanted.optimizer
     reason = (
         "a decoupled decay bypasses what the optimizer does to gradients, and a penalty in the objective does not; "
         "they are the same only for SGD without momentum"
@@ -319,12 +319,12 @@ def _check_enters(source: str, given: Convention, target: str, wanted: Conventio
     if fixed is not None:
         owner = source if given.optimizer else target
         raise ValueError(f"{source} has no equivalent as {target}: {owner} goes with {fixed}; {reason}.")
-    if used is None:
+    if optimizer is None:
         text = f"{source} to {target} needs $optimizer: {reason}. Give $sgd if it is that."
         raise ValueError(Note(text, optimizer=Argument("optimizer"), sgd=Argument("optimizer", "sgd")))
-    if used.lower() != "sgd":
+    if optimizer.lower() != "sgd":
         text = f"{source} has no equivalent as {target} with $optimizer: {reason}."
-        raise ValueError(Note(text, optimizer=Argument("optimizer", used)))
+        raise ValueError(Note(text, optimizer=Argument("optimizer", optimizer)))
 
 
 def _optimizer_name(optimizer: Any) -> str | None:

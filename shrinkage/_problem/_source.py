@@ -87,8 +87,8 @@ def rows_of_datasets(request: Request) -> dict[str, Any]:
                 "dataset that shuffles. Leave .shuffle() out: `fit` shuffles the rows in every epoch."
             )
     if is_dataset(request.validation_data):
-        rows = _read("`validation_data`", request.validation_data, request, network, None)
-        if rows.rest is None:
+        rows = validation_rows(request, network)
+        if rows is not None and rows.rest is None:
             weight = () if rows.sample_weight is None else (rows.sample_weight,)
             found["validation_data"] = (rows.x, rows.y, *weight)
     return found
