@@ -19,7 +19,8 @@ from tests.cohort.training import (
 )
 from tests.daily import full
 from tests.versions import NO_FLOAT64_L1
-from tests.zoo import MODELS, SLOW, mlp, rows
+from tests.zoo import MODELS, SLOW, rows
+from tests.zoo.tables import mlp
 
 COMPILED = {"mlp", "batch_normalized", "dropped_out", "embedded", "convolved"}  # the full tests compile all models
 

@@ -14,7 +14,8 @@ from shrinkage._cohort._unroll import Members, unroll
 from shrinkage._model._objective import Objective, OutputLoss
 from shrinkage._plan._check import agrees
 from tests.versions import KERAS
-from tests.zoo import MODELS, mixes_rows, mlp
+from tests.zoo import MODELS
+from tests.zoo.tables import mixes_rows, mlp
 
 F, S, BATCH = 2, 3, 4
 

@@ -22,7 +22,8 @@ from tests.cohort.training import (
 )
 from tests.oracle import trained_alone
 from tests.versions import KERAS
-from tests.zoo import MODELS, mlp, rows
+from tests.zoo import MODELS, rows
+from tests.zoo.tables import mlp
 
 Decay = keras.optimizers.schedules.ExponentialDecay
 

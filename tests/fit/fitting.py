@@ -15,7 +15,8 @@ from keras import layers
 import shrinkage as sh
 from shrinkage._data import _dataset, _stored
 from shrinkage._problem import _stream
-from tests.zoo import mlp, rows
+from tests.zoo import rows
+from tests.zoo.tables import mlp
 
 N, EPOCHS = 58, 3  # folds of 20, 19 and 19 rows
 X, Y = rows("table", N)

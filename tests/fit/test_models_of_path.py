@@ -10,7 +10,7 @@ import pytest
 from keras import layers
 
 from tests.fit.fitting import X, Y, classifier, fit, three_folds
-from tests.zoo import mlp, subclassed
+from tests.zoo.tables import mlp, subclassed
 
 
 @pytest.mark.parametrize("make", [mlp, subclassed], ids=["sequential", "subclassed"])

@@ -10,7 +10,9 @@ from keras import layers
 import shrinkage as sh
 from tests.fit.fitting import TARGET, X, Y, arrays, classifier, fit, three_folds
 from tests.unregistered import own_metric
-from tests.zoo import mlp, recurrent, rows
+from tests.zoo import rows
+from tests.zoo.series import recurrent
+from tests.zoo.tables import mlp
 
 
 def test_the_same_call_gives_the_same_bits():

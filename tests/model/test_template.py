@@ -9,7 +9,8 @@ from keras import layers
 
 from shrinkage._model._template import Template
 from tests.unregistered import OwnMetric, own_metric
-from tests.zoo import MODELS, mlp, rows
+from tests.zoo import MODELS, rows
+from tests.zoo.tables import mlp
 
 LOSS = "sparse_categorical_crossentropy"
 

@@ -23,7 +23,8 @@ from shrinkage._plan._plan import Way, check_user_plan, make_plan, ways, ways_le
 from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
 from tests import peak_memory
-from tests.zoo import MODELS, dropped_out, mlp, rows
+from tests.zoo import MODELS, rows
+from tests.zoo.tables import dropped_out, mlp
 
 XLA, NO_XLA, WHOLE = Way(True, True), Way(True, False), Way(False, False, ("net",))
 ALONE, WHOLE_ALONE = replace(XLA, alone=True), replace(WHOLE, alone=True)

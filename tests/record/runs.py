@@ -15,7 +15,7 @@ from shrinkage._record import _record
 from shrinkage._record._folder import RunFolder
 from shrinkage._record._journal import Journal
 from tests.fit.fitting import N, X, Y, arrays, classifier
-from tests.zoo import mlp
+from tests.zoo.tables import mlp
 
 OPTIONS: dict[str, Any] = {"penalty": "l2", "lams": [0.3, 0.1, 0.01], "cv": 3, "epochs": 3, "batch_size": 8}
 

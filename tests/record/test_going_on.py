@@ -32,7 +32,7 @@ from tests.record.runs import (
     without_xla,
     writes,
 )
-from tests.zoo import mlp
+from tests.zoo.tables import mlp
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -60,7 +60,8 @@ def test_a_demo_in_which_every_member_diverges_keeps_its_path(tmp_path, monkeypa
 
     import shrinkage as sh
     from shrinkage.cli import _demo
-    from tests.zoo import mlp, rows
+    from tests.zoo import rows
+    from tests.zoo.tables import mlp
 
     def train(repeats):
         model = mlp()

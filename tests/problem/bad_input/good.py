@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from tests.zoo import mlp, rows
+from tests.zoo import rows
+from tests.zoo.tables import mlp
 
 X, Y = rows("table")
 N = len(X)

@@ -7,7 +7,8 @@ import keras
 from keras import layers
 
 from tests.problem.bad_input.good import X, Y, model
-from tests.zoo import mlp, rows
+from tests.zoo import rows
+from tests.zoo.tables import mlp
 
 
 def dense(**options: Any) -> Callable[[], keras.Model]:

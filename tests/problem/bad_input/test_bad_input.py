@@ -12,7 +12,7 @@ import shrinkage as sh
 from tests.problem.bad_input import of_compile, of_model, of_rows, of_strengths, of_x, of_y
 from tests.problem.bad_input.good import LOSS, X, Y, model
 from tests.problem.bad_input.of_model import trained
-from tests.zoo import mlp
+from tests.zoo.tables import mlp
 
 SUBJECTS = (of_model, of_compile, of_x, of_y, of_rows, of_strengths)
 CASES = {name: case for subject in SUBJECTS for name, case in subject.CASES.items()}
