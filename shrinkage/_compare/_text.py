@@ -49,9 +49,10 @@ def result_of(ranking: Ranking, entry: Entry, above: Contrast | None) -> str:
 
 
 def summary(ranking: Ranking, verdict: str, terms: Vocabulary) -> str:
-    """Lay out a comparison as a path is: a header, the rows, the verdict, and the notes."""
+    """Lay out a comparison as a path is: a header, the losses, the models, the verdict, and the notes."""
     words = [terms.say(text) for text in (verdict, _units(ranking), *ranking.notes)]
-    return "\n".join([_header(ranking), *_table(ranking), *(textwrap.fill(w, _WIDTH) for w in words if w)])
+    tables = [*_losses_table(ranking), "", *_models_table(ranking), ""]
+    return "\n".join([_header(ranking), *tables, *(textwrap.fill(w, _WIDTH) for w in words if w)])
 
 
 def _units(ranking: Ranking) -> str:
@@ -75,23 +76,34 @@ def _header(ranking: Ranking) -> str:
     )
 
 
-def _table(ranking: Ranking) -> list[str]:
+def _losses_table(ranking: Ranking) -> list[str]:
     some = ranking.entries[0].path
     digits = digits_of(ranking)
-    sparse = any(entry.deployed.zeros > 0 for entry in ranking.entries)
-    timed = len({entry.baseline for entry in ranking.entries}) > 1
     titles = ["lambda", loss_words(some.loss_name), f"se ({some.error_units})" if some.single_split else "se"]
-    titles += ["gain over none (95 %)", "p", "above the least (95 %)", "p", ""]
-    titles += ["zeros", "units", "inputs"] * sparse + ["KiB zipped"] + ["us a row"] * timed + ["seconds"]
-    rows = {"": titles}
+    rows = {"": [*titles, "gain over none (95 %)", "p", "above the least (95 %)", "p", ""]}
     for entry, gain, above in zip(ranking.entries, ranking.gains, ranking.regrets, strict=True):
         cells = [lam_text(entry.lam) if not entry.diverged else "-"]
         cells += [fixed_text(entry.loss, digits), fixed_text(entry.se, digits)]
-        cells += [*_test_cells(gain, digits), *_test_cells(above, digits), result_of(ranking, entry, above)]
+        rows[entry.name] = [
+            *cells, *_test_cells(gain, digits), *_test_cells(above, digits), result_of(ranking, entry, above)
+        ]  # fmt: skip
+    return _lay_out(rows)
+
+
+def _models_table(ranking: Ranking) -> list[str]:
+    sparse = any(entry.deployed.zeros > 0 for entry in ranking.entries)
+    timed = len({entry.baseline for entry in ranking.entries}) > 1
+    titles = ["zeros", "units", "inputs"] * sparse + ["KiB zipped"] + ["us a row"] * timed + ["seconds"]
+    rows = {"": titles}
+    for entry in ranking.entries:
         model = entry.deployed
-        cells += [_count(model.zeros), _count(model.zero_units), _count(model.zero_inputs)] * sparse
+        cells = [_count(model.zeros), _count(model.zero_units), _count(model.zero_inputs)] * sparse
         cells += [_short(model.zipped / 1024)] + [_short(1e6 * model.predict_seconds)] * timed
         rows[entry.name] = [*cells, _short(entry.seconds)]
+    return _lay_out(rows)
+
+
+def _lay_out(rows: dict[str, list[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows.values(), strict=True)]
     longest = max(map(len, rows))
     return [f"{label:{longest}}" + _join(cells, widths) for label, cells in rows.items()]

@@ -210,7 +210,9 @@ def test_the_printed_table():
     )
     assert lines[1].split()[:4] == ["lambda", "log", "loss", "se"]
     assert [line.split("  ")[0] for line in lines[2:6]] == ["none", "early stopping", "L2", "L1"]
-    assert all(len(line) <= 150 for line in lines[1:6])
+    assert lines[7].split() == ["KiB", "zipped", "seconds"]
+    assert [line.split("  ")[0] for line in lines[8:12]] == ["none", "early stopping", "L2", "L1"]
+    assert all(len(line) <= 110 for line in lines), "as wide as a common terminal"
 
 
 def test_models_of_rows():
