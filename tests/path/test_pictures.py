@@ -185,7 +185,14 @@ def test_of_many_residuals_a_sample_is_shown():
         ("weights", {"weights": ()}, "No model was trained on all rows"),
         ("weights", {"selection": Selection(())}, "No weight is penalised"),
         ("calibration", {}, "saved this path, without the targets"),
-        ("classes", {"targets": np.zeros(N, int), "predictions": (np.zeros((N, 21)),) * 2}, "several outputs"),
+        *(
+            (
+                kind,
+                {"template": StubTemplate(loss_name="loss"), "predictions": (np.zeros((N, 21)),) * 2},
+                "several outputs",
+            )
+            for kind in ("calibration", "residuals", "classes")
+        ),
         ("residuals", {}, "Residuals are of a regression, and the loss is the log loss"),
         ("calibration", {"template": StubTemplate(loss_name="mse")}, "the loss is the squared error"),
         ("classes", {"template": StubTemplate(loss_name="mse")}, "The target has no classes"),

@@ -70,6 +70,7 @@ def calibration_data(curve: Curve, indices: dict[str, int], *, from_logits: bool
     Raises:
         NoPicture: if the path has no probabilities of classes.
     """
+    _check_one_output(curve)
     if curve.loss_name not in CLASSIFICATION:
         raise NoPicture(f"Calibration is of probabilities of classes, and the loss is the {_loss(curve)}.")
     predictions, targets = _one_output(curve)
@@ -132,6 +133,7 @@ def residuals_data(curve: Curve, index: int) -> ResidualsData:
     Raises:
         NoPicture: if the path has no residuals.
     """
+    _check_one_output(curve)
     if curve.loss_name in CLASSIFICATION or "hinge" in curve.loss_name:
         raise NoPicture(f"Residuals are of a regression, and the loss is the {_loss(curve)}.")
     predictions, targets = _one_output(curve)
@@ -185,6 +187,7 @@ def classes_data(curve: Curve, indices: dict[str, int]) -> ClassesData:
     Raises:
         NoPicture: if rows have no class, or the loss has no value per row.
     """
+    _check_one_output(curve)
     if curve.loss_name not in CLASSIFICATION and "hinge" not in curve.loss_name:
         raise NoPicture(f"The target has no classes: the loss is the {_loss(curve)}.")
     predictions, targets = _one_output(curve)
@@ -214,12 +217,15 @@ def classes_data(curve: Curve, indices: dict[str, int]) -> ClassesData:
 # --- rows
 
 
+def _check_one_output(curve: Curve) -> None:
+    if not isinstance(curve.predictions, np.ndarray):
+        raise NoPicture("The model has several outputs, and this picture is of one.")
+
+
 def _one_output(curve: Curve) -> tuple[NDArray[np.floating], NDArray[np.generic]]:
     """Return predictions (m, S, ...) and targets (m, ...) of a model with one output."""
     if curve.targets is None:
         raise NoPicture("An earlier version saved this path, without the targets of the held-out rows: fit again.")
-    if not isinstance(curve.predictions, np.ndarray):
-        raise NoPicture("The model has several outputs, and this picture is of one.")
     return curve.predictions, np.asarray(curve.targets)
 
 
