@@ -136,7 +136,9 @@ def size_rung(
         return None
     n_train = max(int(min(1.0, budget / _MEMBERS) * n_rows), _LEAST_BATCHES * batch_size)
     while True:
-        n_held_out = n_given or min(max(n_train, LEAST_HELD_OUT), _MOST_HELD_OUT, n_rows // 2)
+        # A rung of more than half of the rows leaves fewer for the choice, as a fold of cross-validation does.
+        most = n_rows // 2 if n_train <= n_rows // 2 else n_rows // 5
+        n_held_out = n_given or min(max(n_train, LEAST_HELD_OUT), _MOST_HELD_OUT, most)
         n_train = min(n_train, n_rows - (0 if n_given else n_held_out))
         rung = cost_rung(n_train, n_held_out, n_rows, budget, epochs, epoch)
         smaller = max(int(0.99 * n_train), _LEAST_BATCHES * batch_size)
