@@ -289,8 +289,14 @@ class Cohort:
         Without XLA the folds run one after another. TensorFlow then uses all cores for an operation, and it may fail if
         a function runs twice at the same time: rewritten sums (`AccumulateNV2`) have the same name in both runs.
         """
-        with ThreadPoolExecutor(side_by_side(len(self._train), xla)) as pool:
+        pool, waits = ThreadPoolExecutor(side_by_side(len(self._train), xla)), True
+        try:
             return list(pool.map(call, range(len(self._train))))
+        except KeyboardInterrupt:  # the caller does not wait for the epochs of the folds in training
+            waits = False
+            raise
+        finally:
+            pool.shutdown(waits, cancel_futures=True)
 
     def predictions(self, f: int, rows: np.ndarray) -> Any:
         """Return the predictions of a fold's members for a few rows, a tree of (s, b, ...), in the units of training.

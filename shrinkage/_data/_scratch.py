@@ -1,6 +1,7 @@
 """Folders for temporary files. A folder that a killed process left is removed by the next process."""
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -16,6 +17,8 @@ _PREFIX = "shrinkage-"
 _BESIDE = re.compile(r"\.shrinkage-\w{8}")
 _MINUTE = 60
 """Minimum age of a lock, in seconds, before a folder is removed: a folder is created just before it is locked."""
+_NOT_POSSIBLE = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)
+"""Errors of folders that cannot be opened, and of file systems that flush no folders."""
 _HOUR = 3600
 """Seconds without a change after which nobody writes to a folder any more."""
 
@@ -63,6 +66,36 @@ def folder_in(place: Path) -> Iterator[Path]:
 def folder_for(target: Path) -> contextlib.AbstractContextManager[Path]:
     """Return `folder_in` the folder `target`, or in its parent if `target` does not exist yet."""
     return folder_in(target if target.is_dir() else target.absolute().parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents if they are absent, and wait until their names are on the disk."""
+    absent = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in absent:
+        sync_folder(each.parent)
+
+
+def sync_files(folder: Path) -> None:
+    """Wait until the files in a folder are on the disk. Without that, power loss may leave them empty."""
+    for file in filter(Path.is_file, folder.iterdir()):
+        with file.open("rb+") as opened:
+            os.fsync(opened.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of the files in a folder are on the disk."""
+    if os.name == "nt":  # Windows cannot open a folder
+        return
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+    except OSError as error:
+        if error.errno not in _NOT_POSSIBLE:
+            raise
 
 
 def remove_leftovers(place: Path, age: float = 0) -> None:

@@ -62,10 +62,12 @@ class Spool:
         return np.array([[b * size // n_blocks for b in range(n_blocks + 1)] for size in self.sizes])
 
     def read(self, section: int, start: int, stop: int) -> np.ndarray:
-        """Read the records from `start` to `stop` of a section, (stop - start,)."""
-        file, size = self.folder / f"{section}", self.dtype.itemsize
-        # The file is read, not memory-mapped: mapped pages count as memory of the process.
-        return np.fromfile(file, self.dtype, stop - start, offset=start * size)
+        """Read the records from `start` to `stop` of a section, (stop - start,).
+
+        Raises:
+            OSError: If the file cannot be read, or is shorter than it was written.
+        """
+        return _read(self.folder / f"{section}", self.dtype, start, stop)
 
     def blocks(self, order: Sequence[int], n_blocks: int, make: Callable[[list[np.ndarray]], Item]) -> Iterator[Item]:
         """Yield blocks in this order. The next block is read and made in advance.
@@ -164,14 +166,13 @@ class Writer:
         n_rows, at_once = _n_records(file, self._dtype), max(1, _SHUFFLED_BYTES // self._dtype.itemsize)
         if n_rows <= at_once:
             if n_rows:
-                yield np.fromfile(file, self._dtype)[self._random.permutation(n_rows)]
+                yield _read(file, self._dtype, 0, n_rows)[self._random.permutation(n_rows)]
             file.unlink(missing_ok=True)
             return
         parts = _bucket_files(file)
         for start in range(0, n_rows, at_once):
-            some = min(at_once, n_rows - start)
-            records = np.fromfile(file, self._dtype, some, offset=start * self._dtype.itemsize)
-            _deal(records, self._random.integers(len(parts), size=some), parts)
+            records = _read(file, self._dtype, start, min(start + at_once, n_rows))
+            _deal(records, self._random.integers(len(parts), size=len(records)), parts)
         file.unlink()
         for part in parts:
             yield from self._shuffled(part)
@@ -203,6 +204,14 @@ def _deal(records: np.ndarray, place: np.ndarray, files: Sequence[Path]) -> None
         if stop > start:
             with file.open("ab") as opened:  # not all at once: a process may open about a thousand files
                 opened.write(records[order[start:stop]].tobytes())
+
+
+def _read(file: Path, dtype: np.dtype, start: int, stop: int) -> np.ndarray:
+    # The file is read, not memory-mapped: mapped pages count as memory of the process.
+    records = np.fromfile(file, dtype, stop - start, offset=start * dtype.itemsize)
+    if len(records) != stop - start:  # NumPy returns fewer records where the disk fails, and raises no error
+        raise OSError(errno.EIO, "Rows on disk cannot be read, or are fewer than were written", f"{file}")
+    return records
 
 
 def _n_records(file: Path, dtype: np.dtype) -> int:

@@ -80,6 +80,8 @@ class StoredRows:
     """Numbers of the held-out rows with stored predictions and losses, in ascending order."""
     sample_weight: np.ndarray
     """Weight of each of these rows."""
+    checksum: int
+    """Checksum of the rows in the order in which they were written, and of their weights if they differ."""
 
     @property
     def n_folds(self) -> int:

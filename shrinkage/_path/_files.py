@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage import __version__
-from shrinkage._data._scratch import folder_for
+from shrinkage._data._scratch import folder_for, make_folder, sync_files, sync_folder
 from shrinkage._data._untrusted import read_arrays, read_json
 from shrinkage._file_names import check_file_name, writing
 from shrinkage._host._private import UnsupportedVersion
@@ -74,7 +74,7 @@ def write(folder: Any, values: Mapping[str, Any], words: Mapping[str, Any], *, o
 
 
 def _write(folder: File, values: Mapping[str, Any], words: Mapping[str, Any]) -> None:
-    folder.absolute().parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.absolute().parent)
     # Write to a temporary folder first, so that an interrupted save does not change an earlier path.
     with folder_for(folder) as scratch:
         fresh = scratch / "path"
@@ -83,7 +83,10 @@ def _write(folder: File, values: Mapping[str, Any], words: Mapping[str, Any]) ->
         values["template"].save(fresh / _TEMPLATE)
         record = json.dumps(_record(values, words), indent=1, default=_to_plain) + "\n"
         (fresh / _JSON).write_text(record, encoding="utf-8")
+        sync_files(fresh)
         _move(fresh, folder)
+        sync_folder(folder)
+        sync_folder(folder.absolute().parent)
 
 
 def _move(fresh: File, folder: File) -> None:

@@ -56,8 +56,8 @@ def fingerprint(template: Template, objective: Objective, *others: Any) -> str |
 def portable_fingerprint(template: Template, objective: Objective) -> str:
     """Return a string that is equal for the same model in another process.
 
-    Unlike `fingerprint`, it exists for models with custom code, which it describes by the names of the classes and the
-    shapes of the weights.
+    Unlike `fingerprint`, it exists for models with custom code. It contains the configuration of each layer, the names
+    of custom classes and functions, and the shapes of the weights, but no code: an edited function has the same string.
 
     Args:
         template: The template of the model.
@@ -66,21 +66,31 @@ def portable_fingerprint(template: Template, objective: Objective) -> str:
     found = fingerprint(template, objective)
     if found is not None:
         return found
-    layers = [type(layer).__name__ for layer in sublayers(template.network)]
+    parts = (*sublayers(template.network), template.optimizer, *(term.loss for term in objective.terms))
     weights = [(tuple(v.shape), v.dtype, v.trainable) for v in template.network.variables]
-    configs = [_config_or_name(part) for part in (template.optimizer, *(term.loss for term in objective.terms))]
-    return json.dumps(_number_names(configs, {}), sort_keys=True, default=str) + repr((layers, weights))
+    configs = [(type(part).__name__, _portable_config(part)) for part in parts]
+    return json.dumps(_number_names(configs, {}), sort_keys=True) + repr(weights)
 
 
-def _config_or_name(part: Any) -> Any:
-    """Return the configuration of an optimizer or a loss of Keras, or the name of a custom class."""
+def _portable_config(part: Any) -> Any:
+    """Return the configuration of a layer, an optimizer or a loss; None if it has none."""
     try:
-        config = keras.saving.serialize_keras_object(part)
+        return _without_code(keras.saving.serialize_keras_object(part))
     except UnsupportedVersion:
         raise
     except Exception:  # a custom class may raise anything
-        return type(part).__name__
-    return config if _is_keras_config(config) else type(part).__name__
+        return None
+
+
+def _without_code(config: Any) -> Any:
+    """Return a configuration of plain values, without what differs between processes: code, modules and addresses."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "__lambda__":
+            return "lambda"
+        return {str(key): _without_code(value) for key, value in config.items() if key not in _OF_A_PROCESS}
+    if isinstance(config, (list, tuple)):
+        return [_without_code(part) for part in config]
+    return config if config is None or isinstance(config, (str, int, float)) else type(config).__name__
 
 
 def _is_rule_state(layer: Any) -> bool:
@@ -100,6 +110,8 @@ def _is_keras_config(config: Any) -> bool:
     return not (isinstance(config, str) and ">" in config)  # a registered name, "package>name"
 
 
+_OF_A_PROCESS = ("module", "registered_name", "shared_object_id")
+"""A class of a script is in the module `__main__`, and elsewhere in the module of the script."""
 _NAMES = ("name", "keras_history", "input_layers", "output_layers")
 
 

@@ -47,7 +47,7 @@ def read_tree(file: Path) -> Any:
         with safe_open(file, framework="numpy") as opened:
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             return _pack(json.loads(opened.metadata()[_STRUCTURE]), arrays)
-    except (SafetensorError, KeyError, TypeError) as error:
+    except (SafetensorError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"'{file}' is damaged: {error}") from error
 
 

@@ -9,13 +9,27 @@ import numpy as np
 from keras import tree
 
 from shrinkage._data._sparse import SparseRows
+from shrinkage._host._layers import seed_generators, sublayers
 from shrinkage._penalties._record import to_record
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._fingerprint import portable_fingerprint
 from shrinkage._problem._problem import Problem
 
-_DIGESTS = ("model", "weights", "x", "y", "sample weights", "rows of the dataset", "folds", "toward")
+_DIGESTS = (
+    "model",
+    "weights",
+    "frozen weights",
+    "groups",
+    "x",
+    "y",
+    "sample weights",
+    "rows of the dataset",
+    "folds",
+    "toward",
+)
 """Entries that are checksums: a message cannot show their values."""
+_NEW = ("frozen weights", "groups")
+"""Entries that earlier versions did not write, and therefore cannot be compared with."""
 
 
 def describe(runner: AnyRunner) -> dict[str, Any]:
@@ -25,6 +39,8 @@ def describe(runner: AnyRunner) -> dict[str, Any]:
     description = {
         "model": _text_digest(portable_fingerprint(training.template, training.objective)),
         "weights": _digest(_first_weights(problem)) if training.init == "keep" else None,
+        "frozen weights": None if training.init == "keep" else _digest(_frozen_weights(problem)),
+        "groups": None if problem.groups is None else _digest(problem.groups),
         **_rows(problem),
         "folds": _digest([problem.folds.train.bits, problem.folds.held_out.bits]),
         "penalty": _call(training.penalty),
@@ -56,6 +72,14 @@ def _first_weights(problem: Problem) -> list[np.ndarray]:
     return [value for variable, value in pairs if problem.solver == "gradient" or not variable.trainable]
 
 
+def _frozen_weights(problem: Problem) -> list[np.ndarray]:
+    """Return the values that are not drawn anew, such as a frozen body, without the states of random layers."""
+    template = problem.training.template
+    random = {id(each.state) for layer in sublayers(template.network) for each in seed_generators(layer)}
+    pairs = zip(template.network.variables, template.source_values(), strict=True)
+    return [value for variable, value in pairs if not variable.trainable and id(variable) not in random]
+
+
 def _call(thing: Any) -> str:
     """Return a penalty or a `how` object as a call, such as ElasticNet(rho=0.5)."""
     name, *arguments = to_record(thing).items()
@@ -65,6 +89,11 @@ def _call(thing: Any) -> str:
 def completed(description: dict[str, Any]) -> dict[str, Any]:
     """Return a description with the entries that are written only if they differ from these values."""
     return {"solver": "gradient", "learning_curve": False, **description}
+
+
+def without_new_entries(description: dict[str, Any], recorded: dict[str, Any]) -> dict[str, Any]:
+    """Return a description without the entries that the version which wrote `recorded` did not have."""
+    return {name: value for name, value in description.items() if name in recorded or name not in _NEW}
 
 
 def differences(recorded: dict[str, Any], description: dict[str, Any]) -> list[str]:
@@ -78,7 +107,7 @@ def differences(recorded: dict[str, Any], description: dict[str, Any]) -> list[s
 
 def _rows(problem: Problem) -> dict[str, Any]:
     if problem.stored is not None:
-        return {"rows of the dataset": problem.stored.spool.checksum}
+        return {"rows of the dataset": problem.stored.checksum}
     data = problem.training.data
     return {
         "x": _digest(data.x),

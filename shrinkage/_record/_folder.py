@@ -9,10 +9,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from shrinkage._data._scratch import remove_leftovers
+from shrinkage._data._scratch import make_folder, remove_leftovers, sync_folder
 from shrinkage._file_names import check_file_name
 from shrinkage._record._arrays import read_tree, write_tree
-from shrinkage._record._journal import Journal, Reading, read_journal, sync_folder
+from shrinkage._record._journal import Journal, Reading, read_journal
 
 SCHEMA = 1
 JOURNAL = "journal.jsonl"
@@ -47,7 +47,7 @@ class RunFolder:
         try:
             if path.exists():
                 _check_existing(path)
-            path.mkdir(parents=True, exist_ok=True)
+            make_folder(path)
             self._lock.acquire(timeout=_READER_SECONDS)
         except Timeout as error:
             raise ValueError(

@@ -25,15 +25,19 @@ def read_journal(file: Path) -> Reading:
     """Read a journal. An absent file is empty.
 
     Raises:
-        ValueError: If the file is larger than any journal.
+        ValueError: If it is no file, such as a pipe, or is larger than any journal.
         OSError: If the file cannot be read.
     """
     if not file.exists():
         return Reading([], 0, "")
-    if file.stat().st_size > _MAX_BYTES:
+    if not file.is_file():
+        raise ValueError(f"'{file}' is not a file, and therefore no journal of a run.")
+    with file.open("rb") as opened:
+        content = opened.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
         raise ValueError(f"'{file}' has more than {_MAX_BYTES // 2**20} MiB, and is no journal of a run.")
     records, n_bytes = list[dict[str, Any]](), 0
-    *lines, _torn = file.read_bytes().split(b"\n")  # a kill tears the last line, which is then no record
+    *lines, _torn = content.split(b"\n")  # a kill tears the last line, which is then no record
     for line in lines:
         record = _parse(line)
         if record is None or record["n"] != len(records):
@@ -85,14 +89,3 @@ class Journal:
             os.fsync(opened.fileno())
         self._n_bytes += len(line)
         self._n_records += 1
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names of the files in a folder are on the disk."""
-    if os.name == "nt":  # Windows cannot open a folder
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

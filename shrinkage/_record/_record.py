@@ -19,7 +19,7 @@ from shrinkage._note import Note, warn_caller
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._environment import environment
 from shrinkage._record._arrays import tree_bytes
-from shrinkage._record._description import completed, describe, differences
+from shrinkage._record._description import completed, describe, differences, without_new_entries
 from shrinkage._record._folder import SCHEMA, RunFolder
 from shrinkage._record._interrupts import Interrupts
 
@@ -47,6 +47,7 @@ class Record:
         self.interrupts = Interrupts()
         self.notes: list[str] = []
         self._begin: dict[str, Any] = {}
+        self._machines = list[dict[str, Any]]()
         self._end: dict[str, Any] | None = None
         self._finished, self._checkpoints, self._chunks = (dict[int, Any]() for _ in range(3))
         self._smallest_chunk = math.inf
@@ -57,11 +58,14 @@ class Record:
                 self._take(entry)
         except (KeyError, TypeError, AttributeError) as error:  # the checksum does not protect from a file made by hand
             self._folder.release()
-            raise ValueError(f"The record of the run in '{path}' is damaged: an entry has no {error}.") from error
+            raise ValueError(
+                f"The record of the run in '{path}' is damaged: an entry cannot be read ({error})."
+            ) from error
         if self._folder.damage:
             self._say(f"The record in '{path}' was damaged ({self._folder.damage}): what followed is trained again.")
         self._n_parts = 0
         self._checkpoint_seconds: float | None = None
+        self._checkpoint_bytes: int | None = None
         self._began = self._saved = time.monotonic()
 
     def _take(self, entry: dict[str, Any]) -> None:
@@ -69,6 +73,9 @@ class Record:
         kind = entry["kind"]
         if kind == "begin":
             self._begin = entry
+            self._machines.append(entry["environment"])
+        elif kind == "machine":
+            self._machines.append(entry["environment"])
         elif kind == "part":
             (self._finished if entry["finished"] else self._checkpoints)[entry["part"]] = entry
         elif kind == "chunk":
@@ -132,13 +139,17 @@ class Record:
         if asked.get("chunk", math.inf) < settings["chunk"]:
             self._train_fewer_together(asked.pop("chunk"))
         recorded = self._begin["description"]
-        found = differences(completed(recorded), completed(description)) + differences(settings, asked)
+        comparable = without_new_entries(completed(description), recorded)
+        found = differences(completed(recorded), comparable) + differences(settings, asked)
         if found:
             raise ValueError(Note(f"$another_fit: {'; '.join(found)}. $same_fit"))
-        if found := differences(self._begin["environment"], machine):
-            alike = [each for each in found if each.startswith("`threads`")] == found
-            began = "with another number of threads" if alike else "on another machine"
-            self._say(f"The run began {began}: {'; '.join(found)}. The last bits of the result may differ.")
+        if machine not in self._machines:
+            self._append({"kind": "machine", "environment": machine})
+        if found := list(dict.fromkeys(each for other in self._machines for each in differences(other, machine))):
+            alike = all(each.startswith("`threads`") for each in found)
+            elsewhere = "with another number of threads" if alike else "on another machine"
+            text = f"A part of the run was trained {elsewhere}: {'; '.join(found)}."
+            self._say(f"{text} The last bits of the result may differ.")
 
     def _train_fewer_together(self, chunk: int) -> None:
         """Take fewer strengths at a time from the next part on, because the system killed the run for its memory."""
@@ -174,11 +185,16 @@ class Record:
             return True
         if self._checkpoint_seconds is not None:
             return allowed >= self._checkpoint_seconds
-        return allowed >= _FIRST_SECONDS and allowed >= tree_bytes(state()) / _BYTES_PER_SECOND
+        if allowed < _FIRST_SECONDS:
+            return False
+        if self._checkpoint_bytes is None:  # the state is copied once to measure it
+            self._checkpoint_bytes = tree_bytes(state())
+        return allowed >= self._checkpoint_bytes / _BYTES_PER_SECOND
 
-    def save(self, entry: dict[str, Any], tree: Any, summary: Summary) -> None:
+    def save(self, entry: dict[str, Any], make_tree: Callable[[], Any], summary: Summary) -> None:
         """Save a checkpoint or the result of a part. The earlier checkpoint is removed after that."""
         began = time.monotonic()
+        tree = make_tree()  # a copy of the state takes part of the time
         name = f"part-{entry['part']:04d}" + ("" if entry["finished"] else f"-epoch-{entry['epoch']:04d}")
         try:
             entry = {**entry, **self._folder.write(name, tree), "summary": summary, "seconds": self.seconds}
@@ -284,11 +300,11 @@ class RecordedPart(Part):
 
     def keep(self, n_epochs: int, state: Callable[[], Any], summary: Callable[[], Summary]) -> None:
         if self._record.keeps(state):
-            self._record.save({**self._entry, "epoch": n_epochs, "finished": False}, state(), summary())
+            self._record.save({**self._entry, "epoch": n_epochs, "finished": False}, state, summary())
         self._record.stop_if_requested()
 
     def stop_if_requested(self) -> None:
         self._record.stop_if_requested(has_state=False)
 
     def finish(self, result: Any, summary: Summary) -> None:
-        self._record.save({**self._entry, "epoch": None, "finished": True}, result, summary)
+        self._record.save({**self._entry, "epoch": None, "finished": True}, lambda: result, summary)

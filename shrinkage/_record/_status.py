@@ -63,26 +63,26 @@ def read_status(path: Path) -> Status | None:
     reading = read_records(path)
     try:
         return _status(reading.records, reading.damage, path) if reading.records else None
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"The record of the run in '{path}' is damaged: an entry has no {error}.") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"The record of the run in '{path}' is damaged: an entry cannot be read ({error}).") from error
 
 
 def _status(records: list[dict[str, Any]], damage: str, path: Path) -> Status:
     parts = {entry["part"]: entry for entry in records if entry["kind"] == "part"}
     strengths = [
-        Strength(lam, loss, epoch, entry["summary"]["epochs"])
+        Strength(float(lam), None if loss is None else float(loss), int(epoch), int(entry["summary"]["epochs"]))
         for entry in parts.values()
         if entry["stage"] == "folds"
         for lam, loss, epoch in zip(entry["lams"], entry["summary"]["loss"], entry["summary"]["epoch"], strict=False)
     ]
     begin, description = records[0], records[0]["description"]
     return Status(
-        model=begin["model"],
-        loss=begin["loss"],
-        n_rows=begin["n_rows"],
-        n_folds=begin["n_folds"],
+        model=str(begin["model"]),
+        loss=str(begin["loss"]),
+        n_rows=int(begin["n_rows"]),
+        n_folds=int(begin["n_folds"]),
         n_lams=max(len(description["lams"]), len(strengths)),  # the grid may have been extended
-        epochs=description["epochs"],
+        epochs=int(description["epochs"]),
         strengths=tuple(sorted(strengths, key=lambda strength: -strength.lam)),
         models="chosen" if description.get("budget") else description.get("models", "all"),
         all_rows=sum(
@@ -90,8 +90,8 @@ def _status(records: list[dict[str, Any]], damage: str, path: Path) -> Status:
         ),
         is_finished=records[-1]["kind"] == "end",
         is_running=is_in_use(path),
-        not_stored=records[-1]["reason"] if records[-1]["kind"] == "not stored" else "",
-        seconds=records[-1]["seconds"],
+        not_stored=str(records[-1]["reason"]) if records[-1]["kind"] == "not stored" else "",
+        seconds=float(records[-1]["seconds"]),
         age=max(0.0, time.time() - (path / JOURNAL).stat().st_mtime),
         damage=damage,
     )

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from shrinkage._data._scratch import folder_for, folder_in, remove_leftovers
+from shrinkage._data._scratch import folder_for, folder_in, make_folder, remove_leftovers, sync_files, sync_folder
 
 from ._errors import BadInput, disk_full
-from ._recorded import is_unfinished
+from ._recorded import MARK, is_unfinished
 
-# The file that marks a folder as a run.
-MARK = "path.json"
 PAGE, COMMAND_LINE = "report.html", "command.txt"
 # All files of a run: `--overwrite` removes no other files.
 RUN_FILES = (
@@ -113,16 +111,19 @@ def keeping_the_table(place: Path) -> Iterator[None]:
 def new_run(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder. Its files become the run in `folder` if the block succeeds; else they are deleted."""
     folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     remove_leftovers(folder)
     with folder_for(folder) as scratch:
         fresh = scratch / "new"
         fresh.mkdir()
         yield fresh
+        sync_files(fresh)
         if folder.exists():
             _replace_run(fresh, folder)
         else:
             fresh.rename(folder)
+        sync_folder(folder)  # before the record of the run is removed
+        sync_folder(folder.parent)
 
 
 def _replace_run(fresh: Path, folder: Path) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shlex
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from ._console import Console
 from ._errors import BadInput
 
 COMMAND, RECORD = "command.json", "record"
+MARK = "path.json"
+"""The file that marks a folder as a run with a result."""
 _SCHEMA = 1
 _LONGEST_COMMAND = 100_000  # bytes
 _RESUMED, _ARGUMENTS, UNFINISHED = "shrinkage.resumed", "shrinkage.arguments", "shrinkage.unfinished"
@@ -49,7 +50,8 @@ def read_command(run: Path) -> str:
 
 def is_unfinished(folder: Path) -> bool:
     """Return whether a folder has a run that can go on."""
-    return (folder / COMMAND).exists()
+    # A kill between the removals of the record and of the command leaves a result and the command.
+    return (folder / COMMAND).exists() and ((folder / RECORD).exists() or not (folder / MARK).exists())
 
 
 def resumed_folder() -> Path | None:
@@ -71,13 +73,13 @@ def recorded(folder: Path, max_memory: int | None) -> Iterator[Path]:
     _check_unused(folder)
     if resumed_folder() is None:
         remove_record(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        limit = [] if max_memory is not None else ["--max-memory", str(memory_limit(None))]
-        _write(folder, [*context.meta[_ARGUMENTS], *limit])
     before = _journal_size(record)
     try:
+        if resumed_folder() is None:
+            limit = [] if max_memory is not None else ["--max-memory", str(memory_limit(None))]
+            _write(folder, [*context.meta[_ARGUMENTS], *limit])
         yield record
-        shutil.rmtree(record, ignore_errors=True)
+        _remove_folder(record)
     finally:
         if _journal_size(record) > before:
             context.meta[UNFINISHED] = folder
@@ -107,9 +109,17 @@ def _check_unused(folder: Path) -> None:
 
 def remove_record(folder: Path) -> None:
     """Remove the record of a run. The results stay, and so does a folder `record` that is not of a run."""
-    if is_unfinished(folder):
-        shutil.rmtree(folder / RECORD, ignore_errors=True)
+    if (folder / COMMAND).exists():
+        _remove_folder(folder / RECORD)
         (folder / COMMAND).unlink(missing_ok=True)
+
+
+def _remove_folder(record: Path) -> None:
+    """Remove the folder of a record. A kill leaves all of the record or nothing: the folder is moved first."""
+    from shrinkage._data._scratch import folder_in
+
+    with contextlib.suppress(OSError), folder_in(record.parent) as scratch:
+        record.rename(scratch / RECORD)
 
 
 def resume_command(run: Path, console: Console) -> None:
@@ -135,8 +145,15 @@ def resume_command(run: Path, console: Console) -> None:
 
 
 def _write(folder: Path, arguments: Sequence[str]) -> None:
+    from shrinkage._data._scratch import folder_in, make_folder, sync_files, sync_folder
+
     document = {"schema": _SCHEMA, "shrinkage": __version__, "folder": os.getcwd(), "arguments": list(arguments)}
-    (folder / COMMAND).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    make_folder(folder)
+    with folder_in(folder) as scratch:
+        (scratch / COMMAND).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        sync_files(scratch)
+        (scratch / COMMAND).replace(folder / COMMAND)
+    sync_folder(folder)
 
 
 def _read(run: Path) -> dict[str, Any]:

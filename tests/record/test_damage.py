@@ -157,7 +157,7 @@ def test_an_entry_made_by_hand_is_an_error_that_says_so(entry, tmp_path):
     without_xla(run=tmp_path)
     Journal(tmp_path / JOURNAL, read_journal(tmp_path / JOURNAL)).append(entry)
     for read in (lambda: without_xla(run=tmp_path), lambda: read_status(tmp_path)):
-        with pytest.raises(ValueError, match="is damaged: an entry has no"):
+        with pytest.raises(ValueError, match="is damaged: an entry cannot be read"):
             read()
 
 
