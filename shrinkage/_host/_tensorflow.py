@@ -1,10 +1,11 @@
-"""TensorFlow's functions and data sets."""
+"""TensorFlow's functions and data sets, and the functions that Keras compiles to train."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import tensorflow as tf
 
+from shrinkage._host._origin import is_from_keras
 from shrinkage._host._private import load, read
 
 _resources_of: Any = load("tensorflow.python.framework.auto_control_deps_utils", "get_read_write_resource_inputs")
@@ -16,6 +17,24 @@ def concrete_functions(function: Any) -> list[Any] | None:
     if not isinstance(function, tf.types.experimental.PolymorphicFunction):
         return None
     return list(read(function, "_list_all_concrete_functions")())
+
+
+def compiled_steps(function: Any) -> list[Any]:
+    """Return the concrete functions of a `train_function`. Keras keeps the functions that it compiles in a closure.
+
+    The list is empty for None, for a step that runs eagerly, and for a step that has not run.
+    """
+    if is_from_keras(function):  # a custom class may make any other callable object
+        read(function, "__closure__")
+    return _concrete_functions_in(function)
+
+
+def _concrete_functions_in(function: Any) -> list[Any]:
+    found = concrete_functions(function)
+    if found is not None:
+        return found
+    cells = getattr(function, "__closure__", None) or ()
+    return [concrete for cell in cells for concrete in _concrete_functions_in(cell.cell_contents)]
 
 
 def allow_tracing(function: Any) -> None:
