@@ -15,7 +15,7 @@ from keras import tree, utils
 
 from shrinkage._data._sparse import is_sparse
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._host._tensorflow import dataset_before
+from shrinkage._host._tensorflow import transformations
 
 _READ = 8192, 16 * 2**20
 """Maximum number of rows and bytes per read from a `tf.data.Dataset`. Many small reads are slow."""
@@ -46,9 +46,7 @@ def is_dataset(x: Any) -> bool:
 
 def is_shuffled(x: Any) -> bool:
     """Whether a `tf.data.Dataset` is known to shuffle its rows."""
-    while x is not None and "Shuffle" not in type(x).__name__:
-        x = dataset_before(x)
-    return x is not None
+    return any("Shuffle" in name for name in transformations(x))
 
 
 def read_dataset(
@@ -156,11 +154,8 @@ def _is_batched(dataset: Any, first: Any, shape: tuple[int | None, ...] | None) 
         return len(leaves[0].shape) == len(shape)
     if all(spec.rank and spec[0] is None for spec in _shapes(dataset)):
         return True
-    while dataset is not None and "Unbatch" not in type(dataset).__name__:
-        if "Batch" in type(dataset).__name__:
-            return True
-        dataset = dataset_before(dataset)
-    return False
+    last = next((name for name in transformations(dataset) if "Batch" in name or "Unbatch" in name), "Unbatch")
+    return "Unbatch" not in last
 
 
 def _rows_at_a_time(dataset: Any, batch_size: int) -> int:

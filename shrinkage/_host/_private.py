@@ -39,6 +39,22 @@ def read(thing: Any, name: str) -> Any:
     return value
 
 
+def read_set(thing: Any, name: str, by: Any) -> Any:
+    """Return a private attribute that an object has only after a method set it, or None before.
+
+    Args:
+        thing: The object.
+        name: The name of the attribute.
+        by: A method of Keras that sets an attribute of this name.
+
+    Raises:
+        UnsupportedVersion: If the method does not name the attribute, with the message of `read`.
+    """
+    if name not in by.__code__.co_names:
+        raise UnsupportedVersion(_missing_message(f"{by.__qualname__.partition('.')[0]}.{name}", by.__module__))
+    return getattr(thing, name, None)
+
+
 def load(module: str, name: str) -> Any:
     """Return a class or a function of a private module of Keras or TensorFlow.
 

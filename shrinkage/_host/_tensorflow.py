@@ -1,6 +1,6 @@
 """TensorFlow's functions and data sets, and the functions that Keras compiles to train."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -43,9 +43,15 @@ def allow_tracing(function: Any) -> None:
     function._omit_frequent_tracing_warning = True
 
 
-def dataset_before(dataset: Any) -> Any:
-    """Return the input of a transformed `tf.data.Dataset`, or None. It shows whether rows are batched."""
-    return getattr(dataset, "_input_dataset", None)  # sources and transformations of several data sets have none
+def transformations(dataset: Any) -> Iterator[str]:
+    """Yield the transformations of a `tf.data.Dataset`, last first, and the source, such as "Shuffle" or "Batch".
+
+    They tell whether rows are shuffled or batched, which no public attribute does. Of several inputs, which have equal
+    elements, only the last is followed: the first input of an interleaving is the choice among the others.
+    """
+    while isinstance(dataset, tf.data.Dataset):
+        yield type(dataset).__name__.removeprefix("_").removesuffix("Dataset")
+        dataset = (read(dataset, "_inputs")() or [None])[-1]
 
 
 def traced_graph() -> Any:

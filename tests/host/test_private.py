@@ -77,6 +77,19 @@ def test_the_sentence_names_the_versions_to_install():
             _private.load(module, "gone")
 
 
+def test_an_attribute_that_no_method_sets_any_more_is_said(monkeypatch):
+    optimizer, method = keras.optimizers.SGD(), keras.Optimizer.exclude_from_weight_decay
+    assert _private.read_set(optimizer, "_exclude_from_weight_decay_pattern", by=method) is None
+    with pytest.raises(_private.UnsupportedVersion, match=rf"Optimizer\._gone, which Keras {keras.__version__} does"):
+        _private.read_set(optimizer, "_gone", by=method)
+    monkeypatch.setattr(keras.metrics.MeanSquaredError, "__init__", method)
+    with pytest.raises(_private.UnsupportedVersion, match=r"^shrinkage needs \w+\._direction"):
+        _compiled.metric_direction(keras.metrics.Mean())
+    monkeypatch.setattr(keras.Optimizer, "exclude_from_weight_decay", keras.metrics.Mean.__init__)
+    with pytest.raises(_private.UnsupportedVersion, match=r"^shrinkage needs \w+\._exclude_from_weight_decay_pattern"):
+        _optimizers.excluded_names(optimizer)
+
+
 def _is_missing(thing, name):
     raise _private.UnsupportedVersion(f"shrinkage needs {name}, which Keras does not have.")
 

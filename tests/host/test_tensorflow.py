@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from shrinkage._host import _tensorflow
-from shrinkage._host._private import UnsupportedVersion
+from shrinkage._host._private import UnsupportedVersion, read
 
 
 def test_a_function_tells_what_it_was_traced_to():
@@ -81,8 +81,24 @@ def test_a_traced_step_tells_what_it_assigns(nested):
     np.testing.assert_array_equal(one.numpy(), [2.0, 2.0])
 
 
-def test_a_dataset_tells_what_it_was_made_from():
+def test_a_dataset_tells_what_it_was_made_by():
     rows = tf.data.Dataset.from_tensor_slices(np.arange(4))
-    batches = rows.batch(2)
-    assert _tensorflow.dataset_before(batches.map(lambda x: x)) is batches
-    assert _tensorflow.dataset_before(batches) is rows and _tensorflow.dataset_before(rows) is None
+    batches = rows.shuffle(4).batch(2)
+    assert list(_tensorflow.transformations(rows)) == ["TensorSlice"]
+    assert list(_tensorflow.transformations(batches.map(abs))) == ["Map", "Batch", "Shuffle", "TensorSlice"]
+    first, *rest = _tensorflow.transformations(rows.padded_batch(2).unbatch())
+    assert first == "Unbatch" and "PaddedBatch" in rest
+    several = (
+        batches.concatenate(batches), tf.data.Dataset.zip(rows, batches),
+        tf.data.Dataset.choose_from_datasets([batches, batches], tf.data.Dataset.range(2)),
+    )  # fmt: skip
+    for dataset in several:
+        assert list(_tensorflow.transformations(dataset))[1:] == ["Batch", "Shuffle", "TensorSlice"]
+    assert list(_tensorflow.transformations(np.arange(4))) == []
+
+
+def test_a_dataset_without_inputs_is_said(monkeypatch):
+    rows = tf.data.Dataset.range(4)
+    monkeypatch.setattr(_tensorflow, "read", lambda thing, name: read(thing, f"{name}_gone"))
+    with pytest.raises(UnsupportedVersion, match=r"^shrinkage needs _RangeDataset\._inputs_gone, which TensorFlow"):
+        list(_tensorflow.transformations(rows))
