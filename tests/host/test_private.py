@@ -15,6 +15,7 @@ from keras import layers
 import shrinkage as sh
 from shrinkage._host import (
     _attention,
+    _attributes,
     _callers,
     _compiled,
     _graphs,
@@ -33,8 +34,8 @@ from tests.host.models import Bare
 
 ROOT = Path(__file__).parents[2]
 MODULES = (
-    _attention, _callers, _compiled, _graphs, _layers, _optimizers, _origin, _overrides, _private, _saving, _tensorflow,
-    _tensors,
+    _attention, _attributes, _callers, _compiled, _graphs, _layers, _optimizers, _origin, _overrides, _private,
+    _saving, _tensorflow, _tensors,
 )  # fmt: skip
 
 
