@@ -6,7 +6,6 @@ training. The dataset is therefore read only once, and every epoch of the cohort
 
 import itertools
 import math
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ import numpy as np
 from keras import tree, utils
 
 from shrinkage._data._sparse import is_sparse
+from shrinkage._host._errors import first_line_of, is_of_unequal_rows
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensorflow import transformations
 
@@ -205,11 +205,9 @@ def _shapes_of(arrays: Any) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error message, without the operation names that TensorFlow adds, and a hint."""
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    text = re.sub(r"^\{\{.*?\}\} *| *\[Op:\w+\].*$", "", text)
+    """Return the first line of an error message, and a hint."""
     lengths = " Rows of different lengths are padded with zeros by dataset.padded_batch(32), in place of batch(32)."
-    return text + lengths * text.startswith("Cannot batch tensors with different shapes")
+    return first_line_of(error) + lengths * is_of_unequal_rows(error)
 
 
 def _is_ragged(array: np.ndarray) -> bool:

@@ -1,7 +1,8 @@
 """Access to private attributes of Keras and TensorFlow, with a clear error if an attribute is missing.
 
-No other package reads private attributes of Keras or TensorFlow (`tests/test_architecture.py` enforces this). Each
-accessor has a contract test in `tests/host/`, so this file alone checks a new release.
+No other package reads private attributes or instance dictionaries of Keras or TensorFlow, or the words of their errors
+(`tests/test_architecture.py` enforces the first two). Each accessor has a contract test in `tests/host/`, so this room
+alone checks a new release.
 """
 
 from importlib import import_module

@@ -9,10 +9,11 @@ import numpy as np
 from keras import tree
 
 from shrinkage._host._attributes import held_attributes, store
+from shrinkage._host._errors import reason_of
 from shrinkage._host._graphs import Functional, layers_given
 from shrinkage._host._layers import build_shapes, lambda_output_shape, sublayers
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._weights._first_call import create_weights, reason_of
+from shrinkage._weights._first_call import create_weights
 from shrinkage._weights._kinds import custom_objects, is_of_keras
 
 _COMPILE_ATTRIBUTES = ("optimizer", "loss", "compiled", "stop_training", "history")

@@ -18,6 +18,7 @@ from shrinkage._host import (
     _attributes,
     _callers,
     _compiled,
+    _errors,
     _graphs,
     _layers,
     _optimizers,
@@ -34,8 +35,8 @@ from tests.host.models import Bare
 
 ROOT = Path(__file__).parents[2]
 MODULES = (
-    _attention, _attributes, _callers, _compiled, _graphs, _layers, _optimizers, _origin, _overrides, _private,
-    _saving, _tensorflow, _tensors,
+    _attention, _attributes, _callers, _compiled, _errors, _graphs, _layers, _optimizers, _origin, _overrides,
+    _private, _saving, _tensorflow, _tensors,
 )  # fmt: skip
 
 
