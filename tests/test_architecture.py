@@ -315,6 +315,58 @@ def test_the_check_of_private_parts_can_fail(code, found):
     assert _foreign(ast.parse(code), {"_own", "_layers"}, {"_layers"}) == found
 
 
+def _dictionaries(tree: ast.AST) -> Iterator[str]:
+    """What a module takes the instance dictionary or the closure of, other than `self`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in ("__dict__", "__closure__"):
+            thing: ast.AST = node.value
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "vars" and node.args:
+            thing = node.args[0]
+        elif isinstance(node, ast.Constant) and node.value in ("__dict__", "__closure__"):
+            thing = node
+        else:
+            continue
+        if not _is_self(thing):
+            yield ast.unparse(thing)
+
+
+# Records of the package, which are dataclasses, an estimator, and functions of the package and of users.
+RECORDS = {
+    "_cluster/_travel.py": {"function"},
+    "_cohort/_train.py": {"progress", "scores"},
+    "_compare/_text.py": {"test.difference"},
+    "_estimate.py": {"call"},
+    "_estimators/_estimators.py": {"copy"},
+    "_path/_diagnosis.py": {"found", "learned.fall"},
+    "_path/_files.py": {"learned"},
+    "_search/_search.py": {"Scores(**result).take(place)"},
+    "cli/_compare.py": {"nested", "settings"},
+    "cli/_fit.py": {"settings"},
+    "cli/_resume.py": {"each"},
+}
+
+
+def test_only_one_room_looks_into_the_objects_of_keras_and_tensorflow():
+    """An instance dictionary holds what Keras does not offer; a new one of a record of the package goes to the list."""
+    trees = {_id(file): ast.parse(file.read_text("utf-8")) for file in FILES if HOST not in file.parents}
+    found = {name: set(_dictionaries(tree)) for name, tree in trees.items()}
+    assert {name: things for name, things in found.items() if things} == RECORDS
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("vars(layer)['call'] = f", ["layer"]),
+        ("model.layers[0].__dict__", ["model.layers[0]"]),
+        ("f.__closure__", ["f"]),
+        ("getattr(f, '__closure__', ())", ["'__closure__'"]),
+        ("vars(self); self.__dict__; vars()", []),
+    ],
+)
+def test_the_check_of_instance_dictionaries_can_fail(code, found):
+    assert list(_dictionaries(ast.parse(code))) == found
+
+
 def _caught(tree: ast.AST) -> Iterator[tuple[int, list[str]]]:
     """The line of each handler of any exception, with what is raised again before it."""
     for node in ast.walk(tree):

@@ -19,6 +19,7 @@ from shrinkage._attach._hooks import Hooks, check_optimizer, optimizers_in
 from shrinkage._attach._lam import inner
 from shrinkage._attach._saving import attachment_from_record, attachment_to_record
 from shrinkage._attach._terms import add_gradients, decay, decay_rows, shrink
+from shrinkage._host._attributes import get_stored, remove_stored, store
 from shrinkage._host._callers import CLONES, WRITE, WRITES_OLD_FORMAT, caller, say, say_cloned
 from shrinkage._host._optimizers import variable_key
 from shrinkage._host._overrides import check_overrides
@@ -27,6 +28,7 @@ from shrinkage._model._attached import KEY, hooks_of
 from shrinkage._penalties import Coupled, Decoupled, Proximal
 
 _OURS = {"data_loss", "penalty"}  # logs in addition to those of Keras
+_ABSENT = object()
 
 
 class HookedOptimizer:
@@ -67,16 +69,17 @@ class HookedModel:
     @property
     def optimizer(self: Any) -> Any:
         """The optimizer. Setting an optimizer, as `compile` does, hooks it."""
-        if "optimizer" not in vars(self):  # before `compile`
+        optimizer = get_stored(self, "optimizer", _ABSENT)
+        if optimizer is _ABSENT:  # before `compile`
             raise AttributeError(f"{type(self).__name__!r} object has no attribute 'optimizer'")
-        return vars(self)["optimizer"]
+        return optimizer
 
     @optimizer.setter
     def optimizer(self: Any, optimizer: Any) -> None:
         hooks, new = hooks_of(self), inner(optimizer)
         if new is not None:
             check_optimizer(new, hooks, hooks.attachments)
-        vars(self)["optimizer"] = optimizer
+        store(self, optimizer=optimizer)
         hook_optimizers(self)
         hooks.retrace()  # `compile` is when other weights become trainable
 
@@ -204,14 +207,14 @@ def hook(thing: Any, mixin: type, hooks: Hooks) -> None:
     """Change the class of an object to a subclass with hooks, unless it has hooks."""
     if not isinstance(thing, mixin):
         object.__setattr__(thing, "__class__", _subclass(mixin, type(thing)))
-    vars(thing)[KEY] = hooks
+    store(thing, **{KEY: hooks})
 
 
 def unhook(thing: Any) -> None:
     """Restore the class of an object."""
-    if KEY in vars(thing):
+    if hooks_of(thing) is not None:
         object.__setattr__(thing, "__class__", type(thing).__bases__[1])
-        del vars(thing)[KEY]
+        remove_stored(thing, KEY)
 
 
 def hook_optimizers(model: Any) -> bool:

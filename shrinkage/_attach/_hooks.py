@@ -15,6 +15,7 @@ from shrinkage._attach._attachment import Attachment
 from shrinkage._attach._lam import inner, read_lam, widest_dtype
 from shrinkage._attach._lazy import LazyTable, check_lazy_optimizer
 from shrinkage._attach._terms import Penalised
+from shrinkage._host._attributes import held_attributes
 from shrinkage._host._callers import say
 from shrinkage._host._optimizers import decays, variable_key
 from shrinkage._host._tensorflow import traced_graph, when_traced, written
@@ -220,7 +221,7 @@ def optimizer_of(model: Any) -> Any:
 
 def optimizers_in(model: Any) -> list[Any]:
     """Return the optimizers in a model's attributes, each once: a custom `compile` may set several."""
-    found, seen, waiting = {}, set(), [vars(model)]
+    found, seen, waiting = {}, set(), [held_attributes(model)]
     while waiting:
         each = waiting.pop()
         if isinstance(each, keras.Optimizer):

@@ -13,6 +13,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from shrinkage._host._attributes import remove_stored, store
+
 
 class LazyTable:
     """An embedding table with pending decay.
@@ -30,13 +32,12 @@ class LazyTable:
         """Make the layer's lookup apply the pending decay. A table with LoRA is not trained, and is released."""
         if self._layer.lora_enabled:
             return self.release()
-        vars(self._layer).update(call=self._call, save_own_variables=self._save, load_own_variables=self._load)
+        store(self._layer, call=self._call, save_own_variables=self._save, load_own_variables=self._load)
 
     def release(self) -> None:
         """Write all rows, and restore the lookup of the layer."""
         self.catch_up()
-        for name in ("call", "save_own_variables", "load_own_variables"):
-            vars(self._layer).pop(name, None)
+        remove_stored(self._layer, "call", "save_own_variables", "load_own_variables")
 
     def step(self, rows: Any, rate: Any) -> None:
         """Decay the table by a step, and write some rows.

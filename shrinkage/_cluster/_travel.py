@@ -21,6 +21,7 @@ from ray import cloudpickle
 
 from shrinkage._cluster._connection import without_colors
 from shrinkage._data._data import Data, take
+from shrinkage._host._attributes import held_attributes, store
 from shrinkage._host._compiled import given_loss_weights, given_metrics
 from shrinkage._host._layers import replace_lambdas, sublayers
 from shrinkage._host._private import UnsupportedVersion
@@ -185,7 +186,7 @@ class _Pickler(cloudpickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, keras.Loss):
-            return _make_loss, (type(obj), vars(obj))
+            return _make_loss, (type(obj), held_attributes(obj))
         if isinstance(obj, keras.Metric):
             return _make_metric, (type(obj), obj.get_config())
         return super().reducer_override(obj)
@@ -193,7 +194,7 @@ class _Pickler(cloudpickle.Pickler):
 
 def _make_loss(kind: Any, attributes: dict[str, Any]) -> Any:
     loss = kind.__new__(kind)
-    vars(loss).update(attributes)
+    store(loss, **attributes)
     return loss
 
 

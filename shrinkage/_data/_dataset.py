@@ -6,7 +6,6 @@ training. The dataset is therefore read only once, and every epoch of the cohort
 
 import itertools
 import math
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -14,8 +13,9 @@ import numpy as np
 from keras import tree, utils
 
 from shrinkage._data._sparse import is_sparse
+from shrinkage._host._errors import first_line_of, is_of_unequal_rows
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._host._tensorflow import dataset_before
+from shrinkage._host._tensorflow import transformations
 
 _READ = 8192, 16 * 2**20
 """Maximum number of rows and bytes per read from a `tf.data.Dataset`. Many small reads are slow."""
@@ -46,9 +46,7 @@ def is_dataset(x: Any) -> bool:
 
 def is_shuffled(x: Any) -> bool:
     """Whether a `tf.data.Dataset` is known to shuffle its rows."""
-    while x is not None and "Shuffle" not in type(x).__name__:
-        x = dataset_before(x)
-    return x is not None
+    return any("Shuffle" in name for name in transformations(x))
 
 
 def read_dataset(
@@ -156,11 +154,8 @@ def _is_batched(dataset: Any, first: Any, shape: tuple[int | None, ...] | None) 
         return len(leaves[0].shape) == len(shape)
     if all(spec.rank and spec[0] is None for spec in _shapes(dataset)):
         return True
-    while dataset is not None and "Unbatch" not in type(dataset).__name__:
-        if "Batch" in type(dataset).__name__:
-            return True
-        dataset = dataset_before(dataset)
-    return False
+    last = next((name for name in transformations(dataset) if "Batch" in name or "Unbatch" in name), "Unbatch")
+    return "Unbatch" not in last
 
 
 def _rows_at_a_time(dataset: Any, batch_size: int) -> int:
@@ -210,11 +205,9 @@ def _shapes_of(arrays: Any) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of an error message, without the operation names that TensorFlow adds, and a hint."""
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    text = re.sub(r"^\{\{.*?\}\} *| *\[Op:\w+\].*$", "", text)
+    """Return the first line of an error message, and a hint."""
     lengths = " Rows of different lengths are padded with zeros by dataset.padded_batch(32), in place of batch(32)."
-    return text + lengths * text.startswith("Cannot batch tensors with different shapes")
+    return first_line_of(error) + lengths * is_of_unequal_rows(error)
 
 
 def _is_ragged(array: np.ndarray) -> bool:

@@ -10,6 +10,7 @@ from shrinkage._doctor._case import Case, Weight, size_of, strengths
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import argument, attribute, each_layer, keras_code, reach, retrace, set_regularizer
 from shrinkage._doctor._words import names, parameters, paths, plural
+from shrinkage._host._attributes import held_attributes
 from shrinkage._weights._kinds import is_of_keras
 
 
@@ -37,7 +38,9 @@ def regularizer_ignored(case: Case) -> Iterator[Symptom]:
 def _ignored_regularizers(case: Case) -> Iterator[tuple[keras.Layer, str, keras.Layer, keras.Variable]]:
     """Yield (layer, name, owner, weight): the layer's regularizer `name` is not on the weight of the owner layer."""
     for holder in filter(is_of_keras, case.layers):  # a custom layer may use `add_loss`
-        given = {name: value for name, value in vars(holder).items() if name.endswith("_regularizer") and value}
+        given = {
+            name: value for name, value in held_attributes(holder).items() if name.endswith("_regularizer") and value
+        }
         for variable in holder.trainable_variables if given.keys() - {"activity_regularizer"} else ():
             layer = case.owners.get(id(variable))
             if layer is not None and (variable.regularizer is None or holder is layer):

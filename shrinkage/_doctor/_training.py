@@ -12,7 +12,7 @@ from shrinkage._doctor._case import Case, Weight, penalty_of, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_instead, decay_kernels, set_regularizer
 from shrinkage._doctor._words import names, parameters, paths
-from shrinkage._host._tensorflow import concrete_functions
+from shrinkage._host._tensorflow import compiled_steps
 from shrinkage._model._attached import attachments
 from shrinkage._penalties import L2, Coupled, Decoupled
 
@@ -87,7 +87,7 @@ def _traced_constants(function: Any) -> set[np.float32]:
     A strength may be among them by chance. A strength that is not among them was never compiled in.
     """
     found = set[np.float32]()
-    for concrete in _concrete(function):
+    for concrete in compiled_steps(function):
         definition = concrete.graph.as_graph_def()
         inner = (node for each in definition.library.function for node in each.node_def)
         for node in (*definition.node, *inner):
@@ -100,15 +100,6 @@ def _traced_constants(function: Any) -> set[np.float32]:
 def _is_number(dtype: int) -> bool:
     kind = tf.dtypes.as_dtype(dtype)
     return kind.is_floating or kind.is_integer
-
-
-def _concrete(function: Any) -> list[Any]:
-    """Return the traced graphs of a function, or of the functions in its closure, where Keras keeps them."""
-    found = concrete_functions(function)
-    if found is not None:
-        return found
-    cells = getattr(function, "__closure__", None) or ()
-    return [concrete for cell in cells for concrete in _concrete(cell.cell_contents)]
 
 
 @check("warning")

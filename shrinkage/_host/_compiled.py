@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from shrinkage._host._private import load, read
+from shrinkage._host._private import load, read, read_set
 
 CompileMetrics: Any = load("keras.src.trainers.compile_utils", "CompileMetrics")
 """The class that `compile` wraps `metrics` in. It calls metrics as `evaluate` does, to test them before training."""
@@ -59,6 +59,6 @@ def given_metrics(model: keras.Model) -> tuple[Any, Any]:
 def metric_direction(metric: Any) -> str | None:
     """Return "up" if larger values of a metric are better, "down" if smaller ones are, or None if Keras does not know.
 
-    `EarlyStopping(mode="auto")` reads the same attribute, which a custom metric may lack.
+    `EarlyStopping(mode="auto")` reads the same attribute. `Mean` and custom metrics may lack it.
     """
-    return getattr(metric, "_direction", None)
+    return read_set(metric, "_direction", by=keras.metrics.MeanSquaredError.__init__)

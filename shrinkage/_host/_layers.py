@@ -1,7 +1,7 @@
 """Layers: sublayers, variables, nodes, and build shapes."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -22,13 +22,6 @@ def sublayers(layer: Any, *, itself: bool = True) -> list[Any]:
         itself: Whether the list contains `layer`.
     """
     return read(layer, "_flatten_layers")(include_self=itself)
-
-
-def held_attributes(layer: Any) -> Iterator[tuple[str, Any]]:
-    """Yield (name, value) of the attributes of a layer, without the tracking lists of Keras and TensorFlow."""
-    for name, value in vars(layer).items():
-        if name != "_layers" and not name.startswith("_self_"):
-            yield name, value
 
 
 def own_trainable(layer: Any) -> list[Any]:

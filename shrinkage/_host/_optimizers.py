@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from shrinkage._host._private import read
+from shrinkage._host._private import read, read_set
 
 
 def rate_of(optimizer: Any) -> Any:
@@ -83,8 +83,8 @@ def steps_by_adam(optimizer: Any, variable: Any) -> bool:
 
 
 def excluded_names(optimizer: Any) -> Any:
-    """Return the pattern of names set by `exclude_from_weight_decay`, or None if that method was not called."""
-    return getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    """Return the pattern of names set by `exclude_from_weight_decay`, or None if it was not called with names."""
+    return read_set(optimizer, "_exclude_from_weight_decay_pattern", by=keras.Optimizer.exclude_from_weight_decay)
 
 
 class Stateless:

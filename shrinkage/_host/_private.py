@@ -1,7 +1,8 @@
 """Access to private attributes of Keras and TensorFlow, with a clear error if an attribute is missing.
 
-No other package reads private attributes of Keras or TensorFlow (`tests/test_architecture.py` enforces this). Each
-accessor has a contract test in `tests/host/`, so this file alone checks a new release.
+No other package reads private attributes or instance dictionaries of Keras or TensorFlow, or the words of their errors
+(`tests/test_architecture.py` enforces the first two). Each accessor has a contract test in `tests/host/`, so this room
+alone checks a new release.
 """
 
 from importlib import import_module
@@ -37,6 +38,22 @@ def read(thing: Any, name: str) -> Any:
         kind = thing if isinstance(thing, type) else type(thing)
         raise UnsupportedVersion(_missing_message(f"{kind.__name__}.{name}", kind.__module__))
     return value
+
+
+def read_set(thing: Any, name: str, by: Any) -> Any:
+    """Return a private attribute that an object has only after a method set it, or None before.
+
+    Args:
+        thing: The object.
+        name: The name of the attribute.
+        by: A method of Keras that sets an attribute of this name.
+
+    Raises:
+        UnsupportedVersion: If the method does not name the attribute, with the message of `read`.
+    """
+    if name not in by.__code__.co_names:
+        raise UnsupportedVersion(_missing_message(f"{by.__qualname__.partition('.')[0]}.{name}", by.__module__))
+    return getattr(thing, name, None)
 
 
 def load(module: str, name: str) -> Any:

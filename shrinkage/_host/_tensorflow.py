@@ -1,10 +1,11 @@
-"""TensorFlow's functions and data sets."""
+"""TensorFlow's functions and data sets, and the functions that Keras compiles to train."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
+from shrinkage._host._origin import is_from_keras
 from shrinkage._host._private import load, read
 
 _resources_of: Any = load("tensorflow.python.framework.auto_control_deps_utils", "get_read_write_resource_inputs")
@@ -18,15 +19,39 @@ def concrete_functions(function: Any) -> list[Any] | None:
     return list(read(function, "_list_all_concrete_functions")())
 
 
+def compiled_steps(function: Any) -> list[Any]:
+    """Return the concrete functions of a `train_function`. Keras keeps the functions that it compiles in a closure.
+
+    The list is empty for None, for a step that runs eagerly, and for a step that has not run.
+    """
+    if is_from_keras(function):  # a custom class may make any other callable object
+        read(function, "__closure__")
+    return _concrete_functions_in(function)
+
+
+def _concrete_functions_in(function: Any) -> list[Any]:
+    found = concrete_functions(function)
+    if found is not None:
+        return found
+    cells = getattr(function, "__closure__", None) or ()
+    return [concrete for cell in cells for concrete in _concrete_functions_in(cell.cell_contents)]
+
+
 def allow_tracing(function: Any) -> None:
     """Disable the warning that a `tf.function` is traced often: it counts over all functions of the same code."""
     read(function, "_omit_frequent_tracing_warning")
     function._omit_frequent_tracing_warning = True
 
 
-def dataset_before(dataset: Any) -> Any:
-    """Return the input of a transformed `tf.data.Dataset`, or None. It shows whether rows are batched."""
-    return getattr(dataset, "_input_dataset", None)  # sources and transformations of several data sets have none
+def transformations(dataset: Any) -> Iterator[str]:
+    """Yield the transformations of a `tf.data.Dataset`, last first, and the source, such as "Shuffle" or "Batch".
+
+    They tell whether rows are shuffled or batched, which no public attribute does. Of several inputs, which have equal
+    elements, only the last is followed: the first input of an interleaving is the choice among the others.
+    """
+    while isinstance(dataset, tf.data.Dataset):
+        yield type(dataset).__name__.removeprefix("_").removesuffix("Dataset")
+        dataset = (read(dataset, "_inputs")() or [None])[-1]
 
 
 def traced_graph() -> Any:

@@ -4,13 +4,15 @@ from typing import Any
 
 import keras
 
+from shrinkage._host._attributes import get_stored
+
 KEY = "_shrinkage"
 """The attribute of a model or an optimizer that holds its `Hooks`."""
 
 
 def hooks_of(model: Any) -> Any:
     """Return the `Hooks` of a model or an optimizer, or None."""
-    return vars(model).get(KEY)
+    return get_stored(model, KEY)
 
 
 def attachments(model: keras.Model) -> tuple[Any, ...]:

@@ -8,10 +8,12 @@ import keras
 import numpy as np
 from keras import tree
 
+from shrinkage._host._attributes import held_attributes, store
+from shrinkage._host._errors import reason_of
 from shrinkage._host._graphs import Functional, layers_given
 from shrinkage._host._layers import build_shapes, lambda_output_shape, sublayers
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._weights._first_call import create_weights, reason_of
+from shrinkage._weights._first_call import create_weights
 from shrinkage._weights._kinds import custom_objects, is_of_keras
 
 _COMPILE_ATTRIBUTES = ("optimizer", "loss", "compiled", "stop_training", "history")
@@ -105,9 +107,10 @@ def _from_graph_in_same_class(model: Any, memo: Memo) -> Any:
     new_model = _from_graph(model, memo)
     if type(new_model) is not type(model):
         new_model.__class__ = type(model)
-    for name, value in vars(model).items():
-        if not (name.startswith("_") or name in vars(new_model) or name in _COMPILE_ATTRIBUTES):
-            vars(new_model)[name] = tree.map_structure(lambda leaf: _counterpart(leaf, memo), value)
+    present = {*held_attributes(new_model), *_COMPILE_ATTRIBUTES}
+    for name, value in held_attributes(model).items():
+        if not name.startswith("_") and name not in present:
+            store(new_model, **{name: tree.map_structure(lambda leaf: _counterpart(leaf, memo), value)})
     return new_model
 
 
@@ -174,8 +177,8 @@ def _copy_attributes(model: Any, new_model: Any) -> None:
     """Copy the public attributes of a model of a custom class that are numbers, strings or arrays."""
     if is_of_keras(model):
         return
-    keras_attributes = vars(keras.Sequential())
-    for name, value in vars(model).items():
+    keras_attributes = held_attributes(keras.Sequential())
+    for name, value in held_attributes(model).items():
         if not name.startswith("_") and name not in keras_attributes and all(map(_is_data, tree.flatten(value))):
             setattr(new_model, name, _copy_structure(value))
 

@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras import ops
 
 from shrinkage._host._compiled import LossFunctionWrapper, loss_arguments
+from shrinkage._host._errors import is_of_numpy
 from shrinkage._host._origin import is_from_keras
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensors import logits_of, mask_of, set_logits
@@ -183,7 +184,7 @@ def check_compilable(loss: keras.losses.Loss, y: np.ndarray, predictions: np.nda
     except UnsupportedVersion:
         raise
     except Exception as error:  # of any class: from custom code
-        if "numpy" in str(error).lower():
+        if is_of_numpy(error):
             raise ValueError(
                 f"`loss` ({name_of(loss)}) must be written with keras.ops, as keras.ops.mean(keras.ops.square(y_true - "
                 f"y_pred)): training compiles and differentiates it. Received: a loss that uses NumPy or .numpy()."

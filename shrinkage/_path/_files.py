@@ -1,7 +1,6 @@
 """Saving and loading of paths: `path.json`, readable for people, `arrays.npz`, and `template.keras`; no pickle."""
 
 import json
-import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from shrinkage import __version__
 from shrinkage._data._scratch import folder_for, make_folder, sync_files, sync_folder
 from shrinkage._data._untrusted import read_arrays, read_json
 from shrinkage._file_names import check_file_name, writing
+from shrinkage._host._errors import find_uncreated_class, find_unknown_code, is_lambda_lost, is_lambda_refused
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._note import from_record as note_from_record
 from shrinkage._note import to_record as note_to_record
@@ -149,23 +149,22 @@ def _read_problem(template: Any, file: File, scope: dict[str, Any] | None) -> st
 
 def _own_code(error: Exception) -> str:
     """Return which custom code Keras cannot find, create or load, or "" if the error has another cause."""
-    if found := re.search(r"Could not locate (class|function) '([^']+)'", str(error)):
-        kind, name = found.groups()
+    if found := find_unknown_code(error):
+        kind, name = found
         return (
             f"the {kind} {name}, which is not registered with Keras. Put @keras.saving.register_keras_serializable() "
             f"before its definition, fit and save again, and import it before loading; or load this folder inside "
             f"`with keras.saving.custom_object_scope({{'{name}': {name}}}):`."
         )
-    if found := re.search(r"<class '([^']+)'> could not be deserialized properly", str(error)):
-        name = found[1].rpartition(".")[2]
-        return (
-            f"the class {name}, which Keras cannot create from its configuration: let get_config() return exactly the "
-            f"arguments of __init__ (or define from_config() for the configuration), and fit and save again."
-        )
-    if "Python lambda" in str(error):
+    if is_lambda_refused(error) or is_lambda_lost(error):
         return (
             "a Python lambda, and Keras loads no code from files. Write it as a layer or function with a name, "
             "registered by @keras.saving.register_keras_serializable(), and fit again."
+        )
+    if name := find_uncreated_class(error):
+        return (
+            f"the class {name}, which Keras cannot create from its configuration: let get_config() return exactly the "
+            f"arguments of __init__ (or define from_config() for the configuration), and fit and save again."
         )
     return ""
 

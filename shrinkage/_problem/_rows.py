@@ -11,6 +11,7 @@ from keras import tree
 from shrinkage._data._data import Data, WeightedTargets, as_tree, labels, make_data, row_weights, scale_weights, take
 from shrinkage._data._tables import columns_of_inputs
 from shrinkage._host._compiled import flat_metrics
+from shrinkage._host._errors import reason_of
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._tensors import mask_of
@@ -22,7 +23,6 @@ from shrinkage._problem._ragged import Lengths, check_padding, pad_inputs
 from shrinkage._problem._structure import keys_of, leaf_places
 from shrinkage._problem._targets import check_targets, class_weights, note_of_outputs, note_of_values
 from shrinkage._problem._tokens import check_text, check_tokens, check_whole, look_up
-from shrinkage._weights._first_call import reason_of
 
 
 def read_rows(

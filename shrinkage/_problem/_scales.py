@@ -9,6 +9,7 @@ from keras import layers, tree
 
 from shrinkage._data._data import Data, labels, take
 from shrinkage._data._tables import column_names
+from shrinkage._host._attributes import remove_stored, store
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._layers import inbound_nodes, sublayers
 from shrinkage._host._private import UnsupportedVersion
@@ -152,7 +153,7 @@ def _first_calls(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray
 
     watched = [layer for layer in sublayers(network) if _depends_on_scale(layer) or isinstance(layer, _OPEN)]
     for layer in watched:
-        vars(layer)["call"] = record(layer)
+        store(layer, call=record(layer))
     try:
         with keras.StatelessScope():
             network(x, training=False)
@@ -162,7 +163,7 @@ def _first_calls(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray
         return
     finally:
         for layer in watched:
-            del vars(layer)["call"]
+            remove_stored(layer, "call")
     given = [(layer, place) for layer, inputs in found for place, leaf in enumerate(leaves) if _is_same(inputs, leaf)]
     normalized = {place for layer, place in given if isinstance(layer, _OPEN)}
     yield from ((layer, leaves[place], place) for layer, place in given if place not in normalized)

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from shrinkage._host._attributes import held_attributes
 from shrinkage._host._layers import sublayers
 from shrinkage._penalties import Penalty, keras_strengths, matching
 from shrinkage._weights._reach import argument, attribute, reach
@@ -86,7 +87,7 @@ def remove_regularizers(model: keras.Model, like: keras.Model | None = None) -> 
         variable.regularizer = None
     removed -= {id(variable.regularizer) for variable in model.variables}
     for layer in sublayers(model) if removed else ():
-        for name, value in list(vars(layer).items()):
+        for name, value in held_attributes(layer).items():
             if name.endswith("_regularizer") and name != "activity_regularizer" and id(value) in removed:
                 setattr(layer, name, None)
 

@@ -1,11 +1,11 @@
 """Creation of the weights that layers create at the first call, by one call of the model."""
 
-import re
 from typing import Any
 
 import keras
 import numpy as np
 
+from shrinkage._host._errors import reason_of
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._layers import build_shapes, sublayers
 from shrinkage._host._private import UnsupportedVersion
@@ -58,22 +58,6 @@ def create_weights(model: keras.Model, like: keras.Model | None = None) -> None:
             f"Model {model.name!r} has layers that create weights at the first call ({', '.join(unbuilt)}), and the "
             f"model cannot be called on a row of zeros: {reason_of(error)} Call the model once on rows of your data."
         ) from error
-
-
-def reason_of(error: Exception) -> str:
-    """Return the message of an error from Keras as a sentence, without the text that Keras adds around it.
-
-    Example:
-        >>> bold = chr(27) + "[1m{}" + chr(27) + "[0m"
-        >>> text = "Exception encountered when calling N.call()." + chr(10) * 2 + bold.format("No mean.")
-        >>> reason_of(ValueError(text))
-        'No mean.'
-    """
-    text = str(error).strip()
-    inner = re.search(r"\x1b\[1m(.*?)\x1b\[0m", text, re.DOTALL)  # Keras prints the error of a layer in bold
-    parts = inner[1].strip().split("\n\n") if inner else text.split("\n\n")
-    sentence = " ".join(parts[-1 if inner else 0].split()) or type(error).__name__
-    return sentence if sentence.endswith(".") else f"{sentence}."
 
 
 def _zeros(model: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from shrinkage._host._attributes import held_attributes
 from shrinkage._host._layers import sublayers
 from shrinkage._host._origin import is_from_keras
 
@@ -103,7 +104,7 @@ def _ends_in_bias(word: str) -> bool:
 
 def _attribute_names(layer: keras.Layer, variable: Any) -> list[str]:
     """Return the names of the attributes that hold a variable, directly or in a list or dictionary."""
-    return [name for name, value in vars(layer).items() if _contains(value, variable)]
+    return [name for name, value in held_attributes(layer).items() if _contains(value, variable)]
 
 
 def _contains(value: Any, variable: Any) -> bool:
@@ -128,7 +129,7 @@ def custom_objects(model: keras.Model) -> dict[str, Any]:
 
     Ambiguous names are left out: a name of two classes or functions, and "<lambda>".
     """
-    parts = [part for layer in sublayers(model) for part in (layer, *_parts(_held(layer)))]
+    parts = [part for layer in sublayers(model) for part in (layer, *_parts(held_attributes(layer)))]
     named: dict[str, Any] = {}
     for part in parts:
         code = part if isinstance(part, FunctionType) else type(part)
@@ -136,11 +137,6 @@ def custom_objects(model: keras.Model) -> dict[str, Any]:
         if is_code and not is_from_keras(code) and code.__name__ != "<lambda>":
             named[code.__name__] = code if named.get(code.__name__, code) is code else None
     return {name: code for name, code in named.items() if code is not None}
-
-
-def _held(layer: Any) -> dict[str, Any]:
-    """Return the attributes of a layer, without the methods that Keras replaces in a built layer, such as `build`."""
-    return {name: value for name, value in vars(layer).items() if not callable(getattr(type(layer), name, None))}
 
 
 def _parts(value: Any) -> Iterator[Any]:

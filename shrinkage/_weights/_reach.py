@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from shrinkage._host._layers import held_attributes
+from shrinkage._host._attributes import held_attributes
 from shrinkage._weights._kinds import is_of_keras, kind_of
 
 
@@ -33,7 +33,7 @@ def _children(parent: Any, path: str) -> Iterator[tuple[Any, str]]:
     if isinstance(parent, (keras.Sequential, keras.Function)):
         yield from ((child, f"{path}.get_layer({child.name!r})") for child in parent.layers)
         return
-    for name, value in held_attributes(parent):
+    for name, value in held_attributes(parent).items():
         public = name.lstrip("_")
         if name == public or not is_of_keras(parent):
             yield from _layers_in(value, f"{path}.{name}")
@@ -69,7 +69,7 @@ def attribute(layer: keras.Layer, variable: keras.Variable) -> str:
     >>> attribute(layer, layer.kernel)
     'kernel'
     """
-    names = [variable.name, *vars(layer)]
+    names = [variable.name, *held_attributes(layer)]
     return next((name for name in names if getattr(layer, name, None) is variable), variable.name)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from shrinkage._host._attributes import get_stored
 from shrinkage._host._layers import own_trainable, sublayers
 from shrinkage._weights._first_call import create_weights
 from shrinkage._weights._kinds import per_input, per_unit
@@ -150,7 +151,7 @@ def describe(model: keras.Model, on: Selector = "kernels") -> Selection:
         36 of 41 parameters penalised (87 %)
     """
     check_model(model)
-    hooks = vars(model).get("_shrinkage")  # set by `attach`
+    hooks = get_stored(model, "_shrinkage")  # set by `attach`
     if hooks is None:
         selection, attached, idle = select(model, on), {}, ()
     else:  # not strict: Keras may have replaced all penalised variables

@@ -1,6 +1,5 @@
 """`shrinkage doctor`: faults of the regularization of saved models."""
 
-import re
 import warnings
 import zipfile
 from dataclasses import asdict
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shrinkage._host._errors import find_unknown_code, is_lambda_refused
 from shrinkage._host._private import UnsupportedVersion
 
 from ._console import Console, common, import_keras
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     import keras
 
     from shrinkage._doctor._report import Report
-
-# Keras' error messages for a class or function that is not imported.
-_UNKNOWN = re.compile(
-    r"Could not locate (?P<kind>\w+) '(?P<name>[^']+)'"
-    r"|Cannot deserialize object of type `(?P<part>[^`]+)`"
-    r"|Could not interpret [\w ]+ identifier: \{[^{}]*'class_name': '(?P<other>[^']+)'"
-)
 
 
 @click.command(short_help="Find faults of a saved model's regularization.", epilog=EXIT_CODES)
@@ -115,15 +108,13 @@ def _load(file: File, console: Console) -> "keras.Model":
 
 def _load_problem(file: File, error: Exception) -> str:
     """Say why a file cannot be loaded, and what to do."""
-    text = str(error)
-    if "safe_mode" in text:
+    if is_lambda_refused(error):
         return (
             f"{file} holds a Lambda layer, whose code is not run. If you trust it, load it in Python with "
             f"keras.models.load_model({str(file)!r}, safe_mode=False), and call shrinkage.doctor(model)."
         )
-    if unknown := _UNKNOWN.search(text):
-        name = (unknown["name"] or unknown["part"] or unknown["other"]).rpartition(">")[2]  # without the package name
-        kind = unknown["kind"] or "class"
+    if unknown := find_unknown_code(error):
+        kind, name = unknown
         return (
             f"{file} has code of yours, the {kind} {name!r}. Load it in Python, where you have that code, with "
             f"keras.models.load_model({str(file)!r}, custom_objects={{{name!r}: {name}}}), and call "

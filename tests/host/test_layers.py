@@ -26,13 +26,6 @@ def test_sublayers_are_all_and_once(block):
     }
 
 
-def test_held_attributes_are_without_keras_records(block):
-    held = dict(_layers.held_attributes(block))
-    assert {"parts", "own", "constant"} <= set(held) < set(vars(block))
-    lists = [name for name, value in held.items() if isinstance(value, list) and id(block.parts[0]) in map(id, value)]
-    assert lists == ["parts"]  # so a path to a layer is the one that the class wrote
-
-
 def test_own_trainable_are_those_of_the_layer_alone_also_frozen():
     block = Block()
     block(np.ones((1, 3, 4), "float32"))

@@ -15,8 +15,10 @@ from keras import layers
 import shrinkage as sh
 from shrinkage._host import (
     _attention,
+    _attributes,
     _callers,
     _compiled,
+    _errors,
     _graphs,
     _layers,
     _optimizers,
@@ -33,8 +35,8 @@ from tests.host.models import Bare
 
 ROOT = Path(__file__).parents[2]
 MODULES = (
-    _attention, _callers, _compiled, _graphs, _layers, _optimizers, _origin, _overrides, _private, _saving, _tensorflow,
-    _tensors,
+    _attention, _attributes, _callers, _compiled, _errors, _graphs, _layers, _optimizers, _origin, _overrides,
+    _private, _saving, _tensorflow, _tensors,
 )  # fmt: skip
 
 
@@ -75,6 +77,19 @@ def test_the_sentence_names_the_versions_to_install():
     for module in ("keras.src.gone", "keras.src.backend"):
         with pytest.raises(_private.UnsupportedVersion, match=rf"^shrinkage needs {module}\.gone, which Keras"):
             _private.load(module, "gone")
+
+
+def test_an_attribute_that_no_method_sets_any_more_is_said(monkeypatch):
+    optimizer, method = keras.optimizers.SGD(), keras.Optimizer.exclude_from_weight_decay
+    assert _private.read_set(optimizer, "_exclude_from_weight_decay_pattern", by=method) is None
+    with pytest.raises(_private.UnsupportedVersion, match=rf"Optimizer\._gone, which Keras {keras.__version__} does"):
+        _private.read_set(optimizer, "_gone", by=method)
+    monkeypatch.setattr(keras.metrics.MeanSquaredError, "__init__", method)
+    with pytest.raises(_private.UnsupportedVersion, match=r"^shrinkage needs \w+\._direction"):
+        _compiled.metric_direction(keras.metrics.Mean())
+    monkeypatch.setattr(keras.Optimizer, "exclude_from_weight_decay", keras.metrics.Mean.__init__)
+    with pytest.raises(_private.UnsupportedVersion, match=r"^shrinkage needs \w+\._exclude_from_weight_decay_pattern"):
+        _optimizers.excluded_names(optimizer)
 
 
 def _is_missing(thing, name):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from shrinkage._host import _tensorflow
+from shrinkage._host._private import UnsupportedVersion, read
 
 
 def test_a_function_tells_what_it_was_traced_to():
@@ -17,11 +18,25 @@ def test_a_function_tells_what_it_was_traced_to():
     concrete = _tensorflow.concrete_functions(function)
     assert concrete is not None and len(concrete) == 2
     assert all("Const" in str(one.graph.as_graph_def()) for one in concrete)
+
+
+@pytest.mark.parametrize(("options", "compiles"), [({}, True), ({"run_eagerly": True}, False)])
+def test_the_compiled_steps_are_those_of_training(options, compiles):
     model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
-    model.compile("sgd", "mse")
+    assert _tensorflow.compiled_steps(None) == _tensorflow.compiled_steps(abs) == []
+    model.compile("sgd", "mse", **options)
+    model.make_train_function()
+    assert _tensorflow.compiled_steps(model.train_function) == []
     model.fit(np.ones((1, 1)), np.ones((1, 1)), verbose=0)
-    held = [cell.cell_contents for cell in model.train_function.__closure__ or ()]  # where Keras keeps its own
-    assert any(_tensorflow.concrete_functions(each) for each in [model.train_function, *held])
+    steps = _tensorflow.compiled_steps(model.train_function)
+    assert bool(steps) == compiles
+    assert any(v is model.weights[0].value for step in steps for v in step.variables) == compiles
+
+
+def test_a_train_function_without_a_closure_is_said():
+    kind = type("TrainFunction", (), {"__module__": "keras.src.trainers", "__call__": abs})
+    with pytest.raises(UnsupportedVersion, match=r"^shrinkage needs TrainFunction\.__closure__, which Keras"):
+        _tensorflow.compiled_steps(kind())
 
 
 def test_a_function_that_is_traced_often_warns_unless_allowed(caplog):
@@ -66,8 +81,24 @@ def test_a_traced_step_tells_what_it_assigns(nested):
     np.testing.assert_array_equal(one.numpy(), [2.0, 2.0])
 
 
-def test_a_dataset_tells_what_it_was_made_from():
+def test_a_dataset_tells_what_it_was_made_by():
     rows = tf.data.Dataset.from_tensor_slices(np.arange(4))
-    batches = rows.batch(2)
-    assert _tensorflow.dataset_before(batches.map(lambda x: x)) is batches
-    assert _tensorflow.dataset_before(batches) is rows and _tensorflow.dataset_before(rows) is None
+    batches = rows.shuffle(4).batch(2)
+    assert list(_tensorflow.transformations(rows)) == ["TensorSlice"]
+    assert list(_tensorflow.transformations(batches.map(abs))) == ["Map", "Batch", "Shuffle", "TensorSlice"]
+    first, *rest = _tensorflow.transformations(rows.padded_batch(2).unbatch())
+    assert first == "Unbatch" and "PaddedBatch" in rest
+    several = (
+        batches.concatenate(batches), tf.data.Dataset.zip(rows, batches),
+        tf.data.Dataset.choose_from_datasets([batches, batches], tf.data.Dataset.range(2)),
+    )  # fmt: skip
+    for dataset in several:
+        assert list(_tensorflow.transformations(dataset))[1:] == ["Batch", "Shuffle", "TensorSlice"]
+    assert list(_tensorflow.transformations(np.arange(4))) == []
+
+
+def test_a_dataset_without_inputs_is_said(monkeypatch):
+    rows = tf.data.Dataset.range(4)
+    monkeypatch.setattr(_tensorflow, "read", lambda thing, name: read(thing, f"{name}_gone"))
+    with pytest.raises(UnsupportedVersion, match=r"^shrinkage needs _RangeDataset\._inputs_gone, which TensorFlow"):
+        list(_tensorflow.transformations(rows))
