@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shrinkage._defaults import FULL_BATCHES
+
 from ._console import Console, import_keras
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._fit import fit, name_of
@@ -142,7 +144,7 @@ def _images_words(folder: File, penalties: tuple[str, ...]) -> str:
 
 def _settings(options: dict[str, Any]) -> "Settings":
     """Return the settings of one penalty. A linear model is trained, as with penalties that have no exact solution."""
-    from ._network import FULL_BATCHES, Settings
+    from ._network import Settings
 
     of_one = {"penalty": "l2", "rho": None, "groups": None, "how": None, "choose": "min", "budget": None}
     of_one |= {"learning_curve": False}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from shrinkage._defaults import FULL_BATCHES, HIDDEN, MINI_BATCHES, PATIENCE
+
 from ._columns import CategoryColumn, Columns, Task, TextColumn
 from ._own_model import is_own, own_model
 from ._penalty import penalty_words
@@ -161,11 +163,7 @@ class TargetScale:
         )
 
 
-PATIENCE = 10
 WORD_WIDTH = 16
-HIDDEN = (64, 64)
-FULL_BATCHES: dict[str, Any] = {"epochs": 1000, "learning_rate": 0.3}
-MINI_BATCHES: dict[str, Any] = {"epochs": 200, "learning_rate": 1e-3, "batch_size": 32}
 
 
 def training_arguments(settings: Settings, n_rows: int) -> dict[str, Any]:
