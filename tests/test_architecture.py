@@ -34,6 +34,7 @@ ROOMS = (
 EDGES = ("_attach", "_doctor", "cli", "_estimators", "_pickled")
 PLACE = {room: place for place, room in enumerate(ROOMS)} | dict.fromkeys(EDGES, len(ROOMS))
 LONGEST_FILE = 400
+LONGEST_FUNCTION = 60
 # They catch any exception to say it in the shell, or pass on what they do not know.
 _LAST = {("cli", "_commands.py"), ("cli", "_folder.py")}
 
@@ -137,6 +138,23 @@ def _module_of(name: str, known: Collection[str]) -> str:
 @pytest.mark.parametrize("file", FILES, ids=_id)
 def test_files_are_short(file):
     assert file.read_text("utf-8").count("\n") <= LONGEST_FILE
+
+
+@pytest.mark.parametrize("file", FILES, ids=_id)
+def test_functions_are_short(file):
+    functions = (node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.FunctionDef))
+    assert [each.name for each in functions if _length(each) > LONGEST_FUNCTION] == []
+
+
+def _length(function: ast.FunctionDef) -> int:
+    """The number of lines of a function without signature and docstring."""
+    statements = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return (function.end_lineno or 0) - statements[0].lineno + 1 if statements else 0
+
+
+def test_the_check_of_functions_can_fail():
+    tree = ast.parse('def f(\n    x,\n):\n    """Text."""\n\n    y = x\n\n    return y')
+    assert [_length(node) for node in tree.body if isinstance(node, ast.FunctionDef)] == [3]
 
 
 @pytest.mark.parametrize("file", FILES, ids=_id)

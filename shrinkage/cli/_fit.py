@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ._columns import Task
     from ._network import TargetScale
     from ._prepare import Prepared, Wishes
+    from ._stream import Stream
 
 
 MOST_REPEATS = 1000
@@ -180,12 +181,7 @@ def fit(
     )
     prepared = check_and_prepare(data, target, task, settings, wishes)
     if prepared.stream is not None:
-        if settings.batch_size is None and settings.solver != "exact":
-            raise BadInput(
-                "--model linear takes all rows together, and the table is larger than the memory limit. Say "
-                "--batch-size 256, or give a larger --max-memory."
-            )
-        prepared.stream.at_end = lambda: console.say(prepared.describe_read())
+        _begin_stream(console, prepared, prepared.stream, settings)
     settings = replace(settings, folds=prepared.split.n_folds)
     check_outside(folder, data)
     if not dry_run and resumed_folder() is None:
@@ -200,6 +196,16 @@ def fit(
         with keeping_the_table(folder):
             _write(prepared, path, settings, folder)
     _finish(console, path, settings, folder, document)
+
+
+def _begin_stream(console: Console, prepared: "Prepared", stream: "Stream", settings: Settings) -> None:
+    """Let a table larger than memory say what was read when all rows are, and refuse a training that needs them all."""
+    if settings.batch_size is None and settings.solver != "exact":
+        raise BadInput(
+            "--model linear takes all rows together, and the table is larger than the memory limit. Say "
+            "--batch-size 256, or give a larger --max-memory."
+        )
+    stream.at_end = lambda: console.say(prepared.describe_read())
 
 
 def _fit_images(
