@@ -245,6 +245,23 @@ def test_an_estimator_has_the_arguments_of_fit():
     assert classifier ^ regressor == targets
 
 
+@pytest.mark.parametrize(
+    ("estimator", "more"), [(shrinkage.PathClassifier, {}), (shrinkage.PathRegressor, {"standardize_target": True})]
+)
+def test_an_estimator_has_the_defaults_of_fit_but_for_these(estimator, more):
+    fit = inspect.signature(shrinkage.fit).parameters
+    own = {name: p.default for name, p in inspect.signature(estimator).parameters.items() if name in fit}
+    intended = {
+        "model": "mlp",  # an estimator without arguments works, as scikit-learn asks
+        "penalty": "l2",
+        "init": "fresh",  # `fit` asks for it with a model that has been trained; an estimator is refitted on other rows
+        "epoch": None,  # as with `solver`, the estimator chooses: a linear model is computed, or trained to its minimum
+        "solver": None,
+        "progress": False,  # scikit-learn's estimators print nothing unless they are asked to
+    }
+    assert {name: default for name, default in own.items() if default != fit[name].default} == intended | more
+
+
 # --- private parts of Keras and TensorFlow
 
 HOST = PACKAGE / "_host"
