@@ -348,7 +348,7 @@ def _factor(name: str, convention: Convention, loss: Any) -> Factor:
     if loss is None and named:
         text = f"{name} needs $loss, the name of the Keras loss: {' or '.join(named)}."
         raise ValueError(Note(text, loss=Argument("loss")))
-    key = _loss_name(loss) if named else None
+    key = name_loss(loss) if named else None
     factor = convention.factors.get(key, convention.factors.get(None))
     if isinstance(factor, Factor):
         return factor
@@ -357,7 +357,7 @@ def _factor(name: str, convention: Convention, loss: Any) -> Factor:
     raise ValueError(Note(f"{name} has no equivalent with $loss: {reason}.", loss=Argument("loss", loss)))
 
 
-def _loss_name(loss: Any) -> str:
+def name_loss(loss: Any) -> str:
     """Return the Keras name of a loss, given as a name, a function, a class or an object."""
     if not isinstance(loss, str) and not callable(loss):
         raise TypeError(f'loss must be a Keras loss or its name, such as "mse"; received {loss!r}.')

@@ -11,7 +11,7 @@ from shrinkage._attach._hooks import check_optimizer, optimizer_of
 from shrinkage._attach._lam import Lam, make_lam
 from shrinkage._hints._arguments import hinted
 from shrinkage._model._attached import attachments, hooks_of
-from shrinkage._penalties import L2, Coupled, How, Penalty, as_penalty, check_penalty
+from shrinkage._penalties import Coupled, How, Penalty, as_penalty, check_penalty
 from shrinkage._weights._matching import Selector
 from shrinkage._weights._selection import check_model, select_frozen_too
 
@@ -150,7 +150,7 @@ def _check_rows(rows: Any, penalty: Penalty, how: How, model: keras.Model) -> No
 
 def _check_lazy(penalty: Penalty, how: How, model: keras.Model) -> None:
     """Refuse penalties and strategies for which rows="lazy" has no exact form."""
-    if not isinstance(penalty, L2) or penalty.toward is not None or not isinstance(how, Coupled):
+    if not penalty.can_decay or penalty.toward is not None or not isinstance(how, Coupled):
         raise ValueError(
             f'rows="lazy" collects the factors 1 - eta*lam by which an untouched row decays under shrinkage.L2() with '
             f"how=shrinkage.Coupled(); other penalties do more than multiply. Received: {penalty!r}, {how!r}. Take "

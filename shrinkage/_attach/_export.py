@@ -19,7 +19,7 @@ from shrinkage._host._layers import own_trainable, sublayers
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._random import random_state
 from shrinkage._model._attached import attachments
-from shrinkage._penalties import L1, L2, Coupled, Decoupled, ElasticNet
+from shrinkage._penalties import Coupled, Decoupled
 from shrinkage._weights._kinds import custom_objects
 
 Change = Callable[[Any, str, Any], None]
@@ -133,16 +133,16 @@ def _why_not_in_keras(each: Attachment) -> str:
         return "Keras has no proximal step"
     if not isinstance(each.lam, keras.Variable):
         return "Keras' regularizers have a fixed strength"
-    if not isinstance(each.penalty, (L1, L2, ElasticNet)) or each.toward is not None:
+    if not each.penalty.elementwise or each.toward is not None:
         return "Keras has no such regularizer that can be saved"
     return "Keras' regularizers penalise all rows of a table" if each.rows == "touched" else ""
 
 
 def _regularizer(weight: Penalised, lam: float) -> Any:
     penalty, lam = weight.term.penalty, lam * weight.term.factor
-    if isinstance(penalty, L2):
+    if penalty.rho == 0:
         return keras.regularizers.L2(lam / 2)
-    if isinstance(penalty, L1):
+    if penalty.rho == 1:
         return keras.regularizers.L1(lam)
     return keras.regularizers.L1L2(l1=lam * penalty.rho, l2=lam * (1 - penalty.rho) / 2)
 

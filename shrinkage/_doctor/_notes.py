@@ -11,7 +11,7 @@ from shrinkage._doctor._case import Case, Weight, value_of
 from shrinkage._doctor._check import Symptom, check
 from shrinkage._doctor._code import attach_again, attach_instead, set_regularizer
 from shrinkage._doctor._words import parameters, paths
-from shrinkage._penalties import L2, Coupled
+from shrinkage._penalties import Coupled
 from shrinkage._weights._scale import scale_invariant
 
 _BIG_TABLE = 1_000_000  # parameters of an embedding from which the cost of a dense gradient is felt
@@ -117,8 +117,8 @@ def _has_sparse(attached: Attachment) -> bool:
 def _sparse_lines(case: Case, tables: list[Weight]) -> str:
     """Return the lines for a penalty with a sparse gradient: rows="lazy" under plain SGD, else rows="touched"."""
     attached = next((each for each, _ in tables[0].attached), None)
-    is_l2 = attached is None or isinstance(attached.penalty, L2)
-    lazy = is_l2 and case.optimizer is not None and not more_than_decay(case.optimizer)
+    decays = attached is None or attached.penalty.can_decay
+    lazy = decays and case.optimizer is not None and not more_than_decay(case.optimizer)
     rows = "'lazy'" if lazy else "'touched'"
     if attached:
         return attach_again(case, [(attached, attached.weights)], case.model, rows=rows)

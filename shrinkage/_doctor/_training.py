@@ -14,7 +14,7 @@ from shrinkage._doctor._code import attach_instead, decay_kernels, set_regulariz
 from shrinkage._doctor._words import names, parameters, paths
 from shrinkage._host._tensorflow import compiled_steps
 from shrinkage._model._attached import attachments
-from shrinkage._penalties import L2, Coupled, Decoupled
+from shrinkage._penalties import Coupled, Decoupled
 
 _MATTERS = 0.01  # all steps together should shrink a weight by this share
 _FELT = 1e-6  # the share of the data loss that a penalty should have
@@ -149,7 +149,7 @@ def _groups(case: Case) -> dict[float, list[Weight]]:
     for weight in case.weights:
         rate = weight.decay + 2 * weight.l2 * longer
         for each, lam in weight.attached:
-            if isinstance(each.penalty, L2) and each.penalty.toward is None:
+            if each.penalty.can_decay and each.penalty.toward is None:
                 rate += lam * (1.0 if isinstance(each.how, Decoupled) else longer)
         if weight.kernel and not weight.l1 and rate:
             groups.setdefault(rate, []).append(weight)

@@ -27,7 +27,7 @@ def budget_words(curve: Curve) -> list[Said]:
         said = Said("constant-unclear" if below else "no-better-than-constant", _no_better_words(curve))
         return [said, Said("search-too-short", _largest_words(curve)), unmeasured]
     return [
-        Said("choice-within-budget", f"{_choice_words(curve)} {_alike_words(curve)}"),
+        Said("choice-within-budget", f"{_choice_words(curve)} {_alike_words(curve)}", _is_compared(curve)),
         Said("search-too-short", _limit_words(curve)),
         unmeasured,
     ]
@@ -62,6 +62,11 @@ def _no_better_words(curve: Curve) -> str:
     )
 
 
+def _is_compared(curve: Curve) -> bool:
+    """Whether the choice is a penalty, and there is a loss without one."""
+    return bool(curve.lam and math.isfinite(curve.mean[-1]) and not curve.failed[-1])
+
+
 def _choice_words(curve: Curve) -> str:
     on = _rows_words(curve)
     loss, none, choice = loss_words(curve.loss_name), curve.mean[-1], curve.index
@@ -78,7 +83,7 @@ def _choice_words(curve: Curve) -> str:
     delta = f"{curve.penalty.name} at {lam_text(curve.lam)}"
     if not isinstance(curve.how, Decoupled):
         delta += f" (n * lambda = {curve.lam * curve.n_rows:.3g})"
-    if not math.isfinite(none) or curve.failed[-1]:
+    if not _is_compared(curve):
         return (
             f"Use {delta}: {on}, the {loss} is {loss_text(curve, curve.mean[choice])}. Without a penalty it diverged."
         )

@@ -65,18 +65,17 @@ def diagnose(
         plan, seed: as in `Path`.
         scheduled: whether the learning rate follows a schedule, which no fix can lower.
     """
-    judged = _OF_PENALTY & {code for code, _ in said}
+    judged = _OF_PENALTY & {each.code for each in said}
     every = [*said, *(_further(curve) if judged else [])]
-    return Diagnosis(
-        title, tuple(_finding(curve, code, words, plan, seed, scheduled=scheduled) for code, words in every)
-    )
+    return Diagnosis(title, tuple(_finding(curve, each, plan, seed, scheduled=scheduled) for each in every))
 
 
-def _finding(curve: Curve, code: str, words: str, plan: Mapping[str, Any], seed: int, *, scheduled: bool) -> Finding:
+def _finding(curve: Curve, said: Said, plan: Mapping[str, Any], seed: int, *, scheduled: bool) -> Finding:
+    code = said.code
     folds = _folds(curve, code)
     about = tuple(fold_text(curve, fold) for fold in folds)
     fix = fix_of(curve, code, plan, seed, folds=folds, scheduled=scheduled)
-    return Finding(KINDS[code].severity, code, about, Note(words), fix, _evidence(curve, code))
+    return Finding(KINDS[code].severity, code, about, Note(said.words), fix, _evidence(curve, code))
 
 
 # --- findings that the verdict leaves out

@@ -70,17 +70,16 @@ def more_rows_words(curve: Curve) -> Said:
     steps = f"from the latest {few} to all {all_rows}" if is_series(curve.folds) else f"from {few} to {all_rows}"
     change = f"{steps} training rows the {loss_words(curve.loss_name)} {_change_text(curve, learned.fall)}"
     if found is MoreRows.HELP:
-        return Said("more-rows-help", f"More rows would help: {change}.")
+        return Said("more-rows-help", f"More rows would help: {change}.", has_interval=True)
     if found is MoreRows.OR_EPOCHS:
         fewer = "On half of the rows training had fewer steps, and the loss still fell at the last epoch"
         words = f"More rows or more epochs would help: {change}. {fewer}: raise $epochs to tell which."
-        return Said("more-rows-or-epochs-help", words)
+        return Said("more-rows-or-epochs-help", words, has_interval=True)
     if found is MoreRows.HARDLY_HELP:
-        return Said(
-            "more-rows-hardly-help", f"More rows would hardly help: {change}{_small_text(curve, learned.fall)}."
-        )
+        words = f"More rows would hardly help: {change}{_small_text(curve, learned.fall)}."
+        return Said("more-rows-hardly-help", words, has_interval=True)
     no_interval = ", and there is no standard error to judge it by" * (found is MoreRows.NO_INTERVAL)
-    return _unclear(f": {change}{no_interval}")
+    return _unclear(f": {change}{no_interval}")._replace(has_interval=True)
 
 
 def more_rows_fix(curve: Curve) -> Fix:

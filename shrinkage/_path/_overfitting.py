@@ -17,7 +17,8 @@ def overfitting_words(curve: Curve, loss: str, overfitting: Overfitting) -> list
     )
     stopped = curve.epochs[-1] <= overfitting.best_epoch
     remedy = _beyond_stopping_words(curve) if stopped else _instead_of_stopping_words(curve, overfitting)
-    return [_advice(curve, overfitting), Said("overfits", f"{losses} {remedy} {_unstopped_words(curve, overfitting)}")]
+    words = f"{losses} {remedy} {_unstopped_words(curve, overfitting)}"
+    return [_advice(curve, overfitting), Said("overfits", words, has_interval=curve.lam != 0)]
 
 
 def _advice(curve: Curve, overfitting: Overfitting) -> Said:

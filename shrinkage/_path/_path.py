@@ -233,7 +233,7 @@ class Path(Curve):
         The verdict says so if the gain cannot be judged: if training has hardly begun, if no strength clearly beats the
         best constant, or if strengths diverged.
         """
-        return Note(" ".join(words for _, words in self._said))
+        return Note(" ".join(each.words for each in self._said))
 
     def diagnose(self) -> Diagnosis:
         """Return the findings behind the verdict, each with its numbers and the next step as code.

@@ -1,10 +1,11 @@
 """Sentences on the split of the rows: the number of folds, the rows they hold out, and the rows they train on."""
 
 import math
+from collections.abc import Sequence
 
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import is_small
-from shrinkage._path._words import rough_duration
+from shrinkage._path._words import Said, rough_duration
 
 _WORDS = {"group k-fold": " of groups", "stratified group k-fold": " of groups", "fold numbers": ", as given"}
 _OWN = ("k-fold", "stratified k-fold", *_WORDS, "pairs of rows", "hold-out", "stratified hold-out", "group hold-out")
@@ -24,9 +25,9 @@ def split_text(curve: Curve) -> str:
     return f"{f'{folds.repeats} repeats of ' * (folds.repeats > 1)}{n_folds} folds{more}"
 
 
-def one_split_words(curve: Curve, said: str) -> str:
-    """Return the caution about the interval of a single split, where the text contains an interval."""
-    if not (curve.single_split and "interval" in said):
+def one_split_words(curve: Curve, said: Sequence[Said]) -> str:
+    """Return the caution about the interval of a single split, where sentences have an interval."""
+    if not (curve.single_split and any(each.has_interval for each in said)):
         return ""
     return (
         "One split does not show the noise of training, and its intervals are too short: those of several folds are "
@@ -37,15 +38,16 @@ def one_split_words(curve: Curve, said: str) -> str:
 _REPEATS = 4  # as in `more_repeats` of the vocabularies
 
 
-def repeats_words(curve: Curve, said: str, seconds: float) -> str:
-    """Return what repeats would cost, where the text says that the gain may be chance and they may show it.
+def repeats_words(curve: Curve, said: Sequence[Said], seconds: float) -> str:
+    """Return what repeats would cost, where sentences say that the gain may be chance and repeats may show it.
 
     The folds are then trained so many times. Compiling, and training on all rows, are done once as before: the time is
     split between folds and all rows by the rows that pass through the models, and the cost is that or less.
     """
     folds = curve.folds
-    cannot_tell = "may be chance" in said or "the interval contains 0" in said
-    if not (cannot_tell and "k-fold" in folds.kind and folds.repeats == 1 and math.isfinite(seconds)):
+    if not ("k-fold" in folds.kind and folds.repeats == 1 and math.isfinite(seconds)):
+        return ""
+    if not any(each.has_interval for each in said) or curve.gain.low > 0:
         return ""
     if is_small(curve, curve.gain.high):
         return ""  # whether it is chance does not matter

@@ -78,15 +78,16 @@ def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, schedule
         words = f"No strength beats the best constant ({loss} {figures(null)}) at its chosen epoch."
         return [Said("no-better-than-constant", words), *overfitting_words(curve, loss, overfitting)]
     if how_far is Convergence.BEGINNING:
-        said = Said("hardly-trained", beginning_words(curve, loss, notes))
-        return [said, Said("constant-unclear", f"{_beats_words(curve, loss, so_far=True)}.")]
+        unclear = Said("constant-unclear", f"{_beats_words(curve, loss, so_far=True)}.", _lowers_constant(curve))
+        return [beginning_words(curve, loss, notes), unclear]
     if how_far is Convergence.FALLING:
         words = (
             f"Train longer (raise $epochs). {_beats_words(curve, loss, so_far=True)}. The inputs may have little to do "
             f"with the target, or training is too short. {epoch_limit_words(curve)}"
         )
-        return [Said("still-falling", words)]
-    return [_levelled_words(curve, loss, notes, scheduled=scheduled)]
+        return [Said("still-falling", words, _lowers_constant(curve))]
+    said = _levelled_words(curve, loss, notes, scheduled=scheduled)
+    return [said._replace(has_interval=_lowers_constant(curve))]
 
 
 def _levelled_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: bool) -> Said:
@@ -124,17 +125,22 @@ def _levelled_words(curve: Curve, loss: str, notes: tuple[str, ...], *, schedule
 
 def _beats_words(curve: Curve, loss: str, *, so_far: bool) -> str:
     """Return a clause: no strength beats the best constant, or none clearly does."""
-    best, null = float(curve.mean[curve.index]), curve.null_loss
+    null = curve.null_loss
     constant, no = f"the best constant ({loss} {figures(null)})", "So far no" if so_far else "No"
-    if best >= null:
+    if curve.mean[curve.index] >= null:
         return f"{no} strength beats {constant}: nothing was learnt that shows on held-out rows"
-    if curve.nonzero[curve.index] == 0:
+    if not _lowers_constant(curve):
         return f"{no} strength beats {constant}: {at_min(curve)} is the best, and leaves no penalised weight"
     subject = at_min(curve) if curve.lam > 0 else "training without a penalty"  # "no penalty" would be ambiguous
     return (
         f"{no} strength clearly beats {constant}: {subject} lowers it by {interval_text(curve, curve.null_gain)}, "
         f"which may be chance"
     )
+
+
+def _lowers_constant(curve: Curve) -> bool:
+    """Whether the least loss is below the best constant's, and its model is more than a constant."""
+    return not (curve.mean[curve.index] >= curve.null_loss or curve.nonzero[curve.index] == 0)
 
 
 def _undertrained_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> Said:
@@ -171,7 +177,7 @@ def _target_advice(curve: Curve) -> str:
     return "Divide the targets by their standard deviations, and judge then: their unit may be the cause."
 
 
-def beginning_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
+def beginning_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> Said:
     """Return the sentences if training has hardly begun: the strengths cannot be compared yet."""
     losses, n_epochs = held_out_curve(curve)[-1], int(curve.epochs[-1])
     first, last = (loss_text(curve, value) for value in (losses[0], losses[n_epochs - 1]))
@@ -182,17 +188,19 @@ def beginning_words(curve: Curve, loss: str, notes: tuple[str, ...]) -> str:
         so_far = f" So far {at_min(curve)} {lowers}, which more training may change."
     if n_epochs <= FEW_EPOCHS:
         fell = f": without a penalty the {loss} fell from {first} after the first to {last} after the last"
-        return (
+        words = (
             f"{longer}. After {n_epochs} epoch{'s' * (n_epochs > 1)} the penalty cannot be judged yet"
             f"{fell * (n_epochs > 1)}.{so_far}"
         )
+        return Said("hardly-trained", words, bool(so_far))
     share = max(late_speed(losses, null) for null in (curve.null_loss, math.nan))
     speed = "as fast as on average" if share > 0.95 else f"at {100 * share:.0f} % of its average speed"
-    return (
+    words = (
         f"{longer}, and compare the strengths then. Training has hardly begun: without a penalty the {loss} is {first} "
         f"after the first epoch and {last} after the last ({n_epochs}), and in the last tenth of the epochs it fell "
         f"{speed}.{so_far}"
     )
+    return Said("hardly-trained", words, bool(so_far))
 
 
 def _train_longer_words(curve: Curve, notes: tuple[str, ...]) -> str:

@@ -77,7 +77,7 @@ def verdict(
         ]
     elif convergence_without_penalty(curve) is Convergence.BEGINNING:
         said = [
-            Said("hardly-trained", beginning_words(curve, loss, notes)),
+            beginning_words(curve, loss, notes),
             Said("strengths-diverged", few_tried_words(curve)),
             Said("outlying-fold", far_fold_words(curve, loss)),
         ]
@@ -91,16 +91,12 @@ def verdict(
             Said("still-falling", epoch_limit_words(curve)),
             Said("learning-rate", "" if scheduled else _rate_words(curve, loss)),
         ]
-        said += [Said("more-repeats", repeats_words(curve, _joined(said), seconds))]
-    if names_inputs(notes) and not said[0].words.startswith("Standardise"):
+        said += [Said("more-repeats", repeats_words(curve, said, seconds))]
+    if names_inputs(notes) and said[0].code != "inputs-not-scaled":
         said += [Said("inputs-not-scaled", _INPUTS)]
     said += [more_rows_words(curve)]
-    said += [Said("one-split", one_split_words(curve, _joined(said)))]
-    return [Said(code, " ".join(words.split())) for code, words in said if words]
-
-
-def _joined(said: list[Said]) -> str:
-    return " ".join(words for _, words in said)
+    said += [Said("one-split", one_split_words(curve, said))]
+    return [each._replace(words=" ".join(each.words.split())) for each in said if each.words]
 
 
 _INPUTS = "The inputs are far from unit size (see the note on them): scaled, the same training may get further."
@@ -139,7 +135,7 @@ def _gain_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: b
         return [Said("no-penalty-needed", _no_penalty_words(curve, loss)), gap_words]
     lowers = f"lowers the {loss} by {interval_text(curve, curve.gain)} against no penalty"
     if curve.gain.low > 0:
-        use = Said("penalty-helps", f"Use {at_min(curve)}: it {lowers}.")
+        use = Said("penalty-helps", f"Use {at_min(curve)}: it {lowers}.", has_interval=True)
         return [use, _why_it_helps(curve), Said("small-gain", small_words(curve))]
     if curve.mean[-1] <= curve.mean[curve.index] + curve.se[curve.index]:
         unclear = (
@@ -149,7 +145,7 @@ def _gain_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: b
         )
     else:
         unclear = f"It is not clear that you need this penalty: {at_min(curve)} {lowers}, and the interval contains 0."
-    return [Said("penalty-unclear", unclear), Said("rows-vary", _size_words(curve)), gap_words]
+    return [Said("penalty-unclear", unclear, has_interval=True), Said("rows-vary", _size_words(curve)), gap_words]
 
 
 def _none_failed_words(curve: Curve, loss: str) -> Said:

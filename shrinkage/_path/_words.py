@@ -44,6 +44,8 @@ class Said(NamedTuple):
     code: str
     words: str
     """Empty if there is no finding."""
+    has_interval: bool = False
+    """Whether the sentences give a difference with its interval, as `interval_text` does."""
 
 
 NOTHING = Said("", "")

@@ -1,4 +1,7 @@
-"""The interface of a penalty. Other modules use this interface only, and do not test the class of a penalty."""
+"""The interface of a penalty. Other modules use this interface only, and do not test the class of a penalty.
+
+`_path/_budget_words.py` alone names classes: it has numbers that were measured for each.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -33,7 +36,7 @@ class Penalty(Protocol):
 
     @property
     def can_decay(self) -> bool:
-        """Whether `Decoupled` can apply the penalty."""
+        """Whether a step multiplies the weights, or w - w0 with `toward`, so that `Decoupled` can apply the penalty."""
         ...
 
     @property

@@ -21,7 +21,7 @@ _ROWS, _NUMBERS = 2000, 2_000_000  # maximum number of rows and values to check
 _LARGE = 30.0  # root mean square of a column; digits from 0 to 16 have 12, ages 45, pixels up to 255 have 80
 _UNEQUAL = 30.0  # ratio of standard deviations; a rare category of 1 % has a tenth of a standardised number's
 _SMALL = 0.01  # largest absolute value; 0.2 for `load_diabetes`, with columns of sum of squares 1
-_INPUTS, _TARGETS = "Inputs range", "The target's "  # beginnings of the notes
+_INPUTS, _TARGETS = "Inputs range", "The target's "  # beginnings of the notes, which a saved path has as text alone
 _OPEN = (  # the output does not depend on the scale of the input
     layers.Embedding, layers.Normalization, layers.BatchNormalization, layers.LayerNormalization,
     layers.GroupNormalization, layers.UnitNormalization, layers.RMSNormalization,

@@ -4,11 +4,12 @@ import click
 
 from shrinkage import __version__
 
+from ._commands import Commands
 from ._compare import compare
 from ._convert import convert
 from ._demo import demo
 from ._doctor import doctor
-from ._errors import EXIT_CODES, Commands
+from ._errors import EXIT_CODES
 from ._fit import fit
 from ._page import report
 from ._predict import predict

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shrinkage._defaults import FULL_BATCHES
+
 from ._console import Console, import_keras
 from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._fit import fit, name_of
 from ._progress import progress_arguments
 from ._recorded import RecordedCommand
+from ._settings import Settings
 
 if TYPE_CHECKING:
     import shrinkage as sh
 
-    from ._network import Settings, TargetScale
+    from ._network import TargetScale
     from ._prepare import Prepared
 
 PENALTIES = ("l2", "l1", "elastic-net", "group-lasso", "decoupled")
@@ -90,7 +93,6 @@ def compare(
     from ._folder import check_folder, check_outside, keeping_the_table
     from ._images import holds_images
     from ._own_model import check_model_option
-    from ._penalty import penalty_words
     from ._prepare import Wishes
 
     if holds_images(data):
@@ -113,8 +115,7 @@ def compare(
     check_outside(folder, data)
     if not dry_run:
         check_folder(folder, overwrite)
-    words = f"penalties {', '.join(penalties)}"
-    say_prepared(console, prepared, settings, str(settings).replace(penalty_words(settings), words))
+    say_prepared(console, prepared, settings, settings.describe(penalty=f"penalties {', '.join(penalties)}"))
     import_keras()
     if dry_run:
         return _say_estimate(console, prepared, settings, options["max_memory"], len(penalties))
@@ -140,10 +141,8 @@ def _images_words(folder: File, penalties: tuple[str, ...]) -> str:
     )
 
 
-def _settings(options: dict[str, Any]) -> "Settings":
+def _settings(options: dict[str, Any]) -> Settings:
     """Return the settings of one penalty. A linear model is trained, as with penalties that have no exact solution."""
-    from ._network import FULL_BATCHES, Settings
-
     of_one = {"penalty": "l2", "rho": None, "groups": None, "how": None, "choose": "min", "budget": None}
     of_one |= {"learning_curve": False}
     known = {**options, **of_one}
@@ -153,7 +152,7 @@ def _settings(options: dict[str, Any]) -> "Settings":
 
 
 def _arguments(
-    prepared: "Prepared", settings: "Settings", max_memory: int | None
+    prepared: "Prepared", settings: Settings, max_memory: int | None
 ) -> tuple[dict[str, Any], "TargetScale"]:
     from ._fit import fit_arguments
     from ._network import TargetScale
@@ -163,7 +162,7 @@ def _arguments(
 
 
 def _say_estimate(
-    console: Console, prepared: "Prepared", settings: "Settings", max_memory: int | None, n_penalties: int
+    console: Console, prepared: "Prepared", settings: Settings, max_memory: int | None, n_penalties: int
 ) -> None:
     from ._dry_run import say_estimate
     from ._terms import in_shell
@@ -177,7 +176,7 @@ def _say_estimate(
 
 
 def _train(
-    prepared: "Prepared", settings: "Settings", max_memory: int | None, penalties: tuple[str, ...], nested: bool
+    prepared: "Prepared", settings: Settings, max_memory: int | None, penalties: tuple[str, ...], nested: bool
 ) -> "sh.Comparison":
     import shrinkage as sh
 
@@ -200,9 +199,7 @@ def _in_target_units(comparison: "sh.Comparison", scale: "TargetScale") -> "sh.C
     return replace(comparison, entries=entries, paths=paths)
 
 
-def _report(
-    console: Console, prepared: "Prepared", settings: "Settings", comparison: "sh.Comparison"
-) -> dict[str, Any]:
+def _report(console: Console, prepared: "Prepared", settings: Settings, comparison: "sh.Comparison") -> dict[str, Any]:
     """Print the table, before files are written, which may fail; return the document for programs."""
     from shrinkage._compare._comparison import comparison_text
 

@@ -1,14 +1,11 @@
 """Errors of commands: a documented exit code, and a message that says what to do."""
 
 import errno
-import json
 import os
 import re
-import shlex
 import sys
 import tempfile
 import traceback
-from typing import Any
 
 import click
 
@@ -64,55 +61,6 @@ class Unexpected(_Failure):
     exit_code = 70
 
 
-class Commands(click.Group):
-    """A group of commands that always end with a documented exit code.
-
-    With `--format json` an error is one JSON document on standard output, too.
-    """
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta["shrinkage.json"] = "--format=json" in args or ("--format", "json") in zip(
-            args, args[1:], strict=False
-        )
-        return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise
-        except KeyboardInterrupt:
-            message = _say_unfinished(ctx, "Interrupted") or "Interrupted: nothing was written."
-            click.echo(f"\n{message}", err=True)
-            _echo_json(ctx, message, 130)
-            ctx.exit(130)
-        except Exception as error:
-            known = _describe_known(error, debug=ctx.meta.get("shrinkage.debug", False))
-            if message := _say_unfinished(ctx, "Stopped"):
-                click.echo(message, err=True)
-            _echo_json(ctx, known.format_message(), known.exit_code)
-            if known is error:
-                raise
-            raise known from error
-
-
-def _say_unfinished(ctx: click.Context, event: str) -> str:
-    """Print the losses so far if the command has recorded a run, and return a sentence with the command to go on."""
-    from ._recorded import UNFINISHED
-    from ._resume import say_progress
-
-    folder = ctx.meta.get(UNFINISHED)
-    if folder is None:
-        return ""
-    say_progress(folder)
-    return f"{event}: the run is saved. `shrinkage resume {shlex.quote(str(folder))}` goes on from the last checkpoint."
-
-
-def _echo_json(ctx: click.Context, message: str, exit_code: int) -> None:
-    if ctx.meta["shrinkage.json"]:
-        click.echo(json.dumps({"error": message, "exit_code": exit_code}, indent=2))
-
-
 def disk_full(error: BaseException | None) -> str | None:
     """Return a phrase if an error, or an error that caused it, says that a disk is full; else None."""
     while error is not None:
@@ -131,7 +79,8 @@ def reason_of(error: BaseException) -> str:
     return str(error).strip().rstrip(".") or type(error).__name__
 
 
-def _describe_known(error: Exception, debug: bool) -> click.ClickException:
+def describe_known(error: Exception, debug: bool) -> click.ClickException:
+    """Return an error as one of a command, with its exit code."""
     if isinstance(error, click.ClickException):
         return error
     if isinstance(error, UnsupportedVersion):

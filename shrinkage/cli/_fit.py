@@ -14,13 +14,15 @@ from ._errors import EXIT_CODES, BadInput, TrainingFailed
 from ._penalty import check_penalty, penalty_arguments, penalty_options
 from ._progress import progress_arguments, progress_options, tensorboard_option
 from ._recorded import RecordedCommand, recorded, resumed_folder
+from ._settings import Settings, training_arguments
 
 if TYPE_CHECKING:
     from shrinkage._path._path import Path
 
     from ._columns import Task
-    from ._network import Settings, TargetScale
+    from ._network import TargetScale
     from ._prepare import Prepared, Wishes
+    from ._stream import Stream
 
 
 MOST_REPEATS = 1000
@@ -158,7 +160,6 @@ def fit(
     """
     from ._folder import check_folder, check_outside, keeping_the_table
     from ._images import holds_images, refuse_images
-    from ._network import Settings
     from ._own_model import check_model_option
     from ._prepare import Wishes
     from ._split import OPTIONS
@@ -180,17 +181,12 @@ def fit(
     )
     prepared = check_and_prepare(data, target, task, settings, wishes)
     if prepared.stream is not None:
-        if settings.batch_size is None and settings.solver != "exact":
-            raise BadInput(
-                "--model linear takes all rows together, and the table is larger than the memory limit. Say "
-                "--batch-size 256, or give a larger --max-memory."
-            )
-        prepared.stream.at_end = lambda: console.say(prepared.describe_read())
+        _begin_stream(console, prepared, prepared.stream, settings)
     settings = replace(settings, folds=prepared.split.n_folds)
     check_outside(folder, data)
     if not dry_run and resumed_folder() is None:
         check_folder(folder, overwrite)
-    say_prepared(console, prepared, settings, str(settings))
+    say_prepared(console, prepared, settings, settings.describe())
     import_keras()
     if dry_run:
         return _stop_before_training(console, prepared, settings, max_memory)
@@ -200,6 +196,16 @@ def fit(
         with keeping_the_table(folder):
             _write(prepared, path, settings, folder)
     _finish(console, path, settings, folder, document)
+
+
+def _begin_stream(console: Console, prepared: "Prepared", stream: "Stream", settings: Settings) -> None:
+    """Let a table larger than memory say what was read when all rows are, and refuse a training that needs them all."""
+    if settings.batch_size is None and settings.solver != "exact":
+        raise BadInput(
+            "--model linear takes all rows together, and the table is larger than the memory limit. Say "
+            "--batch-size 256, or give a larger --max-memory."
+        )
+    stream.at_end = lambda: console.say(prepared.describe_read())
 
 
 def _fit_images(
@@ -219,7 +225,6 @@ def _fit_images(
     from ._folder import check_folder, check_outside, keeping_the_table
     from ._images import check_options, prepare, write
     from ._images import fit_arguments as arguments_of_images
-    from ._network import Settings
     from ._report import path_document, path_text
     from ._split import OPTIONS, check_budget
     from ._terms import in_shell, with_labels
@@ -252,7 +257,7 @@ def _fit_images(
     _finish(console, path, settings, folder, {**document, **path_document(path, settings.rule, with_labels(labels))})
 
 
-def _finish(console: Console, path: "Path", settings: "Settings", folder: File, document: dict[str, Any]) -> None:
+def _finish(console: Console, path: "Path", settings: Settings, folder: File, document: dict[str, Any]) -> None:
     """Say where the results are; end with an error if every model diverged."""
     from ._report import files
 
@@ -269,7 +274,7 @@ def _finish(console: Console, path: "Path", settings: "Settings", folder: File, 
 
 
 def check_and_prepare(
-    data: tuple[File, ...], target: str, task: "Task | None", settings: "Settings", wishes: "Wishes"
+    data: tuple[File, ...], target: str, task: "Task | None", settings: Settings, wishes: "Wishes"
 ) -> "Prepared":
     """Refuse options that contradict each other, and read the table."""
     from ._prepare import prepare
@@ -281,7 +286,7 @@ def check_and_prepare(
     return prepare(data, target, task, settings.folds, wishes)
 
 
-def say_prepared(console: Console, prepared: "Prepared", settings: "Settings", training: str) -> None:
+def say_prepared(console: Console, prepared: "Prepared", settings: Settings, training: str) -> None:
     """Describe the table, and the training to come."""
     from ._own_model import is_own
 
@@ -301,7 +306,7 @@ def name_of(place: File) -> str:
     return place.resolve().name if place.is_dir() else find_sources([place])[0].file.stem
 
 
-def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, **shown: Any) -> "Path":
+def train(prepared: "Prepared", settings: Settings, max_memory: int | None, **shown: Any) -> "Path":
     """Train the path on the encoded inputs. `shown` are the arguments of `shrinkage.fit` that only show how it goes."""
     import shrinkage as sh
 
@@ -315,9 +320,9 @@ def train(prepared: "Prepared", settings: "Settings", max_memory: int | None, **
 
 
 def fit_arguments(
-    prepared: "Prepared", settings: "Settings", scale: "TargetScale", max_memory: int | None
+    prepared: "Prepared", settings: Settings, scale: "TargetScale", max_memory: int | None
 ) -> dict[str, Any]:
-    from ._network import network, training_arguments
+    from ._network import network
 
     inputs = prepared.encode()
     if prepared.stream is None:
@@ -340,7 +345,7 @@ def fit_arguments(
     }
 
 
-def _stop_before_training(console: Console, prepared: "Prepared", settings: "Settings", max_memory: int | None) -> None:
+def _stop_before_training(console: Console, prepared: "Prepared", settings: Settings, max_memory: int | None) -> None:
     from ._dry_run import say_estimate
     from ._network import TargetScale
     from ._terms import in_shell
@@ -352,7 +357,7 @@ def _stop_before_training(console: Console, prepared: "Prepared", settings: "Set
     say_estimate(console, arguments, labels, {"data": prepared.document(), "columns": prepared.table()})
 
 
-def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: File) -> None:
+def _write(prepared: "Prepared", path: "Path", settings: Settings, folder: File) -> None:
     from ._encoder import assemble
     from ._folder import new_run
     from ._report import write_path
@@ -368,7 +373,7 @@ def _write(prepared: "Prepared", path: "Path", settings: "Settings", folder: Fil
         write_path(path, fresh, with_labels(columns.labels))
 
 
-def _report(console: Console, prepared: "Prepared", path: "Path", settings: "Settings") -> dict[str, Any]:
+def _report(console: Console, prepared: "Prepared", path: "Path", settings: Settings) -> dict[str, Any]:
     """Print the table, before files are written, which may fail; return the document for programs."""
     from ._report import path_document, path_text, root_mean_squares, root_mean_squares_text
     from ._terms import with_labels

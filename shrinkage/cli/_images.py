@@ -20,13 +20,13 @@ from shrinkage._host._private import UnsupportedVersion
 from ._columns import check_fields
 from ._console import plural
 from ._errors import BadInput, reason_of
+from ._penalty import penalty_arguments
+from ._settings import Settings, training_arguments
 
 if TYPE_CHECKING:
     import keras
 
     from shrinkage._path._path import Path as FittedPath
-
-    from ._network import Settings
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 """The formats of `keras.utils.image_dataset_from_directory`."""
@@ -250,7 +250,7 @@ def read(file: Path, images: Images) -> np.ndarray:
     return np.asarray(resized, dtype=np.uint8).reshape(images.shape)
 
 
-def network(images: Images, settings: "Settings") -> "keras.Model":
+def network(images: Images, settings: Settings) -> "keras.Model":
     """Return a small compiled convolutional network, from images with pixels from 0 to 255."""
     import keras
 
@@ -273,11 +273,8 @@ def network(images: Images, settings: "Settings") -> "keras.Model":
     return model
 
 
-def fit_arguments(prepared: Prepared, settings: "Settings", max_memory: int | None = None) -> dict[str, Any]:
+def fit_arguments(prepared: Prepared, settings: Settings, max_memory: int | None = None) -> dict[str, Any]:
     """Return the arguments of `shrinkage.fit`. Images that take more than half of the memory limit are a dataset."""
-    from ._network import training_arguments
-    from ._penalty import penalty_arguments
-
     n_train, n_rows, images = prepared.n_train, len(prepared.files), prepared.images
     arguments = {
         "model": network(images, settings),
@@ -326,7 +323,7 @@ def check_options(options: dict[str, Any]) -> None:
         )
 
 
-def write(prepared: Prepared, path: "FittedPath", settings: "Settings", folder: Path) -> None:
+def write(prepared: Prepared, path: "FittedPath", settings: Settings, folder: Path) -> None:
     """Write the results: the chosen model, the path, its picture and its page, and images.json."""
     from ._folder import new_run
     from ._report import write_path

@@ -9,8 +9,7 @@ import click
 from ._console import Console, common, import_keras
 from ._errors import EXIT_CODES, BadInput
 from ._folder import MARK, PAGE, new_file
-from ._recorded import read_command
-from ._terms import terms_of
+from ._run import read_command, terms_of
 
 
 @click.command(short_help="Write the page of a run, and open it.", epilog=EXIT_CODES)

@@ -1,24 +1,21 @@
 """The options of `shrinkage fit` that name a penalty and where it enters."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ._console import Number
 from ._errors import BadInput
 from ._own_model import is_own
+from ._settings import PENALTIES, Settings
 
-if TYPE_CHECKING:
-    from ._network import Settings
-
-_NAMES = {"l2": "L2", "l1": "L1", "elastic-net": "elastic net", "group-lasso": "group lasso"}
 _BELONGS = {"rho": "elastic-net", "groups": "group-lasso"}
 
 
 def penalty_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options --penalty, --rho, --groups and --how."""
-    penalty = click.option("--penalty", type=click.Choice(list(_NAMES), case_sensitive=False), default="l2")
+    penalty = click.option("--penalty", type=click.Choice(list(PENALTIES), case_sensitive=False), default="l2")
     rho = click.option(
         "--rho",
         type=Number(min=0, max=1),
@@ -40,7 +37,7 @@ def penalty_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return penalty(rho(groups(how(command))))
 
 
-def check_penalty(settings: "Settings") -> None:
+def check_penalty(settings: Settings) -> None:
     """Refuse options that contradict each other, before the import of Keras, which takes seconds."""
     if settings.hidden is not None and settings.model == "linear":
         raise BadInput("--hidden goes with --model mlp: a linear model has no hidden layer. Received: --model linear.")
@@ -58,19 +55,12 @@ def check_penalty(settings: "Settings") -> None:
         raise BadInput(f"--how decoupled is weight decay, and goes with --penalty l2. Received: {settings.penalty}.")
 
 
-def penalty_words(settings: "Settings") -> str:
-    """Return the penalty and the options of it, as text."""
-    detail = settings.groups if settings.rho is None else f"rho = {settings.rho:g}"
-    named = f"{_NAMES[settings.penalty]} ({detail})" if detail else _NAMES[settings.penalty]
-    return f"{settings.how} {named} penalty" if settings.how else f"{named} penalty"
-
-
-def penalty_arguments(settings: "Settings") -> dict[str, Any]:
+def penalty_arguments(settings: Settings) -> dict[str, Any]:
     """Return the arguments of `shrinkage.fit` for penalty and strategy."""
     import shrinkage as sh
 
     kinds: list[Callable[..., Any]] = [sh.L2, sh.L1, sh.ElasticNet, sh.GroupLasso]
     hows = {"coupled": sh.Coupled(), "proximal": sh.Proximal(), "decoupled": sh.Decoupled(), None: None}
     given = {name: getattr(settings, name) for name in _BELONGS if getattr(settings, name) is not None}
-    penalty = dict(zip(_NAMES, kinds, strict=True))[settings.penalty](**given)
+    penalty = dict(zip(PENALTIES, kinds, strict=True))[settings.penalty](**given)
     return {"penalty": penalty, "how": hows[settings.how]}

@@ -19,7 +19,6 @@ COMMAND, RECORD = "command.json", "record"
 MARK = "path.json"
 """The file that marks a folder as a run with a result."""
 _SCHEMA = 1
-_LONGEST_COMMAND = 100_000  # bytes
 _RESUMED, _ARGUMENTS, UNFINISHED = "shrinkage.resumed", "shrinkage.arguments", "shrinkage.unfinished"
 """Names in the meta of a click context: the folder that goes on, the arguments, and the folder with a record."""
 
@@ -36,16 +35,6 @@ def command_line() -> str:
     """Return the current command, a `RecordedCommand`, as it is typed; of a run that goes on, that which began it."""
     context = click.get_current_context()
     return shlex.join(["shrinkage", context.command.name or "", *context.meta[_ARGUMENTS]])
-
-
-def read_command(run: Path) -> str:
-    """Return the command of a finished run of the shell; "" if it has none."""
-    from ._folder import COMMAND_LINE
-
-    file = run / COMMAND_LINE
-    if not file.is_file() or file.stat().st_size > _LONGEST_COMMAND:
-        return ""
-    return file.read_text("utf-8", errors="replace").strip()
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -122,14 +111,17 @@ def _remove_folder(record: Path) -> None:
         record.rename(scratch / RECORD)
 
 
-def resume_command(run: Path, console: Console) -> None:
+def resume_command(run: Path, fit: click.Command, console: Console) -> None:
     """Repeat the recorded command, which goes on with the record.
+
+    Args:
+        run: The folder.
+        fit: The command `shrinkage fit`.
+        console: Where the command is printed.
 
     Raises:
         BadInput: If the folder has no command, or if its command cannot be read.
     """
-    from ._fit import fit
-
     context, document = click.get_current_context(), _read(run)
     _check_unused(run)
     console.note(f"going on with the command: shrinkage fit {shlex.join(document['arguments'])}")

@@ -11,10 +11,11 @@ from shrinkage._note import duration
 from ._cluster import cluster_option
 from ._console import Console, common, import_keras, plural
 from ._errors import EXIT_CODES, BadInput
+from ._fit import fit
 from ._folder import MARK
 from ._progress import progress_options
 from ._recorded import COMMAND, RECORD, is_unfinished, resume_command
-from ._terms import terms_of
+from ._run import terms_of
 
 if TYPE_CHECKING:
     from shrinkage._record._status import Status
@@ -34,7 +35,7 @@ def resume(run: File, console: Console) -> None:
     without a stop.
     """
     if is_unfinished(run):
-        return resume_command(run, console)
+        return resume_command(run, fit, console)
     if (run / MARK).exists():
         console.note(f"{run} is finished.")
         return _show_finished(run, console)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from shrinkage._convert import BINARY, CLASSES, CONVENTIONS, SQUARED, _loss_name
+from shrinkage._convert import BINARY, CLASSES, CONVENTIONS, SQUARED, name_loss
 
 # x, y, w and model are variables of the reader.
 _PLAIN = {
@@ -46,7 +46,7 @@ def snippet(strength: float, source: str, target: str, known: Mapping[str, Any],
     """
     kind = kind_between(source, target)
     mixture = RHO if rho is None else rho
-    loss = _loss_name(known["loss"]) if known.get("loss") else None
+    loss = name_loss(known["loss"]) if known.get("loss") else None
     in_r = target.startswith("glmnet")
     number = f"{strength:.10g}" if math.isfinite(strength) else "Inf" if in_r else 'float("inf")'
     optimizer = str(known.get("optimizer") or "adam").lower()

@@ -1,7 +1,7 @@
 """How the rows of a table are split: at random, by a column of groups, by a column of fold numbers, or in time."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,9 @@ from shrinkage._cv._series import TimeSeriesSplit
 from ._console import plural
 from ._dates import FORMS, parse
 from ._errors import BadInput
+from ._settings import Settings
 from ._table import column
 from ._values import as_categories, as_numbers
-
-if TYPE_CHECKING:
-    from ._network import Settings
 
 OPTIONS = ("group", "time", "fold")
 """Options that name a column for the split, at most one of which is given."""
@@ -47,7 +45,7 @@ def check_split(group: str | None, time: str | None, fold: str | None, repeats: 
         raise BadInput(f"--repeats goes with folds at random. Received: {given[0]}, which is one split. Leave one out.")
 
 
-def check_budget(settings: "Settings") -> None:
+def check_budget(settings: Settings) -> None:
     """Refuse options that a search within a budget has no use for, or was not measured for."""
     if settings.budget is None:
         return

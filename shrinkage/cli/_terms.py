@@ -4,10 +4,9 @@ import contextlib
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from shrinkage._cluster._connection import ClusterError
-from shrinkage._note import PYTHON, Vocabulary
+from shrinkage._note import Vocabulary
 
 from ._errors import BadInput, TrainingFailed, is_refusal
 
@@ -52,22 +51,6 @@ IN_SHELL = Vocabulary(
 def with_labels(labels: Sequence[object]) -> Vocabulary:
     """Return the shell's terms, with labels of classes."""
     return replace(IN_SHELL, labels=labels)
-
-
-def terms_of(run: Path) -> Vocabulary:
-    """Return the terms of the program that made a run: Python's, or the shell's with the labels of the classes.
-
-    The shell writes the columns of a table, the labels of images, or the command, beside a path.
-    """
-    from ._columns import Columns
-    from ._folder import COMMAND_LINE
-    from ._images import RECORD, Images
-
-    if (run / "columns.json").exists():
-        return with_labels(Columns.load(run / "columns.json").labels)
-    if (run / RECORD).exists():
-        return with_labels(Images.load(run / RECORD).labels)
-    return IN_SHELL if (run / COMMAND_LINE).exists() else PYTHON
 
 
 @contextlib.contextmanager

@@ -30,7 +30,8 @@ from shrinkage.cli._encoder import (
 )
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._infer import infer_columns
-from shrinkage.cli._network import Settings, network
+from shrinkage.cli._network import network
+from shrinkage.cli._settings import Settings
 
 require_tensorflow()
 import keras  # noqa: E402

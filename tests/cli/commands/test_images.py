@@ -12,7 +12,7 @@ import shrinkage as sh
 from shrinkage._data import _dataset
 from shrinkage.cli._errors import BadInput
 from shrinkage.cli._images import Images, Prepared, fit_arguments, holds_images, prepare, read
-from shrinkage.cli._network import Settings
+from shrinkage.cli._settings import Settings
 from tests.cli.commands.running import run
 
 RNG = np.random.default_rng(0)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from shrinkage._cv._splits import make_folds
 from shrinkage.cli._fit import train
-from shrinkage.cli._network import Settings
 from shrinkage.cli._prepare import Prepared, Wishes, prepare
+from shrinkage.cli._settings import Settings
 from shrinkage.cli._split import read_split
 
 N, N_FOLDS = 240, 3

@@ -26,6 +26,12 @@ def test_the_verdict_says_what_is_true(name):
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
+def test_sentences_know_whether_they_have_an_interval(name):
+    said = SITUATIONS[name][0]()._said
+    assert [each.has_interval for each in said] == ["95 % interval" in each.words for each in said]
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
 def test_a_verdict_is_whole_sentences_that_agree(name):
     path = SITUATIONS[name][0]()
     words = path.verdict()

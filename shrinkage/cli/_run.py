@@ -1,0 +1,33 @@
+"""What the files beside a path say of the run that wrote them: its command, and its terms."""
+
+from pathlib import Path
+
+from shrinkage._note import PYTHON, Vocabulary
+
+from ._folder import COMMAND_LINE
+from ._terms import IN_SHELL, with_labels
+
+_LONGEST_COMMAND = 100_000  # bytes
+
+
+def read_command(run: Path) -> str:
+    """Return the command of a finished run of the shell; "" if it has none."""
+    file = run / COMMAND_LINE
+    if not file.is_file() or file.stat().st_size > _LONGEST_COMMAND:
+        return ""
+    return file.read_text("utf-8", errors="replace").strip()
+
+
+def terms_of(run: Path) -> Vocabulary:
+    """Return the terms of the program that made a run: Python's, or the shell's with the labels of the classes.
+
+    The shell writes the columns of a table, the labels of images, or the command, beside a path.
+    """
+    from ._columns import Columns
+    from ._images import RECORD, Images
+
+    if (run / "columns.json").exists():
+        return with_labels(Columns.load(run / "columns.json").labels)
+    if (run / RECORD).exists():
+        return with_labels(Images.load(run / RECORD).labels)
+    return IN_SHELL if (run / COMMAND_LINE).exists() else PYTHON
