@@ -1,6 +1,5 @@
 """`budget`: a search on a part of the rows, and a training of the choice on all rows."""
 
-from functools import cache
 from typing import Any
 
 import keras
@@ -12,24 +11,20 @@ import shrinkage as sh
 from shrinkage._path._curve import Status
 from tests.daily import some_every_day
 from tests.fit.fitting import X, classifier, line, small_blocks
-from tests.zoo import rows
+from tests.fit.within_budget import (
+    LABELS,
+    MANY,
+    OVERFITTING,
+    PLAN,
+    TARGET,
+    N,
+    found,
+    overfitting,
+    search,
+    stopped,
+)
 
-N = 1600
 RANDOM = np.random.default_rng(8)
-MANY, CLASSES = rows("table", N)
-LABELS = np.where(RANDOM.random(N) < 0.5, CLASSES, RANDOM.integers(0, 3, N))  # half of them say nothing
-TARGET = (MANY[:, 0] + 0.5 * np.random.default_rng(1).normal(size=N)).astype("float32")
-OPTIONS: dict[str, Any] = {"penalty": sh.L2(), "epochs": 6, "batch_size": 16, "budget": 1.5}
-PLAN = {"rules": True, "xla": False}
-
-
-def search(model: Any = None, x: Any = MANY, y: Any = LABELS, **options: Any) -> sh.Path:
-    return sh.fit(model or classifier(), x, y, **(OPTIONS | options))
-
-
-@cache
-def found() -> sh.Path:
-    return search(plan=PLAN)
 
 
 def test_the_search_trains_few_members_within_the_budget():
@@ -81,14 +76,14 @@ def test_members_are_those_of_the_rung_alone(name):
 
 
 def test_the_choice_is_trained_on_all_rows_up_to_the_epoch_of_the_rung():
-    path = found()
+    path = stopped()
+    epoch = int(path.epochs[path.index])
+    assert 1 < epoch < 30 and path.lam > 0
     assert [status is Status.OK for status in path.full_status] == [lam == path.lam for lam in path.lams]
-    alone = sh.fit(
-        classifier(), MANY, LABELS, penalty=sh.L2(), lams=[path.lam], epochs=6, batch_size=16, cv=2,
-        epoch=int(path.epochs[path.index]), plan=PLAN,
-    )  # fmt: skip
+    options = OVERFITTING | {"epochs": epoch, "epoch": "last", "penalty": sh.L2(), "batch_size": 16}
+    alone = sh.fit(overfitting(), MANY, LABELS, lams=[path.lam], cv=0.5, **options)
     for one, other in zip(path.model().get_weights(), alone.model(path.lam).get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
 def test_a_schedule_is_stretched_to_the_steps_of_the_rung():
@@ -118,12 +113,18 @@ def test_the_best_choice_is_not_an_end_of_the_strengths_unless_the_budget_ends()
     assert down.lam == 0 and "No model was trained on all rows with a penalty." in " ".join(repr(down).split())
 
 
-@pytest.mark.parametrize("epoch", ["best", "last", 3])
-def test_the_epoch(epoch):
+@pytest.mark.parametrize(("epoch", "scored", "kept"), [("last", [6], 6), (3, [3, 6], 3)])
+def test_an_epoch_that_is_asked_for(epoch, scored, kept):
     path = search(epoch=epoch)
-    scored = np.flatnonzero(np.isfinite(path.cv_loss[0, 0])) + 1
-    assert scored.tolist() == {"last": [6], 3: [3, 6]}.get(epoch, scored.tolist()) and scored[-1] == 6
-    assert set(path.epochs) <= set(scored) and (epoch == "best" or (path.epochs == (6 if epoch == "last" else 3)).all())
+    assert (np.flatnonzero(np.isfinite(path.cv_loss[0, 0])) + 1).tolist() == scored and (path.epochs == kept).all()
+
+
+def test_the_best_epoch_is_that_of_the_few_scores():
+    path = stopped()
+    scored = np.isfinite(path.cv_loss[0])
+    assert (scored == scored[0]).all() and 3 <= scored[0].sum() <= 10 and scored[0, -1]
+    assert path.epochs.tolist() == (np.nanargmin(path.cv_loss[0], axis=1) + 1).tolist()
+    assert (path.epochs < 30).all()
 
 
 def test_what_is_printed_names_what_was_not_measured(capsys, tmp_path):
