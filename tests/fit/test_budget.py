@@ -10,6 +10,7 @@ import tensorflow as tf
 import shrinkage as sh
 from shrinkage._path._curve import Status
 from tests.daily import some_every_day
+from tests.fit import within_budget
 from tests.fit.fitting import X, classifier, line, small_blocks
 from tests.fit.within_budget import (
     LABELS,
@@ -190,16 +191,45 @@ def test_a_standardised_target_and_weights():
     assert 0.1 < path.mean.min() < 0.5 and weight[path.folds.train[0]].min() > 0
 
 
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [({"x": MANY[:600], "y": LABELS[:600]}, "at least 1,200"), ({"batch_size": 120}, "at least ten batches")],
-    ids=["rows", "batches"],
-)
-def test_too_little_for_a_search_trains_the_grid_and_says_so(options, reason):
-    path = search(epochs=1, **options)
-    assert path.budget is None and len(path.lams) >= 21 and path.cv_loss.shape[0] == 5
-    (note,) = [note for note in path.notes if "`budget` was not used" in note]
-    assert reason in note and "The whole grid was trained." in note and path.lam == path.lam_min
+class Trained(Exception):  # noqa: N818 (no error)
+    """The training began."""
+
+
+NO_ROOM: dict[str, tuple[dict[str, Any], str]] = {
+    "rows": ({"x": MANY[:600], "y": LABELS[:600]}, "a part of 600 rows .*at least 1,200 .* about 105 trainings"),
+    "rows that count": (
+        {"sample_weight": np.arange(N) % 2 * 1.0},
+        "a part of 800 rows .*at least 1,200 .* about 105 trainings",
+    ),
+    "batches": ({"batch_size": 120}, "at least ten batches. The whole grid is trained, .* about 105 trainings"),
+    "given rows": (
+        {"x": MANY[:600], "y": LABELS[:600], "validation_data": (MANY[600:], LABELS[600:])},
+        "a part of 600 rows .* about 42 trainings",
+    ),
+    "groups": ({"groups": np.arange(N) // 320, "budget": 1.2}, "the groups are so large .* about 105 trainings"),
+}
+
+
+@pytest.mark.parametrize("name", NO_ROOM)
+def test_that_the_grid_is_trained_is_said_before_it(name, monkeypatch):
+    options, words = NO_ROOM[name]
+
+    def train(*_: Any) -> None:
+        raise Trained
+
+    monkeypatch.setattr("shrinkage._search._search.Search.run", train)
+    with pytest.warns(UserWarning, match=f"`budget` is not used: .*{words}"), pytest.raises(Trained):
+        search(**options)
+
+
+def test_too_little_for_a_search_trains_the_grid_and_notes_so():
+    with pytest.warns(UserWarning, match="`budget` is not used") as warned:
+        path = search(x=MANY[:600], y=LABELS[:600], epochs=1)
+    (note,) = [each for each in warned if each.category is UserWarning]
+    assert note.filename == within_budget.__file__, "the line of the call"
+    assert path.budget is None and len(path.lams) >= 21 and path.cv_loss.shape[0] == 5 and path.lam == path.lam_min
+    assert [words for words in path.notes if "`budget`" in words] == [str(note.message)]
+    assert not any("less than two minutes" in words for words in path.notes)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
