@@ -290,8 +290,8 @@ def _workers(cluster: str | None, threads: int | None = None) -> AbstractContext
 
 def _search(runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor, *, verbose: bool) -> Outcome:
     _tell(runner.description, verbose)
-    if runner.search_text and (verbose or monitor.is_shown):
-        print(runner.search_text, file=sys.stderr)
+    if runner.search_text:
+        _tell(runner.search_text, verbose or monitor.is_shown)
     outcome = Search(runner, record, monitor).run()
     monitor.show(Snapshot("assembling"))
     return outcome

@@ -1,5 +1,6 @@
 """`budget`: a search on a part of the rows, and a training of the choice on all rows."""
 
+import logging
 from typing import Any
 
 import keras
@@ -26,6 +27,10 @@ from tests.fit.within_budget import (
 )
 
 RANDOM = np.random.default_rng(8)
+
+
+class Trained(Exception):  # noqa: N818 (no error)
+    """The training began."""
 
 
 def test_the_search_trains_few_members_within_the_budget():
@@ -146,6 +151,22 @@ def test_what_is_printed_names_what_was_not_measured(capsys, tmp_path):
     assert repr(again) == repr(path) and again.lam == path.lam and again.trials.equals(path.trials)
 
 
+def test_a_script_finds_the_size_and_the_cost_in_the_log_before_the_training(caplog, capsys):
+    logged = list[str]()
+
+    def end(_: Any) -> None:
+        logged.extend(caplog.messages)
+        raise Trained
+
+    with caplog.at_level(logging.INFO, logger="shrinkage"), pytest.raises(Trained):
+        search(plan=PLAN, progress=False, on_epoch=end)
+    (text,) = [words for words in logged if words.startswith("Search: at most ")]
+    train, held_out = found().folds.train.sizes[0], found().folds.held_out.sizes[0]
+    assert f"strengths on {train} of 1,600 rows, scored on {held_out} others, for at most 1." in text
+    assert "trainings on all rows (about " in text and "The whole grid would take 105 trainings (about " in text
+    assert "Search" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["index_min", "index_1se", "lam_min", "lam_1se"])
 def test_choices_of_a_grid_name_the_choice(name):
     with pytest.raises(ValueError, match="search within a budget: use `index` and `lam`"):
@@ -189,10 +210,6 @@ def test_a_standardised_target_and_weights():
     weight = np.random.default_rng(2).uniform(size=N) * (np.arange(N) % 9 > 0)
     path = search(line(), y=100 * TARGET, standardize_target=True, sample_weight=weight)
     assert 0.1 < path.mean.min() < 0.5 and weight[path.folds.train[0]].min() > 0
-
-
-class Trained(Exception):  # noqa: N818 (no error)
-    """The training began."""
 
 
 NO_ROOM: dict[str, tuple[dict[str, Any], str]] = {
