@@ -11,6 +11,7 @@ import numpy as np
 
 from shrinkage._cv._choice import choose
 from shrinkage._note import PYTHON, Note
+from shrinkage._path._call import attach_code
 from shrinkage._path._choose import MetricChoice, choose_by_metric
 from shrinkage._path._curve import Array, Curve, Status
 from shrinkage._path._diagnosis import Diagnosis, diagnose
@@ -150,11 +151,11 @@ class Path(Curve):
             choose(self.candidates, self.se)  # raises NothingToChoose
         if status is Status.NOT_TRAINED:
             grid = "models='all'" if self.budget is None else "no `budget`"
-            lam, epochs = self.lams[index], self.epochs[index]
-            attach = f"shrinkage.attach(model, {self.penalty!r}, lam={lam:.6g}) and then " if lam else ""
+            lam = self.lams[index]
+            before = f"{attach_code(self, lam, self.plan)} and then " if lam else ""
             raise ValueError(
                 f"No model was trained on all rows at {strength}, which is not a choice. Call fit with {grid}; or call "
-                f"{attach}model.fit for {epochs} epochs."
+                f"{before}model.fit for {self.epochs[index]} epochs."
             )
         if status is not Status.OK:
             raise ValueError(f"The model trained on all rows at {strength} {status.value}: choose another.")
