@@ -17,6 +17,8 @@ _MISSES = {
 }  # fmt: skip
 """Of so many searches in a benchmark (docs/budget.md), one lost more than 0.01 against the choice from the grid; by the
 penalty, and whether it is decoupled. Others were not measured."""
+_NO_GAIN = (L1, False)
+"""The penalty with which the searches of that benchmark were not better than no penalty, on average."""
 
 
 def budget_words(curve: Curve) -> list[Said]:
@@ -36,12 +38,13 @@ def budget_words(curve: Curve) -> list[Said]:
 def _unmeasured_words(curve: Curve) -> str:
     without = "without" if curve.lam else "with"
     words = f"No model was trained on all rows {without} a penalty."
-    misses = _MISSES.get((type(curve.penalty), isinstance(curve.how, Decoupled)))
-    if misses is None:
+    measured = type(curve.penalty), isinstance(curve.how, Decoupled)
+    if measured not in _MISSES:
         return words
+    no_gain = ", and the searches were not better than no penalty on average" * (measured == _NO_GAIN)
     return (
-        f"{words} In a benchmark, one such search in {misses} lost more than 0.01 against the choice from the whole "
-        f"grid, in log loss or squared errors of a target with variance 1."
+        f"{words} In a benchmark, one such search in {_MISSES[measured]} lost more than 0.01 against the choice from "
+        f"the whole grid, in log loss or squared errors of a target with variance 1{no_gain}."
     )
 
 
