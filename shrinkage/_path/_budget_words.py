@@ -25,8 +25,9 @@ def budget_words(curve: Curve) -> list[Said]:
     """Return the sentences on a search within a budget that found a choice."""
     unmeasured = Said("not-measured", _unmeasured_words(curve))
     if not beats_constant(curve):
-        below = curve.mean[curve.index] < curve.null_loss
-        said = Said("constant-unclear" if below else "no-better-than-constant", _no_better_words(curve))
+        said = Said(
+            "constant-unclear" if _is_below_constant(curve) else "no-better-than-constant", _no_better_words(curve)
+        )
         return [said, Said("search-too-short", _largest_words(curve)), unmeasured]
     return [
         Said("choice-within-budget", f"{_choice_words(curve)} {_alike_words(curve)}"),
@@ -53,10 +54,15 @@ def _rows_words(curve: Curve) -> str:
     return f"trained on {rows:,} of {curve.n_rows:,} rows and scored on {n_held_out:,} others"
 
 
+def _is_below_constant(curve: Curve) -> bool:
+    """Return whether the least loss, which the choice may be above, is below that of the best constant."""
+    return bool(np.nanmin(curve.candidates) < curve.null_loss)
+
+
 def _no_better_words(curve: Curve) -> str:
     """Return the sentences if no model clearly beats the best constant."""
     least, loss = int(np.nanargmin(curve.candidates)), loss_words(curve.loss_name)
-    clearly = "clearly " * bool(curve.mean[least] < curve.null_loss)
+    clearly = "clearly " * _is_below_constant(curve)
     subject = strength_text(curve, least) if curve.lams[least] else "no penalty"
     return (
         f"Do not rely on these models: {_rows_words(curve)}, none {clearly}beats the best constant ({loss} "
