@@ -219,14 +219,15 @@ class Path(Curve):
     def trials(self) -> pd.DataFrame:
         """A data frame with a row for each member: each fold, and each strength in the order of `lams`.
 
-        The columns are fold, counted from 1; rows, the training rows; lam; delta, which is `n_rows` * lam, or NaN for
-        `Decoupled`; epoch, the chosen epoch; loss, the held-out loss there; difference, the loss minus the loss of the
-        fold at `path.lam`; error, the paired standard error of the difference over the held-out rows, NaN with
-        repeats; and cost, in trainings on all rows, where scoring a row costs a third of training on it.
+        The columns are fold, counted from 1; rows, the training rows; lam; delta, which is `n_rows` * lam, or for
+        `Decoupled` lam times the sum of the learning rates of a training on all rows; epoch, the chosen epoch; loss,
+        the held-out loss there; difference, the loss minus the loss of the fold at `path.lam`; error, the paired
+        standard error of the difference over the held-out rows, NaN with repeats; and cost, in trainings on all rows,
+        where scoring a row costs a third of training on it.
         """
         import pandas as pd
 
-        return pd.DataFrame(members_of(self))
+        return pd.DataFrame(members_of(self, self.plan))
 
     def verdict(self) -> str:
         """Return the sentences below the table: first the advice, then the gain of the penalty over no penalty.

@@ -79,6 +79,8 @@ def test_members_are_those_of_the_rung_alone(name):
     assert scored[0].any(axis=0).sum() == 2 and scored[:, :, -1].all(), "two of 18 epochs"
     np.testing.assert_allclose(path.cv_loss[scored], alone.cv_loss[scored], rtol=1e-4)
     assert np.ptp(alone.cv_loss[scored]) > 0.05
+    total = 18 * 100 * 0.02 if name == "decoupled" else N  # Adam's learning rate in 18 epochs of 100 batches
+    np.testing.assert_allclose(path.trials["delta"], path.lams * total, rtol=1e-5)
 
 
 def test_the_choice_is_trained_on_all_rows_up_to_the_epoch_of_the_rung():
