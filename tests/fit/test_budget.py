@@ -9,7 +9,10 @@ import pytest
 import tensorflow as tf
 
 import shrinkage as sh
+from shrinkage._cv._choice import choose_paired
 from shrinkage._path._curve import Status
+from shrinkage._plan._probe import Timing
+from shrinkage._search._search import Search
 from tests.daily import some_every_day
 from tests.fit import within_budget
 from tests.fit.fitting import X, classifier, line, small_blocks
@@ -251,7 +254,19 @@ def test_too_little_for_a_search_trains_the_grid_and_notes_so():
     assert not any("less than two minutes" in words for words in path.notes)
 
 
+def test_no_shorter_way_is_named_where_the_grid_takes_long(monkeypatch):
+    """A step is timed as a second: the 600 steps of a training take ten minutes."""
+    monkeypatch.setattr("shrinkage._plan._runner.time_steps", lambda *_: Timing(10.0, 1.0))
+    path = search(plan=PLAN)
+    assert path.budget == 1.5 and not any("less than two minutes" in words for words in path.notes)
+    assert any("less than two minutes" in words for words in found().notes)
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "few rows to score": (
+        {"validation_data": (MANY[:74], LABELS[:74])},
+        "`validation_data` must have at least 75 rows with `budget`.* Received: 74",
+    ),
     "small": ({"budget": 1.0}, "`budget` must be a number of trainings on all rows, at least 1.2"),
     "text": ({"budget": "1.5"}, "`budget` must be a number"),
     "bool": ({"budget": True}, "`budget` must be a number"),
@@ -271,6 +286,46 @@ def test_what_the_search_was_not_measured_for_is_refused(name):
     options, words = REFUSED[name]
     with pytest.raises(ValueError, match=words):
         search(**options)
+
+
+def test_a_choice_that_diverges_on_all_rows_is_left_out(monkeypatch):
+    """The next candidate is the choice among the other strengths, on the losses of the same rung."""
+    whole, trained = found(), list[float]()
+    real = Search.train_all_rows
+
+    def train(self: Search, lams: np.ndarray, kept: np.ndarray) -> Any:
+        """The first two choices diverge."""
+        models = real(self, lams, kept)
+        trained.extend(lams.tolist())
+        return [model._replace(diverged=len(trained) <= 2) for model in models]
+
+    monkeypatch.setattr(Search, "train_all_rows", train)
+    path = search(plan=PLAN)
+    np.testing.assert_array_equal(path.cv_loss, whole.cv_loss)
+    places, left = list[int](), whole.mean.copy()
+    for _ in range(3):
+        places.append(choose_paired(left, whole.row_loss))
+        left[places[-1]] = np.nan
+    assert len(set(places)) == 3 and places[0] == whole.index
+    assert trained == path.lams[places].tolist() and path.index == places[-1]
+    assert [path.full_status[place] for place in places] == [Status.DIVERGED, Status.DIVERGED, Status.OK]
+    assert (np.delete(path.full_status, places) == Status.NOT_TRAINED).all()
+    assert np.isfinite(path.model().predict(X, verbose=0)).all() and path.failed[places].tolist() == [True, True, False]
+    with pytest.raises(ValueError, match="diverged"):
+        path.model(path.lams[places[0]])
+
+
+def test_a_search_in_which_every_model_of_all_rows_diverges_has_no_choice(monkeypatch):
+    real = Search.train_all_rows
+
+    def train(self: Search, lams: np.ndarray, kept: np.ndarray) -> Any:
+        return [model._replace(diverged=True) for model in real(self, lams, kept)]
+
+    monkeypatch.setattr(Search, "train_all_rows", train)
+    path = search(plan=PLAN, epochs=1)
+    assert (path.full_status == Status.DIVERGED).all() and path.failed.all()
+    with pytest.raises(sh.NothingToChoose):
+        path.model()
 
 
 def test_a_search_in_which_every_strength_diverges_has_no_choice():
