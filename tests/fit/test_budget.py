@@ -228,10 +228,15 @@ NO_ROOM: dict[str, tuple[dict[str, Any], str]] = {
         {"x": MANY[:600], "y": LABELS[:600], "validation_data": (MANY[600:], LABELS[600:])},
         "a part of 600 rows .* about 42 trainings",
     ),
+    "a large group": (
+        {"groups": np.maximum(np.arange(N) - 1500, 0)},
+        "the groups are so large .* about 105 trainings",
+    ),
     "groups": ({"groups": np.arange(N) // 320, "budget": 1.2}, "the groups are so large .* about 105 trainings"),
 }
 
 
+@pytest.mark.filterwarnings("ignore:The folds hold out from")
 @pytest.mark.parametrize("name", NO_ROOM)
 def test_that_the_grid_is_trained_is_said_before_it(name, monkeypatch):
     options, words = NO_ROOM[name]
