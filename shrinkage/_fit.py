@@ -148,8 +148,9 @@ def fit(
             of the rows, the share budget/6 at most, and are scored on others, or on `validation_data`: first at
             n * lambda = 100, 31.6, 10 and 0 (10, 3.16, 1 and 0 if the penalty sets weights to zero), then half a decade
             further while the choice is at an end, at most six. The choice, `path.lam`, is the largest strength within
-            one paired standard error of the least loss. A budget of 3 uses half of the rows. The whole grid is trained
-            for fewer than 1,200 rows, or if the budget has no room for three members. See `path.trials`.
+            one paired standard error of the least loss. A budget of 3 uses half of the rows. The whole grid is trained,
+            after a warning, for fewer than 1,200 rows, or if the budget has no room for three members. See
+            `path.trials`.
         learning_curve: Whether to train the choice, and no penalty, on an eighth, a quarter and half of the training
             rows of each fold too, and to score them on the same held-out rows: the verdict then says whether more rows
             would help. The parts are nested, drawn at random, stratified as the folds are, and have whole `groups`;
@@ -289,8 +290,8 @@ def _workers(cluster: str | None, threads: int | None = None) -> AbstractContext
 
 def _search(runner: AnyRunner, record: Record | Unrecorded, monitor: Monitor, *, verbose: bool) -> Outcome:
     _tell(runner.description, verbose)
-    if runner.search_text and (verbose or monitor.is_shown):
-        print(runner.search_text, file=sys.stderr)
+    if runner.search_text:
+        _tell(runner.search_text, verbose or monitor.is_shown)
     outcome = Search(runner, record, monitor).run()
     monitor.show(Snapshot("assembling"))
     return outcome

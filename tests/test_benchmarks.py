@@ -2,7 +2,8 @@
 
 import json
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pkgutil import resolve_name
 
 import numpy as np
@@ -12,6 +13,8 @@ from click.testing import CliRunner
 from benchmarks import (
     _page,
     attach,
+    budget,
+    budget_penalties,
     choice,
     compare,
     data,
@@ -136,6 +139,83 @@ def test_the_strength_without_a_search_is_compared_with_none_and_the_best():
     assert "| 10/n | +0.050 | -0.100 | 1 of 2 | 1 of 2 | +0.025 | +0.000 | 0 of 2 | 1 of 2 |" in each
 
 
+def search_of(pair: str = "dna, MLP", loss: float = 0.3, *, held_out: int = 10) -> budget.Found:
+    """A run with losses 1, 1.01, ... along the wide grid but 0.2 at n * lambda = 10, and 0.5 without a penalty."""
+    n = len(budget.DELTAS)
+    grid = 1 + 0.01 * np.arange(n)
+    grid[int(np.argmin(np.abs(budget.DELTAS - 10)))], grid[-1] = 0.2, 0.5
+    scored = np.ones(n)
+    scored[held_out] = 0.5
+    budgets = [{"loss": loss + place / 10, "cost": 1.4 + place, "seconds": 3.0} for place in range(3)]
+    return budget.Found(pair, 3, grid.tolist(), scored.tolist(), 8, 0.6, 0.7, 0.25, budgets, 2.0)
+
+
+def test_a_random_search_takes_the_best_of_as_many_trials_as_the_budget_pays():
+    """A trial costs 0.87 trainings: budgets of 1.5, 3 and 6 pay 1, 3 and 6 draws of 25 strengths, 0 is never drawn."""
+    found = search_of()
+    grid = np.array(found.grid)
+    one = np.random.default_rng(3).integers(0, len(grid) - 1, (budget.DRAWS, 1))
+    assert budget.random_search(found, 1.5) == budget.random_search(found, 0.1) == pytest.approx(grid[one].mean())
+    ranked = np.argsort(found.held_out, kind="stable")
+    assert ranked[0] == 10
+    drawn = np.random.default_rng(3).integers(0, len(grid) - 1, (budget.DRAWS, 6))
+    expected = [grid[10] if 10 in row else grid[row[0]] for row in drawn]  # all others are equal: the first
+    assert budget.random_search(found, 6) == pytest.approx(np.mean(expected))
+    alone = replace(found, grid=np.where(np.arange(len(grid)) == len(grid) - 1, 0.0, 1.0).tolist())
+    assert budget.random_search(alone, 6) == 1, "no penalty is not drawn"
+
+
+def test_the_losses_of_the_ways_are_those_of_the_run():
+    losses = budget.losses(search_of())
+    assert (losses["none"], losses["10/n"], losses["grid"]) == (0.5, 0.2, 0.2)
+    assert (losses["lambda = 1e-4"], losses["AdamW 0.004"]) == (0.6, 0.7)
+    assert [losses[f"budget {each}"] for each in ("1.5", "3", "6")] == pytest.approx([0.3, 0.4, 0.5])
+    assert [way for way in losses if way.startswith("random")] == [
+        f"random search, {each}" for each in ("1.5", "3", "6")
+    ]
+
+
+def test_the_tables_of_a_search_have_regrets_and_the_mean_of_each_pair():
+    runs = [search_of(loss=0.2), search_of(loss=0.22), search_of("adult, MLP", loss=0.6)]
+    ways, pairs = budget.tables(runs)
+    # regrets of 0, 0.02 and 0.4; against none -0.3, -0.28 and 0.1
+    assert "| budget 1.5 | +0.1400 | 33% | +0.400 | +0.1400 | 33% | +0.1600 | +0.100 |" in ways
+    assert "| none | +0.3000 | 0% | +0.300 | +0.3000 | 0% | -0.0000 | +0.000 |" in ways
+    assert "| grid | +0.0000 | 100% | +0.000 | +0.0000 | 100% | +0.3000 | -0.300 |" in ways
+    first, second = pairs.splitlines()[2:]
+    assert (
+        first == "| dna, MLP | 1,600 | 0.2000 | 0.5000 | 0.2000 | 0.2000 | 0.2100 | 0.3100 | 0.4100 | 1.40 | 0.0500 |"
+    )
+    assert second.startswith("| adult, MLP | 10,000 | ") and " 0.6000 | 0.7000 | 0.8000 |" in second
+
+
+@pytest.mark.full
+def test_a_search_is_measured_against_the_wide_grid(monkeypatch):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(1500, 4)).astype("float32")
+    monkeypatch.setattr(budget, "PAIRS", {"small": budget.Pair("made", partial(budget._mlp, width=4), 1250, 1, 32)})
+    monkeypatch.setattr(budget, "DELTAS", np.array([100.0, 10.0, 0.0]))
+    monkeypatch.setattr(budget, "BUDGETS", (1.5,))
+    monkeypatch.setattr("benchmarks._sets.load", lambda *_: (x, (x[:, 0] > 0).astype(int)))
+    found = budget.compare("small", 0, ())
+    assert len(found.grid) == len(found.held_out) == 3 and 0 <= found.min < 3 and found.seconds > 0
+    assert found.budgets[0]["cost"] <= 1.5 and 3 <= found.budgets[0]["members"] <= 6
+    assert all(0 < loss < 3 for loss in budget.losses(found).values())
+    again = budget.Found(**json.loads(json.dumps(asdict(found))))
+    assert again == found, "runs are kept as lines of JSON"
+
+
+def test_the_table_of_penalties_has_the_regret_and_the_share_near_the_grid():
+    def found(penalty: str, searched: float) -> budget_penalties.Found:
+        return budget_penalties.Found("dna, MLP", 10, penalty, [0.3, 0.2, 0.25, 0.5], 2, searched, 1.4)
+
+    table = budget_penalties.table([found("L1", 0.255), found("L1", 0.6), found("group", 0.2)])
+    assert "| L1 | 2 | none | +0.3000 | 0% | +0.300 | 0% | +0.000 |" in table
+    assert "| L1 | 2 | grid | +0.0500 | 0% | +0.050 | 100% | -0.250 |" in table
+    assert "| L1 | 2 | budget 1.5 | +0.2275 | 0% | +0.400 | 50% | +0.100 |" in table
+    assert "| group lasso | 1 | budget 1.5 | +0.0000 | 100% | +0.000 | 100% | -0.300 |" in table
+
+
 def test_the_interval_of_repeats_is_that_of_the_first_folds():
     """The first folds of a path with repeats give the interval of a path without, and all folds that of the path."""
     once, twice = make_path(), repeated()  # whose first folds are the same
@@ -183,7 +263,8 @@ def test_a_table_replaces_the_one_between_its_markers(tmp_path):
                        ("linear.md", "exact"), ("sklearn.md", "estimators_numbers"),
                        ("sklearn.md", "estimators_classes"), ("diagnosis.md", "main"), ("diagnosis.md", "gains"),
                        ("diagnosis.md", "others"), ("diagnosis.md", "more-rows"), ("diagnosis.md", "more-rows-falls"),
-                       ("diagnosis.md", "more-rows-repeats"), ("diagnosis.md", "more-rows-cost")],
+                       ("diagnosis.md", "more-rows-repeats"), ("diagnosis.md", "more-rows-cost"),
+                       ("budget.md", "ways"), ("budget.md", "pairs"), ("budget.md", "penalties")],
 )  # fmt: skip
 def test_the_pages_have_their_markers(page, name):
     assert (_page.DOCS / page).read_text("utf-8").count(f"<!-- table:{name} -->") == 1

@@ -151,7 +151,7 @@ def _train(name: str, model: Any, contestants: Sequence[Contestant], shared: Map
     stops = shared.get("epoch", "best") == "best" and shared.get("solver", "gradient") == "gradient"
     first = next(iter(paths.values()))
     lacking = first.single_split or shared.get("patience") is not None
-    none = _fit_none(shared, prefix) if stops and lacking and first.budget is None else None
+    none = _fit_none(shared, prefix) if stops and lacking else None
     entries = entries_of(
         {label.removeprefix(prefix): p for label, p in paths.items()}, none, stops=stops, prefix=prefix
     )

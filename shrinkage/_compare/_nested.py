@@ -43,11 +43,10 @@ def split_inside(request: Request) -> list[Pairs]:
     Raises:
         ValueError: If the training rows of a fold cannot be split in the same way.
     """
-    for name in ("validation_data", "budget"):
-        if getattr(request, name) is not None:
-            raise ValueError(
-                f"`nested` needs folds of the rows of `x`, such as cv=5. Received: `{name}`. Leave it out."
-            )
+    if request.validation_data is not None:
+        raise ValueError(
+            "`nested` needs folds of the rows of `x`, such as cv=5. Received: `validation_data`. Leave it out."
+        )
     problem = prepare(request)
     if problem.stored is not None or problem.folds.kind == "pairs of rows":
         received = "rows on disk" if problem.stored is not None else "pairs of rows as `cv`"

@@ -167,7 +167,7 @@ def _bias_words(ranking: Ranking, least: Entry) -> str:
     shown = fixed_text(least.loss, digits)
     corrected = fixed_text(least.loss + ranking.optimism, digits)
     report = "" if not math.isfinite(ranking.optimism) or corrected == shown else f": report {corrected}, not {shown}"
-    if least.path.single_split or least.path.budget is not None or not math.isfinite(ranking.seconds):
+    if least.path.single_split or not math.isfinite(ranking.seconds):
         return f"{bias}{report}."
     cost = rough_duration(ranking.seconds * len(least.path.fold_weight))
     return f"{bias}{report}. $nested estimates it on rows that no choice has seen, in about {cost} or less."

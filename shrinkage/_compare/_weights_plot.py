@@ -71,7 +71,7 @@ def draw_weights(paths: Mapping[str, Path], file: Any = None, *, marked: Sequenc
     if not found:
         raise ValueError(
             '`kind`: "weights" needs a kernel with the weights of several strengths. Received: paths without one. Call '
-            'compare with models="all", and without `budget`.'
+            'compare with models="all".'
         )
     n_inputs = min(data.norms.shape[1] for data in found.values())
     if not _are_numbers(marked, n_inputs):

@@ -17,14 +17,17 @@ _MISSES = {
 }  # fmt: skip
 """Of so many searches in a benchmark (docs/budget.md), one lost more than 0.01 against the choice from the grid; by the
 penalty, and whether it is decoupled. Others were not measured."""
+_NO_GAIN = (L1, False)
+"""The penalty with which the searches of that benchmark were not better than no penalty, on average."""
 
 
 def budget_words(curve: Curve) -> list[Said]:
     """Return the sentences on a search within a budget that found a choice."""
     unmeasured = Said("not-measured", _unmeasured_words(curve))
     if not beats_constant(curve):
-        below = curve.mean[curve.index] < curve.null_loss
-        said = Said("constant-unclear" if below else "no-better-than-constant", _no_better_words(curve))
+        said = Said(
+            "constant-unclear" if _is_below_constant(curve) else "no-better-than-constant", _no_better_words(curve)
+        )
         return [said, Said("search-too-short", _largest_words(curve)), unmeasured]
     return [
         Said("choice-within-budget", f"{_choice_words(curve)} {_alike_words(curve)}", _is_compared(curve)),
@@ -36,12 +39,13 @@ def budget_words(curve: Curve) -> list[Said]:
 def _unmeasured_words(curve: Curve) -> str:
     without = "without" if curve.lam else "with"
     words = f"No model was trained on all rows {without} a penalty."
-    misses = _MISSES.get((type(curve.penalty), isinstance(curve.how, Decoupled)))
-    if misses is None:
+    measured = type(curve.penalty), isinstance(curve.how, Decoupled)
+    if measured not in _MISSES:
         return words
+    no_gain = ", and the searches were not better than no penalty on average" * (measured == _NO_GAIN)
     return (
-        f"{words} In a benchmark, one such search in {misses} lost more than 0.01 against the choice from the whole "
-        f"grid, in log loss or squared errors of a target with variance 1."
+        f"{words} In a benchmark, one such search in {_MISSES[measured]} lost more than 0.01 against the choice from "
+        f"the whole grid, in log loss or squared errors of a target with variance 1{no_gain}."
     )
 
 
@@ -50,10 +54,15 @@ def _rows_words(curve: Curve) -> str:
     return f"trained on {rows:,} of {curve.n_rows:,} rows and scored on {n_held_out:,} others"
 
 
+def _is_below_constant(curve: Curve) -> bool:
+    """Return whether the least loss, which the choice may be above, is below that of the best constant."""
+    return bool(np.nanmin(curve.candidates) < curve.null_loss)
+
+
 def _no_better_words(curve: Curve) -> str:
     """Return the sentences if no model clearly beats the best constant."""
     least, loss = int(np.nanargmin(curve.candidates)), loss_words(curve.loss_name)
-    clearly = "clearly " * bool(curve.mean[least] < curve.null_loss)
+    clearly = "clearly " * _is_below_constant(curve)
     subject = strength_text(curve, least) if curve.lams[least] else "no penalty"
     return (
         f"Do not rely on these models: {_rows_words(curve)}, none {clearly}beats the best constant ({loss} "

@@ -43,6 +43,20 @@ def arguments_of(curve: Curve, plan: Mapping[str, Any], seed: int) -> dict[str, 
     return {**arguments, **plan.get("arguments", {}), "seed": str(seed)}
 
 
+def attach_code(curve: Curve, lam: float, plan: Mapping[str, Any]) -> str:
+    """Return the call of `shrinkage.attach` that penalises a model as the members of a path at a strength.
+
+    Args:
+        curve: the curve of the path.
+        lam: the strength.
+        plan: as in `Path`.
+    """
+    arguments = ["model", repr(curve.penalty), f"lam={lam:.6g}"]
+    arguments += [f"how={curve.how!r}"] * (curve.how != curve.penalty.default_how)
+    arguments += [f"on={on}"] if (on := plan.get("arguments", {}).get("on")) else []
+    return f"shrinkage.attach({', '.join(arguments)})"
+
+
 def without_defaults(curve: Curve, arguments: Mapping[str, str]) -> dict[str, str]:
     """Return the arguments without those that `fit` has, or finds, by itself."""
     left = {name: value for name, value in arguments.items() if _DEFAULTS.get(name) != value}

@@ -12,7 +12,7 @@ from shrinkage._path._kinds import KINDS, LOWER_RATE, USE, Fix
 from shrinkage._path._more_rows import more_rows_fix
 
 _WIDTH = 100
-_NOT_OF_COMPARE = ("penalty", "how", "lams", "models", "learning_curve")
+_NOT_OF_COMPARE = ("penalty", "how", "lams", "models", "learning_curve", "budget")
 
 
 def fix_of(

@@ -11,6 +11,7 @@ import numpy as np
 
 from shrinkage._cv._choice import choose
 from shrinkage._note import PYTHON, Note
+from shrinkage._path._call import attach_code
 from shrinkage._path._choose import MetricChoice, choose_by_metric
 from shrinkage._path._curve import Array, Curve, Status
 from shrinkage._path._diagnosis import Diagnosis, diagnose
@@ -150,11 +151,11 @@ class Path(Curve):
             choose(self.candidates, self.se)  # raises NothingToChoose
         if status is Status.NOT_TRAINED:
             grid = "models='all'" if self.budget is None else "no `budget`"
-            lam, epochs = self.lams[index], self.epochs[index]
-            attach = f"shrinkage.attach(model, {self.penalty!r}, lam={lam:.6g}) and then " if lam else ""
+            lam = self.lams[index]
+            before = f"{attach_code(self, lam, self.plan)} and then " if lam else ""
             raise ValueError(
                 f"No model was trained on all rows at {strength}, which is not a choice. Call fit with {grid}; or call "
-                f"{attach}model.fit for {epochs} epochs."
+                f"{before}model.fit for {self.epochs[index]} epochs."
             )
         if status is not Status.OK:
             raise ValueError(f"The model trained on all rows at {strength} {status.value}: choose another.")
@@ -218,14 +219,15 @@ class Path(Curve):
     def trials(self) -> pd.DataFrame:
         """A data frame with a row for each member: each fold, and each strength in the order of `lams`.
 
-        The columns are fold, counted from 1; rows, the training rows; lam; delta, which is `n_rows` * lam, or NaN for
-        `Decoupled`; epoch, the chosen epoch; loss, the held-out loss there; difference, the loss minus the loss of the
-        fold at `path.lam`; error, the paired standard error of the difference over the held-out rows, NaN with
-        repeats; and cost, in trainings on all rows, where scoring a row costs a third of training on it.
+        The columns are fold, counted from 1; rows, the training rows; lam; delta, which is `n_rows` * lam, or for
+        `Decoupled` lam times the sum of the learning rates of a training on all rows; epoch, the chosen epoch; loss,
+        the held-out loss there; difference, the loss minus the loss of the fold at `path.lam`; error, the paired
+        standard error of the difference over the held-out rows, NaN with repeats; and cost, in trainings on all rows,
+        where scoring a row costs a third of training on it.
         """
         import pandas as pd
 
-        return pd.DataFrame(members_of(self))
+        return pd.DataFrame(members_of(self, self.plan))
 
     def verdict(self) -> str:
         """Return the sentences below the table: first the advice, then the gain of the penalty over no penalty.

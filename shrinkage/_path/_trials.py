@@ -1,5 +1,6 @@
 """Tables of a path: its strengths; and its members, with the loss, the paired error and the cost."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,23 @@ from shrinkage._path._curve import Curve
 from shrinkage._penalties import Decoupled
 
 
-def members_of(curve: Curve) -> dict[str, Any]:
-    """Return the columns of `Path.trials`."""
+def members_of(curve: Curve, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of `Path.trials`.
+
+    Args:
+        curve: the curve of the path.
+        plan: as in `Path`. An earlier version did not write the sum of the learning rates.
+    """
     n_folds, n_lams = curve.fold_loss.shape
     rows = np.repeat(curve.folds.train.sizes, n_lams)
     lams = np.tile(curve.lams, n_folds)
+    total = plan.get("rate_sum", np.nan) if isinstance(curve.how, Decoupled) else curve.n_rows
     least = np.full((n_folds, 1), np.nan) if curve.failed.all() else curve.fold_loss[:, [curve.index]]
     return {
         "fold": np.repeat(np.arange(1, n_folds + 1), n_lams),
         "rows": rows,
         "lam": lams,
-        "delta": lams * (np.nan if isinstance(curve.how, Decoupled) else curve.n_rows),
+        "delta": lams * total,
         "epoch": np.tile(curve.epochs, n_folds),
         "loss": curve.fold_loss.ravel(),
         "difference": (curve.fold_loss - least).ravel(),

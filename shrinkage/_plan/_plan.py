@@ -160,6 +160,7 @@ _RECORDED = (
     "blocks",
     "budget",
     "models",
+    "rate_sum",
     "arguments",
 )
 

@@ -158,6 +158,7 @@ class Runner:
             "versions": versions(),
             "budget": None if self.problem.rung is None else self.problem.rung.budget,
             "models": self.problem.models,
+            "rate_sum": self.problem.rate_sum,
             "batch_size": self.problem.training.batch_size,
             "init": self.problem.training.init,
             "blocks": 1 if self.problem.stored is None else self.problem.stored.n_blocks,

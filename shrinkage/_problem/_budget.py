@@ -1,12 +1,14 @@
 """The argument `budget` of `fit`: what a search within a budget needs, and what it is not measured for."""
 
 from numbers import Real
+from typing import Any
 
 from shrinkage._cv._folds import Folds
-from shrinkage._cv._rung import LEAST_ROWS, Rung, cost_rung
+from shrinkage._cv._rung import LEAST_ROWS, Rung, cost_rung, size_rung
 from shrinkage._note import Note
 from shrinkage._penalties import Penalty
 from shrinkage._problem._request import Request
+from shrinkage._problem._split_rows import SplitRows
 
 _LEAST_BUDGET = 1.2
 _SPLIT = (
@@ -51,22 +53,43 @@ def check_penalty_of_budget(request: Request, penalty: Penalty) -> None:
         )
 
 
-def read_rung(request: Request, folds: Folds, n_rows: int) -> tuple[Rung | None, tuple[Note, ...]]:
-    """Return the cost of the search within the budget, None for the whole grid, and a note if the budget is not used.
+def read_rung(request: Request, folds: Folds, n_rows: int) -> Rung | None:
+    """Return the cost of the search within the budget; None for the whole grid.
 
     Args:
         request: The arguments of `fit`.
         folds: The split.
         n_rows: Number of rows on which the final model is trained.
     """
-    if request.budget is None:
-        return None, ()
-    if folds.is_rung:
-        sizes = int(folds.train.sizes[0]), int(folds.held_out.sizes[0])
-        return cost_rung(*sizes, n_rows, float(request.budget), request.epochs or 1, request.epoch), ()
-    cause = (
-        f"a part of {n_rows:,} rows is not like all rows (at least {LEAST_ROWS:,} are needed)"
-        if n_rows < LEAST_ROWS
-        else "fewer than three members fit into it, as a part of the rows needs at least ten batches"
+    if request.budget is None or not folds.is_rung:
+        return None
+    sizes = int(folds.train.sizes[0]), int(folds.held_out.sizes[0])
+    return cost_rung(*sizes, n_rows, float(request.budget), request.epochs or 1, request.epoch)
+
+
+def note_of_grid(request: Request, rows: SplitRows, batch_size: int, n_strengths: int) -> Note | None:
+    """Return a note if the whole grid is trained although there is a budget, with its cost in trainings.
+
+    Args:
+        request: The arguments of `fit`.
+        rows: The rows and the split.
+        batch_size: Number of rows in a batch.
+        n_strengths: Number of strengths of the grid.
+    """
+    if request.budget is None or rows.folds.is_rung:
+        return None
+    trainings = n_strengths * (float(rows.folds.train.sizes.sum()) / rows.n_rows + 1)
+    return Note(
+        f"$budget is not used: {_obstacle(request, rows.n_counting, batch_size)}. The whole grid is trained, which "
+        f"takes about {trainings:.0f} trainings on all rows."
     )
-    return None, (Note(f"$budget was not used: {cause}. The whole grid was trained."),)
+
+
+def _obstacle(request: Request, n_rows: int, batch_size: int) -> str:
+    """Return why there is no rung of `n_rows` rows with a weight above 0."""
+    if n_rows < LEAST_ROWS:
+        return f"a part of {n_rows:,} rows is not like all rows (at least {LEAST_ROWS:,} are needed)"
+    size: dict[str, Any] = {"epochs": request.epochs or 1, "epoch": request.epoch, "batch_size": batch_size}
+    if request.groups is not None and size_rung(n_rows, float(request.budget or 1), **size) is not None:
+        return "the groups are so large that no part of the rows has whole groups, and others to hold out"
+    return "fewer than three members fit into it, as a part of the rows needs at least ten batches"

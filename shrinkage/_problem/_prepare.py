@@ -17,7 +17,7 @@ from shrinkage._model._template import Template
 from shrinkage._note import Note, warn_caller
 from shrinkage._penalties import terms_of
 from shrinkage._problem._arguments import PenalisedModel, check_counts, check_init, of_solver, read_model_and_penalty
-from shrinkage._problem._budget import check_budget, check_penalty_of_budget, read_rung
+from shrinkage._problem._budget import check_budget, check_penalty_of_budget, note_of_grid, read_rung
 from shrinkage._problem._grid import Grid, make_grid, sizes, stored_sizes
 from shrinkage._problem._groups import plain_labels, read_groups
 from shrinkage._problem._learning_curve import check_learning_curve, read_subsets, refuse_on_disk
@@ -63,11 +63,14 @@ def prepare(request: Request, monitor: Monitor | None = None) -> Problem:
     check_class_weight(data.y, request.class_weight)
     for note in folds.notes:
         warn_caller(note)  # before the training, which may take long
-    notes = [*split_rows.notes, *_notes_of_split(request, folds, data.n_rows, batch_size)]
+    notes: list[str | None] = [*split_rows.notes, *_notes_of_split(request, folds, data.n_rows, batch_size)]
     batch_size = min(batch_size, data.n_rows)
-    rung, notes_of_budget = read_rung(request, folds, split_rows.n_rows)
+    rung = read_rung(request, folds, split_rows.n_rows)
     grid = _make_grid(request, model, split_rows, batch_size, rung)
-    notes += [*notes_of_budget, *grid.notes, *_notes_of_scales(request, template, split_rows, rows.x)]
+    note_of_budget = note_of_grid(request, split_rows, batch_size, len(grid.lams))
+    if note_of_budget is not None:
+        warn_caller(note_of_budget)  # the training takes many times as long as announced
+    notes += [note_of_budget, *grid.notes, *_notes_of_scales(request, template, split_rows, rows.x)]
     notes += _notes(behaviour, batch_size)
     if len(folds.train) == 1:
         notes += _notes_of_one_split(objective, behaviour)

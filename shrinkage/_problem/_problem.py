@@ -9,12 +9,13 @@ import numpy as np
 
 from shrinkage._cv._folds import Folds, scored_training_rows
 from shrinkage._cv._rung import Rung
-from shrinkage._data._data import Data, TargetUnits
+from shrinkage._data._data import Data, TargetUnits, batches_of
 from shrinkage._data._stored import StoredRows
 from shrinkage._model._behaviour import Behaviour
 from shrinkage._model._objective import Objective
+from shrinkage._model._optimizers import learning_rates
 from shrinkage._model._template import Template
-from shrinkage._penalties import How, Penalty, Term
+from shrinkage._penalties import Decoupled, How, Penalty, Term
 from shrinkage._problem._grid import Grid
 from shrinkage._problem._learning_curve import Subset
 from shrinkage._weights._selection import Selection
@@ -109,6 +110,14 @@ class Problem:
         if self.share < 1:
             return len(self.lams), 0
         return len(self.lams), len(self.lams) if self.models == "all" else min(2, len(self.lams))
+
+    @property
+    def rate_sum(self) -> float | None:
+        """Sum of the learning rates of a training on all rows with `Decoupled`, which lambda multiplies; else None."""
+        if not isinstance(self.training.how, Decoupled):
+            return None
+        steps = self.epochs * batches_of(self.n_rows, self.training.batch_size)[0]
+        return learning_rates(self.training.template.optimizer, steps)[0]
 
     @property
     def train(self) -> Sequence[np.ndarray]:

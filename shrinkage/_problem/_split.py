@@ -24,6 +24,9 @@ from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
 from shrinkage._problem._targets import classes_of
 
+_LEAST_SHARE = 0.5
+"""Of the rows of a rung, that whole groups must fill: beside a large group there may be room for a few rows only."""
+
 
 @dataclass(frozen=True)
 class SplitInputs:
@@ -135,7 +138,8 @@ def _choose_rung(inputs: SplitInputs, request: Request, batch_size: int) -> Fold
     numbers = None if groups is None else number_groups(groups)
     if sizes is None:
         return None
-    return rung_folds(counts, sizes, classes=inputs.classes, groups=numbers, n_given=n_given, seed=request.seed)
+    folds = rung_folds(counts, sizes, classes=inputs.classes, groups=numbers, n_given=n_given, seed=request.seed)
+    return None if folds is None or folds.train.sizes[0] < _LEAST_SHARE * sizes[0] else folds
 
 
 def _check_weights(folds: Folds, weight: np.ndarray, name: str) -> None:

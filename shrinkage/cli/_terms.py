@@ -2,13 +2,16 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
+
+import click
 
 from shrinkage._cluster._connection import ClusterError
-from shrinkage._note import Vocabulary
+from shrinkage._note import Note, Vocabulary
 
-from ._errors import BadInput, TrainingFailed, is_refusal
+from ._errors import BadInput, TrainingFailed, is_refusal, printable
 
 IN_SHELL = Vocabulary(
     {
@@ -55,9 +58,14 @@ def with_labels(labels: Sequence[object]) -> Vocabulary:
 
 @contextlib.contextmanager
 def in_shell(labels: Sequence[object]) -> Iterator[None]:
-    """Raise refusals of `shrinkage.fit` as `BadInput`, and leave out its warnings, which are notes of the path too."""
+    """Raise refusals of `shrinkage.fit` as `BadInput`, and leave out its warnings, which are notes of the path too.
+
+    That a budget is not used is said at once, as the training then takes far longer than expected.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module=r"(shrinkage|click)\.")
+        warnings.filterwarnings("always", r"`budget` is not used", UserWarning)
+        warnings.showwarning = _as_note(with_labels(labels), warnings.showwarning)
         try:
             yield
         except ClusterError as error:
@@ -68,3 +76,16 @@ def in_shell(labels: Sequence[object]) -> Iterator[None]:
             if not is_refusal(error):
                 raise
             raise BadInput(with_labels(labels).say(error.args[0])) from error
+
+
+def _as_note(terms: Vocabulary, show: Callable[..., None]) -> Callable[..., None]:
+    """Return a function that shows the warnings of this package as notes on standard error, and others as `show`."""
+
+    def show_note(message: Warning, *arguments: Any, **options: Any) -> None:
+        text = message.args[0] if message.args else ""
+        if isinstance(text, Note):
+            click.echo(f"Note: {printable(terms.say(text))}", err=True)
+        else:
+            show(message, *arguments, **options)
+
+    return show_note

@@ -188,11 +188,8 @@ def test_a_loss_without_rows_leaves_a_single_split_uncompared():
     assert "Not compared, without a loss of each row" in comparison.verdict()
 
 
-def test_a_search_within_a_budget():
-    x = np.random.default_rng(0).normal(size=(1500, 4)).astype("float32")
-    comparison = sh.compare(network(), x, x[:, 0], penalties=["l2", "l1"], epochs=12, budget=3)
-    assert "within" not in comparison.verdict() and comparison.paths["L2"].budget == 3
-    assert comparison.table()["name"].tolist() == ["none", "early stopping", "L2", "L1"]
+def test_paths_with_one_model_have_no_picture_of_weights():
+    comparison = compare(penalties=["l2"], lams=[0.01], models="chosen", epochs=1)
     with pytest.raises(ValueError, match='`kind`: "weights" needs a kernel with the weights of several strengths'):
         comparison.plot(kind="weights")
 

@@ -48,7 +48,6 @@ def test_inner_folds_have_no_row_that_the_outer_fold_holds_out(arguments, sizes)
     [
         pytest.param({"cv": [(np.arange(30), np.arange(30, 60))]}, "pairs of rows as `cv`", id="pairs"),
         pytest.param({"validation_data": (X, Y)}, "needs folds of the rows of `x`", id="given rows"),
-        pytest.param({"budget": 2.0}, "Received: `budget`", id="budget"),
         pytest.param({"cv": np.arange(60) % 2}, "splits the 30 training rows of a fold again", id="two numbers"),
     ],
 )

@@ -36,11 +36,7 @@ def _lion():
         pytest.param({"callbacks": []}, "compare.. has no argument `callbacks`. All strengths", id="of Keras"),
         pytest.param({"epoch_s": 3}, "Do you mean `epochs`", id="typing error"),
         pytest.param({"epochs": 0}, "`epochs` must be a whole number", id="epochs"),
-        pytest.param(
-            {"budget": 2.0, "penalties": ["l1", sh.L2(toward="initial")]},
-            "`budget` needs L2.*Or leave L2-SP out of `penalties`",
-            id="budget",
-        ),
+        pytest.param({"budget": 2.0}, "no argument `budget`.*do not rank penalties.* say cv=0.2", id="budget"),
         pytest.param({"solver": "exact"}, "`penalties` must be ..l2.. with solver=.exact.", id="exact solver"),
         pytest.param({"model": []}, "at least one model", id="no model"),
         pytest.param({"model": [network(), network()]}, "models of different names", id="models of one name"),
@@ -78,4 +74,4 @@ def test_the_signature_lists_the_arguments_of_fit():
 
     names = list(inspect.signature(sh.compare).parameters)
     assert names[:5] == ["model", "x", "y", "penalties", "nested"]
-    assert {"epochs", "cv", "patience", "on", "run"} < set(names) and not {"penalty", "how"} & set(names)
+    assert {"epochs", "cv", "patience", "on", "run"} < set(names) and not {"penalty", "how", "budget"} & set(names)

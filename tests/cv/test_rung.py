@@ -75,6 +75,18 @@ def test_groups_stay_whole(seed, n_groups):
     assert rung_folds(np.ones(2000, bool), (500, 400), groups=groups % 2, seed=seed) is None, "two large groups"
 
 
+@given(st.integers(0, 1000), st.integers(20, 200))
+def test_a_larger_rung_of_groups_contains_a_smaller(seed, n_groups):
+    random = np.random.default_rng(seed)
+    groups, counts = random.integers(0, n_groups, 2000), random.random(2000) > 0.1
+    small, large = (rung_folds(counts, (size, 400), groups=groups, seed=seed) for size in (300, 900))
+    assert small is not None and large is not None
+    assert set(small.train[0]) < set(large.train[0]) and small.held_out[0].tolist() == large.held_out[0].tolist()
+    for folds in (small, large):
+        inside = np.isin(groups, groups[folds.train[0]]) & counts
+        assert np.flatnonzero(inside).tolist() == folds.train[0].tolist(), "whole groups"
+
+
 def test_validation_rows_are_held_out():
     folds = rung_folds(np.ones(120, bool), (30, 20), n_given=20)
     assert folds is not None and folds.held_out[0].tolist() == list(range(100, 120))

@@ -200,9 +200,10 @@ def test_weights_and_groups_of_rows_reach_fit(wine):
 
 
 def test_a_budget_chooses_by_its_own_rule(wine):
-    x, y = wine
-    classifier = sh.PathClassifier(model=small_network, epochs=2, budget=1.5).fit(x, y)
-    assert classifier.lam_ == classifier.path_.lam
+    x, y = np.tile(wine[0], (8, 1))[:1300], np.tile(wine[1], 8)[:1300]
+    found = sh.PathClassifier(model=small_network, epochs=2, budget=1.5).fit(x, y)
+    assert found.path_.budget == 1.5 and found.path_.folds.is_rung and found.lam_ == found.path_.lam
+    np.testing.assert_array_equal(found.predict_proba(x[:9]), found.path_.model().predict(x[:9], verbose=0))
 
 
 def test_nothing_to_choose_is_said(wine):

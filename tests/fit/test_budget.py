@@ -1,6 +1,6 @@
 """`budget`: a search on a part of the rows, and a training of the choice on all rows."""
 
-from functools import cache
+import logging
 from typing import Any
 
 import keras
@@ -9,27 +9,31 @@ import pytest
 import tensorflow as tf
 
 import shrinkage as sh
+from shrinkage._cv._choice import choose_paired
 from shrinkage._path._curve import Status
+from shrinkage._plan._probe import Timing
+from shrinkage._search._search import Search
 from tests.daily import some_every_day
+from tests.fit import within_budget
 from tests.fit.fitting import X, classifier, line, small_blocks
-from tests.zoo import rows
+from tests.fit.within_budget import (
+    LABELS,
+    MANY,
+    OVERFITTING,
+    PLAN,
+    TARGET,
+    N,
+    found,
+    overfitting,
+    search,
+    stopped,
+)
 
-N = 1600
 RANDOM = np.random.default_rng(8)
-MANY, CLASSES = rows("table", N)
-LABELS = np.where(RANDOM.random(N) < 0.5, CLASSES, RANDOM.integers(0, 3, N))  # half of them say nothing
-TARGET = (MANY[:, 0] + 0.5 * np.random.default_rng(1).normal(size=N)).astype("float32")
-OPTIONS: dict[str, Any] = {"penalty": sh.L2(), "epochs": 6, "batch_size": 16, "budget": 1.5}
-PLAN = {"rules": True, "xla": False}
 
 
-def search(model: Any = None, x: Any = MANY, y: Any = LABELS, **options: Any) -> sh.Path:
-    return sh.fit(model or classifier(), x, y, **(OPTIONS | options))
-
-
-@cache
-def found() -> sh.Path:
-    return search(plan=PLAN)
+class Trained(Exception):  # noqa: N818 (no error)
+    """The training began."""
 
 
 def test_the_search_trains_few_members_within_the_budget():
@@ -78,17 +82,19 @@ def test_members_are_those_of_the_rung_alone(name):
     assert scored[0].any(axis=0).sum() == 2 and scored[:, :, -1].all(), "two of 18 epochs"
     np.testing.assert_allclose(path.cv_loss[scored], alone.cv_loss[scored], rtol=1e-4)
     assert np.ptp(alone.cv_loss[scored]) > 0.05
+    total = 18 * 100 * 0.02 if name == "decoupled" else N  # Adam's learning rate in 18 epochs of 100 batches
+    np.testing.assert_allclose(path.trials["delta"], path.lams * total, rtol=1e-5)
 
 
 def test_the_choice_is_trained_on_all_rows_up_to_the_epoch_of_the_rung():
-    path = found()
+    path = stopped()
+    epoch = int(path.epochs[path.index])
+    assert 1 < epoch < 30 and path.lam > 0
     assert [status is Status.OK for status in path.full_status] == [lam == path.lam for lam in path.lams]
-    alone = sh.fit(
-        classifier(), MANY, LABELS, penalty=sh.L2(), lams=[path.lam], epochs=6, batch_size=16, cv=2,
-        epoch=int(path.epochs[path.index]), plan=PLAN,
-    )  # fmt: skip
+    options = OVERFITTING | {"epochs": epoch, "epoch": "last", "penalty": sh.L2(), "batch_size": 16}
+    alone = sh.fit(overfitting(), MANY, LABELS, lams=[path.lam], cv=0.5, **options)
     for one, other in zip(path.model().get_weights(), alone.model(path.lam).get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
 def test_a_schedule_is_stretched_to_the_steps_of_the_rung():
@@ -118,12 +124,18 @@ def test_the_best_choice_is_not_an_end_of_the_strengths_unless_the_budget_ends()
     assert down.lam == 0 and "No model was trained on all rows with a penalty." in " ".join(repr(down).split())
 
 
-@pytest.mark.parametrize("epoch", ["best", "last", 3])
-def test_the_epoch(epoch):
+@pytest.mark.parametrize(("epoch", "scored", "kept"), [("last", [6], 6), (3, [3, 6], 3)])
+def test_an_epoch_that_is_asked_for(epoch, scored, kept):
     path = search(epoch=epoch)
-    scored = np.flatnonzero(np.isfinite(path.cv_loss[0, 0])) + 1
-    assert scored.tolist() == {"last": [6], 3: [3, 6]}.get(epoch, scored.tolist()) and scored[-1] == 6
-    assert set(path.epochs) <= set(scored) and (epoch == "best" or (path.epochs == (6 if epoch == "last" else 3)).all())
+    assert (np.flatnonzero(np.isfinite(path.cv_loss[0, 0])) + 1).tolist() == scored and (path.epochs == kept).all()
+
+
+def test_the_best_epoch_is_that_of_the_few_scores():
+    path = stopped()
+    scored = np.isfinite(path.cv_loss[0])
+    assert (scored == scored[0]).all() and 3 <= scored[0].sum() <= 10 and scored[0, -1]
+    assert path.epochs.tolist() == (np.nanargmin(path.cv_loss[0], axis=1) + 1).tolist()
+    assert (path.epochs < 30).all()
 
 
 def test_what_is_printed_names_what_was_not_measured(capsys, tmp_path):
@@ -142,6 +154,22 @@ def test_what_is_printed_names_what_was_not_measured(capsys, tmp_path):
     path.save(tmp_path / "path")
     again = sh.Path.load(tmp_path / "path")
     assert repr(again) == repr(path) and again.lam == path.lam and again.trials.equals(path.trials)
+
+
+def test_a_script_finds_the_size_and_the_cost_in_the_log_before_the_training(caplog, capsys):
+    logged = list[str]()
+
+    def end(_: Any) -> None:
+        logged.extend(caplog.messages)
+        raise Trained
+
+    with caplog.at_level(logging.INFO, logger="shrinkage"), pytest.raises(Trained):
+        search(plan=PLAN, progress=False, on_epoch=end)
+    (text,) = [words for words in logged if words.startswith("Search: at most ")]
+    train, held_out = found().folds.train.sizes[0], found().folds.held_out.sizes[0]
+    assert f"strengths on {train} of 1,600 rows, scored on {held_out} others, for at most 1." in text
+    assert "trainings on all rows (about " in text and "The whole grid would take 105 trainings (about " in text
+    assert "Search" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["index_min", "index_1se", "lam_min", "lam_1se"])
@@ -189,19 +217,61 @@ def test_a_standardised_target_and_weights():
     assert 0.1 < path.mean.min() < 0.5 and weight[path.folds.train[0]].min() > 0
 
 
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [({"x": MANY[:600], "y": LABELS[:600]}, "at least 1,200"), ({"batch_size": 120}, "at least ten batches")],
-    ids=["rows", "batches"],
-)
-def test_too_little_for_a_search_trains_the_grid_and_says_so(options, reason):
-    path = search(epochs=1, **options)
-    assert path.budget is None and len(path.lams) >= 21 and path.cv_loss.shape[0] == 5
-    (note,) = [note for note in path.notes if "`budget` was not used" in note]
-    assert reason in note and "The whole grid was trained." in note and path.lam == path.lam_min
+NO_ROOM: dict[str, tuple[dict[str, Any], str]] = {
+    "rows": ({"x": MANY[:600], "y": LABELS[:600]}, "a part of 600 rows .*at least 1,200 .* about 105 trainings"),
+    "rows that count": (
+        {"sample_weight": np.arange(N) % 2 * 1.0},
+        "a part of 800 rows .*at least 1,200 .* about 105 trainings",
+    ),
+    "batches": ({"batch_size": 120}, "at least ten batches. The whole grid is trained, .* about 105 trainings"),
+    "given rows": (
+        {"x": MANY[:600], "y": LABELS[:600], "validation_data": (MANY[600:], LABELS[600:])},
+        "a part of 600 rows .* about 42 trainings",
+    ),
+    "a large group": (
+        {"groups": np.maximum(np.arange(N) - 1500, 0)},
+        "the groups are so large .* about 105 trainings",
+    ),
+    "groups": ({"groups": np.arange(N) // 320, "budget": 1.2}, "the groups are so large .* about 105 trainings"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The folds hold out from")
+@pytest.mark.parametrize("name", NO_ROOM)
+def test_that_the_grid_is_trained_is_said_before_it(name, monkeypatch):
+    options, words = NO_ROOM[name]
+
+    def train(*_: Any) -> None:
+        raise Trained
+
+    monkeypatch.setattr("shrinkage._search._search.Search.run", train)
+    with pytest.warns(UserWarning, match=f"`budget` is not used: .*{words}"), pytest.raises(Trained):
+        search(**options)
+
+
+def test_too_little_for_a_search_trains_the_grid_and_notes_so():
+    with pytest.warns(UserWarning, match="`budget` is not used") as warned:
+        path = search(x=MANY[:600], y=LABELS[:600], epochs=1)
+    (note,) = [each for each in warned if each.category is UserWarning]
+    assert note.filename == within_budget.__file__, "the line of the call"
+    assert path.budget is None and len(path.lams) >= 21 and path.cv_loss.shape[0] == 5 and path.lam == path.lam_min
+    assert [words for words in path.notes if "`budget`" in words] == [str(note.message)]
+    assert not any("less than two minutes" in words for words in path.notes)
+
+
+def test_no_shorter_way_is_named_where_the_grid_takes_long(monkeypatch):
+    """A step is timed as a second: the 600 steps of a training take ten minutes."""
+    monkeypatch.setattr("shrinkage._plan._runner.time_steps", lambda *_: Timing(10.0, 1.0))
+    path = search(plan=PLAN)
+    assert path.budget == 1.5 and not any("less than two minutes" in words for words in path.notes)
+    assert any("less than two minutes" in words for words in found().notes)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "few rows to score": (
+        {"validation_data": (MANY[:74], LABELS[:74])},
+        "`validation_data` must have at least 75 rows with `budget`.* Received: 74",
+    ),
     "small": ({"budget": 1.0}, "`budget` must be a number of trainings on all rows, at least 1.2"),
     "text": ({"budget": "1.5"}, "`budget` must be a number"),
     "bool": ({"budget": True}, "`budget` must be a number"),
@@ -221,6 +291,46 @@ def test_what_the_search_was_not_measured_for_is_refused(name):
     options, words = REFUSED[name]
     with pytest.raises(ValueError, match=words):
         search(**options)
+
+
+def test_a_choice_that_diverges_on_all_rows_is_left_out(monkeypatch):
+    """The next candidate is the choice among the other strengths, on the losses of the same rung."""
+    whole, trained = found(), list[float]()
+    real = Search.train_all_rows
+
+    def train(self: Search, lams: np.ndarray, kept: np.ndarray) -> Any:
+        """The first two choices diverge."""
+        models = real(self, lams, kept)
+        trained.extend(lams.tolist())
+        return [model._replace(diverged=len(trained) <= 2) for model in models]
+
+    monkeypatch.setattr(Search, "train_all_rows", train)
+    path = search(plan=PLAN)
+    np.testing.assert_array_equal(path.cv_loss, whole.cv_loss)
+    places, left = list[int](), whole.mean.copy()
+    for _ in range(3):
+        places.append(choose_paired(left, whole.row_loss))
+        left[places[-1]] = np.nan
+    assert len(set(places)) == 3 and places[0] == whole.index
+    assert trained == path.lams[places].tolist() and path.index == places[-1]
+    assert [path.full_status[place] for place in places] == [Status.DIVERGED, Status.DIVERGED, Status.OK]
+    assert (np.delete(path.full_status, places) == Status.NOT_TRAINED).all()
+    assert np.isfinite(path.model().predict(X, verbose=0)).all() and path.failed[places].tolist() == [True, True, False]
+    with pytest.raises(ValueError, match="diverged"):
+        path.model(path.lams[places[0]])
+
+
+def test_a_search_in_which_every_model_of_all_rows_diverges_has_no_choice(monkeypatch):
+    real = Search.train_all_rows
+
+    def train(self: Search, lams: np.ndarray, kept: np.ndarray) -> Any:
+        return [model._replace(diverged=True) for model in real(self, lams, kept)]
+
+    monkeypatch.setattr(Search, "train_all_rows", train)
+    path = search(plan=PLAN, epochs=1)
+    assert (path.full_status == Status.DIVERGED).all() and path.failed.all()
+    with pytest.raises(sh.NothingToChoose):
+        path.model()
 
 
 def test_a_search_in_which_every_strength_diverges_has_no_choice():

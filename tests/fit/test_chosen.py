@@ -48,6 +48,28 @@ def test_another_strength_has_no_model_and_says_how_to_get_one(tmp_path):
         np.testing.assert_array_equal(one, saved)
 
 
+@pytest.mark.parametrize(
+    ("options", "arguments"),
+    [
+        ({"how": sh.Decoupled()}, "L2(), lam=3, how=Decoupled()"),
+        ({"on": "*dense*/kernel"}, "L2(), lam=3, on='*dense*/kernel'"),
+        ({"penalty": sh.L1(), "on": lambda _layer, variable: "kernel" in variable.path}, "L1(), lam=3, on=on"),
+    ],
+    ids=["how", "on", "a function"],
+)
+def test_the_advice_penalises_as_the_path_did(options, arguments):
+    path = fit(classifier(), lams=LAMS, models="chosen", **options)
+    assert path.full_status[0] is Status.NOT_TRAINED
+    with pytest.raises(ValueError, match="is not a choice") as error:
+        path.model(3.0)
+    call = f"shrinkage.attach(model, {arguments})"
+    assert f"or call {call} and then model.fit for {path.epochs[0]} epochs." in str(error.value)
+    model = classifier()
+    names = {"shrinkage": sh, "model": model, "on": options.get("on"), "L2": sh.L2, "L1": sh.L1}
+    attachment = eval(call, names | {"Decoupled": sh.Decoupled})
+    assert attachment.how == path.how and sh.describe(model).mask == path.selection.mask
+
+
 def test_a_choice_that_diverges_on_all_rows_is_left_out(monkeypatch):
     whole = fit(line(), y=TARGET, lams=LAMS)
     real, trained = _search.Search.train_all_rows, []

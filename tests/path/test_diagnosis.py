@@ -16,7 +16,7 @@ from shrinkage._path._diagnosis import Diagnosis
 from shrinkage._path._findings import FEWEST_ROWS
 from shrinkage._path._kinds import KINDS
 from tests.path.test_repeats import repeated
-from tests.path.verdicts.curves import decay, flat
+from tests.path.verdicts.curves import decay, flat, rung
 from tests.path.verdicts.test_situations import SITUATIONS
 from tests.synthetic_path import diverged, learning_curve, make_path, path_of_curves
 
@@ -92,6 +92,9 @@ def learned(falls, half, *, slow=False, make=make_path):
 
 PATHS |= {name: lambda given=given: learned(*given) for name, given in FALLS.items()}
 PATHS["more rows or epochs help"] = lambda: learned([0.5, 0.3, 0.2], 0.1, slow=True)
+PATHS["search"] = lambda: rung([0.9, 0.5, 0.6, 0.7])
+PATHS["search that ends too early"] = lambda: rung([0.5, 0.6, 0.7, 0.8])
+PATHS["search in vain"] = lambda: rung([1.3, 1.2, 1.1, 1.05])
 PATHS |= {f"random {seed}": lambda seed=seed: random_path(seed) for seed in range(150)}
 
 
@@ -119,10 +122,9 @@ def test_findings_are_complete(name):
         ast.parse(finding.fix)
 
 
-def test_all_kinds_are_found_somewhere_but_those_of_the_solver_and_the_budget():
+def test_all_kinds_are_found_somewhere_but_those_of_the_solver():
     found = {code for make in PATHS.values() for code in make().diagnose().codes}
-    other = {"no-minimum", "no-minimum-without-penalty", "choice-within-budget", "search-too-short", "not-measured"}
-    assert set(KINDS) - found == other
+    assert set(KINDS) - found == {"no-minimum", "no-minimum-without-penalty"}
 
 
 def test_gain_is_the_evidence_of_a_penalty_that_helps():

@@ -1,13 +1,10 @@
 """Situations in which an early part of the verdict has nothing to go by, and what it says instead."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-import shrinkage as sh
-from shrinkage._path._budget_words import budget_words
 from shrinkage._path._path import Path
 from tests.synthetic_path import StubTemplate, diverged, make_path, path_of_curves
 
@@ -70,13 +67,3 @@ def test_where_all_diverged_a_poisson_loss_has_a_reason_of_its_own(loss, said):
     words = make_path(LAMS, template=template, **diverged(path, np.full(3, True))).verdict()
     assert words.startswith("Nothing to choose from")
     assert ("give the output layer activation='exponential' or 'softplus'" in words) is said
-
-
-@pytest.mark.parametrize(
-    ("penalty", "how", "misses"),
-    [(sh.L2(), sh.Coupled(), "four"), (sh.L1(), sh.Proximal(), "three"), (sh.L2(), sh.Decoupled(), "twelve"),
-     (sh.L1(), sh.Decoupled(), None)],
-)  # fmt: skip
-def test_the_benchmark_of_a_search_is_of_its_penalty(penalty, how, misses):
-    words = budget_words(replace(make_path(), penalty=penalty, how=how))[-1].words
-    assert ("one such search in" in words) == bool(misses) and (misses or "") in words

@@ -69,6 +69,9 @@ def test_a_search_within_a_budget(here):
     assert Path("run/model.keras").is_file() and Path("run/path.png").is_file()
     assert run("predict", "run", "many.csv", "-o", "out.csv").exit_code == 0
     assert np.ptp(pd.read_csv("out.csv").iloc[:, -1]) > 0.01
+    large = run("fit", "many.csv", *options[:-1], 200, "--dry-run")
+    assert "Note: --budget is not used: fewer than three members fit into it" in large.stderr
+    assert "about 105 trainings on all rows.\n" in large.stderr and "Warning" not in large.stderr
 
 
 def test_a_learning_curve(here):

@@ -1,6 +1,7 @@
 """Curves of one strength, (E,), paths made of them, and sentences that many situations look for."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,12 @@ def flat(levels: Any, training: Any, lams: Any = LAMS, **changes: Any) -> Path:
 def noise(levels: Any, training: Any, **changes: Any) -> Path:
     """Losses about that of the constant, whose differences to it vary over folds."""
     return flat(levels, training, **{"wiggle": 0.02} | changes)
+
+
+def rung(levels: Any, **changes: Any) -> Path:
+    """A search within a budget whose members levelled off, each at a level of its own, with a constant at 1."""
+    path = flat(levels, [0.1] * len(levels), n_folds=1, **changes)
+    return replace(path, budget=1.5, folds=replace(path.folds, kind="rung"))
 
 
 def with_status(make: Callable[[], Path], hit: list[int], where: str = "status") -> Path:
