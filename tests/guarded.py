@@ -4,6 +4,7 @@ The umask is 0, so that a file is closed to others only if the program says so. 
 that were connected to or asked for, and the temporary files that others could read or write.
 """
 
+import contextlib
 import gzip
 import ipaddress
 import json
@@ -54,7 +55,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def work() -> None:
-    """Fit in memory and from disk, save, load, plot, and run the commands, also one that fails."""
+    """Fit in memory, from disk and with a record, save, load, plot, and run the commands, also one that fails."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -63,6 +64,7 @@ def work() -> None:
     import shrinkage as sh
     from shrinkage._data import _dataset
     from shrinkage.cli import main
+    from tests.cli.commands.running import stopped_after
 
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4000, 10)).astype("float32")
@@ -78,6 +80,11 @@ def work() -> None:
     sh.fit(model(), rows, penalty=sh.L2(), lams=[0.1], cv=2, epochs=1, max_memory=1e4)  # rows on disk
     sh.fit(model(), x, y, penalty=sh.L2(), lams=[0.1], cv=2, epochs=1).save("saved")
     sh.Path.load("saved").plot("path.png")
+    with stopped_after(1), contextlib.suppress(KeyboardInterrupt):
+        sh.fit(model(), x, y, penalty=sh.L2(), lams=[0.1], cv=2, epochs=2, run="recorded")
+    assert not Path("recorded/path.json").exists()
+    for _ in range(2):  # goes on, and is read
+        sh.fit(model(), x, y, penalty=sh.L2(), lams=[0.1], cv=2, epochs=2, run="recorded")
 
     lines = [f"{number},{number % 7},{number % 2}\n" for number in range(60)]
     table = "a,b,y\n" + "1,2,3,4\n" + "".join(lines)
@@ -92,6 +99,10 @@ def work() -> None:
     run("predict", "t-shrinkage", "t.parquet.gz", "-o", "p.csv")
     run("doctor", "t-shrinkage/model.keras")
     run("demo")
+    with stopped_after(1):
+        run("fit", "t.csv", "--target", "y", "--epochs", "2", "--on-bad-row", "skip", "-o", "stopped", code=130)
+    run("show", "stopped")
+    run("resume", "stopped")
     sh.fit = None  # pyright: ignore[reportAttributeAccessIssue]
     run("fit", "t.csv", "--target", "y", "--on-bad-row", "skip", "--overwrite", code=70)  # writes a log
 

@@ -3,6 +3,7 @@
 import gc
 import json
 import sys
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +71,13 @@ def on_disk(number: int) -> None:
     sh.fit(SAME, dataset, max_memory=2e4, **options(epochs=1))
 
 
+def recorded(number: int) -> None:
+    """A run that is recorded in a new folder, and read from it."""
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(2):
+            sh.fit(SAME, X, Y, run=f"{folder}/run", plan={"xla": bool(number % 2)}, **OPTIONS)
+
+
 def strengths(number: int) -> None:
     """200 strengths in two folds: 400 members, and 200 models on all rows."""
     sh.fit(SAME, X, Y, **options(lams=np.geomspace(1, 1e-4, 199)))
@@ -89,7 +97,7 @@ def keras_anew(number: int) -> None:
 
 
 KINDS: dict[str, Callable[[int], None]] = {
-    kind.__name__: kind for kind in (same, built, anew, custom, on_disk, strengths, inspected, keras_anew)
+    kind.__name__: kind for kind in (same, built, anew, custom, on_disk, recorded, strengths, inspected, keras_anew)
 }
 
 

@@ -431,5 +431,41 @@ def test_a_missing_private_part_is_never_taken_for_a_fault_of_the_users_code(fil
     assert all("UnsupportedVersion" in passed_on for _, passed_on in found), found
 
 
+# Keras runs code of a file with `safe_mode=False`: never code of a file that somebody else may have written.
+RUN_CODE = {
+    "_attach/_export.py": "reads the file of a model that it has just written, as plain Keras would",
+    "_cluster/_travel.py": "reads bytes that the process of the call made of its model, and sent to its own workers",
+    "_model/_clone.py": "reads the configuration that it has just made of a model in memory; no file is involved",
+}
+
+
+def _runs_code(tree: ast.AST) -> bool:
+    """Whether a module gives `safe_mode` another value than True, or turns the safe mode off for the process."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "safe_mode" and ast.unparse(node.value) != "True":
+            return True
+        if isinstance(node, ast.Name | ast.Attribute) and "unsafe_deserialization" in ast.unparse(node):
+            return True
+    return False
+
+
+def test_code_in_a_file_is_run_only_where_this_package_made_the_file():
+    assert {_id(file) for file in FILES if _runs_code(ast.parse(file.read_text("utf-8")))} == set(RUN_CODE)
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("load_model(file, safe_mode=False)", True),
+        ("load_model(file, safe_mode=mode)", True),
+        ("keras.config.enable_unsafe_deserialization()", True),
+        ("load_model(file, safe_mode=True)", False),
+        ("say('load_model(file, safe_mode=False)')", False),
+    ],
+)
+def test_the_check_of_code_in_files_can_fail(code, found):
+    assert _runs_code(ast.parse(code)) == found
+
+
 def test_a_path_adds_few_fields_to_its_curve():
     assert len(fields(shrinkage.Path)) - len(fields(Curve)) <= 12

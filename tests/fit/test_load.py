@@ -26,12 +26,12 @@ def check(found: dict[str, float], kind: str, count: int, megabytes: float) -> N
 
 def test_fifty_fits_leave_nothing_open():
     """20 MB are noise. In eight fits, plain Keras takes 70, and steps that XLA compiles anew take 80."""
-    for kind, found in grown(2, 8, "same", "anew", "custom", "on_disk", "inspected").items():
+    for kind, found in grown(2, 8, "same", "anew", "custom", "on_disk", "recorded", "inspected").items():
         check(found, kind, 8, 20)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("kind", "count"), [("same", 900), ("on_disk", 900), ("strengths", 100)])
+@pytest.mark.parametrize(("kind", "count"), [("same", 900), ("on_disk", 900), ("recorded", 900), ("strengths", 100)])
 def test_a_thousand_fits_take_at_most_half_a_megabyte_each(kind, count):
     check(grown(100, count, kind)[kind], kind, count, 0.5 * count)
 

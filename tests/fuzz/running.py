@@ -35,13 +35,27 @@ def run(line: list[str]) -> Result:
 
 def check_end(result: Result, file: Drawn, folder: Path) -> None:
     """The command was successful, or refused in a sentence, and then left nothing behind."""
-    assert result.exit_code in (0, 2), result.output
+    check_words(result, 0, 2)
+    if result.exit_code == 2:
+        assert [each.name for each in folder.iterdir()] == [file.name]
+
+
+def check_diverged(result: Result, folder: Path) -> None:
+    """The training said that every strength diverged. Its folder has the losses, and nothing to predict with."""
+    check_words(result, 3)
+    assert "at every strength a model diverged" in result.stderr and "Lower --learning-rate" in result.stderr
+    names = {each.name for each in (folder / "run").iterdir()}
+    assert "path.json" in names and not names & {"model.keras", "record"}, names
+
+
+def check_words(result: Result, *codes: int) -> None:
+    """The command ended with one of the exit codes, without a traceback, and said what is wrong in a sentence."""
+    assert result.exit_code in codes, result.output
     assert result.exception is None or isinstance(result.exception, SystemExit)
     assert "Traceback" not in result.output
-    if result.exit_code == 2:
+    if result.exit_code:
         *_, last = result.stderr.strip().split("Error: ")
         assert len(last) > 10 and last.endswith((".", ")", "?", "'")), last
-        assert [each.name for each in folder.iterdir()] == [file.name]
 
 
 @contextlib.contextmanager

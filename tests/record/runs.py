@@ -69,6 +69,14 @@ def with_learning_curve(**options: Any) -> sh.Path:
     return sh.fit(classifier(noisy), X, Y, **{**OPTIONS, **small, **options})
 
 
+def with_divergence(**options: Any) -> sh.Path:
+    """The first strength diverges in every fold beside one that does not: its steps multiply weights by -5e5."""
+    model = mlp()
+    model.compile(keras.optimizers.SGD(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    small = {"lams": [1e7, 0.1, 0.01], "plan": {"chunk": 2, "xla": False}}
+    return sh.fit(model, X, Y, **{**OPTIONS, **small, **options})
+
+
 RUNS: dict[str, Callable[..., sh.Path]] = {
     "batch normalization and dropout, XLA": arrays_at_once,
     "without XLA": without_xla,
@@ -76,6 +84,7 @@ RUNS: dict[str, Callable[..., sh.Path]] = {
     "rows on disk": on_disk,
     "within a budget": within_budget,
     "learning curve": with_learning_curve,
+    "a strength diverges": with_divergence,
 }
 
 
@@ -140,10 +149,10 @@ def kill_at(monkeypatch: Any, fit: Callable[..., sh.Path], folder: Path, number:
     raise AssertionError(f"the run has only {len(events)} events")
 
 
-def assert_equal(path: sh.Path, other: sh.Path, *, notes: bool = True) -> None:
-    """Compare all numbers of two paths to the bit, and the notes."""
+def assert_equal(path: sh.Path, other: sh.Path, *, notes: bool = True, weights: bool = True) -> None:
+    """Compare all numbers of two paths to the bit, and the notes; `weights` is whether a strength has a model."""
     one, two = arrays(path), arrays(other)
-    assert one.keys() == two.keys() and any(name.startswith("weights") for name in one)
+    assert one.keys() == two.keys() and any(name.startswith("weights") for name in one) == weights
     for name in one:
         np.testing.assert_array_equal(one[name], two[name], err_msg=name)
     assert not notes or path.notes == other.notes

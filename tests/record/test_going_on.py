@@ -1,14 +1,17 @@
 """A run that was killed goes on to the same path, to the bit."""
 
+import errno
 import os
 import shutil
 import warnings
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from filelock import FileLock
 
 import shrinkage as sh
@@ -18,6 +21,7 @@ from shrinkage._record import _record
 from shrinkage._record._folder import RunFolder
 from shrinkage._record._status import read_status
 from shrinkage._search import _search
+from tests.daily import each_value
 from tests.fit.fitting import X, Y, classifier
 from tests.record.runs import (
     FINISHED,
@@ -28,7 +32,6 @@ from tests.record.runs import (
     files,
     kill_at,
     on_disk,
-    with_learning_curve,
     without_xla,
     writes,
 )
@@ -94,65 +97,6 @@ def test_a_finished_run_is_read_and_not_trained(tmp_path, monkeypatch):
     assert_equal(again, first)
     assert again.seconds == first.seconds
     assert_equal(sh.Path.load(tmp_path / "run"), first)
-
-
-OTHER: dict[str, tuple[dict[str, Any], str]] = {
-    "strengths": ({"lams": [0.3, 0.1, 0.02]}, "`lams` is"),
-    "epochs": ({"epochs": 4}, "`epochs` is 4, and was 3"),
-    "seed": ({"seed": 1}, "`folds` differs; `seed` is 1, and was 0"),
-    "folds": ({"cv": 4}, "`folds` differs"),
-    "learning curve": ({"learning_curve": True}, "`learning_curve` is True, and was False"),
-    "penalty": ({"penalty": "l1"}, "`penalty` is 'L1()', and was 'L2()'"),
-    "where the penalty enters": ({"how": sh.Decoupled()}, "`how` is 'Decoupled()', and was 'Coupled()'"),
-    "penalised weights": ({"on": "all"}, "`on` is"),
-    "batch size": ({"batch_size": 9}, "`batch_size` is 9, and was 8"),
-    "plan": ({"plan": {"chunk": 4}}, "`chunk` is 4, and was 3"),
-    "weights of rows": ({"sample_weight": np.arange(58) + 1.0}, "`sample weights` differs"),
-}
-
-
-@pytest.mark.parametrize("name", OTHER)
-def test_another_fit_is_refused(name, tmp_path):
-    changes, message = OTHER[name]
-    first = without_xla(run=tmp_path)
-    with pytest.raises(ValueError, match="the record of another fit") as error:
-        without_xla(run=tmp_path, **changes)
-    assert message in str(error.value)
-    assert_equal(without_xla(run=tmp_path), first)
-
-
-def test_a_fit_without_the_learning_curve_of_the_record_is_another_fit(tmp_path):
-    with_learning_curve(run=tmp_path)
-    with pytest.raises(ValueError, match="`learning_curve` is False, and was True"):
-        with_learning_curve(run=tmp_path, learning_curve=False)
-
-
-@pytest.mark.parametrize(
-    ("model", "x", "y", "message"),
-    [
-        (classifier(mlp), X + 1, Y, "`x` differs"),
-        (classifier(mlp), X, (Y + 1) % 3, "`y` differs"),
-        (
-            classifier(lambda: keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, "softmax")])),
-            X,
-            Y,
-            "`model` differs",
-        ),
-    ],
-    ids=["inputs", "targets", "model"],
-)
-def test_other_data_or_another_model_is_refused(model, x, y, message, tmp_path):
-    options: dict[str, Any] = {"penalty": "l2", "lams": [0.1], "epochs": 1, "cv": 2, "run": tmp_path}
-    sh.fit(classifier(mlp), X, Y, **options)
-    with pytest.raises(ValueError, match=message):
-        sh.fit(model, x, y, **options)
-
-
-def test_rows_in_another_order_are_refused(tmp_path, monkeypatch):
-    assert on_disk(run=tmp_path).plan["blocks"] > 2
-    monkeypatch.setattr("tests.record.runs.X", X[::-1])
-    with pytest.raises(ValueError, match="`rows of the dataset`"):
-        on_disk(run=tmp_path)
 
 
 def test_the_recorded_plan_is_used_whatever_another_timing_says(tmp_path, monkeypatch):
@@ -252,13 +196,21 @@ def test_a_refused_call_leaves_no_folder(tmp_path):
         without_xla(run=3)
 
 
-def test_a_chunk_that_does_not_fit_into_memory_is_halved(tmp_path, monkeypatch):
+OUT_OF_MEMORY = pytest.mark.parametrize(
+    "make_error",
+    [lambda: MemoryError("no room"), lambda: tf.errors.ResourceExhaustedError(None, None, "no room")],
+    ids=["Python", "TensorFlow"],
+)
+
+
+@OUT_OF_MEMORY
+def test_a_chunk_that_does_not_fit_into_memory_is_halved(make_error, tmp_path, monkeypatch):
     """Also after a kill: the run goes on with the smaller chunks, whatever memory is free then."""
     original = _search.score
 
     def score(cohort, lam, **options):
         if lam.shape[1] > 1:
-            raise MemoryError("no room")
+            raise make_error()
         return original(cohort, lam, **options)
 
     with monkeypatch.context() as patch:
@@ -284,13 +236,6 @@ def test_a_run_that_was_killed_for_its_memory_goes_on_with_fewer_strengths_at_a_
         without_xla(run=tmp_path, plan={"chunk": 7, "xla": False})
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int32", "uint16"])
-def test_labels_of_another_integer_type_are_the_same_data(tmp_path, monkeypatch, dtype):
-    path = without_xla(run=tmp_path)
-    monkeypatch.setattr("tests.record.runs.Y", Y.astype(dtype))
-    assert_equal(without_xla(run=tmp_path), path)
-
-
 def test_memory_that_runs_out_after_a_checkpoint(tmp_path, monkeypatch):
     """The checkpoint is of more strengths at a time, and is not gone on from."""
     train, epochs = Cohort.train_epoch, list[int]()
@@ -308,31 +253,63 @@ def test_memory_that_runs_out_after_a_checkpoint(tmp_path, monkeypatch):
     assert_equal(path, without_xla(plan={"chunk": 2, "xla": False}), notes=False)
 
 
-def test_memory_for_one_strength_that_runs_out_is_said(monkeypatch):
+@OUT_OF_MEMORY
+def test_memory_for_one_strength_that_runs_out_is_said(make_error, monkeypatch):
     def score(*_, **options):
-        raise MemoryError("no room")
+        raise make_error()
 
     monkeypatch.setattr(_search, "score", score)
     with pytest.raises(MemoryError, match=r"one strength at a time: give a smaller batch_size.*no room"):
         without_xla()
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 6, 12])
-def test_a_full_disk_costs_the_record_and_not_the_result(number, tmp_path, monkeypatch):
-    """From some write on there is no room. The run says so, returns its path, and leaves a record that is valid."""
+@cache
+def plain() -> sh.Path:
+    """The path of `without_xla` without a record."""
+    return without_xla()
+
+
+def train_without_room(monkeypatch, folder: Path, code: int, is_reached: Callable[[list[str]], bool]) -> None:
+    """Train while writes fail from some event on. The run says so, returns its path, and leaves a valid record."""
     seen = list[str]()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
 
     def watch(event, _):
         seen.append(event)
-        if event.startswith("before") and len(seen) > 2 * number:
-            raise OSError(28, "No space left on device")
+        if is_reached(seen):
+            fail()
 
-    with writes(monkeypatch, watch), pytest.warns(UserWarning, match=r"could not be saved .*No space left"):
-        path = without_xla(run=tmp_path)
+    with writes(monkeypatch, watch), monkeypatch.context() as patch:
+        if code == errno.EROFS:  # the folder takes no result either
+            patch.setattr(sh.Path, "save", fail)
+        with pytest.warns(UserWarning, match=f"could not be saved .*{os.strerror(code)}"):
+            path = without_xla(run=folder)
     *_, note = path.notes
-    assert "No space left" in note
+    assert os.strerror(code) in note
+    assert_equal(path, plain(), notes=False)
     with warnings.catch_warnings(action="error", category=UserWarning):
-        assert_equal(without_xla(run=tmp_path), without_xla())
+        assert_equal(without_xla(run=folder), plain())
+
+
+@pytest.mark.parametrize(("number", "code"), each_value([1, 2, 3, 6, 12], [errno.ENOSPC, errno.EROFS]))
+def test_a_full_disk_costs_the_record_and_not_the_result(number, code, tmp_path, monkeypatch):
+    """No file can be written from some time on: there is no room, or the folder became read-only."""
+    train_without_room(
+        monkeypatch, tmp_path, code, lambda seen: seen[-1].startswith("before") and len(seen) > 2 * number
+    )
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_is_full_from_any_event_on(code, tmp_path, monkeypatch):
+    """Also from the end of a write on, where the file is complete and could not be flushed."""
+    events = count_events(monkeypatch, without_xla, tmp_path / "whole")
+    for number in range(2, len(events)):  # a disk that takes no first line is an error before training
+        train_without_room(monkeypatch, tmp_path / f"{number}", code, lambda seen, first=number: len(seen) > first)
+        assert files(tmp_path / f"{number}") == FINISHED
+    print(f"{len(events) - 2} places of a full disk")
 
 
 def test_rows_that_cannot_be_read_stop_the_run_with_a_record(tmp_path, monkeypatch):

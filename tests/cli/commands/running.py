@@ -1,17 +1,21 @@
 """The commands, run in a temporary folder, and `sh.fit` without training."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from click.testing import CliRunner, Result
+from pytest import MonkeyPatch
 
 import shrinkage as sh
 from shrinkage._host._quiet import require_tensorflow
 from shrinkage._model._template import Template
 from shrinkage._note import Note
 from shrinkage._problem._request import Request
+from shrinkage._record import _record
 from shrinkage.cli import main
 from tests.synthetic_path import make_path
 
@@ -95,3 +99,19 @@ def houses(**changes) -> pd.DataFrame:
 def write(name: str = "houses.csv", **changes) -> Path:
     houses(**changes).to_csv(name, index=False)
     return Path(name)
+
+
+@contextmanager
+def stopped_after(count: int) -> Iterator[None]:
+    """Stop training as by Ctrl-C, after a number of checkpoints."""
+    save, left = _record.Record.save, [count]
+
+    def saving(self, *arguments):
+        save(self, *arguments)
+        left[0] -= 1
+        self.interrupts.requested = left[0] <= 0
+
+    with MonkeyPatch.context() as patch:
+        patch.setattr(_record, "_SHARE", np.inf)
+        patch.setattr(_record.Record, "save", saving)
+        yield

@@ -3,8 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -15,25 +13,9 @@ from filelock import FileLock
 
 import shrinkage as sh
 from shrinkage._record import _record
-from tests.cli.commands.running import houses, run, write
+from tests.cli.commands.running import houses, run, stopped_after, write
 
 FIT = ("fit", "houses.csv", "--target", "price", "--epochs", "4", "--folds", "2", "-o", "run")
-
-
-@contextmanager
-def stopped_after(count: int) -> Iterator[None]:
-    """Stop training as by Ctrl-C, after a number of checkpoints."""
-    save, left = _record.Record.save, [count]
-
-    def saving(self, *arguments):
-        save(self, *arguments)
-        left[0] -= 1
-        self.interrupts.requested = left[0] <= 0
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_record, "_SHARE", np.inf)
-        patch.setattr(_record.Record, "save", saving)
-        yield
 
 
 @pytest.fixture
