@@ -85,14 +85,16 @@ audit: .venv/dev.stamp ## the known vulnerabilities of the locked versions
 	    *) echo "$$found"; exit $$status ;; \
 	esac
 
-# Of the oldest versions only the bounds of pyproject.toml are old: what these need is the newest that fits.
-release: .venv/dev.stamp test-wheel ## build the distribution in dist/, and try it
+# The wheel is built from the source distribution, so trying it tries both.
+release: .venv/dev.stamp ## build the distribution in dist/, check its metadata, and try the wheel
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
 	$(PYTHON) -m venv --clear .venv-release
-	.venv-release/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.tar.gz)[cpu]"
+	.venv-release/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo dist/*.whl)[cpu]"
 	cd .venv-release && bin/python -I ../tests/try_wheel.py && bin/shrinkage --version
 
+# Of the oldest versions only the bounds of pyproject.toml are old: what these need is the newest that fits.
 lock: ## renew constraints.txt and constraints-oldest.txt
 	$(call python,3.11) -m venv --clear .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --editable '.[cpu,dev]'

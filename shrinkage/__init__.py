@@ -1,4 +1,4 @@
-"""glmnet for Keras: the whole regularization path of a neural network, cross-validated.
+"""How much L2, L1 or weight decay does a Keras model need? Its regularization path, cross-validated.
 
 The objective is always the mean data loss plus lam * P(w), with P = ½Σw² for `L2` and P = Σ|w| for `L1`. The
 documentation of `ElasticNet` and `GroupLasso` defines P for these penalties.

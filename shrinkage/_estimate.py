@@ -1,4 +1,4 @@
-"""The function `sh.estimate`: what a training takes, before it."""
+"""The function `sh.estimate`: the time and memory of a training, predicted before it."""
 
 import inspect
 import math
@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, repr=False)
 class Estimate:
-    """What a training takes: the result of `estimate`."""
+    """The time and memory that a training takes: the result of `estimate`."""
 
     lams: tuple[float, ...]
     """Strengths, descending."""

@@ -13,7 +13,7 @@ def check_file_name(argument: str, given: Any, expected: str) -> Path:
     """Return the file or folder of an argument; `~` is the home folder.
 
     Args:
-        argument: The argument as a message names it, such as "`run`", or a term of a `Note`.
+        argument: The argument as a message names it, such as "`run`", or a word of a `Note`.
         given: The value of the argument.
         expected: What the value must be, with an example.
 

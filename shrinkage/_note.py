@@ -1,4 +1,4 @@
-"""Messages that name arguments in terms of Python or of the shell, such as "raise `epochs`" and "raise --epochs"."""
+"""Messages that name arguments in words of Python or of the shell, such as "raise `epochs`" and "raise --epochs"."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def _label(labels: Sequence[object], number: int) -> str:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The terms of Python or of the shell for use in messages."""
+    """The words of Python or of the shell for use in messages."""
 
     words: Mapping[str, str]
-    """The text for each term. `PYTHON` has all terms."""
+    """The text for each word. `PYTHON` has all words."""
     labels: Sequence[object] = ()
     """The labels of the classes 0, 1, ...; empty if they are unknown."""
     is_shell: bool = False
@@ -63,7 +63,7 @@ class Vocabulary:
     """The option of an argument, if it is not `--name`."""
 
     def say(self, text: str) -> str:
-        """Return a `Note` in the terms of this vocabulary; plain text is returned unchanged."""
+        """Return a `Note` in the words of this vocabulary; plain text is returned unchanged."""
         return text.render(self) if isinstance(text, Note) else text
 
 
@@ -105,15 +105,15 @@ PYTHON = Vocabulary(
         ),
     }
 )
-"""All terms that differ between Python and the shell, with the words of Python."""
+"""All words that differ between Python and the shell, with the text for Python."""
 
 
 class Note(str):
-    """A message in the terms of Python, which `render` translates into the terms of the shell.
+    """A message in the words of Python, which `render` translates into the words of the shell.
 
     Args:
-        text: The message. `$name` stands for the term `name` of `PYTHON`, or for the value `name` of `values`.
-        values: An `Argument` or `Classes` for each `$name` in the text that is not a term.
+        text: The message. `$name` stands for the word `name` of `PYTHON`, or for the value `name` of `values`.
+        values: An `Argument` or `Classes` for each `$name` in the text that is not a word of `PYTHON`.
 
     Example:
         >>> note = Note("Lower $learning_rate: class $classes.", classes=Classes(((0, 2),)))
@@ -132,7 +132,7 @@ class Note(str):
         return note
 
     def render(self, terms: Vocabulary) -> str:
-        """Return the message in the terms of a vocabulary."""
+        """Return the message in the words of a vocabulary."""
         return _render(self.text, self.values, terms)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -140,7 +140,7 @@ class Note(str):
 
 
 def to_record(note: str) -> Any:
-    """Return a note for a file of JSON, which `from_record` reads: with the names of its terms, or as plain text."""
+    """Return a note for a file of JSON, which `from_record` reads: with the names of its words, or as plain text."""
     if not isinstance(note, Note):
         return note
     return {"text": note.text, "values": {name: asdict(value) for name, value in note.values.items()}}

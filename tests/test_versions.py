@@ -67,3 +67,12 @@ def test_an_audit_fails_for_what_it_finds_and_not_without_the_service(tmp_path, 
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == passes, done.stderr
     assert words in done.stdout and done.stdout.count("\n") == 1
+
+
+def test_a_release_checks_and_tries_the_wheel_that_it_built():
+    command = ["make", "--dry-run", "--assume-old=.venv/dev.stamp", "release"]
+    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert lines.count("-m build") == 1 and "pip wheel" not in lines
+    steps = ["-m build", "-m twine check", "-m venv --clear", "dist/*.whl", "try_wheel.py"]
+    places = [lines.index(step) for step in steps]
+    assert places == sorted(places)

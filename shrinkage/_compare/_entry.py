@@ -1,4 +1,4 @@
-"""What is compared: no penalty, early stopping, and each penalty at its choice."""
+"""The entries of a comparison: no penalty, early stopping, and each penalty at its choice."""
 
 import math
 from collections.abc import Mapping

@@ -39,7 +39,7 @@ _REBUILT = ("_network", "model_")
 
 
 class _PathEstimator(BaseEstimator):
-    """What both estimators share. Importing it imports no Keras, which takes seconds: `fit` does."""
+    """The methods of both estimators. This module does not import Keras, which takes seconds; `fit` does."""
 
     model: Any
     hidden: Any

@@ -14,7 +14,7 @@ from shrinkage._path._words import NOTHING, Said, interval_text, loss_words
 
 
 class MoreRows(Enum):
-    """What a learning curve says of more rows, or why it cannot tell."""
+    """The finding of a learning curve on more rows, or the reason why it does not decide."""
 
     HELP = "from half of the rows to all, the loss falls clearly"
     HARDLY_HELP = "it falls by less than matters"

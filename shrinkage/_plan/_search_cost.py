@@ -1,4 +1,4 @@
-"""What a search within a budget costs, and what the whole grid would cost."""
+"""The cost of a search within a budget, and of the whole grid."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""The argument `budget` of `fit`: what a search within a budget needs, and what it is not measured for."""
+"""The argument `budget` of `fit`: the requirements of a search within a budget, and the cases without a measurement."""
 
 from numbers import Real
 from typing import Any

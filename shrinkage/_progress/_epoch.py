@@ -1,4 +1,4 @@
-"""What `on_epoch` of `sh.fit` receives: the losses of the strengths in training, after an epoch."""
+"""The argument of `on_epoch` of `sh.fit`: the losses of the strengths in training, after an epoch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

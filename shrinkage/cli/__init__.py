@@ -19,9 +19,9 @@ from ._resume import resume, show
 @click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="shrinkage")
 def main() -> None:
-    """glmnet for Keras: train a network at every strength of a penalty, cross-validate, keep the best.
+    """Train a network at every strength of a penalty, cross-validate, and keep the best.
 
-    Start with `shrinkage demo`, or with a table of your own:
+    Start with `shrinkage demo`, or with your own table:
 
     \b
       shrinkage fit houses.csv --target price

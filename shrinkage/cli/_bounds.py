@@ -1,4 +1,4 @@
-"""Bounds of what is read from a file of a stranger, which may unpack to terabytes or never end a line."""
+"""Limits for reading an untrusted file, which may unpack to terabytes or have a line without end."""
 
 import io
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`shrinkage fit --dry-run`: what the training would take, without the training."""
+"""`shrinkage fit --dry-run`: the time and memory of the training, without the training."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

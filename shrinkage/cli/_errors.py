@@ -23,12 +23,12 @@ Exit codes:
 """
 
 
-# Control characters, which a terminal obeys, signs that turn the direction of text, and bytes that are no text.
+# Control characters of terminals, characters that change the direction of text, and bytes that are not text.
 _OBEYED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    r"""Return a text that may have names and cells of a stranger's file, with what a terminal would obey escaped.
+    r"""Return a text with names or cells of an untrusted file, where characters that control a terminal are escaped.
 
     >>> printable("column \x1b[31mred")
     'column \\x1b[31mred'

@@ -1,4 +1,4 @@
-"""The options for what a command shows while it trains."""
+"""The options for the progress that a command shows while it trains."""
 
 from collections.abc import Callable
 from typing import Any

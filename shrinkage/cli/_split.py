@@ -1,4 +1,4 @@
-"""How the rows of a table are split: at random, by a column of groups, by a column of fold numbers, or in time."""
+"""The split of the rows of a table: at random, by a column of groups, by a column of fold numbers, or in time."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""The shell's terms in the messages of the library."""
+"""The words of the shell in the messages of the library."""
 
 import contextlib
 import warnings
