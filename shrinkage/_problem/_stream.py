@@ -131,7 +131,7 @@ def _stored(spool: Spool, structure: Any, inputs: SplitInputs, folds: Folds, sco
     return StoredRows(
         spool, structure, np.append(folds.train.sizes, len(weight)), _weights_of(folds.held_out, inputs.weight),
         _weights_of(scored, inputs.weight), int(np.count_nonzero(weight > 0)), sample, inputs.weight[sample],
-        zlib.crc32(np.ascontiguousarray(inputs.weight), spool.checksum) if np.ptp(inputs.weight) else spool.checksum,
+        zlib.crc32(np.ascontiguousarray(inputs.weight).data, spool.checksum) if np.ptp(inputs.weight) else spool.checksum,
     )  # fmt: skip
 
 
