@@ -151,8 +151,8 @@ class Path(Curve):
             choose(self.candidates, self.se)  # raises NothingToChoose
         if status is Status.NOT_TRAINED:
             grid = "models='all'" if self.budget is None else "no `budget`"
-            lam = self.lams[index]
-            before = f"{attach_code(self, lam, self.plan)} and then " if lam else ""
+            call = attach_code(self, self.lams[index], self.plan)
+            before = f"{call} and then " if self.lams[index] else ""
             raise ValueError(
                 f"No model was trained on all rows at {strength}, which is not a choice. Call fit with {grid}; or call "
                 f"{before}model.fit for {self.epochs[index]} epochs."

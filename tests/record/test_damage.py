@@ -1,5 +1,6 @@
 """Every changed or missing byte of a record is noticed, and costs no more than training again."""
 
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,40 @@ def test_a_damaged_record_costs_training_and_not_the_result(pattern, share, tmp_
     assert "damaged" in " ".join(path.notes[len(plain.notes) :])
     assert_equal(path, plain, notes=False)
     assert files(tmp_path / "run") == FINISHED
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["journal", "checkpoint"])
+def test_a_byte_of_a_killed_run_that_changes_costs_training_and_not_the_result(kind, tmp_path, monkeypatch):
+    """A damaged line or checkpoint is a note; only a last line that a kill may have torn is none."""
+    events, killed = count_events(monkeypatch, without_xla, tmp_path / "whole"), tmp_path / "killed"
+    lines = [number for number, event in enumerate(events) if event == "before append"]
+    kill_at(monkeypatch, without_xla, killed, lines[7])
+    last = read_journal(killed / JOURNAL).records[-1]
+    assert last["part"] == 1 and not last["finished"], "a finished part, and a checkpoint"
+    name = JOURNAL if kind == "journal" else last["file"]
+    whole, plain = (killed / name).read_bytes(), without_xla()
+    end_of_first, end_of_last = whole.find(b"\n"), whole.rfind(b"\n")
+    places, quiet = np.linspace(0, len(whole) - 1, 60).astype(int).tolist(), list[int]()
+    if kind == "journal":
+        places.append(end_of_last)
+    for place in places:
+        folder = tmp_path / f"{place}"
+        shutil.copytree(killed, folder)
+        (folder / name).write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if kind == "journal" and place <= end_of_first:
+                with pytest.raises(ValueError, match="damaged at its beginning"):
+                    without_xla(run=folder)
+                continue
+            path = without_xla(run=folder)
+        assert_equal(path, plain, notes=False)
+        assert files(folder) == FINISHED
+        if "damaged" not in " ".join(path.notes[len(plain.notes) :]):
+            quiet.append(place)
+    assert all(kind == "journal" and place >= end_of_last for place in quiet), quiet
+    print(f"{len(places)} bytes of {len(whole)}, {len(quiet)} of them without a note")
 
 
 @pytest.mark.parametrize("name", ["arrays.npz", "path.json", "template.keras"])
