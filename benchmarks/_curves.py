@@ -160,12 +160,12 @@ def rate(job: dict[str, Any]) -> dict[str, float]:
         for n in (512, 1024, 2048):
             x = np.random.default_rng(0).normal(size=(n, n)).astype("float32")
             for name, tensor in (("numpy", x), ("tensorflow", tf.constant(x))):
-                seconds = _least(lambda name=name, tensor=tensor: np.asarray(multiply[name](tensor, tensor)), 20)
+                seconds = _time_call(lambda name=name, tensor=tensor: np.asarray(multiply[name](tensor, tensor)), 20)
                 best[name] = max(best[name], 2e-9 * n**3 / seconds)
     source = np.ones((threads, 2**24), "float32")  # 64 MiB a thread, more than a cache holds
     target = np.zeros_like(source)
     with ThreadPoolExecutor(threads) as pool:
-        seconds = _least(lambda: list(pool.map(np.copyto, target, source)), 10)
+        seconds = _time_call(lambda: list(pool.map(np.copyto, target, source)), 10)
     return best | {"memory": 2e-9 * source.nbytes / seconds}
 
 
@@ -173,7 +173,7 @@ def _profile(job: dict[str, Any]) -> dict[str, float]:
     return profile(changed(DENSE, job["changes"]))
 
 
-def _least(call: Callable[[], Any], times: int) -> float:
+def _time_call(call: Callable[[], Any], times: int) -> float:
     """Return the seconds of the fastest of some calls, a first one left out."""
     call()
     seconds = []

@@ -68,7 +68,7 @@ class Problem:
 def problems(draws: range, folders: _sets.Folders) -> list[Problem]:
     """Return all problems, few rows first; problems of equal shape are neighbours, whose compiled steps are kept."""
     cells = [(name, n, noise) for name, levels in _LEVELS.items() for n in SIZES for noise in levels]
-    cells += [(name, n, 0.0) for name in REAL if not _sets.missing(name, folders) for n in REAL_SIZES]
+    cells += [(name, n, 0.0) for name in REAL if not _sets.find_missing(name, folders) for n in REAL_SIZES]
     return [
         Problem(name, n, noise, draw, folders)
         for name, n, noise in sorted(cells, key=lambda cell: cell[1] > 1000)

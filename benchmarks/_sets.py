@@ -43,7 +43,7 @@ FILES: dict[str, tuple[tuple[str, ...], ...]] = {
 Folders = tuple[str, ...]
 
 
-def missing(name: str, folders: Folders) -> list[str]:
+def find_missing(name: str, folders: Folders) -> list[str]:
     """Return the files of a set, by their first name, that are not in the folders or below."""
     return [names[0] for names in FILES[name] if _find(names, folders) is None]
 
@@ -58,7 +58,7 @@ def load(name: str, folders: Folders, rows: int | None = None) -> tuple[np.ndarr
     """
     paths = [path for names in FILES[name] if (path := _find(names, folders)) is not None]
     if len(paths) < len(FILES[name]):
-        raise FileNotFoundError(f"`folders` must hold {missing(name, folders)}. Received: {folders}.")
+        raise FileNotFoundError(f"`folders` must hold {find_missing(name, folders)}. Received: {folders}.")
     x, y = _READERS[name](*paths)
     chosen = np.resize(np.arange(len(x)), len(x) if rows is None else rows)
     return x[chosen], y[chosen]

@@ -343,7 +343,7 @@ def main(folders: _sets.Folders, seeds: int, only: str | None, results: Path | N
     done = {(found.pair, found.seed) for found in kept}
     for seed in range(seeds):
         for name, pair in PAIRS.items():
-            if (only or "") not in name or (name, seed) in done or _sets.missing(pair.data, folders):
+            if (only or "") not in name or (name, seed) in done or _sets.find_missing(pair.data, folders):
                 continue
             kept.append(found := compare(name, seed, folders))
             print(name, seed, json.dumps(losses(found)), json.dumps(found.budgets), flush=True)

@@ -109,7 +109,7 @@ def main(folders: _sets.Folders, seeds: int, results: Path | None) -> None:
     lines = results.read_text("utf-8").splitlines() if results and results.is_file() else []
     kept = [Found(**json.loads(line)) for line in lines]
     done = {(found.pair, found.seed, found.penalty) for found in kept}
-    names = [name for name, pair in PAIRS.items() if not _sets.missing(pair.data, folders)]
+    names = [name for name, pair in PAIRS.items() if not _sets.find_missing(pair.data, folders)]
     for case in [(name, FIRST_DRAW + seed, penalty) for seed in range(seeds) for penalty in TITLES for name in names]:
         if case in done:
             continue

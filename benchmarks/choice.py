@@ -259,7 +259,7 @@ def main(folders: tuple[str, ...], seeds: int, names: tuple[str, ...], epochs: i
     """Print the tables of test losses, and write them to docs/choice.md."""
     found: dict[str, list[Found]] = {}
     for name in names or SETS:
-        if absent := _sets.missing(name, folders):
+        if absent := _sets.find_missing(name, folders):
             click.echo(f"{name} is skipped: no {' and no '.join(absent)} in the folders of --data.", err=True)
         else:
             found[name] = []

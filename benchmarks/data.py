@@ -371,7 +371,7 @@ def main(folders: tuple[str, ...], rows: int | None, names: tuple[str, ...], mem
     tables, found = dict[str, str](), dict[str, dict[str, Cost]]()
     with tempfile.TemporaryDirectory() as folder:
         for name in names or SETS:
-            if absent := _sets.missing(name, folders):
+            if absent := _sets.find_missing(name, folders):
                 click.echo(f"{name} is skipped: no {' and no '.join(absent)} in the folders of --data.", err=True)
                 continue
             found[name] = compare(name, folders, Path(folder), rows)

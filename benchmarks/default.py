@@ -270,9 +270,9 @@ def main(folders: tuple[str, ...], seeds: int, names: tuple[str, ...], epochs: i
     """Print the tables, and write them to docs/choice.md."""
     pairs = [pair for pair in PAIRS if not names or pair.data in names]
     for pair in pairs:
-        if absent := _sets.missing(pair.data, folders):
+        if absent := _sets.find_missing(pair.data, folders):
             click.echo(f"{pair.title} is skipped: no {' and no '.join(absent)} in the folders of --data.", err=True)
-    pairs = [pair for pair in pairs if not _sets.missing(pair.data, folders)]
+    pairs = [pair for pair in pairs if not _sets.find_missing(pair.data, folders)]
     jobs = [Run(pair, seed, folders, epochs) for pair in pairs for seed in range(seeds)]
     found = measured(jobs, processes, lambda line: click.echo(line, err=True))
     note = f"{len(pairs)} pairs, {seeds} seeds of each. {machine()}"

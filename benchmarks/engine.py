@@ -57,7 +57,7 @@ def main(
         tables |= _curves.tables(store, changes, None if changes else DOCS / "engine.png")
     if pairs and not rows:
         tables["engine_pairs"] = _pairs.table(
-            store, pairs, lambda name: not _sets.missing(WORKS[name].data, folders),
+            store, pairs, lambda name: not _sets.find_missing(WORKS[name].data, folders),
             names or (() if widths else tuple(WORKS)), widths or (() if names else _pairs.WIDTHS), changes,
         )  # fmt: skip
     tables["engine_machine"] = machine()
@@ -81,7 +81,7 @@ def compare(
     """Measure the works whose data are there, in all their ways, or in some."""
     found: Costs = {}
     for name in names:
-        if absent := _sets.missing(WORKS[name].data, folders):
+        if absent := _sets.find_missing(WORKS[name].data, folders):
             click.echo(f"{name} is skipped: no {' and no '.join(absent)} in the folders of --data.", err=True)
             continue
         costs = found[name] = {}

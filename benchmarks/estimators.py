@@ -133,7 +133,7 @@ def main(folders: _sets.Folders, names: tuple[str, ...], quick: bool, dry_run: b
         for name in of_kind:
             if names and name not in names:
                 continue
-            if absent := _sets.missing(name, folders):
+            if absent := _sets.find_missing(name, folders):
                 click.echo(f"{name} is skipped: no {' and no '.join(absent)} in the folders of --data.", err=True)
                 continue
             found[name] = compare(name, folders, quick=quick)

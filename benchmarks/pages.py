@@ -32,7 +32,7 @@ def _rows(name: str, convention: Convention) -> list[list[str]]:
 def _strength(convention: Convention, factor: Factor | str) -> str:
     if isinstance(factor, str):
         return f"none: {factor}"
-    formula = f"1 / ({factor})" if convention.inverse else str(factor)
+    formula = f"1 / ({factor})" if convention.is_inverse else str(factor)
     return f"`{convention.written.format(formula)}`"
 
 

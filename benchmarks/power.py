@@ -175,7 +175,7 @@ def measured(jobs: list[Draw], tell: Callable[[str], None]) -> dict[str, list[li
 @click.option("--epochs", type=int, help="Other than the table's; then no page is written.")
 def main(folders: tuple[str, ...], draws: int, names: tuple[str, ...], epochs: int | None) -> None:
     """Print the tables, and write them to docs/choice.md."""
-    sets = [name for name in names or SETS if not _sets.missing(name, folders)]
+    sets = [name for name in names or SETS if not _sets.find_missing(name, folders)]
     if skipped := sorted(set(names or SETS) - set(sets)):
         click.echo(f"Skipped, as files are missing in the folders of --data: {', '.join(skipped)}.", err=True)
     more = {} if epochs is None else {"epochs": epochs}

@@ -252,7 +252,7 @@ def main(folders: tuple[str, ...], only: tuple[str, ...]) -> None:
     for kind in KINDS:
         if only and kind.title not in only:
             continue
-        if absent := [file for name in kind.data for file in _sets.missing(name, folders)]:
+        if absent := [file for name in kind.data for file in _sets.find_missing(name, folders)]:
             raise click.UsageError(f"--data must name a folder with {', '.join(absent)}, for the {kind.title}.")
         x, y = kind.rows(folders)
         for name, way in kind.ways.items():

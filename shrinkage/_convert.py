@@ -83,7 +83,7 @@ class Convention:
         kinds: the penalties that the strength may belong to.
         factors: the factor strength / lam by loss, or a sentence that says why there is no equivalent. The key None is
             for all other losses.
-        inverse: whether the strength is 1 / (factor * lam).
+        is_inverse: whether the strength is 1 / (factor * lam).
         decoupled: whether the optimizer shrinks the weights separately from the step; else the penalty is in the
             objective.
         optimizer: the only optimizer with this convention, or None.
@@ -93,7 +93,7 @@ class Convention:
     written: str
     kinds: tuple[str, ...]
     factors: Mapping[str | None, Factor | str] = field(default_factory=lambda: {None: Factor()})
-    inverse: bool = False
+    is_inverse: bool = False
     decoupled: bool = False
     optimizer: str | None = None
     note: str = ""
@@ -149,7 +149,7 @@ CONVENTIONS = {
         "LogisticRegression(C={}, l1_ratio=rho)",
         _LINEAR,
         {BINARY: Factor(1, {"n": 1}), CLASSES: Factor(1, {"n": 1})},
-        inverse=True,
+        is_inverse=True,
         note=_ONE_COLUMN,
     ),
     "sklearn.SGDRegressor": Convention(
@@ -254,18 +254,18 @@ def convert(
         ...
         ValueError: keras.weight_decay has no equivalent as keras.L2 with optimizer='adam': a decoupled decay...
     """
-    given, wanted = _convention("source", source), _convention("target", target)
-    known = {"n": n, "batch": batch, "eta": eta, "sd_y": sd_y, "sigma": sigma}
-    _check_numbers(lam, given, known)
-    _check_kinds(source, given, target, wanted)
-    _check_enters(source, given, target, wanted, _optimizer_name(optimizer))
-    ratio = _factor(target, wanted, loss) / _factor(source, given, loss)
-    known = _needed_numbers(ratio, known, f"{source} to {target}")
-    if lam == (math.inf if given.inverse else 0):  # no penalty
-        return math.inf if wanted.inverse else 0.0
+    source_convention, target_convention = _convention("source", source), _convention("target", target)
+    numbers = {"n": n, "batch": batch, "eta": eta, "sd_y": sd_y, "sigma": sigma}
+    _check_numbers(lam, source_convention, numbers)
+    _check_kinds(source, source_convention, target, target_convention)
+    _check_enters(source, source_convention, target, target_convention, _optimizer_name(optimizer))
+    ratio = _factor(target, target_convention, loss) / _factor(source, source_convention, loss)
+    numbers = _needed_numbers(ratio, numbers, f"{source} to {target}")
+    if lam == (math.inf if source_convention.is_inverse else 0):  # no penalty
+        return math.inf if target_convention.is_inverse else 0.0
     try:
-        common = (1 / lam if given.inverse else lam) * ratio.value(known)
-        converted = 1 / common if wanted.inverse else common
+        common = (1 / lam if source_convention.is_inverse else lam) * ratio.value(numbers)
+        converted = 1 / common if target_convention.is_inverse else common
     except (OverflowError, ZeroDivisionError):
         converted = math.inf
     if not 0 < converted < math.inf:
@@ -286,8 +286,8 @@ def _convention(argument: str, name: str) -> Convention:
 
 
 def _check_numbers(lam: float, given: Convention, known: Mapping[str, float | None]) -> None:
-    if not _is_number(lam) or lam < 0 or (given.inverse and lam == 0) or (math.isinf(lam) and not given.inverse):
-        expected = "a positive number" if given.inverse else "a finite number, 0 or more"
+    if not _is_number(lam) or lam < 0 or (given.is_inverse and lam == 0) or (math.isinf(lam) and not given.is_inverse):
+        expected = "a positive number" if given.is_inverse else "a finite number, 0 or more"
         raise ValueError(Note(f"$lam must be {expected}; received {lam!r}.", lam=Argument("lam", equals=False)))
     for name, value in known.items():
         if value is not None and not (_is_number(value) and 0 < value < math.inf):
@@ -374,8 +374,8 @@ def name_loss(loss: Any) -> str:
 
 
 def _needed_numbers(ratio: Factor, known: Mapping[str, float | None], what: str) -> dict[str, float]:
-    missing = [name for name in ratio.powers if known[name] is None]
-    if missing:
-        asked = "; ".join(f"${name}, {_MEANING[name]}" for name in sorted(missing))
-        raise ValueError(Note(f"{what} needs {asked}.", **{name: Argument(name) for name in missing}))
+    missing_names = [name for name in ratio.powers if known[name] is None]
+    if missing_names:
+        asked = "; ".join(f"${name}, {_MEANING[name]}" for name in sorted(missing_names))
+        raise ValueError(Note(f"{what} needs {asked}.", **{name: Argument(name) for name in missing_names}))
     return {name: value for name, value in known.items() if value is not None}

@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from shrinkage._exact._runner import make_runner
-from shrinkage._hints._arguments import hinted
+from shrinkage._hints._arguments import give_hints
 from shrinkage._hints._fit import HINTS, missing_words
 from shrinkage._note import PYTHON, Vocabulary, duration
 from shrinkage._plan._any_runner import AnyRunner
@@ -105,7 +105,7 @@ def _with_arguments_of(
     return decorate
 
 
-@hinted(HINTS, missing_words)
+@give_hints(HINTS, missing_words)
 @_with_arguments_of(Request)
 def estimate(request: Request) -> Estimate:
     """Return the models, the seconds and the memory that `fit` would take, without training.

@@ -12,7 +12,7 @@ import keras
 
 from shrinkage._cluster._connection import check_cluster
 from shrinkage._exact._runner import make_runner
-from shrinkage._hints._arguments import hinted
+from shrinkage._hints._arguments import give_hints
 from shrinkage._hints._fit import HINTS, missing_words
 from shrinkage._learning_curve import learn_on_subsets
 from shrinkage._note import duration
@@ -25,7 +25,7 @@ from shrinkage._problem._prepare import prepare
 from shrinkage._problem._request import Request
 from shrinkage._progress._epoch import OnEpoch
 from shrinkage._progress._monitor import Monitor
-from shrinkage._progress._reporters import LOGGER, monitored
+from shrinkage._progress._reporters import LOGGER, start_monitor
 from shrinkage._progress._snapshot import Snapshot
 from shrinkage._record._folder import check_run
 from shrinkage._record._record import Record
@@ -33,7 +33,7 @@ from shrinkage._record._unrecorded import Unrecorded
 from shrinkage._search._search import Outcome, Search
 
 
-@hinted(HINTS, missing_words)
+@give_hints(HINTS, missing_words)
 def fit(
     model: keras.Model | Callable[[], keras.Model],
     x: Any,
@@ -227,7 +227,7 @@ def fit(
     if on_epoch is not None and not callable(on_epoch):
         raise TypeError(f"`on_epoch` must be a function of an epoch. Received: {type(on_epoch).__name__}.")
     check_cluster(cluster)
-    with monitored(progress, tensorboard, on_epoch) as monitor:
+    with start_monitor(progress, tensorboard, on_epoch) as monitor:
         if run is None:
             return _fit_unrecorded(request, monitor, cluster, verbose=verbose)
         return _fit_recorded(request, run, monitor, cluster, verbose=verbose)

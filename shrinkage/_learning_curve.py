@@ -91,8 +91,8 @@ def _join(curve: Curve, points: list[_Point], lams: np.ndarray) -> LearningCurve
 
     def stack(losses: list[np.ndarray]) -> np.ndarray:
         """Stack losses (F, S, E) by point; `patience` may have made curves shorter, which NaN fills."""
-        missing = [((0, 0), (0, 0), (0, longest - each.shape[2])) for each in losses]
-        return np.stack([np.pad(a, pad, constant_values=np.nan) for a, pad in zip(losses, missing, strict=True)])
+        padding = [((0, 0), (0, 0), (0, longest - each.shape[2])) for each in losses]
+        return np.stack([np.pad(a, pad, constant_values=np.nan) for a, pad in zip(losses, padding, strict=True)])
 
     mean, se = (np.stack(part) for part in zip(*(point.mean_and_se for point in points), strict=True))
     train = [summarise(at_epochs(point.train_loss, point.epochs), point.problem.train_weight)[0] for point in points]

@@ -38,9 +38,9 @@ class Classes:
 
     def render(self, terms: Vocabulary) -> str:
         """Return `0 (2 rows), 3 (1 row)`, with class labels if `terms` has them; at most 15 classes are listed."""
-        listed = [f"{_label(terms.labels, number)} ({n} row{'s' * (n != 1)})" for number, n in self.rows[:_LISTED]]
+        items = [f"{_label(terms.labels, number)} ({n} row{'s' * (n != 1)})" for number, n in self.rows[:_LISTED]]
         more = f" and {len(self.rows) - _LISTED} more" if len(self.rows) > _LISTED else ""
-        return ", ".join(listed) + more
+        return ", ".join(items) + more
 
 
 _LISTED = 15
@@ -172,10 +172,10 @@ def _render(text: str, values: Mapping[str, Argument | Classes], terms: Vocabula
     return Template(text).safe_substitute(terms.words, **{name: value.render(terms) for name, value in values.items()})
 
 
-def shown(value: object) -> str:
+def quote(value: object) -> str:
     """Return the repr of a value for an error, in one line: the beginning of a long one, such as the table of a path.
 
-    >>> shown("l3"), len(shown([0.5] * 100))
+    >>> quote("l3"), len(quote([0.5] * 100))
     ("'l3'", 80)
     """
     text = " ".join(repr(value).split())

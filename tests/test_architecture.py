@@ -469,3 +469,34 @@ def test_the_check_of_code_in_files_can_fail(code, found):
 
 def test_a_path_adds_few_fields_to_its_curve():
     assert len(fields(shrinkage.Path)) - len(fields(Curve)) <= 12
+
+
+# --- names of functions
+
+# Participles, adjectives and adverbs that were names of functions. A function has a verb: not `_checked`, but
+# `_check_pairs`.
+NO_VERBS = frozenset(
+    """
+    _alike _before _better _checked _clipped _compiled _concrete _cut _each _empty _extreme _further _held _joined
+    _labelled _largest _least _likely _listed _live _missed _more _numbered _of _other _plain _plainly _possible
+    _quiet _reduced _renamed _repeated _rounded _short _shown _shuffled _simple _small _stored _toward _unclear
+    _unequal _unseen _wanted _where _widened _written _you centred connected hinted known missing monitored now
+    passed printable raw shown squeezed where
+    """.split()
+)
+
+
+def _functions_without_a_verb(tree: ast.AST) -> list[str]:
+    """The functions and methods of a module whose name is one of `NO_VERBS`."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return [node.name for node in functions if node.name in NO_VERBS]
+
+
+def test_the_names_of_functions_are_verbs():
+    found = {_id(file): _functions_without_a_verb(ast.parse(file.read_text("utf-8"))) for file in FILES}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_the_check_of_names_can_fail():
+    code = "def _checked(): ...\nclass A:\n    async def raw(self): ...\n    def _check_rows(self): ..."
+    assert _functions_without_a_verb(ast.parse(code)) == ["_checked", "raw"]

@@ -52,8 +52,11 @@ def test_users_and_items_are_numbers_of_one_table(folder):
 
 
 def test_what_is_not_there_is_named(tmp_path):
-    assert _sets.missing("digits", ()) == []
-    assert _sets.missing("fashion28", (str(tmp_path),)) == ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"]
+    assert _sets.find_missing("digits", ()) == []
+    assert _sets.find_missing("fashion28", (str(tmp_path),)) == [
+        "train-images-idx3-ubyte.gz",
+        "train-labels-idx1-ubyte.gz",
+    ]
     result = CliRunner().invoke(engine.main, ["--no-curves", "--work", "adult", "--data", str(tmp_path)])
     assert result.exit_code == 0 and "adult is skipped: no adult.parquet.brotli" in result.stderr
 

@@ -58,7 +58,7 @@ class Attachment:
         self._origins = None if toward is None else list(zip(model.weights, toward, strict=True))
         self._lam = lam
         self._attached = True
-        self._known: list[Any] | None = None
+        self._variables: list[Any] | None = None
         self._tables: dict[int, LazyTable | None] = {}
         self._weights: tuple[Penalised, ...] = ()
 
@@ -131,14 +131,14 @@ class Attachment:
     def weights(self) -> tuple[Penalised, ...]:
         """The trainable weights that are penalised."""
         variables = self.model.trainable_variables
-        if self._known is None or [id(v) for v in variables] != [id(v) for v in self._known]:
+        if self._variables is None or [id(v) for v in variables] != [id(v) for v in self._variables]:
             terms = map(self._with_origin, variables, terms_of(self.penalty, self.selection.weights))
             self._weights = tuple(
                 Penalised(v, term, self.rows == "touched", self._table(v))
                 for v, term in zip(variables, terms, strict=True)
                 if term is not None
             )
-            self._known = variables
+            self._variables = variables
         return self._weights
 
     def _with_origin(self, variable: Any, term: Term | None) -> Term | None:

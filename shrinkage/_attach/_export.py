@@ -70,7 +70,7 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
     path = check_file_name("`path`", path, 'a file name, such as "plain.keras"')
     if path.suffix != ".keras":
         raise ValueError(f"`path` must end in .keras, the format that keeps regularizers. Received: '{path}'.")
-    wanted: dict[int, Any] = {}
+    regularizers: dict[int, Any] = {}
     missing: list[str] = []
     with random_state(), writing("`path`", path), folder_in(path.absolute().parent) as folder:
         written = folder / path.name  # moved to `path` when it is known to be right
@@ -81,11 +81,11 @@ def export(model: keras.Model, path: str | Path) -> tuple[str, ...]:
                 elif why := each.idle or _why_not_in_keras(each):
                     missing.append(f"{each!r}: {why}.")
                 else:
-                    wanted |= {id(w.variable): _regularizer(w, float(each.lam)) for w in each.weights}
-            _regularize(model, wanted, change)
+                    regularizers |= {id(w.variable): _regularizer(w, float(each.lam)) for w in each.weights}
+            _regularize(model, regularizers, change)
             _build_optimizer(model, change)
             model.save(written)
-        missing += _describe_lost(model, _read(model, written), wanted)
+        missing += _describe_lost(model, _read(model, written), regularizers)
         written.replace(path)
     for sentence in missing:
         warnings.warn(f"Not in {path}: {sentence}", stacklevel=2)

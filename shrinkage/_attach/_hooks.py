@@ -34,12 +34,12 @@ class Hooks:
         self.attachments: tuple[Attachment, ...] = ()
         self.optimizers: list[Any] = []
         """The hooked optimizers."""
-        self._stepped: dict[int, Any] = {}
+        self._steppers: dict[int, Any] = {}
         self._elsewhere: dict[int, Any] = {}
         self._before: dict[int, float] = {}
         self._values: dict[int, float] = {}
-        self._warned: set[int] = set()
-        self._watched = WeakSet[Any]()
+        self._warned_ids: set[int] = set()
+        self._graphs = WeakSet[Any]()
         """Graphs that were watched while they were traced."""
         with model.distribute_strategy.scope():
             self.seen = keras.Variable(0.0, trainable=False, dtype=widest_dtype(*(v.dtype for v in model.weights)))
@@ -50,7 +50,7 @@ class Hooks:
         for table in self.tables():
             table.hook()
         self._now, self._keys = None, []
-        self._stepped, self._elsewhere = {}, {}
+        self._steppers, self._elsewhere = {}, {}
 
     def steps(self, optimizer: Any, variables: Iterable[Any]) -> None:
         """Record that a hooked optimizer steps these variables. A compiled step calls this once, when it is traced.
@@ -61,11 +61,11 @@ class Hooks:
         keys = {variable_key(optimizer, v) for v in variables}
         mine = [v for _, (v, *_) in self._pairs() if variable_key(optimizer, v) in keys]
         self.penalises(mine)
-        new = [v for v in mine if id(v) not in self._stepped]
+        new = [v for v in mine if id(v) not in self._steppers]
         if new:
             check_optimizer(optimizer, self, self.attachments, new)
-            self._stepped |= {id(v): optimizer for v in new}
-            self._elsewhere = {key: v for key, v in self._elsewhere.items() if key not in self._stepped}
+            self._steppers |= {id(v): optimizer for v in new}
+            self._elsewhere = {key: v for key, v in self._elsewhere.items() if key not in self._steppers}
             self._now = None
 
     @tf.autograph.experimental.do_not_convert
@@ -83,14 +83,14 @@ class Hooks:
         if graph is None:
             yield
             return
-        if graph not in self._watched:
-            self._watched.add(graph)
+        if graph not in self._graphs:
+            self._graphs.add(graph)
             when_traced(graph, lambda: self._check_step(graph))
         here = tf.compat.v1.get_default_graph()
         before = len(here.get_operations())
         yield
         # `SpectralNormalization` assigns to a kernel when it is called: that is no step past the optimizer.
-        stepped = [v for _, (v, *_) in self._pairs() if id(v) in self._stepped]
+        stepped = [v for _, (v, *_) in self._pairs() if id(v) in self._steppers]
         self.penalises(written(here, stepped, since=before))
 
     def _check_step(self, graph: Any) -> None:
@@ -105,7 +105,7 @@ class Hooks:
 
     def end(self) -> None:
         """Warn of penalised weights that changed in this epoch without a step of a hooked optimizer."""
-        waiting = {id(v): v for _, (v, *_) in self._pairs() if id(v) not in self._stepped}
+        waiting = {id(v): v for _, (v, *_) in self._pairs() if id(v) not in self._steppers}
         if not waiting.keys() - self._elsewhere.keys():
             return
         self.look()
@@ -136,7 +136,7 @@ class Hooks:
 
     def acts_on(self, variable: Any) -> bool:
         """Whether a known training step penalises a variable."""
-        return id(variable) in self._stepped
+        return id(variable) in self._steppers
 
     def idle(self) -> tuple[str, ...]:
         """Return a sentence for each attachment that acts on no weight."""
@@ -161,26 +161,26 @@ class Hooks:
     def _penalty_and_lams(self) -> tuple[Any, Any, Any]:
         """Return the penalty of the weights that training is known to change, and P and lam of each weight."""
         dtype, pairs = self.seen.dtype, self._pairs()
-        known = bool(self._stepped or self._elsewhere)
+        is_known = bool(self._steppers or self._elsewhere)
         values = [ops.cast(weight.value(ops.ones(())), dtype) for _, weight in pairs]
         lams = [ops.cast(read_lam(each.lam, self._optimizer(each, weight)), dtype) for each, weight in pairs]
         counted = [
             lam * value
             for (_, weight), lam, value in zip(pairs, lams, values, strict=True)
-            if id(weight.variable) in self._stepped or not known
+            if id(weight.variable) in self._steppers or not is_known
         ]
         none = ops.zeros((0,), dtype)
         return sum(counted, ops.zeros((), dtype)), *(ops.stack(each) if each else none for each in (values, lams))
 
     def _optimizer(self, each: Attachment, weight: Penalised) -> Any:
         """Return the optimizer that counts the steps on a weight, for a strength that is a function of the step."""
-        return self._stepped.get(id(weight.variable)) or optimizer_of(each.model)
+        return self._steppers.get(id(weight.variable)) or optimizer_of(each.model)
 
     def _warn(self, pairs: list[tuple[Attachment, Penalised]], lams: list[float]) -> None:
         """Warn once for each attachment with a negative strength. Compiled steps cannot warn."""
         for (each, weight), lam in zip(pairs, lams, strict=True):
-            if id(each) not in self._warned and not lam >= 0:
-                self._warned.add(id(each))
+            if id(each) not in self._warned_ids and not lam >= 0:
+                self._warned_ids.add(id(each))
                 optimizer = self._optimizer(each, weight)
                 step = "" if optimizer is None else f" at step {int(optimizer.iterations)}"
                 warnings.warn(

@@ -12,7 +12,7 @@ from keras import ops
 
 from shrinkage._host._optimizers import step_count
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._note import shown
+from shrinkage._note import quote
 
 Lam = float | keras.Variable | Callable[[Any], Any]
 
@@ -39,7 +39,7 @@ def make_lam(lam: Any, model: keras.Model) -> Any:
         return lam
     raise TypeError(
         f"lam must be a number, a keras.Variable, a keras.optimizers.schedules schedule or a function of the step. "
-        f"Received: {shown(lam)}."
+        f"Received: {quote(lam)}."
     )
 
 

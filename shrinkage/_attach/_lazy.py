@@ -47,19 +47,19 @@ class LazyTable:
             rate: Learning rate times strength, eta * lam.
         """
         self._decay.assign_add(tf.math.log1p(-ops.cast(rate, "float64")))
-        stored = tf.gather(self._variable.value, rows)
-        self._variable.value.scatter_update(tf.IndexedSlices(stored * self._pending_decay(rows, stored.dtype), rows))
+        values = tf.gather(self._variable.value, rows)
+        self._variable.value.scatter_update(tf.IndexedSlices(values * self._pending_decay(rows, values.dtype), rows))
         now = tf.broadcast_to(self._decay.value, tf.shape(rows))
         self._done.value.scatter_update(tf.IndexedSlices(now, rows))
 
-    def now(self) -> Any:
+    def read_value(self) -> Any:
         """Return the table with the pending decay applied."""
         table = ops.convert_to_tensor(self._variable)
         return table * self._pending_decay(tf.range(table.shape[0]), table.dtype)
 
     def catch_up(self) -> None:
         """Apply the pending decay to all rows."""
-        self._variable.assign(self.now())
+        self._variable.assign(self.read_value())
         self.caught_up()
 
     def caught_up(self) -> None:
@@ -123,5 +123,5 @@ def more_than_decay(optimizer: Any) -> str:
     if optimizer.momentum:
         return f"momentum={optimizer.momentum:g} moves them further"
     options = ("clipnorm", "global_clipnorm", "clipvalue", "gradient_accumulation_steps", "use_ema")
-    given = [name for name in options if getattr(optimizer, name)]
-    return f"{', '.join(given)} changes them too" if given else ""
+    names = [name for name in options if getattr(optimizer, name)]
+    return f"{', '.join(names)} changes them too" if names else ""

@@ -61,8 +61,8 @@ def check_has_stepped(optimizer: Any, variables: Sequence[Any]) -> None:
     Raises:
         ValueError: The message names the variables.
     """
-    known = {variable_key(optimizer, v) for v in stepped_variables(optimizer)} if optimizer.built else set()
-    if unknown := [v.path for v in variables if variable_key(optimizer, v) not in known]:
+    keys = {variable_key(optimizer, v) for v in stepped_variables(optimizer)} if optimizer.built else set()
+    if unknown := [v.path for v in variables if variable_key(optimizer, v) not in keys]:
         raise ValueError(
             f"`step` must be the optimizer that took the step. Received: {optimizer.name!r}, which is not built for "
             f"{', '.join(unknown)}. Call after_step() after its apply()."

@@ -23,13 +23,13 @@ class Penalised(NamedTuple):
     lazy: LazyTable | None = None
     """The table for rows="lazy", else None."""
 
-    def now(self) -> Any:
+    def read_value(self) -> Any:
         """Return the present value of the weight."""
-        return ops.convert_to_tensor(self.variable) if self.lazy is None else self.lazy.now()
+        return ops.convert_to_tensor(self.variable) if self.lazy is None else self.lazy.read_value()
 
     def value(self, lam: Any) -> Any:
         """Return lam * P(w) at the present value of the weight, a scalar of float32 or wider."""
-        w = ops.cast(self.now(), widest_dtype(self.variable.dtype))
+        w = ops.cast(self.read_value(), widest_dtype(self.variable.dtype))
         origin = None if self.term.origin is None else ops.cast(self.term.origin, w.dtype)
         return replace(self.term, origin=origin).value(w, ops.cast(lam, w.dtype))
 
@@ -82,9 +82,9 @@ def decay_rows(
     Raises:
         ValueError: If a gradient is dense because the model reads the table without a lookup.
     """
-    given = dict(zip(keys, grads, strict=True))
+    grad_by_key = dict(zip(keys, grads, strict=True))
     for weight in weights:
-        grad = given.get(key_of(weight.variable))
+        grad = grad_by_key.get(key_of(weight.variable))
         if weight.lazy is None or grad is None:
             continue
         if not isinstance(grad, tf.IndexedSlices):

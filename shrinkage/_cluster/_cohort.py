@@ -65,7 +65,7 @@ class ClusterCohort:
         """Train one epoch, counted from 0; return whether each member diverged, (f, s)."""
         diverged = self._call("train_epoch", epoch)
         for seat in self._seats:
-            seat.passed(epoch)
+            seat.add_epoch(epoch)
         return np.concatenate([np.concatenate(parts, axis=1) for parts in diverged])
 
     def evaluate(self) -> Evaluation:

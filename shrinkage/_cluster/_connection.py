@@ -61,7 +61,7 @@ def check_cluster(cluster: Any) -> None:
 
 
 @contextmanager
-def connected(cluster: str) -> Iterator[None]:
+def connect(cluster: str) -> Iterator[None]:
     """Connect to Ray until the block ends. A connection that exists is used, and remains.
 
     Args:
@@ -75,12 +75,12 @@ def connected(cluster: str) -> Iterator[None]:
         _check_address(ray.get_runtime_context().gcs_address, cluster)
         yield
         return
-    with _quiet(), _signals_kept():
+    with _silence_log(), _signals_kept():
         folder = _connect(cluster)
     try:
         yield
     finally:
-        with _quiet():
+        with _silence_log():
             ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -161,7 +161,7 @@ def _make_folder() -> Path:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silence_log() -> Iterator[None]:
     """Hold back the log of Ray below errors."""
     logger = logging.getLogger("ray")
     level = logger.level

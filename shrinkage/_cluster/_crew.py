@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from shrinkage import __version__
-from shrinkage._cluster._connection import ClusterError, connected, import_ray, without_colors
+from shrinkage._cluster._connection import ClusterError, connect, import_ray, without_colors
 from shrinkage._cluster._worker import Share, Worker
 from shrinkage._data._data import Data
 from shrinkage._note import Note, duration
@@ -83,7 +83,7 @@ class Seat:
         if self._worker is not None:
             self._begin()
 
-    def passed(self, epoch: int) -> None:
+    def add_epoch(self, epoch: int) -> None:
         """Take note of an epoch that the worker has trained."""
         self._epochs.append(epoch)
 
@@ -178,7 +178,7 @@ class Crew:
         if self._size:
             return
         self._began = time.monotonic()
-        self._stack.enter_context(connected(self._cluster))
+        self._stack.enter_context(connect(self._cluster))
         resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         cpus = [each.get("CPU", 0) for each in resources]
         if gpus := int(sum(each.get("GPU", 0) for each in resources)):

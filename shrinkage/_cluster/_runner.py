@@ -43,7 +43,7 @@ class ClusterRunner:
         _check(problem)
         self._max_memory, self._crew = max_memory, crew
         self._parcel, decided = pack(problem), None  # refuses models before the cluster is asked
-        self._data, self._sent = problem.training.data, None
+        self._data, self._sent_parcel = problem.training.data, None
         if decision is None:
             first = crew.seat(0)
             first.load(self._send())
@@ -56,8 +56,8 @@ class ClusterRunner:
         self._description = decided.description if decided else self._runner.description
 
     def _send(self) -> Sent:
-        self._sent = self._sent or self._crew.send(self._parcel, self._data)
-        return self._sent
+        self._sent_parcel = self._sent_parcel or self._crew.send(self._parcel, self._data)
+        return self._sent_parcel
 
     @property
     def plan(self) -> Plan:

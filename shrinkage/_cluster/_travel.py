@@ -158,7 +158,7 @@ def _pack_model(template: Template, *, with_metrics: bool) -> _Model:
         """Give a name to a lambda, so that it is sent with its globals. Keras saves only its code."""
         if not isinstance(function, FunctionType) or function.__name__ != "<lambda>":
             return function
-        named = _renamed(function, f"shrinkage_lambda_{len(classes)}")
+        named = _rename(function, f"shrinkage_lambda_{len(classes)}")
         return classes.setdefault(named.__name__, named)
 
     for layer in sublayers(copy):
@@ -173,7 +173,7 @@ def _pack_model(template: Template, *, with_metrics: bool) -> _Model:
     return _Model(content, classes, optimizer, source.loss, given_loss_weights(source), metrics)
 
 
-def _renamed(function: FunctionType, name: str) -> FunctionType:
+def _rename(function: FunctionType, name: str) -> FunctionType:
     parts = function.__code__, function.__globals__, name, function.__defaults__, function.__closure__
     return FunctionType(*parts)
 

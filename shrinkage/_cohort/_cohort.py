@@ -144,12 +144,12 @@ class Cohort:
         shapes: dict[tuple[int, ...], int] = {}
         for f, (_, size) in enumerate(self._batches):
             shapes.setdefault((self.training.data.n_rows, size, self._most_steps(f), self._evaluated_rows), f)
-        missing = [f for shape, f in shapes.items() if shape not in self.engine.compiled]
-        if not missing:
+        new_folds = [f for shape, f in shapes.items() if shape not in self.engine.compiled]
+        if not new_folds:
             return
         with ThreadPoolExecutor(2) as pool:
             jobs = [pool.submit(self._score_rows, 0, rows) for rows in self._parts(self._held_out[0])[:1]]
-            for f in missing:
+            for f in new_folds:
                 self._step(f, epoch=0, steps=0)
             for job in jobs:
                 job.result()
@@ -252,8 +252,8 @@ class Cohort:
         """
         first, *parts = [part for rows in sets for part in self._parts(rows)]
         found = self._score_rows(f, first, data)
-        losses = _empty(found[0], sum(map(len, sets)))
-        whole = losses, keras.tree.map_structure(lambda value: _empty(value, n_predicted), found[1])
+        losses = _allocate(found[0], sum(map(len, sets)))
+        whole = losses, keras.tree.map_structure(lambda value: _allocate(value, n_predicted), found[1])
         keras.tree.map_structure(partial(_write, 0), whole, found)
         start = len(first)
         for part in parts:
@@ -343,7 +343,7 @@ def _means(losses: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return np.array([np.average(loss[counts], weights=weight[counts]) for loss in losses])
 
 
-def _empty(found: np.ndarray, n_rows: int) -> np.ndarray:
+def _allocate(found: np.ndarray, n_rows: int) -> np.ndarray:
     """Return an array (s, n_rows, ...) for values of some rows, (s, b, ...)."""
     return np.empty((found.shape[0], n_rows, *found.shape[2:]), found.dtype)
 

@@ -134,8 +134,10 @@ class StreamCohort:
         self._metrics = self._metrics or RunningMetrics(self._cohort.training.template, self._cohort.strengths)
         for block in self._stored.blocks():
             # Without metrics, only the predictions for the sample are needed.
-            wanted = np.full(len(block.rows), True) if self._metrics.exist else self._stored.is_sampled(block.rows)
-            scores = self._score_block(block, wanted)
+            is_wanted = (
+                np.full(len(block.rows), True) if self._metrics.has_metrics else self._stored.is_sampled(block.rows)
+            )
+            scores = self._score_block(block, is_wanted)
             totals += np.stack([each.totals for each in scores], axis=1)
             weights += np.stack([each.weights for each in scores], axis=1)
             rows, values = _average_by_rows(scores)
@@ -168,10 +170,10 @@ class StreamCohort:
             sides = (losses[:, :n_held_out], held_out), (losses[:, n_held_out : n_held_out + len(train)], train)
             with np.errstate(invalid="ignore", over="ignore"):  # of a member that diverges
                 totals = [loss[:, weight[rows] > 0] @ weight[rows][weight[rows] > 0] for loss, rows in sides]
-            kept = np.flatnonzero(wanted[held_out])
+            kept_rows = np.flatnonzero(wanted[held_out])
             return _FoldScores(
-                np.stack(totals), np.array([weight[held_out].sum(), weight[train].sum()]), held_out[kept],
-                tree.map_structure(lambda values: values[:, kept], (losses, predictions)),
+                np.stack(totals), np.array([weight[held_out].sum(), weight[train].sum()]), held_out[kept_rows],
+                tree.map_structure(lambda values: values[:, kept_rows], (losses, predictions)),
             )  # fmt: skip
 
         return self._cohort.each_fold(score, self._cohort.engine.evaluation.xla)

@@ -127,18 +127,18 @@ class Engine:
             origins: The values towards which the penalty draws the trainable variables, each (1, ...), or None for 0.
         """
         by_variable = {id(v): value for v, value in zip(self._network.variables, values, strict=True)}
-        kept = [
+        kept_values = [
             np.broadcast_to(by_variable[id(v)], shape[1:]) for v, shape in zip(self._stored, self._shapes, strict=True)
         ]
-        kept = [tf.constant(value[None], v.dtype) for v, value in zip(self._stored, kept, strict=True)]
+        kept_values = [tf.constant(value[None], v.dtype) for v, value in zip(self._stored, kept_values, strict=True)]
         drawn = None if origins is None else [tf.constant(origin[None]) for origin in origins]
-        return [*kept, *self._update.initial_slots([kept[i] for i in self._trainable], drawn)]
+        return [*kept_values, *self._update.initial_slots([kept_values[i] for i in self._trainable], drawn)]
 
     def values(self, members: Sequence[Any], s: int, others: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the values of the network's variables at strength `s`; seed generators take the values of `others`."""
         pairs = zip(self._stored, self._final_values(members), strict=True)
-        kept = {id(v): ops.convert_to_numpy(member_of(value, 0, s)) for v, value in pairs}
-        return [kept.get(id(v), other) for v, other in zip(self._network.variables, others, strict=True)]
+        value_by_id = {id(v): ops.convert_to_numpy(member_of(value, 0, s)) for v, value in pairs}
+        return [value_by_id.get(id(v), other) for v, other in zip(self._network.variables, others, strict=True)]
 
     @property
     def traces(self) -> int:
@@ -185,11 +185,11 @@ class Engine:
 
     def _final_values(self, members: Sequence[Any]) -> list[Any]:
         """Return the values of the stored variables as `Model.fit` would return them if training ended now."""
-        kept, slots = list(members[: len(self._stored)]), list(members[len(self._stored) :])
-        weights = self._update.final_weights([kept[i] for i in self._trainable], slots)
+        kept_values, slots = list(members[: len(self._stored)]), list(members[len(self._stored) :])
+        weights = self._update.final_weights([kept_values[i] for i in self._trainable], slots)
         for i, value in zip(self._trainable, weights, strict=True):
-            kept[i] = value
-        return kept
+            kept_values[i] = value
+        return kept_values
 
     def _state(self, members: Sequence[Any], xla: bool, seeds: Any = None) -> State:
         """Return the state of all members for a forward pass.
@@ -200,12 +200,12 @@ class Engine:
             seeds: Seeds of the random layers for a training step, (generators, 2). None for evaluation, which draws
                 nothing and uses the weights that `Model.fit` would return.
         """
-        kept = self._final_values(members) if seeds is None else members[: len(self._stored)]
+        kept_values = self._final_values(members) if seeds is None else members[: len(self._stored)]
         drawn = [
             ops.cast(seeds[i], v.dtype) if seeds is not None else ops.zeros(v.shape, v.dtype)
             for i, v in enumerate(self.seeds)
         ]
-        return State([*self._stored, *self.seeds], [*kept, *(value[None, None] for value in drawn)], xla)
+        return State([*self._stored, *self.seeds], [*kept_values, *(value[None, None] for value in drawn)], xla)
 
     def _evaluate(self, members: list[Any], x: Any, y: Any, weight: Any, rows: Any) -> tuple[Any, Any]:
         """Return the loss per row (s, b) and the predictions (s, b, ...) of all members on rows (b,)."""

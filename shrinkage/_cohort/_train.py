@@ -66,8 +66,8 @@ def join(parts: Sequence[Scores]) -> Scores:
     def join_field(name: str) -> Any:
         values = [getattr(part, name) for part in parts]
         if name in ("cv_loss", "train_loss"):
-            missing = [[(0, 0), (0, 0), (0, longest - value.shape[2])] for value in values]
-            values = [np.pad(v, pad, constant_values=np.nan) for v, pad in zip(values, missing, strict=True)]
+            padding = [[(0, 0), (0, 0), (0, longest - value.shape[2])] for value in values]
+            values = [np.pad(v, pad, constant_values=np.nan) for v, pad in zip(values, padding, strict=True)]
         return tree.map_structure(lambda *arrays: np.concatenate(arrays, axis=1), *values)
 
     return Scores(*(join_field(field.name) for field in fields(Scores)))

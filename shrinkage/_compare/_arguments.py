@@ -129,8 +129,8 @@ def check_each(models: Mapping[str, Any], contestants: Sequence[Contestant], req
                     raise
                 raise type(error)(f"{error} Or leave {contestant.name} out of `penalties`.") from error
     if len(set(losses.values())) > 1:
-        listed = ", ".join(f"{name} {loss}" for name, loss in losses.items())
-        raise ValueError(f"`model` must have models with the same loss, which is compared. Received: {listed}.")
+        losses_text = ", ".join(f"{name} {loss}" for name, loss in losses.items())
+        raise ValueError(f"`model` must have models with the same loss, which is compared. Received: {losses_text}.")
 
 
 def _check(request: Request) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from shrinkage._cluster._connection import check_cluster, connected
+from shrinkage._cluster._connection import check_cluster, connect
 from shrinkage._compare._arguments import (
     DEFAULT,
     HINTS,
@@ -25,7 +25,7 @@ from shrinkage._compare._entry import Entry, entries_of
 from shrinkage._compare._names import Paths
 from shrinkage._compare._nested import Pairs, nested_loss, split_inside
 from shrinkage._fit import fit
-from shrinkage._hints._arguments import hinted
+from shrinkage._hints._arguments import give_hints
 from shrinkage._hints._fit import missing_words
 from shrinkage._note import Note
 from shrinkage._path._curve import Status
@@ -40,7 +40,7 @@ _OF_A_PATH = {each.name for each in fields(Request)}
 """The arguments of `fit` that decide the path. The others are about a record, and what is shown."""
 
 
-@hinted(HINTS, missing_words)
+@give_hints(HINTS, missing_words)
 @takes_arguments_of_fit
 def compare(
     model: keras.Model
@@ -124,7 +124,7 @@ def compare(
 def _connection(cluster: str | None) -> AbstractContextManager[None]:
     """Return a connection to a cluster that all fits use, as a context; nothing without a cluster."""
     check_cluster(cluster)
-    return nullcontext() if cluster is None else connected(cluster)
+    return nullcontext() if cluster is None else connect(cluster)
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _train(name: str, model: Any, contestants: Sequence[Contestant], shared: Map
     entries = entries_of(
         {label.removeprefix(prefix): p for label, p in paths.items()}, none, stops=stops, prefix=prefix
     )
-    return _Run(paths, fits, entries, [*_unequal(paths), *_notes(paths)])
+    return _Run(paths, fits, entries, [*_note_differences(paths), *_notes(paths)])
 
 
 def _fit_none(shared: Mapping[str, Any], prefix: str) -> Path:
@@ -210,7 +210,7 @@ def _check_folds(models: Mapping[str, Any], request: Request) -> None:
         )
 
 
-def _unequal(paths: Mapping[str, Path]) -> list[str]:
+def _note_differences(paths: Mapping[str, Path]) -> list[str]:
     """Return a note if the members of strength 0 are not the same to the bit in all paths."""
     first, *others = paths.values()
     same = [path for path in others if path.cv_loss.shape == first.cv_loss.shape]

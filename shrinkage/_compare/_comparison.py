@@ -13,7 +13,7 @@ from shrinkage._compare._text import records, summary
 from shrinkage._compare._verdict import verdict
 from shrinkage._compare._weights_plot import draw_weights
 from shrinkage._cv._choice import NothingToChoose
-from shrinkage._note import PYTHON, Vocabulary, shown
+from shrinkage._note import PYTHON, Vocabulary, quote
 
 if TYPE_CHECKING:
     import keras
@@ -104,7 +104,7 @@ class Comparison(Ranking):
             ValueError: if `kind` has another value, or if "weights" has no path with weights of several strengths.
         """
         if kind not in ("losses", "weights"):
-            raise ValueError(f'`kind` must be "losses" or "weights". Received: {shown(kind)}.')
+            raise ValueError(f'`kind` must be "losses" or "weights". Received: {quote(kind)}.')
         return draw_losses(self, file) if kind == "losses" else draw_weights(self.paths, file, marked=marked)
 
     def __repr__(self) -> str:

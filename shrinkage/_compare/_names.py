@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from shrinkage._note import shown
+from shrinkage._note import quote
 from shrinkage._path._path import Path
 from shrinkage._penalties._check import plain_name
 
@@ -25,7 +25,7 @@ def find_name(given: Any, names: Iterable[str]) -> str:
         found = found or [name for name in names if plain_name(given) in _plain_names(name)]
         if len(found) == 1:
             return found[0]
-    raise ValueError(f"`name` must be one of {', '.join(map(repr, names))}. Received: {shown(given)}.")
+    raise ValueError(f"`name` must be one of {', '.join(map(repr, names))}. Received: {quote(given)}.")
 
 
 def _plain_names(name: str) -> set[str]:
@@ -33,8 +33,8 @@ def _plain_names(name: str) -> set[str]:
 
     `penalties` calls the decoupled L2 "decoupled".
     """
-    known = {plain_name(name), plain_name(name.partition(" (")[0])}
-    return known | {each.removesuffix("l2") for each in known if each.endswith("decoupledl2")}
+    own_names = {plain_name(name), plain_name(name.partition(" (")[0])}
+    return own_names | {each.removesuffix("l2") for each in own_names if each.endswith("decoupledl2")}
 
 
 class Paths(dict[str, Path]):

@@ -112,7 +112,7 @@ def nested_loss(
 def _held_out_loss(outer: Path, inner: Path, fold: int) -> float:
     """Return the loss of the inner choice in a fold of the outer path; NaN if its model diverged."""
     index, epoch = inner.index, inner.epochs[inner.index]
-    known = np.flatnonzero(np.isfinite(outer.cv_loss[fold, index, :epoch]))
-    if outer.status[fold, index] == Status.DIVERGED or not len(known):
+    finite_epochs = np.flatnonzero(np.isfinite(outer.cv_loss[fold, index, :epoch]))
+    if outer.status[fold, index] == Status.DIVERGED or not len(finite_epochs):
         return math.nan
-    return float(outer.cv_loss[fold, index, known[-1]])  # `patience` may have stopped the outer path earlier
+    return float(outer.cv_loss[fold, index, finite_epochs[-1]])  # `patience` may have stopped the outer path earlier

@@ -80,8 +80,8 @@ def draw_losses(ranking: Ranking, file: Any = None) -> Figure:
             axes.plot(loss, place, "o", color=TRAINING if worse else HELD_OUT, markersize=6.5, zorder=3)
         if np.isfinite(data.least):
             axes.axvline(data.least, color=INK, linewidth=1, linestyle=":", zorder=1)
-        shown = np.concatenate([data.loss, data.low, data.high, [0.0] * (not len(data.names))])
-        if np.isfinite(data.null) and data.null < np.nanmax(shown) + 0.5 * np.ptp(shown[np.isfinite(shown)]):
+        values = np.concatenate([data.loss, data.low, data.high, [0.0] * (not len(data.names))])
+        if np.isfinite(data.null) and data.null < np.nanmax(values) + 0.5 * np.ptp(values[np.isfinite(values)]):
             axes.axvline(data.null, color=FAINT, linewidth=1, linestyle="--", label="best constant", zorder=1)
         axes.plot([], [], "o", color=HELD_OUT, markersize=6.5, label="least, and tied with it")
         if data.worse.any():

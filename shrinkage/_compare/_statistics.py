@@ -55,8 +55,8 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
         [0.03, 0.06, 0.06, 0.02]
     """
     p = np.asarray(p_values, dtype=np.float64)
-    adjusted, known = np.full(p.shape, np.nan), np.flatnonzero(np.isfinite(p))
-    order = known[np.argsort(p[known], kind="stable")]
+    adjusted, places = np.full(p.shape, np.nan), np.flatnonzero(np.isfinite(p))
+    order = places[np.argsort(p[places], kind="stable")]
     factors = np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(1, np.maximum.accumulate(factors * p[order]))
     return adjusted

@@ -98,8 +98,8 @@ def _models_table(ranking: Ranking) -> list[str]:
     for entry in ranking.entries:
         model = entry.deployed
         cells = [_count(model.zeros), _count(model.zero_units), _count(model.zero_inputs)] * sparse
-        cells += [_short(model.zipped / 1024)] + [_short(1e6 * model.predict_seconds)] * timed
-        rows[entry.name] = [*cells, _short(entry.seconds)]
+        cells += [_format_number(model.zipped / 1024)] + [_format_number(1e6 * model.predict_seconds)] * timed
+        rows[entry.name] = [*cells, _format_number(entry.seconds)]
     return _lay_out(rows)
 
 
@@ -145,7 +145,7 @@ def _count(value: float) -> str:
     return f"{int(value):,}" if math.isfinite(value) else "-"
 
 
-def _short(value: float) -> str:
+def _format_number(value: float) -> str:
     if not math.isfinite(value):
         return "-"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"

@@ -39,7 +39,7 @@ def verdict(ranking: Ranking) -> Note:
 def _premature_verdict(ranking: Ranking, least: Entry) -> Note:
     """Return the verdict if training has hardly begun: the next step, and no winner."""
     models = [name.rpartition(": ")[0] for name in _hardly_begun(ranking)]
-    training = f"training of {_listed(models)}" if all(models) else "training"
+    training = f"training of {_join_names(models)}" if all(models) else "training"
     loss = f"{loss_words(least.path.loss_name)}, {fixed_text(least.loss, digits_of(ranking))}"
     sentences = [
         f"The comparison is premature: {training} without a penalty has hardly begun. Compare again with $more_epochs.",
@@ -79,18 +79,20 @@ def _all_fall_words(ranking: Ranking) -> str:
 
 def _least_words(ranking: Ranking, least: Entry) -> str:
     digits, loss = digits_of(ranking), loss_words(least.path.loss_name)
-    said = f"{'So far ' * _is_premature(ranking)}{least.name} has the least {loss}, {fixed_text(least.loss, digits)}"
+    sentence = (
+        f"{'So far ' * _is_premature(ranking)}{least.name} has the least {loss}, {fixed_text(least.loss, digits)}"
+    )
     gain = ranking.gains[ranking.entries.index(least)]
     if gain is None:
-        return f"{said}: no penalty gains anything here."
+        return f"{sentence}: no penalty gains anything here."
     interval = interval_text(gain, digits)
     if math.isnan(gain.p):
-        return f"{said}; without a penalty it is not known well enough to compare."
+        return f"{sentence}; without a penalty it is not known well enough to compare."
     if gain.is_clear:
-        return f"{said}, which is {interval} less than none ({_p_words(gain.p)})."
+        return f"{sentence}, which is {interval} less than none ({_p_words(gain.p)})."
     if gain.difference.mean == 0:
-        return f"{said}, the same as none."
-    return f"{said}; the gain over none, {interval}, may be chance ({_p_words(gain.p)})."
+        return f"{sentence}, the same as none."
+    return f"{sentence}; the gain over none, {interval}, may be chance ({_p_words(gain.p)})."
 
 
 def _p_words(p: float) -> str:
@@ -105,13 +107,13 @@ def _result_words(ranking: Ranking, least: Entry) -> str:
         results.get(result_of(ranking, entry, test), []).append(entry.name)
     sentences = []
     if results["tied"]:
-        sentences.append(f"It is tied with {_listed(results['tied'])}: these rows do not tell them apart.")
+        sentences.append(f"It is tied with {_join_names(results['tied'])}: these rows do not tell them apart.")
         if any(EARLY_STOPPING in name for name in results["tied"]):
             sentences.append("Early stopping is the simplest of these.")
     if results["worse"]:
-        sentences.append(f"Clearly worse: {_listed(results['worse'])}.")
+        sentences.append(f"Clearly worse: {_join_names(results['worse'])}.")
     if results["unknown"]:
-        sentences.append(f"Not compared, without a loss of each row: {_listed(results['unknown'])}.")
+        sentences.append(f"Not compared, without a loss of each row: {_join_names(results['unknown'])}.")
     return " ".join(sentences)
 
 
@@ -134,7 +136,7 @@ def _falling_words(ranking: Ranking) -> str:
     falling = [entry.name for entry in ranking.entries if _still_falls(entry)]
     if not falling or _is_premature(ranking):
         return ""  # said at the beginning
-    return f"The held-out loss still fell at the last epoch: {_listed(falling)}. Raise $epochs."
+    return f"The held-out loss still fell at the last epoch: {_join_names(falling)}. Raise $epochs."
 
 
 def _is_premature(ranking: Ranking) -> bool:
@@ -155,7 +157,7 @@ def _has_hardly_begun(path: Path) -> bool:
 
 def _diverged_words(ranking: Ranking) -> str:
     names = [entry.name for entry in ranking.entries if entry.diverged]
-    return f"Diverged, and not compared: {_listed(names)}. Lower $learning_rate." if names else ""
+    return f"Diverged, and not compared: {_join_names(names)}. Lower $learning_rate." if names else ""
 
 
 def _bias_words(ranking: Ranking, least: Entry) -> str:
@@ -164,9 +166,13 @@ def _bias_words(ranking: Ranking, least: Entry) -> str:
     bias = f"The least of {n} looks better than it is, as its penalty and strength were chosen on these rows"
     if ranking.nested is not None:
         return f"{bias}. {_nested_words(ranking.nested, digits)}"
-    shown = fixed_text(least.loss, digits)
+    least_text = fixed_text(least.loss, digits)
     corrected = fixed_text(least.loss + ranking.optimism, digits)
-    report = "" if not math.isfinite(ranking.optimism) or corrected == shown else f": report {corrected}, not {shown}"
+    report = (
+        ""
+        if not math.isfinite(ranking.optimism) or corrected == least_text
+        else f": report {corrected}, not {least_text}"
+    )
     if least.path.single_split or not math.isfinite(ranking.seconds):
         return f"{bias}{report}."
     cost = rough_duration(ranking.seconds * len(least.path.fold_weight))
@@ -177,7 +183,7 @@ def _nested_words(nested: Nested, digits: int) -> str:
     if not math.isfinite(nested.loss):
         return "The nested estimate is not known: a choice diverged."
     counts = Counter(nested.choices)
-    chosen = _listed([f"{name} in {count}" for name, count in counts.most_common()])
+    chosen = _join_names([f"{name} in {count}" for name, count in counts.most_common()])
     folds = f"of {len(nested.choices)} folds" if len(nested.choices) > 1 else "of 1 split"
     error = f" (se {fixed_text(nested.se, digits)})" if math.isfinite(nested.se) else ""
     return (
@@ -195,5 +201,5 @@ def _split_words(ranking: Ranking, least: Entry) -> str:
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

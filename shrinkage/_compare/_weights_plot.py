@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shrinkage._compare._deployed import input_kernel
-from shrinkage._note import shown
+from shrinkage._note import quote
 from shrinkage._path._path import Path
 from shrinkage._path._pictures._save import check_picture_file, save_picture
 from shrinkage._path._pictures._style import FAINT, HELD_OUT, INK, STYLE, TRAINING
@@ -39,17 +39,17 @@ def weight_data(path: Path) -> WeightData | None:
     """Return the data of a path, or None if fewer than two strengths have weights, or no kernel has inputs."""
     kernel = input_kernel(path)
     models = np.flatnonzero(path.has_model)
-    shown = path.lams[models] > 0
-    if kernel is None or shown.sum() < 2:
+    is_penalised = path.lams[models] > 0
+    if kernel is None or is_penalised.sum() < 2:
         return None
     weight, place = kernel
     values = path.weights[place].astype(np.float64)
     norms = np.sqrt((values**2).sum(axis=weight.per_input)).reshape(len(models), -1)
     index = None if path.failed.all() else path.index
     at = [] if index is None else np.flatnonzero(models == index)
-    kept = norms[at[0]] > 0 if len(at) else None
+    is_kept = norms[at[0]] > 0 if len(at) else None
     lam = np.nan if index is None or not path.lams[index] else float(path.lams[index])
-    return WeightData(path.lams[models][shown], norms[shown], lam, kept)
+    return WeightData(path.lams[models][is_penalised], norms[is_penalised], lam, is_kept)
 
 
 def draw_weights(paths: Mapping[str, Path], file: Any = None, *, marked: Sequence[int] = ()) -> Figure:
@@ -75,7 +75,7 @@ def draw_weights(paths: Mapping[str, Path], file: Any = None, *, marked: Sequenc
         )
     n_inputs = min(data.norms.shape[1] for data in found.values())
     if not _are_numbers(marked, n_inputs):
-        raise ValueError(f"`marked` must be numbers of inputs from 0 to {n_inputs - 1}. Received: {shown(marked)}.")
+        raise ValueError(f"`marked` must be numbers of inputs from 0 to {n_inputs - 1}. Received: {quote(marked)}.")
     columns = min(len(found), 3)
     rows = -(-len(found) // columns)
     with matplotlib.rc_context(STYLE):
@@ -115,7 +115,7 @@ def _draw_panel(axes: Any, name: str, data: WeightData, marked: set[int]) -> Non
         axes.plot(np.log10(data.lams), data.norms[:, number], **style)
     if np.isfinite(data.lam):
         axes.axvline(np.log10(data.lam), color=INK, linewidth=1, linestyle=":")
-    kept = "" if data.kept is None else f"\n{int(data.kept.sum())} of {len(data.kept)} inputs at the choice"
-    axes.set_title(f"{name}{kept}", loc="left", fontsize=10)
+    kept_text = "" if data.kept is None else f"\n{int(data.kept.sum())} of {len(data.kept)} inputs at the choice"
+    axes.set_title(f"{name}{kept_text}", loc="left", fontsize=10)
     axes.set_xlabel("log10 of the strength")
     axes.axhline(0, color=FAINT, linewidth=0.7)

@@ -11,7 +11,7 @@ from sklearn.model_selection import PredefinedSplit
 from shrinkage._cv._folds import Folds, to_folds
 from shrinkage._cv._splits import EXPECTED
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._note import shown
+from shrinkage._note import quote
 
 
 def read_folds(cv: Any, n_rows: int, y: np.ndarray | None, groups: np.ndarray | None = None) -> Folds:
@@ -36,20 +36,20 @@ def read_folds(cv: Any, n_rows: int, y: np.ndarray | None, groups: np.ndarray | 
     """
     if is_splitter(cv):
         name = type(cv).__name__
-        pairs = _checked(_split(cv, n_rows, y, groups), n_rows, f"`cv` ({name})")
+        pairs = _check_pairs(_split(cv, n_rows, y, groups), n_rows, f"`cv` ({name})")
         if groups is not None:
             _check_groups(pairs, groups, name)
         return to_folds(pairs, n_rows, name)
     if groups is not None:
         raise ValueError(
-            f"`groups` goes with a number of folds, a share or a splitter as `cv`. Received: cv={shown(cv)}, which "
+            f"`groups` goes with a number of folds, a share or a splitter as `cv`. Received: cv={quote(cv)}, which "
             f"says of every row where it belongs. Leave `groups` out, or say cv=5."
         )
     numbers = _numbers(cv)
     if numbers is not None:
         _check_numbers(numbers, n_rows)
         return to_folds(PredefinedSplit(numbers.astype(np.int64)).split(), n_rows, "fold numbers")
-    return to_folds(_checked(_pairs(cv), n_rows, "`cv`"), n_rows, "pairs of rows")
+    return to_folds(_check_pairs(_pairs(cv), n_rows, "`cv`"), n_rows, "pairs of rows")
 
 
 def is_splitter(cv: Any) -> bool:
@@ -86,7 +86,7 @@ def _numbers(cv: Any) -> np.ndarray | None:
     """Return the fold numbers as an array, or None if `cv` contains pairs."""
     if isinstance(cv, (str, bytes, Mapping, type)) or not isinstance(cv, Iterable) or getattr(cv, "ndim", 1) == 0:
         made = f" Say cv={cv.__name__}(5)." if isinstance(cv, type) else " Say cv=5, or cv=0.2 for a single split."
-        raise ValueError(f"{EXPECTED} Received: {shown(cv)}.{made}")
+        raise ValueError(f"{EXPECTED} Received: {quote(cv)}.{made}")
     if not (isinstance(cv, (list, tuple)) or hasattr(cv, "__array__")):
         return None
     try:
@@ -134,7 +134,7 @@ def _pairs(cv: Any) -> list[Any]:
     return pairs
 
 
-def _checked(pairs: list[Any], n_rows: int, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
+def _check_pairs(pairs: list[Any], n_rows: int, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the row numbers (train, held_out) of each fold, checked for range and for rows on both sides."""
     if not pairs:
         raise ValueError(f"{name} must yield at least one pair (training rows, held-out rows). Received: none.")
@@ -142,7 +142,7 @@ def _checked(pairs: list[Any], n_rows: int, name: str) -> list[tuple[np.ndarray,
     for place, pair in enumerate(pairs):
         where = f"{name}, fold {place + 1},"
         if not isinstance(pair, (tuple, list, np.ndarray)) or len(pair) != 2:
-            raise ValueError(f"{where} must be a pair (training rows, held-out rows). Received: {shown(pair)}.")
+            raise ValueError(f"{where} must be a pair (training rows, held-out rows). Received: {quote(pair)}.")
         sides = zip(pair, ("training", "held-out"), strict=True)
         train, held_out = (_row_numbers(rows, n_rows, f"{where} {side} rows") for rows, side in sides)
         both = np.intersect1d(train, held_out)

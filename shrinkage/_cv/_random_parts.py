@@ -12,7 +12,7 @@ import numpy as np
 def k_fold_parts(n_rows: int, k: int, seed: int) -> np.ndarray:
     """Return the fold that holds out each row, (n,), as in `KFold(k, shuffle=True, random_state=seed)`."""
     parts = np.empty(n_rows, np.min_scalar_type(k))
-    for part, rows in enumerate(np.array_split(_shuffled(n_rows, np.random.RandomState(seed)), k)):
+    for part, rows in enumerate(np.array_split(_shuffle_rows(n_rows, np.random.RandomState(seed)), k)):
         parts[rows] = part
     return parts
 
@@ -34,7 +34,7 @@ def stratified_parts(classes: np.ndarray, k: int, seed: int) -> np.ndarray:
 def hold_out_part(n_rows: int, n_held_out: int, seed: int) -> np.ndarray:
     """Return whether each row is held out, (n,), as in `ShuffleSplit(1, test_size=n_held_out, random_state=seed)`."""
     part = np.zeros(n_rows, bool)
-    part[_shuffled(n_rows, np.random.RandomState(seed))[:n_held_out]] = True
+    part[_shuffle_rows(n_rows, np.random.RandomState(seed))[:n_held_out]] = True
     return part
 
 
@@ -46,12 +46,12 @@ def stratified_hold_out_part(classes: np.ndarray, n_held_out: int, seed: int) ->
     n_drawn = _draw_sizes(sizes - n_train, n_held_out, random)
     for label, size, first, more in zip(names, sizes.tolist(), n_train, n_drawn, strict=True):
         drawn = np.zeros(size, bool)
-        drawn[_shuffled(size, random)[first : first + more]] = True
+        drawn[_shuffle_rows(size, random)[first : first + more]] = True
         part[classes == label] = drawn
     return part
 
 
-def _shuffled(n: int, random: np.random.RandomState) -> np.ndarray:
+def _shuffle_rows(n: int, random: np.random.RandomState) -> np.ndarray:
     """Return the numbers from 0 to n - 1 in the order of `random.permutation(n)`, in the smallest type."""
     numbers = np.arange(n, dtype=np.min_scalar_type(n))
     random.shuffle(numbers)  # the order does not depend on the type
@@ -69,12 +69,12 @@ def _draw_sizes(sizes: np.ndarray, n_drawn: int, random: np.random.RandomState) 
     """Return how many rows of each class are drawn, in proportion to the sizes. Ties are resolved at random."""
     shares = sizes / sizes.sum() * n_drawn
     counts = np.floor(shares)
-    missing, remainders = int(n_drawn - counts.sum()), shares - counts
+    n_missing, remainders = int(n_drawn - counts.sum()), shares - counts
     for remainder in np.unique(remainders)[::-1]:
-        if missing <= 0:
+        if n_missing <= 0:
             break
         (tied,) = np.nonzero(remainders == remainder)
-        chosen = random.choice(tied, size=min(len(tied), missing), replace=False)
+        chosen = random.choice(tied, size=min(len(tied), n_missing), replace=False)
         counts[chosen] += 1
-        missing -= len(chosen)
+        n_missing -= len(chosen)
     return counts.astype(int)

@@ -65,8 +65,8 @@ class RowSets(Sequence[np.ndarray]):
 
     def have_any_of(self, mask: np.ndarray) -> np.ndarray:
         """Return whether each set contains any of the rows in a mask (n,), (sets,)."""
-        wanted = np.packbits(mask)
-        return np.array([(bits & wanted).any() for bits in self.bits], bool)
+        mask_bits = np.packbits(mask)
+        return np.array([(bits & mask_bits).any() for bits in self.bits], bool)
 
     def in_union(self, places: np.ndarray) -> np.ndarray:
         """Return the rows at these places, in ascending order, of the union of all sets."""

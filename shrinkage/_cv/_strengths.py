@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shrinkage._note import shown
+from shrinkage._note import quote
 
 _STEP = 0.25  # decades between neighbours of the automatic grid
 _TOP, _BOTTOM = 1.75, -3.0  # log10 of delta = n * lam at the ends of the grid
@@ -48,12 +48,12 @@ def check_lams(lams: object) -> tuple[np.ndarray, tuple[str, ...]]:
         >>> check_lams([0.1, 1.0])
         (array([1. , 0.1, 0. ]), ('lams: sorted in descending order.',))
     """
-    given = _as_floats(lams)
-    bad = given[~(np.isfinite(given) & (given >= 0))]
+    numbers = _as_floats(lams)
+    bad = numbers[~(np.isfinite(numbers) & (numbers >= 0))]
     if bad.size:
         raise ValueError(f"`lams` must be finite and not negative. Received: {bad[0]} among them. Take it out.")
-    checked = np.unique(np.append(given, 0.0))[::-1]
-    return checked, tuple(f"lams: {change}." for change in _changes(given))
+    checked = np.unique(np.append(numbers, 0.0))[::-1]
+    return checked, tuple(f"lams: {change}." for change in _changes(numbers))
 
 
 def include(lams: np.ndarray, lam: float, *, filled: bool = False) -> np.ndarray:
@@ -71,12 +71,12 @@ def include(lams: np.ndarray, lam: float, *, filled: bool = False) -> np.ndarray
         >>> include(np.array([1.0, 0.1, 0.0]), 5.0, filled=True).round(2)
         array([5.  , 3.16, 1.78, 1.  , 0.1 , 0.  ])
     """
-    kept, way = lams[~np.isclose(lams, lam, rtol=1e-6, atol=0)], np.zeros(0)
+    others, way = lams[~np.isclose(lams, lam, rtol=1e-6, atol=0)], np.zeros(0)
     if filled and lam > lams[0] > 0:
         way = lams[0] * _decades(lam / lams[0])
     elif filled and len(lams) > 1 and lam < lams[-2]:
         way = lams[-2] / _decades(lams[-2] / lam)
-    return np.unique(np.concatenate([kept, way, [lam]]))[::-1]
+    return np.unique(np.concatenate([others, way, [lam]]))[::-1]
 
 
 def _decades(ratio: float) -> np.ndarray:
@@ -159,12 +159,12 @@ def fold_lams(lams: np.ndarray, n_rows: int, n_train: np.ndarray, *, decoupled: 
 
 def _as_floats(lams: object) -> np.ndarray:
     try:
-        given = np.atleast_1d(np.asarray([] if lams is None else lams, dtype=float))
+        numbers = np.atleast_1d(np.asarray([] if lams is None else lams, dtype=float))
     except (TypeError, ValueError) as error:
-        raise ValueError(f'`lams` must be "auto" or a list of numbers. Received: {shown(lams)}.') from error
-    if given.ndim != 1 or not given.size:
-        raise ValueError(f'`lams` must be "auto" or a list of at least one number. Received: {shown(lams)}.')
-    return given
+        raise ValueError(f'`lams` must be "auto" or a list of numbers. Received: {quote(lams)}.') from error
+    if numbers.ndim != 1 or not numbers.size:
+        raise ValueError(f'`lams` must be "auto" or a list of at least one number. Received: {quote(lams)}.')
+    return numbers
 
 
 def _changes(given: np.ndarray) -> list[str]:

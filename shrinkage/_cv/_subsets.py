@@ -44,12 +44,12 @@ def cut_folds(
         >>> [cut.train.sizes.tolist() for cut in cut_folds(folds, seed=0)]
         [[10, 10, 10, 10, 10], [20, 20, 20, 20, 20], [40, 40, 40, 40, 40]]
     """
-    parts = [_cut(rows, classes, groups, time, (seed, 13, fold)) for fold, rows in enumerate(folds.train)]
+    parts = [_cut_rows(rows, classes, groups, time, (seed, 13, fold)) for fold, rows in enumerate(folds.train)]
     sets = [RowSets.of(rows, folds.n_rows) for rows in zip(*parts, strict=True)]
     return [replace(folds, train=train, notes=()) for train in sets]
 
 
-def _cut(
+def _cut_rows(
     rows: np.ndarray,
     classes: np.ndarray | None,
     groups: np.ndarray | None,

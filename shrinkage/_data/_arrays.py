@@ -39,7 +39,7 @@ def as_array(name: str, values: Any, dtype: str, missing: bool = False) -> Any:
         _check_finite(name, values.matrix.data, None, missing)
         return values
     _check_kind(name, values)
-    columns, given = column_names(values) or None, values
+    columns, user_values = column_names(values) or None, values
     values = to_pandas(values) if library_of(values) else values
     array = _as_numbers(name, values)
     if array.ndim == 0:
@@ -52,7 +52,7 @@ def as_array(name: str, values: Any, dtype: str, missing: bool = False) -> Any:
     if array.dtype.kind not in "iuf":
         raise TypeError(
             f"{name} must be an array of real numbers. Received: dtype {array.dtype}{_text_columns(values)}. "
-            f"{_from_table(name.strip('`'), values, given) or _to_numbers(name.strip('`'), array)}"
+            f"{_from_table(name.strip('`'), values, user_values) or _to_numbers(name.strip('`'), array)}"
         )
     if np.issubdtype(array.dtype, np.floating):
         _check_finite(name, array, columns, missing)
@@ -152,8 +152,8 @@ def _has_times(values: Any) -> bool:
 def _text_columns(values: Any) -> str:
     """Describe the non-numeric columns of a data frame."""
     found = _columns_without_numbers(values)
-    listed = ", ".join(map(repr, found[:3])) + ", ..." * (len(found) > 3)
-    return f", from column{'s' * (len(found) > 1)} {listed}" if found else ""
+    names = ", ".join(map(repr, found[:3])) + ", ..." * (len(found) > 3)
+    return f", from column{'s' * (len(found) > 1)} {names}" if found else ""
 
 
 def _columns_without_numbers(values: Any) -> list[Any]:

@@ -104,8 +104,8 @@ def make_data(
     """
     named = names or (labels("x", x), labels("y", y))
     x, y = _check_arrays(x, named[0], dtype, missing), _check_arrays(y, named[1], dtype)
-    given = [(name, len(a)) for part, some in zip((x, y), named, strict=True) for name, a in _leaves(part, some)]
-    (first, n), *others = given
+    sizes = [(name, len(a)) for part, some in zip((x, y), named, strict=True) for name, a in _leaves(part, some)]
+    (first, n), *others = sizes
     for name, length in others:
         if length != n:
             hint = " A list of arrays is several inputs; numpy.stack(x) makes one array of rows." * (first == "`x[0]`")
@@ -212,8 +212,8 @@ def _pad_like(data: Data, other: Data) -> Data:
     """Pad sequences with zeros at the end, to the length of the sequences of `other` if these are longer."""
 
     def pad(array: Any, longer: Any) -> Any:
-        missing = longer.shape[1] - array.shape[1] if array.ndim > 1 else 0
-        return np.pad(array, [(0, 0), (0, missing), *[(0, 0)] * (array.ndim - 2)]) if missing > 0 else array
+        n_missing = longer.shape[1] - array.shape[1] if array.ndim > 1 else 0
+        return np.pad(array, [(0, 0), (0, n_missing), *[(0, 0)] * (array.ndim - 2)]) if n_missing > 0 else array
 
     return replace(data, x=tree.map_structure(pad, data.x, other.x))
 
@@ -265,8 +265,8 @@ def batch_rows(train: np.ndarray, *, seed: int, fold: int, epoch: int, steps: in
     for k in range(start // len(train), -(-stop // len(train))):
         order = np.random.default_rng((seed, 1, fold, k)).permutation(len(train))
         begin = k * len(train) - start  # place of the permutation in `rows`, negative if it began in an earlier epoch
-        kept = order[max(0, -begin) : stop - start - begin]
-        rows[max(0, begin) : max(0, begin) + len(kept)] = train[kept]
+        kept_rows = order[max(0, -begin) : stop - start - begin]
+        rows[max(0, begin) : max(0, begin) + len(kept_rows)] = train[kept_rows]
     return rows.reshape(steps, batch_size)
 
 

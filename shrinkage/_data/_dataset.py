@@ -73,7 +73,7 @@ def read_dataset(
         raise
     except Exception as error:  # of any class: the pipeline may run code of the user
         raise ValueError(f"{name} failed at the first rows: {_reason(error)}") from error
-    batches = _checked(name, batches)
+    batches = _check_batches(name, batches)
     first = next(batches, None)
     if first is None:
         raise ValueError(f"{name} must have rows. Received: a dataset that gives none.")
@@ -166,7 +166,7 @@ def _rows_at_a_time(dataset: Any, batch_size: int) -> int:
     return max(1, rows // batch_size) * batch_size
 
 
-def _checked(name: str, batches: Iterator[Any]) -> Iterator[Any]:
+def _check_batches(name: str, batches: Iterator[Any]) -> Iterator[Any]:
     """Yield checked batches, as tuples (x, y) or (x, y, sample_weight) of arrays."""
     n_rows = 0
     for number in itertools.count():

@@ -148,7 +148,7 @@ class Writer:
         for file in files:
             file.touch()
         for bucket in self._buckets:
-            for records in self._shuffled(bucket):
+            for records in self._shuffle(bucket):
                 sections, arrays = place(records["row"])
                 whole = np.empty(len(records), dtype)
                 for name in records.dtype.names or ():
@@ -161,7 +161,7 @@ class Writer:
         weakref.finalize(spool, self._folder.remove)
         return spool
 
-    def _shuffled(self, file: Path) -> Iterator[np.ndarray]:
+    def _shuffle(self, file: Path) -> Iterator[np.ndarray]:
         """Yield the records of a file in a random order, and remove the file."""
         n_rows, at_once = _n_records(file, self._dtype), max(1, _SHUFFLED_BYTES // self._dtype.itemsize)
         if n_rows <= at_once:
@@ -175,7 +175,7 @@ class Writer:
             _deal(records, self._random.integers(len(parts), size=len(records)), parts)
         file.unlink()
         for part in parts:
-            yield from self._shuffled(part)
+            yield from self._shuffle(part)
 
     def __enter__(self) -> "Writer":
         return self

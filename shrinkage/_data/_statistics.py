@@ -43,11 +43,11 @@ def column_statistics(x: np.ndarray, weight: np.ndarray, clip: bool) -> tuple[np
 
 def _statistics(x: np.ndarray, weight: np.ndarray, clip: bool) -> tuple[float, float, float, float]:
     counts = ~np.isnan(x) & (weight > 0)
-    known, weight = x[counts].astype(np.float64), weight[counts].astype(np.float64)
-    if not len(known):
+    values, weight = x[counts].astype(np.float64), weight[counts].astype(np.float64)
+    if not len(values):
         return -LARGEST, LARGEST, 0.0, 1.0
-    low, high = clip_bounds(known) if clip else (-LARGEST, LARGEST)
-    known = known.clip(low, high)
-    mean = float(np.average(known, weights=weight))
-    deviation = float(np.sqrt(np.average((known - mean) ** 2, weights=weight)))
+    low, high = clip_bounds(values) if clip else (-LARGEST, LARGEST)
+    values = values.clip(low, high)
+    mean = float(np.average(values, weights=weight))
+    deviation = float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
     return low, high, mean, deviation if deviation > np.finfo(np.float32).eps * abs(mean) else 1.0

@@ -62,8 +62,8 @@ def columns_of_inputs(x: Any, inputs: Sequence[Any]) -> Any:
         code = f" Say x[{list(inputs)}]." if not absent and library_of(x) != "pyarrow" else ""
         code = code or (f" Say x.select({list(inputs)})." if not absent else "")
         raise ValueError(
-            f"`x` must have one column for each of the model's {len(inputs)} inputs, {_listed(inputs)}. Received: a "
-            f"table {f'without {_listed(absent)}' if absent else f'with {_listed(more)} besides'}.{code}"
+            f"`x` must have one column for each of the model's {len(inputs)} inputs, {_quote_few(inputs)}. Received: a "
+            f"table {f'without {_quote_few(absent)}' if absent else f'with {_quote_few(more)} besides'}.{code}"
         )
     return {name: x[name] for name in inputs}
 
@@ -76,5 +76,5 @@ def _column(column: Any) -> Any:
     return pd.Series(array if array.ndim == 1 else list(array), copy=False)
 
 
-def _listed(names: Sequence[Any]) -> str:
+def _quote_few(names: Sequence[Any]) -> str:
     return ", ".join(map(repr, names[:5])) + ", ..." * (len(names) > 5)

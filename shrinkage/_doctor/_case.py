@@ -40,12 +40,12 @@ class Weight:
     """The attachments on the variable, each with the present strength."""
 
     @property
-    def kernel(self) -> bool:
+    def is_kernel(self) -> bool:
         """Whether a penalty covers the weight by default; False for biases, gains and offsets."""
         return self.kind in PENALISED
 
     @property
-    def free(self) -> bool:
+    def is_free(self) -> bool:
         """Whether no penalty and no decay acts on the weight."""
         return not (self.penalised or self.decay or self.attached)
 
@@ -151,13 +151,13 @@ class Case:
         return (taken, f"over the {taken:,} steps taken so far") if taken >= _ENOUGH else None
 
     @property
-    def scheduled(self) -> bool:
+    def has_schedule(self) -> bool:
         """Whether the learning rate follows a schedule."""
         return isinstance(rate_of(self.optimizer), keras.optimizers.schedules.LearningRateSchedule)
 
     def rates(self, steps: int) -> np.ndarray:
         """Learning rates at up to 200 steps spread evenly over the training."""
-        if self.scheduled:
+        if self.has_schedule:
             schedule = rate_of(self.optimizer)
             return np.array([float(schedule(step)) for step in _spread(steps)])
         return np.array([float(value_of(self.optimizer.learning_rate))])

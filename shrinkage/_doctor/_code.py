@@ -79,9 +79,9 @@ def compile_line(case: Case) -> str:
 
 def decay_kernels(case: Case, **changes: Any) -> str:
     """Return the lines for a new optimizer that decays kernels only. Exclusions come before the optimizer is built."""
-    spared = [weight for weight in case.weights if not weight.kernel]
+    spared = [weight for weight in case.weights if not weight.is_kernel]
     names = sorted({weight.variable.name for weight in spared})
-    clear = not {weight.variable.name for weight in case.weights if weight.kernel} & set(names)
+    clear = not {weight.variable.name for weight in case.weights if weight.is_kernel} & set(names)
     which = f"v.name in {names}" if clear else f"v.path in {sorted(weight.path for weight in spared)}"
     exclude = f"optimizer.exclude_from_weight_decay([v for v in model.trainable_variables if {which}])\n"
     return new_optimizer(case, **changes) + exclude + compile_line(case)
@@ -93,7 +93,7 @@ def attach_instead(case: Case, weights: list[Weight]) -> str:
     groups = dict[tuple[float, float], list[Weight]]()
     for weight in weights:
         groups.setdefault((weight.l1, weight.l2), []).append(weight)
-    kernels = [weight for weight in case.weights if weight.kernel]
+    kernels = [weight for weight in case.weights if weight.is_kernel]
     for (l1, l2), group in groups.items():
         lam = l1 + 2 * l2
         penalty = f"sh.ElasticNet({l1 / lam:g})" if l2 else "sh.L1()"
@@ -130,8 +130,8 @@ def attach_again(
             arguments["rows"] = repr(each.rows)
         on = _rule(case, each, weights, inner)
         arguments |= {} if on is None else {"on": on}
-        listed = ", ".join(f"{name}={value}" for name, value in {**arguments, **changes}.items())
-        lines.append(f"sh.attach(model, sh.{penalty}, {listed})\n")
+        arguments_text = ", ".join(f"{name}={value}" for name, value in {**arguments, **changes}.items())
+        lines.append(f"sh.attach(model, sh.{penalty}, {arguments_text})\n")
     return "".join(lines)
 
 
@@ -156,7 +156,7 @@ def _rule(case: Case, each: Attachment, weights: Sequence[Penalised], inner: ker
     if set(rules) != {1.0}:
         return "{" + ", ".join(f"({rule}): {factor:g}" for factor, rule in rules.items()) + "}"
     within = set(map(id, inner.trainable_variables))
-    kernels = {id(weight.variable) for weight in case.weights if weight.kernel} & within
+    kernels = {id(weight.variable) for weight in case.weights if weight.is_kernel} & within
     if {id(weight.variable) for weight in weights} == kernels:
         return None if inner is case.model else reach(case.model, inner)
     return rules[1.0]

@@ -31,7 +31,7 @@ def nothing_decayed(case: Case) -> Iterator[Symptom]:
 @check("warning")
 def bias_decayed(case: Case) -> Iterator[Symptom]:
     """The optimizer's `weight_decay` shrinks biases, or gains and offsets of normalizations, too."""
-    found = [weight for weight in case.decayed if not weight.kernel]
+    found = [weight for weight in case.decayed if not weight.is_kernel]
     if found:
         yield (
             paths(found),
@@ -58,9 +58,9 @@ def exclusion_catches_kernel(case: Case) -> Iterator[Symptom]:
     pattern = excluded_names(case.optimizer)
     if pattern is None or not case.decayed:
         return
-    meant = {w.variable.name for w in case.weights if not w.kernel} | {"bias", "gamma", "beta"}
-    words = [word for word in pattern.pattern.split("|") if word in meant]
-    kernels = [w for w in case.weights if w.kernel and not w.decay and w.variable.name not in words]
+    spared_names = {w.variable.name for w in case.weights if not w.is_kernel} | {"bias", "gamma", "beta"}
+    words = [word for word in pattern.pattern.split("|") if word in spared_names]
+    kernels = [w for w in case.weights if w.is_kernel and not w.decay and w.variable.name not in words]
     caught = [weight for weight in kernels if any(word in weight.variable.name for word in words)]
     if caught:
         yield (
@@ -96,10 +96,10 @@ def _no_decay(case: Case) -> dict[str, float]:
 def decay_rounds_away(case: Case) -> Iterator[Symptom]:
     """Learning rate times `weight_decay` is below the precision of the weights: the decay changes nothing."""
     steps = case.steps[0] if case.steps else 0  # unknown steps: a schedule may still rise
-    if not case.decayed or (case.scheduled and not steps):
+    if not case.decayed or (case.has_schedule and not steps):
         return
     rate = float(case.rates(steps).max())
-    lost = [w for w in case.decayed if w.kernel and rate * w.decay < _least_change(w.variable.dtype)]
+    lost = [w for w in case.decayed if w.is_kernel and rate * w.decay < _least_change(w.variable.dtype)]
     if lost and rate:
         dtype, decay = backend.standardize_dtype(lost[0].variable.dtype), lost[0].decay
         yield (

@@ -116,10 +116,10 @@ def _check_model(model: Any) -> None:
 
 
 def _check_options(callbacks: Any, steps: Any) -> None:
-    listed = callbacks is None or isinstance(callbacks, (list, tuple))
+    is_list = callbacks is None or isinstance(callbacks, (list, tuple))
     wrong = (
         [type(each).__name__ for each in callbacks or () if not isinstance(each, keras.callbacks.Callback)]
-        if listed
+        if is_list
         else [type(callbacks).__name__]
     )
     if wrong:

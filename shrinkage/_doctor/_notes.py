@@ -21,7 +21,7 @@ _ADAPTIVE = ("Adam", "AdamW", "Nadam", "Adamax", "RMSprop", "Adagrad", "Adadelta
 @check("warning")
 def l1_by_gradient(case: Case) -> Iterator[Symptom]:
     """Keras applies L1 by gradient, which does not give exact zeros."""
-    found = [weight for weight in case.penalised if weight.l1 and weight.kernel]
+    found = [weight for weight in case.penalised if weight.l1 and weight.is_kernel]
     if found:
         zeros = sum(int(np.sum(np.equal(value_of(weight.variable), 0))) for weight in found)
         yield (
@@ -81,7 +81,7 @@ def adaptive_and_coupled(case: Case) -> Iterator[Symptom]:
 def scale_invariant_kernel(case: Case) -> Iterator[Symptom]:
     """A normalization follows a penalised kernel: strength and learning rate act there as a product."""
     free = scale_invariant(case.model)
-    found = [weight for weight in case.weights if not weight.free and id(weight.variable) in free]
+    found = [weight for weight in case.weights if not weight.is_free and id(weight.variable) in free]
     if found:
         yield (
             paths(found),

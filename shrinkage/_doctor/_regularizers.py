@@ -38,16 +38,16 @@ def regularizer_ignored(case: Case) -> Iterator[Symptom]:
 def _ignored_regularizers(case: Case) -> Iterator[tuple[keras.Layer, str, keras.Layer, keras.Variable]]:
     """Yield (layer, name, owner, weight): the layer's regularizer `name` is not on the weight of the owner layer."""
     for holder in filter(is_of_keras, case.layers):  # a custom layer may use `add_loss`
-        given = {
+        regularizers = {
             name: value for name, value in held_attributes(holder).items() if name.endswith("_regularizer") and value
         }
-        for variable in holder.trainable_variables if given.keys() - {"activity_regularizer"} else ():
+        for variable in holder.trainable_variables if regularizers.keys() - {"activity_regularizer"} else ():
             layer = case.owners.get(id(variable))
             if layer is not None and (variable.regularizer is None or holder is layer):
                 right = argument(layer, variable)
                 names = [right, f"_{right}", f"{variable.name}_regularizer"]  # MultiHeadAttention has an underscore
-                for name in [name for name in names if name in given][:1]:
-                    if not _are_alike(variable.regularizer, given[name]):
+                for name in [name for name in names if name in regularizers][:1]:
+                    if not _are_alike(variable.regularizer, regularizers[name]):
                         yield holder, name, layer, variable
 
 
@@ -93,7 +93,7 @@ def only_frozen_penalised(case: Case) -> Iterator[Symptom]:
     """Every regularizer is on a frozen weight, so no regularizer acts."""
     frozen = [v for v in case.model.variables if not v.trainable and v.regularizer is not None and id(v) in case.owners]
     if frozen and case.weights and not case.penalised and not case.decayed:
-        free = [weight for weight in case.weights if weight.kernel]
+        free = [weight for weight in case.weights if weight.is_kernel]
         yield (
             (v.path for v in frozen),
             f"this model has {plural(len(frozen), 'regularizer')}, on frozen weights, where they add nothing to the "
@@ -105,7 +105,7 @@ def only_frozen_penalised(case: Case) -> Iterator[Symptom]:
 @check("warning")
 def bias_penalised(case: Case) -> Iterator[Symptom]:
     """A regularizer is on a bias, or on the gain or offset of a normalization."""
-    found = [weight for weight in case.penalised if not weight.kernel]
+    found = [weight for weight in case.penalised if not weight.is_kernel]
     if found:
         yield (
             paths(found),
@@ -132,9 +132,9 @@ def _free_beside(case: Case) -> dict[tuple[float, float], list[Weight]]:
     """Return unpenalised recurrent kernels beside a penalised kernel, by the strengths (l1, l2) of that kernel."""
     found = dict[tuple[float, float], list[Weight]]()
     for weight in case.weights:
-        if weight.kind == "recurrent" and weight.free:
+        if weight.kind == "recurrent" and weight.is_free:
             for other in case.siblings(weight):
-                if other.kernel and (other.l1 or other.l2):
+                if other.is_kernel and (other.l1 or other.l2):
                     found.setdefault((other.l1, other.l2), []).append(weight)
                     break
     return found
@@ -144,8 +144,8 @@ def _free_beside(case: Case) -> dict[tuple[float, float], list[Weight]]:
 def depthwise_kernel_free(case: Case) -> Iterator[Symptom]:
     """Convolutions are penalised and depthwise kernels are not: they have a separate argument."""
     depthwise = [w for w in case.weights if w.kind == "depthwise"]
-    free = [weight for weight in depthwise if weight.free]
-    others = [w for w in case.penalised if w.kernel and w not in depthwise and len(w.variable.shape) >= 3]
+    free = [weight for weight in depthwise if weight.is_free]
+    others = [w for w in case.penalised if w.is_kernel and w not in depthwise and len(w.variable.shape) >= 3]
     if free and others:
         like = Counter((w.l1, w.l2) for w in others if w.l1 or w.l2).most_common(1)
         yield (

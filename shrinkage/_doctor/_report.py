@@ -22,23 +22,23 @@ class Report:
     @property
     def errors(self) -> tuple[Finding, ...]:
         """The findings of severity "error"."""
-        return self._of("error")
+        return self._select("error")
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
         """The findings of severity "warning"."""
-        return self._of("warning")
+        return self._select("warning")
 
     @property
     def notes(self) -> tuple[Finding, ...]:
         """The findings of severity "note"."""
-        return self._of("note")
+        return self._select("note")
 
-    def _of(self, severity: Severity) -> tuple[Finding, ...]:
+    def _select(self, severity: Severity) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.severity == severity)
 
     def __repr__(self) -> str:
-        counts = [_count(len(self._of(severity)), severity) for severity in SEVERITIES]
+        counts = [_count(len(self._select(severity)), severity) for severity in SEVERITIES]
         seen = [f"Not looked at: {', '.join(self.not_seen)}."] if self.not_seen else []
         return "\n\n".join([f"{self.model}: {', '.join(counts)}", *map(str, self.findings), *seen])
 

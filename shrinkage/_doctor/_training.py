@@ -113,13 +113,13 @@ def strength_too_small(case: Case) -> Iterator[Symptom]:
     for strength, weights in _groups(case).items():
         taken = -np.expm1(-strength * total)
         if taken < _MATTERS and total:
-            wanted = -np.log1p(-0.1) / total
+            goal = -np.log1p(-0.1) / total
             yield (
                 paths(weights),
                 f"{span} the learning rates sum to {total:.3g}, and times {strength:g} that is {strength * total:.1e}: "
-                f"the penalty takes {100 * taken:.2g} % of the size of {names(weights)} away; {wanted:.1g} would take "
+                f"the penalty takes {100 * taken:.2g} % of the size of {names(weights)} away; {goal:.1g} would take "
                 f"10 %.",
-                _stronger_strength(case, weights, float(f"{wanted:.1g}")),
+                _stronger_strength(case, weights, float(f"{goal:.1g}")),
             )
 
 
@@ -151,7 +151,7 @@ def _groups(case: Case) -> dict[float, list[Weight]]:
         for each, lam in weight.attached:
             if each.penalty.can_decay and each.penalty.toward is None:
                 rate += lam * (1.0 if isinstance(each.how, Decoupled) else longer)
-        if weight.kernel and not weight.l1 and rate:
+        if weight.is_kernel and not weight.l1 and rate:
             groups.setdefault(rate, []).append(weight)
     return groups
 

@@ -83,9 +83,9 @@ def column(y: Any, rows: Any) -> np.ndarray:
             "sklearn.multioutput.MultiOutputRegressor(estimator), or MultiOutputClassifier."
         )
     y = column_or_1d(y, warn=True)
-    if y.dtype == object and (missing := int(pd.isna(y).sum())):
+    if y.dtype == object and (n_missing := int(pd.isna(y).sum())):
         raise ValueError(
-            f"`y` must have no missing values: Input y contains NaN or None. Received: {missing} of {len(y)} rows. "
+            f"`y` must have no missing values: Input y contains NaN or None. Received: {n_missing} of {len(y)} rows. "
             "Drop these rows."
         )
     assert_all_finite(y, input_name="y")

@@ -23,7 +23,7 @@ from shrinkage._estimators._checks import (
     weights,
 )
 from shrinkage._estimators._rows import Matrix, Table, Target, as_frame, left_out_words
-from shrinkage._hints._arguments import hinted
+from shrinkage._hints._arguments import give_hints
 from shrinkage._hints._estimators import HINTS
 from shrinkage._note import warn_caller
 
@@ -99,7 +99,7 @@ class _PathEstimator(BaseEstimator):
         if frame is not None and not isinstance(fitted, Matrix):
             validate_data(self, x, reset=reset, skip_check_array=True)
             check_rows(len(frame), 2 if reset else 1, frame.shape)
-            return frame if fitted is None else fitted.named(frame)
+            return frame if fitted is None else fitted.name_columns(frame)
         is_own = not isinstance(self.model, str)
         fitted_table = isinstance(fitted, Table)
         finite = is_own and not fitted_table
@@ -108,7 +108,7 @@ class _PathEstimator(BaseEstimator):
                 self, x, reset=reset, allow_nd=is_own, ensure_min_samples=2 if reset else 1,
                 ensure_all_finite=True if finite else "allow-nan", accept_sparse=False if fitted_table else "csr",
             )  # fmt: skip
-        return fitted.named(array) if isinstance(fitted, Table) else array
+        return fitted.name_columns(array) if isinstance(fitted, Table) else array
 
     def _outputs(self, x: Any) -> np.ndarray:
         """Return the outputs of the network at the chosen strength."""
@@ -204,7 +204,7 @@ class PathClassifier(ClassifierMixin, _PathEstimator):
     class_weight: Any
     classes_: np.ndarray
 
-    @hinted(HINTS)
+    @give_hints(HINTS)
     def __init__(
         self,
         *,
@@ -319,7 +319,7 @@ class PathRegressor(RegressorMixin, _PathEstimator):
         0.5
     """
 
-    @hinted(HINTS)
+    @give_hints(HINTS)
     def __init__(
         self,
         *,

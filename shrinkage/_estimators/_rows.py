@@ -102,7 +102,7 @@ class Table:
             check_input_names(columns)
         return Table(columns, tuple(frame.columns))
 
-    def named(self, x: np.ndarray | pd.DataFrame) -> pd.DataFrame:
+    def name_columns(self, x: np.ndarray | pd.DataFrame) -> pd.DataFrame:
         """Return further rows, which have the same columns in the same order, with the names."""
         return pd.DataFrame(x).set_axis(list(self.names), axis=1)
 
@@ -140,9 +140,9 @@ def as_frame(x: Any) -> pd.DataFrame | None:
 
 def left_out_words(left_out: Mapping[str, str]) -> str:
     """Return a sentence on columns that are not used."""
-    listed = [f"{name} ({reason})" for name, reason in list(left_out.items())[:_LISTED]]
+    items = [f"{name} ({reason})" for name, reason in list(left_out.items())[:_LISTED]]
     more = f", and {len(left_out) - _LISTED} more, which `left_out_` has" if len(left_out) > _LISTED else ""
-    return f"`fit` does not use these columns of `X`: {', '.join(listed)}{more}."
+    return f"`fit` does not use these columns of `X`: {', '.join(items)}{more}."
 
 
 _LISTED = 10

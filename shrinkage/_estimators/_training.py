@@ -30,22 +30,22 @@ def train(options: Mapping[str, Any], columns: Columns, inputs: Sequence[Any], y
         y: (n,) class numbers or quantities.
         rows: Weights and groups of the rows, as `fit` takes them.
     """
-    given = dict(options)
-    model, hidden = given.pop("model"), given.pop("hidden")
-    training = training_options(given, model, len(y))
+    arguments = dict(options)
+    model, hidden = arguments.pop("model"), arguments.pop("hidden")
+    training = training_options(arguments, model, len(y))
     network = _network(model, hidden, columns, inputs, training)
     built = network() if isinstance(network, _Builder) else network
     if not isinstance(model, str):
         _check_network(built, columns, inputs[0])
     scale = None
-    if given.get("standardize_target"):
+    if arguments.get("standardize_target"):
         _check_squared_error(built)
         scale = TargetScale.of("regression", y)
         targets = scale.encode(y)
     else:
         targets = _targets(built, columns, y)
     x = inputs[0] if len(inputs) == 1 else list(inputs)
-    path = fit(network, x, targets, **{**given, **training}, **rows)
+    path = fit(network, x, targets, **{**arguments, **training}, **rows)
     return path if scale is None else scale.in_target_units(path)
 
 

@@ -49,7 +49,7 @@ class ExactCohort:
         self, problem: Problem, head: Head, rows: Rows, solver: Solver, sets: Sequence[int], unsolved: list[float]
     ):
         self._problem, self._head, self._rows, self._solver, self._sets = problem, head, rows, solver, sets
-        self._unsolved = unsolved
+        self._unsolved_lams = unsolved
         self._lam = np.zeros((len(sets), 0))
         self._weights: list[np.ndarray] = []
 
@@ -74,16 +74,16 @@ class ExactCohort:
         with one_thread(), np.errstate(over="ignore", invalid="ignore"):  # weights that grow without end
             solutions = self._solver.solve(self._sets, self._lam)
         for place, (f, (weights, converged)) in enumerate(zip(self._sets, solutions, strict=True)):
-            self._weights.append(self._rounded(weights))
+            self._weights.append(self._round(weights))
             without_minimum = ~converged & (self._lam[place] == 0)
             diverged.append(~np.isfinite(weights).all(axis=(0, 1)) | without_minimum)
             n_rows = self._rows.n_train[f] / self._rows.n_train[-1]
-            self._unsolved += (
+            self._unsolved_lams += (
                 self._lam[place][~converged & ~without_minimum] * n_rows
             ).tolist()  # as strengths of all rows
         return np.stack(diverged)
 
-    def _rounded(self, weights: np.ndarray) -> np.ndarray:
+    def _round(self, weights: np.ndarray) -> np.ndarray:
         """Round coefficients to those that the variables can have: these are scored, and returned."""
         return weights.astype(self._head.layer.kernel.dtype).astype(np.float64)
 
@@ -119,9 +119,9 @@ class ExactCohort:
                 found_losses, found, places = self._score_block(number, block, totals, weights)
             held_out = block.rows[places]
             place = np.searchsorted(rows, held_out)
-            kept = np.flatnonzero(rows[np.minimum(place, len(rows) - 1)] == held_out)
-            losses[place[kept]], predictions[place[kept]] = found_losses[kept], found[kept]
-            if metrics is not None and metrics.exist:
+            kept_rows = np.flatnonzero(rows[np.minimum(place, len(rows) - 1)] == held_out)
+            losses[place[kept_rows]], predictions[place[kept_rows]] = found_losses[kept_rows], found[kept_rows]
+            if metrics is not None and metrics.has_metrics:
                 metrics.update(block.data, places, self._with_axes(found.astype(predictions.dtype)))
         cv_loss, train_loss = totals / weights[:, :, None]
         by_name = {} if metrics is None else {name: values[None] for name, values in metrics.result().items()}

@@ -186,13 +186,13 @@ def _kind(training: Training, layer: Any) -> tuple[Any, float]:
     kind, needed = _LOSSES[type(loss)]
     needed = activations.linear if needed is None or arguments.get("from_logits") else needed
     if activation is not needed:
-        given = f"{activation.__name__!r}, with {name_of(loss)}"
+        activation_text = f"{activation.__name__!r}, with {name_of(loss)}"
         if arguments.get("from_logits"):
-            given += "(from_logits=True)"
+            activation_text += "(from_logits=True)"
         fix = f"Give that layer activation={needed.__name__!r}, or"
         if arguments.get("from_logits"):  # probabilities, which the loss would take for logits
             fix = "Leave from_logits out, or give that layer activation='linear'; for another model"
-        _refuse("`activation`", f"{needed.__name__!r} in the last layer, {layer.name!r},", given, fix)
+        _refuse("`activation`", f"{needed.__name__!r} in the last layer, {layer.name!r},", activation_text, fix)
     if arguments.get("axis", -1) != -1:
         _refuse("`loss`", "a loss over the last axis", f"axis={arguments['axis']}")
     return kind, float(arguments.get("label_smoothing", 0.0))

@@ -105,18 +105,18 @@ class _Loss:
         n = len(gram) if self.penalised[-1] else len(gram) - 1
         values, vectors = np.ones(len(gram)) * self.weight, np.eye(len(gram))
         values[:n], vectors[:n, :n] = np.linalg.eigh(gram[:n, :n])
-        known = values > len(gram) * np.finfo(float).eps * values.max(initial=0.0)
-        known[n:] = True
-        return np.maximum(values, 0), vectors, known
+        is_positive = values > len(gram) * np.finfo(float).eps * values.max(initial=0.0)
+        is_positive[n:] = True
+        return np.maximum(values, 0), vectors, is_positive
 
-    def raw(self, w: np.ndarray) -> np.ndarray:
+    def to_raw(self, w: np.ndarray) -> np.ndarray:
         """Return the coefficients of the columns as they are."""
         if self.penalised[-1]:
             return w
         return np.concatenate([w[:-1], w[-1:] - np.tensordot(self._mean[:-1], w[:-1], 1)[None]])
 
-    def centred(self, w: np.ndarray) -> np.ndarray:
-        """Return the centred coefficients whose `raw` is w."""
+    def to_centred(self, w: np.ndarray) -> np.ndarray:
+        """Return the centred coefficients whose `to_raw` is w."""
         if self.penalised[-1]:
             return w
         return np.concatenate([w[:-1], w[-1:] + np.tensordot(self._mean[:-1], w[:-1], 1)[None]])
@@ -129,7 +129,7 @@ class _Loss:
 
         What `hessian` needs is kept, at the places of these strengths.
         """
-        raw = self.raw(w)
+        raw = self.to_raw(w)
         if not len(self._evaluated):  # the first call is of all strengths
             self._evaluated = np.zeros(raw.shape)
         self._evaluated[:, :, places] = raw
@@ -167,19 +167,19 @@ class _Loss:
 
     def hessian(self, v: np.ndarray, places: np.ndarray) -> Computation[np.ndarray]:
         """Return the Hessian of the loss times vectors (P, k, s), at the coefficients last evaluated."""
-        flat, at = self.raw(v).reshape(len(v), -1), self._evaluated[:, :, places]
+        flat, at = self.to_raw(v).reshape(len(v), -1), self._evaluated[:, :, places]
 
         def multiply(part: Part) -> list[np.ndarray]:
             design = part.design()
             if part.kept is None:
-                kept = self._factors(part, self._probabilities(design, at))
+                factors = self._factors(part, self._probabilities(design, at))
             else:
-                kept = part.kept if len(places) == part.kept.shape[2] else part.kept[:, :, places]
-            change = (design @ flat).reshape(kept.shape)
+                factors = part.kept if len(places) == part.kept.shape[2] else part.kept[:, :, places]
+            change = (design @ flat).reshape(factors.shape)
             if self.kind == "classes":
-                change -= (kept * change).sum(axis=1, keepdims=True)
+                change -= (factors * change).sum(axis=1, keepdims=True)
                 change *= part.weight[:, None, None]
-            change *= kept
+            change *= factors
             return [design.T @ change.reshape(len(change), -1)]
 
         (found,) = yield Pass(multiply)
@@ -190,7 +190,7 @@ class _Loss:
 
         Scores of several classes are relative to their mean: a number added to all of them changes nothing.
         """
-        flat = self.raw(w).reshape(len(w), -1)
+        flat = self.to_raw(w).reshape(len(w), -1)
 
         def largest(part: Part) -> list[np.ndarray]:
             scores = (part.design() @ flat).reshape(-1, *w.shape[1:])[part.weight > 0]
@@ -203,9 +203,9 @@ class _Loss:
 
     def precondition(self, gradient: np.ndarray, curvature: np.ndarray, ridge: np.ndarray) -> np.ndarray:
         """Return the inverse of curvature * G + ridge times a gradient (P, k, s), for each strength, (s,)."""
-        values, vectors, known = self._spectrum
+        values, vectors, is_positive = self._spectrum
         size = curvature * values[:, None] + ridge * np.where(self.penalised, 1.0, 0.0)[:, None]
-        usable = known[:, None] | ((ridge > 0) & (self.penalised > 0)[:, None])
+        usable = is_positive[:, None] | ((ridge > 0) & (self.penalised > 0)[:, None])
         inverse = np.where(usable, 1 / np.where(usable, size, 1.0), 0.0)
         return np.tensordot(vectors, np.tensordot(vectors.T, gradient, 1) * inverse[:, None], 1)
 
@@ -225,7 +225,7 @@ def minimise(head: Head, ridge: np.ndarray, begin: np.ndarray | None = None) -> 
     loss = _Loss(head, moments)
     penalised = loss.penalised[:, None, None]
     shape = len(penalised), loss.units, len(ridge)
-    w = np.zeros(shape) if begin is None else loss.centred(begin)
+    w = np.zeros(shape) if begin is None else loss.to_centred(begin)
     step, gradient = np.zeros(shape), np.zeros(shape)
     curvature, converged, settled = np.ones(len(ridge)), np.zeros(len(ridge), bool), np.zeros(len(ridge), bool)
     for _ in range(_STEPS):
@@ -250,7 +250,7 @@ def minimise(head: Head, ridge: np.ndarray, begin: np.ndarray | None = None) -> 
         if len(moved):
             some = gradient[:, :, moved], curvature[moved], ridge[moved]
             step[:, :, moved] = yield from _newton_steps(loss, *some, np.minimum(0.1, size), moved)
-    return loss.raw(w), settled
+    return loss.to_raw(w), settled
 
 
 def _is_settled(loss: _Loss, w: np.ndarray, step: np.ndarray) -> Computation[bool]:

@@ -65,8 +65,8 @@ Source = Callable[[Sequence[int]], Iterable[tuple[int, list[Part]]]]
 def _source(rows: Rows, sets: Sequence[int]) -> Source:
     if rows.are_on_disk:
         return partial(_parts_on_disk, rows)
-    kept = {f: [*_parts_in_memory(rows, f)] for f in sets}
-    return lambda sets: ((f, kept[f]) for f in sets)
+    parts_by_set = {f: [*_parts_in_memory(rows, f)] for f in sets}
+    return lambda sets: ((f, parts_by_set[f]) for f in sets)
 
 
 def _take_turns(source: Source, computations: Mapping[int, Computation[Result]]) -> list[Result]:

@@ -164,6 +164,6 @@ class Spectrum:
         size = np.sqrt(np.maximum(np.diag(self._gram), 0))
         size = np.where(size > 0, size, 1.0)
         values, vectors = np.linalg.eigh(self._gram / np.outer(size, size))
-        known = values > len(values) * np.finfo(float).eps * 10 * max(values.max(initial=0.0), 1.0)
-        inverse = np.where(known, 1 / np.where(known, values, 1), 0)
+        is_positive = values > len(values) * np.finfo(float).eps * 10 * max(values.max(initial=0.0), 1.0)
+        inverse = np.where(is_positive, 1 / np.where(is_positive, values, 1), 0)
         return (vectors * inverse) @ (vectors.T @ (self._products / size[:, None])) / size[:, None]

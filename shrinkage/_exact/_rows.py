@@ -35,7 +35,7 @@ class Rows:
 
     def __init__(self, problem: Problem, head: Head, limit: float):
         self._problem, self._head, self._left = problem, head, limit
-        self._kept: dict[tuple[int, int], np.ndarray] = {}
+        self._designs: dict[tuple[int, int], np.ndarray] = {}
         self._bodies: dict[int, keras.Model | None] = {}
         self.n_sets = len(problem.folds.train) + 1
         self.adapts = bool(adapted_layers(problem.training.template.network))
@@ -87,12 +87,12 @@ class Rows:
     def design(self, number: int, block: Block, f: int) -> np.ndarray:
         """Return the columns of the linear model of a set for a block, (n, P): inputs of the head, and a constant."""
         key = number, f if self.adapts else 0
-        if key in self._kept:
-            return self._kept[key]
+        if key in self._designs:
+            return self._designs[key]
         design = self.design_of(block.data.x, f)
         if not self.are_on_disk and design.nbytes <= self._left:
             self._left -= design.nbytes
-            self._kept[key] = design
+            self._designs[key] = design
         return design
 
     def design_to_reread(self, number: int, block: Block, f: int) -> np.ndarray:

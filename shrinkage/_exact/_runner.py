@@ -59,7 +59,7 @@ class ExactRunner:
         self._bytes_per_strength = 8 * self._head.units * (3 * _rows_in_memory(problem) + 10 * sets * self._columns)
         chunk = max(1, min(strengths, int(limit / 2 / self._bytes_per_strength)))
         self.plan = ExactPlan(min(strengths, settings.get("chunk", chunk)))
-        self._limit, self._unsolved = limit, list[float]()
+        self._limit, self._unsolved_lams = limit, list[float]()
         squared = self._head.kind == "squared error"
         self._solver = Ridge(self._rows, self._head, problem.target) if squared else Logistic(self._rows, self._head)
         self.search_text = ""
@@ -77,7 +77,7 @@ class ExactRunner:
     @property
     def notes(self) -> list[str]:
         """Sentences for the user: random layers, a head without a bias, and strengths that did not converge."""
-        lams = ", ".join(sorted({f"{lam:.3g}" for lam in self._unsolved}, key=float, reverse=True))
+        lams = ", ".join(sorted({f"{lam:.3g}" for lam in self._unsolved_lams}, key=float, reverse=True))
         unsolved = [f"Newton's method did not converge at lambda = {lams}: weights are those after its last step."]
         network = self.problem.training.template.network
         random = [layer.name for layer in sublayers(network) if seed_generators(layer) and layer.trainable]
@@ -130,7 +130,7 @@ class ExactRunner:
         return self._cohort(range(self._rows.n_sets - 1, self._rows.n_sets))
 
     def _cohort(self, sets: range) -> ExactCohort:
-        return ExactCohort(self.problem, self._head, self._rows, self._solver, sets, self._unsolved)
+        return ExactCohort(self.problem, self._head, self._rows, self._solver, sets, self._unsolved_lams)
 
     @property
     def record(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def hinted(
+def give_hints(
     hints: Mapping[str, str], missing: Callable[[str], str] | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that raises a TypeError with a hint if a call does not match the signature of the function.
@@ -23,7 +23,7 @@ def hinted(
         missing: A function of the name of a missing argument that returns the hint.
 
     Example:
-        >>> hinted({"lambda_": "Say lam={value}."})(lambda lam: lam)(lambda_=0.1)
+        >>> give_hints({"lambda_": "Say lam={value}."})(lambda lam: lam)(lambda_=0.1)
         Traceback (most recent call last):
         TypeError: <lambda>() has no argument `lambda_`. Say lam=0.1.
     """
@@ -60,11 +60,11 @@ def _describe_misfit(
         return f"{name}() has no argument " + " It has no argument ".join(words)
     by_place = [key for key, p in signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     if len(args) > len(by_place):
-        listed = ", ".join(key for key in by_place if key != "self") or "nothing"
+        names_text = ", ".join(key for key in by_place if key != "self") or "nothing"
         hint = hints.get("", "Give the rest by name.").format(value=_show(args[len(by_place)]))
-        return f"{name}() takes {listed} by position. {hint}"
-    given = {**dict(zip(by_place, args, strict=False)), **kwargs}
-    absent = [k for k, p in signature.parameters.items() if k not in given and p.default is p.empty]
+        return f"{name}() takes {names_text} by position. {hint}"
+    arguments = {**dict(zip(by_place, args, strict=False)), **kwargs}
+    absent = [k for k, p in signature.parameters.items() if k not in arguments and p.default is p.empty]
     if absent:
         needed = " and ".join(f"`{key}`" for key in absent)
         return f"{name}() needs {needed}. {missing(absent[0]) if missing else ''}".rstrip()

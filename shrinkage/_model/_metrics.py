@@ -34,7 +34,7 @@ class RunningMetrics:
         """"up" if larger values of a metric are better, "down", or None if Keras does not know, by name."""
 
     @property
-    def exist(self) -> bool:
+    def has_metrics(self) -> bool:
         """Whether the model is compiled with metrics."""
         return bool(self._compiled)
 
@@ -124,8 +124,8 @@ def null_scores(
     one = tree.map_structure(lambda value: value[:, 0], outputs)
     constants = [null_predictions(data, objective, rows, one) for rows in folds.train]
     held = folds.held_out_rows
-    known = [bool(np.isfinite(leaf).all()) for leaf in tree.flatten(constants[0])]
-    if not all(known[term.place] for term in objective.terms):
+    are_finite = [bool(np.isfinite(leaf).all()) for leaf in tree.flatten(constants[0])]
+    if not all(are_finite[term.place] for term in objective.terms):
         return no_null_scores(len(folds.train), len(held))
     rows, fold = _by_rows(folds)
     predictions = tree.map_structure(lambda value, *each: np.stack(each)[fold].astype(value.dtype), one, *constants)
@@ -138,7 +138,7 @@ def null_scores(
     if len(fold_loss) == 1:
         se = row_se(row_loss[:, None], data.weight[held], groups)
     metrics = {}
-    if all(known):
+    if all(are_finite):
         whole = tree.map_structure(lambda value, *each: mean_constant(each, len(held), value.dtype), one, *constants)
         metrics = metrics_of(template, data, held, whole)
     return {

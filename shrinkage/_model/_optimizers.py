@@ -26,10 +26,10 @@ def check_optimizer(optimizer: Any, proximal: bool) -> None:
         ValueError: If it is not. The message shows an alternative.
     """
     name = type(optimizer).__name__
-    known = [each for each in (*ELEMENTWISE, *PER_MEMBER) if hasattr(keras.optimizers, each)]
-    if type(optimizer) not in [getattr(keras.optimizers, each) for each in known]:
+    names = [each for each in (*ELEMENTWISE, *PER_MEMBER) if hasattr(keras.optimizers, each)]
+    if type(optimizer) not in [getattr(keras.optimizers, each) for each in names]:
         raise ValueError(
-            f"`model` must be compiled with one of {', '.join(known)}, whose steps are known to be right for each "
+            f"`model` must be compiled with one of {', '.join(names)}, whose steps are known to be right for each "
             f"member. Received: optimizer {name}. To train one strength with {name}, penalise the model in place:\n"
             f"    shrinkage.attach(model, shrinkage.L2(), lam=1e-4)\n"
             f"    model.fit(x, y, epochs=20)"

@@ -42,10 +42,10 @@ def stored_null_scores(
     """
     one = tree.map_structure(lambda value: value[:1, 0], outputs)
     constants = _constants(stored, sample, objective, one)
-    known = [bool(np.isfinite(leaf).all()) for leaf in tree.flatten(constants)]
-    if not all(known[term.place] for term in objective.terms):
+    are_finite = [bool(np.isfinite(leaf).all()) for leaf in tree.flatten(constants)]
+    if not all(are_finite[term.place] for term in objective.terms):
         return no_null_scores(stored.n_folds, len(stored.sample_rows))
-    metrics = RunningMetrics(template, int(all(known)))
+    metrics = RunningMetrics(template, int(all(are_finite)))
     totals, row_loss = np.zeros(stored.n_folds), np.zeros(len(stored.sample_rows))
     for block in stored.blocks():
         scores = _score(block, constants, objective, target)

@@ -25,10 +25,10 @@ def budget_words(curve: Curve) -> list[Said]:
     """Return the sentences on a search within a budget that found a choice."""
     unmeasured = Said("not-measured", _unmeasured_words(curve))
     if not beats_constant(curve):
-        said = Said(
+        sentence = Said(
             "constant-unclear" if _is_below_constant(curve) else "no-better-than-constant", _no_better_words(curve)
         )
-        return [said, Said("search-too-short", _largest_words(curve)), unmeasured]
+        return [sentence, Said("search-too-short", _largest_words(curve)), unmeasured]
     return [
         Said("choice-within-budget", f"{_choice_words(curve)} {_alike_words(curve)}", _is_compared(curve)),
         Said("search-too-short", _limit_words(curve)),
@@ -111,8 +111,8 @@ def _alike_words(curve: Curve) -> str:
     close[curve.index] = False
     if not close.any():
         return ""
-    listed = ", ".join(lam_text(lam) for lam in curve.lams[close])
-    return f"These rows show no difference to {listed}."
+    lams_text = ", ".join(lam_text(lam) for lam in curve.lams[close])
+    return f"These rows show no difference to {lams_text}."
 
 
 def _limit_words(curve: Curve) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from shrinkage._cv._choice import choose
 from shrinkage._cv._statistics import summarise
 from shrinkage._model._metrics import RunningMetrics
-from shrinkage._note import shown
+from shrinkage._note import quote
 from shrinkage._path._curve import Curve
 from shrinkage._path._held_out import HeldOut, held_out
 from shrinkage._path._words import lam_text
@@ -54,10 +54,10 @@ class MetricChoice(float):
 def choose_by_metric(curve: Curve, template: Template, metric: Any, rule: Literal["min", "1se"]) -> MetricChoice:
     """Choose a strength by a metric; see `Path.choose`."""
     if rule not in ("min", "1se"):
-        raise ValueError(f'`rule` must be "min" or "1se". Received: {shown(rule)}.')
+        raise ValueError(f'`rule` must be "min" or "1se". Received: {quote(rule)}.')
     if not (isinstance(metric, str) or callable(metric)):
         raise TypeError(
-            f"`metric` must be a name, a scorer or a function of sklearn.metrics. Received: {shown(metric)}."
+            f"`metric` must be a name, a scorer or a function of sklearn.metrics. Received: {quote(metric)}."
         )
     curve.index  # noqa: B018 (raises NothingToChoose)
     folds = held_out(curve, template)
@@ -136,7 +136,7 @@ def _resolve(curve: Curve, template: Template, metric: Any) -> tuple[str, Values
         if metric in curve.metrics:
             return (
                 metric,
-                lambda fold: _compiled(template, fold).result()[metric],
+                lambda fold: _compute_metrics(template, fold).result()[metric],
                 _sign(held_out(curve, template)[0], template, metric),
             )
         scorer = _scorer(curve, metric)
@@ -166,14 +166,14 @@ def _scorer(curve: Curve, name: str) -> Any:
     from sklearn.metrics import get_scorer, get_scorer_names
 
     several = getattr(curve.predictions, "shape", ())[2:] not in ((), (1,), (2,))
-    known = {"auc": "roc_auc_ovr" if several else "roc_auc"}.get(name, name)
-    if known not in get_scorer_names():
+    scorer_name = {"auc": "roc_auc_ovr" if several else "roc_auc"}.get(name, name)
+    if scorer_name not in get_scorer_names():
         compiled = f"a compiled metric ({', '.join(curve.metrics)}), " if curve.metrics else ""
         raise ValueError(
             f'`metric` must be {compiled}"auc", or a name of sklearn.metrics.get_scorer_names(). Received: {name!r}.'
             f"{_suggest_name(name, [*curve.metrics, *get_scorer_names()])}"
         )
-    return get_scorer(known)
+    return get_scorer(scorer_name)
 
 
 _OF_KERAS = {"mae": "mean_absolute_error", "mse": "mean_squared_error", "rmse": "root_mean_squared_error"}
@@ -197,7 +197,7 @@ def _scores(fold: HeldOut, scorer: Any) -> Array:
     return found
 
 
-def _compiled(template: Template, fold: HeldOut) -> RunningMetrics:
+def _compute_metrics(template: Template, fold: HeldOut) -> RunningMetrics:
     """Return the compiled metrics of a fold, in the units of `y`."""
     metrics = RunningMetrics(template, fold.predictions.shape[1])
     weight = None if fold.weight is None else fold.weight.astype("float32")
@@ -207,7 +207,7 @@ def _compiled(template: Template, fold: HeldOut) -> RunningMetrics:
 
 def _sign(fold: HeldOut, template: Template, metric: str) -> int:
     """Return 1 if larger values of a compiled metric are better, else -1."""
-    running = _compiled(template, fold)
+    running = _compute_metrics(template, fold)
     running.result()
     direction = running.directions.get(metric)
     if direction is None:

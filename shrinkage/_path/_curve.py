@@ -13,7 +13,7 @@ import numpy as np
 from shrinkage._cv._choice import at_epochs, choose, choose_paired
 from shrinkage._cv._folds import Folds
 from shrinkage._cv._statistics import Difference, gain, optimism, row_gain, summarise, summarise_split
-from shrinkage._note import shown
+from shrinkage._note import quote
 from shrinkage._path._arrays import Array, read_only
 from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import How, Penalty
@@ -198,19 +198,19 @@ class Curve:
             return self.index_model
         if isinstance(lam, str):
             if lam not in ("min", "1se", "none"):
-                raise ValueError(f'`lam` must be "min", "1se", "none" or one of `lams`. Received: {shown(lam)}.')
+                raise ValueError(f'`lam` must be "min", "1se", "none" or one of `lams`. Received: {quote(lam)}.')
             if lam == "none":
                 return len(self.lams) - 1
             return self.index_min if lam == "min" else self.index_1se
         if not isinstance(lam, Real) or isinstance(lam, bool | np.bool_):
-            raise TypeError(f'`lam` must be "min", "1se", "none" or a number of `lams`. Received: {shown(lam)}.')
+            raise TypeError(f'`lam` must be "min", "1se", "none" or a number of `lams`. Received: {quote(lam)}.')
         found = np.flatnonzero(np.isclose(self.lams, float(lam), rtol=1e-6, atol=0))
         if len(found) == 0:
             nearest = self.lams[np.argsort(np.abs(self.lams - lam), kind="stable")[:3]]
-            listed = ", ".join(f"{value:.6g}" for value in nearest)
+            lams_text = ", ".join(f"{value:.6g}" for value in nearest)
             raise ValueError(
-                f"`lam` must be one of `lams`, the strengths that were trained. Received: {shown(lam)}. "
-                f"The nearest are {listed}."
+                f"`lam` must be one of `lams`, the strengths that were trained. Received: {quote(lam)}. "
+                f"The nearest are {lams_text}."
             )
         return int(found[0])
 

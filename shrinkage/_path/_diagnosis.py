@@ -66,7 +66,7 @@ def diagnose(
         scheduled: whether the learning rate follows a schedule, which no fix can lower.
     """
     judged = _OF_PENALTY & {each.code for each in said}
-    every = [*said, *(_further(curve) if judged else [])]
+    every = [*said, *(_find_further(curve) if judged else [])]
     return Diagnosis(title, tuple(_finding(curve, each, plan, seed, scheduled=scheduled) for each in every))
 
 
@@ -85,13 +85,13 @@ _OF_PENALTY = {"penalty-helps", "penalty-unclear", "no-penalty-needed"}
 """The verdict says one of these unless the choice means nothing, for example because training has hardly begun."""
 
 
-def _further(curve: Curve) -> list[Said]:
-    said = [
+def _find_further(curve: Curve) -> list[Said]:
+    sentences = [
         Said("choice-not-sharp", _sharpness_words(curve)),
         Said("penalty-idle", _idle_words(curve)),
         Said("folds-disagree", _disagreement_words(curve)),
     ]
-    return [each for each in said if each.words]
+    return [each for each in sentences if each.words]
 
 
 def _sharpness_words(curve: Curve) -> str:

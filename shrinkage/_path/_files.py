@@ -180,14 +180,14 @@ def _arrays(values: Mapping[str, Any]) -> dict[str, Any]:
         arrays |= {f"learning_curve.{name}": value for name, value in vars(learned).items()}
     for name in _STATUSES:
         arrays[name] = np.vectorize(lambda status: status.name, otypes=["U16"])(values[name])
-    folds, toward = values["folds"], _toward(values["penalty"])
+    folds, toward = values["folds"], _get_toward(values["penalty"])
     arrays |= {f"{name}_bits": getattr(folds, name).bits for name in ("train", "held_out")}
     for name, part in {"weights": values["weights"], "toward": toward}.items():
         arrays |= {f"{name}.{index}": value for index, value in enumerate(part)}
     return arrays
 
 
-def _toward(penalty: Penalty) -> tuple[Any, ...]:
+def _get_toward(penalty: Penalty) -> tuple[Any, ...]:
     """Return the weights given as `toward`, or an empty tuple."""
     toward = penalty.toward
     return toward if isinstance(toward, tuple) else ()

@@ -60,10 +60,10 @@ def rises_again(
     """
     folds = np.asarray(held_out, float)
     mean, training = summarise(folds, fold_weight)[0], np.asarray(training, float)
-    known = np.flatnonzero(np.isfinite(mean))
-    if not len(known):
+    finite_epochs = np.flatnonzero(np.isfinite(mean))
+    if not len(finite_epochs):
         return None
-    best, last = int(np.nanargmin(mean)), int(known[-1])
+    best, last = int(np.nanargmin(mean)), int(finite_epochs[-1])
     rise = float(mean[last] - mean[best])
     rises = folds[:, last] - folds[:, best]
     paired = summarise(rises[:, None], fold_weight, **split)[1][0]

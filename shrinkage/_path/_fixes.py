@@ -28,7 +28,7 @@ def fix_of(
         scheduled: whether the learning rate follows a schedule, which no fix can lower.
     """
     fix = more_rows_fix(curve) if code == "more-rows-unclear" else KINDS[code].fix
-    fix = _possible(curve, fix, plan, scheduled)
+    fix = _adapt_fix(curve, fix, plan, scheduled)
     call = arguments_of(curve, plan, seed)
     values = {
         "fold": str(folds[0]) if len(folds) else "",
@@ -40,7 +40,7 @@ def fix_of(
     return fix.code.format(fit=_fit(curve, call, changes), compare=_compare(curve, call), **values)
 
 
-def _possible(curve: Curve, fix: Fix, plan: Mapping[str, Any], scheduled: bool) -> Fix:
+def _adapt_fix(curve: Curve, fix: Fix, plan: Mapping[str, Any], scheduled: bool) -> Fix:
     """Return a step that the path allows in place of one that would fail, or would change nothing."""
     no_curve = curve.learning_curve is not None or curve.budget is not None or plan.get("blocks", 1) > 1
     if list(fix.changes) == ["learning_curve"] and no_curve:
@@ -57,29 +57,35 @@ def _possible(curve: Curve, fix: Fix, plan: Mapping[str, Any], scheduled: bool) 
 
 def _fit(curve: Curve, arguments: Mapping[str, str], changes: Mapping[str, str]) -> str:
     """Return the call of `fit` with the arguments of a path, and changes; "" leaves an argument out."""
-    known = without_defaults(curve, arguments)
-    known |= {name: f"path.{name}" for name in ("penalty", "how") if known.get(name, "").startswith("sh.")}
+    call_arguments = without_defaults(curve, arguments)
+    call_arguments |= {
+        name: f"path.{name}" for name in ("penalty", "how") if call_arguments.get(name, "").startswith("sh.")
+    }
     if "cv" in changes:
-        known = {name: value for name, value in known.items() if name not in ("repeats", "validation_data")}
-        known |= {"groups": "groups"} if curve.groups is not None else {}
+        call_arguments = {
+            name: value for name, value in call_arguments.items() if name not in ("repeats", "validation_data")
+        }
+        call_arguments |= {"groups": "groups"} if curve.groups is not None else {}
     if changes.get("solver"):
-        known.pop("epochs", None)
-    return _code("path = sh.fit", {**known, **changes})
+        call_arguments.pop("epochs", None)
+    return _code("path = sh.fit", {**call_arguments, **changes})
 
 
 def _compare(curve: Curve, arguments: Mapping[str, str]) -> str:
-    known = without_defaults(curve, arguments)
-    return _code("comparison = sh.compare", {name: v for name, v in known.items() if name not in _NOT_OF_COMPARE})
+    call_arguments = without_defaults(curve, arguments)
+    return _code(
+        "comparison = sh.compare", {name: v for name, v in call_arguments.items() if name not in _NOT_OF_COMPARE}
+    )
 
 
 def _code(called: str, arguments: Mapping[str, str]) -> str:
     """Return a call in one line, or in several if it is long."""
-    listed = ", ".join(["model", "x", "y", *(f"{name}={value}" for name, value in arguments.items() if value)])
-    if len(called) + len(listed) <= _WIDTH:
-        return f"{called}({listed})"
+    text = ", ".join(["model", "x", "y", *(f"{name}={value}" for name, value in arguments.items() if value)])
+    if len(called) + len(text) <= _WIDTH:
+        return f"{called}({text})"
     indent = "    "
     lines = textwrap.fill(
-        listed, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
     return f"{called}(\n{lines}\n)"
 

@@ -58,29 +58,29 @@ class HeldOut:
         """Return an estimator of scikit-learn whose inputs are the predictions of a strength."""
         from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-        def squeezed(outputs: Array) -> Array:
+        def squeeze(outputs: Array) -> Array:
             return outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
 
         class Numbers(RegressorMixin, BaseEstimator):
             def predict(self, x: Array) -> Array:
-                return squeezed(x)
+                return squeeze(x)
 
         class Classes(ClassifierMixin, BaseEstimator):
             def predict(self, x: Array) -> Array:
-                x = squeezed(x)
+                x = squeeze(x)
                 if x.ndim == 2 and kind == "classes":
                     return x.argmax(axis=1)
                 return np.where(x > level, 1, low)
 
             def predict_proba(self, x: Array) -> Array:
-                x = squeezed(x)
+                x = squeeze(x)
                 return np.stack([1 - x, x], axis=1) if x.ndim == 1 else x
 
         class Margins(Classes):
             predict_proba = None  # pyright: ignore[reportAssignmentType]
 
             def decision_function(self, x: Array) -> Array:
-                return squeezed(x)
+                return squeeze(x)
 
         if self.kind == "numbers":
             return Numbers()
@@ -105,7 +105,7 @@ def held_out(curve: Curve, template: Template) -> list[HeldOut]:
     kind, predictions = _kind_and_predictions(curve, template)
     folds = curve.folds.held_out[: curve.folds.per_repeat] if curve.folds.per_repeat > 1 else curve.folds.held_out
     inside = folds.contain(curve.held_out_rows)
-    known = ~curve.failed
+    is_usable = ~curve.failed
     parts = []
     for number, rows in enumerate(inside):
         if not rows.any():
@@ -113,7 +113,7 @@ def held_out(curve: Curve, template: Template) -> list[HeldOut]:
                 f"`metric` needs rows of every fold: the sample of held-out rows has none of {number + 1}."
             )
         weight = None if curve.row_weight is None else curve.row_weight[rows]
-        parts.append(HeldOut(number, curve.targets[rows], predictions[rows], weight, known, kind))
+        parts.append(HeldOut(number, curve.targets[rows], predictions[rows], weight, is_usable, kind))
     return parts
 
 

@@ -65,7 +65,7 @@ def more_rows_words(curve: Curve) -> Said:
         return NOTHING
     found = assess_more_rows(curve, learned)
     if found in (MoreRows.HARDLY_TRAINED, MoreRows.NOTHING_LEARNT, MoreRows.DIVERGED):
-        return _unclear(f", as {found.value}")
+        return _say_unclear(f", as {found.value}")
     few, all_rows = (f"{round(rows):,}" for rows in learned.rows[-2:])
     steps = f"from the latest {few} to all {all_rows}" if is_series(curve.folds) else f"from {few} to {all_rows}"
     change = f"{steps} training rows the {loss_words(curve.loss_name)} {_change_text(curve, learned.fall)}"
@@ -79,7 +79,7 @@ def more_rows_words(curve: Curve) -> Said:
         words = f"More rows would hardly help: {change}{_small_text(curve, learned.fall)}."
         return Said("more-rows-hardly-help", words, has_interval=True)
     no_interval = ", and there is no standard error to judge it by" * (found is MoreRows.NO_INTERVAL)
-    return _unclear(f": {change}{no_interval}")._replace(has_interval=True)
+    return _say_unclear(f": {change}{no_interval}")._replace(has_interval=True)
 
 
 def more_rows_fix(curve: Curve) -> Fix:
@@ -96,7 +96,7 @@ _FIXES = {
 }  # where nothing is learnt, other findings have the next step
 
 
-def _unclear(reason: str) -> Said:
+def _say_unclear(reason: str) -> Said:
     return Said("more-rows-unclear", f"Whether more rows would help cannot be told{reason}.")
 
 

@@ -265,9 +265,9 @@ class Path(Curve):
 
     @property
     def _said(self) -> list[Said]:
-        said = verdict(self, self.notes, scheduled=self.template.has_schedule, seconds=self.seconds)
+        sentences = verdict(self, self.notes, scheduled=self.template.has_schedule, seconds=self.seconds)
         own = model_words(self)
-        return [*said, *([Said("strength-of-the-model", own)] if own else [])]
+        return [*sentences, *([Said("strength-of-the-model", own)] if own else [])]
 
     def plot(
         self,

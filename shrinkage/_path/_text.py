@@ -123,11 +123,11 @@ def _optimism(curve: Curve) -> str:
     if curve.failed.all() or not beats_constant(curve):
         return ""
     least = curve.mean[curve.index]
-    shown, corrected = loss_text(curve, least), loss_text(curve, least + curve.optimism)
-    if curve.single_split or corrected == shown:
+    least_text, corrected = loss_text(curve, least), loss_text(curve, least + curve.optimism)
+    if curve.single_split or corrected == least_text:
         return ""
     return (
-        f"Report {corrected}, not {shown}: the least of {len(curve.lams)} looks better than it is (Tibshirani & "
+        f"Report {corrected}, not {least_text}: the least of {len(curve.lams)} looks better than it is (Tibshirani & "
         f"Tibshirani 2009)."
     )
 
@@ -146,8 +146,8 @@ def _models_words(curve: Curve) -> str:
     """Return the strengths with a model of all rows, if only the choices were trained on them."""
     if curve.budget is not None or not (curve.full_status == Status.NOT_TRAINED).any() or not curve.has_model.any():
         return ""
-    kept = " and ".join(lam_text(lam) for lam in curve.lams[curve.has_model])
-    return f"Only the choices have a model of all rows: lambda = {kept}."
+    lams_text = " and ".join(lam_text(lam) for lam in curve.lams[curve.has_model])
+    return f"Only the choices have a model of all rows: lambda = {lams_text}."
 
 
 def _units(curve: Curve) -> str:

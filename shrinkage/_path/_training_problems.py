@@ -86,8 +86,8 @@ def no_better_words(curve: Curve, loss: str, notes: tuple[str, ...], *, schedule
             f"with the target, or training is too short. {epoch_limit_words(curve)}"
         )
         return [Said("still-falling", words, _lowers_constant(curve))]
-    said = _levelled_words(curve, loss, notes, scheduled=scheduled)
-    return [said._replace(has_interval=_lowers_constant(curve))]
+    sentence = _levelled_words(curve, loss, notes, scheduled=scheduled)
+    return [sentence._replace(has_interval=_lowers_constant(curve))]
 
 
 def _levelled_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: bool) -> Said:

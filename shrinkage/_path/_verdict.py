@@ -64,25 +64,25 @@ def verdict(
     """
     loss, scheduled = loss_words(curve.loss_name), scheduled or curve.solver == "exact"
     if curve.failed.all():
-        said = [nothing_to_choose_words(curve)]
+        sentences = [nothing_to_choose_words(curve)]
     elif curve.budget is not None:
-        said = budget_words(curve)
+        sentences = budget_words(curve)
     elif not beats_constant(curve):
         trained = convergence_without_penalty(curve) is Convergence.LEVELLED and not trains_above_constant(curve)
-        said = [
+        sentences = [
             *no_better_words(curve, loss, notes, scheduled=scheduled),
             Said("edge-of-grid", edge_words(curve) if trained else ""),
             Said("strengths-diverged", few_tried_words(curve)),
             Said("outlying-fold", "" if trains_above_constant(curve) else far_fold_words(curve, loss)),
         ]
     elif convergence_without_penalty(curve) is Convergence.BEGINNING:
-        said = [
+        sentences = [
             beginning_words(curve, loss, notes),
             Said("strengths-diverged", few_tried_words(curve)),
             Said("outlying-fold", far_fold_words(curve, loss)),
         ]
     else:
-        said = [
+        sentences = [
             *_gain_words(curve, loss, notes, scheduled=scheduled),
             Said("nearly-perfect", near_perfect_words(curve, loss)),
             Said("edge-of-grid", edge_words(curve)),
@@ -91,12 +91,12 @@ def verdict(
             Said("still-falling", epoch_limit_words(curve)),
             Said("learning-rate", "" if scheduled else _rate_words(curve, loss)),
         ]
-        said += [Said("more-repeats", repeats_words(curve, said, seconds))]
-    if names_inputs(notes) and said[0].code != "inputs-not-scaled":
-        said += [Said("inputs-not-scaled", _INPUTS)]
-    said += [more_rows_words(curve)]
-    said += [Said("one-split", one_split_words(curve, said))]
-    return [each._replace(words=" ".join(each.words.split())) for each in said if each.words]
+        sentences += [Said("more-repeats", repeats_words(curve, sentences, seconds))]
+    if names_inputs(notes) and sentences[0].code != "inputs-not-scaled":
+        sentences += [Said("inputs-not-scaled", _INPUTS)]
+    sentences += [more_rows_words(curve)]
+    sentences += [Said("one-split", one_split_words(curve, sentences))]
+    return [each._replace(words=" ".join(each.words.split())) for each in sentences if each.words]
 
 
 _INPUTS = "The inputs are far from unit size (see the note on them): scaled, the same training may get further."
@@ -139,7 +139,7 @@ def _gain_words(curve: Curve, loss: str, notes: tuple[str, ...], *, scheduled: b
         return [use, _why_it_helps(curve), Said("small-gain", small_words(curve))]
     if curve.mean[-1] <= curve.mean[curve.index] + curve.se[curve.index]:
         unclear = (
-            f"{_you(curve)} do not clearly need this penalty: {flat_range(curve)} the {loss} is within one standard "
+            f"{_begin(curve)} do not clearly need this penalty: {flat_range(curve)} the {loss} is within one standard "
             f"error of the least. {at_min(curve)} lowers it by {interval_text(curve, curve.gain)} against no penalty, "
             f"which may be chance."
         )
@@ -163,7 +163,7 @@ def _none_failed_words(curve: Curve, loss: str) -> Said:
     return Said("none-diverged", words)
 
 
-def _you(curve: Curve) -> str:
+def _begin(curve: Curve) -> str:
     return "So far you" if convergence_without_penalty(curve) is Convergence.FALLING else "You"
 
 
@@ -188,7 +188,7 @@ def _only_none_words(curve: Curve) -> Said:
 
 def _no_penalty_words(curve: Curve, loss: str) -> str:
     tried = " that did not diverge" if curve.failed.any() else ""
-    need = f"{_you(curve)} do not need this penalty"
+    need = f"{_begin(curve)} do not need this penalty"
     if falls_towards_none(curve):
         still_falls = convergence_without_penalty(curve) is Convergence.FALLING
         need = f"{'So far these' if still_falls else 'These'} strengths do not help"

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import regularizers
 
-from shrinkage._note import shown
+from shrinkage._note import quote
 from shrinkage._penalties._elementwise import L1, L2, ElasticNet
 from shrinkage._penalties._group_lasso import GroupLasso
 from shrinkage._penalties._how import Decoupled, How
@@ -35,12 +35,12 @@ def as_penalty(penalty: Any) -> Penalty:
             hint = f" That is {known!r} here." if known else ""
             raise ValueError(
                 f"`penalty` must be a penalty such as shrinkage.L2(), or its name: {', '.join(map(repr, _NAMES))}. "
-                f"Received: {shown(penalty)}.{hint}"
+                f"Received: {quote(penalty)}.{hint}"
             )
         return found()
     raise TypeError(
         "`penalty` must be shrinkage.L2(), shrinkage.L1(), shrinkage.ElasticNet() or shrinkage.GroupLasso(), or its "
-        f"name, such as 'l2'. Received: {shown(penalty)}.{_hint(penalty)}"
+        f"name, such as 'l2'. Received: {quote(penalty)}.{_hint(penalty)}"
     )
 
 
@@ -105,7 +105,7 @@ def check_penalty(penalty: Penalty, how: Any) -> How:
     how = penalty.default_how if how is None else how
     if not isinstance(how, How):
         raise TypeError(
-            f"`how` must be shrinkage.Coupled(), shrinkage.Proximal() or shrinkage.Decoupled(). Received: {shown(how)}."
+            f"`how` must be shrinkage.Coupled(), shrinkage.Proximal() or shrinkage.Decoupled(). Received: {quote(how)}."
             f"{_hint_how(how)}"
         )
     if isinstance(how, Decoupled) and not penalty.can_decay:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any, TypeVar
 
-from shrinkage._hints._arguments import hinted
+from shrinkage._hints._arguments import give_hints
 
 C = TypeVar("C", bound=type)
 
@@ -39,7 +39,7 @@ def without_strength(code: str, **more: str) -> Callable[[C], C]:
     words = dict.fromkeys((*_STRENGTHS, ""), strength_words(code, "{value}")) | more
 
     def decorate(cls: C) -> C:
-        cls.__init__ = hinted(words)(cls.__init__)
+        cls.__init__ = give_hints(words)(cls.__init__)
         return cls
 
     return decorate

@@ -92,15 +92,15 @@ def agrees(network: keras.Model, objective: Objective, x: Any, y: Any, seeds: li
     has_bfloat16 = any(layer.compute_dtype == "bfloat16" for layer in sublayers(network))
     tolerance = _TOLERANCE["bfloat16" if has_bfloat16 else objective.dtype]
     gradients = results[1][1 : 1 + len(network.trainable_variables)]
-    scale = max(map(_largest, gradients))
-    scales = [max(scale, 1e-6)] * len(results[1]) + [max(_largest(output), 1e-6) for output in predictions[1]]
+    scale = max(map(_find_largest, gradients))
+    scales = [max(scale, 1e-6)] * len(results[1]) + [max(_find_largest(output), 1e-6) for output in predictions[1]]
     return all(
         np.allclose(fast, plain, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
         for fast, plain, scale in zip(results[0] + predictions[0], results[1] + predictions[1], scales, strict=True)
     )
 
 
-def _largest(values: np.ndarray) -> float:
+def _find_largest(values: np.ndarray) -> float:
     """Return the largest absolute value among the finite values, or 0."""
     return float(np.abs(np.nan_to_num(values, posinf=0, neginf=0)).max(initial=0))
 

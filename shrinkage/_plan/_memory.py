@@ -90,11 +90,11 @@ class Memory:
 
     def fixed_bytes(self, xla: bool) -> float:
         """Return the bytes that do not depend on the number of strengths at a time."""
-        kept = self.held_out * (self.output + 8) + self.member  # per strength, until the path is assembled
+        kept_bytes = self.held_out * (self.output + 8) + self.member  # per strength, until the path is assembled
         together = side_by_side(self.folds, xla)
         batch = together * (2 * 4 * self.inputs * self.batch_size + _BATCHES * self.rows)
         rows = _READING + _BLOCKS * self.data if self.stored else self.data
-        training = rows + _HEAP * (batch + _INDEX * self.listed) + self.strengths * kept
+        training = rows + _HEAP * (batch + _INDEX * self.listed) + self.strengths * kept_bytes
         return max(_COMPILING[xla] + training, self.splitting)
 
     def _per_strength(self, xla: bool, evaluated_rows: int) -> float:

@@ -48,7 +48,7 @@ class Way:
     unrolled: tuple[str, ...] = ()
     scores_by_calls: bool = False
     """Whether evaluation calls the model once per member."""
-    alone: bool = False
+    trains_alone: bool = False
     """Whether strengths are trained one after another, by one compiled step that takes the strength as an argument."""
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class Way:
         if self.rules and self.unrolled:
             names = ", ".join(self.unrolled[:3]) + (" and others" if len(self.unrolled) > 3 else "")
             mode = f"{names} once per member and the rest by rules"
-        order = "one strength at a time, " if self.alone else ""
+        order = "one strength at a time, " if self.trains_alone else ""
         return f"{order}{mode}, {'with' if self.xla else 'without'} XLA"
 
 
@@ -75,7 +75,7 @@ def ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
     together = _ways_together(network, agrees=agrees, batch_size=batch_size)
     # A single member gains nothing from rules that avoid calls, and most from the compiler that fits the layers.
     best = together[0] if together[-1].rules else together[-1]
-    alone = replace(best, alone=True)
+    alone = replace(best, trains_alone=True)
     weights = sum(math.prod(variable.shape) for variable in network.trainable_variables)
     if not best.rules and batch_size * multiplications(network) > _LARGE_CONVOLUTIONS:
         return [alone]  # a step takes as long together, and tracing and timing would take longer
@@ -84,7 +84,7 @@ def ways(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
 
 def ways_together(candidates: list[Way]) -> list[Way]:
     """Return the ways that train strengths together, at least one."""
-    return [way for way in candidates if not way.alone] or [replace(candidates[0], alone=False)]
+    return [way for way in candidates if not way.trains_alone] or [replace(candidates[0], trains_alone=False)]
 
 
 def _ways_together(network: keras.Model, *, agrees: bool, batch_size: int) -> list[Way]:
@@ -138,7 +138,7 @@ def make_plan(way: Way, memory: Memory, user_plan: Mapping[str, Any], *, strengt
         strengths: Number of strengths S.
     """
     most = min(strengths, memory.affordable(way.xla), _UNROLLED_MEMBERS if way.unrolled else strengths)
-    most = 1 if way.alone else most
+    most = 1 if way.trains_alone else most
     chunk = user_plan.get("chunk") or math.ceil(strengths / math.ceil(strengths / most))
     chunk = min(chunk, strengths)
     together = 1 if way.scores_by_calls else chunk

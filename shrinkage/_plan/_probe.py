@@ -43,13 +43,13 @@ def time_steps(cohort: Cohort | StreamCohort, start: Callable[[Cohort | StreamCo
     without_steps = min(cohort.time_steps(0) for _ in range(2))
     steps, seconds = 1, cohort.time_steps(1) - without_steps
     while seconds < _TIMING_SECONDS and steps < cohort.steps:
-        steps = min(cohort.steps, steps * _more(seconds))
+        steps = min(cohort.steps, steps * _choose_factor(seconds))
         seconds = cohort.time_steps(steps) - without_steps
     seconds = max(min(seconds, cohort.time_steps(steps) - without_steps), 1e-9)
     return Timing(compile_seconds, (seconds / steps + without_steps / cohort.steps) / members)
 
 
-def _more(seconds: float) -> int:
+def _choose_factor(seconds: float) -> int:
     """Return how many times as many steps take about `_TIMING_SECONDS`: at most 8, as a few steps say little."""
     return max(2, min(8, round(_TIMING_SECONDS / max(seconds, 1e-9))))
 
@@ -80,7 +80,7 @@ def choose(candidates: list[Way], time_way: Callable[[Way], Timing], model_steps
 def _is_worth_timing(way: Way, first: Timing, model_steps: float) -> bool:
     """Return whether a way may be faster than the first, and is compiled in a small part of the run."""
     run = first.run(model_steps)
-    if way.alone:  # a single model is compiled sooner than the models of the first way
+    if way.trains_alone:  # a single model is compiled sooner than the models of the first way
         is_long = first.step_seconds * model_steps >= _MIN_SECONDS_TO_TIME_ALONE
         return is_long and first.step_seconds > _SLOW_STEP
     return run >= _MIN_SECONDS_TO_TIME and 2 * first.compile_seconds <= max(_PROBE_SECONDS, _PROBE_SHARE * run)
@@ -89,7 +89,7 @@ def _is_worth_timing(way: Way, first: Timing, model_steps: float) -> bool:
 def _why_untimed(first: Way, others: list[Way], timing: Timing, run: float) -> str:
     if run < _MIN_SECONDS_TO_TIME:
         return f"{first}: about {run:.1f} s of training, too short to time another way"
-    if all(way.alone for way in others):
+    if all(way.trains_alone for way in others):
         milliseconds = timing.step_seconds * 1e3
         return f"{first}: a step of one member takes {milliseconds:.2g} ms, too short to train strengths alone"
     return f"{first}: timing another way would take too long for about {run:.0f} s of training"

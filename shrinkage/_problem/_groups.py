@@ -32,10 +32,10 @@ def read_groups(groups: Any, n_rows: int) -> np.ndarray | None:
     labels = labels.reshape(-1) if labels.shape[1:] == (1,) else labels
     if labels.shape != (n_rows,):
         raise ValueError(f"{expected} Received: shape {labels.shape}.")
-    missing = np.flatnonzero(pd.isna(labels))
-    if len(missing):
+    gaps = np.flatnonzero(pd.isna(labels))
+    if len(gaps):
         raise ValueError(
-            f"{expected} Received: {len(missing)} missing, the first in row {missing[0]}. Give each such row a label "
+            f"{expected} Received: {len(gaps)} missing, the first in row {gaps[0]}. Give each such row a label "
             f"that no other row has, or a label that all of them share."
         )
     return labels

@@ -54,8 +54,8 @@ def read_rows(
     dtype = network.trainable_variables[0].dtype
     (x, lengths), y, sample_weight = _inputs(template, x), as_tree(y), as_tree(sample_weight)
     by_output = tree.is_nested(sample_weight)
-    missing = any(isinstance(layer, TableNormalization) for layer in network.layers)
-    data = make_data(x, y, None if by_output else sample_weight, dtype, missing=missing)
+    allows_missing = any(isinstance(layer, TableNormalization) for layer in network.layers)
+    data = make_data(x, y, None if by_output else sample_weight, dtype, missing=allows_missing)
     if class_weight is not None:
         data = replace(data, weight=(data.weight * class_weights(data.y, class_weight)).astype(dtype))
     data = data if is_block or by_output else _scale(data)
@@ -68,9 +68,9 @@ def read_rows(
     names = list(getattr(network, "output_names", None) or range(len(tree.flatten(outputs))))
     keys = keys_of(outputs, names)
     places = leaf_places("y", data.y, outputs, names, template.has_loss(keys))
-    arrays, given = tree.flatten(data.y), labels("y", y)
+    arrays, target_names = tree.flatten(data.y), labels("y", y)
     leaves = [None if i is None else arrays[i] for i in places]
-    called = [f"`y[{key!r}]`" if i is None else given[i] for i, key in zip(places, keys, strict=True)]
+    called = [f"`y[{key!r}]`" if i is None else target_names[i] for i, key in zip(places, keys, strict=True)]
     if objective is None:
         sample = [None if leaf is None else leaf[some] for leaf in leaves]
         objective = template.objective(tree.pack_sequence_as(outputs, sample), outputs, called)
@@ -168,9 +168,9 @@ def _check_metrics(template: Template, y: Any, outputs: Any, absent: Sequence[st
         raise
     except Exception as error:  # of any class: a metric may be a function of the user
         raise ValueError(f"`metrics` does not fit the model's outputs. Keras says: {error}") from error
-    missing = [name for name, own in zip(absent, flat_metrics(metrics), strict=True) if name and any(own)]
-    if missing:
-        raise ValueError(f"{missing[0]} must be given, as that output has metrics. Received: none.")
+    missing_names = [name for name, own in zip(absent, flat_metrics(metrics), strict=True) if name and any(own)]
+    if missing_names:
+        raise ValueError(f"{missing_names[0]} must be given, as that output has metrics. Received: none.")
 
 
 def _without_mask(output: Any) -> np.ndarray:

@@ -65,8 +65,8 @@ def note_of_inputs(network: keras.Model, x: Any, given: Any) -> str:
             where = f" at the layer {layer.name}"
         else:
             whole = leaves[place]
-            most = _extreme(whole if column is None else whole[:, column])
-            where = _where(given, x, place, column)
+            most = _find_extreme(whole if column is None else whole[:, column])
+            where = _describe_place(given, x, place, column)
         image = max(leaf.ndim for leaf in leaves) > 2 and values.min() >= 0 and 128 < most <= 255
         remedy = (
             "Divide them by 255, or put keras.layers.Rescaling(1 / 255) first."
@@ -102,7 +102,7 @@ def note_of_unequal_inputs(network: keras.Model, x: Any, given: Any) -> str:
             continue
         least, most = int(varied[sizes[varied].argmin()]), int(sizes.argmax())
         where = [f" at the layer {layer.name}"] * 2 if place is None else []
-        first, last = where or [_where(given, x, place or 0, column) for column in (least, most)]
+        first, last = where or [_describe_place(given, x, place or 0, column) for column in (least, most)]
         return (
             f"Inputs have standard deviations from {_number(float(sizes[least]))}{first} to "
             f"{_number(float(sizes[most]))}{last}: L2 draws the weights of columns of small numbers to 0 first. "
@@ -133,7 +133,7 @@ def _first_values(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarra
                     place = inputs.index(id(tensor))
                     yield layer, np.asarray(tree.flatten(x)[place], np.float64), place
                     continue
-                if (values := _before(graph, tensor, x)) is not None:
+                if (values := _compute_tensor(graph, tensor, x)) is not None:
                     yield layer, values, None
 
 
@@ -164,9 +164,11 @@ def _first_calls(network: keras.Model, x: Any) -> Iterator[tuple[Any, np.ndarray
     finally:
         for layer in watched:
             remove_stored(layer, "call")
-    given = [(layer, place) for layer, inputs in found for place, leaf in enumerate(leaves) if _is_same(inputs, leaf)]
-    normalized = {place for layer, place in given if isinstance(layer, _OPEN)}
-    yield from ((layer, leaves[place], place) for layer, place in given if place not in normalized)
+    input_calls = [
+        (layer, place) for layer, inputs in found for place, leaf in enumerate(leaves) if _is_same(inputs, leaf)
+    ]
+    normalized = {place for layer, place in input_calls if isinstance(layer, _OPEN)}
+    yield from ((layer, leaves[place], place) for layer, place in input_calls if place not in normalized)
 
 
 def _is_same(tensor: Any, values: np.ndarray) -> bool:
@@ -181,7 +183,7 @@ def _depends_on_scale(layer: keras.Layer) -> bool:
     return bool(layer.trainable_weights) and not is_open and is_of_keras(layer)
 
 
-def _before(graph: Any, tensor: Any, x: Any) -> np.ndarray | None:
+def _compute_tensor(graph: Any, tensor: Any, x: Any) -> np.ndarray | None:
     """Return the values of a tensor, or None if weights or a normalization precede the tensor."""
     try:
         before = keras.Model(graph.input, tensor)
@@ -212,15 +214,15 @@ def _far_column(values: np.ndarray) -> tuple[int | None, float] | None:
     if size[worst] <= _LARGE and not 0 < np.abs(table).max() < _SMALL:
         return None
     one = values.ndim == 2 and size[worst] > _LARGE
-    return (worst, _extreme(table[:, worst])) if one else (None, _extreme(table))
+    return (worst, _find_extreme(table[:, worst])) if one else (None, _find_extreme(table))
 
 
-def _extreme(values: np.ndarray) -> float:
+def _find_extreme(values: np.ndarray) -> float:
     low, high = float(values.min()), float(values.max())
     return high if abs(high) >= abs(low) else low
 
 
-def _where(given: Any, x: Any, place: int, column: int | None) -> str:
+def _describe_place(given: Any, x: Any, place: int, column: int | None) -> str:
     """Describe the location in notes: the name of the input if there are several, and the column name or number."""
     several = len(tree.flatten(x)) > 1
     parts = [labels("x", x)[place]] if several else []

@@ -47,18 +47,18 @@ def validation_rows(request: Request, network: keras.Model) -> Rows | None:
     Raises:
         TypeError, ValueError: If the dataset cannot be read, or the value is neither a dataset nor a tuple of arrays.
     """
-    given = request.validation_data
-    if given is None:
+    validation = request.validation_data
+    if validation is None:
         return None
-    if is_dataset(given):
-        return _read("`validation_data`", given, request, network, None)
-    if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
-        size = f" of {len(given)}" if isinstance(given, (tuple, list)) else ""
+    if is_dataset(validation):
+        return _read("`validation_data`", validation, request, network, None)
+    if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
+        size = f" of {len(validation)}" if isinstance(validation, (tuple, list)) else ""
         raise ValueError(
             "`validation_data` must be a tuple (x, y) or (x, y, sample_weight) of arrays, or a dataset of these. "
-            f"Received: a {type(given).__name__}{size}. {stream_words(given, '_val')}".rstrip()
+            f"Received: a {type(validation).__name__}{size}. {stream_words(validation, '_val')}".rstrip()
         )
-    x, y, weight = (*given, None)[:3]
+    x, y, weight = (*validation, None)[:3]
     y = _dense("validation_data[1]", y, request, network)
     return Rows(_inputs("validation_data[0]", x, request, network), y, weight, None)
 

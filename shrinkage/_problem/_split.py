@@ -85,7 +85,7 @@ def choose_folds(inputs: SplitInputs, request: Request, batch_size: int) -> Fold
         folds = _split_within_budget(inputs, request)
     for name, counts in inputs.counts.items():
         _check_weights(folds, counts, name)
-    return replace(folds, notes=(*folds.notes, *_unseen(folds, inputs)))
+    return replace(folds, notes=(*folds.notes, *_note_unseen(folds, inputs)))
 
 
 def note_of_repeated_rows(x: Any, n_validation: int) -> list[str]:
@@ -191,12 +191,12 @@ def _is_number(cv: object) -> bool:
     return isinstance(cv, Real)
 
 
-def _unseen(folds: Folds, inputs: SplitInputs) -> tuple[Note, ...]:
+def _note_unseen(folds: Folds, inputs: SplitInputs) -> tuple[Note, ...]:
     """Return a note on classes or labels that a fold holds out and does not train on, with the number of rows."""
     classes, counts = inputs.classes, inputs.counts.get(inputs.class_name)
     if classes is None or counts is None:
         return ()
-    missed = _missed(folds, classes, counts)
+    missed = _count_missed(folds, classes, counts)
     if not missed:
         return ()
     found = Classes(tuple(missed.items()))
@@ -224,7 +224,7 @@ def _unseen(folds: Folds, inputs: SplitInputs) -> tuple[Note, ...]:
     return (Note(text, classes=found),)
 
 
-def _missed(folds: Folds, classes: np.ndarray, counts: np.ndarray) -> dict[int, int]:
+def _count_missed(folds: Folds, classes: np.ndarray, counts: np.ndarray) -> dict[int, int]:
     """Return the number of rows that a fold holds out, by class or label, if the fold trains on none of these."""
     several = classes.ndim == 2
     names = np.arange(classes.shape[1]) if several else np.unique(classes)

@@ -83,9 +83,9 @@ def store_rows(
         return read_validation(template, objective, rows, request, is_block=True)
 
     with Writer(_arrays(first), request.seed) as writer:
-        inputs, notes = _write(writer, _checked(rows, read), objective, request, monitor)
+        inputs, notes = _write(writer, _read_parts(rows, read), objective, request, monitor)
         if validation is not None:
-            held_out, _ = _write(writer, _checked(validation, read_held_out), objective, request, monitor)
+            held_out, _ = _write(writer, _read_parts(validation, read_held_out), objective, request, monitor)
             inputs = replace(join_inputs([inputs, held_out]), n_validation=len(held_out.weight))
         _check_classes(inputs, objective)
         folds = choose_folds(inputs, request, batch_size)
@@ -98,10 +98,12 @@ def store_rows(
         n_train = len(inputs.weight) - inputs.n_validation
         spool = writer.finish(*placement(folds, scored, inputs.weight, n_train))
     structure = tree.map_structure(lambda _: None, (first.x, first.y))
-    stored = _stored(spool, structure, inputs, folds, scored, request.seed)
-    data = stored.sample(stored.n_folds * batch_size + stored.block_rows)
+    stored_rows = _make_stored_rows(spool, structure, inputs, folds, scored, request.seed)
+    data = stored_rows.sample(stored_rows.n_folds * batch_size + stored_rows.block_rows)
     target = standardize(inputs, folds) if request.standardize_target else None
-    return SplitRows(stored, data, folds, target, objective, (*notes, _note(stored, folds.held_out.union_size)))
+    return SplitRows(
+        stored_rows, data, folds, target, objective, (*notes, _note(stored_rows, folds.held_out.union_size))
+    )
 
 
 def _write(
@@ -116,7 +118,7 @@ def _write(
         found = split_inputs(data, objective)
         needed = request.standardize_target or is_splitter(request.cv)
         small = found.target is not None and math.prod(found.target.shape[1:]) <= _TARGET_VALUES
-        parts.append(_small(replace(found, target=found.target if needed and small else None)))
+        parts.append(_compact_inputs(replace(found, target=found.target if needed and small else None)))
         notes |= dict.fromkeys(data.notes)
     inputs = join_inputs(parts)
     parts.clear()  # before more arrays of all rows are made
@@ -124,15 +126,22 @@ def _write(
     return replace(inputs, weight=weight), (*more, *notes)
 
 
-def _stored(spool: Spool, structure: Any, inputs: SplitInputs, folds: Folds, scored: RowSets, seed: int) -> StoredRows:
+def _make_stored_rows(
+    spool: Spool, structure: Any, inputs: SplitInputs, folds: Folds, scored: RowSets, seed: int
+) -> StoredRows:
     random, n_held_out = np.random.default_rng((seed, 11)), folds.held_out.union_size
     places = np.sort(random.choice(n_held_out, min(_SAMPLE, n_held_out), replace=False))
     sample, weight = folds.held_out.in_union(places), inputs.weight[: len(inputs.weight) - inputs.n_validation]
     return StoredRows(
         spool, structure, np.append(folds.train.sizes, len(weight)), _weights_of(folds.held_out, inputs.weight),
         _weights_of(scored, inputs.weight), int(np.count_nonzero(weight > 0)), sample, inputs.weight[sample],
-        zlib.crc32(np.ascontiguousarray(inputs.weight).data, spool.checksum) if np.ptp(inputs.weight) else spool.checksum,
+        _checksum(spool, inputs.weight),
     )  # fmt: skip
+
+
+def _checksum(spool: Spool, weight: np.ndarray) -> int:
+    """Return the checksum of the rows, and of their weights if they differ."""
+    return zlib.crc32(np.ascontiguousarray(weight).data, spool.checksum) if np.ptp(weight) else spool.checksum
 
 
 def _weights_of(sets: RowSets, weight: np.ndarray) -> np.ndarray:
@@ -142,7 +151,7 @@ def _weights_of(sets: RowSets, weight: np.ndarray) -> np.ndarray:
     return np.array([weight[sets.mask(place)].sum() for place in range(len(sets))], np.float64)
 
 
-def _small(part: SplitInputs) -> SplitInputs:
+def _compact_inputs(part: SplitInputs) -> SplitInputs:
     """Return the same values in arrays that take little memory."""
     classes = part.classes
     if classes is not None and classes.ndim == 1:
@@ -158,11 +167,11 @@ def join_inputs(parts: Sequence[SplitInputs]) -> SplitInputs:
     """
     weight = join_values([part.weight for part in parts])
     classes, targets = [part.classes for part in parts], [part.target for part in parts]
-    known = [part for part in classes if part is not None]
-    width = max((part.shape[1] for part in known if part.ndim > 1), default=0)
+    class_parts = [part for part in classes if part is not None]
+    width = max((part.shape[1] for part in class_parts if part.ndim > 1), default=0)
     if width:
-        known = [part if part.ndim > 1 else part[:, None] == np.arange(width) for part in known]
-    joined = np.concatenate(known) if len(known) == len(parts) else None
+        class_parts = [part if part.ndim > 1 else part[:, None] == np.arange(width) for part in class_parts]
+    joined = np.concatenate(class_parts) if len(class_parts) == len(parts) else None
     target = None if any(part is None for part in targets) else np.concatenate([t for t in targets if t is not None])
     counts = {name: join_values([part.counts[name] for part in parts]) for name in parts[0].counts}
     return SplitInputs(weight, joined, target, counts, parts[0].class_name)
@@ -192,7 +201,7 @@ def _arrays(data: Data) -> list[np.ndarray]:
     return [leaf[np.arange(data.n_rows)] if isinstance(leaf, SparseRows) else leaf for leaf in leaves]
 
 
-def _checked(rows: Rows, read: Callable[[Rows], Data]) -> Iterator[Data]:
+def _read_parts(rows: Rows, read: Callable[[Rows], Data]) -> Iterator[Data]:
     """Yield checked rows in parts of limited size."""
     if rows.rest is not None:
         yield from map(read, _blocks(rows))

@@ -42,14 +42,14 @@ def keys_of(structure: Any, names: Sequence[Any]) -> list[Any]:
 
 
 def _describe_expected(structure: Any, keys: Sequence[Any]) -> str:
-    listed = ", ".join(map(repr, keys))
+    names = ", ".join(map(repr, keys))
     if len(keys) == 1:
-        return f"one array (for {listed})"
+        return f"one array (for {names})"
     if any(map(tree.is_nested, structure.values() if isinstance(structure, dict) else structure)):
         return f"of the model's structure, {tree.map_structure(lambda _: 'array', structure)}"
     if isinstance(structure, dict):
-        return f"a dictionary of {len(keys)} arrays with the model's keys {listed}"
-    return f"a list of {len(keys)} arrays in the model's order {listed}, or a dictionary with these names"
+        return f"a dictionary of {len(keys)} arrays with the model's keys {names}"
+    return f"a list of {len(keys)} arrays in the model's order {names}, or a dictionary with these names"
 
 
 def _describe_received(given: Any) -> str:

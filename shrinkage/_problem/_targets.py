@@ -89,9 +89,9 @@ def _check_range(y: np.ndarray, loss_name: str, name: str, is_block: bool) -> No
             f"{y.max():g}."
         )
     if "hinge" in loss_name and not np.isin(y, (0, 1) if "categorical" in loss_name else (-1, 0, 1)).all():
-        wanted = "one-hot rows of 0 and 1" if "categorical" in loss_name else "classes -1 and 1, or 0 and 1,"
+        expected_text = "one-hot rows of 0 and 1" if "categorical" in loss_name else "classes -1 and 1, or 0 and 1,"
         raise ValueError(
-            f"{name} must hold {wanted} for {loss_name}. Received: values from {y.min():g} to {y.max():g}."
+            f"{name} must hold {expected_text} for {loss_name}. Received: values from {y.min():g} to {y.max():g}."
         )
 
 
@@ -204,9 +204,9 @@ def check_class_weight(y: Any, class_weight: Any) -> None:
     labels = np.unique(_labels(tree.flatten(y)[0])).astype(int)
     absent = [label for label in class_weight if not labels.min() <= label <= labels.max()]
     if absent:
-        known = ", ".join(map(str, labels[:15])) + ", ..." * (len(labels) > 15)
+        labels_text = ", ".join(map(str, labels[:15])) + ", ..." * (len(labels) > 15)
         raise ValueError(
-            f"`class_weight` must name classes of `y`, which are {known}. Received: a weight for "
+            f"`class_weight` must name classes of `y`, which are {labels_text}. Received: a weight for "
             f"{', '.join(f'{label}' for label in absent)}, which no row has."
         )
 

@@ -89,9 +89,9 @@ def look_up(template: Template, leaves: Sequence[Any], called: Sequence[str]) ->
 def _as_text(name: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
     """Convert text to an array of objects with the shape of the model input."""
     array = np.asarray(to_pandas(values)).astype(object)
-    missing = pd.isna(array)
-    if missing.any():
-        rows = int(missing.reshape(len(array), -1).any(axis=1).sum())
+    is_missing = pd.isna(array)
+    if is_missing.any():
+        rows = int(is_missing.reshape(len(array), -1).any(axis=1).sum())
         raise ValueError(
             f"{name} must be text in every row. Received: none in {rows} of {len(array)} rows. Drop these rows, or "
             f"give them a text such as ''."

@@ -59,18 +59,18 @@ class Reporter:
     """
 
     def __init__(self, monitor: Monitor, write: Callable[[str], None], seconds: tuple[float, ...]):
-        self._monitor, self._write, self._ended = monitor, write, Event()
+        self._monitor, self._write, self._end = monitor, write, Event()
         self.lines = 0
         """Number of lines so far."""
         self._thread = Thread(target=self._run, args=(chain(seconds, repeat(seconds[-1])),), daemon=True)
         self._thread.start()
 
     def _run(self, seconds: Iterator[float]) -> None:
-        while not self._ended.wait(next(seconds)):
+        while not self._end.wait(next(seconds)):
             self._write(self._monitor.line)
             self.lines += 1
 
     def close(self) -> None:
         """End the thread."""
-        self._ended.set()
+        self._end.set()
         self._thread.join()

@@ -18,7 +18,7 @@ _REFRESH, _REFRESH_OUTPUT = (0.2,), (0.5,)
 
 
 @contextmanager
-def monitored(progress: bool | None, tensorboard: Any = None, on_epoch: OnEpoch | None = None) -> Iterator[Monitor]:
+def start_monitor(progress: bool | None, tensorboard: Any = None, on_epoch: OnEpoch | None = None) -> Iterator[Monitor]:
     """Yield a monitor, whose state is shown until the block ends.
 
     Args:
@@ -29,21 +29,21 @@ def monitored(progress: bool | None, tensorboard: Any = None, on_epoch: OnEpoch 
     Raises:
         TypeError, ValueError: If `tensorboard` cannot be written.
     """
-    shown = sys.stderr.isatty() or _in_notebook() if progress is None else progress
+    is_shown = sys.stderr.isatty() or _in_notebook() if progress is None else progress
     with ExitStack() as stack:
         board = None if tensorboard is None else stack.enter_context(closing(TensorBoard(make_folder(tensorboard))))
-        monitor = Monitor(shown, board, on_epoch)
+        monitor = Monitor(is_shown, board, on_epoch)
         if LOGGER.isEnabledFor(logging.INFO):
             stack.enter_context(_lines(monitor, LOGGER.info))
-        if shown:
-            stack.enter_context(_shown(monitor))
+        if is_shown:
+            stack.enter_context(_show(monitor))
         yield monitor
 
 
-def _shown(monitor: Monitor) -> Any:
+def _show(monitor: Monitor) -> Any:
     if _in_notebook():
         return _in_output(monitor)
-    return _live(monitor) if sys.stderr.isatty() else _lines(monitor, _print)
+    return _show_live(monitor) if sys.stderr.isatty() else _lines(monitor, _print)
 
 
 def _print(text: str) -> None:
@@ -61,7 +61,7 @@ def _lines(monitor: Monitor, write: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _live(monitor: Monitor) -> Iterator[None]:
+def _show_live(monitor: Monitor) -> Iterator[None]:
     """Show one line on the terminal, which is removed at the end; other output appears above it."""
     from rich.console import Console
     from rich.live import Live
@@ -89,10 +89,10 @@ def _in_output(monitor: Monitor) -> Iterator[None]:
     """Show one line below the cell of a notebook, which stays as it is at the end."""
     import IPython.display as ipython  # pyright: ignore[reportMissingImports]
 
-    def shown(line: str) -> dict[str, str]:
+    def to_bundle(line: str) -> dict[str, str]:
         return {"text/plain": f"{rounded(monitor.seconds)}: {line}"}
 
-    handle: Any = ipython.display(shown(monitor.line), raw=True, display_id=True)
-    with closing(Reporter(monitor, lambda line: handle.update(shown(line), raw=True), _REFRESH_OUTPUT)):
+    handle: Any = ipython.display(to_bundle(monitor.line), raw=True, display_id=True)
+    with closing(Reporter(monitor, lambda line: handle.update(to_bundle(line), raw=True), _REFRESH_OUTPUT)):
         yield
-    handle.update(shown("finished"), raw=True)
+    handle.update(to_bundle("finished"), raw=True)

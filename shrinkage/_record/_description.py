@@ -62,7 +62,7 @@ def describe(runner: AnyRunner) -> dict[str, Any]:
         **({"solver": problem.solver} if problem.solver != "gradient" else {}),
         **({"learning_curve": True} if problem.subsets else {}),
     }
-    return json.loads(json.dumps(description, default=_plain))
+    return json.loads(json.dumps(description, default=_to_json))
 
 
 def _first_weights(problem: Problem) -> list[np.ndarray]:
@@ -111,12 +111,12 @@ def _rows(problem: Problem) -> dict[str, Any]:
     data = problem.training.data
     return {
         "x": _digest(data.x),
-        "y": _digest(tree.map_structure(_widened, data.y)),
+        "y": _digest(tree.map_structure(_widen, data.y)),
         "sample weights": _digest(data.weight),
     }
 
 
-def _widened(labels: np.ndarray) -> np.ndarray:
+def _widen(labels: np.ndarray) -> np.ndarray:
     """Return integers as int64: the same labels in another type are the same data."""
     return labels.astype(np.int64) if labels.dtype.kind in "iu" else labels
 
@@ -142,5 +142,5 @@ def _text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)

@@ -52,11 +52,11 @@ class Log:
     def path(self, lams: np.ndarray, scores: Scores) -> None:
         """Write the curve over the strengths (S,), at the chosen epochs. The step is the index of the strength."""
         problem = self._problem
-        kept = best_epochs(scores.cv_loss, problem.fold_weight, problem.epoch)
-        fold_loss = at_epochs(scores.cv_loss, kept)
+        epochs = best_epochs(scores.cv_loss, problem.fold_weight, problem.epoch)
+        fold_loss = at_epochs(scores.cv_loss, epochs)
         rows = scores.row_loss, problem.row_weight, problem.row_groups
         mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, *rows)
-        training = summarise(at_epochs(scores.train_loss, kept), problem.train_weight)[0]
-        for index, values in enumerate(zip(mean, se, training, lams, kept, strict=True)):
+        training = summarise(at_epochs(scores.train_loss, epochs), problem.train_weight)[0]
+        for index, values in enumerate(zip(mean, se, training, lams, epochs, strict=True)):
             names = HELD_OUT, "standard error", TRAINING, "lambda", "epoch"
             self._board.write("path", index, dict(zip(names, map(float, values), strict=True)))

@@ -77,15 +77,15 @@ class Search:
         rung = self.problem.rung
         scores, lams = score_grid(self) if rung is None else walk(self, rung)
         self._tracker.end_folds(lams, scores)
-        kept = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
+        epochs = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
         models: dict[int, TrainedModel] = {}
-        while new := [index for index in self._wanted(scores, kept, models) if index not in models]:
-            trained = self.train_all_rows(lams[new], kept[new])
+        while new := [index for index in self._select_strengths(scores, epochs, models) if index not in models]:
+            trained = self.train_all_rows(lams[new], epochs[new])
             models |= dict(zip(new, trained, strict=True))
         notes = *self.notes, *(self._monitor.board.notes if self._monitor.board else ())
-        return Outcome(lams, scores, kept, dict(sorted(models.items())), notes)
+        return Outcome(lams, scores, epochs, dict(sorted(models.items())), notes)
 
-    def _wanted(self, scores: Scores, kept: np.ndarray, models: dict[int, TrainedModel]) -> list[int]:
+    def _select_strengths(self, scores: Scores, kept: np.ndarray, models: dict[int, TrainedModel]) -> list[int]:
         """Return the indices of the strengths to train on all rows. A model that diverged there is not chosen."""
         failed = np.asarray(np.any(scores.diverged, axis=0))
         if failed.all():
@@ -110,15 +110,15 @@ class Search:
 
     def mean(self, scores: Scores) -> np.ndarray:
         """Return the mean held-out loss of each strength, (S,); NaN if a member diverged, whatever the loss before."""
-        kept = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
-        return np.where(scores.diverged.any(axis=0), np.nan, self._average(at_epochs(scores.cv_loss, kept)))
+        epochs = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
+        return np.where(scores.diverged.any(axis=0), np.nan, self._average(at_epochs(scores.cv_loss, epochs)))
 
     def index_1se(self, scores: Scores) -> int | None:
         """Return the index of `1se` if further strengths are cheap enough to extend the grid for it, or None."""
         if self.problem.solver == "gradient" or scores.diverged.any(axis=0).all():
             return None
-        kept = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
-        return choose(self.mean(scores), self._mean_and_se(scores, kept)[1])[1]
+        epochs = best_epochs(scores.cv_loss, self.problem.fold_weight, self.problem.epoch)
+        return choose(self.mean(scores), self._mean_and_se(scores, epochs)[1])[1]
 
     def _average(self, fold_loss: np.ndarray) -> np.ndarray:
         return summarise(fold_loss, self.problem.fold_weight)[0]

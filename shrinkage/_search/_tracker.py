@@ -46,9 +46,9 @@ class Tracker:
         self._clock, self._expected_epoch, self._seconds_of_folds = _Clock(), None, None
         self._epochs_of_parts: list[int] = []
         self._heard: int | None = None  # the last epoch of the part that `on_epoch` was called with
-        shown = stage == "folds"  # a learning curve is neither in TensorBoard's files nor of the user's function
-        self._on_epoch = monitor.on_epoch if shown else None
-        self._log = Log(problem=self._problem, board=monitor.board) if monitor.board and shown else None
+        is_shown = stage == "folds"  # a learning curve is neither in TensorBoard's files nor of the user's function
+        self._on_epoch = monitor.on_epoch if is_shown else None
+        self._log = Log(problem=self._problem, board=monitor.board) if monitor.board and is_shown else None
 
     def expect(self, stage: _Stage, strengths: int) -> None:
         """Expect so many strengths more in a stage."""
@@ -71,7 +71,7 @@ class Tracker:
         in_folds = isinstance(state, Progress)
         is_logged = self._log is not None and in_folds
         if first or is_logged or self._monitor.is_due:
-            best = _better(self._best, self._best_of(state)) if in_folds and state.n_epochs else self._best
+            best = _choose_better(self._best, self._best_of(state)) if in_folds and state.n_epochs else self._best
             if self._log is not None and in_folds:
                 self._log.epochs(self._lams, state.cv_loss, state.train_loss, best)
             self._show(state.n_epochs, best)
@@ -84,7 +84,7 @@ class Tracker:
         self._done[self._stage] += len(self._lams)
         if scores is not None:
             self._epochs_of_parts.append(scores.cv_loss.shape[2])
-            self._best = _better(self._best, self._best_of_scores(scores))
+            self._best = _choose_better(self._best, self._best_of_scores(scores))
             if self._log is not None:
                 cv_loss, train_loss = (list(np.moveaxis(each, 2, 0)) for each in (scores.cv_loss, scores.train_loss))
                 self._log.epochs(self._lams, cv_loss, train_loss, self._best)
@@ -169,7 +169,7 @@ class Tracker:
         mean, se = summarise(
             fold_loss, problem.fold_weight, repeats=problem.folds.repeats, overlap=problem.folds.overlap
         )
-        return _least(self._lams, np.where(np.any(state.diverged, axis=0)[: len(self._lams)], np.nan, mean), se)
+        return _find_least(self._lams, np.where(np.any(state.diverged, axis=0)[: len(self._lams)], np.nan, mean), se)
 
     def _best_of_scores(self, scores: Scores) -> Best | None:
         problem = self._problem
@@ -177,17 +177,17 @@ class Tracker:
         fold_loss = at_epochs(scores.cv_loss, keep)
         rows = scores.row_loss, problem.row_weight, problem.row_groups
         mean, se = summarise_split(fold_loss, problem.fold_weight, problem.folds, *rows)
-        return _least(self._lams, np.where(scores.diverged.any(axis=0), np.nan, mean), se)
+        return _find_least(self._lams, np.where(scores.diverged.any(axis=0), np.nan, mean), se)
 
 
-def _least(lams: np.ndarray, mean: np.ndarray, se: np.ndarray) -> Best | None:
+def _find_least(lams: np.ndarray, mean: np.ndarray, se: np.ndarray) -> Best | None:
     if np.isnan(mean).all():
         return None
     index = int(np.nanargmin(mean))
     return Best(float(lams[index]), float(mean[index]), float(se[index]))
 
 
-def _better(*candidates: Best | None) -> Best | None:
+def _choose_better(*candidates: Best | None) -> Best | None:
     found: Iterable[Best] = (each for each in candidates if each is not None)
     return min(found, key=lambda best: best.loss, default=None)
 

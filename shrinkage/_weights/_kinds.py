@@ -91,9 +91,9 @@ def _kind_from_words(layer: keras.Layer, variable: Any) -> str | None:
     for name in (variable.name, *_attribute_names(layer, variable)):
         words = [word.lower() for word in _WORDS.findall(name)]
         kinds = ["bias" if _ends_in_bias(word) else _BY_WORD.get(word) for word in words]
-        known = [kind for kind in kinds if kind]
-        if known:
-            return known[-1]
+        known_kinds = [kind for kind in kinds if kind]
+        if known_kinds:
+            return known_kinds[-1]
     return None
 
 

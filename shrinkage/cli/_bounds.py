@@ -26,7 +26,7 @@ def bound_unpacked(stream: BinaryIO, file: Path) -> BinaryIO:
                 "its size. If that is right, unpack it, and give the table in it."
             )
 
-    return _checked(stream, check)
+    return _check_on_read(stream, check)
 
 
 def bound_lines(stream: BinaryIO, file: Path) -> BinaryIO:
@@ -41,14 +41,14 @@ def bound_lines(stream: BinaryIO, file: Path) -> BinaryIO:
         if n_since_end > MOST_CHARACTERS:
             raise BadInput(f"{file} is not a table: it has a line of more than {MOST_CHARACTERS:,} bytes.")
 
-    return _checked(stream, check)
+    return _check_on_read(stream, check)
 
 
-def _checked(stream: BinaryIO, check: Callable[[memoryview], None]) -> BinaryIO:
-    return io.BufferedReader(_Checked(stream, check), 2**18)
+def _check_on_read(stream: BinaryIO, check: Callable[[memoryview], None]) -> BinaryIO:
+    return io.BufferedReader(_CheckedStream(stream, check), 2**18)
 
 
-class _Checked(io.RawIOBase):
+class _CheckedStream(io.RawIOBase):
     """A stream whose bytes are shown to a function as they are read."""
 
     def __init__(self, stream: Any, check: Callable[[memoryview], None]):

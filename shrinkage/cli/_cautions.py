@@ -37,12 +37,12 @@ def cautions(frame: pd.DataFrame, columns: Columns, target: Target) -> tuple[str
     return tuple(
         f"caution: {text}"
         for text in (
-            *_each(_alike, frame, categories),
-            *_each(_quantities, frame, categories),
-            *_each(_sentinel, frame, numbers),
-            *_each(_dates, frame, numbers),
-            *_copies(frame, columns, target),
-            *_repeated(frame, [each.name for each in columns.all]),
+            *_check_each(_find_alike, frame, categories),
+            *_check_each(_find_quantities, frame, categories),
+            *_check_each(_find_sentinel, frame, numbers),
+            *_check_each(_find_dates, frame, numbers),
+            *_find_copies(frame, columns, target),
+            *_find_repeated(frame, [each.name for each in columns.all]),
         )
     )
 
@@ -59,11 +59,11 @@ def about_time(columns: Columns, said: tuple[str, ...], *, by_groups: bool) -> l
     ]
 
 
-def _each(find: Callable[[str, pd.Series], str | None], frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
+def _check_each(find: Callable[[str, pd.Series], str | None], frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
     return [text for name in names if (text := find(name, column(frame, name)))]
 
 
-def _alike(name: str, cells: pd.Series) -> str | None:
+def _find_alike(name: str, cells: pd.Series) -> str | None:
     """Categories that differ in case or in spaces."""
     groups: dict[str, list[str]] = {}
     for text in np.unique(as_categories(cells).astype(str)).tolist():
@@ -71,15 +71,15 @@ def _alike(name: str, cells: pd.Series) -> str | None:
     same = [group for group in groups.values() if len(group) > 1]
     if not same:
         return None
-    shown = "; ".join(", ".join(group[:_MOST_SHOWN]) for group in same[:_MOST_SHOWN])
+    words = "; ".join(", ".join(group[:_MOST_SHOWN]) for group in same[:_MOST_SHOWN])
     more = f" and {len(same) - _MOST_SHOWN} more such groups" if len(same) > _MOST_SHOWN else ""
     return (
-        f"{name} has categories that differ in case or spaces alone ({shown}){more}; if they are the same, write them "
+        f"{name} has categories that differ in case or spaces alone ({words}){more}; if they are the same, write them "
         "alike"
     )
 
 
-def _quantities(name: str, cells: pd.Series) -> str | None:
+def _find_quantities(name: str, cells: pd.Series) -> str | None:
     """A few distinct quantities, read as categories."""
     strings = cells.dropna()
     are_texts = is_text(strings) or strings.map(lambda cell: isinstance(cell, str)).all()
@@ -88,7 +88,7 @@ def _quantities(name: str, cells: pd.Series) -> str | None:
     return f"{name} is taken as categories, and {reason} to have a column of numbers"
 
 
-def _sentinel(name: str, cells: pd.Series) -> str | None:
+def _find_sentinel(name: str, cells: pd.Series) -> str | None:
     """A number such as -999 in many rows, far outside the range of the others."""
     values = as_numbers(cells)
     distinct, counts = np.unique(values[np.isfinite(values)], return_counts=True)
@@ -105,7 +105,7 @@ def _sentinel(name: str, cells: pd.Series) -> str | None:
     return None
 
 
-def _dates(name: str, cells: pd.Series) -> str | None:
+def _find_dates(name: str, cells: pd.Series) -> str | None:
     """Numbers such as 20240131: the last day of a month and the first of the next are 70 apart."""
     values = as_numbers(cells)
     if not are_dates_as_numbers(values):
@@ -117,7 +117,7 @@ def _dates(name: str, cells: pd.Series) -> str | None:
     )
 
 
-def _copies(frame: pd.DataFrame, columns: Columns, target: Target) -> list[str]:
+def _find_copies(frame: pd.DataFrame, columns: Columns, target: Target) -> list[str]:
     """Columns that are the target in another form: in another unit or order, or with other names of the classes."""
     y = np.asarray(target.values)
     some = np.unique(np.linspace(0, len(y) - 1, _SAMPLE).astype(int))
@@ -136,7 +136,7 @@ def _copies(frame: pd.DataFrame, columns: Columns, target: Target) -> list[str]:
     ]
 
 
-def _repeated(frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
+def _find_repeated(frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
     """Columns with the cells of an earlier column."""
     rows = np.unique(np.linspace(0, len(frame) - 1, _SAMPLE).astype(int))
     alike: dict[int, list[pd.Series]] = {}
@@ -170,12 +170,12 @@ def _correspond(y: np.ndarray, cells: pd.Series) -> bool:
 
 def _orders_as(y: np.ndarray, x: np.ndarray) -> bool:
     """Whether numbers order the rows as the target does: half of the rows at least, with many different values."""
-    known = np.isfinite(x)
-    is_chance = min(len(np.unique(x[known])), len(np.unique(y[known]))) < FEW_VALUES
-    return 2 * known.sum() >= len(x) and not is_chance and _rises_or_falls(y, x)
+    is_finite = np.isfinite(x)
+    is_chance = min(len(np.unique(x[is_finite])), len(np.unique(y[is_finite]))) < FEW_VALUES
+    return 2 * is_finite.sum() >= len(x) and not is_chance and _rises_or_falls(y, x)
 
 
 def _rises_or_falls(y: np.ndarray, x: np.ndarray) -> bool:
-    known = np.isfinite(x)
-    x, y = x[known], y[known]
+    is_finite = np.isfinite(x)
+    x, y = x[is_finite], y[is_finite]
     return any(bool((np.diff(part[np.lexsort((part, y))]) >= 0).all()) for part in (x, -x))

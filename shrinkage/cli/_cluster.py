@@ -36,5 +36,5 @@ def _keep(context: click.Context, _option: click.Parameter, given: str | None) -
 
 def cluster_arguments() -> dict[str, Any]:
     """Return the argument of `shrinkage.fit` for where it trains."""
-    given = click.get_current_context().meta.get(_CLUSTER, "none")
-    return {"cluster": None if given == "none" else given}
+    value = click.get_current_context().meta.get(_CLUSTER, "none")
+    return {"cluster": None if value == "none" else value}

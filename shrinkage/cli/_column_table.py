@@ -7,7 +7,7 @@ import pandas as pd
 
 from ._columns import CategoryColumn, Column, Columns, TextColumn, input_name
 from ._console import plural
-from ._encoder import missing
+from ._encoder import count_missing
 from ._network import WORD_WIDTH, embedding_width
 from ._target import Target
 
@@ -23,7 +23,7 @@ def column_table(
     The last two numbers are "" for a column that is not used.
     """
     rows: list[Sequence[str | int]] = []
-    counts = missing(columns, cells)
+    counts = count_missing(columns, cells)
     for column in columns.all:
         n_missing, values = counts.get(column.name, 0), pd.Series(cells[input_name(column.name)][:, 0])
         # A missing category is an empty text.
@@ -40,10 +40,10 @@ def table_lines(rows: list[dict[str, str | int]]) -> list[str]:
     >>> table_lines([{"column": "size", "kind": "number", "missing": 0, "values": 1200, "treatment": "standardised"}])
     ['column  kind    missing  values  treatment', 'size    number        0   1,200  standardised']
     """
-    shown = rows if len(rows) <= _MOST_SHOWN else [*rows[: _MOST_SHOWN - 1], rows[-1]]
+    shown_rows = rows if len(rows) <= _MOST_SHOWN else [*rows[: _MOST_SHOWN - 1], rows[-1]]
     texts = [
         _HEAD,
-        *([f"{row[name]:,}" if isinstance(row[name], int) else str(row[name]) for name in _HEAD] for row in shown),
+        *([f"{row[name]:,}" if isinstance(row[name], int) else str(row[name]) for name in _HEAD] for row in shown_rows),
     ]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     lines = []
@@ -53,7 +53,7 @@ def table_lines(rows: list[dict[str, str | int]]) -> list[str]:
             for name, text, width in zip(_HEAD, row, widths, strict=True)
         ]
         lines.append("  ".join(padded).rstrip())
-    more = len(rows) - len(shown)
+    more = len(rows) - len(shown_rows)
     return [*lines, *[f"and {plural(more, 'more column')}, which --format json lists"] * (more > 0)]
 
 

@@ -150,7 +150,7 @@ class Columns:
         """The names of the encoded inputs: numbers, marks, and a name for each embedding."""
         return (*(c.name for c in self.numbers), *self.marks, *(f"{c.name}: embedding" for c in self.embedded))
 
-    def known(self, separator: str | None = None) -> Known:
+    def to_known(self, separator: str | None = None) -> Known:
         """Facts for reading a CSV with new rows in the same way as the training rows."""
         numbers = tuple(column.name for column in self.numbers if column.form is None)
         categories = {c.name: frozenset(c.categories) for c in self.categories}

@@ -34,13 +34,13 @@ class Commands(click.Group):
             _echo_json(ctx, message, 130)
             ctx.exit(130)
         except Exception as error:
-            known = describe_known(error, debug=ctx.meta.get("shrinkage.debug", False))
+            failure = describe_known(error, debug=ctx.meta.get("shrinkage.debug", False))
             if message := _say_unfinished(ctx, "Stopped"):
                 click.echo(message, err=True)
-            _echo_json(ctx, known.format_message(), known.exit_code)
-            if known is error:
+            _echo_json(ctx, failure.format_message(), failure.exit_code)
+            if failure is error:
                 raise
-            raise known from error
+            raise failure from error
 
 
 def _say_unfinished(ctx: click.Context, event: str) -> str:

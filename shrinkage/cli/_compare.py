@@ -145,10 +145,10 @@ def _settings(options: dict[str, Any]) -> Settings:
     """Return the settings of one penalty. A linear model is trained, as with penalties that have no exact solution."""
     of_one = {"penalty": "l2", "rho": None, "groups": None, "how": None, "choose": "min", "budget": None}
     of_one |= {"learning_curve": False}
-    known = {**options, **of_one}
+    values = {**options, **of_one}
     if options["model"] == "linear" and options["epochs"] is None:
-        known["epochs"] = FULL_BATCHES["epochs"]
-    return Settings.with_defaults(**{each.name: known[each.name] for each in fields(Settings)})
+        values["epochs"] = FULL_BATCHES["epochs"]
+    return Settings.with_defaults(**{each.name: values[each.name] for each in fields(Settings)})
 
 
 def _arguments(

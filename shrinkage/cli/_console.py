@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ._errors import BadInput, printable
+from ._errors import BadInput, escape_controls
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Console:
 
     def say(self, text: str = "") -> None:
         """Print text of the result; on standard error if the result is JSON."""
-        click.echo(printable(text), err=self.json)
+        click.echo(escape_controls(text), err=self.json)
 
     def note(self, text: str) -> None:
         """Print a message that is not part of the result."""
-        click.echo(f"Note: {printable(text)}", err=True)
+        click.echo(f"Note: {escape_controls(text)}", err=True)
 
     def result(self, document: dict[str, Any]) -> None:
         """Print the result as JSON, with `--format json`."""

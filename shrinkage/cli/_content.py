@@ -184,8 +184,8 @@ def _name_of_table(file: Path, members: list[str]) -> str:
     if names and all(name.endswith(".npy") for name in names):
         raise BadInput(f"{file} holds NumPy arrays, not CSV or Parquet. Save them as columns with names, as CSV.")
     if len(names) != 1:
-        listed = f"{len(names)} files: {', '.join(names[:5])}{', ...' * (len(names) > 5)}" if names else "no file"
-        raise BadInput(f"{file} is a zip archive of {listed}. Unpack it, and give the table in it.")
+        names_text = f"{len(names)} files: {', '.join(names[:5])}{', ...' * (len(names) > 5)}" if names else "no file"
+        raise BadInput(f"{file} is a zip archive of {names_text}. Unpack it, and give the table in it.")
     return names[0]
 
 

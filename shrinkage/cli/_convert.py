@@ -64,7 +64,7 @@ def convert(lam: float, source: str, target: str, rho: float | None, console: Co
     console.say(code)
     for note in notes:
         console.note(f"{note}.")
-    given = {name: value for name, value in known.items() if value is not None}
+    numbers = {name: value for name, value in known.items() if value is not None}
     console.result(
-        {"strength": strength, "code": code, "lam": lam, "from": source, "to": target, **given, "notes": notes}
+        {"strength": strength, "code": code, "lam": lam, "from": source, "to": target, **numbers, "notes": notes}
     )

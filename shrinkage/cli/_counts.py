@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ._columns import Columns
-from ._encoder import check_odd, count_clipped, count_unread, count_unseen, missing, odd_cells, read_cells
+from ._encoder import check_odd, count_clipped, count_missing, count_unread, count_unseen, odd_cells, read_cells
 
 _MOST_TEXTS = 1000
 _OTHER_TEXTS = "(other texts)"
@@ -35,7 +35,7 @@ class Counts:
         """Return the model's inputs for the next rows, as `read_cells` does. `check` follows after the last rows."""
         cells = read_cells(self._columns, frame, is_part=True)
         self.n_rows += len(frame)
-        self.missing.update(missing(self._columns, cells))
+        self.missing.update(count_missing(self._columns, cells))
         self.clipped.update(count_clipped(self._columns, cells))
         self.unseen.update(count_unseen(self._columns, cells))
         self.unread.update(count_unread(self._columns, cells))

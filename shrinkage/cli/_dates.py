@@ -37,25 +37,25 @@ def find_form(cells: pd.Series) -> str:
     Raises:
         NoDates: If most cells have no format, or several formats fit and give other dates.
     """
-    known = cells.dropna()
+    filled_cells = cells.dropna()
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return ""
-    if not known.map(lambda cell: isinstance(cell, str)).all():
-        kinds = known.map(lambda cell: hasattr(cell, "year"))  # dates of Python, as in Parquet
-        if kinds.all() and not pd.isna(pd.to_datetime(known, errors="coerce", utc=True)).any():
+    if not filled_cells.map(lambda cell: isinstance(cell, str)).all():
+        kinds = filled_cells.map(lambda cell: hasattr(cell, "year"))  # dates of Python, as in Parquet
+        if kinds.all() and not pd.isna(pd.to_datetime(filled_cells, errors="coerce", utc=True)).any():
             return ""
         raise NoDates(DATES)
-    if not are_dates(known):
+    if not are_dates(filled_cells):
         raise NoDates(DATES)
-    some = known.drop_duplicates().iloc[:_SAMPLE]
-    read = {form: parse(known, form) for form in FORMS if parse(some, form).notna().mean() >= _SOME}
+    some = filled_cells.drop_duplicates().iloc[:_SAMPLE]
+    read = {form: parse(filled_cells, form) for form in FORMS if parse(some, form).notna().mean() >= _SOME}
     most = max((int(times.notna().sum()) for times in read.values()), default=0)
-    if most < MOST * len(known):
+    if most < MOST * len(filled_cells):
         raise NoDates("times without a date, or dates of another format or several; write them as 2024-01-31 18:30")
     found = {form: times for form, times in read.items() if times.notna().sum() == most}
     first = next(iter(found))
     if any(not times.equals(found[first]) for times in found.values()):
-        raise NoDates(f"dates such as {known.iloc[0]}, where the day or the month may be the first number")
+        raise NoDates(f"dates such as {filled_cells.iloc[0]}, where the day or the month may be the first number")
     return first
 
 
@@ -82,12 +82,12 @@ def find_cycles(seconds: np.ndarray) -> tuple[str, ...]:
     >>> find_cycles(np.arange(800) * DAY), find_cycles(np.arange(800) * 3600.0)
     (('year', 'week'), ('week', 'day'))
     """
-    known = seconds[~np.isnan(seconds)]
-    span = np.ptp(known) if len(known) else 0.0
+    times = seconds[~np.isnan(seconds)]
+    span = np.ptp(times) if len(times) else 0.0
     return tuple(
         name
         for name, period in PERIODS.items()
-        if span >= period and max(np.ptp(place(known, period, np), axis=0)) > _SAME
+        if span >= period and max(np.ptp(place(times, period, np), axis=0)) > _SAME
     )
 
 

@@ -55,10 +55,10 @@ def read_cells(columns: Columns, frame: pd.DataFrame, is_part: bool = False) -> 
 
 def check_names(columns: Columns, names: Collection[str]) -> None:
     """Raise `BadInput` unless a table with columns of these names has those that the model needs."""
-    missing = [name for name in columns.names if name not in names]
-    if missing:
+    lost_names = [name for name in columns.names if name not in names]
+    if lost_names:
         raise BadInput(
-            f"the data lacks {', '.join(missing)}, which the model was fitted with{_near_names(missing, names)}."
+            f"the data lacks {', '.join(lost_names)}, which the model was fitted with{_near_names(lost_names, names)}."
         )
 
 
@@ -217,7 +217,7 @@ def count_clipped(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str
     return {name: count for name, count in counts.items() if count}
 
 
-def missing(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
+def count_missing(columns: Columns, cells: Mapping[str, np.ndarray]) -> dict[str, int]:
     """Count the missing cells of each column."""
     counts = {name: int(pd.isna(cells[input_name(name)]).sum()) for name in columns.names}
     texts = (*columns.categories, *columns.texts)

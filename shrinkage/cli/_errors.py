@@ -27,10 +27,10 @@ Exit codes:
 _OBEYED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def printable(text: str) -> str:
+def escape_controls(text: str) -> str:
     r"""Return a text with names or cells of an untrusted file, where characters that control a terminal are escaped.
 
-    >>> printable("column \x1b[31mred")
+    >>> escape_controls("column \x1b[31mred")
     'column \\x1b[31mred'
     """
     return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
@@ -40,7 +40,7 @@ class _Failure(click.ClickException):
     """An error of a command, with a message for the user."""
 
     def format_message(self) -> str:
-        return printable(self.message)
+        return escape_controls(self.message)
 
 
 class BadInput(_Failure):

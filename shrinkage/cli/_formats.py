@@ -92,10 +92,10 @@ def are_dates_as_numbers(values: np.ndarray) -> bool:
     >>> are_dates_as_numbers(np.array([19580329.0, 19581329, 19580330]))
     False
     """
-    known = np.unique(values[np.isfinite(values)])
-    if len(known) < 3 or known[0] < 15_000_101 or known[-1] > 22_001_231 or (known != np.floor(known)).any():
+    numbers = np.unique(values[np.isfinite(values)])
+    if len(numbers) < 3 or numbers[0] < 15_000_101 or numbers[-1] > 22_001_231 or (numbers != np.floor(numbers)).any():
         return False
-    month, day = known // 100 % 100, known % 100
+    month, day = numbers // 100 % 100, numbers % 100
     return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
 
 
@@ -122,8 +122,8 @@ def quantity(column: pd.Series) -> str | None:
     units = {found[cell]["unit"].lower() for cell in marked if found[cell]["unit"]}
     if len(units) > MOST_UNITS:
         return None
-    shown, plain = _example(marked, found)
-    return f"it looks like numbers, written as {shown!r}; write {shown} as {plain}" + (
+    example, plain = _example(marked, found)
+    return f"it looks like numbers, written as {example!r}; write {example} as {plain}" + (
         ", all in the same unit" if len(units) > 1 and not units <= set(map(str.lower, _POWERS)) else ""
     )
 
@@ -143,15 +143,15 @@ def _example(marked: list[str], found: dict[str, re.Match[str]]) -> tuple[str, s
     numbers = {cell: _spaceless(found[cell]["number"]) for cell in marked}
     of_column = decimal_sign(list(numbers.values()), most=0)
     same = [cell for cell in marked if of_column in (".", ",") and decimal_sign([numbers[cell]]) == of_column]
-    shown = (same or marked)[0]
-    sign = decimal_sign([numbers[shown]]) or "."
+    example = (same or marked)[0]
+    sign = decimal_sign([numbers[example]]) or "."
     if sign == "either":
-        sign = of_column if of_column in (".", ",") else "," if "." in numbers[shown] else "."
-    plain, match = plainly(numbers[shown], sign), found[shown]
+        sign = of_column if of_column in (".", ",") else "," if "." in numbers[example] else "."
+    plain, match = plainly(numbers[example], sign), found[example]
     if power := _POWERS.get(match["unit"] or ""):
         plain = f"{float(plain) * 10**power:.12g}"
     negative = match["bracket"] or "-" in (match["minus"] + match["sign"] + match["trailing"])
-    return shown, f"-{plain}" if negative else plain
+    return example, f"-{plain}" if negative else plain
 
 
 def plainly(number: str, sign: Sign) -> str:

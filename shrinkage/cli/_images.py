@@ -88,14 +88,16 @@ class Prepared:
     def describe(self) -> str:
         """Return the description, as text."""
         images, counts = self.images, np.bincount(self.classes[: self.n_train], minlength=len(self.images.labels))
-        listed = ", ".join(f"{label} {count:,}" for label, count in zip(images.labels, counts.tolist(), strict=True))
+        counts_text = ", ".join(
+            f"{label} {count:,}" for label, count in zip(images.labels, counts.tolist(), strict=True)
+        )
         (size, n_most), *others = self.sizes.most_common()
         found = f"{plural(self.n_train, 'image')} in {len(images.labels)} classes"
         more = f" in {n_most:,}; {plural(len(others), 'other size')}" if others else ""
         colours = "grey" if images.channels == 1 else "red, green and blue"
         return "\n".join(
             [
-                f"{self.folder}: {found}: {listed}",
+                f"{self.folder}: {found}: {counts_text}",
                 f"sizes (height x width): {size[0]} x {size[1]}{more}; resized to {images.height} x {images.width}, "
                 f"{colours}",
                 *self.notes,
@@ -172,7 +174,7 @@ def _prepare(folder: Path, train: Path, held_out: Path | None, notes: tuple[str,
     unknown = sorted({label for _, label in readable if label not in labels})
     if unknown:
         raise BadInput(f"{held_out} has classes that {train} has not: {', '.join(unknown)}.")
-    height, width = _reduced(sizes)
+    height, width = _choose_size(sizes)
     images = Images(tuple(labels), height, width, 1 if all(grey) else 3)
     files, classes = zip(*((file, labels.index(label)) for file, label in readable), strict=True)
     return Prepared(folder, images, files, np.array(classes), n_train, sizes, notes)
@@ -202,10 +204,10 @@ def _left_out(train: Path, labels: Sequence[str], bad: dict[Path, str]) -> list[
     return notes
 
 
-def _reduced(sizes: Counter[tuple[int, int]]) -> tuple[int, int]:
+def _choose_size(sizes: Counter[tuple[int, int]]) -> tuple[int, int]:
     """Return the median height and width, reduced to `MOST_PIXELS` at most.
 
-    >>> _reduced(Counter({(28, 28): 9})), _reduced(Counter({(300, 600): 3}))
+    >>> _choose_size(Counter({(28, 28): 9})), _choose_size(Counter({(300, 600): 3}))
     ((28, 28), (16, 32))
     """
     height, width = (float(np.median(side)) for side in np.array([*sizes.elements()]).T)
@@ -315,10 +317,10 @@ def _dataset(prepared: Prepared, part: slice, batch_size: int) -> Any:
 
 def check_options(options: dict[str, Any]) -> None:
     """Refuse options that go with tables."""
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
-    if given:
+    names = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+    if names:
         raise BadInput(
-            f"{', '.join(given)} {'goes' if len(given) == 1 else 'go'} with tables. Images are trained on by a small "
+            f"{', '.join(names)} {'goes' if len(names) == 1 else 'go'} with tables. Images are trained on by a small "
             "convolutional network, and the class of an image is the name of its folder."
         )
 
@@ -354,9 +356,9 @@ def predict(model: "keras.Model", images: Images, files: Sequence[Path]) -> tupl
                 bad[file] = str(error)
         if found:
             shares[[*found]] = model.predict(np.stack([*found.values()]), verbose=0)  # pyright: ignore
-    known = ~np.isnan(shares[:, 0])
+    is_read = ~np.isnan(shares[:, 0])
     labels = np.full(len(files), None, object)
-    labels[known] = np.array(images.labels, object)[shares[known].argmax(axis=1)]
+    labels[is_read] = np.array(images.labels, object)[shares[is_read].argmax(axis=1)]
     probabilities = {f"probability_{label}": shares[:, k] for k, label in enumerate(images.labels)}
     return {"file": [str(file) for file in files], "prediction": labels, **probabilities}, bad
 

@@ -72,13 +72,13 @@ def infer_columns(
     """
     columns, dropped, infinite = [], {}, []
     for name in frame.columns:
-        given: Kind | None = "number" if name in number else "category" if name in category else None
+        user_kind: Kind | None = "number" if name in number else "category" if name in category else None
         try:
-            columns.append(_column(column(frame, name), given, clip, embeds))
+            columns.append(_column(column(frame, name), user_kind, clip, embeds))
         except Unused as reason:
-            if given:
+            if user_kind:
                 raise BadInput(
-                    f"--{given} {name}: {reason}. Leave the option out, and the column is not used."
+                    f"--{user_kind} {name}: {reason}. Leave the option out, and the column is not used."
                 ) from None
             dropped[name] = str(reason)
         except _Infinite as found:
@@ -144,16 +144,16 @@ def _numbers(name: str, values: np.ndarray, boolean: bool, marks: tuple[str, ...
     infinite = int(np.isinf(values).sum())
     if infinite:
         raise _Infinite(infinite)
-    known = values[~np.isnan(values)]
-    n_missing = len(values) - len(known)
-    if known.min() == known.max():
+    numbers = values[~np.isnan(values)]
+    n_missing = len(values) - len(numbers)
+    if numbers.min() == numbers.max():
         raise Unused("it is constant")
-    n_other = len(known) - int(np.unique(known, return_counts=True)[1].max())
+    n_other = len(numbers) - int(np.unique(numbers, return_counts=True)[1].max())
     if n_other < rare_limit(len(values)):
         raise Unused(f"it is constant but for {plural(n_other, 'row')}")
-    low, high = clip_bounds(known) if clip else (float(known.min()), float(known.max()))
+    low, high = clip_bounds(numbers) if clip else (float(numbers.min()), float(numbers.max()))
     with np.errstate(over="ignore"):
-        centre, scale = float(sum(halves(np.median(known)))), float(np.float32(_safe_sd(known.clip(low, high))))
+        centre, scale = float(sum(halves(np.median(numbers)))), float(np.float32(_safe_sd(numbers.clip(low, high))))
     if not (1e-30 < scale < 1e30 and abs(centre) < 1e36):
         raise Unused(f"its median, {centre:.0e}, or its standard deviation, {scale:.0e}, is out of float32's range")
     if not clip:

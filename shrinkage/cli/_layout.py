@@ -89,9 +89,9 @@ def find_table(head: list[str], separator: str | None = None) -> Layout | None:
     Raises:
         csv.Error: If a cell is too long, for example.
     """
-    given = _SEP_LINE.match(head[0]) if head else None
-    if given:
-        separator, head = separator or given[1] or None, head[1:]
+    sep_line = _SEP_LINE.match(head[0]) if head else None
+    if sep_line:
+        separator, head = separator or sep_line[1] or None, head[1:]
     if separator == " ":
         head = [single_spaces(line) for line in head]
     n_comments = _count_comments(head)
@@ -110,7 +110,7 @@ def find_table(head: list[str], separator: str | None = None) -> Layout | None:
     single_quotes = all(re.fullmatch(r"\s*'[^']+'\s*", name) for name in names)
     if single_quotes:
         names = [name.strip()[1:-1] for name in names]
-    return Layout(separator, names, first + bool(given), titles, len(marked), single_quotes)
+    return Layout(separator, names, first + bool(sep_line), titles, len(marked), single_quotes)
 
 
 def take_head(lines: Iterator[str]) -> list[str]:

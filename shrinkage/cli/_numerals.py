@@ -70,7 +70,7 @@ class Formats:
 
     def write_plainly(self, columns: dict[str, pd.Series]) -> dict[str, pd.Series]:
         """Return text columns with the numbers in the form of Python."""
-        written = {name: _written(text, self.signs[name]) for name, text in columns.items() if name in self.signs}
+        written = {name: _rewrite(text, self.signs[name]) for name, text in columns.items() if name in self.signs}
         for name, categories in self.categories.items():
             if name in columns:
                 written[name] = _as_categories(columns[name], categories, self.category_signs)
@@ -99,7 +99,7 @@ def find_formats(columns: dict[str, pd.Series], comma_separates: bool, known: Kn
             continue
         sign: Sign = "," if survey.sign == "," else "."
         if survey.sign == "either":
-            sign = file_sign or _likely(survey.example, comma_separates)
+            sign = file_sign or _guess_sign(survey.example, comma_separates)
             used = used or sign
             if file_sign is None or contradict:
                 unsure.setdefault(sign, {})[name] = survey.example
@@ -168,11 +168,11 @@ def _file_sign(surveys: list[_Survey], comma_separates: bool) -> tuple[Sign | No
     return "," if comma else ".", commas > 0 and points > 0
 
 
-def _likely(example: str, comma_separates: bool) -> Sign:
+def _guess_sign(example: str, comma_separates: bool) -> Sign:
     return "," if "," in example and not comma_separates else "."
 
 
-def _written(text: pd.Series, sign: Sign) -> pd.Series:
+def _rewrite(text: pd.Series, sign: Sign) -> pd.Series:
     distinct = text.dropna().unique().tolist()
     if sign == "." and all(map(_PLAIN.fullmatch, distinct)):
         return text
@@ -197,8 +197,8 @@ def _caution(sign: Sign, examples: dict[str, str], contradict: bool) -> str:
     names, example = list(examples), next(iter(examples.values()))
     other: Sign = "," if sign == "." else "."
     why = "the file's columns differ in it" if contradict else "nothing in the file shows which"
-    listed = ", ".join(names[:5]) + f" and {len(names) - 5} more" * (len(names) > 5)
+    places = ", ".join(names[:5]) + f" and {len(names) - 5} more" * (len(names) > 5)
     return (
-        f"caution: {example} (in {listed}) was read as {plainly(example, sign)}, and may be {plainly(example, other)}, "
+        f"caution: {example} (in {places}) was read as {plainly(example, sign)}, and may be {plainly(example, other)}, "
         f"because {why}; if so, write it as {plainly(example, other)}"
     )

@@ -61,6 +61,6 @@ def penalty_arguments(settings: Settings) -> dict[str, Any]:
 
     kinds: list[Callable[..., Any]] = [sh.L2, sh.L1, sh.ElasticNet, sh.GroupLasso]
     hows = {"coupled": sh.Coupled(), "proximal": sh.Proximal(), "decoupled": sh.Decoupled(), None: None}
-    given = {name: getattr(settings, name) for name in _BELONGS if getattr(settings, name) is not None}
-    penalty = dict(zip(PENALTIES, kinds, strict=True))[settings.penalty](**given)
+    values = {name: getattr(settings, name) for name in _BELONGS if getattr(settings, name) is not None}
+    penalty = dict(zip(PENALTIES, kinds, strict=True))[settings.penalty](**values)
     return {"penalty": penalty, "how": hows[settings.how]}

@@ -63,7 +63,7 @@ def predict(
     refuse_images(source.file for source in sources)
     check_file(output, overwrite, [source.file for source in sources])
     columns = Columns.load(run / "columns.json")
-    files = Files(sources, columns.known(separator))
+    files = Files(sources, columns.to_known(separator))
     check_names(columns, files.names)
     table = files.read(lambda name: name in columns.names, limit=_SAMPLE)
     for note in table.notes:

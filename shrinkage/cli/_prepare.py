@@ -16,7 +16,7 @@ from ._column_table import column_table, table_lines
 from ._columns import Columns, Task, check_input_names
 from ._console import plural
 from ._counts import odd_words
-from ._encoder import count_clipped, count_unseen, encode, missing, odd_cells, read_cells
+from ._encoder import count_clipped, count_missing, count_unseen, encode, odd_cells, read_cells
 from ._errors import BadInput
 from ._images import refuse_images
 from ._infer import MAX_CATEGORIES, MAX_EMBEDDED, infer_columns
@@ -103,13 +103,13 @@ class Prepared:
         lines += self.cautions
         if self.odd:
             lines.append(f"cells{here} that are no numbers, missing ones too: {_list_items(odd_words(self.odd))}")
-        lines += self._clipped(here)
+        lines += self._describe_clipped(here)
         for most, embedded in ((MAX_CATEGORIES, False), (MAX_EMBEDDED, True)):
             found = [c for c in columns.categories if c.n_beyond and c.embedded == embedded]
             way = "" if embedded else "; --category NAME gives each category an input"
             if found:
-                listed = _list_items([f"{c.name} {c.n_beyond}" for c in found])
-                lines.append(f"categories beyond the {most} with an input each, which share one: {listed}{way}")
+                names_text = _list_items([f"{c.name} {c.n_beyond}" for c in found])
+                lines.append(f"categories beyond the {most} with an input each, which share one: {names_text}{way}")
         return "\n".join(
             [*lines, *_count_words(f"cells{here} with rare categories", count_unseen(columns, self.cells))]
         )
@@ -147,7 +147,7 @@ class Prepared:
             "classes": self._class_sizes(),
             **self._kinds(),
             "not_used": columns.dropped,
-            "missing_cells": missing(columns, self.cells),
+            "missing_cells": count_missing(columns, self.cells),
             "odd_cells": self.odd,
             "notes": self.notes,
             "cautions": self.cautions,
@@ -161,11 +161,11 @@ class Prepared:
             name: [column.name for column in self.columns.all if column.kind == kind] for name, kind in _KINDS.items()
         }
 
-    def _clipped(self, here: str) -> list[str]:
+    def _describe_clipped(self, here: str) -> list[str]:
         counts = count_clipped(self.columns, self.cells)
         found = [column for column in self.columns.numbers if column.name in counts]
-        listed = [f"{c.name} at {c.low:.4g} and {c.high:.4g} ({plural(counts[c.name], 'cell')})" for c in found]
-        return [f"numbers{here} far outside the others, clipped: {_list_items(listed)}"] if listed else []
+        items = [f"{c.name} at {c.low:.4g} and {c.high:.4g} ({plural(counts[c.name], 'cell')})" for c in found]
+        return [f"numbers{here} far outside the others, clipped: {_list_items(items)}"] if items else []
 
     def _class_sizes(self) -> dict[str, int]:
         if not self.columns.labels:
@@ -229,8 +229,8 @@ def prepare(
     places = [data] if isinstance(data, Path) else data
     sources = find_sources(places)
     refuse_images(source.file for source in sources)
-    known = Known(wishes.separator, None, wishes.number, dict.fromkeys(wishes.category))
-    files = Files(sources, known)
+    facts = Known(wishes.separator, None, wishes.number, dict.fromkeys(wishes.category))
+    files = Files(sources, facts)
     check_named(files.names, target_name)
     _check_wishes(files.names, target_name, wishes)
     skipped = SkippedRows(wishes.on_bad_row == "skip")
@@ -271,7 +271,7 @@ def _drop_bad(frame: pd.DataFrame, target: str, task: Task | None, rows: Rows, o
     bad, reason = find_bad(column(frame, target), task)
     wrong = column(frame.loc[bad], target)
     for i, cell in zip(rows.frame.index.get_indexer(wrong.index), wrong, strict=True):
-        file, unit, line = rows.where(int(i))
+        file, unit, line = rows.locate(int(i))
         on_bad_row(BadRow(file, line, reason, str(cell), target, unit))
     return frame.loc[~bad]
 

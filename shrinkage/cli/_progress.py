@@ -20,13 +20,13 @@ def progress_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _flag(name: str, value: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def keep(context: click.Context, _option: click.Parameter, given: bool) -> None:
         # The options of `shrinkage resume` come before those of the command that it repeats.
-        if given and context.meta.setdefault(_SHOWN, (context.command, value)) == (context.command, _other(value)):
+        if given and context.meta.setdefault(_SHOWN, (context.command, value)) == (context.command, _flip(value)):
             raise click.UsageError("--quiet and --verbose contradict each other; give one of them.")
 
     return click.option(name, is_flag=True, expose_value=False, callback=keep, show_default=False, help=text)
 
 
-def _other(value: str) -> str:
+def _flip(value: str) -> str:
     return "verbose" if value == "quiet" else "quiet"
 
 

@@ -154,9 +154,9 @@ def _read(run: Path) -> dict[str, Any]:
     file = run / COMMAND
     try:
         document = read_json(file)
-        known = document["schema"] == _SCHEMA and isinstance(document["folder"], str)
+        is_known = document["schema"] == _SCHEMA and isinstance(document["folder"], str)
         arguments = document["arguments"]
-        if not known or not all(isinstance(argument, str) for argument in arguments):
+        if not is_known or not all(isinstance(argument, str) for argument in arguments):
             raise ValueError("its schema is of another version")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{file} cannot be read ({error}); begin anew with `shrinkage fit` and --overwrite.") from error

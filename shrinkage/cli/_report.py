@@ -101,5 +101,5 @@ def root_mean_squares(path: "Path", columns: "Columns") -> dict[str, float]:
 
 def root_mean_squares_text(errors: dict[str, float], columns: "Columns") -> str:
     """Return a line of the errors."""
-    listed = ", ".join(f"{label} {error:.4g}" for label, error in errors.items())
-    return f"Root mean squared error in units of {columns.target}: {listed}."
+    errors_text = ", ".join(f"{label} {error:.4g}" for label, error in errors.items())
+    return f"Root mean squared error in units of {columns.target}: {errors_text}."

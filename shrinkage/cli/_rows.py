@@ -36,9 +36,9 @@ class BadRow:
 
     def __str__(self) -> str:
         text = self.text.strip()
-        shown = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+        excerpt = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
         column = f", column {self.column}" if self.column is not None else ""
-        return f"{self.file}, {self.unit} {self.line}{column}: {self.reason}: {shown!r}"
+        return f"{self.file}, {self.unit} {self.line}{column}: {self.reason}: {excerpt!r}"
 
 
 OnBadRow = Callable[[BadRow], None]

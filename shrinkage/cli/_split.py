@@ -38,11 +38,13 @@ class Split:
 
 def check_split(group: str | None, time: str | None, fold: str | None, repeats: int) -> None:
     """Refuse options that contradict each other."""
-    given = [f"--{option} {name}" for option, name in zip(OPTIONS, (group, time, fold), strict=True) if name]
-    if len(given) > 1:
-        raise BadInput(f"{' and '.join(given)} contradict each other; give one of them.")
+    options = [f"--{option} {name}" for option, name in zip(OPTIONS, (group, time, fold), strict=True) if name]
+    if len(options) > 1:
+        raise BadInput(f"{' and '.join(options)} contradict each other; give one of them.")
     if repeats > 1 and (time or fold):
-        raise BadInput(f"--repeats goes with folds at random. Received: {given[0]}, which is one split. Leave one out.")
+        raise BadInput(
+            f"--repeats goes with folds at random. Received: {options[0]}, which is one split. Leave one out."
+        )
 
 
 def check_budget(settings: Settings) -> None:

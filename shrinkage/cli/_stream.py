@@ -37,7 +37,7 @@ class Stream:
     def frames(self) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
         """Yield the rows with a target, and the values of the target."""
         for rows in self._table.chunks():
-            yield self._labelled(rows)
+            yield self._read_labelled(rows)
         self._on_bad_row = ignore  # the rows were reported
 
     def column(self, name: str) -> pd.DataFrame:
@@ -74,11 +74,11 @@ class Stream:
                 self.at_end()
             yield tuple(inputs) if len(inputs) > 1 else inputs[0], encode_target(values)
 
-    def _labelled(self, rows: Rows) -> tuple[pd.DataFrame, np.ndarray]:
+    def _read_labelled(self, rows: Rows) -> tuple[pd.DataFrame, np.ndarray]:
         labelled = np.flatnonzero(column(rows.frame, self._target_name).notna())
         cells = column(rows.frame, self._target_name).iloc[labelled]
         values, bad, reason = self._target.read(cells)
         for i in np.flatnonzero(bad):
-            file, unit, line = rows.where(int(labelled[i]))
+            file, unit, line = rows.locate(int(labelled[i]))
             self._on_bad_row(BadRow(file, line, reason, str(cells.iloc[i]), self._target_name, unit))
         return rows.frame.iloc[labelled[~bad]], values[~bad]

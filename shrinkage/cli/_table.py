@@ -180,10 +180,10 @@ class ParquetFile:
 
     def chunks(self, names: Collection[str], on_bad_row: OnBadRow = refuse) -> Iterator[Chunk]:
         """Yield the rows in chunks that fit into memory; see `CsvFile.chunks`."""
-        wanted, first = [name for name in self.names if name in names], 1
+        columns, first = [name for name in self.names if name in names], 1
         with self._open() as file:
-            for batch in file.iter_batches(rows_in_chunk(len(wanted)), columns=wanted):
-                table = pa.Table.from_batches([batch]).select(wanted).replace_schema_metadata()
+            for batch in file.iter_batches(rows_in_chunk(len(columns)), columns=columns):
+                table = pa.Table.from_batches([batch]).select(columns).replace_schema_metadata()
                 yield Chunk(self.file, table, np.arange(first, first + batch.num_rows), "row")
                 first += batch.num_rows
 

@@ -90,7 +90,7 @@ class Rows:
     first: int = 0
     """The number of rows in the chunks above the first row of the frame."""
 
-    def where(self, i: int) -> tuple[Path, str, int]:
+    def locate(self, i: int) -> tuple[Path, str, int]:
         """Return the file, "line" or "row", and the number of row `i` of the frame."""
         i += self.first
         for chunk in self.places:
@@ -117,7 +117,7 @@ class Table:
     formats: Formats | None
     """The form of the numbers in a CSV; None for Parquet."""
     _files: "Files"
-    _used: tuple[str, ...]
+    _used_names: tuple[str, ...]
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -137,14 +137,14 @@ class Table:
     def chunks(self) -> Iterator[Rows]:
         """Yield all rows in the order of the files, in parts of limited size."""
         if self.is_whole:
-            size = rows_in_chunk(len(self._used))
+            size = rows_in_chunk(len(self._used_names))
             for start in range(0, self.n_rows, size):
                 yield Rows(self.frame.iloc[start : start + size], self.rows.places, start)
             return
         start = 0
         for part in self._files.parts:
-            for chunk in part.chunks(self._used, ignore):  # bad rows were reported when the sample was drawn
-                frame = _plainly(to_frame([chunk.table], part.categorical), self.formats)
+            for chunk in part.chunks(self._used_names, ignore):  # bad rows were reported when the sample was drawn
+                frame = _write_plainly(to_frame([chunk.table], part.categorical), self.formats)
                 yield Rows(frame.set_axis(range(start, start + chunk.n_rows), axis="index"), (chunk,))
                 start += chunk.n_rows
 
@@ -162,7 +162,7 @@ class Files:
 
     def __init__(self, sources: Sequence[Source], known: Known = NOTHING):
         self.parts = [Part(source, open_table(source.file, known)) for source in sources]
-        self._known = known
+        self._facts = known
         _check_formats(self.parts)
 
     @property
@@ -204,9 +204,9 @@ class Files:
             raise BadInput(f"{self.parts[0].file}{others} a header and no rows.")
         rows = _rows_of(sample, [part.categorical for part in self.parts])
         notes = _join_notes(self.parts, n_rows)
-        formats = _formats_of(rows.frame, self.parts, self._known)
-        rows = Rows(_plainly(rows.frame, formats), rows.places)
-        told = {*self._known.numbers, *self._known.categories}
+        formats = _formats_of(rows.frame, self.parts, self._facts)
+        rows = Rows(_write_plainly(rows.frame, formats), rows.places)
+        told = {*self._facts.numbers, *self._facts.categories}
         _check_kinds(rows, [name for name in used if name not in told])
         notes = (*notes, *(formats.cautions if formats else ()))
         return Table(rows, sum(n_rows), n_chunks, self.names, notes, formats, self, used)
@@ -259,7 +259,7 @@ def read_table(file: Path, known: Known = NOTHING) -> Table:
     return read_sources([Source(file)], known)
 
 
-def _plainly(frame: pd.DataFrame, formats: Formats | None) -> pd.DataFrame:
+def _write_plainly(frame: pd.DataFrame, formats: Formats | None) -> pd.DataFrame:
     """Return a frame with the numbers of a CSV in the form of Python."""
     if formats is None:
         return frame
@@ -347,10 +347,10 @@ _KINDS = {"number": "numbers", "boolean": "booleans", None: "dates or amounts"}
 def _join_notes(parts: Sequence[Part], n_rows: Sequence[int]) -> tuple[str, ...]:
     if len(parts) == 1:
         return parts[0].table.notes
-    said: dict[str, list[Path]] = {}
+    files_by_note: dict[str, list[Path]] = {}
     for part, n in zip(parts, n_rows, strict=True):
         for note in (*part.table.notes, *([] if n else ["a header and no rows; the file adds none"])):
-            said.setdefault(note, []).append(part.file)
+            files_by_note.setdefault(note, []).append(part.file)
     return tuple(
-        f"{found[0]}{f' and {len(found) - 1} more' * (len(found) > 1)}: {note}" for note, found in said.items()
+        f"{found[0]}{f' and {len(found) - 1} more' * (len(found) > 1)}: {note}" for note, found in files_by_note.items()
     )

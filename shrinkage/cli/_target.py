@@ -65,10 +65,10 @@ class Target:
 def drop_unlabelled(frame: pd.DataFrame, target: str) -> pd.DataFrame:
     """Return the rows with a target; raise `BadInput` if there is no such column or no such row."""
     check_named(frame.columns, target)
-    kept = frame.dropna(subset=[target])  # the index still says where in the file a row was
-    if kept.empty:
+    rows = frame.dropna(subset=[target])  # the index still says where in the file a row was
+    if rows.empty:
         raise BadInput(f"the target {target} is missing in every row.")
-    return kept
+    return rows
 
 
 def check_named(names: Iterable[str], target: str, what: str = "") -> None:
@@ -107,7 +107,7 @@ def _hint(names: list[str], target: str) -> str:
 
 def about_names(names: list[str]) -> str:
     """Return a hint about the columns of a file: a wrong separator, a missing header, or the list of names."""
-    listed = f"{', '.join(names[:20])}{', ...' * (len(names) > 20)}"
+    names_text = f"{', '.join(names[:20])}{', ...' * (len(names) > 20)}"
     if len(names) == 1 and (between := re.search(r"[|;:,\s]", names[0].strip())):
         way = "--sep space cuts at spaces"
         if not between[0].isspace():
@@ -117,8 +117,8 @@ def about_names(names: list[str]) -> str:
             f"tabs; {way}. Every quote that opens is to close."
         )
     if sum(map(is_number, names)) > len(names) / 2:
-        return f"is there a header line? The first line was read as the names: {listed}. Write names above it."
-    return f"its columns are {listed}."
+        return f"is there a header line? The first line was read as the names: {names_text}. Write names above it."
+    return f"its columns are {names_text}."
 
 
 def read_target(column: pd.Series, task: Task | None) -> Target:

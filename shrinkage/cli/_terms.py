@@ -11,7 +11,7 @@ import click
 from shrinkage._cluster._connection import ClusterError
 from shrinkage._note import Note, Vocabulary
 
-from ._errors import BadInput, TrainingFailed, is_refusal, printable
+from ._errors import BadInput, TrainingFailed, escape_controls, is_refusal
 
 IN_SHELL = Vocabulary(
     {
@@ -84,7 +84,7 @@ def _as_note(terms: Vocabulary, show: Callable[..., None]) -> Callable[..., None
     def show_note(message: Warning, *arguments: Any, **options: Any) -> None:
         text = message.args[0] if message.args else ""
         if isinstance(text, Note):
-            click.echo(f"Note: {printable(terms.say(text))}", err=True)
+            click.echo(f"Note: {escape_controls(terms.say(text))}", err=True)
         else:
             show(message, *arguments, **options)
 

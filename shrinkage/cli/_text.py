@@ -24,8 +24,8 @@ def words_of(cell: str) -> list[bytes]:
 
 def is_text(cells: np.ndarray) -> bool:
     """Whether cells (n,) hold sentences: several words each."""
-    known = [cell for cell in cells.tolist() if cell]
-    return sum(len(words_of(cell)) for cell in known) >= LEAST_WORDS * len(known)
+    texts = [cell for cell in cells.tolist() if cell]
+    return sum(len(words_of(cell)) for cell in texts) >= LEAST_WORDS * len(texts)
 
 
 def find_words(cells: np.ndarray, enough: int) -> tuple[tuple[str, ...], int]:
@@ -41,8 +41,8 @@ def tokens(cells: np.ndarray, words: tuple[str, ...], length: int) -> np.ndarray
     numbers = {word.encode(): number for number, word in enumerate(words, FIRST)}
     found = np.full((len(cells), length), PAD, np.int32)
     for row, cell in enumerate(cells.tolist()):
-        listed = [numbers.get(word, UNKNOWN) for word in words_of(cell)[:length]]
-        found[row, : len(listed)] = listed
+        token_numbers = [numbers.get(word, UNKNOWN) for word in words_of(cell)[:length]]
+        found[row, : len(token_numbers)] = token_numbers
     found[:, 0] = np.maximum(found[:, 0], UNKNOWN)
     return found
 
@@ -53,8 +53,8 @@ def count_without_words(cells: np.ndarray, words: tuple[str, ...]) -> int:
     >>> count_without_words(np.array(["a house", "un chateau", ""], object), ("house",))
     1
     """
-    known = {word.encode() for word in words}
-    return sum(1 for cell in cells.tolist() if cell and known.isdisjoint(words_of(cell)))
+    vocabulary = {word.encode() for word in words}
+    return sum(1 for cell in cells.tolist() if cell and vocabulary.isdisjoint(words_of(cell)))
 
 
 def bag_of_words(cells: np.ndarray, words: tuple[str, ...]) -> np.ndarray:

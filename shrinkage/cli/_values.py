@@ -158,8 +158,10 @@ def _as_text(cell: object) -> str:
 def equal_in_float64(column: pd.Series) -> bool:
     """Whether cells with different texts are the same number in float64."""
     values = as_numbers(column)
-    known = values[~np.isnan(values)]
-    return len(known) > 0 and known.min() == known.max() and column.loc[~np.isnan(values)].astype(str).nunique() > 1
+    numbers = values[~np.isnan(values)]
+    return (
+        len(numbers) > 0 and numbers.min() == numbers.max() and column.loc[~np.isnan(values)].astype(str).nunique() > 1
+    )
 
 
 def find_unreadable(column: pd.Series, values: np.ndarray) -> np.ndarray:

@@ -126,7 +126,7 @@ def test_the_separator_that_the_user_names(tmp_path, monkeypatch, option, separa
         with pytest.raises(
             BadInput, match="lacks a_b, which the model was fitted with; it was read as the single column.*--sep"
         ):
-            read_cells(columns, read_table(Path("t.csv"), columns.known()).frame)
+            read_cells(columns, read_table(Path("t.csv"), columns.to_known()).frame)
     assert done.exit_code == 2 and "its columns are a" in done.stderr and done.stderr.rstrip().endswith("b, y.")
     if "\t" not in separator:
         with pytest.raises(BadInput, match=f"single column.*--sep '?{'[|]' if option == '|' else option}"):

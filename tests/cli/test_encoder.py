@@ -18,12 +18,12 @@ from shrinkage.cli._encoder import (
     assemble,
     check_model,
     count_clipped,
+    count_missing,
     count_unread,
     count_unseen,
     encode,
     encoder,
     matrix,
-    missing,
     number_matrix,
     predict,
     read_cells,
@@ -196,7 +196,7 @@ def test_what_is_new_is_counted(frame):
     cells = read_cells(columns, new)
     assert count_unseen(columns, cells) == {"shrinkage_encoder_": 4 + 6}  # unseen and rare
     assert count_unread(columns, cells) == {"note": 2} and count_unread(columns, read_cells(columns, frame)) == {}
-    assert missing(columns, cells)["km/h"] == 3 and missing(columns, cells)["shrinkage_encoder_"] == 3
+    assert count_missing(columns, cells)["km/h"] == 3 and count_missing(columns, cells)["shrinkage_encoder_"] == 3
 
 
 def test_an_unseen_category_without_a_column_for_others_is_all_zeros():

@@ -120,7 +120,7 @@ def test_new_rows_are_read_as_those_of_the_training(tmp_path, text, amount):
     prepare(file, "y", None, 5).columns.save(tmp_path / "columns.json")
     columns = Columns.load(tmp_path / "columns.json")
     (tmp_path / "new.csv").write_text(text)
-    table = read_table(tmp_path / "new.csv", columns.known())
+    table = read_table(tmp_path / "new.csv", columns.to_known())
     assert read_cells(columns, table.frame)["a"].tolist() == [[amount]] and table.notes == ()
 
 
@@ -130,7 +130,7 @@ def test_categories_are_the_same_text_in_new_rows(tmp_path, category):
     columns = prepare(file, "y", None, 5).columns
     assert category in columns.categories[0].categories
     (tmp_path / "new.csv").write_text(f"c;x\n{category};0,5\n")
-    table = read_table(tmp_path / "new.csv", columns.known())
+    table = read_table(tmp_path / "new.csv", columns.to_known())
     assert read_cells(columns, table.frame)["c"].tolist() == [[category]]
 
 
@@ -160,7 +160,7 @@ def test_numbers_that_are_categories_are_found_in_new_rows(tmp_path, cells):
     columns = prepare(file, "y", None, 5, Wishes()).columns
     assert [column.name for column in columns.categories] == ["c"]
     (tmp_path / "new.csv").write_text("c;b\n1.500;0,5\n")
-    (row,) = read_cells(columns, read_table(tmp_path / "new.csv", columns.known()).frame)["c"].tolist()
+    (row,) = read_cells(columns, read_table(tmp_path / "new.csv", columns.to_known()).frame)["c"].tolist()
     assert row[0] in columns.categories[0].categories
 
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from shrinkage._cluster._connection import connected
+from shrinkage._cluster._connection import connect
 
 
 @pytest.fixture(scope="module")
@@ -12,5 +12,5 @@ def cluster():
     """The argument `cluster` of a fit on two workers."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
-        with connected("local"):
+        with connect("local"):
             yield "local"

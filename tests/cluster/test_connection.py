@@ -87,7 +87,7 @@ def test_a_comparison_connects_once(monkeypatch):
         began.append(cluster)
         yield
 
-    monkeypatch.setattr(_compare, "connected", connect)
+    monkeypatch.setattr(_compare, "connect", connect)
     monkeypatch.setattr(_compare, "fit", lambda cluster, **arguments: fit(**arguments))
     comparison = shrinkage.compare(classifier(), X, Y, penalties=["l2", "l1"], epochs=1, batch_size=20, cluster="local")
     assert began == ["local"] and [*comparison.paths] == ["L2", "L1"]

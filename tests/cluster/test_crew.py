@@ -58,7 +58,7 @@ def test_a_run_that_is_too_short_for_a_cluster(starting, rest, workers, is_said,
 
 def test_gpus_that_workers_do_not_use_are_noted(monkeypatch):
     nodes = [{"Alive": alive, "Resources": {"CPU": 2.0, "GPU": 4.0}} for alive in (True, True, False)]
-    monkeypatch.setattr(_crew, "connected", lambda cluster: nullcontext())
+    monkeypatch.setattr(_crew, "connect", lambda cluster: nullcontext())
     monkeypatch.setattr(_crew.ray, "nodes", lambda: nodes)
     monkeypatch.setattr(_crew, "_free_processors", lambda total: total)
     crew = Crew("local")

@@ -40,13 +40,13 @@ def _two_inputs() -> tuple[Any, Any]:
     return keras.Input((4,), name="left"), keras.Input((3,), name="right")
 
 
-def _joined(left: Any, right: Any) -> Any:
+def _join(left: Any, right: Any) -> Any:
     return layers.Concatenate()([layers.Dense(4, "tanh")(left), layers.Dense(3, "relu")(right)])
 
 
 def two_inputs() -> Case:
     left, right = _two_inputs()
-    model = keras.Model([left, right], layers.Dense(3, "softmax")(_joined(left, right)))
+    model = keras.Model([left, right], layers.Dense(3, "softmax")(_join(left, right)))
     return Case(model, {"loss": "sparse_categorical_crossentropy"}, [A, B], LABELS)
 
 
@@ -58,7 +58,7 @@ def inputs_by_name() -> Case:
 
 def two_outputs() -> Case:
     left, right = _two_inputs()
-    hidden = _joined(left, right)
+    hidden = _join(left, right)
     outputs = [layers.Dense(1, name="amount")(hidden), layers.Dense(3, "softmax", name="kind")(hidden)]
     return Case(
         keras.Model([left, right], outputs),
@@ -79,7 +79,7 @@ def outputs_by_name() -> Case:
 def dictionaries() -> Case:
     """Dictionaries in and out, with keys that are not in the order of the alphabet."""
     left, right = _two_inputs()
-    hidden = _joined(left, right)
+    hidden = _join(left, right)
     outputs = {"z": layers.Dense(1)(hidden), "b": layers.Dense(3, "softmax")(hidden)}
     return Case(
         keras.Model({"right": right, "left": left}, outputs),
@@ -92,7 +92,7 @@ def dictionaries() -> Case:
 def an_output_without_a_loss() -> Case:
     """The second output, what the first is made of, is only looked at."""
     left, right = _two_inputs()
-    hidden = _joined(left, right)
+    hidden = _join(left, right)
     model = keras.Model([left, right], [layers.Dense(1)(hidden), hidden])
     return Case(model, {"loss": ["mse", None]}, [A, B], [AMOUNT, None])
 
@@ -106,7 +106,7 @@ def one_loss_for_all() -> Case:
 
 def deep_structures() -> Case:
     left, right = _two_inputs()
-    hidden = _joined(left, right)
+    hidden = _join(left, right)
     outputs = {"first": (layers.Dense(1)(hidden), layers.Dense(2)(hidden)), "second": layers.Dense(1)(hidden)}
     model = keras.Model({"pair": (left, right)}, outputs)
     y = {"first": (AMOUNT, _amount(A, 2)), "second": _amount(B)}
@@ -147,7 +147,7 @@ def shared() -> Case:
 def normalized() -> Case:
     """One of several inputs is normalized."""
     left, right = _two_inputs()
-    hidden = _joined(left, layers.Normalization()(right))
+    hidden = _join(left, layers.Normalization()(right))
     return Case(keras.Model([left, right], layers.Dense(1)(hidden)), {"loss": "mse"}, [A, B], AMOUNT)
 
 

@@ -27,7 +27,7 @@ from tests.zoo import MODELS, rows
 from tests.zoo.tables import dropped_out, mlp
 
 XLA, NO_XLA, WHOLE = Way(True, True), Way(True, False), Way(False, False, ("net",))
-ALONE, WHOLE_ALONE = replace(XLA, alone=True), replace(WHOLE, alone=True)
+ALONE, WHOLE_ALONE = replace(XLA, trains_alone=True), replace(WHOLE, trains_alone=True)
 
 
 def compiled(
@@ -60,7 +60,7 @@ def fit(model: keras.Model | None = None, **changes) -> sh.Path:
 def test_ways_of_a_model(name, agrees, expected):
     found = ways(MODELS[name][0](), agrees=agrees, batch_size=8)
     assert [(way.rules, way.xla, len(way.unrolled)) for way in found] == expected
-    assert [way.alone for way in found] == [*[False] * (len(expected) - 1), True]
+    assert [way.trains_alone for way in found] == [*[False] * (len(expected) - 1), True]
     assert len({str(way) for way in found}) == len(found)
     assert str(found[-1]).startswith("one strength at a time, ")
 
@@ -68,8 +68,8 @@ def test_ways_of_a_model(name, agrees, expected):
 def test_large_convolutions_are_tensorflows_own():
     found = ways(MODELS["convolved"][0](), agrees=True, batch_size=10**6)
     assert [(way.rules, way.xla, way.scores_by_calls) for way in found] == [(False, False, True)]
-    assert [way.alone for way in found] == [True]
-    assert [way.alone for way in ways_left(found, {"chunk": 2})] == [False]
+    assert [way.trains_alone for way in found] == [True]
+    assert [way.trains_alone for way in ways_left(found, {"chunk": 2})] == [False]
 
 
 def test_one_strength_at_a_time_is_the_first_way_of_a_large_model():
@@ -77,8 +77,8 @@ def test_one_strength_at_a_time_is_the_first_way_of_a_large_model():
         sizes = [keras.Input((64,)), layers.Dense(units), layers.Dense(units), layers.Dense(1)]
         return ways(keras.Sequential(sizes), agrees=True, batch_size=32)
 
-    assert [way.alone for way in found(64)] == [False, False, True]
-    assert [way.alone for way in found(512)] == [True, False, False]
+    assert [way.trains_alone for way in found(64)] == [False, False, True]
+    assert [way.trains_alone for way in found(512)] == [True, False, False]
     assert {str(way) for way in found(64)} == {str(way) for way in found(512)}
 
 
@@ -96,7 +96,9 @@ def test_one_strength_at_a_time_is_the_first_way_of_a_large_model():
 )
 def test_a_given_plan_leaves_ways(given, left):
     found = ways_left([XLA, NO_XLA, ALONE], given)
-    assert [(way.rules, way.xla, way.alone) for way in found] == [(way.rules, way.xla, way.alone) for way in left]
+    assert [(way.rules, way.xla, way.trains_alone) for way in found] == [
+        (way.rules, way.xla, way.trains_alone) for way in left
+    ]
 
 
 @pytest.mark.parametrize("plan", [None, {"xla": True}])

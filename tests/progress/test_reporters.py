@@ -19,7 +19,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from shrinkage._progress import _reporters
-from shrinkage._progress._reporters import monitored
+from shrinkage._progress._reporters import start_monitor
 from shrinkage._progress._snapshot import Snapshot
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def terminal(monkeypatch) -> Iterator[Callable[[], str]]:
 
 
 def run(progress: bool | None) -> None:
-    with monitored(progress) as monitor:
+    with start_monitor(progress) as monitor:
         monitor.show(FOLDS)
         time.sleep(0.15)
 
@@ -74,7 +74,7 @@ def test_a_terminal_gets_one_line_that_is_removed(progress, monkeypatch):
 
 def test_an_interrupt_leaves_the_terminal_clean(monkeypatch):
     with terminal(monkeypatch) as read:
-        with pytest.raises(KeyboardInterrupt), monitored(None):
+        with pytest.raises(KeyboardInterrupt), start_monitor(None):
             time.sleep(0.1)
             raise KeyboardInterrupt
         text = read()
@@ -83,7 +83,7 @@ def test_an_interrupt_leaves_the_terminal_clean(monkeypatch):
 
 def test_other_output_stays_above_the_line(monkeypatch):
     with terminal(monkeypatch) as read:
-        with monitored(None):
+        with start_monitor(None):
             time.sleep(0.1)
             print("a warning", file=sys.stderr)
             time.sleep(0.1)
@@ -109,7 +109,7 @@ def test_a_pipe_gets_plain_lines_if_asked(monkeypatch):
 
 def test_an_interrupted_run_is_not_said_to_be_finished(monkeypatch):
     monkeypatch.setattr(sys, "stderr", pipe := io.StringIO())
-    with pytest.raises(KeyboardInterrupt), monitored(True):
+    with pytest.raises(KeyboardInterrupt), start_monitor(True):
         time.sleep(0.1)
         raise KeyboardInterrupt
     assert "reading" in pipe.getvalue() and "finished" not in pipe.getvalue()

@@ -166,7 +166,7 @@ def _gates(x: Any, kernel: Any, bias: Any, masks: list[Any], count: int) -> list
     return ops.split(y, count, axis=-1)
 
 
-def _simple(cell: Any, state: State, x: Any, states: list[Any], masks: Masks) -> tuple[Any, list[Any]]:
+def _simple_rnn(cell: Any, state: State, x: Any, states: list[Any], masks: Masks) -> tuple[Any, list[Any]]:
     """h' = activation(x·W + h·U + b)."""
     (h,) = states
     bias = state[cell.bias] if cell.use_bias else None
@@ -211,4 +211,4 @@ def _gru(cell: Any, state: State, x: Any, states: list[Any], masks: Masks) -> tu
     return h, [h]
 
 
-_STEPS = {layers.SimpleRNNCell: _simple, layers.LSTMCell: _lstm, layers.GRUCell: _gru}
+_STEPS = {layers.SimpleRNNCell: _simple_rnn, layers.LSTMCell: _lstm, layers.GRUCell: _gru}

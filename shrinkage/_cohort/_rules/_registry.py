@@ -77,11 +77,11 @@ def rule(
 
     def add(function: Rule) -> Rule:
         _check_signature(layer_type, function)
-        known = _RULES.get(layer_type)
-        if known is not None and _name(known.rule) != _name(function):  # the same name: a notebook cell that runs again
+        entry = _RULES.get(layer_type)
+        if entry is not None and _name(entry.rule) != _name(function):  # the same name: a notebook cell that runs again
             raise ValueError(
                 f"`layer_type` must be a class without a rule. Received: {layer_type.__name__}, whose rule is "
-                f"{_name(known.rule)}. Register a class derived from it in its place."
+                f"{_name(entry.rule)}. Register a class derived from it in its place."
             )
         _RULES[layer_type] = _Entry(function, covers, only_xla)
         return function
@@ -97,11 +97,11 @@ def _check_signature(layer_type: type, function: Rule) -> None:
     parameters = list(inspect.signature(function).parameters.values())
     by_position = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     more = [p.name for p in parameters[4:]]
-    known = list(inspect.signature(layer_type.call).parameters)[2:]
-    if len(by_position) < 4 or not set(more) <= set(known):
+    call_arguments = list(inspect.signature(layer_type.call).parameters)[2:]
+    if len(by_position) < 4 or not set(more) <= set(call_arguments):
         raise TypeError(
             f"A rule for {layer_type.__name__} must take (layer, state, x, training), and by name only arguments of "
-            f"the layer's `call` ({', '.join(known) or 'it has no more'}). Received: {function.__qualname__}"
+            f"the layer's `call` ({', '.join(call_arguments) or 'it has no more'}). Received: {function.__qualname__}"
             f"{inspect.signature(function)}."
         )
 

@@ -12,8 +12,8 @@ _AT_ONCE = (layers.Dense, layers.EinsumDense, layers.LayerNormalization)  # they
 
 def _covers(layer: Any) -> bool:
     inner = layer.layer
-    known = type(inner) in (*_AT_ONCE, layers.Dropout) and rule_for(inner) is not None
-    return known and inner.compute_dtype == layer.compute_dtype
+    has_rule = type(inner) in (*_AT_ONCE, layers.Dropout) and rule_for(inner) is not None
+    return has_rule and inner.compute_dtype == layer.compute_dtype
 
 
 @rule(layers.TimeDistributed, _covers)

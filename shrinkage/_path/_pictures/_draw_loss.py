@@ -93,13 +93,13 @@ def _draw_held_out(axes: Axes, data: CurveData) -> list[Any]:
 def _draw_training(axes: Axes, data: CurveData) -> list[Any]:
     from matplotlib.patches import Rectangle
 
-    shown = np.where(data.failed, np.nan, data.train)
-    if np.isnan(shown).all():
+    losses = np.where(data.failed, np.nan, data.train)
+    if np.isnan(losses).all():
         return []
     positive = data.lams > 0
     style: dict[str, Any] = {"color": TRAINING, "marker": "o", "markersize": 3.2, "linewidth": 1.3}
-    axes.plot(data.position[~positive], shown[~positive], **style)
-    line = axes.plot(data.position[positive], shown[positive], label=_training_words(data), **style)[0]
+    axes.plot(data.position[~positive], losses[~positive], **style)
+    line = axes.plot(data.position[positive], losses[positive], label=_training_words(data), **style)[0]
     below = Rectangle((0, data.low), 1, data.high - data.low, transform=axes.get_yaxis_transform())
     line.set_clip_path(below)  # the space above is for labels
     return [line]
@@ -148,10 +148,10 @@ def _draw_sizes(axes: Axes, data: CurveData) -> None:
     If the sizes do not decrease with the strength, because chosen epochs differ, the axis line is hidden.
     """
     n = len(data.position)
-    shown = [*range(0, n - 1, max(1, round(n / 7))), n - 1]
-    values = data.complexity[shown]
+    shown_places = [*range(0, n - 1, max(1, round(n / 7))), n - 1]
+    values = data.complexity[shown_places]
     sizes = axes.secondary_xaxis("top")
-    sizes.set_xticks(data.position[shown], [_size(value) for value in values])
+    sizes.set_xticks(data.position[shown_places], [_size(value) for value in values])
     sizes.tick_params(labelsize=9)
     if bool((np.diff(values) < -0.01 * np.abs(values[:-1])).any()):
         sizes.tick_params(length=0)

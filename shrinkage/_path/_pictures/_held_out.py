@@ -86,8 +86,8 @@ def calibration_data(curve: Curve, indices: dict[str, int], *, from_logits: bool
             event, probability = probability.argmax(axis=1) == labels, probability.max(axis=1)
         else:
             probability = (1 / (1 + np.exp(-np.clip(scores, -700, 700))) if from_logits else scores).ravel()
-            wanted = targets.reshape(len(targets), -1).astype(np.float64)
-            event = np.broadcast_to(wanted, (len(wanted), scores[0].size)).ravel() > 0.5
+            truth = targets.reshape(len(targets), -1).astype(np.float64)
+            event = np.broadcast_to(truth, (len(truth), scores[0].size)).ravel() > 0.5
         bins[label] = _bins(float(curve.lams[index]), probability, event)
     if not bins:
         raise NoPicture("The models at these strengths diverged, so there are no predictions.")
@@ -140,19 +140,19 @@ def residuals_data(curve: Curve, index: int) -> ResidualsData:
     if curve.failed[index]:
         raise NoPicture("A model at this strength diverged, so there are no residuals.")
     predicted = predictions[:, index].reshape(len(predictions), -1).astype(np.float64)
-    wanted = targets.reshape(len(targets), -1).astype(np.float64)
-    if wanted.shape[1] not in (1, predicted.shape[1]):
+    truth = targets.reshape(len(targets), -1).astype(np.float64)
+    if truth.shape[1] not in (1, predicted.shape[1]):
         raise NoPicture(
-            f"Targets have {wanted.shape[1]:,} values per row and predictions {predicted.shape[1]:,}: there are no "
+            f"Targets have {truth.shape[1]:,} values per row and predictions {predicted.shape[1]:,}: there are no "
             f"residuals."
         )
-    residual = (wanted - predicted).ravel()
+    residual = (truth - predicted).ravel()
     rows = np.repeat(curve.held_out_rows, predicted.shape[1])
-    shown = np.arange(len(residual))
-    if len(shown) > _POINTS:
-        shown = np.sort(np.random.default_rng(0).choice(shown, _POINTS, replace=False))
+    points = np.arange(len(residual))
+    if len(points) > _POINTS:
+        points = np.sort(np.random.default_rng(0).choice(points, _POINTS, replace=False))
     return ResidualsData(
-        float(curve.lams[index]), rows[shown], predicted.ravel()[shown], residual[shown], len(residual)
+        float(curve.lams[index]), rows[points], predicted.ravel()[points], residual[points], len(residual)
     )
 
 
@@ -203,12 +203,12 @@ def classes_data(curve: Curve, indices: dict[str, int]) -> ClassesData:
             loss = np.bincount(place, weight * curve.row_loss[:, index]) / total
             losses[label] = np.where(curve.failed[index], np.nan, loss)
     first = next(iter(losses.values()))
-    shown = np.sort(np.argsort(-np.nan_to_num(first, nan=-np.inf), kind="stable")[:_CLASSES])
+    top_classes = np.sort(np.argsort(-np.nan_to_num(first, nan=-np.inf), kind="stable")[:_CLASSES])
     return ClassesData(
         loss=loss_words(curve.loss_name),
-        classes=classes[shown],
-        counts=counts[shown],
-        losses={label: loss[shown] for label, loss in losses.items()},
+        classes=classes[top_classes],
+        counts=counts[top_classes],
+        losses={label: loss[top_classes] for label, loss in losses.items()},
         lams={label: float(curve.lams[index]) for label, index in indices.items()},
         n_all=len(classes),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, get_args
 
-from shrinkage._note import shown
+from shrinkage._note import quote
 from shrinkage._path._curve import Curve
 from shrinkage._path._pictures import _draw
 from shrinkage._path._pictures._curve_data import curve_data
@@ -29,7 +29,7 @@ def check_kind(kind: Any, lam: Any) -> bool:
         ValueError: if there is no such kind, or if it is of all strengths and `lam` is given.
     """
     if kind not in _KINDS:
-        raise ValueError(f"`kind` must be one of {', '.join(map(repr, _KINDS))}. Received: {shown(kind)}.")
+        raise ValueError(f"`kind` must be one of {', '.join(map(repr, _KINDS))}. Received: {quote(kind)}.")
     if lam is not None and kind not in _OF_A_STRENGTH:
         about = "the choice" if kind == "rows" else "all strengths"
         raise ValueError(

@@ -31,8 +31,8 @@ def plot(pictures: Sequence[Draw], file: Any, ax: Any, *, title: str) -> Figure:
 
     file = check_picture_file(file)
     with matplotlib.rc_context(STYLE):
-        given = None if ax is None else [*np.ravel(np.array(ax, dtype=object))]
-        figure, every = _new_axes(len(pictures)) if given is None else (_figure_of(given), given)
+        user_axes = None if ax is None else [*np.ravel(np.array(ax, dtype=object))]
+        figure, every = _new_axes(len(pictures)) if user_axes is None else (_figure_of(user_axes), user_axes)
         handles: list[Any] = []
         for draw, axes in zip(pictures, every, strict=False):
             handles = draw(axes)
@@ -42,7 +42,7 @@ def plot(pictures: Sequence[Draw], file: Any, ax: Any, *, title: str) -> Figure:
         style: dict[str, Any] = {"frameon": False, "fontsize": 9.5, "handlelength": 1.6, "columnspacing": 1.4}
         longest = max((len(handle.get_label()) for handle in handles), default=1)
         columns = max(1, min(len(handles), 4, 110 // longest))
-        if given is None:
+        if user_axes is None:
             figure.legend(handles=handles, loc="outside lower center", ncols=columns, **style)
         else:
             every[-1].legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns, **style)

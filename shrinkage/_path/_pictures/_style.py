@@ -25,8 +25,8 @@ def positions(lams: NDArray[np.float64]) -> NDArray[np.float64]:
     positive = lams > 0
     position = np.log10(lams, out=np.zeros(len(lams)), where=positive)
     if positive.any():
-        shown = position[positive]
-        position[~positive] = shown.min() - max(0.5, 0.1 * np.ptp(shown))
+        shown_positions = position[positive]
+        position[~positive] = shown_positions.min() - max(0.5, 0.1 * np.ptp(shown_positions))
     return position
 
 

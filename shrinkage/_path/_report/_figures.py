@@ -37,7 +37,7 @@ def numbers(values: Any) -> list[float | None]:
 
 def loss_figure(data: CurveData, curve: Curve) -> Figure:
     """Return held-out and training loss against the strength."""
-    shown = ~data.failed & ~data.is_above
+    is_shown = ~data.failed & ~data.is_above
     top = data.high - 0.03 * (data.high - data.low)
     hover = [
         f"<b>λ = {lam_text(lam)}</b><br>held-out loss {figures(mean)} ± {figures(se)}<br>δ = nλ = {delta:.3g}"
@@ -52,12 +52,12 @@ def loss_figure(data: CurveData, curve: Curve) -> Figure:
         _line(data.position[positive], training[positive], "training", "--training"),
         _line(data.position[~positive], training[~positive], "training", "--training", showlegend=False),
         {
-            **_line(data.position[shown], data.mean[shown], data.bars, "--held-out", mode="markers"),
+            **_line(data.position[is_shown], data.mean[is_shown], data.bars, "--held-out", mode="markers"),
             "marker": {"color": "--held-out", "size": 9},
-            "error_y": {"array": numbers(data.se[shown]), "color": "--faint", "thickness": 1.2, "width": 3},
-            "hovertext": [hover[place] for place in np.flatnonzero(shown)],
+            "error_y": {"array": numbers(data.se[is_shown]), "color": "--faint", "thickness": 1.2, "width": 3},
+            "hovertext": [hover[place] for place in np.flatnonzero(is_shown)],
             "hovertemplate": f"%{{hovertext}}{_HIDDEN}",
-            "customdata": np.flatnonzero(shown).tolist(),
+            "customdata": np.flatnonzero(is_shown).tolist(),
             "legendrank": 1,
         },
     ]
@@ -88,10 +88,10 @@ def epochs_figure(data: EpochsData, index: int, names: Mapping[int, str], delta:
     Of many epochs a part is kept: the chosen ones, and others at equal distances.
     """
     every = int(np.ceil(data.held_out.size / _MOST_LOSSES))
-    kept = np.zeros(len(data.epochs), bool)
-    kept[::every] = kept[-1] = True
-    kept[data.chosen - 1] = True
-    losses = np.stack([data.held_out, data.training])[:, :, kept]
+    is_kept = np.zeros(len(data.epochs), bool)
+    is_kept[::every] = is_kept[-1] = True
+    is_kept[data.chosen - 1] = True
+    losses = np.stack([data.held_out, data.training])[:, :, is_kept]
     finite = losses[np.isfinite(losses)]
     low, high = (finite.min(), np.quantile(finite, 0.99)) if finite.size else (0.0, 1.0)
     margin = 0.05 * (high - low) or 1e-9
@@ -108,7 +108,7 @@ def epochs_figure(data: EpochsData, index: int, names: Mapping[int, str], delta:
         "layout": layout,
         "slider": {
             "index": index,
-            "epochs": data.epochs[kept].tolist(),
+            "epochs": data.epochs[is_kept].tolist(),
             "losses": [[numbers(row) for row in part] for part in losses],
             "chosen": data.chosen.tolist(),
             "lams": [lam_text(lam) for lam in data.lams],
@@ -211,14 +211,14 @@ def residuals_figure(data: ResidualsData) -> Figure:
 
 def classes_figure(data: ClassesData, names: Mapping[str, str], classes: Sequence[str]) -> Figure:
     """Return the held-out loss of each class at each strength."""
-    shown, places = [escape(name) for name in classes], list(range(len(classes)))
+    class_names, places = [escape(name) for name in classes], list(range(len(classes)))
     ticks = [escape(name if len(name) <= _TICK else f"{name[: _TICK - 1]}…") for name in classes]
     traces = []
     for (label, losses), colour, symbol in zip(
         data.losses.items(), ("--held-out", "--training"), ("circle", "square"), strict=False
     ):
         trace = _line(losses, [], names[label], colour, mode="markers") | {"y": places}
-        words = [f"{name}: {count:,} held-out rows" for name, count in zip(shown, data.counts, strict=True)]
+        words = [f"{name}: {count:,} held-out rows" for name, count in zip(class_names, data.counts, strict=True)]
         trace |= {"marker": {"color": colour, "size": 9, "symbol": symbol}, "hovertext": words}
         traces.append(trace | {"hovertemplate": f"%{{hovertext}}<br>loss %{{x:.4g}}{_HIDDEN}"})
     layout = _layout("", data.loss)

@@ -48,8 +48,8 @@ def page(
         *_sections.predictions_sections(curve, provenance, terms),
     ]
     rows = rows_section(curve, x, terms.say(Note("$row_numbers")))
-    if sum(not section.wide for section in about_models) % 2 and x is None:
-        rows = replace(rows, wide=False)  # it fills the last line of two columns
+    if sum(not section.is_wide for section in about_models) % 2 and x is None:
+        rows = replace(rows, is_wide=False)  # it fills the last line of two columns
     sections = [
         *_sections.comparison_section(comparison),
         _sections.loss_section(curve),
@@ -71,7 +71,7 @@ def page(
         rest=[*([rest] if rest else []), *(terms.say(text) for text in remarks(curve))],
         tiles=_tiles(curve),
         table=_table(curve),
-        sections=_numbered(sections),
+        sections=_number_figures(sections),
         data=drawn,
         style=read_file("report.css"),
         script=script,
@@ -87,7 +87,7 @@ def _lead(verdict: str) -> tuple[str, str]:
     return first, rest
 
 
-def _numbered(sections: Sequence[Section]) -> list[tuple[Section, list[int]]]:
+def _number_figures(sections: Sequence[Section]) -> list[tuple[Section, list[int]]]:
     """Return each section with the places of its figures in the data of the page."""
     found, place = [], 0
     for section in sections:

@@ -27,8 +27,8 @@ def rows_section(curve: Curve, x: Any, counted: str) -> Section:
     title = "Rows with the largest loss"
     table = None if x is None else _frame(x, curve.folds.n_rows)
     if curve.failed.all() or np.isnan(curve.row_loss[:, curve.index]).all():
-        missing = "a model diverged at every strength" if curve.failed.all() else "the loss has no value per row"
-        return Section(title, f"There is no loss of a row: {missing}.")
+        reason = "a model diverged at every strength" if curve.failed.all() else "the loss has no value per row"
+        return Section(title, f"There is no loss of a row: {reason}.")
     losses = curve.row_loss[:, curve.index]
     worst = np.argsort(-np.nan_to_num(losses, nan=-np.inf), kind="stable")[:_ROWS]
     total = np.nansum(losses)

@@ -29,5 +29,5 @@ class Section:
     """Names with values."""
     notes: Sequence[str] = ()
     code: str = ""
-    wide: bool = True
+    is_wide: bool = True
     """Whether the section takes the whole width of a wide page."""

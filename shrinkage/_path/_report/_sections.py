@@ -80,9 +80,9 @@ def folds_section(curve: Curve) -> Section:
     try:
         data = folds_data(curve)
     except NoPicture as error:
-        return Section(title, str(error), wide=False)
+        return Section(title, str(error), is_wide=False)
     words = "Where the least losses of the folds lie at similar strengths, the choice depends little on the split."
-    return Section(title, words, [_figures.folds_figure(data)], wide=False)
+    return Section(title, words, [_figures.folds_figure(data)], is_wide=False)
 
 
 def weights_section(provenance: Provenance) -> Section:
@@ -91,7 +91,7 @@ def weights_section(provenance: Provenance) -> Section:
     try:
         data = provenance.weights()
     except NoPicture as error:
-        return Section(title, str(error), wide=False)
+        return Section(title, str(error), is_wide=False)
     words = (
         "Euclidean norm of the penalised weights, with their number in brackets, in the models trained on all rows, "
         "each at its epoch."
@@ -102,7 +102,7 @@ def weights_section(provenance: Provenance) -> Section:
     if len(data.layers) > _LAYERS:
         words += f" The first {_LAYERS} of {len(data.layers)} layers are drawn."
         found = [{**figure, "data": figure["data"][:_LAYERS]} for figure in found]
-    return Section(title, words, found, wide=data.sparse)
+    return Section(title, words, found, is_wide=data.sparse)
 
 
 def learning_curve_section(curve: Curve) -> list[Section]:
@@ -114,7 +114,7 @@ def learning_curve_section(curve: Curve) -> list[Section]:
         f"Held-out loss after training on {part}, with one standard error, each point at the chosen epoch. The "
         "held-out rows are the same at every point."
     )
-    return [Section("More rows", words, [_figures.rows_figure(rows_data(curve))], wide=False)]
+    return [Section("More rows", words, [_figures.rows_figure(rows_data(curve))], is_wide=False)]
 
 
 def predictions_sections(curve: Curve, provenance: Provenance, terms: Vocabulary) -> list[Section]:
@@ -122,14 +122,14 @@ def predictions_sections(curve: Curve, provenance: Provenance, terms: Vocabulary
     classes = curve.loss_name in CLASSIFICATION or "hinge" in curve.loss_name
     titles = (["Calibration", "Loss of each class"] if classes else ["Residuals"])[curve.loss_name.count("hinge") :]
     if curve.failed.all():
-        return [Section(title, "At every strength a model diverged.", wide=False) for title in titles]
+        return [Section(title, "At every strength a model diverged.", is_wide=False) for title in titles]
     makers = {"Calibration": _calibration, "Loss of each class": _classes, "Residuals": _residuals}
     found = []
     for title in titles:
         try:
             found.append(makers[title](title, curve, provenance, terms))
         except NoPicture as error:
-            found.append(Section(title, str(error), wide=False))
+            found.append(Section(title, str(error), is_wide=False))
     return found
 
 
@@ -151,7 +151,7 @@ def _calibration(title: str, curve: Curve, provenance: Provenance, terms: Vocabu
         f"diagonal a probability is as large as it says. The distance is {first} on average"
         f"{f', and {others[0]} without a penalty' if others else ''}."
     )
-    return Section(title, words, [_figures.calibration_figure(data, _names(curve))], wide=False)
+    return Section(title, words, [_figures.calibration_figure(data, _names(curve))], is_wide=False)
 
 
 def _residuals(title: str, curve: Curve, provenance: Provenance, terms: Vocabulary) -> Section:
@@ -164,7 +164,7 @@ def _residuals(title: str, curve: Curve, provenance: Provenance, terms: Vocabula
         f"Held-out rows at {strength_text(curve, curve.index)}{unit}: a pattern around the line is something that the "
         f"model does not see.{shown}"
     )
-    return Section(title, words, [_figures.residuals_figure(data)], wide=False)
+    return Section(title, words, [_figures.residuals_figure(data)], is_wide=False)
 
 
 def _classes(title: str, curve: Curve, provenance: Provenance, terms: Vocabulary) -> Section:
@@ -172,7 +172,7 @@ def _classes(title: str, curve: Curve, provenance: Provenance, terms: Vocabulary
     some = "" if len(data.classes) == data.n_all else f" The {len(data.classes)} of {data.n_all} with the largest loss."
     words = f"The mean {data.loss} of the held-out rows of each class.{some}"
     names = [_class_name(int(number), terms) for number in data.classes]
-    return Section(title, words, [_figures.classes_figure(data, _names(curve), names)], wide=False)
+    return Section(title, words, [_figures.classes_figure(data, _names(curve), names)], is_wide=False)
 
 
 def _class_name(number: int, terms: Vocabulary) -> str:
@@ -249,5 +249,5 @@ def training_section(
         "This call repeats the run, with other arguments such as `on`, `patience` or `sample_weight` as before:"
     )  # fmt: skip
     facts = [(name, value) for name, value in facts if value]
-    said = [terms.say(note) for note in notes]
-    return Section("How it was trained", terms.say(Note(words)), facts=facts, notes=said, code=repeat)
+    sentences = [terms.say(note) for note in notes]
+    return Section("How it was trained", terms.say(Note(words)), facts=facts, notes=sentences, code=repeat)
