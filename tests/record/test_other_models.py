@@ -1,4 +1,4 @@
-"""A record is of one model, one data set and one machine: a call with another is refused, or says so."""
+"""The record of another model or of other rows is refused: frozen weights, custom layers, groups, weights."""
 
 from typing import Any
 
@@ -10,9 +10,8 @@ from keras import layers
 from sklearn.model_selection import KFold
 
 import shrinkage as sh
-from shrinkage._record import _record
 from tests.fit.fitting import N, X, Y, classifier
-from tests.record.runs import assert_equal, files, kill_at, on_disk, without_xla
+from tests.record.runs import assert_equal, on_disk
 
 OPTIONS: dict[str, Any] = {"penalty": "l2", "lams": [0.1], "epochs": 1, "cv": 2, "plan": {"xla": False}}
 
@@ -78,41 +77,6 @@ def test_other_weights_of_rows_on_disk_are_refused(tmp_path):
     with pytest.raises(ValueError, match="`rows of the dataset` differs"):
         on_disk(class_weight={0: 2.0, 1: 1.0, 2: 1.0}, run=tmp_path)
     assert_equal(on_disk(class_weight={0: 1.0, 1: 2.0, 2: 1.0}, run=tmp_path), weighted)
-
-
-def test_a_run_of_two_machines_says_so_wherever_it_ends(tmp_path, monkeypatch):
-    """Begun on one machine, trained on another, and finished on the first."""
-    kill_at(monkeypatch, without_xla, tmp_path, 6)
-    environment = _record.environment
-    with monkeypatch.context() as patch:
-        patch.setattr(_record, "environment", lambda: environment() | {"processor": "another"})
-        with pytest.warns(
-            UserWarning, match="A part of the run was trained on another machine: `processor` is 'another'"
-        ):
-            kill_at(monkeypatch, without_xla, tmp_path, 5)
-    with pytest.warns(UserWarning, match="on another machine: `processor` is '.*', and was 'another'"):
-        path = without_xla(run=tmp_path)
-    assert any("another machine" in note for note in path.notes)
-    assert_equal(path, without_xla(), notes=False)
-
-
-def test_a_file_of_rows_that_is_shorter_than_written_is_an_error(tmp_path, monkeypatch):
-    """NumPy returns fewer records where a disk fails, and the run must not train on fewer rows."""
-    from shrinkage._data import _spool
-
-    read, reads = np.fromfile, list[int]()
-
-    def fromfile(*arguments: Any, **options: Any) -> np.ndarray:
-        reads.append(1)
-        records = read(*arguments, **options)
-        return records[:-1] if len(reads) > 150 else records
-
-    with monkeypatch.context() as patch:
-        patch.setattr(_spool.np, "fromfile", fromfile)
-        with pytest.raises(OSError, match="Rows on disk cannot be read"):
-            on_disk(run=tmp_path)
-    assert "journal.jsonl" in files(tmp_path)
-    assert_equal(on_disk(run=tmp_path), on_disk())
 
 
 def test_datasets_are_compared_with_their_weights(tmp_path):
