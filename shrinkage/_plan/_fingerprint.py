@@ -101,8 +101,8 @@ def _is_rule_state(layer: Any) -> bool:
 def _is_keras_config(config: Any) -> bool:
     """Return whether a configuration contains only classes and functions of Keras."""
     if isinstance(config, dict):
-        module = config.get("module", "keras")
-        is_keras_module = module is None or module == "builtins" or module.split(".")[0] == "keras"
+        module = config.get("module", "keras")  # None for a class of a script or notebook
+        is_keras_module = module is not None and (module == "builtins" or module.split(".")[0] == "keras")
         is_function = config.get("class_name") in ("function", "__lambda__")
         return is_keras_module and not is_function and all(map(_is_keras_config, config.values()))
     if isinstance(config, (list, tuple)):

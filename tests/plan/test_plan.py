@@ -326,6 +326,28 @@ def doubled(x):
     return 2 * x
 
 
+def notebook_layer(call: Any) -> Any:
+    """Make a layer of a class that a notebook defines."""
+    return type("Own", (layers.Layer,), {"call": lambda _, inputs: call(inputs), "__module__": "__main__"})()
+
+
+def with_layer(layer: Any) -> keras.Model:
+    inner = [keras.Input((6,)), layers.Dense(4, "tanh"), layer]
+    return compiled(keras.Sequential([*inner, layers.Dense(3, "softmax")]))
+
+
+def test_a_layer_that_a_notebook_defines_again_is_trained_as_it_is_now():
+    """Keras gives the module of such a class as None, and the class before and after an edit has one configuration."""
+    before, after = notebook_layer(lambda x: 2.0 * x), notebook_layer(lambda x: 0.0 * x + 2.0)
+    assert keras.saving.serialize_keras_object(before)["module"] is None, "if not, this test has lost its subject"
+    assert print_of(with_layer(before)) is None
+    first, path = fit(with_layer(before)), fit(with_layer(after))
+    # The second layer gives a constant, so that a fold has the same prediction for all its rows.
+    distinct = [len(np.unique(each.predictions[:, 0, 0].round(5))) for each in (first, path)]
+    assert distinct[0] > 10 and distinct[1] <= 2
+    assert not any("predicts differently" in note for note in path.notes)
+
+
 def test_a_users_own_activation_is_not_shared():
     assert print_of(compiled(net(activation=doubled))) is None  # type: ignore[arg-type]
 
