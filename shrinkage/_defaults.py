@@ -1,4 +1,4 @@
-"""How the command line and the estimators train, unless they are told otherwise."""
+"""Defaults of training that the command line and the estimators share."""
 
 from typing import Any
 

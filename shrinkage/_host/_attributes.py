@@ -1,4 +1,4 @@
-"""What is stored on a layer, model, optimizer or loss itself, and not on the class: in the dictionary of the instance.
+"""Attributes in the dictionary of a layer, model, optimizer or loss, and not of its class.
 
 Keras has no public list of the attributes. Its `__setattr__` tracks layers and variables, converts lists and
 dictionaries, and refuses variables in a layer that is built. `store` does none of this.

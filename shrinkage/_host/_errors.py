@@ -1,6 +1,6 @@
-"""What errors of Keras and TensorFlow say. Their wording is not public; the contract tests provoke each error.
+"""Errors of Keras and TensorFlow by their wording, which is not public. The contract tests provoke each error.
 
-Where a release says it in other words, a function finds nothing, and the caller shows the error as it is.
+If a release has another wording, a function finds nothing, and the caller shows the error unchanged.
 """
 
 import re
