@@ -46,7 +46,7 @@ class Estimate:
     memory: int
     """Bytes in addition to the memory of the process."""
     plan: Mapping[str, Any]
-    """How the training is run, as `path.plan`."""
+    """The plan of the training, as `path.plan`."""
     learning_curve: int
     """Number of these models that are of the learning curve."""
     search: str

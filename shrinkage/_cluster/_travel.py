@@ -1,4 +1,4 @@
-"""How a problem travels to a worker: by value, with the classes and functions of the user.
+"""The transport of a problem to a worker: by value, with the classes and functions of the user.
 
 The rows are not part of it: Ray keeps them once on each machine.
 """

@@ -24,7 +24,7 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Decision:
-    """How a problem is run, which one worker decides for all."""
+    """The plan of a problem, which one worker decides for all."""
 
     settings: dict[str, Any]
     """`Runner.decision`."""

@@ -1,4 +1,4 @@
-"""How far a training converged, decided from the curve of held-out losses."""
+"""The convergence of a training, decided from the curve of held-out losses."""
 
 import math
 from enum import Enum
@@ -10,7 +10,7 @@ Floats = NDArray[np.float64]
 
 
 class Convergence(Enum):
-    """How far a training converged."""
+    """The convergence of a training."""
 
     BEGINNING = "at the last epoch the loss falls nearly as fast as on average since the start"
     FALLING = "the loss still falls at the last epoch"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 Kind = Literal["numbers", "classes", "labels", "margins"]
-"""What is predicted: numbers, probabilities of classes, probabilities of several labels, or margins of two classes."""
+"""The kind of predictions: numbers, probabilities of classes, probabilities of several labels, or margins of two classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class HeldOut:
     usable: Array
     """(S,) whether the models of a strength did not diverge."""
     kind: Kind
-    """What is predicted."""
+    """The kind of predictions."""
 
     @property
     def total_weight(self) -> float:

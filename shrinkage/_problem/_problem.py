@@ -75,7 +75,7 @@ class Problem:
     stored: StoredRows | None = None
     """All rows if the rows do not fit into memory; `training.data` is then a sample of the training rows."""
     solver: Literal["gradient", "exact"] = "gradient"
-    """How the models are found: by training, or as minima of the objective."""
+    """The solver: "gradient" for training, "exact" for minima of the objective."""
     groups: np.ndarray | None = None
     """The group of each row, (n,), as text if it is neither text nor a number; None without groups."""
     subsets: tuple[Subset, ...] = ()

@@ -26,7 +26,7 @@ LOSSES: dict[Task, str] = {
 
 @dataclass(frozen=True)
 class TargetScale:
-    """How a network takes the values of a target."""
+    """The form of a target for a network."""
 
     task: Task
     centre: float

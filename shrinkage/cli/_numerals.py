@@ -56,7 +56,7 @@ class _Survey:
 
 @dataclass(frozen=True)
 class Formats:
-    """How the columns of a file write numbers."""
+    """The form of numbers in the columns of a file."""
 
     signs: Mapping[str, Sign]
     """The decimal sign of each column of numbers."""

@@ -1,4 +1,4 @@
-"""What the files beside a path say of the run that wrote them: its command, and its terms."""
+"""The command and the terms of a run, from the files beside its path."""
 
 from pathlib import Path
 
