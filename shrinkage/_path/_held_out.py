@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 Kind = Literal["numbers", "classes", "labels", "margins"]
-"""The kind of predictions: numbers, probabilities of classes, probabilities of several labels, or margins of two classes."""
+"""The kind of predictions: numbers, probabilities of classes or of several labels, or margins of two classes."""
 
 
 @dataclass(frozen=True, eq=False)
