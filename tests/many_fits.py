@@ -63,6 +63,7 @@ def anew(number: int) -> None:
 def custom(number: int) -> None:
     """A model with a layer of the user, built anew."""
     sh.fit(network(Custom()), X, Y, plan={"xla": False}, **OPTIONS)
+    gc.collect()  # traced functions are in cycles of references, which Python collects from time to time
 
 
 def on_disk(number: int) -> None:

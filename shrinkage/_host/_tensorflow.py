@@ -10,6 +10,8 @@ from shrinkage._host._private import load, read
 
 _resources_of: Any = load("tensorflow.python.framework.auto_control_deps_utils", "get_read_write_resource_inputs")
 """The resources that an operation reads and writes; for a call of a function, those of the function."""
+_context: Any = load("tensorflow.python.eager.context", "context")
+"""The state of eager execution, which has the cache of kernels."""
 
 
 def concrete_functions(function: Any) -> list[Any] | None:
@@ -41,6 +43,15 @@ def allow_tracing(function: Any) -> None:
     """Disable the warning that a `tf.function` is traced often: it counts over all functions of the same code."""
     read(function, "_omit_frequent_tracing_warning")
     function._omit_frequent_tracing_warning = True
+
+
+def release_kernels() -> None:
+    """Release the compiled functions that are called no more, and that TensorFlow otherwise keeps with their graphs.
+
+    `keras.utils.clear_session` does so too, and resets the names of layers besides. A function that is called later is
+    prepared again, which takes about a tenth of a second.
+    """
+    read(_context(), "clear_kernel_cache")()
 
 
 def transformations(dataset: Any) -> Iterator[str]:

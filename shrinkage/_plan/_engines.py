@@ -1,5 +1,6 @@
 """A cache of compiled steps for chunks, cohorts, and later fits of the same model."""
 
+import weakref
 from collections import OrderedDict
 from typing import Any
 
@@ -9,6 +10,7 @@ from shrinkage._cohort._state import State
 from shrinkage._cohort._tensorflow import Engine, ForwardPass
 from shrinkage._cohort._unroll import unroll
 from shrinkage._cohort._update import Update
+from shrinkage._host._tensorflow import release_kernels
 from shrinkage._plan._fingerprint import fingerprint
 from shrinkage._plan._plan import Plan, scores_by_calls
 from shrinkage._problem._problem import Training
@@ -20,14 +22,16 @@ _SHARED_ENGINES: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
 class Engines:
     """The engines of a training, by plan and number of strengths.
 
-    TensorFlow never frees compiled functions. All fits in a process therefore share engines if their computation is
-    surely the same. Models with custom code do not share engines.
+    All fits in a process share engines if their computation is surely the same. Models with custom code do not share
+    engines. TensorFlow keeps compiled functions until its kernels are released, which is done with these engines.
     """
 
     def __init__(self, training: Training):
         self._training = training
         self._fingerprint = fingerprint(training.template, training.objective, training.terms, training.how)
         self._own_engines: OrderedDict[tuple[Any, ...], Engine] = OrderedDict()
+        if self._fingerprint is None:
+            weakref.finalize(self, release_kernels).atexit = False
 
     def get(self, plan: Plan, strengths: int, stretch: float = 1.0) -> Engine:
         """Return the engine for `strengths` members of a fold; see `Update` for `stretch`."""

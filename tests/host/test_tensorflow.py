@@ -102,3 +102,16 @@ def test_a_dataset_without_inputs_is_said(monkeypatch):
     monkeypatch.setattr(_tensorflow, "read", lambda thing, name: read(thing, f"{name}_gone"))
     with pytest.raises(UnsupportedVersion, match=r"^shrinkage needs _RangeDataset\._inputs_gone, which TensorFlow"):
         list(_tensorflow.transformations(rows))
+
+
+def test_a_function_whose_kernels_were_released_is_called_as_before():
+    function = tf.function(lambda x: 2 * x)
+    before = function(tf.ones(3))
+    _tensorflow.release_kernels()
+    np.testing.assert_array_equal(function(tf.ones(3)), before)
+
+
+def test_kernels_that_cannot_be_released_are_said(monkeypatch):
+    monkeypatch.setattr(_tensorflow, "_context", lambda: object())
+    with pytest.raises(UnsupportedVersion, match=r"^shrinkage needs object\.clear_kernel_cache"):
+        _tensorflow.release_kernels()
