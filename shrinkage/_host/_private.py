@@ -1,7 +1,7 @@
 """Access to private attributes of Keras and TensorFlow, with a clear error if an attribute is missing.
 
 No other package reads private attributes or instance dictionaries of Keras or TensorFlow, or the words of their errors
-(`tests/test_architecture.py` enforces the first two). Each accessor has a contract test in `tests/host/`, so this room
+(`tests/test_private_parts.py` enforces the first two). Each accessor has a contract test in `tests/host/`, so this room
 alone checks a new release.
 """
 

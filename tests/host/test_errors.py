@@ -31,7 +31,7 @@ class OwnConstraint(keras.constraints.NonNeg):
 
 
 class Needy(layers.Dense):
-    """Its configuration has not what its class takes."""
+    """A layer whose configuration lacks an argument of its class."""
 
     def __init__(self, size, **options):
         super().__init__(size, **options)
