@@ -10,12 +10,12 @@ from unittest.mock import patch
 from benchmarks._rows import Case, ours
 
 PARTS = {
-    "Checks, and one trial batch": "shrinkage._fit.prepare",
+    "Checks, and one trial batch": "shrinkage._fit._fit.prepare",
     "Drawing first weights": "shrinkage._cohort._cohort.initial_values",
     "Compiling": "shrinkage._cohort._cohort.Cohort._compile",
     "Training": "shrinkage._cohort._cohort.Cohort.train_epoch",
     "Evaluating every epoch": "shrinkage._cohort._cohort.Cohort.evaluate",
-    "Metrics, the null model, the record": "shrinkage._fit.assemble",
+    "Metrics, the null model, the record": "shrinkage._fit._fit.assemble",
 }
 EPOCHS = ("Training", "Evaluating every epoch")
 """The parts that grow with the number of epochs and models."""
@@ -24,7 +24,7 @@ REST = "The rest"
 
 def phases(case: Case) -> dict[str, float]:
     """Return the seconds of each part of one `fit`, which add up to the whole; a part within a part counts once."""
-    import shrinkage._fit  # noqa: F401
+    import shrinkage._fit._fit  # noqa: F401
 
     clock = _Clock()
     fit = clock.timed(REST, ours(case))

@@ -188,7 +188,7 @@ ROWS = {
     "ours": Row(
         "**`shrinkage.fit`: 20 strengths and no penalty, in 5 folds and on all rows**",
         ours,
-        imports=("shrinkage._fit",),
+        imports=("shrinkage._fit._fit",),
     ),
 }
 if importlib.util.find_spec("torch"):

@@ -301,14 +301,14 @@ WAYS: dict[str, Callable[[Work, Arrays, Variant], Cost]] = {
 IMPORTS = {
     "loop": ("tensorflow", "keras", "shrinkage._weights._selection"),
     "trial": ("tensorflow", "keras", "shrinkage._weights._selection"),
-    "ours": ("shrinkage._fit",),
+    "ours": ("shrinkage._fit._fit",),
     "grid": ("sklearn.neural_network",),
     "grid2": ("sklearn.neural_network",),
     "vmap": ("torch", "sklearn.datasets"),
     "jax": ("benchmarks._jax",),
     "jax_again": ("benchmarks._jax",),
-    "ours_again": ("shrinkage._fit",),
-    "chosen": ("shrinkage._fit",),
+    "ours_again": ("shrinkage._fit._fit",),
+    "chosen": ("shrinkage._fit._fit",),
 }
 
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from shrinkage._convert import convert as convert
     from shrinkage._cv._choice import NothingToChoose as NothingToChoose
     from shrinkage._doctor._doctor import doctor as doctor
-    from shrinkage._estimate import estimate as estimate
     from shrinkage._estimators._estimators import PathClassifier as PathClassifier
     from shrinkage._estimators._estimators import PathRegressor as PathRegressor
-    from shrinkage._fit import fit as fit
+    from shrinkage._fit._estimate import estimate as estimate
+    from shrinkage._fit._fit import fit as fit
     from shrinkage._path._curve import Status as Status
     from shrinkage._path._path import Path as Path
     from shrinkage._penalties import L1 as L1
@@ -51,10 +51,10 @@ _HOME = {
     "detach": "_attach._attach",
     "export": "_attach._export",
     "rule": "_cohort._rules._registry",
-    "fit": "_fit",
+    "fit": "_fit._fit",
     "compare": "_compare._compare",
     "Comparison": "_compare._comparison",
-    "estimate": "_estimate",
+    "estimate": "_fit._estimate",
     "Path": "_path._path",
     "Status": "_path._curve",
     "NothingToChoose": "_cv._choice",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from shrinkage._note import Argument, Note
+from shrinkage._messages._note import Argument, Note
 
 if TYPE_CHECKING:
     import keras

@@ -56,10 +56,10 @@ def test_attaching_is_measured_against_the_bare_model_and_keras_own():
 
 def test_the_parts_of_a_fit_are_all_found_and_put_back(monkeypatch):
     monkeypatch.setattr("shrinkage._plan._engines._SHARED_ENGINES", OrderedDict())  # or nothing is compiled again
-    before = resolve_name("shrinkage._fit.prepare")
+    before = resolve_name("shrinkage._fit._fit.prepare")
     parts = phases(SMALL)
     assert all(seconds > 0 for seconds in parts.values())
-    assert resolve_name("shrinkage._fit.prepare") is before
+    assert resolve_name("shrinkage._fit._fit.prepare") is before
 
 
 def test_a_part_of_a_path_is_extrapolated_by_epochs_and_models():

@@ -128,7 +128,7 @@ RECORDS = {
     "_cluster/_travel.py": {"function"},
     "_cohort/_train.py": {"progress", "scores"},
     "_compare/_text.py": {"test.difference"},
-    "_estimate.py": {"call"},
+    "_fit/_estimate.py": {"call"},
     "_estimators/_estimators.py": {"copy"},
     "_path/_diagnosis.py": {"found", "learned.fall"},
     "_path/_files.py": {"learned"},

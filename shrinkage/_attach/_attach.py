@@ -9,7 +9,7 @@ from shrinkage._attach._attachment import Attachment, Rows
 from shrinkage._attach._hooked import put, retrace, unhook
 from shrinkage._attach._hooks import check_optimizer, optimizer_of
 from shrinkage._attach._lam import Lam, make_lam
-from shrinkage._hints._arguments import give_hints
+from shrinkage._messages._hints import give_hints
 from shrinkage._model._attached import attachments, hooks_of
 from shrinkage._penalties import Coupled, How, Penalty, as_penalty, check_penalty
 from shrinkage._weights._matching import Selector

@@ -13,11 +13,11 @@ from shrinkage._attach._hooked import as_before
 from shrinkage._attach._hooks import optimizer_of
 from shrinkage._attach._terms import Penalised
 from shrinkage._data._scratch import folder_in
-from shrinkage._file_names import check_file_name, writing
 from shrinkage._host._attention import regularizer_attribute
 from shrinkage._host._layers import own_trainable, sublayers
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._random import random_state
+from shrinkage._messages._file_names import check_file_name, writing
 from shrinkage._model._attached import attachments
 from shrinkage._penalties import Coupled, Decoupled
 from shrinkage._weights._kinds import custom_objects

@@ -12,7 +12,7 @@ from keras import ops
 
 from shrinkage._host._optimizers import step_count
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._note import quote
+from shrinkage._messages._note import quote
 
 Lam = float | keras.Variable | Callable[[Any], Any]
 

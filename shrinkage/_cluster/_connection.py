@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from shrinkage._note import Note
+from shrinkage._messages._note import Note
 
 _CHOICES = (
     '$no_cluster, "local" for the cores of this machine, or the address of a Ray cluster, such as "10.0.0.5:6379"'

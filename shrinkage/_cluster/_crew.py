@@ -12,7 +12,7 @@ from shrinkage import __version__
 from shrinkage._cluster._connection import ClusterError, connect, import_ray, without_colors
 from shrinkage._cluster._worker import Share, Worker
 from shrinkage._data._data import Data
-from shrinkage._note import Note, duration
+from shrinkage._messages._note import Note, duration
 from shrinkage._plan._environment import environment
 from shrinkage._progress._reporters import LOGGER
 

@@ -10,7 +10,7 @@ from shrinkage._cluster._cohort import ClusterCohort
 from shrinkage._cluster._crew import Call, Crew, Sent
 from shrinkage._cluster._layout import layout
 from shrinkage._cluster._travel import pack
-from shrinkage._note import Note
+from shrinkage._messages._note import Note
 from shrinkage._plan._plan import Plan
 from shrinkage._plan._runner import Runner
 from shrinkage._problem._problem import Problem

@@ -26,9 +26,9 @@ from shrinkage._host._compiled import given_loss_weights, given_metrics
 from shrinkage._host._layers import replace_lambdas, sublayers
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._host._random import random_state
+from shrinkage._messages._note import Note
 from shrinkage._model._behaviour import COMPARED, describe_difference
 from shrinkage._model._template import OWN_LAYERS, Template, configuration
-from shrinkage._note import Note
 from shrinkage._problem._problem import Problem
 from shrinkage._weights._kinds import custom_objects
 

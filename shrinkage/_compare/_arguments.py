@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shrinkage._fit import fit
-from shrinkage._hints._fit import HINTS as HINTS_OF_FIT
+from shrinkage._fit._fit import fit
+from shrinkage._messages._hints_of_fit import HINTS as HINTS_OF_FIT
 from shrinkage._penalties import L2, Coupled, Decoupled, How, Penalty, as_penalty, check_penalty
 from shrinkage._problem._arguments import check_counts, of_solver, read_model_and_penalty
 from shrinkage._problem._learning_curve import check_learning_curve

@@ -24,10 +24,10 @@ from shrinkage._compare._deployed import describe_model, time_prediction
 from shrinkage._compare._entry import Entry, entries_of
 from shrinkage._compare._names import Paths
 from shrinkage._compare._nested import Pairs, nested_loss, split_inside
-from shrinkage._fit import fit
-from shrinkage._hints._arguments import give_hints
-from shrinkage._hints._fit import missing_words
-from shrinkage._note import Note
+from shrinkage._fit._fit import fit
+from shrinkage._messages._hints import give_hints
+from shrinkage._messages._hints_of_fit import missing_words
+from shrinkage._messages._note import Note
 from shrinkage._path._curve import Status
 from shrinkage._path._path import Path
 from shrinkage._penalties import L2, Penalty

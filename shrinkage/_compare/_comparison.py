@@ -13,7 +13,7 @@ from shrinkage._compare._text import records, summary
 from shrinkage._compare._verdict import verdict
 from shrinkage._compare._weights_plot import draw_weights
 from shrinkage._cv._choice import NothingToChoose
-from shrinkage._note import PYTHON, Vocabulary, quote
+from shrinkage._messages._note import PYTHON, Vocabulary, quote
 
 if TYPE_CHECKING:
     import keras

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from shrinkage._note import quote
+from shrinkage._messages._note import quote
 from shrinkage._path._path import Path
 from shrinkage._penalties._check import plain_name
 

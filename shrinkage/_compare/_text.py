@@ -6,7 +6,7 @@ from typing import Any
 
 from shrinkage._compare._entry import Entry
 from shrinkage._compare._ranking import Contrast, Ranking
-from shrinkage._note import Vocabulary, duration
+from shrinkage._messages._note import Vocabulary, duration
 from shrinkage._path._split_words import split_text
 from shrinkage._path._words import decimals, fixed_text, lam_text, loss_words
 

@@ -8,7 +8,7 @@ from shrinkage._compare._entry import EARLY_STOPPING, Entry
 from shrinkage._compare._nested import Nested
 from shrinkage._compare._ranking import Ranking
 from shrinkage._compare._text import digits_of, interval_text, p_text, result_of
-from shrinkage._note import Argument, Note
+from shrinkage._messages._note import Argument, Note
 from shrinkage._path._convergence import Convergence
 from shrinkage._path._findings import convergence_at, convergence_without_penalty
 from shrinkage._path._path import Path

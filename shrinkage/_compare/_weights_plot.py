@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shrinkage._compare._deployed import input_kernel
-from shrinkage._note import quote
+from shrinkage._messages._note import quote
 from shrinkage._path._path import Path
 from shrinkage._path._pictures._save import check_picture_file, save_picture
 from shrinkage._path._pictures._style import FAINT, HELD_OUT, INK, STYLE, TRAINING

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shrinkage._cv._row_sets import RowSets
-from shrinkage._note import Note
+from shrinkage._messages._note import Note
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from sklearn.model_selection import PredefinedSplit
 from shrinkage._cv._folds import Folds, to_folds
 from shrinkage._cv._splits import EXPECTED
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._note import quote
+from shrinkage._messages._note import quote
 
 
 def read_folds(cv: Any, n_rows: int, y: np.ndarray | None, groups: np.ndarray | None = None) -> Folds:

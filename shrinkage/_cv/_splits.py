@@ -11,7 +11,7 @@ from shrinkage._cv._folds import Folds, repeat_seed, to_folds, uneven_sizes
 from shrinkage._cv._labels import spread_labels
 from shrinkage._cv._random_parts import hold_out_part, k_fold_parts, stratified_hold_out_part, stratified_parts
 from shrinkage._cv._row_sets import RowSets
-from shrinkage._note import Classes, Note
+from shrinkage._messages._note import Classes, Note
 
 EXPECTED = (
     "`cv` must be a whole number of 2 or more, the folds, or a share between 0 and 1 of rows to hold out once; or a "

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shrinkage._note import quote
+from shrinkage._messages._note import quote
 
 _STEP = 0.25  # decades between neighbours of the automatic grid
 _TOP, _BOTTOM = 1.75, -3.0  # log10 of delta = n * lam at the ends of the grid

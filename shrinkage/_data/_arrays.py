@@ -12,8 +12,8 @@ import pandas as pd
 from shrinkage._data._dataset import is_dataset
 from shrinkage._data._sparse import SparseRows, is_sparse
 from shrinkage._data._tables import column_names, library_of, to_pandas
-from shrinkage._hints._fit import is_stream, stream_words
 from shrinkage._host._private import UnsupportedVersion
+from shrinkage._messages._hints_of_fit import is_stream, stream_words
 
 _FEW = 0.1
 """Largest share of texts that are taken for mistakes among numbers."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from shrinkage._doctor._case import Case
-from shrinkage._finding import Finding, Severity
+from shrinkage._messages._finding import Finding, Severity
 
 Symptom = tuple[Iterable[str], str, str]  # names of weights or layers, the reason, the fix as code
 Look = Callable[[Case], Iterable[Symptom]]

@@ -9,7 +9,7 @@ from shrinkage._doctor import _attached, _decay, _notes, _regularizers, _trainin
 from shrinkage._doctor._case import Case
 from shrinkage._doctor._check import Check
 from shrinkage._doctor._report import Report
-from shrinkage._finding import SEVERITIES
+from shrinkage._messages._finding import SEVERITIES
 from shrinkage._weights._selection import check_model
 
 CHECKS: tuple[Check, ...] = (

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shrinkage._finding import SEVERITIES, Finding, Severity
+from shrinkage._messages._finding import SEVERITIES, Finding, Severity
 
 
 @dataclass(frozen=True, repr=False)

@@ -23,9 +23,9 @@ from shrinkage._estimators._checks import (
     weights,
 )
 from shrinkage._estimators._rows import Matrix, Table, Target, as_frame, left_out_words
-from shrinkage._hints._arguments import give_hints
-from shrinkage._hints._estimators import HINTS
-from shrinkage._note import warn_caller
+from shrinkage._messages._hints import give_hints
+from shrinkage._messages._hints_of_estimators import HINTS
+from shrinkage._messages._note import warn_caller
 
 if TYPE_CHECKING:
     import keras

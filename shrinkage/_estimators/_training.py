@@ -8,13 +8,13 @@ import keras
 import numpy as np
 
 from shrinkage._data._sparse import is_sparse
-from shrinkage._defaults import FULL_BATCHES, HIDDEN, MINI_BATCHES, PATIENCE
-from shrinkage._fit import fit
+from shrinkage._fit._fit import fit
 from shrinkage._host._private import UnsupportedVersion
 from shrinkage._model._objective import from_logits, loss_name
 from shrinkage._model._template import Template
 from shrinkage._path._path import Path
 from shrinkage._penalties import Coupled
+from shrinkage._problem._defaults import FULL_BATCHES, HIDDEN, MINI_BATCHES, PATIENCE
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._network import TargetScale, compiled_network
 from shrinkage.cli._own_model import count_parameters

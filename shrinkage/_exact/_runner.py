@@ -14,7 +14,7 @@ from shrinkage._exact._newton import Logistic
 from shrinkage._exact._ridge import Ridge
 from shrinkage._exact._rows import Rows
 from shrinkage._host._layers import seed_generators, sublayers
-from shrinkage._note import Note
+from shrinkage._messages._note import Note
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._plan import check_user_plan
 from shrinkage._plan._runner import Runner, versions

@@ -47,13 +47,17 @@ def _check_backend(backend: str) -> None:
 
 def _import_tensorflow() -> None:
     try:
-        level = os.environ.setdefault(_LOG_LEVEL, "2")  # errors only
-        with contextlib.nullcontext() if level == "0" else _notes_held_back():
+        with _quiet_log():
             import tensorflow  # noqa: F401
     except ModuleNotFoundError as error:
         if error.name != "tensorflow":
             raise
         raise ImportError("shrinkage needs TensorFlow, which is not installed: pip install 'shrinkage[cpu]'") from error
+
+
+def _quiet_log() -> contextlib.AbstractContextManager[None]:
+    level = os.environ.setdefault(_LOG_LEVEL, "2")  # errors only
+    return contextlib.nullcontext() if level == "0" else _notes_held_back()
 
 
 @contextlib.contextmanager
@@ -113,7 +117,8 @@ class _KerasFinder:
 
     def _execute(self, module: Any, execute: Callable[[Any], None]) -> None:
         sys.meta_path.remove(self)  # pyright: ignore[reportArgumentType]
-        execute(module)
+        with _quiet_log():
+            execute(module)
         if not _is_called_by_this_package():
             _call_on_tensorflow(self._then)
 

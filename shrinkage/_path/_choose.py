@@ -11,8 +11,8 @@ import numpy as np
 
 from shrinkage._cv._choice import choose
 from shrinkage._cv._statistics import summarise
+from shrinkage._messages._note import quote
 from shrinkage._model._metrics import RunningMetrics
-from shrinkage._note import quote
 from shrinkage._path._curve import Curve
 from shrinkage._path._held_out import HeldOut, held_out
 from shrinkage._path._words import lam_text

@@ -13,7 +13,7 @@ import numpy as np
 from shrinkage._cv._choice import at_epochs, choose, choose_paired
 from shrinkage._cv._folds import Folds
 from shrinkage._cv._statistics import Difference, gain, optimism, row_gain, summarise, summarise_split
-from shrinkage._note import quote
+from shrinkage._messages._note import quote
 from shrinkage._path._arrays import Array, read_only
 from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import How, Penalty

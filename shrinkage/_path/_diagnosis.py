@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from shrinkage._cv._statistics import Difference
-from shrinkage._finding import SEVERITIES, Finding
-from shrinkage._note import Note
+from shrinkage._messages._finding import SEVERITIES, Finding
+from shrinkage._messages._note import Note
 from shrinkage._path._choice_findings import disagreeing_folds, dominant_rows, flat_strengths, shrinks_by
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import far_folds, gap, overfitting_without_penalty, training_curve

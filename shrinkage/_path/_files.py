@@ -13,11 +13,11 @@ import numpy as np
 from shrinkage import __version__
 from shrinkage._data._scratch import folder_for, make_folder, sync_files, sync_folder
 from shrinkage._data._untrusted import read_arrays, read_json
-from shrinkage._file_names import check_file_name, writing
 from shrinkage._host._errors import find_uncreated_class, find_unknown_code, is_lambda_lost, is_lambda_refused
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._note import from_record as note_from_record
-from shrinkage._note import to_record as note_to_record
+from shrinkage._messages._file_names import check_file_name, writing
+from shrinkage._messages._note import from_record as note_from_record
+from shrinkage._messages._note import to_record as note_to_record
 from shrinkage._path._curve import Status
 from shrinkage._path._learning_curve import LearningCurve
 from shrinkage._penalties import Penalty

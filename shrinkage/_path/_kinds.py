@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from shrinkage._finding import Severity
+from shrinkage._messages._finding import Severity
 
 
 class Fix(NamedTuple):

@@ -8,8 +8,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from shrinkage._file_names import check_file_name, writing
-from shrinkage._note import Vocabulary
+from shrinkage._messages._file_names import check_file_name, writing
+from shrinkage._messages._note import Vocabulary
 from shrinkage._path._pictures._weights import WeightsData, weights_data
 from shrinkage._path._report._page import page
 from shrinkage._path._report._provenance import Provenance

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from shrinkage._cv._choice import choose
-from shrinkage._note import PYTHON, Note
+from shrinkage._messages._note import PYTHON, Note
 from shrinkage._path._call import attach_code
 from shrinkage._path._choose import MetricChoice, choose_by_metric
 from shrinkage._path._curve import Array, Curve, Status

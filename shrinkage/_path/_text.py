@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shrinkage._note import Note, Vocabulary, duration
+from shrinkage._messages._note import Note, Vocabulary, duration
 from shrinkage._path._convergence import Convergence
 from shrinkage._path._curve import Curve, Status
 from shrinkage._path._findings import beats_constant, convergence_without_penalty

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import regularizers
 
-from shrinkage._note import quote
+from shrinkage._messages._note import quote
 from shrinkage._penalties._elementwise import L1, L2, ElasticNet
 from shrinkage._penalties._group_lasso import GroupLasso
 from shrinkage._penalties._how import Decoupled, How

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any, TypeVar
 
-from shrinkage._hints._arguments import give_hints
+from shrinkage._messages._hints import give_hints
 
 C = TypeVar("C", bound=type)
 

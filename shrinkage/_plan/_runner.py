@@ -16,7 +16,7 @@ from shrinkage._cohort._stream import StreamCohort, stored_moments
 from shrinkage._cohort._tensorflow import threads
 from shrinkage._data._data import ALL_ROWS, batches_of
 from shrinkage._data._memory import memory_limit
-from shrinkage._note import Note
+from shrinkage._messages._note import Note
 from shrinkage._plan._check import compare
 from shrinkage._plan._engines import Engines
 from shrinkage._plan._memory import measure

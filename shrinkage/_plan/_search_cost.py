@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from shrinkage._cv._rung import Rung
-from shrinkage._note import Note, duration
+from shrinkage._messages._note import Note, duration
 from shrinkage._plan._probe import Timing
 from shrinkage._problem._problem import Problem
 

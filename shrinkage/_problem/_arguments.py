@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from shrinkage._hints._fit import missing_words
 from shrinkage._host._layers import sublayers
+from shrinkage._messages._hints_of_fit import missing_words
 from shrinkage._model._attached import attachments
 from shrinkage._model._optimizers import check_optimizer
 from shrinkage._model._template import Template

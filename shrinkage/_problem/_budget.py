@@ -5,7 +5,7 @@ from typing import Any
 
 from shrinkage._cv._folds import Folds
 from shrinkage._cv._rung import LEAST_ROWS, Rung, cost_rung, size_rung
-from shrinkage._note import Note
+from shrinkage._messages._note import Note
 from shrinkage._penalties import Penalty
 from shrinkage._problem._request import Request
 from shrinkage._problem._split_rows import SplitRows

@@ -8,8 +8,8 @@ from shrinkage._cv._folds import Folds
 from shrinkage._cv._series import time_of_rows
 from shrinkage._cv._subsets import cut_folds, too_small
 from shrinkage._data._data import Data, TargetUnits
+from shrinkage._messages._note import Note
 from shrinkage._model._objective import Objective
-from shrinkage._note import Note
 from shrinkage._problem._groups import number_groups
 from shrinkage._problem._request import Request
 from shrinkage._problem._split import split_inputs, standardize

@@ -11,10 +11,10 @@ from shrinkage._cv._rung import Rung
 from shrinkage._cv._strengths import include
 from shrinkage._data._data import batches_of, take
 from shrinkage._data._dataset import Rows
+from shrinkage._messages._note import Note, warn_caller
 from shrinkage._model._behaviour import Behaviour, observe
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
-from shrinkage._note import Note, warn_caller
 from shrinkage._penalties import terms_of
 from shrinkage._problem._arguments import PenalisedModel, check_counts, check_init, of_solver, read_model_and_penalty
 from shrinkage._problem._budget import check_budget, check_penalty_of_budget, note_of_grid, read_rung

@@ -7,9 +7,9 @@ import keras
 from shrinkage._data._dataset import Rows, is_dataset, is_shuffled, read_dataset
 from shrinkage._data._memory import memory_limit
 from shrinkage._data._sparse import to_dense, to_sparse_rows
-from shrinkage._hints._fit import stream_words
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._layers import sublayers
+from shrinkage._messages._hints_of_fit import stream_words
 from shrinkage._model._table_normalization import TableNormalization
 from shrinkage._model._template import Template
 from shrinkage._problem._request import Request

@@ -15,10 +15,10 @@ from shrinkage._cv._rung import LEAST_HELD_OUT, rung_folds, size_rung
 from shrinkage._cv._splits import make_folds
 from shrinkage._data._data import Data, TargetUnits, join, labels
 from shrinkage._data._dataset import Rows, is_shuffled
+from shrinkage._messages._note import Classes, Note
 from shrinkage._model._losses import name_of
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
-from shrinkage._note import Classes, Note
 from shrinkage._problem._groups import number_groups, read_groups
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows

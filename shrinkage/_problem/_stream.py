@@ -18,10 +18,10 @@ from shrinkage._data._dataset import Rows
 from shrinkage._data._sparse import SparseRows
 from shrinkage._data._spool import Spool, Writer
 from shrinkage._data._stored import BLOCK_BYTES, BLOCK_ROWS, StoredRows, placement
+from shrinkage._messages._note import Note
 from shrinkage._model._behaviour import Behaviour, observe
 from shrinkage._model._objective import Objective
 from shrinkage._model._template import Template
-from shrinkage._note import Note
 from shrinkage._problem._request import Request
 from shrinkage._problem._rows import read_rows
 from shrinkage._problem._split import (

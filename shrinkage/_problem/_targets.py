@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import tree
 
+from shrinkage._messages._note import Classes, Note
 from shrinkage._model._losses import is_classification, is_listed, name_of, takes_labels
-from shrinkage._note import Classes, Note
 
 
 def check_targets(

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shrinkage._file_names import check_file_name
-from shrinkage._note import Note, warn_caller
+from shrinkage._messages._file_names import check_file_name
+from shrinkage._messages._note import Note, warn_caller
 
 
 def make_folder(tensorboard: Any) -> Path:

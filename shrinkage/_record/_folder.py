@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from shrinkage._data._scratch import make_folder, remove_leftovers, sync_folder
-from shrinkage._file_names import check_file_name
+from shrinkage._messages._file_names import check_file_name
 from shrinkage._record._arrays import read_tree, write_tree
 from shrinkage._record._journal import Journal, Reading, read_journal
 

@@ -15,7 +15,7 @@ import numpy as np
 from shrinkage._cohort._part import Chunk, Part, Summary
 from shrinkage._data._memory import memory_limit
 from shrinkage._host._private import UnsupportedVersion
-from shrinkage._note import Note, warn_caller
+from shrinkage._messages._note import Note, warn_caller
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._environment import environment
 from shrinkage._record._arrays import tree_bytes

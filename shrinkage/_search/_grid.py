@@ -6,7 +6,7 @@ import numpy as np
 
 from shrinkage._cohort._train import Scores, join
 from shrinkage._cv._strengths import extension
-from shrinkage._note import Note
+from shrinkage._messages._note import Note
 from shrinkage._problem._problem import Problem
 
 

@@ -15,8 +15,8 @@ from shrinkage._cv._choice import at_epochs, best_epochs, choose, choose_paired
 from shrinkage._cv._statistics import summarise, summarise_split
 from shrinkage._cv._strengths import fold_lams
 from shrinkage._data._data import take
+from shrinkage._messages._note import Note, warn_caller
 from shrinkage._model._behaviour import COMPARED, describe_difference
-from shrinkage._note import Note, warn_caller
 from shrinkage._penalties import Decoupled
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._progress._monitor import Monitor

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shrinkage._defaults import FULL_BATCHES
+from shrinkage._problem._defaults import FULL_BATCHES
 
 from ._console import Console, import_keras
 from ._errors import EXIT_CODES, BadInput, TrainingFailed

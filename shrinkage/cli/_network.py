@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shrinkage._defaults import MINI_BATCHES
+from shrinkage._problem._defaults import MINI_BATCHES
 
 from ._columns import CategoryColumn, Columns, Task, TextColumn
 from ._own_model import is_own, own_model

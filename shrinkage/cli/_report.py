@@ -4,7 +4,7 @@ import math
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
-from shrinkage._note import Vocabulary
+from shrinkage._messages._note import Vocabulary
 
 from ._folder import COMMAND_LINE, PAGE, RUN_FILES
 from ._recorded import command_line

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shrinkage._note import duration
+from shrinkage._messages._note import duration
 
 from ._cluster import cluster_option
 from ._console import Console, common, import_keras, plural

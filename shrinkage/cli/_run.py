@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from shrinkage._note import PYTHON, Vocabulary
+from shrinkage._messages._note import PYTHON, Vocabulary
 
 from ._folder import COMMAND_LINE
 from ._terms import IN_SHELL, with_labels

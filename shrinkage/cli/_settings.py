@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from shrinkage._defaults import FULL_BATCHES, HIDDEN, MINI_BATCHES, PATIENCE
+from shrinkage._problem._defaults import FULL_BATCHES, HIDDEN, MINI_BATCHES, PATIENCE
 
 from ._own_model import is_own
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from shrinkage._cluster._connection import ClusterError
-from shrinkage._note import Note, Vocabulary
+from shrinkage._messages._note import Note, Vocabulary
 
 from ._errors import BadInput, TrainingFailed, escape_controls, is_refusal
 

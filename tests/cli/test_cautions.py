@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from shrinkage._cv._splits import make_folds
-from shrinkage._note import Note
+from shrinkage._messages._note import Note
 from shrinkage.cli import main
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._encoder import read_cells

@@ -292,7 +292,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_does_not_fit_is_refused(name, monkeypatch):
-    monkeypatch.setattr("shrinkage._fit.Search", None)  # no training begins
+    monkeypatch.setattr("shrinkage._fit._fit.Search", None)  # no training begins
     case, changes, said = REFUSED[name]
     with pytest.raises((ValueError, TypeError), match=re.escape(said)):
         fit(case, **changes)

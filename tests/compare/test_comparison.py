@@ -12,7 +12,7 @@ from shrinkage._compare._deployed import Deployed
 from shrinkage._compare._entry import entries_of
 from shrinkage._compare._nested import Nested
 from shrinkage._cv._statistics import optimism
-from shrinkage._note import PYTHON
+from shrinkage._messages._note import PYTHON
 from shrinkage.cli._terms import IN_SHELL
 from tests.compare.made import CURVES, LAMS, make_comparison, make_paths
 from tests.synthetic_path import diverged, path_of_curves

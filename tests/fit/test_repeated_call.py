@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
-from shrinkage._note import PYTHON
+from shrinkage._messages._note import PYTHON
 from shrinkage._path._outputs import path_page
 
 ROWS = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")

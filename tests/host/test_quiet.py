@@ -18,8 +18,17 @@ def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_first_use_of_tensorflow_prints_nothing():
-    result = _python(FIRST_USE, PYTHONWARNINGS="ignore::FutureWarning")  # importing Keras 3.13 gives one
+@pytest.mark.parametrize(
+    "code",
+    [
+        FIRST_USE,
+        "import shrinkage, keras; print(float(keras.ops.sum([2.0])))",
+        "import shrinkage._path._curve, keras; print(float(keras.ops.sum([2.0])))",  # as unpickling does
+    ],
+    ids=["shrinkage alone", "Keras after shrinkage", "a module of shrinkage"],
+)
+def test_first_use_of_tensorflow_prints_nothing(code: str):
+    result = _python(code, PYTHONWARNINGS="ignore::FutureWarning")  # importing Keras 3.13 gives one
     assert (result.stdout, result.stderr, result.returncode) == ("2.0\n", "", 0)
 
 

@@ -11,7 +11,7 @@ from benchmarks._page import DOCS
 from benchmarks.pages import findings
 from shrinkage._cv._choice import far_fold
 from shrinkage._cv._row_sets import RowSets
-from shrinkage._finding import SEVERITIES
+from shrinkage._messages._finding import SEVERITIES
 from shrinkage._path._diagnosis import Diagnosis
 from shrinkage._path._findings import FEWEST_ROWS
 from shrinkage._path._kinds import KINDS

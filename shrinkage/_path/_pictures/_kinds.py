@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, get_args
 
-from shrinkage._note import quote
+from shrinkage._messages._note import quote
 from shrinkage._path._curve import Curve
 from shrinkage._path._pictures import _draw
 from shrinkage._path._pictures._curve_data import curve_data

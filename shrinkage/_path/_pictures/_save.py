@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shrinkage._file_names import check_file_name, writing
+from shrinkage._messages._file_names import check_file_name, writing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shrinkage import __version__
-from shrinkage._note import Note, Vocabulary
+from shrinkage._messages._note import Note, Vocabulary
 from shrinkage._path._curve import Curve
 from shrinkage._path._findings import beats_constant
 from shrinkage._path._report import _sections

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from shrinkage._cv._series import is_series
-from shrinkage._note import Note, Vocabulary, duration
+from shrinkage._messages._note import Note, Vocabulary, duration
 from shrinkage._path._curve import Curve
 from shrinkage._path._pictures._curve_data import choices, curve_data
 from shrinkage._path._pictures._held_out import CLASSIFICATION, calibration_data, classes_data, residuals_data

@@ -12,8 +12,8 @@ from pytest import MonkeyPatch
 
 import shrinkage as sh
 from shrinkage._host._quiet import require_tensorflow
+from shrinkage._messages._note import Note
 from shrinkage._model._template import Template
-from shrinkage._note import Note
 from shrinkage._problem._request import Request
 from shrinkage._record import _record
 from shrinkage.cli import main

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import shrinkage as sh
-from shrinkage._note import Note
+from shrinkage._messages._note import Note
 from shrinkage.cli._columns import Columns
 from shrinkage.cli._folder import RUN_FILES
 from shrinkage.cli._terms import IN_SHELL

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import shrinkage as sh
-from shrinkage._note import Classes, Note
+from shrinkage._messages._note import Classes, Note
 from tests.cli.commands.running import run, write
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shrinkage._note import PYTHON
+from shrinkage._messages._note import PYTHON
 from shrinkage._path._outputs import path_page
 from shrinkage._path._pictures._curve_data import curve_data
 from shrinkage._penalties import L1

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from shrinkage._note import PYTHON, Note
+from shrinkage._messages._note import PYTHON, Note
 from shrinkage._path._curve import Status
 from shrinkage._path._outputs import path_page
 from shrinkage._path._path import Path

@@ -31,7 +31,7 @@ def nothing_is_trained(monkeypatch):
     def began(*args, **kwargs):
         raise AssertionError("training began")
 
-    monkeypatch.setattr("shrinkage._fit.Search", began)
+    monkeypatch.setattr("shrinkage._fit._fit.Search", began)
 
 
 def snapshot(made: Any) -> Any:

@@ -198,4 +198,4 @@ def warn_caller(text: str) -> None:
     warnings.warn(text, stacklevel=level)
 
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep

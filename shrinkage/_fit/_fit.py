@@ -12,10 +12,10 @@ import keras
 
 from shrinkage._cluster._connection import check_cluster
 from shrinkage._exact._runner import make_runner
-from shrinkage._hints._arguments import give_hints
-from shrinkage._hints._fit import HINTS, missing_words
-from shrinkage._learning_curve import learn_on_subsets
-from shrinkage._note import duration
+from shrinkage._fit._learning_curve import learn_on_subsets
+from shrinkage._messages._hints import give_hints
+from shrinkage._messages._hints_of_fit import HINTS, missing_words
+from shrinkage._messages._note import duration
 from shrinkage._path._assemble import assemble
 from shrinkage._path._files import FILES, read
 from shrinkage._path._path import Path

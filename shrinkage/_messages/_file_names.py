@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shrinkage._note import Note
+from shrinkage._messages._note import Note
 
 
 def check_file_name(argument: str, given: Any, expected: str) -> Path:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shrinkage._hints._fit import HINTS as OF_FIT
+from shrinkage._messages._hints_of_fit import HINTS as OF_FIT
 
 _IN_FIT = "It belongs to the rows: say estimator.fit(X, y, {name}=...)."
 

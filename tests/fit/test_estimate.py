@@ -8,7 +8,7 @@ import pytest
 
 import shrinkage as sh
 from shrinkage._cohort._cohort import Cohort
-from shrinkage._estimate import Estimate
+from shrinkage._fit._estimate import Estimate
 from shrinkage._problem._request import Request
 from tests.fit.fitting import LAMS, TARGET, X, Y, classifier, line
 

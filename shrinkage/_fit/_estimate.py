@@ -9,9 +9,9 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from shrinkage._exact._runner import make_runner
-from shrinkage._hints._arguments import give_hints
-from shrinkage._hints._fit import HINTS, missing_words
-from shrinkage._note import PYTHON, Vocabulary, duration
+from shrinkage._messages._hints import give_hints
+from shrinkage._messages._hints_of_fit import HINTS, missing_words
+from shrinkage._messages._note import PYTHON, Vocabulary, duration
 from shrinkage._plan._any_runner import AnyRunner
 from shrinkage._plan._runner import Runner
 from shrinkage._problem._prepare import prepare

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import shrinkage
-from shrinkage._note import PYTHON, Argument, Classes, Note, Vocabulary, from_record, to_record
+from shrinkage._messages._note import PYTHON, Argument, Classes, Note, Vocabulary, from_record, to_record
 from shrinkage.cli._terms import IN_SHELL, with_labels
 
 SOURCES = [file.read_text("utf-8") for file in Path(shrinkage.__file__).parent.rglob("*.py")]
