@@ -113,6 +113,7 @@ class Note(str):
 
     Args:
         text: The message. `$name` stands for the word `name` of `PYTHON`, or for the value `name` of `values`.
+        code: The kind of the note, for code that depends on it, such as "far-inputs". Most notes have none.
         values: An `Argument` or `Classes` for each `$name` in the text that is not a word of `PYTHON`.
 
     Example:
@@ -124,11 +125,12 @@ class Note(str):
     """
 
     text: str
+    code: str
     values: dict[str, Argument | Classes]
 
-    def __new__(cls, text: str, **values: Argument | Classes) -> Note:
+    def __new__(cls, text: str, code: str = "", **values: Argument | Classes) -> Note:
         note = super().__new__(cls, _render(text, values, PYTHON))
-        note.text, note.values = text, values
+        note.text, note.code, note.values = text, code, values
         return note
 
     def render(self, terms: Vocabulary) -> str:
@@ -136,14 +138,15 @@ class Note(str):
         return _render(self.text, self.values, terms)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _note, (self.text, self.values)
+        return _note, (self.text, self.values, self.code)
 
 
 def to_record(note: str) -> Any:
     """Return a note for a file of JSON, which `from_record` reads: with the names of its words, or as plain text."""
     if not isinstance(note, Note):
         return note
-    return {"text": note.text, "values": {name: asdict(value) for name, value in note.values.items()}}
+    record = {"text": note.text, "values": {name: asdict(value) for name, value in note.values.items()}}
+    return record | ({"code": note.code} if note.code else {})
 
 
 def from_record(record: Any) -> str:
@@ -160,12 +163,17 @@ def from_record(record: Any) -> str:
             values[name] = Classes(tuple((int(number), int(n)) for number, n in value["rows"]))
         else:
             values[name] = Argument(**value)
-    return Note(str(record["text"]), **values)
+    return Note(str(record["text"]), str(record.get("code", "")), **values)
 
 
-def _note(text: str, values: dict[str, Argument | Classes]) -> Note:
+def _note(text: str, values: dict[str, Argument | Classes], code: str = "") -> Note:
     """Restore a note from a pickle."""
-    return Note(text, **values)
+    return Note(text, code, **values)
+
+
+def include_code(notes: Sequence[str], code: str) -> bool:
+    """Whether one of the notes is of a code. A note that an earlier version saved has none."""
+    return any(isinstance(note, Note) and note.code == code for note in notes)
 
 
 def _render(text: str, values: Mapping[str, Argument | Classes], terms: Vocabulary) -> str:

@@ -13,6 +13,7 @@ from shrinkage._host._attributes import remove_stored, store
 from shrinkage._host._graphs import graph_of
 from shrinkage._host._layers import inbound_nodes, sublayers
 from shrinkage._host._private import UnsupportedVersion
+from shrinkage._messages._note import Note, include_code
 from shrinkage._model._losses import name_of
 from shrinkage._model._objective import Objective
 from shrinkage._weights._kinds import is_of_keras
@@ -21,7 +22,7 @@ _ROWS, _NUMBERS = 2000, 2_000_000  # maximum number of rows and values to check
 _LARGE = 30.0  # root mean square of a column; digits from 0 to 16 have 12, ages 45, pixels up to 255 have 80
 _UNEQUAL = 30.0  # ratio of standard deviations; a rare category of 1 % has a tenth of a standardised number's
 _SMALL = 0.01  # largest absolute value; 0.2 for `load_diabetes`, with columns of sum of squares 1
-_INPUTS, _TARGETS = "Inputs range", "The target's "  # beginnings of the notes, which a saved path has as text alone
+_FAR_INPUTS, _FAR_TARGETS = "far-inputs", "far-targets"  # codes of notes
 _OPEN = (  # the output does not depend on the scale of the input
     layers.Embedding, layers.Normalization, layers.BatchNormalization, layers.LayerNormalization,
     layers.GroupNormalization, layers.UnitNormalization, layers.RMSNormalization,
@@ -30,12 +31,12 @@ _OPEN = (  # the output does not depend on the scale of the input
 
 def names_inputs(notes: Sequence[str]) -> bool:
     """Whether the notes include a note of inputs far from unit size."""
-    return any(note.startswith(_INPUTS) for note in notes)
+    return include_code(notes, _FAR_INPUTS)
 
 
 def names_targets(notes: Sequence[str]) -> bool:
     """Whether the notes include a note of targets far from unit size."""
-    return any(note.startswith(_TARGETS) for note in notes)
+    return include_code(notes, _FAR_TARGETS)
 
 
 # --- inputs
@@ -74,10 +75,11 @@ def note_of_inputs(network: keras.Model, x: Any, given: Any) -> str:
             else "Standardise them, or put keras.layers.Normalization() first, which is fitted to each fold's training "
             "rows."
         )
-        return (
-            f"{_INPUTS} {'down' if most < 0 else 'up'} to {_number(most)}{where}: networks train on inputs of about "
+        text = (
+            f"Inputs range {'down' if most < 0 else 'up'} to {_number(most)}{where}: networks train on inputs of about "
             f"unit size. {remedy}"
         )
+        return Note(text.replace("$", "$$"), _FAR_INPUTS)  # a name of a column may have a "$"
     return ""
 
 
@@ -267,9 +269,10 @@ def note_of_targets(data: Data, objective: Objective, rows: np.ndarray) -> str:
         axis = "axis=0" if y.shape[1:] != (1,) else ""
         remedy = f"divide y yourself, {called} = (y - y.mean({axis})) / y.std({axis})"
         size = f"variance is {variance:.3g}" if offset**2 <= _OFFSET**2 * variance else f"mean is {offset:.3g}"
-        return (
-            f"{_TARGETS}{size}, and initial weights and learning rates suit one of about "
-            f"{'1' if 'variance' in size else '0'}: say {'standardize_target=True' if alone else remedy}."
+        return Note(
+            f"The target's {size}, and initial weights and learning rates suit one of about "
+            f"{'1' if 'variance' in size else '0'}: say {'standardize_target=True' if alone else remedy}.",
+            _FAR_TARGETS,
         )
     return ""
 

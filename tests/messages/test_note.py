@@ -37,8 +37,9 @@ def test_the_shell_has_words_for_each_term_and_each_term_is_said():
             "fig (2 rows), plum (1 row)",
         ),
         (Note("It costs $5 or $unknown."), "costs $5 or $unknown.", "costs $5 or $unknown."),
+        (Note("Raise $epochs.", "few-epochs"), "Raise `epochs`.", "Raise --epochs."),
     ],
-    ids=["terms", "arguments", "an argument's name", "classes", "not a term"],
+    ids=["terms", "arguments", "an argument's name", "classes", "not a term", "a code"],
 )
 def test_a_note_in_both_terms(note, python, shell):
     terms = with_labels(["fig", "plum"])
@@ -46,6 +47,7 @@ def test_a_note_in_both_terms(note, python, shell):
     saved = from_record(json.loads(json.dumps(to_record(note))))
     for again in (copy.deepcopy(note), pickle.loads(pickle.dumps(note)), saved):
         assert again == note and terms.say(again) == terms.say(note)
+        assert isinstance(again, Note) and again.code == note.code
 
 
 def test_many_classes_are_not_all_named():

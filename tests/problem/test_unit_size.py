@@ -82,6 +82,7 @@ def tokens() -> keras.Model:
 FAR_INPUTS: dict[str, Any] = {
     "array": (dense(13), WINE, r"up to 1,680 \(column 12\).*Standardise them, or put keras.layers.Normalization\(\)"),
     "table": (dense(13), pd.DataFrame(WINE, columns=LOADED.load_wine().feature_names), r"\(column 'proline'\)"),
+    "a column named as a term": (dense(1), pd.DataFrame({"$loss": WINE[:, 12]}), r"\(column '\$loss'\)"),
     "breast cancer": (dense(30), LOADED.load_breast_cancer().data, r"up to 4,254 \(column 23\)"),
     "a negative column": (
         dense(10),
@@ -142,13 +143,15 @@ def test_ordinary_inputs_and_those_that_the_model_scales_are_not(model, x):
     assert note_of_inputs(model, x, x) == ""
 
 
-def test_the_note_and_what_it_explains_are_in_the_path():
+def test_the_note_and_what_it_explains_are_in_the_path(tmp_path):
     model = keras.Sequential([keras.Input((13,)), layers.Dense(16, "relu"), layers.Dense(3, "softmax")])
     model.compile("adam", "sparse_categorical_crossentropy")
     path = sh.fit(model, WINE, LOADED.load_wine().target, penalty="l2", lams=[0.1, 0.01], cv=3, epochs=5)
     assert path.mean[path.index_min] > path.null_loss  # as such inputs make it
     assert path.verdict().startswith("Standardise the inputs") and "predict worse than a constant" in path.verdict()
     assert any(note.startswith("Inputs range up to 1,680 (column 12)") for note in path.notes)
+    path.save(tmp_path / "path")
+    assert sh.Path.load(tmp_path / "path").verdict() == path.verdict()
 
 
 Y = LOADED.load_diabetes().target

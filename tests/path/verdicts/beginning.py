@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from shrinkage._messages._note import Note
 from shrinkage._path._path import Path
 from tests.path.verdicts.curves import ADVICE, FLAT, LAMS, LEVEL, MSE, decay, flat, line, noise, rise
 from tests.synthetic_path import StubTemplate, path_of_curves
 
-LARGE_INPUTS = "Inputs range up to 1,680 (column 12): networks train on inputs of about unit size. Standardise them."
-LARGE_TARGETS = "The target's variance is 5.93e+03, and initial weights and learning rates suit one of about 1."
+LARGE_INPUTS = Note("Inputs range up to 1,680 (column 12).", "far-inputs")
+LARGE_TARGETS = Note("The target's variance is 5.93e+03.", "far-targets")
 # name: (path, what must be said, what must not be)
 SITUATIONS: dict[str, tuple[Callable[[], Path], list[str], list[str]]] = {
     "a straight line down": (
